@@ -1,0 +1,314 @@
+"""Artifacts: folders with a manifest, made aside and renamed, recognised by what went into them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lexenc.errors import ConfigError, DataError, WorkError
+
+MANIFEST = "manifest.json"
+RECIPE = "recipe.json"
+SCHEMA = 1
+_LARGE = 16 << 20  # files from this size on have their digest remembered
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """What one input was.
+
+    Args:
+        given: The words the user typed.
+        path: Where it was found, relative to the folder that holds the artifact.
+        sha256: Digest of its content.
+        made_by: Key of the artifact it belongs to, if any.
+        revision: Commit of a model that came from a hub, if it did.
+    """
+
+    given: str
+    path: str
+    sha256: str
+    made_by: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What made an artifact, from what, and what came out."""
+
+    stage: str
+    stage_version: int
+    key: str
+    params: dict[str, Any]
+    seed: int
+    inputs: dict[str, list[InputRecord]]
+    outputs: dict[str, str]
+    summary: dict[str, Any]
+    results: list[dict[str, Any]]
+    tables: list[dict[str, Any]]
+    device: str
+    precision: str
+    seconds: float
+    created: str
+    command: str
+    versions: dict[str, str]
+    commit: str | None = None
+    schema: int = SCHEMA
+    settings: dict[str, Any] = field(default_factory=dict)
+    answer: bool = True
+
+
+def is_artifact(folder: Path) -> bool:
+    """Tell whether a folder holds one of our manifests."""
+    return (folder / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of an artifact.
+
+    Raises:
+        DataError: If there is none, or it is not one that this version can read.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DataError(f"{folder} holds no result of lexenc.", hint=f"A result is a folder with a {MANIFEST}.")
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if body["schema"] != SCHEMA:
+            raise DataError(
+                f"{path} has schema {body['schema']}, expected {SCHEMA}.", hint="Make it again with --force."
+            )
+        body["inputs"] = {name: [InputRecord(**one) for one in many] for name, many in body["inputs"].items()}
+        return Manifest(**body)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path} is not a manifest of lexenc ({error}).", hint="Make it again with --force.") from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest; the last file of an artifact."""
+    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def owner_of(path: Path) -> Path | None:
+    """Give the artifact folder that a file or folder belongs to, if any."""
+    for folder in (path, path.parent):
+        if is_artifact(folder):
+            return folder
+    return None
+
+
+# ---------------------------------------------------------------- digests
+
+
+class DigestStore:
+    """Digests of large files, remembered by identity, size and time of change so that planning stays quick.
+
+    Args:
+        path: File that holds them; None remembers nothing.
+        trust: Whether a remembered digest may be used; without it every file is read.
+    """
+
+    def __init__(self, path: Path | None, *, trust: bool = True) -> None:
+        self._path, self._trust = path, trust
+        self._known: dict[str, str] = {}
+        if path is not None and path.is_file():
+            try:
+                self._known = dict(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, TypeError, OSError):
+                self._known = {}
+
+    @classmethod
+    def default(cls, *, trust: bool = True) -> DigestStore:
+        """Give the store in the user's cache folder (`LEXENC_CACHE`, else `XDG_CACHE_HOME`, else `~/.cache`)."""
+        own = os.environ.get("LEXENC_CACHE")
+        root = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexenc"
+        return cls(root / "digests.json", trust=trust)
+
+    def of(self, path: Path) -> str:
+        """Give the digest of a file, or of a folder's names and contents without its manifest."""
+        if path.is_dir():
+            return self._of_folder(path)
+        state = path.stat()
+        if state.st_size < _LARGE:
+            return _file_digest(path)
+        label = f"{state.st_dev}:{state.st_ino}:{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
+        if not (self._trust and label in self._known):
+            self._known[label] = _file_digest(path)
+            self._save()
+        return self._known[label]
+
+    def of_many(self, paths: Iterable[Path]) -> list[str]:
+        """Give several digests, computed side by side."""
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            return list(pool.map(self.of, paths))
+
+    def _of_folder(self, folder: Path) -> str:
+        files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name != MANIFEST)
+        names = [each.relative_to(folder).as_posix() for each in files]
+        # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ and a renamed file counts as a change.
+        body = "".join(f"{len(part)}:{part}" for pair in zip(names, map(self.of, files), strict=True) for part in pair)
+        return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def _save(self) -> None:
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            aside = self._path.with_name(f".{self._path.name}.{os.getpid()}.{id(self)}")
+            aside.write_text(json.dumps(dict(self._known)), encoding="utf-8")
+            aside.replace(self._path)
+        except (OSError, RuntimeError):
+            self._path = None  # a cache that cannot be written is no reason to fail
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def recipe_key(
+    stage: str, version: int, params: Mapping[str, Any], seed: int, inputs: Mapping[str, list[InputRecord]]
+) -> str:
+    """Give the key of a result: the same key means the same result.
+
+    Paths, time, device and speed settings are not in it.
+    """
+    digests = {name: [one.sha256 for one in many] for name, many in inputs.items()}
+    body = json.dumps([stage, version, dict(params), seed, digests], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def output_digests(folder: Path, digests: DigestStore) -> dict[str, str]:
+    """Give the digest of every file of an artifact except its manifest, by relative name."""
+    files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, RECIPE))
+    names = [each.relative_to(folder).as_posix() for each in files]
+    return dict(zip(names, digests.of_many(files), strict=True))
+
+
+def altered_outputs(folder: Path, manifest: Manifest, digests: DigestStore) -> list[str]:
+    """Name the files of an artifact that are missing or no longer what was written."""
+    now = output_digests(folder, digests)
+    return [name for name, digest in manifest.outputs.items() if now.get(name) != digest]
+
+
+# ---------------------------------------------------------------- building aside
+
+
+def aside_folder(out: Path) -> Path:
+    """Give the folder in which a result is built before it gets its name."""
+    return out.parent / f".{out.name}.partial"
+
+
+@contextmanager
+def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bool]]:
+    """Build a result aside and give it its name when the block ends well.
+
+    A block that fails leaves nothing, except for a resumable stage: its folder stays, and the next run with the same
+    key finds what is in it.
+
+    Args:
+        out: The name that the folder will have.
+        key: Key of the recipe.
+        resumable: Whether an unfinished folder with the same key is continued.
+
+    Yields:
+        The folder to write into, and whether it holds unfinished work of the same recipe.
+
+    Raises:
+        WorkError: If another process is writing the same result.
+    """
+    folder = aside_folder(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(out.parent / f".{out.name}.lock", out):
+        continued = resumable and _holds_recipe(folder, key)
+        if not continued:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            (folder / RECIPE).write_text(json.dumps({"key": key}), encoding="utf-8")
+        try:
+            yield folder, continued
+        except BaseException:
+            if not resumable:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        (folder / RECIPE).unlink(missing_ok=True)
+        _take_place(folder, out)
+
+
+def _holds_recipe(folder: Path, key: str) -> bool:
+    try:
+        return bool(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"] == key)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _take_place(folder: Path, out: Path) -> None:
+    """Give a finished folder its name; what stood there goes only once the new one can take its place."""
+    old = out.parent / f".{out.name}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    try:
+        folder.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path, out: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # not on Windows: two writers of one folder are then the user's own affair
+        yield
+        return
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its owner may have removed it since it was opened; a lock on it would hold nobody off.
+            if not os.fstat(stream.fileno()).st_nlink:
+                raise BlockingIOError
+        except OSError:
+            raise WorkError(
+                f"Another lexenc is writing {out}.", hint="Wait until it is done, or choose another --out."
+            ) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _may_be_ours(folder: Path) -> bool:
+    """Tell whether a folder holds a manifest of ours, even a damaged one; other programs use the name too."""
+    if not is_artifact(folder):
+        return False
+    try:
+        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except ValueError:
+        return True
+    return isinstance(body, dict) and {"schema", "stage", "key"} <= set(body)
+
+
+def check_place(out: Path) -> None:
+    """Refuse a place that does not belong to us.
+
+    Raises:
+        ConfigError: If it is a file, or a folder with files that lexenc did not make.
+    """
+    if out.is_file():
+        raise ConfigError(f"{out} is a file, not a folder.", hint="Choose an empty or new folder for --out.")
+    if out.is_dir() and not _may_be_ours(out) and any(out.iterdir()):
+        raise ConfigError(
+            f"{out} holds files that lexenc did not make.", hint="Choose an empty or new folder for --out."
+        )

@@ -1,0 +1,198 @@
+"""Parameters of a stage: one frozen dataclass that options, pipeline keys and manifests are all made from."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from lexenc.errors import ConfigError, unknown_name
+
+_YAML_WORDS = {True: "yes, on or true", False: "no, off or false"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is known of one parameter beside its type and default."""
+
+    help: str
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    affects_result: bool = True
+    group: str = "Settings"
+
+
+def param(
+    default: Any,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    affects_result: bool = True,
+) -> Any:
+    """Declare a parameter.
+
+    Args:
+        default: Its default.
+        help: One sentence with unit and effect.
+        ge: Smallest value allowed.
+        gt: Value that it must be above.
+        le: Largest value allowed.
+        affects_result: False for what changes speed or memory only; such a parameter is not part of the recipe.
+    """
+    return field(default=default, metadata={"rule": Rule(help, ge, gt, le, affects_result)})
+
+
+def rule_of(one: Field[Any]) -> Rule:
+    """Give the rule of a field."""
+    rule: Rule = one.metadata["rule"]
+    return rule
+
+
+def shown_name(name: str) -> str:
+    """Give the name that a user sees; Python keeps words such as `lambda` for itself."""
+    return name.rstrip("_")
+
+
+def parameters(kind: type) -> dict[str, tuple[Field[Any], Any]]:
+    """Give the fields of a parameter dataclass with their types, by the name that a user sees."""
+    hints = get_type_hints(kind)
+    return {shown_name(one.name): (one, hints[one.name]) for one in fields(kind)}
+
+
+def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") -> tuple[Any, list[ConfigError]]:
+    """Make a parameter object from values of any source, collecting every fault.
+
+    Args:
+        kind: The dataclass.
+        given: Values by name; `-` and `_` are the same.
+        owner: The stage, for messages.
+        place: Where the values stand, for messages; empty on the command line.
+
+    Returns:
+        The object (with defaults in place of faulty values) and the faults.
+    """
+    known = parameters(kind)
+    values: dict[str, Any] = {}
+    faults: list[ConfigError] = []
+    for name, value in given.items():
+        key = str(name).replace("-", "_")
+        if key not in known:
+            faults.append(unknown_name(f"parameter of {owner}", str(name), known))
+            continue
+        one, hint = known[key]
+        label = f"{place}{key}" if place else f"--{key.replace('_', '-')}"
+        try:
+            values[one.name] = _checked(value, hint, rule_of(one), label)
+        except ConfigError as fault:
+            faults.append(fault)
+    return kind(**values), faults
+
+
+def as_dict(params: Any, *, only_result: bool = False) -> dict[str, Any]:
+    """Give the values by the names that a user sees, as plain lists, numbers and text.
+
+    Args:
+        params: A parameter object.
+        only_result: Leave out what does not affect the result.
+    """
+    table: dict[str, Any] = {}
+    for one in fields(params):
+        if only_result and not rule_of(one).affects_result:
+            continue
+        value = getattr(params, one.name)
+        table[shown_name(one.name)] = list(value) if isinstance(value, tuple) else value
+    return table
+
+
+def default_of(one: Field[Any]) -> Any:
+    """Give the default of a field."""
+    return None if one.default is MISSING else one.default
+
+
+def without_none(hint: Any) -> tuple[Any, bool]:
+    """Split an optional type into the type and whether None is allowed."""
+    if get_origin(hint) in (Union, types.UnionType):
+        rest = [each for each in get_args(hint) if each is not type(None)]
+        return rest[0], len(rest) < len(get_args(hint))
+    return hint, False
+
+
+def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
+    hint, optional = without_none(hint)
+    if value is None:
+        if optional:
+            return None
+        raise ConfigError(f"{label} must have a value.", hint=rule.help)
+    if get_origin(hint) is tuple:
+        parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            parts = [parts]
+        inner = get_args(hint)[0]
+        return tuple(_one(part, inner, rule, label) for part in parts if part != "")
+    return _one(value, hint, rule, label)
+
+
+def _one(value: Any, hint: Any, rule: Rule, label: str) -> Any:
+    if get_origin(hint) is Literal:
+        return _choice(value, get_args(hint), label)
+    if hint is str:
+        return _text(value, label)
+    if hint is bool:
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(f"{label} must be true or false, got {value!r}.", hint="Write true or false.")
+    return _number(value, hint, rule, label)
+
+
+def _choice(value: Any, choices: tuple[Any, ...], label: str) -> Any:
+    if value in choices and not isinstance(value, bool):
+        return value
+    if isinstance(value, bool):
+        return _text(value, label)
+    fault = unknown_name("choice", str(value), [str(each) for each in choices])
+    listed = ", ".join(str(each) for each in choices)
+    meant = f" {fault.hint}" if fault.hint and fault.hint.startswith("Did") else ""
+    raise ConfigError(f"{label} cannot be '{value}'.", hint=f"Choose one of: {listed}.{meant}")
+
+
+def _text(value: Any, label: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        written = "no" if value is False else "yes"
+        raise ConfigError(
+            f"{label} must be text, got {value}.",
+            hint=f"YAML reads {_YAML_WORDS[value]} as {str(value).lower()}. Write it in quotes: '{written}'.",
+        )
+    raise ConfigError(f"{label} must be text, got {value!r}.", hint=f"Write it in quotes: '{value}'.")
+
+
+def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
+    kind = "a whole number" if hint is int else "a number"
+    try:
+        # YAML 1.1 reads 2e-5 as text, and a user who writes it means the number.
+        number = hint(value) if isinstance(value, str) or not isinstance(value, bool) else None
+    except (TypeError, ValueError, OverflowError):  # the last for .inf as a whole number, or 400 digits
+        number = None
+    if number is None or (hint is int and isinstance(value, float) and not value.is_integer()):
+        raise ConfigError(f"{label} must be {kind}, got {value!r}.", hint=rule.help)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ConfigError(f"{label} must be a finite number, got {value!r}.", hint=rule.help)
+    for wrong, words in (
+        (
+            rule.minimum is not None and number < rule.minimum,
+            f"at least {rule.minimum:g}" if rule.minimum is not None else "",
+        ),
+        (rule.above is not None and number <= rule.above, f"above {rule.above:g}" if rule.above is not None else ""),
+        (
+            rule.maximum is not None and number > rule.maximum,
+            f"at most {rule.maximum:g}" if rule.maximum is not None else "",
+        ),
+    ):
+        if wrong:
+            raise ConfigError(f"{label} must be {words}, got {number:g}.", hint=rule.help)
+    return number

@@ -1,0 +1,401 @@
+"""A pipeline file: YAML -> steps -> plans -> results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lexenc import artifact
+from lexenc.artifact import DigestStore, Manifest
+from lexenc.device import Precision, check_device_name
+from lexenc.errors import ConfigError, LexencError, several, unknown_name
+from lexenc.parameters import as_dict, build
+from lexenc.progress import SILENT, Progress
+from lexenc.stage import Notices, Plan, Stage, check_inputs, plan_stage, run_plan
+from lexenc.stages import STAGES
+
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+# A name is a folder of the workdir, and `${name.file}` ends it at the first dot.
+_NAME = re.compile(r"[\w-]+")
+_TOP = ("seed", "workdir", "device", "precision", "steps")
+_STEP = ("stage", "name", "inputs", "params", "seed")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a pipeline.
+
+    Args:
+        name: Unique; also the name of its result folder.
+        stage: What it runs.
+        inputs: Text or list of texts by input name, references resolved to paths.
+        params: Values by parameter name, checked.
+        given_params: Names that the file sets, for telling them from defaults.
+        seed: Seed of this step.
+        out: Result folder.
+        needs: Names of the steps whose results it reads.
+    """
+
+    name: str
+    stage: Stage
+    inputs: dict[str, Any]
+    params: dict[str, Any]
+    given_params: tuple[str, ...]
+    seed: int
+    out: Path
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """All steps of a file, in order."""
+
+    path: Path
+    steps: tuple[Step, ...]
+    device: str = "auto"
+    precision: Precision = "float32"
+
+    def names(self) -> list[str]:
+        """Give the names of the steps, in order."""
+        return [step.name for step in self.steps]
+
+
+@dataclass
+class _Reader:
+    """Collects faults while a file is read."""
+
+    path: Path
+    folder: Path
+    faults: list[ConfigError] = field(default_factory=list)
+
+    def fault(self, message: str, hint: str | None = None) -> None:
+        self.faults.append(ConfigError(message, hint=hint))
+
+
+def read_pipeline(path: Path, *, workdir: Path | None = None) -> Pipeline:
+    """Read and check a pipeline file; every fault is found before one is shown.
+
+    Args:
+        path: The YAML file. Paths in it are relative to it.
+        workdir: Folder for results in place of the one that the file names.
+
+    Raises:
+        ConfigError: If the file cannot be used, with all its faults.
+    """
+    body = _load(path)
+    reader = _Reader(path, path.parent)
+    for key in body:
+        if key not in _TOP:
+            reader.faults.append(unknown_name("pipeline key", str(key), _TOP))
+    seed = _seed(body.get("seed", 0), "seed", reader)
+    work = workdir or reader.folder / str(body.get("workdir", "runs"))
+    steps: list[Step] = []
+    entries = body.get("steps")
+    if not isinstance(entries, list) or not entries:
+        reader.fault("steps must be a list with at least one step.", "Begin with 'steps:' and '- stage: map'.")
+        entries = []
+    for number, entry in enumerate(entries):
+        step = _read_step(entry, f"steps[{number}]", steps, seed, work, reader)
+        if step is not None:
+            steps.append(step)
+    precision = body.get("precision", "float32")
+    if precision not in ("float32", "bfloat16", "float16"):
+        reader.fault(f"precision cannot be '{precision}'.", "Choose one of: float32, bfloat16, float16.")
+    device = str(body.get("device", "auto"))
+    try:
+        check_device_name(device)
+    except ConfigError as fault:
+        reader.faults.append(fault)
+    if reader.faults:
+        raise several(path.name, reader.faults)
+    return Pipeline(path, tuple(steps), device, precision)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(f"There is no pipeline file {path}.", hint="Write a commented one with: lexenc init")
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (offset {error.start}).", hint="Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"{path}{place}: {problem}.", hint="Check the indentation and the colons.") from None
+    if not isinstance(body, dict):
+        raise ConfigError(f"{path} is not a table of keys and values.", hint="Write one with: lexenc init")
+    return body
+
+
+def _seed(value: Any, place: str, reader: _Reader) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        reader.fault(f"{place} must be a whole number of at least 0, got {value!r}.")
+        return 0
+    return value
+
+
+def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path, reader: _Reader) -> Step | None:
+    if not isinstance(entry, dict):
+        reader.fault(f"{place} must be a table, got {entry!r}.", "Write '- stage: map'.")
+        return None
+    for key in entry:
+        if key not in _STEP:
+            fault = unknown_name("step key", str(key), _STEP)
+            reader.fault(f"{place}: {fault.message}", fault.hint)
+    name = entry.get("stage")
+    if not isinstance(name, str) or name.replace("-", " ") not in _stage_names():
+        fault = unknown_name("stage", str(name), STAGES)
+        reader.fault(f"{place}: {fault.message}", fault.hint)
+        return None
+    stage: Stage = STAGES[_stage_names()[name.replace("-", " ")]]
+    label = _label(entry.get("name", name), place, reader)
+    if label in [step.name for step in before]:
+        reader.fault(f"{place}: there is already a step called '{label}'.", "Give it another name: 'name: ...'.")
+    params, faults = build(
+        stage.params, _table(entry, "params", place, reader), owner=stage.name, place=f"{place}.params."
+    )
+    reader.faults += faults
+    inputs, needs = _read_inputs(stage, _table(entry, "inputs", place, reader), place, before, reader)
+    if stage.check is not None and not faults:
+        reader.faults += stage.check(inputs, params)
+    given = tuple(str(key).replace("-", "_") for key in _table(entry, "params", place, reader))
+    own_seed = _seed(entry.get("seed", seed), f"{place}.seed", reader)
+    return Step(label, stage, inputs, as_dict(params), given, own_seed, work / label, needs)
+
+
+def _label(name: Any, place: str, reader: _Reader) -> str:
+    label = str(name).replace(" ", "-")
+    if not isinstance(name, str) or not _NAME.fullmatch(label):
+        reader.fault(f"{place}.name cannot be {name!r}.", "Use letters, digits, - and _, in quotes if need be.")
+    return label
+
+
+def _stage_names() -> dict[str, str]:
+    """Give stage names by a form in which `eval-bli` and `eval bli` are the same."""
+    return {name.replace("-", " "): name for name in STAGES}
+
+
+def _table(entry: Mapping[str, Any], key: str, place: str, reader: _Reader) -> dict[str, Any]:
+    value = entry.get(key) or {}
+    if not isinstance(value, dict):
+        reader.fault(f"{place}.{key} must be a table, got {value!r}.", f"Write '{key}: {{name: value}}'.")
+        return {}
+    return value
+
+
+def _read_inputs(
+    stage: Stage, given: Mapping[str, Any], place: str, before: list[Step], reader: _Reader
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    found: dict[str, Any] = {}
+    needs: list[str] = []
+    for key, value in given.items():
+        name = str(key).replace("-", "_")
+        texts = value if isinstance(value, list) else [value]
+        resolved = []
+        for text in texts:
+            if not isinstance(text, str):
+                reader.fault(f"{place}.inputs.{name} must be text, got {text!r}.", f"Write it in quotes: '{text}'.")
+                continue
+            resolved.append(_resolve(stage, name, text, place, before, needs, reader))
+        found[name] = resolved if isinstance(value, list) else (resolved[0] if resolved else None)
+    for fault in check_inputs(stage, found):
+        reader.fault(f"{place}: {fault.message}", fault.hint)
+    return found, tuple(needs)
+
+
+def _resolve(
+    stage: Stage, name: str, text: str, place: str, before: list[Step], needs: list[str], reader: _Reader
+) -> str:
+    """Turn `${step.file}` and relative paths into paths; leave the names of encoders alone."""
+    match = _REFERENCE.fullmatch(text)
+    if match:
+        head, _, rest = match.group(1).partition(".")
+        known = {step.name: step for step in before}
+        if head not in known:
+            fault = unknown_name("earlier step", head, known)
+            reader.fault(f"{place}.inputs.{name}: {fault.message}", fault.hint)
+            return text
+        needs.append(head)
+        return str(known[head].out / rest) if rest else str(known[head].out)
+    if "${" in text:
+        reader.fault(
+            f"{place}.inputs.{name}: a reference stands alone, got '{text}'.", "Write '${step}' or '${step.file}'."
+        )
+        return text
+    path = reader.folder / text
+    is_name = name in stage.inputs and stage.inputs[name].kind == "encoder" and not path.exists()
+    return text if is_name else str(path)
+
+
+# ---------------------------------------------------------------- choosing and doing
+
+
+def chosen_steps(pipeline: Pipeline, *, start: str | None, until: str | None, only: str | None) -> list[Step]:
+    """Give the steps between two names, both included, or a single one.
+
+    Raises:
+        ConfigError: If there is no step of such a name, or the order is the wrong way round.
+    """
+    names = pipeline.names()
+    for name in (start, until, only):
+        if name is not None and name not in names:
+            raise unknown_name(f"step in {pipeline.path.name}", name, names)
+    if only is not None:
+        start = until = only
+    first = names.index(start) if start else 0
+    last = names.index(until) if until else len(names) - 1
+    if first > last:
+        raise ConfigError(f"Step '{start}' comes after '{until}'.", hint=f"The order is: {', '.join(names)}.")
+    return list(pipeline.steps[first : last + 1])
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would do with one step: `run`, `resume`, `reuse`, `refuse`, or `wait` for an earlier one."""
+
+    step: Step
+    action: str
+    reasons: tuple[str, ...]
+
+
+def forecast(pipeline: Pipeline, steps: list[Step], *, force: bool, digests: DigestStore) -> list[Forecast]:
+    """Say what a run would do, without doing it."""
+    made: list[Forecast] = []
+    stale: set[str] = set()
+    for step in steps:
+        waiting = [name for name in step.needs if name in stale]
+        if waiting:
+            stale.add(step.name)
+            made.append(Forecast(step, "wait", (f"after {', '.join(dict.fromkeys(waiting))}",)))
+            continue
+        plan = _plan(pipeline, step, force=force, digests=digests)
+        if plan.action != "reuse":
+            stale.add(step.name)
+        made.append(Forecast(step, plan.action, plan.reasons))
+    return made
+
+
+def _plan(pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore) -> Plan:
+    makers = {
+        text: f"lexenc run {pipeline.path} --until {maker}" for text, maker in _made_inputs(pipeline, step).items()
+    }
+    return plan_stage(
+        step.stage,
+        inputs=step.inputs,
+        params=step.params,
+        seed=step.seed,
+        out=step.out,
+        force=force,
+        precision=pipeline.precision,
+        digests=digests,
+        makers=makers,
+    )
+
+
+def _made_inputs(pipeline: Pipeline, step: Step) -> dict[str, str]:
+    """Give the paths among a step's inputs that earlier steps make, with the names of those steps."""
+    outs = {other.name: other.out for other in pipeline.steps if other.name in step.needs}
+    texts = [text for value in step.inputs.values() for text in _texts(value)]
+    return {text: name for text in texts for name, out in outs.items() if Path(text).is_relative_to(out)}
+
+
+def _texts(value: Any) -> list[str]:
+    return [] if value is None else list(value) if isinstance(value, list) else [value]
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told about each step.
+
+    Args:
+        before: Called with a plan before it is carried out.
+        after: Called with the plan and the manifest.
+    """
+
+    before: Callable[[Step, Plan], None] = lambda step, plan: None
+    after: Callable[[Step, Plan, Manifest], None] = lambda step, plan, manifest: None
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    steps: list[Step],
+    *,
+    force: bool = False,
+    device: str | None = None,
+    progress: Progress = SILENT,
+    notices: Notices | None = None,
+    digests: DigestStore | None = None,
+    watcher: Watcher | None = None,
+) -> dict[str, Manifest]:
+    """Run or reuse steps in order.
+
+    Args:
+        pipeline: The file.
+        steps: From `chosen_steps`; whatever they read from other steps must be up to date.
+        force: Replace results of other recipes.
+        device: Device in place of the file's.
+        progress: Who watches.
+        notices: Where remarks go.
+        digests: Remembered digests.
+        watcher: Who is told about each step.
+
+    Raises:
+        ConfigError: If an earlier step that is not among `steps` is not up to date, or a result would be replaced.
+    """
+    digests = digests or DigestStore(None)
+    watcher = watcher or Watcher()
+    _check_earlier(pipeline, steps, digests)
+    made = {}
+    for step in steps:
+        plan = _plan(pipeline, step, force=force, digests=digests)
+        watcher.before(step, plan)
+        manifest = run_plan(plan, device=device or pipeline.device, progress=progress, notices=notices, digests=digests)
+        watcher.after(step, plan, manifest)
+        made[step.name] = manifest
+    return made
+
+
+def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) -> None:
+    """Refuse to build on results that are not what the file asks for."""
+    names = {step.name for step in steps}
+    outside = {name for step in steps for name in step.needs} - names
+    wanted = set(outside)
+    for step in reversed(pipeline.steps):
+        if step.name in wanted:
+            wanted.update(step.needs)
+    earlier = [step for step in pipeline.steps if step.name in wanted - names]
+    for cast in forecast(pipeline, earlier, force=False, digests=digests):
+        if cast.step.name in outside and cast.action != "reuse":
+            raise ConfigError(
+                f"Step '{cast.step.name}' is not up to date ({'; '.join(cast.reasons)}).",
+                hint=f"Run it first: lexenc run {pipeline.path} --until {cast.step.name}",
+            )
+
+
+def check_pipeline(pipeline: Pipeline) -> list[LexencError]:
+    """Give the faults that only the file system shows: inputs from outside that are not there."""
+    from lexenc.stage import find_inputs
+
+    faults: list[LexencError] = []
+    for step in pipeline.steps:
+        made = _made_inputs(pipeline, step)
+        own = {name: [text for text in _texts(value) if text not in made] for name, value in step.inputs.items()}
+        partial = {name: texts for name, texts in own.items() if texts}
+        stage = step.stage
+        reduced = Stage(**{**vars(stage), "inputs": {name: stage.inputs[name] for name in partial}})
+        try:
+            find_inputs(reduced, partial)
+        except LexencError as error:
+            faults.append(error)
+    return faults
+
+
+def made_folders(pipeline: Pipeline) -> list[Path]:
+    """Give the result folders that exist."""
+    return [step.out for step in pipeline.steps if artifact.is_artifact(step.out)]

@@ -1,0 +1,22 @@
+"""The stages, in the order of the work."""
+
+from __future__ import annotations
+
+from lexenc.registry import Registry
+
+STAGES = Registry(
+    "stage",
+    {
+        "train-static": "lexenc.stages.train_static:TRAIN_STATIC",
+        "new-encoder": "lexenc.stages.new_encoder:NEW_ENCODER",
+        "mine-negatives": "lexenc.stages.mine_negatives:MINE_NEGATIVES",
+        "finetune": "lexenc.stages.finetune:FINETUNE",
+        "map": "lexenc.stages.map:MAP",
+        "encode": "lexenc.stages.encode:ENCODE",
+        "interpolate": "lexenc.stages.interpolate:INTERPOLATE",
+        "eval bli": "lexenc.stages.eval_bli:EVAL_BLI",
+        "export": "lexenc.stages.export:EXPORT",
+        "compare": "lexenc.stages.compare:COMPARE",
+        "audit": "lexenc.stages.audit:AUDIT",
+    },
+)

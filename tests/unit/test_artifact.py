@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lexenc import artifact
+from lexenc.artifact import (
+    MANIFEST,
+    DigestStore,
+    InputRecord,
+    Manifest,
+    altered_outputs,
+    aside_folder,
+    building,
+    check_place,
+    output_digests,
+    owner_of,
+    read_manifest,
+    recipe_key,
+    write_manifest,
+)
+from lexenc.errors import ConfigError, DataError, WorkError
+
+STORE = DigestStore(None)
+
+
+def manifest(**changed):
+    body = {
+        "stage": "toy", "stage_version": 1, "key": "k", "params": {"lambda": 0.3, "actions": ["unit"]}, "seed": 0,
+        "inputs": {"pairs": [InputRecord("a.tsv", "../a.tsv", "00")]}, "outputs": {}, "summary": {}, "results": [],
+        "tables": [], "device": "cpu", "precision": "float32", "seconds": 0.1, "created": "2025-01-01T00:00:00+00:00",
+        "command": "lexenc toy", "versions": {},
+    }  # fmt: skip
+    return Manifest(**(body | changed))
+
+
+def tree(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def make(out, files, *, key="k", resumable=False):
+    with building(out, key, resumable=resumable) as (folder, _):
+        tree(folder, files)
+        write_manifest(folder, manifest(key=key, outputs=output_digests(folder, STORE)))
+
+
+def names(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+# ---------------------------------------------------------------- manifests
+
+
+def test_artifact_manifest_round_trip(tmp_path):
+    one = manifest(command="lexenc toy --pairs 'Straße.tsv'", commit="abc", answer=False)
+    write_manifest(tmp_path, one)
+    assert read_manifest(tmp_path) == one
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '"x"', '{"schema": 1}', '{"schema": 99, "stage": "toy"}', '{"schema": 1, "inputs": 3}']
+)
+def test_artifact_other_manifests_are_refused(tmp_path, content):
+    (tmp_path / MANIFEST).write_text(content)
+    with pytest.raises(DataError):
+        read_manifest(tmp_path)
+
+
+def test_artifact_manifest_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / MANIFEST).write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError):
+        read_manifest(tmp_path)
+    with pytest.raises(DataError):
+        read_manifest(tmp_path / "nothing")
+
+
+def test_artifact_owner_of_a_folder_a_file_and_a_part(tmp_path):
+    make(tmp_path / "out", {"words.txt": b"a", "source/words.txt": b"b"})
+    assert owner_of(tmp_path / "out") == tmp_path / "out"
+    assert owner_of(tmp_path / "out" / "words.txt") == tmp_path / "out"
+    assert owner_of(tmp_path / "out" / "source") == tmp_path / "out"
+    assert owner_of(tmp_path / "other") is None
+
+
+# ---------------------------------------------------------------- digests
+
+
+def test_artifact_digest_of_a_file_is_of_its_content(tmp_path):
+    tree(tmp_path, {"a": b"x", "b": b"x", "c": b"y"})
+    a, b, c = STORE.of_many([tmp_path / "a", tmp_path / "b", tmp_path / "c"])
+    assert a == b != c
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"ab": b"c"}, {"a": b"bc"}),
+        ({"a": b"x", "b": b"y"}, {"a": b"y", "b": b"x"}),
+        ({"a": b"x"}, {"b": b"x"}),
+        ({"a/b": b"x"}, {"ab": b"x"}),
+        ({"a/b": b"x"}, {"a": b"x"}),
+        ({"a": b"x"}, {"a": b"x", "b": b""}),
+        ({"a": b"x"}, {"a": b"X"}),
+        ({"é": b"x"}, {"e\u0301": b"x"}),
+    ],
+)
+def test_artifact_digest_of_a_folder_tells_names_and_contents_apart(tmp_path, one, other):
+    assert STORE.of(tree(tmp_path / "1", one)) != STORE.of(tree(tmp_path / "2", other))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.text("ab1:", min_size=1, max_size=3), st.binary(max_size=2), max_size=3), min_size=2, max_size=2
+    )
+)
+def test_artifact_digest_of_a_folder_is_equal_exactly_where_the_trees_are(tmp_path_factory, trees):
+    folders = []
+    for files in trees:
+        folder = tmp_path_factory.mktemp("tree")
+        folders.append(tree(folder, files))
+    assert (STORE.of(folders[0]) == STORE.of(folders[1])) == (trees[0] == trees[1])
+
+
+def test_artifact_digest_of_a_folder_does_not_depend_on_the_order_of_writing_or_the_manifest(tmp_path):
+    one = tree(tmp_path / "1", {"a": b"x", "b/c": b"y"})
+    other = tree(tmp_path / "2", {"b/c": b"y", "a": b"x", MANIFEST: b"{}"})
+    assert STORE.of(one) == STORE.of(other)
+
+
+def test_artifact_digest_of_names_that_are_no_utf8(tmp_path):
+    try:
+        (tmp_path / os.fsdecode(b"a\xff")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system wants UTF-8 names")
+    assert len(STORE.of(tmp_path)) == 64
+
+
+@pytest.fixture
+def large(monkeypatch, tmp_path):
+    """A file that counts as large, and the number of times that files were read."""
+    monkeypatch.setattr(artifact, "_LARGE", 10)
+    reads = []
+    real = artifact._file_digest
+    monkeypatch.setattr(artifact, "_file_digest", lambda path: reads.append(path) or real(path))
+    path = tmp_path / "big"
+    path.write_bytes(b"x" * 20)
+    return path, reads
+
+
+def test_artifact_digest_store_remembers_large_files_over_processes(large, tmp_path):
+    path, reads = large
+    place = tmp_path / "cache" / "digests.json"
+    first = DigestStore(place).of(path)
+    assert DigestStore(place).of(path) == first
+    assert len(reads) == 1
+    assert DigestStore(place, trust=False).of(path) == first
+    assert len(reads) == 2
+
+
+def test_artifact_digest_store_sees_a_change_of_equal_size(large, tmp_path):
+    path, _ = large
+    store = DigestStore(tmp_path / "digests.json")
+    before = store.of(path)
+    path.write_bytes(b"y" * 20)
+    os.utime(path, ns=(1, 1))
+    assert store.of(path) != before
+
+
+def test_artifact_digest_store_reads_small_files_every_time(large, tmp_path):
+    path, reads = large
+    path.write_bytes(b"x")
+    store = DigestStore(tmp_path / "digests.json")
+    assert store.of(path) == store.of(path)
+    assert len(reads) == 2
+    assert not (tmp_path / "digests.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "5", "[1]", "null"])
+def test_artifact_digest_store_survives_a_damaged_file(large, tmp_path, content):
+    path, _ = large
+    place = tmp_path / "digests.json"
+    place.write_text(content)
+    assert len(DigestStore(place).of(path)) == 64
+    assert len(json.loads(place.read_text())) == 1
+
+
+def test_artifact_digest_store_that_cannot_be_written_is_no_failure(large, tmp_path):
+    path, _ = large
+    (tmp_path / "file").write_text("")
+    assert len(DigestStore(tmp_path / "file" / "digests.json").of(path)) == 64
+
+
+def test_artifact_digest_store_place_follows_the_environment(monkeypatch, large, tmp_path):
+    path, _ = large
+    monkeypatch.setenv("LEXENC_CACHE", str(tmp_path / "own"))
+    DigestStore.default().of(path)
+    assert (tmp_path / "own" / "digests.json").is_file()
+    monkeypatch.delenv("LEXENC_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    DigestStore.default().of(path)
+    assert (tmp_path / "xdg" / "lexenc" / "digests.json").is_file()
+
+
+# ---------------------------------------------------------------- keys
+
+
+def key(stage="toy", version=1, params=None, seed=0, inputs=None):
+    return recipe_key(stage, version, params or {"a": 1, "b": [1, 2]}, seed, inputs or {"x": [InputRecord("g", "p", "d1")]})
+
+
+def test_artifact_key_does_not_depend_on_paths_or_order():
+    other = InputRecord("given otherwise", "elsewhere", "d1", made_by="m", revision="r")
+    assert key() == key(inputs={"x": [other]}, params={"b": [1, 2], "a": 1})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stage": "toy2"},
+        {"version": 2},
+        {"params": {"a": 2, "b": [1, 2]}},
+        {"params": {"a": "1", "b": [1, 2]}},
+        {"params": {"a": 1, "b": [2, 1]}},
+        {"seed": 1},
+        {"inputs": {"x": [InputRecord("g", "p", "d2")]}},
+        {"inputs": {"y": [InputRecord("g", "p", "d1")]}},
+        {"inputs": {"x": [InputRecord("g", "p", "d1"), InputRecord("g", "p", "d1")]}},
+    ],
+)
+def test_artifact_key_depends_on_everything_else(change):
+    assert key(**change) != key()
+
+
+# ---------------------------------------------------------------- outputs
+
+
+def test_artifact_altered_outputs_are_named(tmp_path):
+    out = tmp_path / "out"
+    make(out, {"same": b"1", "changed": b"2", "gone": b"3", "part/deep": b"4"})
+    assert altered_outputs(out, read_manifest(out), STORE) == []
+    (out / "changed").write_bytes(b"!")
+    (out / "gone").unlink()
+    (out / "part" / "deep").write_bytes(b"!")
+    (out / "notes.txt").write_bytes(b"a file of the user's is no alteration")
+    assert sorted(altered_outputs(out, read_manifest(out), STORE)) == ["changed", "gone", "part/deep"]
+
+
+# ---------------------------------------------------------------- building
+
+
+def test_artifact_building_gives_the_name_only_at_the_end(tmp_path):
+    out = tmp_path / "deep" / "out"
+    with building(out, "k", resumable=False) as (folder, continued):
+        tree(folder, {"a": b"x"})
+        assert not out.exists()
+        assert not continued
+        assert folder == aside_folder(out)
+    assert names(out) == ["a"]
+    assert names(out.parent) == ["out"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_artifact_building_that_fails_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), building(tmp_path / "out", "k", resumable=False) as (folder, _):
+        tree(folder, {"a": b"x"})
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_artifact_building_that_fails_keeps_what_stood_there(tmp_path):
+    out = tmp_path / "out"
+    make(out, {"a": b"old"})
+    with pytest.raises(ValueError, match="no"), building(out, "k2", resumable=False) as (folder, _):
+        tree(folder, {"a": b"new"})
+        raise ValueError("no")
+    assert (out / "a").read_bytes() == b"old"
+    assert names(tmp_path) == ["out"]
+
+
+def test_artifact_building_replaces_the_whole_folder(tmp_path):
+    out = tmp_path / "out"
+    make(out, {"a": b"old", "b": b"old"})
+    make(out, {"a": b"new"})
+    assert names(out) == ["a", MANIFEST]
+    assert (out / "a").read_bytes() == b"new"
+    assert names(tmp_path) == ["out"]
+
+
+def interrupted(out, files, *, key="k"):
+    with pytest.raises(KeyboardInterrupt), building(out, key, resumable=True) as (folder, _):
+        tree(folder, files)
+        raise KeyboardInterrupt
+
+
+def test_artifact_building_resumable_finds_unfinished_work_of_the_same_recipe(tmp_path):
+    out = tmp_path / "out"
+    interrupted(out, {"half": b"x"})
+    assert not out.exists()
+    with building(out, "k", resumable=True) as (folder, continued):
+        assert continued
+        assert (folder / "half").read_bytes() == b"x"
+    assert names(out) == ["half"]
+
+
+def test_artifact_building_resumable_starts_anew_for_another_recipe(tmp_path):
+    out = tmp_path / "out"
+    interrupted(out, {"half": b"x"})
+    with building(out, "other", resumable=True) as (folder, continued):
+        assert not continued
+        assert not (folder / "half").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "5"])
+def test_artifact_building_resumable_does_not_trust_a_damaged_note(tmp_path, content):
+    out = tmp_path / "out"
+    interrupted(out, {"half": b"x"})
+    (aside_folder(out) / artifact.RECIPE).write_text(content)
+    with building(out, "k", resumable=True) as (_, continued):
+        assert not continued
+
+
+def test_artifact_building_after_a_kill_starts_anew(tmp_path):
+    out = tmp_path / "out"
+    code = (
+        "import os, sys; from pathlib import Path; from lexenc.artifact import building\n"
+        "with building(Path(sys.argv[1]), 'k', resumable=False) as (folder, _):\n"
+        "    (folder / 'half').write_text('x'); os._exit(9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(out)], check=False).returncode == 9
+    assert not out.exists()
+    make(out, {"a": b"whole"})
+    assert names(out) == ["a", MANIFEST]
+    assert names(tmp_path) == ["out"]
+
+
+def test_artifact_building_is_locked_while_another_writes(tmp_path):
+    out = tmp_path / "out"
+    with building(out, "k", resumable=True) as (folder, _):
+        tree(folder, {"a": b"first"})
+        with pytest.raises(WorkError, match="out"), building(out, "k", resumable=True):
+            pass
+        assert (folder / "a").read_bytes() == b"first"
+        make(tmp_path / "out2", {"a": b"x"})  # another name is another matter
+    assert (out / "a").read_bytes() == b"first"
+    make(out, {"a": b"second"})
+    assert (out / "a").read_bytes() == b"second"
+
+
+def test_artifact_lock_does_not_hold_on_a_file_that_its_owner_has_removed(tmp_path, monkeypatch):
+    import fcntl
+
+    out, real = tmp_path / "out", fcntl.flock
+
+    def late(stream, how):
+        # The owner finishes between our opening of the lock file and our locking of it.
+        (tmp_path / ".out.lock").unlink()
+        real(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(WorkError), building(out, "k", resumable=False):
+        pass
+
+
+def test_artifact_replacing_keeps_the_old_result_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    make(out, {"a": b"old"})
+    real = type(out).rename
+
+    def rename(self, target):
+        if self == aside_folder(out):
+            raise PermissionError("no")
+        return real(self, target)
+
+    monkeypatch.setattr(type(out), "rename", rename)
+    with pytest.raises(PermissionError):
+        make(out, {"a": b"new"})
+    assert (out / "a").read_bytes() == b"old"
+    assert (out / MANIFEST).is_file()
+
+
+# ---------------------------------------------------------------- places
+
+
+def test_artifact_place_that_is_new_empty_or_ours_is_taken(tmp_path):
+    check_place(tmp_path / "new")
+    (tmp_path / "empty").mkdir()
+    check_place(tmp_path / "empty")
+    make(tmp_path / "ours", {"a": b"x"})
+    check_place(tmp_path / "ours")
+
+
+@pytest.mark.parametrize("files", [{"thesis.tex": b"x"}, {MANIFEST: b'{"manifest_version": 3, "name": "an add-on"}'}])
+def test_artifact_place_of_somebody_else_is_refused(tmp_path, files):
+    with pytest.raises(ConfigError):
+        check_place(tree(tmp_path / "theirs", files))
+
+
+def test_artifact_place_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match="file"):
+        check_place(tmp_path / "file")

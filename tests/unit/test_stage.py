@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+
+from lexenc.artifact import MANIFEST, aside_folder, read_manifest
+from lexenc.errors import ConfigError
+from lexenc.parameters import param
+from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table, find_inputs, plan_stage, run_plan
+
+
+@dataclass(frozen=True)
+class JoinParams:
+    separator: str = param(" ", "What stands between.")
+    times: int = param(1, "Repetitions.", ge=1, le=9)
+    actions: tuple[str, ...] = param(("a",), "Actions.")
+    threads: int = param(1, "Threads.", ge=1, affects_result=False)
+
+
+def join(inputs, params, job: Job) -> Outcome:
+    texts = [inputs["first"].read_text(), *(path.read_text() for path in inputs["more"])]
+    text = params.separator.join(texts * params.times)
+    (job.out / "text.txt").write_text(text)
+    job.notices.say("joined")
+    return Outcome({"characters": len(text)}, [{"length": len(text)}], [Table("T", ["n"], [[str(len(text))]])])
+
+
+JOIN = Stage(
+    name="join",
+    version=1,
+    summary="Join texts.",
+    inputs={
+        "first": Input("First text."),
+        "more": Input("Other texts.", required=False, many=True),
+    },
+    params=JoinParams,
+    run=join,
+)
+
+
+@pytest.fixture
+def given(tmp_path):
+    (tmp_path / "a.txt").write_text("A")
+    (tmp_path / "b.txt").write_text("B")
+    return {"first": str(tmp_path / "a.txt"), "more": [str(tmp_path / "b.txt")]}
+
+
+@pytest.fixture
+def plan(given, tmp_path):
+    def make(stage=JOIN, params=None, inputs=None, **more):
+        more = {"out": tmp_path / "out"} | more
+        return plan_stage(stage, inputs=given | (inputs or {}), params=params or {}, **more)
+
+    return make
+
+
+def test_stage_runs_then_reuses(plan, tmp_path):
+    first = plan()
+    assert (first.action, first.reasons) == ("run", ("no result yet",))
+    assert not (tmp_path / "out").exists(), "planning writes nothing"
+    manifest = run_plan(first, command="lexenc join")
+    assert (tmp_path / "out" / "text.txt").read_text() == "A B"
+    assert manifest == read_manifest(tmp_path / "out")
+    assert (manifest.key, manifest.summary, manifest.command) == (first.key, {"characters": 3}, "lexenc join")
+    assert set(manifest.outputs) == {"text.txt"}
+    assert manifest.settings == {"threads": 1}
+    again = plan()
+    assert again.action == "reuse"
+    assert again.key == first.key
+    stamp = (tmp_path / "out" / MANIFEST).stat().st_mtime_ns
+    assert run_plan(again) == manifest
+    assert (tmp_path / "out" / MANIFEST).stat().st_mtime_ns == stamp
+
+
+def test_stage_that_only_prints_leaves_nothing(plan, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    manifest = run_plan(plan(out=None))
+    assert manifest.results == [{"length": 3}]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_stage_parameters_that_change_speed_only_do_not_make_a_new_result(plan):
+    run_plan(plan())
+    assert plan(params={"threads": 4}).action == "reuse"
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"times": 3}, ["times: 1 -> 3"]),
+        ({"actions": "a,b"}, ["actions: a -> a,b"]),
+        ({"times": 2, "separator": "-"}, ["separator:   -> -", "times: 1 -> 2"]),
+    ],
+)
+def test_stage_other_parameters_are_refused_in_words(plan, params, words):
+    run_plan(plan())
+    other = plan(params=params)
+    assert other.action == "refuse"
+    assert sorted(other.reasons) == words
+    with pytest.raises(ConfigError) as caught:
+        run_plan(other)
+    assert all(word in caught.value.message for word in words)
+    assert "--force" in caught.value.hint
+
+
+def test_stage_other_inputs_are_refused_by_name(plan, given, tmp_path):
+    run_plan(plan())
+    (tmp_path / "b.txt").write_text("C")
+    assert plan().reasons == ("input more changed",)
+    (tmp_path / "a.txt").write_text("C")
+    assert plan().reasons == ("input first changed", "input more changed")
+    assert "input more changed" in plan(inputs={"more": None}).reasons
+    assert "input more changed" in plan(inputs={"more": [given["more"][0]] * 2}).reasons
+
+
+def test_stage_inputs_of_equal_content_elsewhere_are_the_same(plan, tmp_path):
+    run_plan(plan())
+    (tmp_path / "b.txt").rename(tmp_path / "moved.txt")
+    assert plan(inputs={"more": [str(tmp_path / "moved.txt")]}).action == "reuse"
+    assert plan(inputs={"more": str(tmp_path / "moved.txt")}).action == "reuse"
+
+
+def test_stage_another_stage_or_version_is_named(plan):
+    run_plan(plan())
+    assert plan(replace(JOIN, version=2)).reasons == ("made by join v1",)
+    assert plan(replace(JOIN, name="weld")).reasons == ("made by join",)
+
+
+def test_stage_altered_outputs_are_named_and_not_reused(plan, tmp_path):
+    run_plan(plan())
+    (tmp_path / "out" / "text.txt").write_text("mine")
+    assert plan().action == "refuse"
+    assert "text.txt" in plan().reasons[0]
+    run_plan(plan(force=True))
+    assert plan().action == "reuse"
+
+
+def test_stage_force_replaces_but_does_not_repeat(plan, tmp_path):
+    run_plan(plan())
+    assert plan(force=True).action == "reuse"
+    forced = plan(params={"times": 2}, force=True)
+    assert forced.action == "run"
+    run_plan(forced)
+    assert (tmp_path / "out" / "text.txt").read_text() == "A B A B"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_stage_never_takes_a_foreign_folder(plan, tmp_path, force):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError):
+        plan(force=force)
+
+
+def test_stage_damaged_manifest_is_refused_and_can_be_forced(plan, tmp_path):
+    run_plan(plan())
+    (tmp_path / "out" / MANIFEST).write_text("{")
+    assert plan().action == "refuse"
+    run_plan(plan(force=True))
+    assert plan().action == "reuse"
+
+
+def test_stage_manifest_of_another_program_beside_an_input_does_no_harm(plan, tmp_path):
+    (tmp_path / MANIFEST).write_text('{"manifest_version": 3}')
+    assert run_plan(plan()).inputs["first"][0].made_by is None
+
+
+def test_stage_records_who_made_an_input(plan, tmp_path):
+    first = run_plan(plan())
+    second = run_plan(plan(inputs={"first": str(tmp_path / "out" / "text.txt")}, out=tmp_path / "second"))
+    (record,) = second.inputs["first"]
+    assert record.made_by == first.key
+    assert record.path == "out/text.txt"
+    assert second.inputs["more"][0].made_by is None
+
+
+def test_stage_all_faults_come_together(plan, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        plan(params={"times": 0, "tims": 3}, inputs={"first": str(tmp_path / "none.txt"), "mor": "x"})
+    for word in ("at least 1", "tims", "none.txt", "mor", "Did you mean 'times'", "Did you mean 'more'"):
+        assert word in caught.value.message
+
+
+@pytest.mark.parametrize("nothing", [None, [], ()])
+def test_stage_missing_input_is_asked_for_by_its_option(nothing):
+    with pytest.raises(ConfigError) as caught:
+        find_inputs(JOIN, {"first": nothing})
+    assert "--first" in caught.value.message
+    assert "irst text" in caught.value.hint
+
+
+def test_stage_input_that_is_not_there_names_its_maker(tmp_path):
+    path = tmp_path / "none.txt"
+    with pytest.raises(ConfigError, match=r"none\.txt") as caught:
+        find_inputs(JOIN, {"first": str(path)}, {str(path): "lexenc run p.yaml --until maker"})
+    assert "--until maker" in caught.value.hint
+    with pytest.raises(ConfigError, match=r"none\.txt"):
+        find_inputs(JOIN, {"first": str(path)})
+
+
+def test_stage_single_input_given_twice_is_refused(given):
+    with pytest.raises(ConfigError, match="2"):
+        find_inputs(JOIN, {"first": [given["first"]] * 2})
+
+
+def test_stage_own_check_sees_inputs_and_parameters(plan):
+    def check(inputs, params):
+        return [ConfigError("too long")] if len(inputs["more"]) < params.times else []
+
+    stage = replace(JOIN, check=check)
+    assert plan(stage).action == "run"
+    with pytest.raises(ConfigError, match="too long"):
+        plan(stage, params={"times": 2})
+    with pytest.raises(ConfigError, match="at least"):
+        plan(stage, params={"times": 0})
+
+
+# ---------------------------------------------------------------- seed, precision
+
+
+def test_stage_seed_is_part_of_the_key_only_where_it_means_something(plan):
+    assert plan(seed=1).key == plan(seed=2).key
+    seeded = replace(JOIN, uses_seed=True)
+    assert plan(seeded, seed=1).key != plan(seeded, seed=2).key
+    run_plan(plan(seeded, seed=1))
+    assert plan(seeded, seed=2).reasons == ("seed: 1 -> 2",)
+    assert plan(seeded, seed=1).action == "reuse"
+
+
+def test_stage_precision_is_part_of_the_key_only_where_it_means_something(plan):
+    assert plan().key == plan(precision="bfloat16").key
+    heavy = replace(JOIN, uses_device=True)
+    assert plan(heavy).key != plan(heavy, precision="bfloat16").key
+    run_plan(plan(heavy))
+    assert plan(heavy, precision="bfloat16").reasons == ("precision: float32 -> bfloat16",)
+
+
+def test_stage_device_is_looked_for_when_used_and_told(plan):
+    told = []
+    stage = replace(JOIN, uses_device=True, run=lambda inputs, params, job: Outcome({"device": job.device.name}))
+    manifest = run_plan(plan(stage), device="cpu", notices=Notices(say=told.append))
+    assert (manifest.device, manifest.summary) == ("cpu", {"device": "cpu"})
+    assert len(told) == 1
+
+
+# ---------------------------------------------------------------- failing and resuming
+
+
+def failing(inputs, params, job):
+    if job.continued:
+        (job.out / "text.txt").write_text((job.out / "half").read_text() + " and whole")
+        return Outcome()
+    (job.out / "half").write_text("half")
+    raise KeyboardInterrupt
+
+
+def test_stage_that_fails_leaves_nothing(plan, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan(replace(JOIN, run=failing)))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_stage_that_can_resume_does_so_with_the_same_recipe_only(plan, tmp_path):
+    stage = replace(JOIN, run=failing, resumable=True)
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan(stage))
+    assert plan(stage, params={"times": 2}).action == "run"
+    again = plan(stage)
+    assert again.action == "resume"
+    run_plan(again)
+    assert (tmp_path / "out" / "text.txt").read_text() == "half and whole"
+    assert "recipe.json" not in json.dumps(read_manifest(tmp_path / "out").outputs)
+    assert not aside_folder(tmp_path / "out").exists()
+    assert plan(stage).action == "reuse"
