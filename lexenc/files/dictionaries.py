@@ -1,0 +1,101 @@
+"""Word pairs: two columns, separated by a TAB (then phrases are possible) or by spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lexenc.errors import DataError
+from lexenc.files.text import fold_case, read_lines, write_lines
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs in file order; nothing is merged, so a repeated line counts twice.
+
+    Args:
+        sources: Left column.
+        targets: Right column.
+        lines: Line number of each pair; empty for pairs that came from no file.
+        name: The file, for messages.
+    """
+
+    sources: list[str]
+    targets: list[str]
+    lines: list[int]
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(zip(self.sources, self.targets, strict=True))
+
+    def translations(self) -> dict[str, list[str]]:
+        """Give the targets of every source, both in order of first appearance, without repeats."""
+        table: dict[str, dict[str, None]] = {}
+        for source, target in self:
+            table.setdefault(source, {})[target] = None
+        return {source: list(targets) for source, targets in table.items()}
+
+    def swapped(self) -> Pairs:
+        """Give the same pairs the other way round."""
+        return Pairs(self.targets, self.sources, self.lines, self.name)
+
+    def folded(self, source_language: str | None = None, target_language: str | None = None) -> Pairs:
+        """Give the pairs in lower case, each side as its language does it."""
+        return Pairs(
+            [fold_case(each, source_language) for each in self.sources],
+            [fold_case(each, target_language) for each in self.targets],
+            self.lines,
+            self.name,
+        )
+
+    def chosen(self, keep: Sequence[int]) -> Pairs:
+        """Give the pairs at some positions."""
+        lines = [self.lines[i] for i in keep] if self.lines else []
+        return Pairs([self.sources[i] for i in keep], [self.targets[i] for i in keep], lines, self.name)
+
+    def first(self) -> str:
+        """Show the first pair, for a hint on the order of columns."""
+        return f"'{self.sources[0]}' - '{self.targets[0]}'" if len(self) else "none"
+
+
+def read_pairs(path: Path, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
+    """Read pairs of words, phrases or any texts.
+
+    A line with a TAB has its columns between TABs, and a column may hold spaces; a line without one is split at runs
+    of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped.
+
+    Args:
+        path: The file; gzip is unpacked.
+        roles: What the columns are, for messages.
+
+    Raises:
+        DataError: If a line has not two columns, a column is empty, or the file has no pair at all.
+    """
+    sources, targets, lines = [], [], []
+    for number, line in read_lines(path):
+        if not line.strip(" \t"):
+            continue
+        cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if each]
+        if len(cells) != 2:
+            shown = f"{len(cells)} column{'s' if len(cells) != 1 else ''}"
+            hint = "A tab inside the text? Replace it by a space." if "\t" in line else "Put a TAB between the columns."
+            raise DataError(f"{path}, line {number}: {shown}, expected 2 ({', '.join(roles)}).", hint=hint)
+        source, target = cells[0].strip(" "), cells[1].strip(" ")
+        if not source or not target:
+            empty = roles[0] if not source else roles[1]
+            raise DataError(f"{path}, line {number}: the {empty} is empty.", hint="Fill it in, or delete the line.")
+        sources.append(source)
+        targets.append(target)
+        lines.append(number)
+    if not sources:
+        raise DataError(f"{path} holds no pairs.", hint=f"One pair per line: {roles[0]}, TAB, {roles[1]}.")
+    return Pairs(sources, targets, lines, str(path))
+
+
+def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
+    """Write pairs with a TAB between them."""
+    write_lines(path, (f"{source}\t{target}" for source, target in pairs))

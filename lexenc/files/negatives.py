@@ -1,0 +1,79 @@
+"""Mined negatives on disk: one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lexenc.errors import DataError
+from lexenc.files.text import json_lines, write_lines
+
+NAME = "negatives.jsonl"
+
+
+@dataclass(frozen=True)
+class NegativeRow:
+    """One pair with its hard negatives.
+
+    Args:
+        source: The anchor.
+        target: Its positive.
+        negatives: Words with their cosines with the anchor.
+        score: Cosine of anchor and positive.
+        direction: `source-to-target`, or `target-to-source` where the anchor is a target word.
+    """
+
+    source: str
+    target: str
+    negatives: list[tuple[str, float]]
+    score: float
+    direction: str = "source-to-target"
+
+
+def write_negatives(path: Path, rows: Iterable[NegativeRow]) -> None:
+    """Write rows as JSON Lines."""
+    write_lines(path, (_line(row) for row in rows))
+
+
+def _line(row: NegativeRow) -> str:
+    body = {
+        "source": row.source,
+        "target": row.target,
+        "direction": row.direction,
+        "score": round(row.score, 6),
+        "negatives": [{"text": text, "score": round(score, 6)} for text, score in row.negatives],
+    }
+    return json.dumps(body, ensure_ascii=False)
+
+
+def read_negatives(path: Path) -> Iterator[NegativeRow]:
+    """Read rows from a file, or from a folder that `mine-negatives` made.
+
+    Raises:
+        DataError: If a line lacks a key or a value has the wrong type.
+    """
+    place = path / NAME if path.is_dir() else path
+    for number, body in json_lines(place):
+        try:
+            negatives = [(_text(each["text"]), float(each.get("score", 0))) for each in body["negatives"]]
+            row = NegativeRow(
+                _text(body["source"]),
+                _text(body["target"]),
+                negatives,
+                float(body.get("score", 0)),
+                _text(body.get("direction", "source-to-target")),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{place}, line {number}: not a row of negatives ({error}).",
+                hint='Write {"source": .., "target": .., "negatives": [{"text": .., "score": ..}]}.',
+            ) from None
+        yield row
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"expected text, got {value!r}")

@@ -1,0 +1,133 @@
+"""Lines of text files: where they end, which bytes are text, how files are written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from lexenc.errors import DataError
+
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+_TURKIC = ("tr", "az", "crh", "tt")
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file for reading, unpacked where it is packed with gzip (by content, whatever its name).
+
+    Raises:
+        DataError: If it is not there, is a folder, or ends before its packed data does.
+    """
+    if not path.exists():
+        raise DataError(f"There is no file {path}.", hint="Check the path.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, expected a file.", hint="Give the file in it.")
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == _GZIP
+            raw.seek(0)
+            if packed:
+                with gzip.open(raw) as unpacked:
+                    yield unpacked  # type: ignore[misc]
+            else:
+                yield raw
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is damaged: {error}.", hint="Fetch or pack it again.") from None
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Give the lines of a UTF-8 file with their numbers, from 1.
+
+    LF ends a line, CR LF too; in a file without any LF in its first megabyte, CR alone does (an old Macintosh file).
+    No other character does: U+0085 and U+2028 stay inside. A byte order mark at the start is dropped.
+
+    Raises:
+        DataError: If a line is not UTF-8, with the byte, its offset and the line.
+    """
+    with open_bytes(path) as stream:
+        offset = 0
+        for number, raw in enumerate(_raw_lines(stream), start=1):
+            line = raw.removeprefix(_BOM) if number == 1 else raw
+            try:
+                yield number, line.rstrip(b"\r\n").decode("utf-8")
+            except UnicodeDecodeError as error:
+                place = offset + error.start + len(raw) - len(line)
+                raise DataError(
+                    f"{path} is not UTF-8 (byte 0x{line[error.start]:02x} at offset {place}, line {number}).",
+                    hint=f"Convert it: iconv -f latin1 -t utf-8 {path}",
+                ) from None
+            offset += len(raw)
+
+
+def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    head = stream.read(1 << 20)
+    if b"\n" in head or b"\r" not in head:
+        yield from _split_lf(head + (b"" if head.endswith(b"\n") else stream.readline()))
+        yield from stream
+    else:
+        whole = head + stream.read()
+        yield from (part + b"\r" for part in whole.rstrip(b"\r").split(b"\r"))
+
+
+def _split_lf(block: bytes) -> Iterator[bytes]:
+    parts = block.split(b"\n")
+    yield from (part + b"\n" for part in parts[:-1])
+    if parts[-1]:
+        yield parts[-1]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file aside and give it its name when the block ends well; otherwise nothing stays.
+
+    Args:
+        path: The final name; its folder must exist.
+    """
+    aside = path.with_name(f".{path.name}.partial")
+    try:
+        with aside.open("wb") as stream:
+            yield stream
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines with LF, each word with the bytes it was read with."""
+    with writing(path) as stream:
+        for line in lines:
+            stream.write(line.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def fold_case(text: str, language: str | None = None) -> str:
+    """Lower-case a text as its language does.
+
+    Args:
+        text: Any text.
+        language: BCP-47 code. Turkish and its relatives have a dotless i: `I` becomes `ı`, `İ` becomes `i`.
+    """
+    if language is not None and language.split("-")[0].lower() in _TURKIC:
+        text = text.replace("İ", "i").replace("I", "ı")
+    return text.lower()
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Give the objects of a JSON Lines file with their line numbers.
+
+    Raises:
+        DataError: If a line is not JSON.
+    """
+    import json
+
+    for number, line in read_lines(path):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: not JSON ({error}).", hint="One object per line.") from None

@@ -1,0 +1,240 @@
+"""Word vectors in the two binary formats, both often called `.bin`.
+
+- word2vec: a text line `N D`, then per row the word, one space and D little-endian float32 numbers; an LF in front of a
+  word is dropped, because one writer ends rows with it and another does not. A word cannot hold a space.
+- fastText: a whole model. Its words come by frequency, each with the vector the model gives it (its subwords included),
+  and any other text has a vector too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from lexenc.errors import DataError
+from lexenc.files.vec_text import Finding, Floats, ReadReport, is_utf8
+from lexenc.progress import Task
+
+FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
+_CHUNK = 1 << 20
+_LONGEST_WORD = 1 << 16
+
+
+class _Bytes:
+    """A stream with a view of what comes next, for records of unknown length."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.data, self.at = stream, b"", 0
+
+    def more(self) -> bool:
+        """Read another chunk; False at the end of the file."""
+        chunk = self._stream.read(_CHUNK)
+        self.data, self.at = self.data[self.at :] + chunk, 0
+        return bool(chunk)
+
+    def find(self, mark: bytes, longest: int) -> int:
+        """Position of the next `mark`, -1 if the file ends or `longest` bytes pass before it."""
+        while (found := self.data.find(mark, self.at)) < 0:
+            if len(self.data) - self.at > longest or not self.more():
+                return -1
+        return found
+
+    def has(self, count: int) -> bool:
+        """Whether `count` more bytes can be read."""
+        while len(self.data) - self.at < count:
+            if not self.more():
+                return False
+        return True
+
+
+class BinaryReader:
+    """Reads one word2vec binary file.
+
+    Args:
+        report: Receives what was met.
+        limit: Number of different words to read, None for all.
+        keep_last: Whether the last row of a word is kept, else the first.
+        skip_bad: Whether rows with infinite or undefined numbers are left out, else they are an error.
+    """
+
+    def __init__(self, report: ReadReport, *, limit: int | None, keep_last: bool, skip_bad: bool) -> None:
+        self.report, self.limit, self.keep_last, self.skip_bad = report, limit, keep_last, skip_bad
+
+    def read(self, stream: IO[bytes], size: int | None, task: Task) -> tuple[list[str], Floats]:
+        """Read the rows.
+
+        Args:
+            stream: The file, at its beginning.
+            size: Its length in bytes, None where unknown; only to reserve memory.
+            task: Told the number of rows read.
+
+        Returns:
+            Words, and vectors of shape [n, d], float32.
+
+        Raises:
+            DataError: If the file ends early, holds nothing, or holds numbers that cannot be used.
+        """
+        source = _Bytes(stream)
+        end = source.find(b"\n", 64)
+        rows, width = (int(part) for part in source.data[:end].split())
+        self.report.declared_rows, source.at = rows, end + 1
+        if width < 1:
+            raise DataError(f"{self.report.source}: the header announces vectors without columns.")
+        room = rows if size is None else min(rows, size // (4 * width + 1) + 1)
+        room = min(room, 1 << 22 if self.limit is None or self.keep_last else self.limit)
+        matrix = np.empty((max(room, 1), width), np.float32)
+        index: dict[str, int] = {}
+        words: list[str] = []
+        dead = 0
+        for row, word, vector in self._rows(source, rows, width):
+            task.advance(1)
+            if word in index:
+                self.report.add(Finding.DUPLICATE, row)
+                if not self.keep_last:
+                    continue
+                dead += 1
+            index[word] = len(words)
+            if len(words) == len(matrix):
+                matrix.resize((len(words) + len(words) // 2 + 1, width), refcheck=False)
+            matrix[len(words)] = vector
+            words.append(word)
+            if len(index) == self.limit:
+                break
+        return self._finish(words, matrix, index, dead)
+
+    def _rows(self, source: _Bytes, rows: int, width: int) -> Iterator[tuple[int, str, Floats]]:
+        """Give number, word and vector of every row that can be used."""
+        for row in range(1, rows + 1):
+            space = source.find(b" ", _LONGEST_WORD)
+            if space >= 0:
+                raw = source.data[source.at : space].removeprefix(b"\n")
+                source.at = space + 1
+            if space < 0 or not source.has(4 * width):
+                raise DataError(
+                    f"{self.report.source} ends in row {row:,} of {rows:,}.",
+                    hint="The file is not whole; get it again.",
+                )
+            vector = np.frombuffer(source.data, "<f4", width, source.at)
+            source.at += 4 * width
+            word = raw.decode("utf-8", "surrogateescape")
+            if self._usable(row, word, vector):
+                yield row, word, vector
+
+    def _usable(self, row: int, word: str, vector: Floats) -> bool:
+        """Apply the policies to one row, and count those that fire."""
+        if not np.isfinite(vector).all():
+            if not self.skip_bad:
+                raise DataError(
+                    f"{self.report.source}, row {row}: the vector of '{word}' holds a number that is not finite.",
+                    hint="Mend the file, or leave such rows out (bad lines: skip).",
+                )
+            self.report.add(Finding.NON_FINITE, row)
+            return False
+        if not word:
+            self.report.add(Finding.EMPTY_WORD, row)
+            return False
+        if not is_utf8(word):
+            self.report.add(Finding.NOT_UTF8, row)
+        if not vector.any():
+            self.report.add(Finding.ZERO, row)
+        return True
+
+    def _finish(self, words: list[str], matrix: Floats, index: dict[str, int], dead: int) -> tuple[list[str], Floats]:
+        if not words:
+            raise DataError(f"{self.report.source} holds no word vectors.", hint="Is it the right file?")
+        if dead:
+            rows = sorted(index.values())
+            return [words[row] for row in rows], matrix[rows]
+        matrix.resize((len(words), matrix.shape[1]), refcheck=False)
+        return words, matrix
+
+
+def write_rows(stream: IO[bytes], words: Sequence[str], matrix: Floats) -> None:
+    """Write the word2vec binary format.
+
+    Args:
+        stream: Where to.
+        words: n words, without spaces and LFs.
+        matrix: Shape [n, d].
+
+    Raises:
+        DataError: If a word cannot be written in this format.
+    """
+    stream.write(b"%d %d\n" % matrix.shape)
+    for start in range(0, len(words), 1024):
+        part = np.ascontiguousarray(matrix[start : start + 1024], "<f4")
+        rows: list[bytes] = []
+        for word, vector in zip(words[start : start + 1024], part, strict=True):
+            raw = word.encode("utf-8", "surrogateescape")
+            if not raw or b" " in raw or b"\n" in raw:
+                raise DataError(
+                    f"'{word}' cannot be written as word2vec binary: words there have no spaces and are not empty.",
+                    hint="Write a .vec file instead.",
+                )
+            rows += (raw, b" ", vector.tobytes())
+        stream.write(b"".join(rows))
+
+
+def _model(path: Path) -> Any:
+    import fasttext
+
+    try:
+        return fasttext.load_model(str(path))
+    except (ValueError, MemoryError, RuntimeError) as error:
+        raise DataError(f"{path} cannot be read as a fastText model ({error}).", hint="Get the file again.") from error
+
+
+def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Task) -> tuple[list[str], Floats]:
+    """Read the words of a fastText model, the most frequent first, with their vectors.
+
+    Args:
+        path: A `.bin` file of fastText.
+        report: Receives what was met.
+        limit: Number of words, None for all.
+        task: Told the number of rows read.
+
+    Returns:
+        Words, and vectors of shape [n, d], float32.
+
+    Raises:
+        DataError: If fastText cannot read it.
+    """
+    model = _model(path)
+    words: list[str] = model.get_words(on_unicode_error="surrogateescape")[:limit]
+    matrix = _ask(model, words)
+    task.advance(len(words))
+    for row in np.flatnonzero(~matrix.any(axis=1)).tolist():
+        report.add(Finding.ZERO, row + 1)
+    for row, word in enumerate(words):
+        if not word.isascii() and not is_utf8(word):
+            report.add(Finding.NOT_UTF8, row + 1)
+    if not words:
+        raise DataError(f"{path} is a model without words.", hint="Is it the right file?")
+    return words, matrix
+
+
+def fasttext_vectors_for(path: Path, words: Sequence[str]) -> Floats:
+    """Vectors of any words, known to the model or not (made of their subwords).
+
+    Args:
+        path: A `.bin` file of fastText.
+        words: n words; a phrase is one word here.
+
+    Returns:
+        Shape [n, d], float32. A row is zero when the model has nothing for the word.
+
+    Raises:
+        DataError: If fastText cannot read the file.
+    """
+    return _ask(_model(path), words)
+
+
+def _ask(model: Any, words: Sequence[str]) -> Floats:
+    matrix = np.empty((len(words), model.get_dimension()), np.float32)
+    for row, word in enumerate(words):
+        # As bytes, because words that are not UTF-8 have vectors too.
+        matrix[row] = model.get_word_vector(word.encode("utf-8", "surrogateescape"))
+    return matrix

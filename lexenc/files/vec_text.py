@@ -1,0 +1,764 @@
+"""Word vectors as text: what a line means, and a parser that is several times faster than a general one.
+
+What is accepted, and what happens to it (everything that fires is counted in the `ReadReport`):
+
+- LF alone ends a line; one CR before it is dropped. No other character ends a line.
+- A cell ends at one ASCII space or TAB. The last `d` cells are the vector; all before them is the word, so a word may
+  hold spaces (also no-break and other Unicode spaces, which never split anything). Spaces at the end are ignored.
+- The first line is a header when it is two whole numbers; else `d` is one less than its number of cells.
+- The header's number of rows is not trusted. A byte order mark is dropped. Lines without anything are left out, and so
+  are lines whose word is empty.
+- Words stay the bytes they are: what is not UTF-8 is kept as surrogate escapes.
+- A line with too few cells, or with a cell that is no finite number, is an error or is left out, as the caller wishes.
+- Of lines with the same word the first is kept, or the last.
+- Vectors of zeros are kept.
+
+How numbers are parsed: all cells of a block of lines at once. The eight bytes in front of a cell's end are loaded as
+one 64-bit integer, the decimal point is squeezed out, three multiplications turn digits into a number, and one
+division by a power of ten ends it. Both operands are exact in float64, so the result is what `float()` gives, rounded
+to float32. What does not fit (exponents, more than 16 characters, faults) goes through `float()` one by one.
+NumPy releases the interpreter lock in all of this, so several files are read in parallel by threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import compress
+from typing import IO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.errors import DataError
+from lexenc.progress import Task
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+# Small enough for most temporaries of a block to stay in the second-level cache, large enough to hide Python's share.
+BLOCK_BYTES = 1 << 18
+BOM = b"\xef\xbb\xbf"
+_MARGIN = 16
+_HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?")
+_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NON_FINITE = re.compile(rb"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+# The smallest float64 that becomes infinite as float32.
+_TOO_LARGE = (2.0 - 2.0**-24) * 2.0**127
+
+# From how many unusual cells in a block on they are parsed together, and how long they may be then.
+_MANY, _LONGEST_CELL = 64, 40
+_NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.eE", np.uint8))
+
+
+class Finding(StrEnum):
+    """A declared policy that a file made use of. The value completes a sentence such as `12 ...`."""
+
+    NO_HEADER = "header missing"
+    HEADER_COUNT = "header with a wrong number of rows"
+    BOM = "byte order mark dropped"
+    CRLF = "lines with a carriage return at the end"
+    BLANK = "blank lines left out"
+    EMPTY_WORD = "lines without a word left out"
+    WRONG_LENGTH = "lines with a wrong number of cells left out"
+    NOT_A_NUMBER = "lines with a cell that is no number left out"
+    NON_FINITE = "lines with an infinite or undefined cell left out"
+    DUPLICATE = "rows with a repeated word left out"
+    ZERO = "vectors of zeros kept"
+    SPACED = "words with spaces kept"
+    NOT_UTF8 = "words that are not UTF-8 kept byte for byte"
+
+
+@dataclass
+class ReadReport:
+    """What reading a file met.
+
+    Attributes:
+        source: The file or folder.
+        form: Its format, for instance `text` or `word2vec binary`.
+        counts: How often each policy fired; those that did not are absent.
+        first_lines: The first line (or, in binary files, row) at which it did, counted from 1.
+        declared_rows: Number of rows the header promises, None without a header.
+    """
+
+    source: str
+    form: str = "text"
+    counts: dict[Finding, int] = field(default_factory=dict)
+    first_lines: dict[Finding, int] = field(default_factory=dict)
+    declared_rows: int | None = None
+
+    def add(self, finding: Finding, line: int, count: int = 1) -> None:
+        """Count a finding; the first line given for it is kept."""
+        self.counts[finding] = self.counts.get(finding, 0) + count
+        self.first_lines.setdefault(finding, line)
+
+    def sentences(self) -> list[str]:
+        """Say it to a person, one sentence per finding."""
+        return [
+            f"{self.source}: {count:,} {finding} (first: line {self.first_lines[finding]})."
+            for finding, count in self.counts.items()
+        ]
+
+
+@dataclass
+class Fault:
+    """Why a line cannot be used."""
+
+    finding: Finding
+    text: str
+
+
+def parse_cell(cell: bytes) -> float | Finding:
+    """Turn one cell into a number that is finite as float32, or say what is wrong with it."""
+    if _NUMBER.fullmatch(cell):
+        value = float(cell)
+        return value if abs(value) < _TOO_LARGE else Finding.NON_FINITE
+    return Finding.NON_FINITE if _NON_FINITE.fullmatch(cell) else Finding.NOT_A_NUMBER
+
+
+def _parse_many(buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> NDArray[np.float64] | None:
+    """Parse cells as `parse_cell` does, several times faster; None if any of them is not a finite number."""
+    length = ends - starts
+    width = int(length.max())
+    # NumPy takes an empty cell for 0.
+    if width > _LONGEST_CELL or int(length.min()) < 1:
+        return None
+    at = starts[:, None] + np.arange(width)
+    outside = at >= ends[:, None]
+    characters = buffer.take(at, mode="clip")
+    if not (_NUMERIC[characters] | outside).all():
+        return None
+    characters[outside] = 0
+    try:
+        values = characters.view(f"S{width}").ravel().astype(np.float64)
+    except ValueError:
+        return None
+    return values if bool((np.abs(values) < _TOO_LARGE).all()) else None
+
+
+def header_width(line: bytes) -> int | None:
+    """Number of columns that a first line announces, None if it is no header."""
+    header = _HEADER.fullmatch(line)
+    return int(header[2]) if header else None
+
+
+def split_line(line: bytes) -> list[bytes]:
+    """Cut a line (without its LF) into cells: no CR, no spaces at the end, one cell per separator."""
+    return re.split(rb"[ \t]", line.removesuffix(b"\r").rstrip(b" \t"))
+
+
+def parse_line(line: bytes, width: int) -> tuple[bytes, list[float]] | Fault:
+    """Read one line the slow way; `read_text` gives the same for whole blocks.
+
+    Args:
+        line: The line without its LF.
+        width: Number of cells of the vector, d.
+
+    Returns:
+        The word and its d numbers, or what is wrong.
+    """
+    cells = split_line(line)
+    if cells == [b""]:
+        return Fault(Finding.BLANK, "nothing on the line")
+    if len(cells) < width + 1:
+        return Fault(Finding.WRONG_LENGTH, f"{len(cells)} cells, expected {width + 1} (the word and {width} numbers)")
+    values: list[float] = []
+    for number, cell in enumerate(cells[-width:], len(cells) - width + 1):
+        value = parse_cell(cell)
+        if isinstance(value, Finding):
+            shown = cell[:40].decode("utf-8", "replace")
+            return Fault(value, _cell_text(value, number, shown))
+        values.append(value)
+    text = line.removesuffix(b"\r").rstrip(b" \t")
+    word = text[: len(text) - sum(map(len, cells[-width:])) - width]
+    return (word, values) if word else Fault(Finding.EMPTY_WORD, "no word before the numbers")
+
+
+def _cell_text(finding: Finding, number: int, shown: str) -> str:
+    if not shown:
+        return f"cell {number} is empty (two separators in a row)"
+    return f"cell {number} is '{shown}', not a {'finite ' if finding is Finding.NON_FINITE else ''}number"
+
+
+Wide = NDArray[np.uint64]
+
+
+def _load(words: Wide, ends: Ints, length: Ints, w: Wide, t: Wide) -> None:
+    """Put the last `length` bytes (at most 8) before each end into `w`, minus the code of `0`; `t` is used up."""
+    index = ends >> 3
+    words.take(index, out=t, mode="clip")
+    index -= 1
+    words.take(index, out=w, mode="clip")
+    shift = np.bitwise_and(ends, 7, out=index).view(np.uint64)
+    shift <<= np.uint64(3)
+    w >>= shift
+    np.subtract(np.uint64(64), shift, out=shift)
+    t <<= shift
+    w |= t
+    # Digits become 0 to 9, the point 0x1e; bytes in front of the cell become 0.
+    w ^= np.uint64(0x3030303030303030)
+    blank = np.subtract(8, length, out=index)
+    np.clip(blank, 0, 8, out=blank)
+    blank <<= 3
+    shift = blank.view(np.uint64)
+    w >>= shift
+    w <<= shift
+
+
+def _squeeze(w: Wide, t: Wide, u: Wide, v: Wide, place: NDArray[np.uint8]) -> Bools:
+    """Take the point out of the bytes in `w`; the others are used up. Say which are not digits with one point."""
+    # u: 1 in every byte that is no digit; it should be the point, and then becomes 0.
+    np.add(w, np.uint64(0x7676767676767676), out=u)
+    u |= w
+    u &= np.uint64(0x8080808080808080)
+    u >>= np.uint64(7)
+    np.multiply(u, np.uint64(0x1E), out=v)
+    w ^= v
+    np.multiply(u, np.uint64(0xFF), out=v)
+    v &= w
+    odd: Bools = v != 0
+    np.subtract(u, np.uint64(1), out=v)
+    np.bitwise_and(u, v, out=t)
+    # u & (u - 1) is 0 for one point or none.
+    odd |= t != 0
+    np.bitwise_count(v, out=place)
+    # Move the digits before the point up by one byte. Without a point v is all ones and must become 0.
+    np.right_shift(v.view(np.int64), 63, out=t.view(np.int64))
+    np.invert(t, out=t)
+    v &= t
+    v &= w
+    v *= np.uint64(255)
+    w += v
+    return odd
+
+
+def _add_digits(w: Wide, t: Wide) -> None:
+    """Turn eight bytes, each a digit, into the number they make; `t` is used up."""
+    # Add neighbours: pairs of digits, then fours, then eights.
+    np.right_shift(w, np.uint64(8), out=t)
+    w *= np.uint64(10)
+    w += t
+    np.right_shift(w, np.uint64(16), out=t)
+    w &= np.uint64(0x000000FF000000FF)
+    t &= np.uint64(0x000000FF000000FF)
+    w *= np.uint64(0x000F424000000064)
+    t *= np.uint64(0x0000271000000001)
+    w += t
+    w >>= np.uint64(32)
+
+
+class _Cells:
+    """Parse many cells at once, in buffers that are used again for every block."""
+
+    # Divisors for each place of the decimal point: the index is 8 times the byte it was in (64: there was none),
+    # plus 128 for a negative number.
+    _DIVISOR = np.array([s * 10.0 ** max(7 - min(i, 64) // 8, 0) for s in (1.0, -1.0) for i in range(128)])
+    _POWER = 10.0 ** np.arange(23)
+
+    def __init__(self) -> None:
+        self._words: list[NDArray[np.uint64]] = []
+        self._numbers = np.empty(0)
+        self._small = np.empty((3, 0), np.uint8)
+
+    def _reserve(self, count: int) -> None:
+        if not self._words or len(self._numbers) < count:
+            room = count + count // 4
+            self._words = [np.empty(room, np.uint64) for _ in range(4)]
+            self._numbers = np.empty(room)
+            self._divisors = np.empty(room)
+            self._small = np.empty((3, room), np.uint8)
+
+    def parse(self, buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[NDArray[np.float64], Ints]:
+        """Parse the cells `buffer[starts[i]:ends[i]]`.
+
+        Args:
+            buffer: Text; its length is a multiple of 8 and every start is at least 16. Shape [bytes].
+            starts: Shape [m].
+            ends: Shape [m].
+
+        Returns:
+            Numbers, shape [m], float64, overwritten by the next call; and the indices of the cells that are none of
+            the plain decimals this handles, whose numbers mean nothing.
+        """
+        self._reserve(count := len(ends))
+        w, t, u, v = (a[:count] for a in self._words)
+        place, minus = self._small[0, :count], self._small[1, :count]
+        numbers, divisors = self._numbers[:count], self._divisors[:count]
+        buffer.take(starts, out=minus, mode="clip")
+        np.equal(minus, ord("-"), out=minus.view(np.bool_))
+        length = np.subtract(ends, starts)
+        length -= minus
+        words = buffer.view("<u8")
+        odd = self._digits(words, ends, length, (w, t, u, v), place)
+        long = np.flatnonzero(length > 8)
+        np.copyto(numbers, w.view(np.int64))
+        np.left_shift(minus, 7, out=minus)
+        np.bitwise_or(place, minus, out=minus)
+        self._DIVISOR.take(minus, out=divisors, mode="clip")
+        if len(long):
+            self._lengthen(words, ends[long], length[long], long, (numbers, divisors, place, odd))
+        np.divide(numbers, divisors, out=numbers)
+        odd |= length < 1
+        odd |= length > 16
+        # A lone point has no digit.
+        odd |= (length == 1) & (place < 64)
+        return numbers, np.flatnonzero(odd)
+
+    @staticmethod
+    def _digits(
+        words: NDArray[np.uint64],
+        ends: Ints,
+        length: Ints,
+        room: Sequence[NDArray[np.uint64]],
+        place: NDArray[np.uint8],
+    ) -> Bools:
+        """Parse the last `length` bytes (at most 8) before each end as digits with at most one point.
+
+        Args:
+            words: The text as 64-bit integers.
+            ends: Shape [m].
+            length: Shape [m].
+            room: Four buffers of shape [m]; the first receives the whole number the digits make.
+            place: Receives 8 times the index of the byte that was a point, 64 where there was none. Shape [m].
+
+        Returns:
+            Whether the bytes are something else. Shape [m].
+        """
+        w, t, u, v = room
+        _load(words, ends, length, w, t)
+        odd = _squeeze(w, t, u, v, place)
+        _add_digits(w, t)
+        return odd
+
+    def _lengthen(
+        self,
+        words: NDArray[np.uint64],
+        ends: Ints,
+        length: Ints,
+        where: Ints,
+        low: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8], Bools],
+    ) -> None:
+        """Add what cells of 9 to 16 characters have before their last 8; all arguments are those of these cells."""
+        numbers, divisors, place, odd = low
+        room = np.empty((4, len(where)), np.uint64)
+        high_place = np.empty(len(where), np.uint8)
+        odd[where] |= self._digits(words, ends - 8, length - 8, list(room), high_place)
+        low_place = place[where]
+        # A point takes one of the low eight characters.
+        low_digits = np.where(low_place < 64, 7, 8)
+        numbers[where] += room[0].view(np.int64) * self._POWER[low_digits]
+        high = high_place < 64
+        odd[where[high & (low_place < 64)]] = True
+        sign = np.sign(divisors[where])
+        after = np.where(high, 15 - (high_place >> 3).astype(np.int64), 0)
+        divisors[where] = np.where(high, sign * self._POWER[after], divisors[where])
+        place[where] = np.minimum(low_place, high_place)
+        # Sixteen digits are more than float64 holds exactly.
+        odd[where] |= (length == 16) & (place[where] == 64)
+
+
+@dataclass
+class _Layout:
+    """Where the cells of a block's lines are.
+
+    Attributes:
+        line_starts: First byte of every line. Shape [lines].
+        line_ends: The LF of every line. Shape [lines].
+        word_ends: End of the word, for lines that have all their cells; else the line's start. Shape [lines].
+        enough: Lines with all their cells. Shape [lines].
+        blank: Lines without anything. Shape [lines].
+        spaced: Lines whose word holds a separator. Shape [lines].
+        starts: First byte of each number of the lines with all their cells. Shape [enough, d].
+        ends: Likewise the byte after it.
+    """
+
+    line_starts: Ints
+    line_ends: Ints
+    word_ends: Ints
+    enough: Bools
+    blank: Bools
+    spaced: Bools
+    starts: Ints
+    ends: Ints
+
+
+def _separators(buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Ints, Bools]:
+    """Find spaces, TABs, LFs and CRs before an LF, and which of them are LFs; the LF at `start - 1` is the first."""
+    found = np.flatnonzero(buffer[start - 1 : end] <= 32)
+    found += start - 1
+    kind = buffer.take(found, mode="clip")
+    feed = kind == 10
+    known = (kind == 32) | feed
+    if not known.all():
+        known |= kind == 9
+        known |= (kind == 13) & (buffer.take(found + 1, mode="clip") == 10)
+        found, feed = found[known], feed[known]
+    return found, feed
+
+
+def _lay_out(buffer: NDArray[np.uint8], start: int, end: int, width: int) -> _Layout:
+    """Find lines and cells of `buffer[start:end]`, which ends with an LF and has one at `start - 1`."""
+    found, feed = _separators(buffer, start, end)
+    feeds = np.flatnonzero(feed)
+    before, last = feeds[:-1], feeds[1:]
+    line_starts, line_ends = found[before] + 1, found[last]
+    last = last.copy()
+    # `last` becomes the separator behind the last number: go back while there is nothing in front of it.
+    while True:
+        empty = (last > before) & (found[last] == found[last - 1] + 1)
+        if not empty.any():
+            break
+        last -= empty
+    cells = last - before
+    blank, enough = cells == 0, cells > width
+    chosen = last[enough]
+    word_ends = line_starts.copy()
+    word_ends[enough] = found[chosen - width]
+    per_line = np.diff(feeds)
+    if enough.all() and (per_line == per_line[0]).all() and (cells == cells[0]).all():
+        # Every line has its cells at the same places, so slices do.
+        rows, stop = found[1:].reshape(-1, per_line[0]), int(cells[0])
+        ends = np.ascontiguousarray(rows[:, stop - width : stop])
+        starts = rows[:, stop - width - 1 : stop - 1] + 1
+    else:
+        at = chosen[:, None] + np.arange(1 - width, 1)
+        ends = found.take(at, mode="clip")
+        at -= 1
+        starts = found.take(at, mode="clip")
+        starts += 1
+    return _Layout(line_starts, line_ends, word_ends, enough, blank, cells > width + 1, starts, ends)
+
+
+def _decode(room: bytearray, starts: Ints, ends: Ints) -> tuple[list[str], Bools | None]:
+    """Cut words out of a block; also say which are not UTF-8 (None: all are)."""
+    raw = [room[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    if not raw:
+        return [], None
+    try:
+        # A word cannot hold an LF, so one decoding does for all.
+        return b"\n".join(raw).decode("utf-8").split("\n"), None
+    except UnicodeDecodeError:
+        words = [word.decode("utf-8", "surrogateescape") for word in raw]
+        return words, np.array([not is_utf8(word) for word in words])
+
+
+def is_utf8(word: str) -> bool:
+    """Whether a word read with surrogate escapes was valid UTF-8."""
+    return not any("\udc80" <= character <= "\udcff" for character in word)
+
+
+def line_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[tuple[bytearray, int, int]]:
+    """Read a file in blocks of whole lines.
+
+    Args:
+        stream: Where to read.
+        size: Bytes of a block, a multiple of 8; more when a line is longer.
+
+    Yields:
+        A buffer and the range of it that is the block. It ends with an LF, given to the last line if it has none. The
+        buffer has an LF in front, room for 16 bytes before and 8 behind, and is overwritten by the next step.
+    """
+    room, kept = bytearray(_MARGIN + size + 8), 0
+    while True:
+        filled = _fill(stream, room, _MARGIN + kept)
+        at_end = filled < len(room) - 8
+        if at_end and filled > _MARGIN and room[filled - 1] != 10:
+            room[filled] = 10
+            filled += 1
+        cut = room.rfind(b"\n", _MARGIN, filled) + 1
+        if cut:
+            room[_MARGIN - 1] = 10
+            yield room, _MARGIN, cut
+        if at_end:
+            return
+        if cut:
+            kept = filled - cut
+            room[_MARGIN : _MARGIN + kept] = room[cut:filled]
+        else:
+            kept = filled - _MARGIN
+            room = room + bytearray(len(room) - _MARGIN - 8)
+
+
+def _fill(stream: IO[bytes], room: bytearray, start: int) -> int:
+    """Read until the buffer is full but for its last 8 bytes, or the file ends; return where it is filled to."""
+    with memoryview(room) as view:
+        while start < len(room) - 8:
+            count = stream.readinto(view[start : len(room) - 8])  # type: ignore[attr-defined]
+            if not count:
+                break
+            start += count
+    return start
+
+
+# Why a line is left out, in the order of their codes in `_Block.status`; 0 is a line that is used.
+_REASONS = [
+    Finding.BLANK,
+    Finding.EMPTY_WORD,
+    Finding.WRONG_LENGTH,
+    Finding.NOT_A_NUMBER,
+    Finding.NON_FINITE,
+]
+_CODE = {reason: code for code, reason in enumerate(_REASONS, 1)}
+_FIRST_ERROR = _CODE[Finding.WRONG_LENGTH]
+
+
+class TextReader:
+    """Reads one text file, block by block.
+
+    Args:
+        report: Receives what was met; its `source` is used in messages.
+        limit: Number of different words to read, None for all.
+        duplicates: Which of the rows of one word is kept.
+        bad_lines: Whether a line that cannot be used is an error.
+    """
+
+    def __init__(
+        self,
+        report: ReadReport,
+        *,
+        limit: int | None = None,
+        duplicates: Literal["first", "last"] = "first",
+        bad_lines: Literal["error", "skip"] = "error",
+    ) -> None:
+        self.report, self.limit, self.duplicates, self.bad_lines = report, limit, duplicates, bad_lines
+        self.words: list[str] = []
+        self._seen: set[str] = set()
+        self._cells = _Cells()
+        self._width, self._line, self._data_lines = 0, 1, 0
+        self._matrix: Floats = np.empty((0, 0), np.float32)
+
+    def read(self, stream: IO[bytes], size: int | None, task: Task, block_bytes: int = BLOCK_BYTES) -> Floats:
+        """Read everything, or as much as is wanted.
+
+        Args:
+            stream: The file, at its beginning.
+            size: Its length in bytes, None where unknown; only to reserve memory.
+            task: Told the number of rows read.
+            block_bytes: How much to work on at once; the result does not depend on it.
+
+        Returns:
+            The vectors, shape [n, d], float32; their words are in `words`.
+
+        Raises:
+            DataError: If there are no vectors, or a line cannot be used and is not to be skipped.
+        """
+        complete = True
+        for room, start, end in line_blocks(stream, block_bytes):
+            if not self._width:
+                start = self._begin(room, start, end)
+            if start == end:
+                continue
+            if not self._matrix.shape[1]:
+                self._reserve(room, start, end, size)
+            before = len(self.words)
+            self._take(room, start, end)
+            task.advance(len(self.words) - before)
+            if self.limit is not None and len(self._seen) >= self.limit:
+                complete = False
+                break
+        return self._finish(complete)
+
+    def _begin(self, room: bytearray, start: int, end: int) -> int:
+        """Read byte order mark, blank lines at the beginning and header; return where the vectors begin."""
+        if self._line == 1 and room.startswith(BOM, start, end):
+            self.report.add(Finding.BOM, 1)
+            start += len(BOM)
+        while start < end:
+            stop = room.index(b"\n", start, end)
+            line = bytes(room[start:stop])
+            header = _HEADER.fullmatch(line) if self._line == 1 else None
+            cells = split_line(line)
+            if header or cells == [b""]:
+                self._note_first(header, line)
+                start = stop + 1
+                if header:
+                    break
+                continue
+            self._width = len(cells) - 1
+            self.report.add(Finding.NO_HEADER, self._line)
+            break
+        room[start - 1] = 10
+        if not self._width and start < end:
+            raise self._error(self._line, "there are no numbers", "A line of word vectors is a word and its numbers.")
+        return start
+
+    def _note_first(self, header: re.Match[bytes] | None, line: bytes) -> None:
+        if header:
+            self.report.declared_rows, self._width = int(header[1]), int(header[2])
+            if not self._width:
+                raise self._error(1, "the header announces vectors without columns", "Mend the header.")
+        else:
+            self.report.add(Finding.BLANK, self._line)
+        if line.endswith(b"\r"):
+            self.report.add(Finding.CRLF, self._line)
+        self._line += 1
+
+    def _reserve(self, room: bytearray, start: int, end: int, size: int | None) -> None:
+        """Reserve the matrix; memory is only used where rows are written."""
+        declared = self.report.declared_rows
+        rows = declared if declared is not None else 1 << 16
+        if size is not None:
+            least = size // (2 * self._width + 2) + 1
+            guess = int(size / (end - start) * room.count(b"\n", start, end) * 1.05) + 16
+            rows = min(least, rows if declared is not None else guess)
+        elif declared is not None:
+            rows = min(rows, 1 << 22)
+        if self.limit is not None and self.duplicates == "first":
+            rows = min(rows, self.limit)
+        self._matrix = np.empty((max(rows, 1), self._width), np.float32)
+
+    def _take(self, room: bytearray, start: int, end: int) -> None:
+        """Add the lines of a block to words and matrix."""
+        buffer = np.frombuffer(room, np.uint8)
+        layout = _lay_out(buffer, start, end, self._width)
+        if not self._data_lines:
+            self._refuse_wrong_width(room, layout)
+        values, status = self._values(room, buffer, layout)
+        good = np.flatnonzero(status == 0)
+        words, not_utf8 = _decode(room, layout.line_starts[good], layout.word_ends[good])
+        fresh = self._fresh(words)
+        used, count = self._cut(good, fresh, len(status))
+        self._raise_first(room, layout, status[:used])
+        self._note_lines(buffer, layout, status[:used])
+        kept = np.ones(count, np.bool_)
+        if fresh is not None:
+            self._note(Finding.DUPLICATE, good[:count][~fresh[:count]])
+            if self.duplicates == "first":
+                kept = fresh[:count]
+        rows = good[:count][kept]
+        if not_utf8 is not None:
+            self._note(Finding.NOT_UTF8, rows[not_utf8[:count][kept]])
+        self._note(Finding.SPACED, rows[layout.spaced[rows]])
+        if len(rows) < len(values):
+            values = values[(np.cumsum(layout.enough) - 1)[rows]]
+        self._store(words if len(rows) == len(words) else list(compress(words, kept.tolist())), values, rows)
+        self._line += used
+
+    def _values(
+        self, room: bytearray, buffer: NDArray[np.uint8], layout: _Layout
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        """Parse the numbers of a block; also give each line's code of `_REASONS`, 0 for lines that are used."""
+        status = np.zeros(len(layout.blank), np.uint8)
+        status[~layout.enough] = _CODE[Finding.WRONG_LENGTH]
+        status[layout.blank] = _CODE[Finding.BLANK]
+        status[layout.enough & (layout.word_ends == layout.line_starts)] = _CODE[Finding.EMPTY_WORD]
+        starts, ends = layout.starts.ravel(), layout.ends.ravel()
+        numbers, odd = self._cells.parse(buffer, starts, ends)
+        if len(odd) >= _MANY:
+            quick = _parse_many(buffer, starts[odd], ends[odd])
+            if quick is not None:
+                numbers[odd] = quick
+                odd = odd[:0]
+        if len(odd):
+            lines = np.flatnonzero(layout.enough)[odd // self._width].tolist()
+            bad: set[int] = set()
+            for at, line, start, end in zip(odd.tolist(), lines, starts[odd].tolist(), ends[odd].tolist(), strict=True):
+                value = parse_cell(bytes(room[start:end]))
+                if not isinstance(value, Finding):
+                    numbers[at] = value
+                elif line not in bad:
+                    # The first faulty cell of a line says what the line is.
+                    bad.add(line)
+                    status[line] = _CODE[value]
+        return numbers.reshape(-1, self._width), status
+
+    def _fresh(self, words: list[str]) -> Bools | None:
+        """Remember words; say which were not met before, or None when that is true of all."""
+        seen = self._seen
+        distinct = set(words)
+        if len(distinct) == len(words) and seen.isdisjoint(distinct):
+            seen |= distinct
+            return None
+        fresh = np.zeros(len(words), np.bool_)
+        for index, word in enumerate(words):
+            if word not in seen:
+                seen.add(word)
+                fresh[index] = True
+        return fresh
+
+    def _cut(self, good: Ints, fresh: Bools | None, lines: int) -> tuple[int, int]:
+        """Apply the limit: how many lines of the block are used, and how many of the good ones those are."""
+        if self.limit is None or len(self._seen) < self.limit:
+            return lines, len(good)
+        new = len(good) if fresh is None else int(np.count_nonzero(fresh))
+        wanted = self.limit - (len(self._seen) - new)
+        count = wanted if fresh is None else int(np.flatnonzero(fresh)[wanted - 1]) + 1
+        return int(good[count - 1]) + 1, count
+
+    def _raise_first(self, room: bytearray, layout: _Layout, status: NDArray[np.uint8]) -> None:
+        wrong = np.flatnonzero(status >= _FIRST_ERROR)
+        if self.bad_lines == "skip" or not len(wrong):
+            return
+        at = int(wrong[0])
+        fault = parse_line(bytes(room[layout.line_starts[at] : layout.line_ends[at]]), self._width)
+        text = fault.text if isinstance(fault, Fault) else "the line cannot be used"
+        raise self._error(self._line + at, text, "Mend the line, or leave such lines out (bad lines: skip).")
+
+    def _refuse_wrong_width(self, room: bytearray, layout: _Layout) -> None:
+        """Refuse a file whose lines have more numbers than expected; the surplus would end up in the words."""
+        spaced = np.flatnonzero(layout.spaced)
+        if len(spaced) * 2 <= len(layout.spaced):
+            return
+        at = int(spaced[0])
+        word = bytes(room[layout.line_starts[at] : layout.word_ends[at]])
+        surplus = split_line(word)[1:]
+        if surplus and all(_NUMBER.fullmatch(cell) for cell in surplus):
+            source = "the header says" if self.report.declared_rows is not None else "the first line has"
+            raise self._error(
+                self._line + at,
+                f"{len(surplus) + self._width} numbers, but {source} {self._width}",
+                "Mend the first line of the file.",
+            )
+
+    def _note(self, finding: Finding, lines: Ints) -> None:
+        """Count a finding for these lines of the block."""
+        if len(lines):
+            self.report.add(finding, self._line + int(lines[0]), len(lines))
+
+    def _note_lines(self, buffer: NDArray[np.uint8], layout: _Layout, status: NDArray[np.uint8]) -> None:
+        if status.any():
+            for code, reason in enumerate(_REASONS, 1):
+                self._note(reason, np.flatnonzero(status == code))
+        ends = layout.line_ends[: len(status)]
+        self._note(Finding.CRLF, np.flatnonzero(buffer.take(ends - 1, mode="clip") == 13))
+        self._data_lines += int(np.count_nonzero(status != _CODE[Finding.BLANK]))
+
+    def _store(self, words: list[str], values: NDArray[np.float64], lines: Ints) -> None:
+        start, stop = len(self.words), len(self.words) + len(words)
+        if stop > len(self._matrix):
+            # Large arrays grow in place (the pages are moved, not copied).
+            self._matrix.resize((stop + stop // 4, self._width), refcheck=False)
+        np.copyto(self._matrix[start:stop], values, casting="same_kind")
+        self.words += words
+        likely = np.flatnonzero(self._matrix[start:stop, 0] == 0)
+        if len(likely):
+            self._note(Finding.ZERO, lines[likely[~self._matrix[start:stop][likely].any(axis=1)]])
+
+    def _finish(self, complete: bool) -> Floats:
+        report = self.report
+        if not self.words:
+            raise DataError(f"{report.source} holds no word vectors.", hint="Is it the right file?")
+        if complete and report.declared_rows not in (None, self._data_lines):
+            report.add(Finding.HEADER_COUNT, 1)
+        if self.duplicates == "last":
+            self._keep_last()
+        self._matrix.resize((len(self.words), self._width), refcheck=False)
+        return self._matrix
+
+    def _keep_last(self) -> None:
+        """Leave out all but the last row of each word, without a second matrix."""
+        last = {word: row for row, word in enumerate(self.words)}
+        if len(last) == len(self.words):
+            return
+        rows = sorted(last.values())
+        for start in range(0, len(rows), 4096):
+            part = rows[start : start + 4096]
+            # Rows only move towards the beginning, so nothing unread is overwritten.
+            self._matrix[start : start + len(part)] = self._matrix[part]
+        self.words = [self.words[row] for row in rows]
+
+    def _error(self, line: int, text: str, hint: str) -> DataError:
+        return DataError(f"{self.report.source}, line {line}: {text}.", hint=hint)

@@ -1,0 +1,320 @@
+"""Word vectors: reading any of the usual files, and writing them.
+
+Read, by content and not by name: a folder with `vectors.npy` and `words.txt`, text with or without a header, the
+binary format of word2vec (all three also packed with gzip, folders aside), and models of fastText.
+What irregular files get is declared in `vec_text` and counted in the report that comes with the vectors.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+import numpy as np
+
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.text import open_bytes, writing
+from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, fasttext_vectors_for, read_fasttext, write_rows
+from lexenc.files.vec_text import Finding, Floats, ReadReport, TextReader, header_width, is_utf8, parse_line
+from lexenc.progress import SILENT, Progress
+
+__all__ = [
+    "Finding",
+    "ReadReport",
+    "Vectors",
+    "fasttext_vectors_for",
+    "index_of",
+    "load_vectors",
+    "read_two",
+    "read_vectors",
+    "save_vectors",
+    "write_vec",
+    "write_word2vec_binary",
+]
+
+Duplicates = Literal["first", "last"]
+BadLines = Literal["error", "skip"]
+
+_HEAD_BYTES = 1 << 16
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+# How files that are no word vectors, or not safe to read, begin.
+_FOREIGN = {
+    b"\x93NUMPY": ("a NumPy array without words", "Give the folder that holds vectors.npy and words.txt."),
+    b"PK\x03\x04": ("a zip archive or a PyTorch file", "Unpack it, or write its vectors as .vec text."),
+    b"\x80\x02": ("a pickle, which could run any program", "Write its vectors as .vec text."),
+    b"\x80\x04": ("a pickle, which could run any program", "Write its vectors as .vec text."),
+}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Words and their vectors.
+
+    Attributes:
+        words: In the order of the file; bytes that are not UTF-8 are surrogate escapes.
+        matrix: One row per word. Shape [n, d], float32, C-contiguous.
+        report: What reading met.
+    """
+
+    words: list[str]
+    matrix: Floats
+    report: ReadReport
+
+
+def index_of(words: Sequence[str]) -> dict[str, int]:
+    """Row of every word; the first one of a word that is there twice."""
+    return dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
+
+
+def read_vectors(
+    path: Path,
+    *,
+    limit: int | None = None,
+    duplicates: Duplicates = "first",
+    bad_lines: BadLines = "error",
+    progress: Progress = SILENT,
+) -> Vectors:
+    """Read word vectors from any file or folder that holds them.
+
+    Args:
+        path: The file or folder.
+        limit: How many different words to read from its beginning, at least 1; None for all.
+        duplicates: Which row of a word that is there more than once is kept.
+        bad_lines: Whether a row that cannot be used is an error or left out.
+        progress: Told the number of words read.
+
+    Returns:
+        Vectors of shape [n, d] with n of at least 1.
+
+    Raises:
+        ConfigError: If `limit` is below 1.
+        DataError: If there is nothing to read, or something that cannot be used.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit must be at least 1, got {limit}.")
+    if path.is_dir():
+        return _read_folder(path, limit, duplicates)
+    report = ReadReport(str(path))
+    with open_bytes(path) as stream, progress.task(f"Read {path.name}", limit, "words") as task:
+        packed = isinstance(stream, gzip.GzipFile)
+        size = None if packed else path.stat().st_size
+        report.form = _form(path, _head(stream))
+        stream.seek(0)
+        if report.form == "fastText model":
+            if packed:
+                raise DataError(f"{path} is a packed fastText model.", hint=f"Unpack it: gunzip {path}")
+            words, matrix = read_fasttext(path, report, limit, task)
+        elif report.form == "word2vec binary":
+            binary = BinaryReader(report, limit=limit, keep_last=duplicates == "last", skip_bad=bad_lines == "skip")
+            words, matrix = binary.read(stream, size, task)
+        else:
+            text = TextReader(report, limit=limit, duplicates=duplicates, bad_lines=bad_lines)
+            matrix = text.read(stream, size, task)
+            words = text.words
+    return Vectors(words, matrix, report)
+
+
+def read_two(
+    first: Path,
+    second: Path,
+    *,
+    limit: int | None = None,
+    duplicates: Duplicates = "first",
+    bad_lines: BadLines = "error",
+    progress: Progress = SILENT,
+) -> tuple[Vectors, Vectors]:
+    """Read two files at the same time; otherwise as `read_vectors`."""
+
+    def read(path: Path) -> Vectors:
+        return read_vectors(path, limit=limit, duplicates=duplicates, bad_lines=bad_lines, progress=progress)
+
+    with ThreadPoolExecutor(2) as pool:
+        left, right = pool.map(read, (first, second))
+    return left, right
+
+
+def _head(stream: IO[bytes]) -> bytes:
+    parts, missing = [], _HEAD_BYTES
+    while missing and (part := stream.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def _form(path: Path, head: bytes) -> str:
+    """Say what a file is from how it begins."""
+    if head.startswith(FASTTEXT_MAGIC):
+        return "fastText model"
+    for magic, (kind, hint) in _FOREIGN.items():
+        if head.startswith(magic):
+            raise DataError(f"{path} is {kind}.", hint=hint)
+    line, _, rest = head.partition(b"\n")
+    width = header_width(line)
+    if width is None or not rest:
+        return "text"
+    first = rest.partition(b"\n")[0]
+    if isinstance(parse_line(first, width), tuple):
+        return "text"
+    # Floats as bytes nearly always include control characters; a word of a text file nearly never does.
+    return "word2vec binary" if _CONTROL.search(rest[: 4 * width + 256]) or path.suffix == ".bin" else "text"
+
+
+def _read_folder(folder: Path, limit: int | None, duplicates: Duplicates) -> Vectors:
+    loaded = load_vectors(folder, mmap=True)
+    words, matrix, report = loaded.words, loaded.matrix, loaded.report
+    table: dict[str, int] = {}
+    used = 0
+    for row, word in enumerate(words):
+        if word in table:
+            report.add(Finding.DUPLICATE, row + 1)
+        if duplicates == "last" or word not in table:
+            table[word] = row
+        used = row + 1
+        if len(table) == limit:
+            break
+    if len(table) < used:
+        rows = sorted(table.values())
+        words, matrix = [words[row] for row in rows], matrix[rows]
+    else:
+        words, matrix = words[:used], np.array(matrix[:used], np.float32, order="C")
+    _check_finite(folder, words, matrix)
+    if not words:
+        raise DataError(f"{folder} holds no word vectors.", hint="Is it the right folder?")
+    for row in np.flatnonzero(~matrix.any(axis=1)).tolist():
+        report.add(Finding.ZERO, row + 1)
+    return Vectors(words, matrix, report)
+
+
+def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
+    """Load what `save_vectors` wrote.
+
+    Args:
+        folder: Holds `vectors.npy` and `words.txt`.
+        mmap: Leave the vectors on disk and read pages as they are used; read-only.
+
+    Returns:
+        The vectors as float32, shape [n, d]; narrower and wider floats are converted (and then are in memory).
+
+    Raises:
+        DataError: If the folder holds no such files, or they do not belong together.
+    """
+    table, names = folder / "vectors.npy", folder / "words.txt"
+    for path in (table, names):
+        if not path.is_file():
+            raise DataError(f"There is no {path}.", hint="Expected a folder with vectors.npy and words.txt.")
+    try:
+        stored = np.load(table, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{table} cannot be read ({error}).", hint="Make the folder again.") from None
+    if stored.ndim != 2 or stored.dtype.kind != "f":
+        raise DataError(
+            f"{table} has shape {list(stored.shape)} and type {stored.dtype}, expected a table of floats.",
+            hint="Make the folder again.",
+        )
+    matrix: Floats = stored if _plain(stored) else np.ascontiguousarray(stored, np.float32)
+    report = ReadReport(str(folder), form="folder")
+    text = names.read_bytes().decode("utf-8", "surrogateescape")
+    words = text.removesuffix("\n").split("\n") if text else []
+    if len(words) != len(matrix):
+        raise DataError(
+            f"{folder} has {len(words):,} words and {len(matrix):,} vectors.", hint="Make the folder again."
+        )
+    if not text.isascii():
+        for row, word in enumerate(words):
+            if not word.isascii() and not is_utf8(word):
+                report.add(Finding.NOT_UTF8, row + 1)
+    return Vectors(words, matrix, report)
+
+
+def _plain(matrix: np.ndarray) -> bool:
+    return matrix.dtype == np.dtype("=f4") and bool(matrix.flags.c_contiguous)
+
+
+def _check_finite(folder: Path, words: list[str], matrix: Floats) -> None:
+    # Extremes see every infinite or undefined number without a second array.
+    if matrix.size and not (np.isfinite(matrix.min()) and np.isfinite(matrix.max())):
+        row = int(np.argmin(np.isfinite(matrix).all(axis=1)))
+        raise DataError(
+            f"{folder}, row {row + 1}: the vector of '{words[row]}' holds a number that is not finite.",
+            hint="Make the folder again.",
+        )
+
+
+def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:
+    """Write `vectors.npy` (float32) and `words.txt` (one word per line, its bytes as read) into a folder.
+
+    Args:
+        folder: Made if it is not there.
+        words: n words.
+        matrix: Shape [n, d].
+
+    Raises:
+        DataError: If a word holds a line feed.
+    """
+    lines = _encode(words, matrix)
+    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder / "words.txt") as stream:
+        stream.write(b"".join(line + b"\n" for line in lines))
+    with writing(folder / "vectors.npy") as stream:
+        np.save(stream, np.ascontiguousarray(matrix, np.float32), allow_pickle=False)
+
+
+def write_word2vec_binary(path: Path, words: Sequence[str], matrix: Floats) -> None:
+    """Write the binary format of word2vec, whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        words: n words, without spaces.
+        matrix: Shape [n, d].
+
+    Raises:
+        DataError: If a word holds a space or a line feed, or is empty.
+    """
+    _check_sizes(words, matrix)
+    with writing(path) as stream:
+        write_rows(stream, words, matrix)
+
+
+def write_vec(path: Path, words: Sequence[str], matrix: Floats, *, header: bool = True) -> None:
+    """Write text: words with the bytes they were read with, numbers with six digits, whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        words: n words.
+        matrix: Shape [n, d].
+        header: Whether the first line says n and d.
+
+    Raises:
+        DataError: If a word holds a line feed.
+    """
+    lines = _encode(words, matrix)
+    numbers = b" %.6g" * matrix.shape[1]
+    with writing(path) as stream:
+        if header:
+            stream.write(b"%d %d\n" % matrix.shape)
+        for start in range(0, len(lines), 256):
+            rows = matrix[start : start + 256].tolist()
+            part = [
+                word + numbers % tuple(row) + b"\n" for word, row in zip(lines[start : start + 256], rows, strict=True)
+            ]
+            stream.write(b"".join(part))
+
+
+def _check_sizes(words: Sequence[str], matrix: Floats) -> None:
+    if matrix.ndim != 2 or len(words) != len(matrix):
+        raise ValueError(f"{len(words)} words for an array of shape {matrix.shape}")
+
+
+def _encode(words: Sequence[str], matrix: Floats) -> list[bytes]:
+    """Words as bytes; refuses what a file of lines cannot hold."""
+    _check_sizes(words, matrix)
+    lines = [word.encode("utf-8", "surrogateescape") for word in words]
+    for line in lines:
+        if b"\n" in line:
+            raise DataError(f"A word holds a line feed and cannot be written: {line!r}.", hint="Leave it out.")
+    return lines

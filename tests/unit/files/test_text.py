@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lexenc.errors import DataError
+from lexenc.files.text import fold_case, json_lines, open_bytes, read_lines, write_lines, writing
+
+
+@pytest.fixture
+def lines(tmp_path):
+    def read(content: bytes) -> list[str]:
+        path = tmp_path / "x.txt"
+        path.write_bytes(content)
+        numbered = list(read_lines(path))
+        assert [number for number, _ in numbered] == list(range(1, len(numbered) + 1))
+        return [line for _, line in numbered]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"\n", [""]),
+        (b"a", ["a"]),
+        (b"a\n", ["a"]),
+        (b"a\nb", ["a", "b"]),
+        (b"a\n\nb\n", ["a", "", "b"]),
+        (b"a\r\nb\r\n", ["a", "b"]),
+        (b"a\r\nb\n", ["a", "b"]),
+        (b"a\rb\rc", ["a", "b", "c"]),
+        (b"a\rb\rc\r", ["a", "b", "c"]),
+        (b"a\r\rb\r", ["a", "", "b"]),
+        (b"a\rb\nc", ["a\rb", "c"]),
+        (b"\xef\xbb\xbfa\nb", ["a", "b"]),
+        (b"\xef\xbb\xbfa\rb", ["a", "b"]),
+        (b"a\n\xef\xbb\xbfb", ["a", "\ufeffb"]),
+        ("a\u0085b\u2028c\u2029d\x0be\x0cf\x1cg\nh".encode(), ["a\u0085b\u2028c\u2029d\x0be\x0cf\x1cg", "h"]),
+        ("\u00a0a\u3000 \n".encode(), ["\u00a0a\u3000 "]),
+    ],
+)
+def test_text_lines(lines, content, expected):
+    assert lines(content) == expected
+    assert lines(gzip.compress(content)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])), max_size=5))
+def test_text_what_is_written_is_read_again(tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("t") / "x"
+    write_lines(path, texts)
+    if texts and texts[0].startswith("\ufeff"):
+        texts[0] = texts[0][1:]  # at the start of a file it is a byte order mark
+    assert [line for _, line in read_lines(path)] == texts
+
+
+@pytest.mark.parametrize("size", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_text_lines_over_the_edge_of_a_block(lines, size, end):
+    long = b"x" * (size - len(end))
+    assert lines(b"a" + end + long + end + "é".encode() + end) == ["a", long.decode(), "é"]
+
+
+def test_text_long_file_of_carriage_returns(lines):
+    assert lines(b"word\r" * 300_000) == ["word"] * 300_000
+
+
+@pytest.mark.parametrize(
+    ("content", "byte", "offset", "line"),
+    [
+        (b"caf\xe9\n", "0xe9", 3, 1),
+        (b"ab\ncaf\xe9\n", "0xe9", 6, 2),
+        (b"ab\r\ncaf\xe9\n", "0xe9", 7, 2),
+        (b"ab\rcaf\xe9\r", "0xe9", 6, 2),
+        (b"\xef\xbb\xbfcaf\xe9\n", "0xe9", 6, 1),
+        ("äö\n".encode() + b"\xff", "0xff", 5, 2),
+        (b"a\n\xf0\x9f\x98", "0xf0", 2, 2),
+    ],
+)
+def test_text_that_is_not_utf8_says_where(lines, content, byte, offset, line):
+    with pytest.raises(DataError) as caught:
+        lines(content)
+    assert f"byte {byte} at offset {offset}, line {line})" in caught.value.message
+    assert content[offset] == int(byte, 16)
+    assert "iconv" in caught.value.hint
+
+
+def test_text_gzip_is_known_by_content_not_by_name(tmp_path):
+    (tmp_path / "packed.txt").write_bytes(gzip.compress(b"a\n"))
+    (tmp_path / "plain.gz").write_bytes(b"a\n")
+    assert list(read_lines(tmp_path / "packed.txt")) == list(read_lines(tmp_path / "plain.gz")) == [(1, "a")]
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed[:2], lambda packed: packed[:12] + b"!" * 9])
+def test_text_damaged_gzip_is_a_data_error(tmp_path, damage):
+    path = tmp_path / "x.gz"
+    path.write_bytes(damage(gzip.compress(bytes(range(65, 91)) * 50)))
+    with pytest.raises(DataError, match="damaged"):
+        list(read_lines(path))
+
+
+def test_text_missing_file_and_folder(tmp_path):
+    with pytest.raises(DataError, match="no file"), open_bytes(tmp_path / "none"):
+        pass
+    with pytest.raises(DataError, match="folder"), open_bytes(tmp_path):
+        pass
+
+
+def test_text_writing_is_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), writing(path) as stream:
+        stream.write(b"half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    with writing(path) as stream:
+        stream.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [each.name for each in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_text_words_of_undecodable_bytes_keep_their_bytes(tmp_path):
+    write_lines(tmp_path / "x", [b"a\xff".decode("utf-8", "surrogateescape")])
+    assert (tmp_path / "x").read_bytes() == b"a\xff\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("Straße", "de", "straße"),
+        ("KADIN", "tr", "kadın"),
+        ("İzlemek", "tr", "izlemek"),
+        ("İSTANBUL IĞDIR", "tr-TR", "istanbul ığdır"),
+        ("BAKI", "az", "bakı"),
+        ("BAKI", "AZ-Latn", "bakı"),
+        ("KADIN", None, "kadin"),
+        ("KADIN", "en", "kadin"),
+        ("KADIN", "trv", "kadin"),  # Taroko, no relative of Turkish
+        ("ΣΑΣ", "el", "σας"),
+        ("日本", "ja", "日本"),
+        ("", "tr", ""),
+    ],
+)
+def test_text_folding_follows_the_language(text, language, expected):
+    assert fold_case(text, language) == expected
+
+
+@given(st.text(max_size=8), st.sampled_from([None, "tr", "de"]))
+def test_text_folding_twice_is_folding_once(text, language):
+    once = fold_case(text, language)
+    assert fold_case(once, language) == once
+
+
+def test_text_json_lines(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"a": 1}\n\n  \n[2]\n')
+    assert list(json_lines(path)) == [(1, {"a": 1}), (4, [2])]
+    path.write_text('{"a": 1}\n{"a": \n')
+    with pytest.raises(DataError, match="line 2"):
+        list(json_lines(path))

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.vec_text import line_blocks
+from lexenc.files.vectors import (
+    Finding,
+    fasttext_vectors_for,
+    index_of,
+    load_vectors,
+    read_two,
+    read_vectors,
+    save_vectors,
+    write_vec,
+    write_word2vec_binary,
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(content: bytes, name: str = "x.vec"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
+def same(vectors, words, rows):
+    assert vectors.words == words
+    assert vectors.matrix.dtype == np.float32
+    assert vectors.matrix.flags.c_contiguous
+    np.testing.assert_array_equal(vectors.matrix, np.array(rows, np.float32))
+
+
+def findings(vectors):
+    return {finding: (count, vectors.report.first_lines[finding]) for finding, count in vectors.report.counts.items()}
+
+
+def test_a_regular_file_has_nothing_to_report(write):
+    vectors = read_vectors(write(b"2 3\nthe 0.1 -0.25 3\ncat 1e-3 .5 -7.\n"))
+    same(vectors, ["the", "cat"], [[0.1, -0.25, 3], [1e-3, 0.5, -7]])
+    assert vectors.report.counts == {}
+    assert vectors.report.declared_rows == 2
+
+
+def test_trailing_spaces_of_fasttext_are_no_finding(write):
+    vectors = read_vectors(write(b"2 2\na 1 2 \nb 3 4 \n"))
+    same(vectors, ["a", "b"], [[1, 2], [3, 4]])
+    assert vectors.report.counts == {}
+
+
+def test_headerless_text(write):
+    vectors = read_vectors(write(b"a 1 2\nb 3 4", "glove.txt"))
+    same(vectors, ["a", "b"], [[1, 2], [3, 4]])
+    assert findings(vectors) == {Finding.NO_HEADER: (1, 1)}
+
+
+def test_every_tolerated_oddity_is_counted_with_its_first_line(write):
+    content = b"\xef\xbb\xbf9 2\na 1 2\r\nb c 3 4\na 9 9\n\n 5 6\nz 0 -0\nf\xfcr 1 1\n"
+    content += b"d\xc2\xa0e\xe2\x80\xa8f\xc2\x85\t1 1\r\n"
+    vectors = read_vectors(write(content))
+    words = ["a", "b c", "z", "f\udcfcr", "d\u00a0e\u2028f\u0085"]
+    same(vectors, words, [[1, 2], [3, 4], [0, 0], [1, 1], [1, 1]])
+    assert findings(vectors) == {
+        Finding.BOM: (1, 1),
+        Finding.CRLF: (2, 2),
+        Finding.SPACED: (1, 3),
+        Finding.DUPLICATE: (1, 4),
+        Finding.BLANK: (1, 5),
+        Finding.EMPTY_WORD: (1, 6),
+        Finding.ZERO: (1, 7),
+        Finding.NOT_UTF8: (1, 8),
+        Finding.HEADER_COUNT: (1, 1),
+    }
+    assert f"{vectors.report.source}: 2 lines with a carriage return at the end (first: line 2)." in (
+        vectors.report.sentences()
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "finding", "text"),
+    [
+        (b"w 1", Finding.WRONG_LENGTH, "2 cells, expected 3"),
+        (b"w 1 nan", Finding.NON_FINITE, "cell 3 is 'nan', not a finite number"),
+        (b"w 1e39 1", Finding.NON_FINITE, "cell 2 is '1e39'"),
+        (b"w x 1", Finding.NOT_A_NUMBER, "cell 2 is 'x', not a number"),
+        (b"w 1  2", Finding.NOT_A_NUMBER, "cell 3 is empty"),
+        (b"w 1 1_0", Finding.NOT_A_NUMBER, "'1_0'"),
+    ],
+)
+def test_bad_lines(write, line, finding, text):
+    path = write(b"3 2\na 1 2\n" + line + b"\nb 3 4\n")
+    with pytest.raises(DataError, match=r"x\.vec, line 3: ") as error:
+        read_vectors(path)
+    assert text in error.value.message
+    assert "skip" in error.value.hint
+    vectors = read_vectors(path, bad_lines="skip")
+    same(vectors, ["a", "b"], [[1, 2], [3, 4]])
+    assert findings(vectors) == {finding: (1, 3)}
+
+
+def test_line_numbers_beyond_the_first_block(write):
+    lines = [b"w%d 0.125 2 3 4" % i for i in range(50_000)]
+    lines[40_000] = b"w 1 2 3"
+    lines[45_000] = b"w7 1 2 3 4"
+    path = write(b"\n".join([b"50000 4", *lines]))
+    with pytest.raises(DataError, match="line 40002: 4 cells, expected 5"):
+        read_vectors(path)
+    vectors = read_vectors(path, bad_lines="skip")
+    assert len(vectors.words) == 49_998
+    assert findings(vectors) == {Finding.WRONG_LENGTH: (1, 40_002), Finding.DUPLICATE: (1, 45_002)}
+    assert (vectors.matrix == [0.125, 2, 3, 4]).all()
+
+
+def test_last_duplicate(write):
+    vectors = read_vectors(write(b"4 1\na 1\nb 2\na 3\nc 4\n"), duplicates="last")
+    same(vectors, ["b", "a", "c"], [[2], [3], [4]])
+    assert findings(vectors) == {Finding.DUPLICATE: (1, 4)}
+
+
+def test_the_limit_counts_words_and_stops_before_a_fault(write):
+    path = write(b"5 2\na 1 2\na 8 8\nb 3 4\nbroken\nc 1 1\n")
+    same(read_vectors(path, limit=2), ["a", "b"], [[1, 2], [3, 4]])
+    assert read_vectors(path, limit=9, bad_lines="skip").words == ["a", "b", "c"]
+    with pytest.raises(ConfigError, match="at least 1"):
+        read_vectors(path, limit=0)
+
+
+@pytest.mark.parametrize("declared", [0, 1, 7, 10**15])
+def test_a_wrong_header_count_does_not_matter(write, declared):
+    vectors = read_vectors(write(b"%d 2\na 1 2\nb 3 4\n" % declared))
+    same(vectors, ["a", "b"], [[1, 2], [3, 4]])
+    assert findings(vectors) == {Finding.HEADER_COUNT: (1, 1)}
+
+
+def test_more_numbers_than_the_header_says_do_not_become_words(write):
+    with pytest.raises(DataError, match="line 2: 4 numbers, but the header says 2"):
+        read_vectors(write(b"2 2\na 1 2 3 4\nb 1 2 3 4\n"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"2 3\n", b"\xef\xbb\xbf", b"word\nother\n", b"3 0\na\n"])
+def test_nothing_to_read(write, content):
+    with pytest.raises(DataError):
+        read_vectors(write(content))
+
+
+@pytest.mark.parametrize("magic", [b"\x93NUMPY", b"PK\x03\x04", b"\x80\x02}q"])
+def test_other_formats_are_named(write, magic):
+    with pytest.raises(DataError) as error:
+        read_vectors(write(magic + b"x" * 50))
+    assert error.value.hint
+
+
+def test_gzip_is_seen_by_content(write):
+    packed = gzip.compress(b"2 2\na 1 2\nb 3 4\n" * 1)
+    same(read_vectors(write(packed, "plain-name")), ["a", "b"], [[1, 2], [3, 4]])
+    with pytest.raises(DataError, match="damaged"):
+        read_vectors(write(packed[:-12]))
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="no file"):
+        read_vectors(tmp_path / "none.vec")
+
+
+def test_long_numbers_and_long_lines(write):
+    row = [f"{(-1) ** i * i / 7:.17g}" for i in range(3000)]
+    vectors = read_vectors(write(b"a " + " ".join(row).encode() + b"\n"))
+    np.testing.assert_array_equal(vectors.matrix[0], np.array(row, np.float64).astype(np.float32))
+
+
+def test_blocks_are_whole_lines(write):
+    path = write(b"ab\n" + b"x" * 100 + b"\ncd")
+    with path.open("rb") as stream:
+        blocks = [bytes(room[start:end]) for room, start, end in line_blocks(stream, 8)]
+    assert all(block.endswith(b"\n") for block in blocks)
+    assert b"".join(blocks) == path.read_bytes() + b"\n"
+    assert len(blocks) > 1
+
+
+def test_two_files_at_once(write):
+    first, second = write(b"1 2\na 1 2\n", "a.vec"), write(b"b 3 4 5\n", "b.vec")
+    left, right = read_two(first, second)
+    same(left, ["a"], [[1, 2]])
+    same(right, ["b"], [[3, 4, 5]])
+
+
+WORDS = ["the", "a\u00a0b", "f\udcfcr", "", "日本"]
+MATRIX = np.arange(20, dtype=np.float32).reshape(5, 4) / 7 - 1
+
+
+def test_folders(tmp_path):
+    save_vectors(tmp_path / "f", WORDS, MATRIX)
+    assert (tmp_path / "f" / "words.txt").read_bytes() == b"the\na\xc2\xa0b\nf\xfcr\n\n\xe6\x97\xa5\xe6\x9c\xac\n"
+    for mmap in (False, True):
+        same(load_vectors(tmp_path / "f", mmap=mmap), WORDS, MATRIX)
+    vectors = read_vectors(tmp_path / "f", limit=3)
+    same(vectors, WORDS[:3], MATRIX[:3])
+    assert vectors.report.form == "folder"
+    assert findings(vectors) == {Finding.NOT_UTF8: (1, 3)}
+    assert [path.name for path in sorted((tmp_path / "f").iterdir())] == ["vectors.npy", "words.txt"]
+
+
+def test_folder_precisions_and_faults(tmp_path):
+    (tmp_path / "words.txt").write_bytes(b"a\nb\na\n")
+    for kind in (np.float16, np.float64):
+        np.save(tmp_path / "vectors.npy", np.array([[1, 2], [3, 4], [5, 6]], kind))
+        same(load_vectors(tmp_path), ["a", "b", "a"], [[1, 2], [3, 4], [5, 6]])
+        same(read_vectors(tmp_path), ["a", "b"], [[1, 2], [3, 4]])
+        same(read_vectors(tmp_path, duplicates="last"), ["b", "a"], [[3, 4], [5, 6]])
+    np.save(tmp_path / "vectors.npy", np.array([[1, 2], [3, np.inf], [5, 6]], np.float32))
+    with pytest.raises(DataError, match="row 2: the vector of 'b'"):
+        read_vectors(tmp_path)
+    np.save(tmp_path / "vectors.npy", np.zeros((2, 2), np.float32))
+    with pytest.raises(DataError, match="3 words and 2 vectors"):
+        load_vectors(tmp_path)
+    np.save(tmp_path / "vectors.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(DataError, match=r"vectors\.npy"):
+        load_vectors(tmp_path)
+    (tmp_path / "vectors.npy").unlink()
+    with pytest.raises(DataError, match="There is no"):
+        load_vectors(tmp_path)
+
+
+def test_vec_bytes(tmp_path):
+    write_vec(tmp_path / "x.vec", ["f\udcfcr", "%d"], np.array([[0.1, -1e-7], [123456.7, 0]], np.float32))
+    assert (tmp_path / "x.vec").read_bytes() == b"2 2\nf\xfcr 0.1 -1e-07\n%d 123457 0\n"
+    write_vec(tmp_path / "y.txt", ["a"], np.ones((1, 2), np.float32), header=False)
+    assert (tmp_path / "y.txt").read_bytes() == b"a 1 1\n"
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    for write in (write_vec, write_word2vec_binary):
+        with pytest.raises(DataError):
+            write(tmp_path / "x", ["a\nb"], np.ones((1, 2), np.float32))
+    with pytest.raises(DataError):
+        write_word2vec_binary(tmp_path / "x", ["a", "b c"], np.ones((2, 2), np.float32))
+    with pytest.raises(ValueError, match="1 words"):
+        write_vec(tmp_path / "x", ["a"], np.ones((2, 2), np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_word2vec_binary(tmp_path, write):
+    words = ["the", "a\u00a0b", "f\udcfcr"]
+    write_word2vec_binary(tmp_path / "x.vec", words, MATRIX[:3])
+    vectors = read_vectors(tmp_path / "x.vec")
+    same(vectors, words, MATRIX[:3])
+    assert vectors.report.form == "word2vec binary"
+    same(read_vectors(tmp_path / "x.vec", limit=2), words[:2], MATRIX[:2])
+    packed = write(gzip.compress((tmp_path / "x.vec").read_bytes()), "x.bin.gz")
+    same(read_vectors(packed), words, MATRIX[:3])
+    with pytest.raises(DataError, match="ends in row 3"):
+        read_vectors(write((tmp_path / "x.vec").read_bytes()[:-3], "short.bin"))
+
+
+def test_word2vec_binary_with_line_feeds_and_duplicates(write):
+    rows = [(b"a", 1.0), (b"b", 2.0), (b"a", 3.0), (b"n", float("nan"))]
+    content = b"4 1\n" + b"".join(word + b" " + struct.pack("<f", value) + b"\n" for word, value in rows)
+    path = write(content, "x.bin")
+    with pytest.raises(DataError, match="row 4"):
+        read_vectors(path)
+    same(read_vectors(path, bad_lines="skip"), ["a", "b"], [[1], [2]])
+    last = read_vectors(path, bad_lines="skip", duplicates="last")
+    same(last, ["b", "a"], [[2], [3]])
+    assert findings(last) == {Finding.DUPLICATE: (1, 3), Finding.NON_FINITE: (1, 4)}
+
+
+def test_fasttext_models(tmp_path):
+    fasttext = pytest.importorskip("fasttext")
+    (tmp_path / "text").write_bytes(b"the c\xe4t sat on the mat\n" * 30)
+    model = fasttext.train_unsupervised(str(tmp_path / "text"), dim=4, minCount=1, epoch=1, thread=1, verbose=0)
+    model.save_model(str(tmp_path / "m.vec"))
+    vectors = read_vectors(tmp_path / "m.vec", limit=3)
+    assert vectors.words == ["the", "c\udce4t", "sat"]
+    assert vectors.report.form == "fastText model"
+    np.testing.assert_array_equal(vectors.matrix[2], model.get_word_vector("sat"))
+    np.testing.assert_array_equal(
+        fasttext_vectors_for(tmp_path / "m.vec", ["matted", "sat"]),
+        [model.get_word_vector("matted"), model.get_word_vector("sat")],
+    )
+
+
+def test_index():
+    assert index_of(["a", "b", "a"]) == {"a": 0, "b": 1}
