@@ -1,0 +1,120 @@
+"""show, list, env: what there is and what made it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lexenc.artifact import Manifest, is_artifact, read_manifest
+from lexenc.errors import unknown_name
+from lexenc.resources import BUNDLED_ENCODERS, bundled_folder
+from lexenc.stage import Stage, Table, package_versions
+from lexenc.stages import STAGES
+
+from ..ui import print_json, show_table, write_out
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def show_command(
+    folder: Annotated[str, typer.Argument(help="A result folder.", metavar="FOLDER")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    r"""Show what made a result, back to the raw files.
+
+    \b
+    Example:
+      $ lexenc show runs/blended
+    """
+    manifest = read_manifest(Path(folder))
+    if json:
+        print_json(asdict(manifest))
+        return
+    write_out("\n".join(_chain(Path(folder), manifest, 0, set())) + "\n")
+
+
+def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list[str]:
+    """Describe a result and, indented below it, everything it was made from."""
+    pad = "  " * depth
+    lines = [
+        f"{pad}{folder}  ({manifest.stage} v{manifest.stage_version}, {manifest.created[:16]}, {manifest.seconds:g} s)"
+    ]
+    if manifest.key in seen:
+        return [f"{pad}{folder}  (see above)"]
+    seen.add(manifest.key)
+    settings = ", ".join(f"{name} {value}" for name, value in manifest.params.items() if value is not None)
+    lines.append(f"{pad}  settings: {settings}, seed {manifest.seed}, {manifest.device} {manifest.precision}")
+    if manifest.summary:
+        lines.append(f"{pad}  counts: " + ", ".join(f"{name} {value}" for name, value in manifest.summary.items()))
+    for name, records in manifest.inputs.items():
+        for record in records:
+            place = Path(os.path.normpath(folder.absolute().parent / record.path))
+            lines.append(f"{pad}  {name}: {record.given}  sha256 {record.sha256[:12]}")
+            if is_artifact(place):
+                lines += _chain(Path(os.path.relpath(place)), read_manifest(place), depth + 2, seen)
+    return lines
+
+
+_KINDS = ("stages", "encoders", "losses", "retrieval", "tasks")
+
+
+def list_command(
+    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(_KINDS)}.", metavar="KIND")] = "stages",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List what there is: stages, encoders, losses, retrieval, tasks."""
+    if kind not in _KINDS:
+        raise unknown_name("list", kind, _KINDS)
+    rows = _listed(kind)
+    if json:
+        for name, text in rows:
+            print_json({"name": name, "summary": text})
+    else:
+        show_table(Table(kind.capitalize(), ["name", "what"], [list(row) for row in rows]))
+
+
+def _listed(kind: str) -> list[tuple[str, str]]:
+    if kind == "encoders":
+        rows = [(name, f"bundled, {bundled_folder(name)}") for name in BUNDLED_ENCODERS]
+        return [*rows, ("FOLDER", "sentence-transformers or Hugging Face folder"), ("NAME", "any name on the hub")]
+    if kind == "losses":
+        from lexenc.training.losses import LOSSES
+
+        return [(name, (LOSSES[name].__doc__ or "").strip().splitlines()[0]) for name in LOSSES]
+    if kind == "retrieval":
+        return [
+            ("nearest", "cosine"),
+            ("csls", "2 cos less the mean cosine to the 10 nearest of the other language"),
+            ("inverted-softmax", "cosine as a probability over the source vocabulary"),
+        ]
+    stages: list[Stage] = [STAGES[name] for name in STAGES]
+    if kind == "tasks":
+        return [(stage.name.split(" ", 1)[1], stage.summary) for stage in stages if stage.name.startswith("eval ")]
+    return [(stage.name, stage.summary) for stage in stages]
+
+
+def env_command(json: Json = False, debug: Debug = False) -> None:
+    """Print versions and devices, for bug reports."""
+    import torch
+
+    table = {**package_versions(), "platform": platform.platform(), "processor threads": str(torch.get_num_threads())}
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(count)]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    table["devices"] = ", ".join(["cpu", *names])
+    table |= {
+        name: value for name, value in sorted(os.environ.items()) if name.startswith(("LEXENC_", "HF_HUB_OFFLINE"))
+    }
+    if json:
+        print_json(table)
+    else:
+        write_out("".join(f"{name}: {value}\n" for name, value in table.items()))

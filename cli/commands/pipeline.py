@@ -1,0 +1,203 @@
+"""run, status, check, init: pipelines in a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lexenc.artifact import DigestStore, Manifest
+from lexenc.device import check_device_name
+from lexenc.errors import ConfigError, ExitCode, LexencError, several
+from lexenc.parameters import as_dict
+from lexenc.pipeline import (
+    Forecast,
+    Pipeline,
+    Step,
+    Watcher,
+    check_pipeline,
+    chosen_steps,
+    forecast,
+    read_pipeline,
+    run_pipeline,
+)
+from lexenc.stage import Plan, Table
+
+from ..stage_command import shown_summary
+from ..ui import View, print_json, show_table
+
+File = Annotated[str, typer.Argument(help="Pipeline file (YAML).", metavar="PIPELINE")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Check = Annotated[bool, typer.Option("--check-content", help="Read large inputs again, trust no remembered digest.")]
+From = Annotated[str | None, typer.Option("--from", help="First step to run; earlier ones must be up to date.")]
+Until = Annotated[str | None, typer.Option("--until", help="Last step to run.")]
+Only = Annotated[str | None, typer.Option("--only", help="The only step to run.")]
+_WORDS = {
+    "run": "would run",
+    "resume": "would continue",
+    "reuse": "up to date",
+    "refuse": "would refuse",
+    "wait": "would run",
+}
+
+
+def run_command(
+    pipeline: File,
+    start: From = None,
+    until: Until = None,
+    only: Only = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of other recipes.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; write nothing.")] = False,
+    device: Annotated[
+        str | None, typer.Option(envvar="LEXENC_DEVICE", help="auto, cpu, cuda, cuda:N or mps, for all steps.")
+    ] = None,
+    workdir: Annotated[str | None, typer.Option(help="Folder for results, in place of the file's.")] = None,
+    check_content: Check = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no bars.")] = False,
+    debug: Debug = False,
+) -> None:
+    r"""Run the steps of a pipeline; what is up to date is reused.
+
+    \b
+    Examples:
+      $ lexenc run examples/en-de/pipeline.yaml --dry-run
+      $ lexenc run examples/en-de/pipeline.yaml --from finetune
+    """
+    view = View(json=json, quiet=quiet, progress=not no_progress)
+    if device is not None:
+        check_device_name(device)
+    read = read_pipeline(Path(pipeline), workdir=Path(workdir) if workdir else None)
+    steps = chosen_steps(read, start=start, until=until, only=only)
+    digests = DigestStore.default(trust=not check_content)
+    if dry_run:
+        _show_forecasts(forecast(read, steps, force=force, digests=digests), view)
+        return
+    made = run_pipeline(
+        read,
+        steps,
+        force=force,
+        device=device,
+        progress=view.watcher(),
+        notices=view.notices(),
+        digests=digests,
+        watcher=Watcher(after=lambda step, plan, manifest: _show_step(step, plan, manifest, view)),
+    )
+    if not all(manifest.answer for manifest in made.values()):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_step(step: Step, plan: Plan, manifest: Manifest, view: View) -> None:
+    if plan.action == "reuse":
+        view.say(f"{step.name}: unchanged since {manifest.created[:10]}, reused ({step.out})")
+    else:
+        view.say(f"{step.name}: {shown_summary(manifest.summary)}{step.out} ({manifest.seconds:.1f} s)")
+    results = [{"step": step.name, **one} for one in manifest.results]
+    view.results(results, [Table(**table) for table in manifest.tables])
+
+
+def _show_forecasts(casts: list[Forecast], view: View) -> None:
+    if view.json:
+        for cast in casts:
+            print_json({"step": cast.step.name, "action": cast.action, "reasons": list(cast.reasons)})
+        return
+    rows = [[cast.step.name, _WORDS[cast.action], "; ".join(cast.reasons)] for cast in casts]
+    show_table(Table("Steps", ["step", "state", "why"], rows))
+
+
+def status_command(pipeline: File, check_content: Check = False, json: Json = False, debug: Debug = False) -> None:
+    """Say which steps are up to date; exit with 1 if one is not."""
+    read = read_pipeline(Path(pipeline))
+    casts = forecast(read, list(read.steps), force=False, digests=DigestStore.default(trust=not check_content))
+    _show_forecasts(casts, View(json=json))
+    if any(cast.action != "reuse" for cast in casts):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def check_command(
+    pipeline: File,
+    show: Annotated[bool, typer.Option("--show", help="Print every value and where it comes from.")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Find all faults of a pipeline file without running it; exit with 2 if there are any.
+
+    Precedence: option, then LEXENC_ variable (LEXENC_DEVICE), then the file, then the default.
+    """
+    read = read_pipeline(Path(pipeline))
+    faults: list[LexencError] = check_pipeline(read)
+    if faults:
+        raise several(Path(pipeline).name, [ConfigError(fault.message, hint=fault.hint) for fault in faults])
+    if show:
+        _show_values(read, json)
+    else:
+        View(json=json).say(f"{pipeline}: {len(read.steps)} steps, no faults.")
+
+
+def _show_values(read: Pipeline, json: bool) -> None:
+    variable = os.environ.get("LEXENC_DEVICE")
+    rows = [["run", "device", variable or read.device, "LEXENC_DEVICE" if variable else "file or default"]]
+    for step in read.steps:
+        rows.append([step.name, "seed", str(step.seed), "file or default"])
+        defaults = as_dict(step.stage.params())
+        for name, value in step.params.items():
+            origin = "file" if name in step.given_params else "default"
+            rows.append([step.name, name, _shown(value if origin == "file" else defaults[name]), origin])
+    if json:
+        for row in rows:
+            print_json(dict(zip(("step", "name", "value", "from"), row, strict=True)))
+    else:
+        show_table(Table("Values", ["step", "name", "value", "from"], rows))
+
+
+def _shown(value: Any) -> str:
+    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+
+
+_TEMPLATE = """\
+# From two vector files, a dictionary and an encoder to a blended space and its score.
+# Run:  lexenc run {name}        See first what it would do:  lexenc run {name} --dry-run
+# Takes about a minute with a bag of subwords on two cores, longer with a transformer.
+# Change: the files under 'inputs', and lambda. Paths are relative to this file.
+seed: 13
+workdir: runs
+# device: cuda:0
+steps:
+  - stage: mine-negatives
+    name: negatives
+    inputs: {{pairs: train.tsv, encoder: mini, target_vocabulary: de.txt}}
+    params: {{count: 10}}
+  - stage: finetune
+    name: encoder
+    inputs: {{pairs: train.tsv, negatives: "${{negatives}}", encoder: mini}}
+    params: {{epochs: 5, batch_size: 128}}
+  - stage: map
+    name: mapped
+    inputs: {{source: en.vec, target: de.vec, dictionary: train.tsv}}
+  - stage: interpolate
+    name: blended
+    inputs: {{vectors: "${{mapped}}", encoder: "${{encoder}}", dictionary: train.tsv}}
+    params: {{lambda: 0.3}}
+  - stage: eval bli
+    name: scores
+    inputs: {{vectors: "${{blended}}", dictionary: test.tsv}}
+    params: {{retrieval: csls}}
+"""
+
+
+def init_command(
+    path: Annotated[str, typer.Argument(help="File to write.", metavar="PIPELINE")] = "pipeline.yaml",
+    debug: Debug = False,
+) -> None:
+    """Write a commented pipeline file to start from."""
+    place = Path(path)
+    if place.exists():
+        raise ConfigError(f"{place} is already there.", hint="Choose another name.")
+    place.write_text(_TEMPLATE.format(name=place.name), encoding="utf-8")
+    View().say(f"Wrote {place}.")
+    View().say(f"next: put your files under 'inputs', then: lexenc check {place}")

@@ -1,0 +1,101 @@
+"""translate: words in, tab-separated answers out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lexenc.encoders.locate import locate_encoder
+from lexenc.errors import ConfigError
+from lexenc.files.text import fold_case, read_lines
+from lexenc.stage import Job
+
+from ..ui import View, print_json, write_out
+
+Side = Literal["source", "target"]
+
+
+def translate_command(
+    vectors: Annotated[str, typer.Option(help="Shared space: a folder of map or interpolate.", metavar="PATH")],
+    words: Annotated[str, typer.Argument(help="File with one word per line, or - for standard input.")] = "-",
+    top: Annotated[int, typer.Option(help="Answers per word.", min=1)] = 5,
+    asks: Annotated[Side, typer.Option("--from", help="Language of the words.")] = "source",
+    answers: Annotated[
+        Side, typer.Option("--to", help="Language of the answers; the same lists neighbours.")
+    ] = "target",
+    retrieval: Annotated[
+        Literal["nearest", "csls", "inverted-softmax"], typer.Option(help="How answers are ranked.")
+    ] = "nearest",
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Encodes words that the space does not hold; the one it was blended with.", metavar="ENC"),
+    ] = None,
+    lowercase: Annotated[bool, typer.Option(help="Lower-case the words first.")] = False,
+    language: Annotated[str | None, typer.Option(help="Language code of the words, for --lowercase.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", envvar="LEXENC_DEVICE")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print answers, warnings and errors only.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    r"""Translate words: source, rank, target, score, separated by TABs.
+
+    \b
+    Examples:
+      $ lexenc translate --vectors runs/blended --top 5 words.txt
+      $ echo drucken | lexenc translate --vectors runs/blended --from target --to source -
+      $ echo print | lexenc translate --vectors runs/blended --to source -
+    """
+    from lexenc.stages.translate import Translator
+
+    view = View(json=json, quiet=quiet)
+    lines = _words(words, lowercase, language)
+    folder = Path(vectors)
+    if not folder.exists():
+        raise ConfigError(f"translate: input 'vectors' is not there: {vectors}", hint="Make it with lexenc map.")
+    found = locate_encoder(encoder).path if encoder else None
+    with tempfile.TemporaryDirectory(prefix="lexenc-") as out:
+        job = Job(Path(out), device_name=device, notices=view.notices())
+        translator = Translator(
+            folder, asks=asks, answers=answers, retrieval=retrieval, top=top, job=job, encoder=found
+        )
+        for answer in translator.ask(lines):
+            if json:
+                print_json(
+                    {"source": answer.source, "rank": answer.rank, "target": answer.target, "score": answer.score}
+                )
+            else:
+                write_out(f"{answer.source}\t{answer.rank}\t{answer.target}\t{answer.score:.4f}\n")
+    _tell_unknown(translator.unknown, view, asks)
+
+
+def _words(words: str, lowercase: bool, language: str | None) -> Iterator[str]:
+    """Give the words, line by line, as they come."""
+    if words != "-":
+        path = Path(words)
+        if not path.exists():
+            raise ConfigError(f"translate: there is no file {words}.", hint="Pipe words in and write - in its place.")
+        lines: Iterator[str] = (line for _, line in read_lines(path))
+    else:
+        if sys.stdin.isatty():
+            raise ConfigError(
+                "translate waits for words, but standard input is a terminal.", hint="Give a file of words."
+            )
+        lines = (os.fsdecode(line).rstrip("\r\n") for line in sys.stdin.buffer)
+    for line in lines:
+        word = line.strip(" \t")
+        if word:
+            yield fold_case(word, language) if lowercase else word
+
+
+def _tell_unknown(unknown: list[str], view: View, side: str) -> None:
+    if not unknown:
+        return
+    shown = ", ".join(f"'{word}'" for word in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    message = f"{len(unknown):,} words are not among the {side} vectors: {shown}"
+    view.notices().warn(message, "--encoder ENC encodes them, in a space blended with ENC; --lowercase folds case.")

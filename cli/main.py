@@ -1,0 +1,172 @@
+"""The program: its groups of commands, and what becomes of every error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+import lexenc
+from lexenc.errors import ExitCode, LexencError
+from lexenc.stage import Stage
+from lexenc.stages import STAGES
+
+from .stage_command import stage_command
+from .ui import show_error
+
+_SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "rich",
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class LexencGroup(TyperGroup):
+    """A group whose every failure is an `error:` line, a `hint:` line and the right exit code."""
+
+    def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """Run a command line.
+
+        Args:
+            args: The words after the program's name.
+            standalone_mode: Whether to leave the process with the exit code.
+            extra: Passed on.
+        """
+        words = list(sys.argv[1:] if args is None else args)
+        code = self._outcome(words, **extra)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def _outcome(self, words: list[str], **extra: Any) -> int:
+        as_json, debug = "--json" in words, "--debug" in words
+        try:
+            code = super().main(words, standalone_mode=False, **extra)
+            return int(code) if isinstance(code, int) else ExitCode.DONE
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            return _explain(error, words, as_json)
+        except KeyboardInterrupt:
+            show_error("Interrupted.", "Run the same command again; finetune continues where it was.", as_json=as_json)
+            return ExitCode.INTERRUPTED
+
+
+def _explain(error: Exception, words: list[str], as_json: bool) -> int:
+    """Show an error in two lines and give its exit code."""
+    if isinstance(error, LexencError):
+        show_error(error.message, error.hint, as_json=as_json)
+        return error.exit_code
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return ExitCode.USAGE
+    if isinstance(error, typer.TyperException):
+        message, hint = _usage(error, words)
+        show_error(message, hint, as_json=as_json)
+        return ExitCode.USAGE
+    if isinstance(error, OSError):
+        return _explain_system(error, as_json)
+    if isinstance(error, MemoryError):
+        show_error(
+            "Out of memory.", "Read fewer rows with --limit, or use a machine with more memory.", as_json=as_json
+        )
+        return ExitCode.FAILED
+    detail = (str(error).splitlines() or [""])[0]
+    show_error(
+        f"Something is wrong inside lexenc ({type(error).__name__} in {_place(error)}: {detail}).",
+        "Run again with --debug and send the output of lexenc env with it.",
+        as_json=as_json,
+    )
+    return ExitCode.BUG
+
+
+def _usage(error: typer.TyperException, words: list[str]) -> tuple[str, str]:
+    """Turn Typer's own sentence into ours: the suggestion, if there is one, becomes the hint."""
+    text = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "lexenc"
+    for mark in (" Did you mean", " (Possible options:"):
+        if mark in text:
+            head, tail = text.split(mark, 1)
+            return head.rstrip(".") + ".", (mark.strip(" (") + tail).rstrip(")")
+    return text.rstrip(".") + ".", f"See: {path} --help"
+
+
+def _explain_system(error: OSError, as_json: bool) -> int:
+    """Tell a full disk, a missing permission and a closed pipe from our own faults."""
+    if error.errno == errno.EPIPE:
+        # Whoever read our output has gone; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+    name = f": {error.filename}" if error.filename else ""
+    hints = {
+        errno.ENOSPC: "Free some space, or choose an --out on another disk.",
+        errno.EACCES: "Check the permissions of the file and its folder.",
+        errno.EROFS: "Choose an --out that can be written.",
+        errno.EISDIR: "Give a file, not a folder.",
+        errno.ENOTDIR: "Part of the path is a file.",
+    }
+    show_error(f"{error.strerror or error}{name}.", hints.get(error.errno or 0, "Check the path."), as_json=as_json)
+    return ExitCode.FAILED
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost function of ours in a traceback."""
+    place = "an unknown place"
+    for frame in traceback.extract_tb(error.__traceback__):
+        if "lexenc" in frame.filename or os.sep + "cli" + os.sep in frame.filename:
+            module = frame.filename.rsplit(os.sep, 1)[-1].removesuffix(".py")
+            place = f"{module}.{frame.name}"
+    return place
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lexenc {lexenc.__version__}")
+        raise typer.Exit
+
+
+def build_app() -> typer.Typer:
+    """Build the program from the table of stages and the helpers."""
+    app = typer.Typer(cls=LexencGroup, name="lexenc", **_SETTINGS)
+
+    @app.callback()
+    def root(
+        version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
+    ) -> None:
+        """Word translators, sentence encoders and the scores that prove them.
+
+        Stages hand over folders: each holds its files and a manifest that says what made it.
+        """
+
+    groups = {"eval": typer.Typer(cls=TyperGroup, help="Score vectors and encoders on a task.", **_SETTINGS)}
+    for name in STAGES:
+        stage: Stage = STAGES[name]
+        group, _, short = name.rpartition(" ")
+        place = groups[group] if group else app
+        place.command(short, rich_help_panel="Stages")(stage_command(stage))
+    from .commands import register
+
+    register(app)
+    for name, group_app in groups.items():
+        app.add_typer(group_app, name=name, rich_help_panel="Stages")
+    return app
+
+
+def main() -> None:
+    """Start the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream is sys.stdout else "replace")
+    build_app()()
+
+
+if __name__ == "__main__":
+    main()

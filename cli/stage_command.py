@@ -1,0 +1,243 @@
+"""From a stage to a command: options, help, defaults and types all come from the stage's own declaration."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import typer
+
+from lexenc.artifact import DigestStore, Manifest
+from lexenc.device import Precision, check_device_name
+from lexenc.errors import ConfigError, ExitCode
+from lexenc.parameters import default_of, parameters, rule_of, without_none
+from lexenc.stage import Input, Plan, Stage, Table, plan_stage, run_plan
+
+from .ui import View, print_json
+
+_INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
+
+
+def option_name(name: str) -> str:
+    """Give the option of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def stage_command(stage: Stage) -> Callable[..., None]:
+    """Build the function that Typer turns into the command of a stage."""
+
+    def command(**values: Any) -> None:
+        run_stage(stage, values)
+
+    made = [*_input_parameters(stage), *_own_parameters(stage), *_run_parameters(stage)]
+    # Arguments without an option name come first, as Typer reads them in this order.
+    made.sort(key=lambda each: not _is_argument(each))
+    command.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in made}
+    command.__doc__ = help_text(stage.summary, stage.makes, stage.examples)
+    command.__name__ = stage.name.replace(" ", "_").replace("-", "_")
+    return command
+
+
+def help_text(summary: str, makes: str, examples: tuple[tuple[str, str], ...]) -> str:
+    """Give a command's help: what it does, what it makes, examples with what they print."""
+    parts = [summary]
+    if makes:
+        parts.append(f"Makes: {makes}")
+    if examples:
+        shown = "\n".join(f"  $ {line}" + ("\n" + _indented(output) if output else "") for line, output in examples)
+        # \b keeps the line breaks of the paragraph that follows.
+        parts.append(f"\b\nExamples:\n{shown}")
+    return "\n\n".join(parts)
+
+
+def _indented(text: str) -> str:
+    return "\n".join("    " + line for line in text.splitlines())
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    return any(isinstance(each, typer.models.ArgumentInfo) for each in parameter.annotation.__metadata__)
+
+
+def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _input_parameters(stage: Stage) -> list[inspect.Parameter]:
+    made = [_input_parameter(name, one) for name, one in stage.inputs.items()]
+    text = "Folder for the result." if stage.out_required else "Folder for the result; without it, it is only printed."
+    info = typer.Option("--out", "-o", help=text, metavar="FOLDER", rich_help_panel=_INPUTS)
+    if stage.makes:
+        made.append(
+            _parameter("out", str if stage.out_required else str | None, info, ... if stage.out_required else None)
+        )
+    return made
+
+
+def _input_parameter(name: str, one: Input) -> inspect.Parameter:
+    kind: Any = list[str] if one.many else str
+    default: Any = ... if one.required else None
+    if not one.required:
+        kind = kind | None
+    metavar = "ENC" if one.kind == "encoder" else "PATH"
+    if one.positional:
+        return _parameter(name, kind, typer.Argument(help=one.help, metavar=name.upper()), default)
+    info = typer.Option(option_name(name), help=one.help, metavar=metavar, rich_help_panel=_INPUTS)
+    return _parameter(name, kind, info, default)
+
+
+def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
+    made = []
+    for shown, (one, hint) in parameters(stage.params).items():
+        rule, default = rule_of(one), default_of(one)
+        inner, optional = without_none(hint)
+        text = rule.help if rule.affects_result else f"{rule.help} Same result."
+        if get_origin(inner) is tuple:
+            default = ",".join(str(each) for each in default) if default is not None else None
+            inner = str
+        declared = option_name(shown)
+        if inner is bool:
+            declared = f"{declared}/--no-{shown.replace('_', '-')}"
+        info = typer.Option(declared, help=text, rich_help_panel=_SETTINGS, metavar=_metavar(inner))
+        made.append(_parameter(one.name, inner | None if optional and inner is not bool else inner, info, default))
+    return made
+
+
+def _metavar(kind: Any) -> str | None:
+    if get_origin(kind) is Literal:
+        return "|".join(str(each) for each in get_args(kind))
+    return {int: "NUMBER", float: "NUMBER", str: "TEXT"}.get(kind)
+
+
+def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
+    table: list[tuple[str, Any, str, Any, str | None]] = []
+    if stage.uses_device:
+        table += [
+            ("device", str, "auto, cpu, cuda, cuda:N or mps.", "auto", "LEXENC_DEVICE"),
+            ("precision", Precision, "Arithmetic; float32 is exact, bfloat16 faster where there is hardware for it.",
+             "float32", "LEXENC_PRECISION"),
+        ]  # fmt: skip
+    if stage.uses_seed:
+        table.append(("seed", int, "Seed of all random choices.", 0, "LEXENC_SEED"))
+    table.append(("json", bool, "Print one JSON object per line, nothing else.", False, None))
+    if stage.makes:
+        table += [
+            ("dry_run", bool, "Say what would be done and why; write nothing.", False, None),
+            ("force", bool, "Replace another result of lexenc in --out.", False, None),
+            ("check_content", bool, "Read large inputs again in place of trusting remembered digests.", False, None),
+        ]
+    table += [
+        ("quiet", bool, "Print results, warnings and errors only.", False, None),
+        ("no_progress", bool, "Draw no bars.", False, None),
+        ("debug", bool, "Show the traceback of an error.", False, None),
+    ]
+    made = []
+    for name, kind, text, default, variable in table:
+        declared = [option_name(name), *(["-q"] if name == "quiet" else []), *(["-f"] if name == "force" else [])]
+        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN)
+        made.append(_parameter(f"run_{name}", kind, info, default))
+    return made
+
+
+# ---------------------------------------------------------------- doing
+
+
+def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
+    """Plan and run a stage with the values of its command line, and show what came of it."""
+    view = View(json=values["run_json"], quiet=values["run_quiet"], progress=not values["run_no_progress"])
+    check_device_name(values.get("run_device", "auto"))
+    out = values.get("out")
+    with _inputs(stage, values) as given:
+        digests = DigestStore.default(trust=not values.get("run_check_content", False))
+        plan = plan_stage(
+            stage,
+            inputs=given,
+            params={one.name.rstrip("_"): values[one.name] for one, _ in parameters(stage.params).values()},
+            seed=values.get("run_seed", 0),
+            out=Path(out) if out else None,
+            force=values.get("run_force", False),
+            precision=values.get("run_precision", "float32"),
+            digests=digests,
+        )
+        if values.get("run_dry_run"):
+            show_plan(plan, view)
+            return
+        if plan.action == "resume":
+            view.say(f"{stage.name}: continuing unfinished work (same settings).")
+        manifest = run_plan(
+            plan,
+            device=values.get("run_device", "auto"),
+            progress=view.watcher(),
+            notices=view.notices(),
+            digests=digests,
+            command=shlex.join(["lexenc", *sys.argv[1:]]),
+        )
+    show_result(plan, manifest, view)
+    if not manifest.answer:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@contextmanager
+def _inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the inputs; `-` stands for standard input, kept in a file while the stage runs."""
+    given = {name: values.get(name) for name in stage.inputs}
+    folder = None
+    try:
+        for name, text in given.items():
+            if text == "-" and stage.inputs[name].kind == "path":
+                folder = Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
+                given[name] = str(_stdin_file(folder, name))
+        yield given
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stdin_file(folder: Path, name: str) -> Path:
+    if sys.stdin.isatty():
+        raise ConfigError(f"{name} should come from standard input, but that is a terminal.", hint="Pipe lines in.")
+    path = folder / name
+    with path.open("wb") as stream:
+        shutil.copyfileobj(sys.stdin.buffer, stream)
+    return path
+
+
+def show_plan(plan: Plan, view: View) -> None:
+    """Say what would be done."""
+    words = {"run": "would run", "resume": "would continue", "reuse": "would reuse", "refuse": "would refuse"}
+    if view.json:
+        print_json(
+            {"stage": plan.stage.name, "out": str(plan.out), "action": plan.action, "reasons": list(plan.reasons)}
+        )
+    else:
+        view.say(f"{plan.stage.name}: {words[plan.action]} ({'; '.join(plan.reasons)}).")
+
+
+def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
+    """Show results on standard output; counts, place and next step on standard error."""
+    if plan.action == "reuse":
+        view.say(f"{plan.stage.name}: unchanged since {manifest.created[:10]}, reused ({plan.out})")
+    elif plan.out is not None:
+        view.say(f"{plan.stage.name}: {shown_summary(manifest.summary)}{plan.out} ({manifest.seconds:.1f} s)")
+    results = manifest.results or [manifest.summary]
+    view.results(results, [Table(**table) for table in manifest.tables])
+    if plan.stage.next_step and plan.out is not None and not view.json:
+        view.say("next: " + plan.stage.next_step.replace("{out}", shlex.quote(str(plan.out))))
+
+
+def shown_summary(summary: Mapping[str, Any]) -> str:
+    """Write the counts of a summary in one line, ending with an arrow."""
+    parts = []
+    for name, value in summary.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            continue
+        shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
+        parts.append(f"{name.replace('_', ' ')} {shown}")
+    return ", ".join(parts) + (" -> " if parts else "-> ")

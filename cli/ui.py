@@ -1,0 +1,183 @@
+"""Everything that a person or a shell sees: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lexenc.progress import SILENT, Progress, Task
+from lexenc.stage import Notices, Table
+
+
+@dataclass(frozen=True)
+class View:
+    """How one command talks.
+
+    Args:
+        json: One object per line on standard output, nothing else there; errors as objects too.
+        quiet: Only results, warnings and errors.
+        progress: Draw bars where standard error is a terminal.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    progress: bool = True
+
+    def notices(self) -> Notices:
+        """Give the place where a stage's remarks go."""
+        return Notices(warn=show_warning, say=self.say)
+
+    def say(self, sentence: str) -> None:
+        """Show a remark unless asked to be quiet."""
+        if not self.quiet:
+            _to_stderr(sentence)
+
+    def watcher(self) -> Progress:
+        """Give who watches long work: a drawn bar on a terminal, nobody elsewhere."""
+        return _Bars() if self.progress and not self.quiet and sys.stderr.isatty() else SILENT
+
+    def results(self, results: Iterable[Mapping[str, Any]], tables: Iterable[Table]) -> None:
+        """Show what a command found."""
+        if self.json:
+            for one in results:
+                print_json(one)
+        else:
+            for table in tables:
+                show_table(table)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one object on one line of standard output."""
+    write_out(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def write_out(text: str) -> None:
+    """Write to standard output; words whose bytes are not UTF-8 leave as they came."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(text)
+        return
+    buffer.write(text.encode("utf-8", "surrogateescape"))
+    buffer.flush()
+
+
+def _to_stderr(text: str) -> None:
+    sys.stderr.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
+    sys.stderr.flush()
+
+
+def show_error(message: str, hint: str | None, *, as_json: bool = False) -> None:
+    """Show a failure: one line that says what, one that says what to do."""
+    if as_json:
+        _to_stderr(json.dumps({"error": message, "hint": hint}, ensure_ascii=False))
+        return
+    _to_stderr(_styled("error:", "1;31") + f" {message}")
+    if hint:
+        _to_stderr(_styled("hint:", "36") + f"  {hint}")
+
+
+def show_warning(message: str, hint: str | None) -> None:
+    """Show something that may spoil the result but does not stop the work."""
+    _to_stderr(_styled("warning:", "33") + f" {message}")
+    if hint:
+        _to_stderr(_styled("hint:", "36") + f"  {hint}")
+
+
+def _styled(word: str, code: str) -> str:
+    if not sys.stderr.isatty() or "NO_COLOR" in os.environ:
+        return word
+    return f"\x1b[{code}m{word}\x1b[0m"
+
+
+def show_table(table: Table) -> None:
+    """Draw a table on a terminal; elsewhere print it as tab-separated lines for the next program."""
+    if not sys.stdout.isatty():
+        lines = ["\t".join(table.columns), *("\t".join(row) for row in table.rows)]
+        write_out("\n".join(lines) + "\n")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, title_justify="left", caption=table.note or None)
+    drawn.caption_justify = "left"
+    for number, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    mark = _best_row(table)
+    for number, row in enumerate(table.rows):
+        drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
+    Console().print(drawn)
+
+
+def _best_row(table: Table) -> int | None:
+    """Give the row whose value in the marked column is largest; the mark is a star and not only a style."""
+    if table.best is None or table.best not in table.columns:
+        return None
+    place = table.columns.index(table.best)
+    values = []
+    for row in table.rows:
+        try:
+            values.append(float(row[place].split()[0].rstrip("*")))
+        except (ValueError, IndexError):
+            values.append(float("-inf"))
+    return max(range(len(values)), key=values.__getitem__) if values else None
+
+
+class _RichTask:
+    def __init__(self, bar: Any, number: Any) -> None:
+        self._bar, self._number = bar, number
+
+    def advance(self, count: int) -> None:
+        self._bar.advance(self._number, count)
+
+
+class _Bars:
+    """Bars on standard error with amount, rate and time left; several at a time share one display."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._display: Any = None
+        self._running = 0
+
+    @contextmanager
+    def task(self, title: str, total: int | None, unit: str) -> Iterator[Task]:
+        with self._lock:
+            if self._display is None:
+                self._display = _display()
+                self._display.start()
+            self._running += 1
+            display = self._display
+        number = display.add_task(title, total=total, unit=unit)
+        try:
+            yield _RichTask(display, number)
+        finally:
+            display.remove_task(number)
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    display.stop()
+                    self._display = None
+
+
+def _display() -> Any:
+    """Give an empty display of bars on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Task as Row
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Row) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.completed:,.0f}"))
+    return Progress(*columns, Rate(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)
