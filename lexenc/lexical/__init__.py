@@ -1,0 +1,1 @@
+"""Lexical encoders: negatives, losses, mappings, interpolation and translation, as functions on arrays."""

@@ -1,0 +1,182 @@
+"""Blending static word vectors with encodings: an orthogonal map between the two spaces, then a weighted mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.errors import ConfigError, WorkError
+from lexenc.lexical.mapping import RANK_TOLERANCE, fit_normalisation
+
+Matrix = NDArray[Any]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+_UNIT = fit_normalisation(np.zeros((0, 0)), ["unit"])
+_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Views:
+    """Both views of the same words in the space of the encoder, rows of length 1.
+
+    Args:
+        static: The mapped static vectors, float32, shape [n, d2].
+        encoder: The encodings, float32, shape [n, d2].
+    """
+
+    static: Floats
+    encoder: Floats
+
+
+def fit_procrustes(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
+    """Find the orthogonal map that brings static vectors closest to the encodings of the same words.
+
+    Args:
+        static_rows: Static vectors of all words of the dictionary, both languages behind each other, shape [p, d1].
+            Their lengths do not matter.
+        encoder_rows: The encodings of the same words, shape [p, d2]. Their lengths do not matter.
+
+    Returns:
+        W of shape [d1, d2], float64. W W' = I if d1 <= d2, so all cosines stay as they are; W' W = I if d1 > d2.
+
+    Raises:
+        WorkError: If there is no word with both vectors.
+        ConfigError: If the numbers of rows differ.
+
+    Source: Li et al. 2022; Schönemann 1966. Minimises the distance of F W to G, with F and G the rows at length 1.
+    """
+    # W = U V' of the singular value decomposition F' G = U S V'.
+    first, _, second = np.linalg.svd(_cross(static_rows, encoder_rows), full_matrices=False)
+    matrix: Doubles = first @ second
+    return matrix
+
+
+def procrustes_announcement(static_rows: Matrix, encoder_rows: Matrix) -> str | None:
+    """Say whether the words are too few to determine the map; None if they are enough.
+
+    Args:
+        static_rows: As in `fit_procrustes`.
+        encoder_rows: As in `fit_procrustes`.
+
+    Raises:
+        WorkError: As in `fit_procrustes`.
+        ConfigError: As in `fit_procrustes`.
+    """
+    values = np.linalg.svd(_cross(static_rows, encoder_rows), compute_uv=False)
+    rank = int((values > RANK_TOLERANCE * values.max()).sum())
+    if rank == len(values):
+        return None
+    return (
+        f"{len(static_rows):,} words determine only {rank} of {len(values)} dimensions of the map from static vectors "
+        "to encodings; the others are matched by chance."
+    )
+
+
+def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:
+    """Bring static vectors into the space of the encoder and both to length 1.
+
+    Args:
+        static: Static vectors of n words, shape [n, d1].
+        encoder: Encodings of the same words, shape [n, d2].
+        matrix: W of `fit_procrustes`, shape [d1, d2].
+
+    Returns:
+        What `blend` mixes, for any number of weights. A word without a static vector (a row of zeros) keeps zeros.
+
+    Raises:
+        ConfigError: If the shapes do not fit.
+    """
+    if len(static) != len(encoder) or (static.shape[1], encoder.shape[1]) != matrix.shape:
+        raise ConfigError(
+            f"Static vectors {static.shape}, encodings {encoder.shape} and map {matrix.shape} do not fit together."
+        )
+    mapped = np.empty(encoder.shape, dtype=np.float32)
+    for start in range(0, len(static), _ROWS):
+        part = slice(start, start + _ROWS)
+        # The first division keeps huge or tiny vectors from leaving float32; W may then shorten them (d1 > d2).
+        rows = _UNIT.apply(static[part]) @ matrix.astype(np.float32)
+        _UNIT.apply(rows, out=mapped[part])
+    return Views(mapped, _UNIT.apply(encoder))
+
+
+def blend(views: Views, weight: float, *, out: Floats | None = None) -> Floats:
+    """Mix both views of every word.
+
+    Args:
+        views: Of `join_views`.
+        weight: Share of the encoder in [0, 1] (lambda in the paper): 0 gives the static view, 1 the encodings.
+        out: Where to put the result, shape [n, d2]; must not be one of the views.
+
+    Returns:
+        Shape [n, d2], float32. Rows have length 1 at the weights 0 and 1 and are shorter between them.
+
+    Raises:
+        ConfigError: If the weight is not in [0, 1].
+
+    Source: formula 1 of the paper.
+    """
+    if not 0 <= weight <= 1:
+        raise ConfigError(f"The weight of the encoder must be between 0 and 1, got {weight}.")
+    result = np.empty(views.encoder.shape, dtype=np.float32) if out is None else out
+    for start in range(0, len(result), _ROWS):
+        part = slice(start, start + _ROWS)
+        np.multiply(views.static[part], np.float32(1 - weight), out=result[part])
+        result[part] += np.float32(weight) * views.encoder[part]
+    return result
+
+
+def blends(views: Views, weights: Iterable[float]) -> Iterator[tuple[float, Floats]]:
+    """Mix both views with one weight after another.
+
+    Args:
+        views: Of `join_views`.
+        weights: Shares of the encoder, as in `blend`.
+
+    Returns:
+        Every weight with its result. The array is used again for the next weight: copy what is to stay.
+
+    Raises:
+        ConfigError: As in `blend`.
+    """
+    out = np.empty(views.encoder.shape, dtype=np.float32)
+    for weight in weights:
+        yield weight, blend(views, weight, out=out)
+
+
+def interpolate(static: Matrix, encoder: Matrix, matrix: Matrix, weight: float) -> Floats:
+    """Mix static vectors and encodings of the same words: `join_views`, then `blend`.
+
+    Args:
+        static: Static vectors, shape [n, d1].
+        encoder: Encodings, shape [n, d2].
+        matrix: W of `fit_procrustes`, shape [d1, d2].
+        weight: Share of the encoder in [0, 1].
+
+    Returns:
+        Shape [n, d2], float32.
+
+    Raises:
+        ConfigError: If the shapes do not fit or the weight is not in [0, 1].
+    """
+    return blend(join_views(static, encoder, matrix), weight)
+
+
+def _cross(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
+    """Compute F' G of rows brought to length 1, shape [d1, d2], float64."""
+    if len(static_rows) != len(encoder_rows):
+        raise ConfigError(f"There are {len(static_rows):,} static vectors and {len(encoder_rows):,} encodings.")
+    left, right = (np.array(rows, dtype=np.float64) for rows in (static_rows, encoder_rows))
+    if not left.any() or not right.any():
+        raise WorkError(
+            "No word of the dictionary has both a static vector and an encoding.",
+            hint="Check that the dictionary and the vectors are of the same languages, and upper and lower case.",
+        )
+    _UNIT.change(left)
+    _UNIT.change(right)
+    product: Doubles = left.T @ right
+    return product

@@ -1,0 +1,549 @@
+"""The nearest rows of one matrix for every row of another: exact, blocked, the same for any block size.
+
+Two steps. A fast one computes every score in float32, block by block, and keeps a few more candidates per query
+than asked for. A slow one computes the candidates again in float64, each pair by its own sum, and sorts them by
+score, then by index. How far a float32 score can lie from the exact one is known beforehand, so it is also known
+which queries could have lost a neighbour in the first step; those few are searched a second time with a wider net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lexenc.errors import ConfigError, DataError
+from lexenc.progress import SILENT, Progress
+
+Matrix = NDArray[Any]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+QUERY_BLOCK = 1024
+TARGET_BLOCK = 8192
+# On a GPU the targets travel to the device once per query block, so few and large blocks.
+GPU_QUERY_BLOCK = 16384
+# Bytes of float64 rows gathered at a time when candidates are computed again: about one level-2 cache.
+_GATHER_BYTES = 1 << 21
+# Columns from which the first, crude bar for every query is taken.
+_HEAD = 512
+_ROUNDING = float(np.finfo(np.float32).eps) / 2
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The best targets of every query, best first.
+
+    Args:
+        indices: Row of the target, shape [q, k]; -1 where a query has fewer than k targets left.
+        scores: The score of that target, float32, shape [q, k]; -inf where the index is -1.
+    """
+
+    indices: Indices
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """A list of whole numbers for every query, stored flat.
+
+    Args:
+        offsets: Where the list of each query begins in `values`; shape [q + 1], the last one is the total.
+        values: All lists behind each other.
+    """
+
+    offsets: Indices
+    values: Indices
+
+    @classmethod
+    def of(cls, lists: Ragged | Sequence[ArrayLike]) -> Ragged:
+        """Store a list of lists; what is stored already comes back as it is."""
+        if isinstance(lists, Ragged):
+            return lists
+        arrays = [np.asarray(entry, dtype=np.int64).ravel() for entry in lists]
+        offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
+        np.cumsum([len(entry) for entry in arrays], out=offsets[1:])
+        values = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+        return cls(offsets, values)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> Indices:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def rows(self) -> Indices:
+        """The query to which each value belongs, as long as `values`."""
+        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.offsets))
+
+    def take(self, rows: Indices) -> Ragged:
+        """The lists of some queries, in the order given."""
+        return Ragged.of([self[int(row)] for row in rows])
+
+
+def top_k(
+    queries: Matrix,
+    targets: Matrix,
+    *,
+    k: int,
+    exclude: Ragged | Sequence[ArrayLike] | None = None,
+    query_block: int | None = None,
+    target_block: int | None = None,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Neighbours:
+    """Find the k targets with the highest inner product for every query (cosine where all rows have length 1).
+
+    Equal scores are ordered by index, the lower one first. Neither the block sizes nor the device change the result:
+    the order is that of float64 scores, whatever float type comes in.
+
+    Args:
+        queries: Shape [q, d], any float type.
+        targets: Shape [n, d], any float type.
+        k: Neighbours wanted; n of them come back where k is larger than n.
+        exclude: For every query the targets it must not get (its own row, its translations).
+        query_block: Queries compared at a time; more is a little faster and takes more memory.
+        target_block: Targets compared at a time; the same.
+        device: `cpu`, or a device of PyTorch for the matrix products.
+        progress: Told about every finished query.
+
+    Returns:
+        Indices and scores of shape [q, min(k, n)], best first.
+
+    Raises:
+        ConfigError: If k is below 1, the sizes do not match, or an excluded index does not exist.
+        DataError: If a row holds a value that is not finite.
+
+    Memory: about 8 bytes x query_block x target_block besides the inputs, whatever their sizes.
+    """
+    indices, scores = exact_top_k(
+        queries, targets, k=k, exclude=exclude, query_block=query_block, target_block=target_block,
+        device=device, progress=progress,
+    )  # fmt: skip
+    return Neighbours(indices, scores.astype(np.float32))
+
+
+def exact_top_k(  # noqa: PLR0913 - the arguments of top_k and the offsets
+    queries: Matrix,
+    targets: Matrix,
+    *,
+    k: int,
+    offsets: Doubles | None = None,
+    exclude: Ragged | Sequence[ArrayLike] | None = None,
+    query_block: int | None = None,
+    target_block: int | None = None,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> tuple[Indices, Doubles]:
+    """Do the work of `top_k`, with float64 scores and an optional offset per target.
+
+    Args:
+        queries: As in `top_k`.
+        targets: As in `top_k`.
+        k: As in `top_k`.
+        offsets: A number subtracted from every score of a target, shape [n].
+        exclude: As in `top_k`.
+        query_block: As in `top_k`.
+        target_block: As in `top_k`.
+        device: As in `top_k`.
+        progress: As in `top_k`.
+
+    Returns:
+        Indices and float64 scores of shape [q, min(k, n)], best first.
+
+    Raises:
+        ConfigError: As in `top_k`.
+        DataError: As in `top_k`.
+    """
+    if k < 1:
+        raise ConfigError(f"The number of neighbours must be at least 1, got {k}.")
+    engine = Engine(queries, targets, offsets=offsets, exclude=exclude, target_block=target_block, device=device)
+    width = min(k, len(targets))
+    indices = np.full((len(queries), width), -1, dtype=np.int64)
+    scores = np.full((len(queries), width), -np.inf)
+    if not width:
+        return indices, scores
+    block = query_block or (QUERY_BLOCK if device == "cpu" else GPU_QUERY_BLOCK)
+    with progress.task("Searching neighbours", len(queries), "queries") as task:
+        for rows in engine.query_blocks(block):
+            indices[rows], scores[rows] = engine.search(rows, width)
+            task.advance(len(rows))
+    return indices, scores
+
+
+class Engine:
+    """Scores of queries against targets, block by block; the common ground of neighbours and ranks.
+
+    Args:
+        queries: Shape [q, d].
+        targets: Shape [n, d].
+        offsets: Subtracted from every score of a target, shape [n].
+        exclude: For every query the targets whose score becomes -inf.
+        target_block: Targets compared at a time.
+        device: `cpu`, or a device of PyTorch.
+
+    Raises:
+        ConfigError: If sizes do not match or an excluded index does not exist.
+        DataError: If a row holds a value that is not finite.
+    """
+
+    def __init__(
+        self,
+        queries: Matrix,
+        targets: Matrix,
+        *,
+        offsets: Doubles | None = None,
+        exclude: Ragged | Sequence[ArrayLike] | None = None,
+        target_block: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        _check_shapes(queries, targets)
+        self.queries, self.targets = queries, targets
+        self.offsets = None if offsets is None else np.asarray(offsets, dtype=np.float64)
+        self._offsets32 = None if offsets is None else np.asarray(offsets, dtype=np.float32)
+        self.exclude = None if exclude is None else checked_lists(exclude, len(queries), len(targets), "excluded")
+        self.target_block = target_block or TARGET_BLOCK
+        self.device = device
+        self.query_norms = row_norms(queries, "query")
+        longest = float(row_norms(targets, "target").max(initial=0.0))
+        largest = 0.0 if self.offsets is None else float(np.abs(self.offsets).max(initial=0.0))
+        # Sum of d products in float32, rounded inputs and offset included (Higham 2002, section 3.1): never exceeded,
+        # in whatever order a library adds.
+        steps = queries.shape[1] + 8
+        self.error = steps * _ROUNDING * self.query_norms * longest + 8 * _ROUNDING * largest
+        self._buffer = np.empty(0, dtype=np.float32)
+
+    def query_blocks(self, size: int) -> Iterator[Indices]:
+        """Give the row numbers of all queries, `size` at a time."""
+        for start in range(0, len(self.queries), size):
+            yield np.arange(start, min(start + size, len(self.queries)), dtype=np.int64)
+
+    def blocks(self, rows: Indices) -> Iterator[tuple[int, Floats]]:
+        """Compute the float32 scores of some queries, one block of targets after another.
+
+        Args:
+            rows: The queries.
+
+        Returns:
+            The first target of the block, and scores of shape [rows, block]; the array is used again for the next
+            block and may be overwritten.
+        """
+        columns, excluded_rows = self._excluded(rows)
+        block = _float32(self.queries[rows])
+        product = self._cpu_product if self.device == "cpu" else self._torch_product(block)
+        for start in range(0, len(self.targets), self.target_block):
+            stop = min(start + self.target_block, len(self.targets))
+            scores = product(block, start, stop)
+            if self._offsets32 is not None:
+                scores -= self._offsets32[start:stop]
+            low, high = np.searchsorted(columns, (start, stop))
+            scores[excluded_rows[low:high], columns[low:high] - start] = -np.inf
+            yield start, scores
+
+    def exact(self, rows: Indices, columns: Indices) -> Doubles:
+        """Compute scores in float64, each pair by its own sum, so that no other pair and no block can change it.
+
+        Args:
+            rows: Queries, shape [p].
+            columns: For every query some targets, shape [p, m]; -1 gives -inf.
+
+        Returns:
+            Scores, shape [p, m].
+        """
+        result = np.empty(columns.shape)
+        step = max(1, _GATHER_BYTES // (8 * max(1, columns.shape[1] * self.queries.shape[1])))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            left = self.queries[rows[part], None].astype(np.float64)
+            right = self.targets[columns[part]].astype(np.float64)
+            np.vecdot(right, left, out=result[part])
+        if self.offsets is not None:
+            result -= self.offsets[columns]
+        result[columns < 0] = -np.inf
+        return result
+
+    def search(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
+        """Find the best `width` targets of some queries: indices and float64 scores, shape [rows, width]."""
+        indices = np.full((len(rows), width), -1, dtype=np.int64)
+        scores = np.full((len(rows), width), -np.inf)
+        empty = self.query_norms[rows] == 0
+        if empty.any():
+            indices[empty], scores[empty] = self._search_empty(rows[empty], width)
+        filled = np.flatnonzero(~empty)
+        if not len(filled):
+            return indices, scores
+        candidates, floor = self._collect(rows[filled], width)
+        exact = self.exact(rows[filled], candidates)
+        best, values = _in_order(candidates, exact, width)
+        # A target that was dropped scored at most `floor` in float32.
+        doubtful = (floor > -np.inf) & (values[:, -1] <= floor + self.error[rows[filled]])
+        indices[filled], scores[filled] = best, values
+        for row in np.flatnonzero(doubtful):
+            place, query = filled[row], rows[filled[row]]
+            indices[place], scores[place] = self._search_again(query, values[row, -1], width)
+        return indices, scores
+
+    def _collect(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
+        """Keep the best few by float32 score: their indices, and the score that all dropped ones do not exceed."""
+        best = _Best(len(rows), min(width + 16 + width // 8, len(self.targets)))
+        if self.device != "cpu":
+            return self._collect_torch(rows, best.count)
+        for start, scores in self.blocks(rows):
+            head = 0
+            if start == 0:
+                head = min(max(_HEAD, 4 * best.count), scores.shape[1])
+                best.offer_all(0, scores[:, :head])
+            best.offer(start + head, scores[:, head:])
+        return best.indices, best.floor.astype(np.float64)
+
+    def _search_again(self, query: np.int64, least: float, width: int) -> tuple[Indices, Doubles]:
+        """Search one query among all targets whose float32 score does not rule them out.
+
+        Args:
+            query: Row of the query.
+            least: An exact score that the last neighbour reaches at least.
+            width: Neighbours wanted.
+        """
+        rows = np.array([query])
+        indices, scores = np.full((1, width), -1, dtype=np.int64), np.full((1, width), -np.inf)
+        for start, block in self.blocks(rows):
+            near = np.flatnonzero(block[0] >= np.float32(least - 2 * self.error[query])) + start
+            # In parts, because thousands of equal targets would otherwise fill the memory.
+            for part in np.array_split(near, len(near) // 4096 + 1):
+                found = np.concatenate([indices, part[None, :]], axis=1)
+                values = np.concatenate([scores, self.exact(rows, part[None, :])], axis=1)
+                indices, scores = _in_order(found, values, width)
+            least = max(least, float(scores[0, -1]))
+        return indices[0], scores[0]
+
+    def empty_scores(self) -> Doubles:
+        """Give the scores of a query without any direction, shape [n]: only offsets tell its targets apart."""
+        return np.zeros(len(self.targets)) if self.offsets is None else -self.offsets
+
+    def _search_empty(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
+        """Answer queries without any direction."""
+        values = self.empty_scores()
+        order = np.argsort(-values, kind="stable")
+        indices = np.full((len(rows), width), -1, dtype=np.int64)
+        for place, row in enumerate(rows):
+            barred = np.zeros(0, dtype=np.int64) if self.exclude is None else self.exclude[int(row)]
+            head = order[: width + len(barred)]
+            kept = head[~np.isin(head, barred)][:width]
+            indices[place, : len(kept)] = kept
+        return indices, np.where(indices < 0, -np.inf, values[indices])
+
+    def _excluded(self, rows: Indices) -> tuple[Indices, Indices]:
+        """Give the excluded cells of some queries in the order of their columns: columns, then rows."""
+        if self.exclude is None:
+            nothing = np.zeros(0, dtype=np.int64)
+            return nothing, nothing
+        lists = self.exclude.take(rows)
+        order = np.argsort(lists.values, kind="stable")
+        return lists.values[order], lists.rows[order]
+
+    def _cpu_product(self, block: Floats, start: int, stop: int) -> Floats:
+        """Multiply on the processor, into an array that is used again."""
+        cells = len(block) * (stop - start)
+        if len(self._buffer) < cells:
+            self._buffer = np.empty(cells, dtype=np.float32)
+        out = self._buffer[:cells].reshape(len(block), stop - start)
+        return np.matmul(block, _float32(self.targets[start:stop]).T, out=out)
+
+    def _torch_product(self, block: Floats) -> Any:
+        """Give a function that multiplies on the device and brings the scores back."""
+        import torch
+
+        left = torch.from_numpy(block).to(self.device)
+
+        def product(_: Floats, start: int, stop: int) -> Floats:
+            right = torch.from_numpy(_float32(self.targets[start:stop])).to(self.device)
+            with _full_precision():
+                scores: Floats = (left @ right.T).cpu().numpy()
+            return scores
+
+        return product
+
+    def _collect_torch(self, rows: Indices, count: int) -> tuple[Indices, Doubles]:
+        """Do the work of `_collect` on the device."""
+        import torch
+
+        columns, excluded_rows = self._excluded(rows)
+        left = torch.from_numpy(_float32(self.queries[rows])).to(self.device)
+        best = torch.full((len(rows), count), -torch.inf, device=self.device)
+        indices = torch.full((len(rows), count), -1, dtype=torch.int64, device=self.device)
+        for start in range(0, len(self.targets), self.target_block):
+            stop = min(start + self.target_block, len(self.targets))
+            right = torch.from_numpy(_float32(self.targets[start:stop])).to(self.device)
+            with _full_precision():
+                scores = left @ right.T
+            if self._offsets32 is not None:
+                scores -= torch.from_numpy(self._offsets32[start:stop]).to(self.device)
+            low, high = np.searchsorted(columns, (start, stop))
+            cells = (torch.from_numpy(excluded_rows[low:high]), torch.from_numpy(columns[low:high] - start))
+            scores[cells[0].to(self.device), cells[1].to(self.device)] = -torch.inf
+            found, places = scores.topk(min(count, stop - start), dim=1)
+            best, order = torch.cat([best, found], dim=1).topk(count, dim=1)
+            indices = torch.cat([indices, places + start], dim=1).gather(1, order)
+        indices[best == -torch.inf] = -1
+        return indices.cpu().numpy(), best[:, -1].cpu().numpy().astype(np.float64)
+
+
+class _Best:
+    """The best `count` targets of every query so far, by float32 score, in no order."""
+
+    def __init__(self, rows: int, count: int) -> None:
+        self.count = count
+        self.indices = np.full((rows, count), -1, dtype=np.int64)
+        self.scores = np.full((rows, count), -np.inf, dtype=np.float32)
+        self.floor = np.full(rows, -np.inf, dtype=np.float32)
+
+    def offer(self, start: int, scores: Floats) -> None:
+        """Look at the scores of the targets from `start` on; few of them reach the bar, and only those are moved."""
+        rows, columns = cells_of(mask_of(np.greater, scores, self.floor))
+        if not len(rows):
+            return
+        counts = np.bincount(rows, minlength=len(scores))
+        active = np.flatnonzero(counts)
+        widest = int(counts.max())
+        # Behind the present best of every active query, its new candidates, then emptiness.
+        place = np.arange(len(rows)) - np.repeat(np.cumsum(counts[active]) - counts[active], counts[active])
+        line = np.repeat(np.arange(len(active)), counts[active])
+        values = np.full((len(active), self.count + widest), -np.inf, dtype=np.float32)
+        found = np.full(values.shape, -1, dtype=np.int64)
+        values[:, : self.count], found[:, : self.count] = self.scores[active], self.indices[active]
+        values[line, self.count + place] = scores[rows, columns]
+        found[line, self.count + place] = columns + start
+        self._keep(active, values, found)
+
+    def offer_all(self, start: int, scores: Floats) -> None:
+        """Look at the scores of the targets from `start` on, without a bar: for the very first ones."""
+        active = np.arange(len(scores))
+        values = np.concatenate([self.scores, scores], axis=1)
+        columns = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
+        self._keep(active, values, np.concatenate([self.indices, columns], axis=1))
+
+    def _keep(self, active: Indices, values: Floats, found: Indices) -> None:
+        """Replace the best of the active queries by the best among `values`."""
+        order = np.argpartition(values, values.shape[1] - self.count, axis=1)[:, -self.count :]
+        kept = np.take_along_axis(values, order, axis=1)
+        self.scores[active] = kept
+        self.indices[active] = np.where(kept == -np.inf, -1, np.take_along_axis(found, order, axis=1))
+        self.floor[active] = kept.min(axis=1)
+
+
+def mask_of(test: np.ufunc, scores: Floats, bars: Floats) -> NDArray[np.bool_]:
+    """Compare every cell with the bar of its row.
+
+    Args:
+        test: `np.greater` or the like.
+        scores: Shape [q, n].
+        bars: Shape [q].
+
+    Returns:
+        Shape [q, n rounded up to a multiple of 8]; the cells added are False.
+    """
+    height, width = scores.shape
+    mask = np.empty((height, -(-width // 8) * 8), dtype=np.bool_)
+    mask[:, width:] = False
+    test(scores, bars[:, None], out=mask[:, :width])
+    return mask
+
+
+def cells_of(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
+    """Find the few True cells of a mask of `mask_of`: rows and columns, row by row.
+
+    Eight cells are looked at together, as one number, because nearly all of them are False.
+    """
+    if not mask.size:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing
+    hits = np.flatnonzero(mask.view(np.uint64) != 0)
+    which, inner = np.nonzero(mask.reshape(-1, 8)[hits])
+    rows, columns = np.divmod(hits[which] * 8 + inner, mask.shape[1])
+    return rows, columns
+
+
+def _in_order(indices: Indices, scores: Doubles, width: int) -> tuple[Indices, Doubles]:
+    """Sort every row by score, the highest first, equal ones by index, and keep the first `width`."""
+    order = np.lexsort((indices, -scores), axis=-1)[:, :width]
+    return np.take_along_axis(indices, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+def row_norms(matrix: Matrix, what: str = "row") -> Doubles:
+    """Compute the Euclidean length of every row in float64.
+
+    Args:
+        matrix: Shape [n, d], any float type.
+        what: How to call a row in an error message.
+
+    Raises:
+        DataError: If a row is not finite.
+    """
+    norms = np.empty(len(matrix))
+    step = max(1, _GATHER_BYTES // (8 * max(1, matrix.shape[1])))
+    for start in range(0, len(matrix), step):
+        part = matrix[start : start + step].astype(np.float64)
+        np.sqrt(np.vecdot(part, part), out=norms[start : start + step])
+    wrong = np.flatnonzero(~np.isfinite(norms))
+    if len(wrong):
+        raise DataError(
+            f"The {what} vector in row {wrong[0]} has a value that is not finite ({len(wrong):,} such rows).",
+            hint="Remove these vectors, or make them again.",
+        )
+    return norms
+
+
+def _float32(matrix: Matrix) -> Floats:
+    """Give the matrix as float32 in one piece, without a copy where it is that already."""
+    return np.ascontiguousarray(matrix, dtype=np.float32)
+
+
+def _check_shapes(queries: Matrix, targets: Matrix) -> None:
+    """Refuse matrices that cannot be multiplied."""
+    if queries.ndim != 2 or targets.ndim != 2:
+        raise ConfigError(f"Queries and targets must be matrices, got shapes {queries.shape} and {targets.shape}.")
+    if queries.shape[1] != targets.shape[1]:
+        raise ConfigError(
+            f"The queries have {queries.shape[1]} columns, the targets {targets.shape[1]}.",
+            hint="Both must come from one space: map or encode them together.",
+        )
+
+
+def checked_lists(lists: Ragged | Sequence[ArrayLike], queries: int, targets: int, what: str) -> Ragged:
+    """Refuse lists that belong to other queries or name targets that do not exist.
+
+    Args:
+        lists: For every query some targets.
+        queries: How many queries there are.
+        targets: How many targets there are.
+        what: What the listed targets are, for the message.
+
+    Raises:
+        ConfigError: If the lists do not fit.
+    """
+    ragged = Ragged.of(lists)
+    if len(ragged) != queries:
+        raise ConfigError(f"There are {len(ragged)} lists of {what} targets for {queries} queries.")
+    if len(ragged.values) and not 0 <= ragged.values.min() <= ragged.values.max() < targets:
+        wrong = ragged.values.min() if ragged.values.min() < 0 else ragged.values.max()
+        raise ConfigError(f"There is no target {wrong}, which is {what}; there are {targets:,}.")
+    return ragged
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Forbid the device to multiply in less than float32: the error bound would not hold."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,314 @@
+"""Criteria that choose a translation among the neighbours: nearest, CSLS, inverted softmax; and exact ranks.
+
+All three order the targets of a query by its cosine minus a number that belongs to the target alone. So one engine
+serves them, and that number, the costly part, is computed once (`fit_correction`) for any number of queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lexenc.errors import ConfigError, unknown_name
+from lexenc.progress import SILENT, Progress
+from lexenc.search.neighbours import (
+    QUERY_BLOCK,
+    Engine,
+    Neighbours,
+    Ragged,
+    cells_of,
+    checked_lists,
+    exact_top_k,
+    mask_of,
+)
+
+Criterion = Literal["nearest", "csls", "inverted-softmax"]
+Matrix = NDArray[Any]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a criterion knows about every target, from the whole source vocabulary.
+
+    The score of a pair is `scale` x (cosine - offset of the target), for CSLS minus the mean cosine of the query.
+
+    Args:
+        criterion: The criterion it belongs to.
+        scale: Factor of the corrected cosine.
+        offsets: One number per target, float64, shape [n]; None for `nearest`.
+        neighbours: Neighbours averaged over for CSLS, else 0.
+    """
+
+    criterion: Criterion = "nearest"
+    scale: float = 1.0
+    offsets: Doubles | None = None
+    neighbours: int = 0
+
+
+NEAREST = Correction()
+
+
+def fit_correction(
+    targets: Matrix,
+    sources: Matrix | None,
+    *,
+    criterion: Criterion = "nearest",
+    csls_neighbours: int = 10,
+    inverse_temperature: float = 1.0,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Correction:
+    """Learn what a criterion has to know about every target.
+
+    Args:
+        targets: The whole target vocabulary, rows of length 1, shape [n, d].
+        sources: The whole source vocabulary, rows of length 1, shape [m, d], not just the queries; for the inverted
+            softmax a sample will do. Not needed for `nearest`.
+        criterion: `nearest` (cosine), `csls` (targets that are close to everything lose) or `inverted-softmax` (the
+            probability of the query given the target).
+        csls_neighbours: Source words averaged for every target; all of them where there are fewer.
+        inverse_temperature: Factor of the cosine in the inverted softmax; VecMap takes 1, MUSE 30.
+        device: `cpu`, or a device of PyTorch.
+        progress: Told about the work.
+
+    Raises:
+        ConfigError: If there is no such criterion, the source vocabulary is missing, or a number is out of range.
+
+    Source: Conneau et al. 2018 section 2.3 (CSLS); Smith et al. 2017 section 2.3 (inverted softmax).
+    """
+    if criterion not in get_args(Criterion):
+        raise unknown_name("retrieval criterion", criterion, get_args(Criterion))
+    if criterion == "nearest":
+        return NEAREST
+    if sources is None or not len(sources):
+        raise ConfigError(f"Retrieval by {criterion} needs the vectors of the source vocabulary.")
+    if criterion == "csls":
+        means = mean_similarity(targets, sources, k=csls_neighbours, device=device, progress=progress)
+        return Correction("csls", 2.0, means / 2, csls_neighbours)
+    if not inverse_temperature > 0:
+        raise ConfigError(f"The inverse temperature must be above 0, got {inverse_temperature}.")
+    totals = _log_totals(targets, sources, inverse_temperature, device=device, progress=progress)
+    return Correction("inverted-softmax", inverse_temperature, totals / inverse_temperature)
+
+
+def retrieve(  # noqa: PLR0913 - the arguments of top_k and the correction
+    queries: Matrix,
+    targets: Matrix,
+    *,
+    k: int,
+    correction: Correction = NEAREST,
+    exclude: Ragged | Sequence[ArrayLike] | None = None,
+    query_block: int | None = None,
+    target_block: int | None = None,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Neighbours:
+    """Find the k best targets of every query under a criterion.
+
+    Scores can be compared between queries: CSLS is 2 cos(x, z) - r(x) - r(z) in full, the inverted softmax the
+    logarithm of the probability. Neither block sizes nor the number of queries change the result.
+
+    Args:
+        queries: Rows of length 1, shape [q, d].
+        targets: Rows of length 1, shape [n, d].
+        k: Targets wanted per query.
+        correction: Of `fit_correction` for the same targets; the default is the nearest neighbour by cosine.
+        exclude: For every query the targets it must not get.
+        query_block: Queries compared at a time; does not change the result.
+        target_block: Targets compared at a time; does not change the result.
+        device: `cpu`, or a device of PyTorch.
+        progress: Told about every finished query.
+
+    Returns:
+        Indices and scores, shape [q, min(k, n)], best first; of equal ones the lower index first.
+
+    Raises:
+        ConfigError: As in `top_k`, or if the correction belongs to other targets.
+        DataError: As in `top_k`.
+    """
+    _check_correction(correction, len(targets))
+    indices, scores = exact_top_k(
+        queries, targets, k=k, offsets=correction.offsets, exclude=exclude,
+        query_block=query_block, target_block=target_block, device=device, progress=progress,
+    )  # fmt: skip
+    scores *= correction.scale
+    if correction.criterion == "csls":
+        own = mean_similarity(queries, targets, k=correction.neighbours, device=device, progress=progress)
+        scores -= own[:, None]
+    return Neighbours(indices, scores.astype(np.float32))
+
+
+def mean_similarity(
+    queries: Matrix, targets: Matrix, *, k: int = 10, device: str = "cpu", progress: Progress = SILENT
+) -> Doubles:
+    """Compute the mean cosine of every query to its k nearest targets (r in the paper on CSLS).
+
+    Args:
+        queries: Rows of length 1, shape [q, d].
+        targets: Rows of length 1, shape [n, d].
+        k: Targets averaged; all of them where there are fewer.
+        device: `cpu`, or a device of PyTorch.
+        progress: Told about every finished query.
+
+    Returns:
+        Shape [q], float64.
+
+    Raises:
+        ConfigError: If k is below 1 or there is no target.
+    """
+    if not len(targets):
+        raise ConfigError("There are no vectors to compare with.")
+    _, scores = exact_top_k(queries, targets, k=k, device=device, progress=progress)
+    means: Doubles = scores.mean(axis=1)
+    return means
+
+
+def rank_of(
+    queries: Matrix,
+    targets: Matrix,
+    gold: Ragged | Sequence[ArrayLike],
+    *,
+    correction: Correction = NEAREST,
+    exclude: Ragged | Sequence[ArrayLike] | None = None,
+    query_block: int = QUERY_BLOCK,
+    target_block: int | None = None,
+    device: str = "cpu",
+) -> Ragged:
+    """Compute the rank of given targets among all targets, as if all were sorted for every query.
+
+    Args:
+        queries: Rows of length 1, shape [q, d].
+        targets: Rows of length 1, shape [n, d].
+        gold: For every query the targets whose ranks are wanted.
+        correction: Of `fit_correction`; the default is the nearest neighbour by cosine.
+        exclude: For every query the targets that do not count.
+        query_block: Queries compared at a time; does not change the result.
+        target_block: Targets compared at a time; does not change the result.
+        device: `cpu`, or a device of PyTorch.
+
+    Returns:
+        Ranks, 1 is the best, in the same lists as `gold`. Of equal scores the lower index comes first, as in
+        `retrieve`: the target of rank r is column r - 1 there.
+
+    Raises:
+        ConfigError: If the sizes do not match, a target does not exist, or the correction belongs to other targets.
+        DataError: If a row holds a value that is not finite.
+
+    Memory: about 8 bytes x query_block x target_block besides the inputs.
+    """
+    _check_correction(correction, len(targets))
+    engine = Engine(
+        queries, targets, offsets=correction.offsets, exclude=exclude, target_block=target_block, device=device
+    )
+    lists = checked_lists(gold, len(queries), len(targets), "expected")
+    ranks = np.ones(len(lists.values), dtype=np.int64)
+    for rows in engine.query_blocks(query_block):
+        part = slice(lists.offsets[rows[0]], lists.offsets[rows[-1] + 1])
+        lines = lists.rows[part] - rows[0]
+        columns = lists.values[part]
+        filled = engine.query_norms[rows[lines]] > 0
+        ranks[part][filled] += _count_better(engine, rows, lines[filled], columns[filled])
+        ranks[part][~filled] += _count_better_empty(engine, rows[lines[~filled]], columns[~filled])
+    return Ragged(lists.offsets, ranks)
+
+
+def _count_better(engine: Engine, rows: Indices, lines: Indices, columns: Indices) -> Indices:
+    """Count the targets that come before each of some pairs.
+
+    Args:
+        engine: The scores.
+        rows: A block of queries.
+        lines: For every pair the place of its query in `rows`, ascending; shape [p].
+        columns: For every pair its target, shape [p].
+    """
+    better = np.zeros(len(lines), dtype=np.int64)
+    if not len(lines):
+        return better
+    own = engine.exact(rows[lines], columns[:, None])[:, 0]
+    # Outside these bars a float32 score settles which of two targets is better; between them float64 has to.
+    error = engine.error[rows[lines]]
+    high = np.nextafter((own + error).astype(np.float32), np.float32(np.inf))
+    low = np.nextafter((own - error).astype(np.float32), np.float32(-np.inf))
+    # At most one pair per query at a time.
+    begins = np.r_[True, lines[1:] != lines[:-1]]
+    turn = np.arange(len(lines)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    turns = [np.flatnonzero(turn == number) for number in range(turn.max() + 1)]
+    for start, scores in engine.blocks(rows):
+        for pairs in turns:
+            seen = scores if len(pairs) == len(rows) else scores[lines[pairs]]
+            above = mask_of(np.greater, seen, high[pairs])
+            better[pairs] += np.fromiter(map(np.count_nonzero, above), dtype=np.int64, count=len(pairs))
+            near = mask_of(np.greater_equal, seen, low[pairs]) ^ above
+            _settle(engine, rows, lines, columns, own, better, pairs, start, near)
+    return better
+
+
+def _settle(  # noqa: PLR0913 - the inner step of _count_better
+    engine: Engine,
+    rows: Indices,
+    lines: Indices,
+    columns: Indices,
+    own: Doubles,
+    better: Indices,
+    pairs: Indices,
+    start: int,
+    near: NDArray[np.bool_],
+) -> None:
+    """Count, in float64, the better ones among the targets whose float32 score says nothing."""
+    which, found = cells_of(near)
+    found += start
+    which = pairs[which]
+    # The target of the pair itself is always among them and needs no work.
+    others = found != columns[which]
+    which, found = which[others], found[others]
+    values = engine.exact(rows[lines[which]], found[:, None])[:, 0]
+    wins = (values > own[which]) | ((values == own[which]) & (found < columns[which]))
+    np.add.at(better, which[wins], 1)
+
+
+def _count_better_empty(engine: Engine, rows: Indices, columns: Indices) -> Indices:
+    """Do the work of `_count_better` for queries without any direction."""
+    better = np.zeros(len(rows), dtype=np.int64)
+    values = engine.empty_scores()
+    for place, (row, column) in enumerate(zip(rows, columns, strict=True)):
+        wins = values > values[column]
+        wins[:column] |= values[:column] == values[column]
+        if engine.exclude is not None:
+            wins[engine.exclude[int(row)]] = False
+        better[place] = np.count_nonzero(wins)
+    return better
+
+
+def _log_totals(
+    targets: Matrix, sources: Matrix, inverse_temperature: float, *, device: str, progress: Progress
+) -> Doubles:
+    """Compute log(sum over all sources of exp(inverse temperature x cosine)) for every target, shape [n]."""
+    # Its own block sizes, never the caller's: sums of float32 products differ in the seventh digit between blocks.
+    engine = Engine(sources, targets, device=device)
+    peaks, totals = np.full(len(targets), -np.inf), np.zeros(len(targets))
+    with progress.task("Comparing vocabularies", len(sources), "words") as task:
+        for rows in engine.query_blocks(QUERY_BLOCK):
+            for start, scores in engine.blocks(rows):
+                part = slice(start, start + scores.shape[1])
+                scores *= np.float32(inverse_temperature)
+                peak = np.maximum(peaks[part], scores.max(axis=0))
+                totals[part] *= np.exp(peaks[part] - peak)
+                np.subtract(scores, peak.astype(np.float32), out=scores)
+                totals[part] += np.exp(scores, out=scores).sum(axis=0, dtype=np.float64)
+                peaks[part] = peak
+            task.advance(len(rows))
+    result: Doubles = np.log(totals) + peaks
+    return result
+
+
+def _check_correction(correction: Correction, targets: int) -> None:
+    """Refuse a correction that was learnt for other targets."""
+    if correction.offsets is not None and len(correction.offsets) != targets:
+        raise ConfigError(f"The correction belongs to {len(correction.offsets):,} targets, but there are {targets:,}.")
