@@ -1,0 +1,29 @@
+"""Model cards: what an encoder is and where it came from, as hubs and people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def model_card(
+    name: str, paragraphs: Sequence[str], *, languages: Sequence[str] = (), licence: str | None = None
+) -> str:
+    """Write the card of an encoder.
+
+    Args:
+        name: Title.
+        paragraphs: What it is, one paragraph each.
+        languages: BCP-47 codes.
+        licence: SPDX name.
+    """
+    head = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
+    if languages:
+        head += ["language:", *(f"- '{code}'" for code in languages)]
+    if licence:
+        head.append(f"license: {licence.lower()}")
+    use = (
+        "from sentence_transformers import SentenceTransformer\n\n"
+        f"vectors = SentenceTransformer('{name}').encode(words)"
+    )
+    body = "\n\n".join(paragraphs)
+    return "\n".join([*head, "---", "", f"# {name}", "", body, "", "```python", use, "```", ""])

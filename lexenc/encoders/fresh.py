@@ -1,0 +1,115 @@
+"""Untrained encoders with tokenizers of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from lexenc.encoders.static import StaticEncoder
+from lexenc.randomness import torch_generator
+
+TokenizerKind = Literal["unigram", "bpe", "wordpiece"]
+_UNKNOWN = "[UNK]"
+_SPECIAL = ["[PAD]", _UNKNOWN, "[CLS]", "[SEP]", "[MASK]"]
+
+
+def train_tokenizer(
+    lines: Iterator[str], *, kind: TokenizerKind, vocabulary_size: int, lowercase: bool, special: bool
+) -> Tokenizer:
+    """Learn a subword vocabulary.
+
+    Args:
+        lines: Text.
+        kind: Algorithm.
+        vocabulary_size: Number of subwords at most.
+        lowercase: Whether upper and lower case are the same to it.
+        special: Whether it has [CLS], [SEP] and the like, and puts the first two around every text.
+    """
+    tokenizer, trainer = _untrained(kind, vocabulary_size, _SPECIAL if special else [_UNKNOWN])
+    steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.train_from_iterator(lines, trainer=trainer)
+    if special:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]",
+            pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+            special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")],
+        )
+    return tokenizer
+
+
+def _untrained(kind: TokenizerKind, size: int, special: list[str]) -> tuple[Tokenizer, Any]:
+    if kind == "wordpiece":
+        tokenizer = Tokenizer(models.WordPiece(unk_token=_UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        return tokenizer, trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
+    tokenizer = Tokenizer(models.Unigram() if kind == "unigram" else models.BPE(unk_token=_UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+    tokenizer.decoder = decoders.Metaspace()
+    if kind == "bpe":
+        return tokenizer, trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
+    return tokenizer, trainers.UnigramTrainer(
+        vocab_size=size, special_tokens=special, unk_token=_UNKNOWN, show_progress=False
+    )
+
+
+def new_static(tokenizer: Tokenizer, *, dimensions: int, deviation: float, seed: int) -> StaticEncoder:
+    """Give a bag of subwords with random vectors.
+
+    Args:
+        tokenizer: Its tokenizer.
+        dimensions: Length of a vector.
+        deviation: Standard deviation of the numbers.
+        seed: Of the numbers.
+    """
+    shape = (tokenizer.get_vocab_size(), dimensions)
+    weights = torch.randn(shape, generator=torch_generator(seed, "new encoder")) * deviation
+    return StaticEncoder(tokenizer, weights)
+
+
+def save_new_transformer(
+    folder: Path, tokenizer: Tokenizer, *, dimensions: int, layers: int, heads: int, max_length: int, seed: int
+) -> None:
+    """Write an untrained BERT with mean pooling as a sentence-transformers folder.
+
+    Args:
+        folder: Where to.
+        tokenizer: With [CLS] and [SEP].
+        dimensions: Width of the layers.
+        layers: Number of layers.
+        heads: Attention heads; divides `dimensions`.
+        max_length: Longest input in tokens.
+        seed: Of the weights.
+    """
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), _SPECIAL, strict=True))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **names)
+    config = BertConfig(
+        vocab_size=len(fast),
+        hidden_size=dimensions,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * dimensions,
+        max_position_embeddings=max_length,
+        pad_token_id=fast.pad_token_id,
+    )
+    backbone = folder / "backbone"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_generator(seed, "new encoder").initial_seed())
+        BertModel(config, add_pooling_layer=False).save_pretrained(backbone)
+    fast.save_pretrained(backbone)
+    transformer = Transformer(str(backbone), max_seq_length=max_length)
+    SentenceTransformer(modules=[transformer, Pooling(dimensions, pooling_mode="mean")], device="cpu").save(
+        str(folder), create_model_card=False
+    )
+    for leftover in backbone.iterdir():
+        leftover.unlink()
+    backbone.rmdir()
