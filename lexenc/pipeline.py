@@ -16,6 +16,7 @@ from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, LexencError, several, unknown_name
 from lexenc.parameters import as_dict, build
 from lexenc.progress import SILENT, Progress
+from lexenc.resources import PREFIX
 from lexenc.stage import Notices, Plan, Stage, check_inputs, plan_stage, run_plan
 from lexenc.stages import STAGES
 
@@ -227,6 +228,8 @@ def _resolve(
         reader.fault(
             f"{place}.inputs.{name}: a reference stands alone, got '{text}'.", "Write '${step}' or '${step.file}'."
         )
+        return text
+    if text.startswith(PREFIX):
         return text
     path = reader.folder / text
     is_name = name in stage.inputs and stage.inputs[name].kind == "encoder" and not path.exists()

@@ -23,6 +23,7 @@ from lexenc.encoders.locate import Located, locate_encoder
 from lexenc.errors import ConfigError, DataError, LexencError, several, unknown_name
 from lexenc.parameters import as_dict, build
 from lexenc.progress import SILENT, Progress
+from lexenc.resources import bundled_path
 
 InputKind = Literal["path", "encoder"]
 
@@ -214,7 +215,7 @@ def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located
     """Find one input, or say what makes it."""
     if stage.inputs[name].kind == "encoder":
         return locate_encoder(given)
-    path = Path(given)
+    path = bundled_path(given) or Path(given)
     if not path.exists():
         hint = "Check the path."
         if made_by:

@@ -12,7 +12,7 @@ import typer
 
 from lexenc.artifact import Manifest, is_artifact, read_manifest
 from lexenc.errors import unknown_name
-from lexenc.resources import BUNDLED_ENCODERS, bundled_folder
+from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names
 from lexenc.stage import Stage, Table, package_versions
 from lexenc.stages import STAGES
 
@@ -62,7 +62,7 @@ def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list
     return lines
 
 
-_KINDS = ("stages", "encoders", "losses", "retrieval", "tasks")
+_KINDS = ("stages", "encoders", "bundled", "losses", "retrieval", "tasks")
 
 
 def list_command(
@@ -70,7 +70,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List what there is: stages, encoders, losses, retrieval, tasks."""
+    """List what there is: stages, encoders, bundled files, losses, retrieval, tasks."""
     if kind not in _KINDS:
         raise unknown_name("list", kind, _KINDS)
     rows = _listed(kind)
@@ -85,6 +85,8 @@ def _listed(kind: str) -> list[tuple[str, str]]:
     if kind == "encoders":
         rows = [(name, f"bundled, {bundled_folder(name)}") for name in BUNDLED_ENCODERS]
         return [*rows, ("FOLDER", "sentence-transformers or Hugging Face folder"), ("NAME", "any name on the hub")]
+    if kind == "bundled":
+        return [(PREFIX + name, "use it wherever a path is asked for") for name in bundled_names()]
     if kind == "losses":
         from lexenc.training.losses import LOSSES
 

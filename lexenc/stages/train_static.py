@@ -1,0 +1,137 @@
+"""train-static: text -> word vectors (fastText)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lexenc.errors import DataError
+from lexenc.parameters import param
+from lexenc.stage import Input, Job, Outcome, Stage
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class TrainStaticParams:
+    """Parameters of `train-static`; names as fastText's users know them, in full."""
+
+    model: Literal["skipgram", "cbow"] = param("skipgram", "What fastText learns to predict.")
+    dimensions: int = param(300, "Length of a vector.", ge=1)
+    epochs: int = param(5, "Passes over the text.", ge=1)
+    minimum_count: int = param(5, "Occurrences that a word needs.", ge=1)
+    shortest_subword: int = param(3, "Shortest character n-gram; 0 for words only.", ge=0)
+    longest_subword: int = param(6, "Longest character n-gram; 0 for words only.", ge=0)
+    window: int = param(5, "Words of context on each side.", ge=1)
+    negatives: int = param(5, "Random words against each true one.", ge=1)
+    learning_rate: float = param(0.05, "At the start; falls to 0.", gt=0)
+    buckets: int = param(2_000_000, "Places for character n-grams; fewer need less memory.", ge=1)
+    lowercase: bool = param(True, "Lower-case the text first.")
+    language: str | None = param(None, "Language code (BCP-47), for lower-casing: 'tr' gives I its dotless small form.")
+    words_only: bool = param(True, "Keep words, drop punctuation; --no-words-only splits at spaces as fastText does.")
+    threads: int = param(1, "Threads; with more than one, fastText gives slightly other vectors on every run.", ge=1)
+    write: tuple[str, ...] = param((), "Also write other formats: vec, bin (the whole fastText model), or both.")
+
+
+def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) -> Outcome:
+    """Train fastText on one or more text files."""
+    import fasttext
+    import numpy as np
+
+    from lexenc.files.vectors import save_vectors, write_vec
+    from lexenc.randomness import derived_seed
+
+    text = job.out / "text.txt"
+    lines = _prepare(inputs["text"], text, params)
+    job.notices.say(f"{lines:,} lines, {params.threads} thread{'s' if params.threads > 1 else ''}.")
+    try:
+        model = fasttext.train_unsupervised(
+            str(text),
+            model=params.model,
+            dim=params.dimensions,
+            epoch=params.epochs,
+            minCount=params.minimum_count,
+            minn=params.shortest_subword,
+            maxn=params.longest_subword,
+            ws=params.window,
+            neg=params.negatives,
+            lr=params.learning_rate,
+            bucket=params.buckets,
+            thread=params.threads,
+            seed=derived_seed(job.seed, "fasttext") % (1 << 31),
+            verbose=0,
+        )
+    except ValueError as error:  # fastText raises it for text without a word that is frequent enough
+        raise DataError(
+            f"fastText cannot learn from this text: {error}.", hint="Lower --minimum-count, or give more text."
+        ) from None
+    finally:
+        text.unlink(missing_ok=True)
+    # fastText puts its end-of-line token among the words; it is no word of the text.
+    words = [word for word in model.get_words() if word != "</s>"]
+    matrix = np.stack([model.get_word_vector(word) for word in words]).astype(np.float32)
+    save_vectors(job.out, words, matrix)
+    if "vec" in params.write:
+        write_vec(job.out / "vectors.vec", words, matrix)
+    if "bin" in params.write:
+        model.save_model(str(job.out / "model.bin"))
+    return Outcome({"words": len(words), "dimensions": params.dimensions, "lines": lines})
+
+
+def _prepare(paths: Iterable[Path], text: Path, params: TrainStaticParams) -> int:
+    """Write the text as fastText reads it: words between spaces."""
+    from lexenc.files.text import write_lines
+
+    count = 0
+
+    def prepared() -> Iterator[str]:
+        nonlocal count
+        for line in _sentences(paths):
+            words = _words(line, params)
+            if words:
+                count += 1
+                yield " ".join(words)
+
+    write_lines(text, prepared())
+    if not count:
+        raise DataError("The text holds no words.", hint="Give a text file with one sentence per line.")
+    return count
+
+
+def _sentences(paths: Iterable[Path]) -> Iterator[str]:
+    from lexenc.files.text import read_lines
+
+    for path in paths:
+        yield from (line for _, line in read_lines(path))
+
+
+def _words(line: str, params: TrainStaticParams) -> list[str]:
+    from lexenc.files.text import fold_case
+
+    line = fold_case(line, params.language) if params.lowercase else line
+    return _WORD.findall(line) if params.words_only else line.split()
+
+
+def check_train_static(inputs: Any, params: TrainStaticParams) -> list[Any]:
+    """Give the faults that only several values together show."""
+    from lexenc.errors import unknown_name
+
+    return [unknown_name("format", name, ("vec", "bin")) for name in params.write if name not in ("vec", "bin")]
+
+
+TRAIN_STATIC = Stage(
+    name="train-static",
+    version=1,
+    summary="Train static word vectors on text with fastText.",
+    inputs={"text": Input("Text, one sentence per line. May be given several times.", many=True)},
+    params=TrainStaticParams,
+    run=train_static,
+    makes="vectors.npy and words.txt, by frequency; on request vectors.vec and model.bin.",
+    examples=(("lexenc train-static --text corpus.en.txt --dimensions 150 --epochs 10 --out runs/static-en", ""),),
+    next_step="lexenc map --source {out} --target runs/static-de --dictionary train.tsv --out runs/mapped",
+    uses_seed=True,
+    check=check_train_static,
+)
