@@ -7,8 +7,10 @@ import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -52,10 +54,16 @@ def help_text(summary: str, makes: str, examples: tuple[tuple[str, str], ...]) -
     if makes:
         parts.append(f"Makes: {makes}")
     if examples:
-        shown = "\n".join(f"  $ {line}" + ("\n" + _indented(output) if output else "") for line, output in examples)
+        shown = "\n".join(_wrapped(line) + ("\n" + _indented(output) if output else "") for line, output in examples)
         # \b keeps the line breaks of the paragraph that follows.
         parts.append(f"\b\nExamples:\n{shown}")
     return "\n\n".join(parts)
+
+
+def _wrapped(line: str) -> str:
+    """Break an example where a shell would let it be broken, so that it can be copied from a narrow window."""
+    pieces = textwrap.wrap(line, 70, break_long_words=False, break_on_hyphens=False)
+    return "  $ " + " \\\n      ".join(pieces)
 
 
 def _indented(text: str) -> str:
@@ -99,21 +107,48 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
         rule, default = rule_of(one), default_of(one)
         inner, optional = without_none(hint)
         text = rule.help if rule.affects_result else f"{rule.help} Same result."
-        if get_origin(inner) is tuple:
-            default = ",".join(str(each) for each in default) if default is not None else None
-            inner = str
-        declared = option_name(shown)
         if inner is bool:
-            declared = f"{declared}/--no-{shown.replace('_', '-')}"
-        info = typer.Option(declared, help=text, rich_help_panel=_SETTINGS, metavar=_metavar(inner))
-        made.append(_parameter(one.name, inner | None if optional and inner is not bool else inner, info, default))
+            declared = f"{option_name(shown)}/--no-{shown.replace('_', '-')}"
+            info = typer.Option(declared, help=text, rich_help_panel=_SETTINGS)
+            made.append(_parameter(one.name, bool, info, default))
+            continue
+        info = typer.Option(
+            option_name(shown),
+            help=_with_choices(text, inner),
+            rich_help_panel=_SETTINGS,
+            metavar=_metavar(inner),
+            autocompletion=_completion(inner),
+        )
+        # Words reach the stage as they were typed: it checks them as it checks a pipeline file, all faults at once.
+        made.append(_parameter(one.name, str | None if optional else str, info, _typed(default)))
     return made
 
 
-def _metavar(kind: Any) -> str | None:
+def _typed(default: Any) -> str | None:
+    """Write a default as a user would."""
+    if isinstance(default, tuple):
+        return ",".join(str(each) for each in default)
+    return f"{default:g}" if isinstance(default, float) else None if default is None else str(default)
+
+
+def _metavar(kind: Any) -> str:
     if get_origin(kind) is Literal:
-        return "|".join(str(each) for each in get_args(kind))
-    return {int: "NUMBER", float: "NUMBER", str: "TEXT"}.get(kind)
+        return "CHOICE"
+    return "NUMBER" if kind in (int, float) else "TEXT"
+
+
+def _with_choices(text: str, kind: Any) -> str:
+    """Add the choices to a help text that does not explain each of them."""
+    choices = [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
+    if all(f"{choice}:" in text for choice in choices):
+        return text
+    return f"{text} One of: {', '.join(choices)}."
+
+
+def _completion(kind: Any) -> Callable[[str], list[str]] | None:
+    if get_origin(kind) is not Literal:
+        return None
+    return lambda incomplete: [str(each) for each in get_args(kind) if str(each).startswith(incomplete)]
 
 
 def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
@@ -141,7 +176,8 @@ def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
     made = []
     for name, kind, text, default, variable in table:
         declared = [option_name(name), *(["-q"] if name == "quiet" else []), *(["-f"] if name == "force" else [])]
-        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN)
+        smallest = {"min": 0} if kind is int else {}
+        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN, **smallest)
         made.append(_parameter(f"run_{name}", kind, info, default))
     return made
 
@@ -166,6 +202,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             precision=values.get("run_precision", "float32"),
             digests=digests,
         )
+        plan = _as_typed(plan, values)
         if values.get("run_dry_run"):
             show_plan(plan, view)
             return
@@ -190,14 +227,26 @@ def _inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]
     given = {name: values.get(name) for name in stage.inputs}
     folder = None
     try:
-        for name, text in given.items():
-            if text == "-" and stage.inputs[name].kind == "path":
-                folder = Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
-                given[name] = str(_stdin_file(folder, name))
+        piped = [name for name, text in given.items() if text == "-" and stage.inputs[name].kind == "path"]
+        if len(piped) > 1:
+            listed = " and ".join(f"'{name}'" for name in piped)
+            raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
+        for name in piped:
+            folder = Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
+            given[name] = str(_stdin_file(folder, name))
         yield given
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_typed(plan: Plan, values: Mapping[str, Any]) -> Plan:
+    """Record standard input as the user wrote it; the file that held it is gone when somebody reads the manifest."""
+    records = {
+        name: [replace(one, given="-", path="-") for one in many] if values.get(name) == "-" else many
+        for name, many in plan.records.items()
+    }
+    return replace(plan, records=records)
 
 
 def _stdin_file(folder: Path, name: str) -> Path:
@@ -229,7 +278,15 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
     results = manifest.results or [manifest.summary]
     view.results(results, [Table(**table) for table in manifest.tables])
     if plan.stage.next_step and plan.out is not None and not view.json:
-        view.say("next: " + plan.stage.next_step.replace("{out}", shlex.quote(str(plan.out))))
+        view.say("next: " + _next_step(plan))
+
+
+def _next_step(plan: Plan) -> str:
+    """Fill in the result folder and the inputs as the user named them."""
+    line = (plan.stage.next_step or "").replace("{out}", shlex.quote(str(plan.out)))
+    for name, many in plan.records.items():
+        line = line.replace(f"{{{name}}}", shlex.quote(many[0].given))
+    return line
 
 
 def shown_summary(summary: Mapping[str, Any]) -> str:

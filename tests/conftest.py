@@ -9,6 +9,8 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# As the program does: threads that spin while they wait are far slower where the cores are shared.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEXENC_TEST_DATA", ROOT.parent / "shared" / "data"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+
 import typer
 
 from .demonstrating import demo_command
@@ -10,14 +13,20 @@ from .pipeline import check_command, init_command, run_command, status_command
 from .translating import translate_command
 
 
+def _add(app: typer.Typer, name: str, function: Callable[..., None], panel: str) -> None:
+    # The two characters stand in the docstrings; Typer keeps the line breaks after the one that they mean.
+    text = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")
+    app.command(name, help=text, rich_help_panel=panel)(function)
+
+
 def register(app: typer.Typer) -> None:
     """Add the helpers to the program."""
-    app.command("translate", rich_help_panel="Stages")(translate_command)
-    app.command("run", rich_help_panel="Pipelines")(run_command)
-    app.command("status", rich_help_panel="Pipelines")(status_command)
-    app.command("check", rich_help_panel="Pipelines")(check_command)
-    app.command("init", rich_help_panel="Pipelines")(init_command)
-    app.command("demo", rich_help_panel="Helpers")(demo_command)
-    app.command("show", rich_help_panel="Helpers")(show_command)
-    app.command("list", rich_help_panel="Helpers")(list_command)
-    app.command("env", rich_help_panel="Helpers")(env_command)
+    _add(app, "translate", translate_command, "Stages")
+    _add(app, "run", run_command, "Pipelines")
+    _add(app, "status", status_command, "Pipelines")
+    _add(app, "check", check_command, "Pipelines")
+    _add(app, "init", init_command, "Pipelines")
+    _add(app, "demo", demo_command, "Helpers")
+    _add(app, "show", show_command, "Helpers")
+    _add(app, "list", list_command, "Helpers")
+    _add(app, "env", env_command, "Helpers")

@@ -49,7 +49,7 @@ def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list
     if manifest.key in seen:
         return [f"{pad}{folder}  (see above)"]
     seen.add(manifest.key)
-    settings = ", ".join(f"{name} {value}" for name, value in manifest.params.items() if value is not None)
+    settings = ", ".join(f"{name} {_shown(value)}" for name, value in manifest.params.items() if value is not None)
     lines.append(f"{pad}  settings: {settings}, seed {manifest.seed}, {manifest.device} {manifest.precision}")
     if manifest.summary:
         lines.append(f"{pad}  counts: " + ", ".join(f"{name} {value}" for name, value in manifest.summary.items()))
@@ -60,6 +60,10 @@ def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list
             if is_artifact(place):
                 lines += _chain(Path(os.path.relpath(place)), read_manifest(place), depth + 2, seen)
     return lines
+
+
+def _shown(value: object) -> str:
+    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
 _KINDS = ("stages", "encoders", "bundled", "losses", "retrieval", "tasks")

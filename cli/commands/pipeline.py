@@ -135,8 +135,10 @@ def check_command(
         raise several(Path(pipeline).name, [ConfigError(fault.message, hint=fault.hint) for fault in faults])
     if show:
         _show_values(read, json)
+    elif json:
+        print_json({"pipeline": pipeline, "steps": len(read.steps), "faults": 0})
     else:
-        View(json=json).say(f"{pipeline}: {len(read.steps)} steps, no faults.")
+        View().say(f"{pipeline}: {len(read.steps)} step{'s' if len(read.steps) != 1 else ''}, no faults.")
 
 
 def _show_values(read: Pipeline, json: bool) -> None:

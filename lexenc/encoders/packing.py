@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 SHORT = {torch.float32: 8, torch.bfloat16: 4}
@@ -185,12 +186,39 @@ class Weights:
             # oneDNN is a tenth faster than MKL here in float32, and applies GELU while the result is in the cache.
             product: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, activation, [], "none")
             return product
-        product = F.linear(states, weight, bias)
+        if states.dtype == torch.float32 and states.device.type == "cpu" and _has_fused_linear(torch.float32):
+            product = _Linear.apply(states, weight, bias)
+        else:
+            product = F.linear(states, weight, bias)
         return F.gelu(product) if activation == "gelu" else product
 
     def normalise(self, states: Tensor, layer: nn.LayerNorm) -> Tensor:
         """A layer normalisation."""
         return F.layer_norm(states, layer.normalized_shape, self(layer.weight), self(layer.bias), layer.eps)
+
+
+class _Linear(torch.autograd.Function):  # type: ignore[misc]
+    """A linear layer whose forward pass and input gradient run in oneDNN (a tenth faster than MKL in float32)."""
+
+    @staticmethod
+    def forward(context: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Shape [tokens, in] -> [tokens, out]."""
+        context.save_for_backward(states, weight)
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", [], "none")
+        return product
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Gradients of states, weight and bias."""
+        states, weight = context.saved_tensors
+        gradient = gradient.contiguous()
+        to_states, to_weight, to_bias = context.needs_input_grad
+        return (
+            torch.ops.mkldnn._linear_pointwise(gradient, weight.t(), None, "none", [], "none") if to_states else None,
+            gradient.t() @ states if to_weight else None,
+            gradient.sum(0) if to_bias else None,
+        )
 
 
 @cache

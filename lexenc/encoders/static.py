@@ -101,6 +101,12 @@ class StaticEncoder:
             raise DataError(f"The tokenizer of {folder} cannot be read: {error}.", hint="Make it again.") from None
         if _WEIGHT not in weights:
             raise DataError(f"The encoder {folder} has no '{_WEIGHT}'.", hint="It is no StaticEmbedding.")
+        shape, needed = tuple(weights[_WEIGHT].shape), max(tokenizer.get_vocab().values(), default=-1) + 1
+        if len(shape) != 2 or shape[0] < needed:
+            raise DataError(
+                f"The encoder {folder} has weights of shape {shape} for {needed:,} subwords.",
+                hint="Its tokenizer belongs to other weights. Copy or make it again.",
+            )
         return cls(tokenizer, weights[_WEIGHT], device=device)
 
 

@@ -249,7 +249,7 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
     Source: Artetxe et al. 2018 (AAAI), section 3, in the setting of Artetxe et al. 2018 (ACL). Everything is float64.
     """
     left, right = np.asarray(source_rows, dtype=np.float64), np.asarray(target_rows, dtype=np.float64)
-    _check_rows(left, right, kind, reduce_to)
+    _check_rows(left, right, kind, rank_policy, reduce_to)
     directions = _directions(left), _directions(right)
     rank = min(directions[0].rank, directions[1].rank)
     poor = directions[0].rank < left.shape[1] or directions[1].rank < right.shape[1]
@@ -440,11 +440,11 @@ def _column_totals(matrix: Matrix, done: Normalisation, *, squared: bool) -> Dou
 def _change(rows: Doubles, action: Action, columns: Doubles | None) -> None:
     """Take one normalisation step on float64 rows in place."""
     if action == "unit":
-        rows /= _divisors(np.sqrt(np.vecdot(rows, rows)))[:, None]
+        rows *= (1 / _divisors(np.sqrt(np.vecdot(rows, rows))))[:, None]
     elif action == "center" and columns is not None:
         rows -= columns
     elif action == "unitdim" and columns is not None:
-        rows /= _divisors(columns)
+        rows *= 1 / _divisors(columns)
     elif action == "centeremb":
         rows -= rows.mean(axis=1, keepdims=True)
 
@@ -454,10 +454,12 @@ def _divisors(lengths: Doubles) -> Doubles:
     return np.where(lengths == 0, 1.0, lengths)
 
 
-def _check_rows(left: Doubles, right: Doubles, kind: str, reduce_to: int | None) -> None:
+def _check_rows(left: Doubles, right: Doubles, kind: str, rank_policy: str, reduce_to: int | None) -> None:
     """Refuse dictionary rows and switches from which nothing can be learnt."""
     if kind not in get_args(Kind):
         raise unknown_name("kind of mapping", kind, get_args(Kind))
+    if rank_policy not in get_args(RankPolicy):
+        raise unknown_name("rank policy", rank_policy, get_args(RankPolicy))
     if len(left) != len(right):
         raise ConfigError(f"There are {len(left):,} source rows and {len(right):,} target rows; each is one pair.")
     if not left.any() or not right.any():

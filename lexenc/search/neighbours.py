@@ -24,8 +24,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-QUERY_BLOCK = 1024
-TARGET_BLOCK = 8192
+QUERY_BLOCK = 2048
+TARGET_BLOCK = 4096
 # On a GPU the targets travel to the device once per query block, so few and large blocks.
 GPU_QUERY_BLOCK = 16384
 # Bytes of float64 rows gathered at a time when candidates are computed again: about one level-2 cache.

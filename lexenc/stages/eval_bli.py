@@ -406,7 +406,8 @@ EVAL_BLI = Stage(
             "",
         ),
         (
-            "lexenc eval bli --encoder mini --source-vocabulary en.txt --target-vocabulary de.txt --dictionary test.tsv",
+            "lexenc eval bli --encoder mini --source-vocabulary en.txt --target-vocabulary de.txt "
+            "--dictionary test.tsv",
             "",
         ),
     ),

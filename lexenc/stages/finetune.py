@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, DataError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
@@ -20,6 +20,7 @@ from lexenc.stages.reading import (
     lowercase_param,
     open_encoder,
     read_dictionary,
+    result_name,
 )
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ def _with_negatives(pairs: Pairs, path: Path | None, params: FinetuneParams, job
             found[source_fold(row.source), target_fold(row.target)] = [target_fold(word) for word, _ in row.negatives]
     negatives = [found.get(pair, []) for pair in pairs]
     without = sum(not each for each in negatives)
+    if without == len(pairs):
+        raise DataError(
+            f"None of the {len(pairs):,} pairs has hard negatives in {path}.",
+            hint="Mine them from the same pairs file, with the same --lowercase.",
+        )
     if without:
         job.notices.warn(
             f"{without:,} of {len(pairs):,} pairs have no hard negatives in {path}.",
@@ -207,13 +213,14 @@ def _write_card(folder: Path, inputs: dict[str, Any], params: FinetuneParams, ra
     from lexenc.encoders.card import model_card
 
     lines = [
-        f"Tuned from `{Path(inputs['encoder']).name}` on {pairs:,} pairs of `{Path(inputs['pairs']).name}` with lexenc.",
+        f"Tuned with lexenc from `{Path(inputs['encoder']).name}` on {pairs:,} pairs of "
+        f"`{Path(inputs['pairs']).name}`.",
         f"Loss {params.loss}, scale {params.scale:g}, {params.epochs} epochs, batch size {params.batch_size}, AdamW, "
         f"learning rate {rate:g}, weight decay {params.weight_decay:g}, warm-up {params.warmup:.0%} of the steps.",
     ]
     if params.control != "none":
         lines.append(f"A control, not for use: {params.control}.")
-    (folder / "README.md").write_text(model_card(folder.name, lines), encoding="utf-8")
+    (folder / "README.md").write_text(model_card(result_name(folder), lines), encoding="utf-8")
 
 
 def check_finetune(inputs: Any, params: FinetuneParams) -> list[ConfigError]:
@@ -243,7 +250,9 @@ FINETUNE = Stage(
             "",
         ),
     ),
-    next_step="lexenc interpolate --vectors runs/mapped --encoder {out} --dictionary train.tsv --lambda 0.3 --out runs/blended",
+    next_step=(
+        "lexenc interpolate --vectors runs/mapped --encoder {out} --dictionary {pairs} --lambda 0.3 --out runs/blended"
+    ),
     uses_device=True,
     uses_seed=True,
     resumable=True,

@@ -87,7 +87,7 @@ class _Side:
     encoded: np.ndarray
 
     @classmethod
-    def of( 
+    def of(
         cls, name: str, space: Space, vocabulary: Path | None, params: InterpolateParams, folder: Path,
         encoder: Encoder, job: Job,
     ) -> _Side:  # fmt: skip

@@ -60,7 +60,7 @@ def load_mapping(folder: Path) -> Mapping:
     try:
         with safe_open(path, framework="numpy") as stream:
             about = json.loads(stream.metadata()["mapping"])
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no dictionary
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{path} is not a mapping ({error}).", hint="Make it again with lexenc map.") from None
     mapping = Mapping(

@@ -175,7 +175,7 @@ MINE_NEGATIVES = Stage(
             "",
         ),
     ),
-    next_step="lexenc finetune --pairs train.tsv --negatives {out} --encoder mini --out runs/encoder",
+    next_step="lexenc finetune --pairs {pairs} --negatives {out} --encoder {encoder} --out runs/encoder",
     uses_device=True,
     uses_seed=True,
     check=check_mining,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, DataError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.reading import result_name
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def new_encoder(inputs: dict[str, Any], params: NewEncoderParams, job: Job) -> O
             seed=job.seed,
         )
     names = ", ".join(f"`{path.name}`" for path in inputs["text"])
-    card = model_card(job.out.name, [f"An untrained {params.kind} encoder with a tokenizer learnt from {names}."])
+    lines = [f"An untrained {params.kind} encoder with a tokenizer learnt from {names}."]
+    card = model_card(result_name(job.out), lines)
     (job.out / "README.md").write_text(card, encoding="utf-8")
     return Outcome({"subwords": tokenizer.get_vocab_size(), "dimensions": params.dimensions})
 
@@ -75,9 +77,16 @@ def _lines(paths: list[Path]) -> Iterator[str]:
     """Give the text of all files; the columns of a pair file are texts of their own."""
     from lexenc.files.text import read_lines
 
+    empty = True
     for path in paths:
         for _, line in read_lines(path):
-            yield from (cell for cell in line.split("\t") if cell)
+            for cell in line.split("\t"):
+                if cell.strip():
+                    empty = False
+                    yield cell
+    if empty:
+        names = ", ".join(str(path) for path in paths)
+        raise DataError(f"There is no text in {names}.", hint="Give a text file with one sentence per line.")
 
 
 NEW_ENCODER = Stage(

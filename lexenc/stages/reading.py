@@ -1,4 +1,4 @@
-"""What several stages read in the same way: vectors, dictionaries, encodings, with one policy and one set of remarks."""
+"""What several stages read in the same way: vectors, dictionaries and encodings, with one policy."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ class CasePolicy(Protocol):
     """Parameters of every stage that compares words."""
 
     @property
-    def lowercase(self) -> bool: ...
+    def lowercase(self) -> bool:
+        """Whether case is folded."""
+
     @property
-    def source_language(self) -> str | None: ...
+    def source_language(self) -> str | None:
+        """Language of the left column."""
+
     @property
-    def target_language(self) -> str | None: ...
+    def target_language(self) -> str | None:
+        """Language of the right column."""
 
 
 def lowercase_param() -> Any:
@@ -130,6 +135,11 @@ def encode_words(encoder: Encoder, words: Sequence[str], job: Job) -> np.ndarray
     from lexenc.encoders.encode import encode_texts
 
     return encode_texts(encoder, words, progress=job.progress)
+
+
+def result_name(folder: Path) -> str:
+    """Give the name that a result will have, from the folder in which it is built aside."""
+    return folder.name.removeprefix(".").removesuffix(".partial")
 
 
 def open_encoder(folder: Path, pooling: Pooling, job: Job, *, max_length: int | None = None) -> Encoder:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lexenc.errors import DataError
+from lexenc.errors import DataError, WorkError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 
@@ -38,7 +38,6 @@ class TrainStaticParams:
 
 def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) -> Outcome:
     """Train fastText on one or more text files."""
-    import fasttext
     import numpy as np
 
     from lexenc.files.vectors import save_vectors, write_vec
@@ -48,25 +47,15 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     lines = _prepare(inputs["text"], text, params)
     job.notices.say(f"{lines:,} lines, {params.threads} thread{'s' if params.threads > 1 else ''}.")
     try:
-        model = fasttext.train_unsupervised(
-            str(text),
-            model=params.model,
-            dim=params.dimensions,
-            epoch=params.epochs,
-            minCount=params.minimum_count,
-            minn=params.shortest_subword,
-            maxn=params.longest_subword,
-            ws=params.window,
-            neg=params.negatives,
-            lr=params.learning_rate,
-            bucket=params.buckets,
-            thread=params.threads,
-            seed=derived_seed(job.seed, "fasttext") % (1 << 31),
-            verbose=0,
-        )
+        model = _train(text, params, derived_seed(job.seed, "fasttext") % (1 << 31))
     except ValueError as error:  # fastText raises it for text without a word that is frequent enough
+        reason = str(error).rstrip(".")
         raise DataError(
-            f"fastText cannot learn from this text: {error}.", hint="Lower --minimum-count, or give more text."
+            f"fastText cannot learn from this text: {reason}.", hint="Lower --minimum-count, or give more text."
+        ) from None
+    except RuntimeError as error:  # its numbers grew beyond all bounds
+        raise WorkError(
+            f"fastText gave up: {str(error).rstrip('.')}.", hint="Lower --learning-rate, or use more --buckets."
         ) from None
     finally:
         text.unlink(missing_ok=True)
@@ -81,7 +70,34 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     return Outcome({"words": len(words), "dimensions": params.dimensions, "lines": lines})
 
 
-def _prepare(paths: Iterable[Path], text: Path, params: TrainStaticParams) -> int:
+def _train(text: Path, params: TrainStaticParams, seed: int) -> Any:
+    """Do what `fasttext.train_unsupervised` does; it refuses the seed, which everything below it knows."""
+    from fasttext import FastText
+
+    settings = FastText.unsupervised_default | {
+        "input": str(text),
+        "model": params.model,
+        "dim": params.dimensions,
+        "epoch": params.epochs,
+        "minCount": params.minimum_count,
+        "minn": params.shortest_subword,
+        "maxn": params.longest_subword,
+        "ws": params.window,
+        "neg": params.negatives,
+        "lr": params.learning_rate,
+        "bucket": params.buckets,
+        "thread": params.threads,
+        "seed": seed,
+        "verbose": 0,
+    }
+    args = FastText._build_args(settings, set())
+    model = FastText._FastText(args=args)
+    FastText.fasttext.train(model.f, args)
+    model.set_args(model.f.getArgs())
+    return model
+
+
+def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams) -> int:
     """Write the text as fastText reads it: words between spaces."""
     from lexenc.files.text import write_lines
 
@@ -97,7 +113,8 @@ def _prepare(paths: Iterable[Path], text: Path, params: TrainStaticParams) -> in
 
     write_lines(text, prepared())
     if not count:
-        raise DataError("The text holds no words.", hint="Give a text file with one sentence per line.")
+        names = ", ".join(str(path) for path in paths)
+        raise DataError(f"There are no words in {names}.", hint="Give a text file with one sentence per line.")
     return count
 
 

@@ -36,7 +36,7 @@ class Translator:
         DataError: If the folder holds no space, or the encoder's dimensions are not the space's.
     """
 
-    def __init__(  # noqa: PLR0913 - what a user may choose
+    def __init__(
         self,
         folder: Path,
         *,

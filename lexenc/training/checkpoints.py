@@ -37,7 +37,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     aside, old, final = (folder / f"{_NAME}{suffix}" for suffix in (".new", ".old", ""))
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    save_file({name: each.contiguous() for name, each in checkpoint.weights.items()}, aside / "weights.safetensors")
+    # Copies, because tied weights are one tensor under two names, which safetensors refuses.
+    weights = {name: each.to("cpu", copy=True).contiguous() for name, each in checkpoint.weights.items()}
+    save_file(weights, aside / "weights.safetensors")
     save_file(checkpoint.optimiser, aside / "optimiser.safetensors")
     save_file(checkpoint.random, aside / "random.safetensors")
     (aside / "state.json").write_text(json.dumps({"step": checkpoint.step}), encoding="utf-8")

@@ -76,7 +76,7 @@ Encode = Callable[[Sequence[np.ndarray]], torch.Tensor]
 
 
 def encode_with_gradient(
-    embed: Encode, tokens: Sequence[np.ndarray], chunk_tokens: int
+    embed: Encode, tokens: Sequence[np.ndarray], chunk_tokens: int, *, device: torch.device | None = None
 ) -> tuple[torch.Tensor, Callable[[], None]]:
     """Encode a step's texts so that the loss can be taken over all of them whatever memory allows.
 
@@ -87,6 +87,7 @@ def encode_with_gradient(
         embed: The encoder's.
         tokens: Token ids of the step's texts.
         chunk_tokens: Tokens per pass.
+        device: Where the encoder computes, and draws its dropout; None for the processor.
 
     Returns:
         Encodings [u, d] to take the loss of, and what to call after `loss.backward()`.
@@ -96,22 +97,21 @@ def encode_with_gradient(
     chunks = list(_chunks([len(each) for each in tokens], chunk_tokens))
     if len(chunks) == 1:
         return embed(tokens), lambda: None
+    place = device or torch.device("cpu")
     states, parts = [], []
-    device = None
     for chunk in chunks:
-        states.append(checkpoints.random_state(device or torch.device("cpu")))
+        states.append(checkpoints.random_state(place))
         with torch.no_grad():
             parts.append(embed(tokens[chunk.start : chunk.stop]))
-        device = parts[-1].device
     encodings = torch.cat(parts).requires_grad_()
 
     def send_back() -> None:
-        end = checkpoints.random_state(encodings.device)
+        end = checkpoints.random_state(place)
         for chunk, state in zip(chunks, states, strict=True):
-            checkpoints.restore_random(state, encodings.device)
+            checkpoints.restore_random(state, place)
             gradient = encodings.grad[chunk.start : chunk.stop] if encodings.grad is not None else None
             embed(tokens[chunk.start : chunk.stop]).backward(gradient)
-        checkpoints.restore_random(end, encodings.device)
+        checkpoints.restore_random(end, place)
 
     return encodings, send_back
 
@@ -184,24 +184,31 @@ class Training:
         """Do one step.
 
         Raises:
-            WorkError: If the loss is no longer a number.
+            WorkError: If the loss or its gradient is no longer a number.
         """
         batch = batch_of(self.data, rows, mask_known=self.schedule.mask_known)
         tokens = self.tokens.rows(batch.texts)
-        encodings, send_back = encode_with_gradient(self.encoder.embed, tokens, self.schedule.chunk_tokens)
+        encodings, send_back = encode_with_gradient(
+            self.encoder.embed, tokens, self.schedule.chunk_tokens, device=self._device
+        )
         loss = self.loss(contrast_of(encodings, batch))
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise WorkError(
-                f"The loss is {value} at step {self.step + 1} of {self.total}.",
-                hint=f"Lower the learning rate ({self.schedule.learning_rate:g}), or use --precision float32.",
-            )
+        self._check(value, "loss")
         loss.backward()
         send_back()
         factor = linear_schedule(self.step, warmup=self.warmup, total=self.total)
         norm = self.optimiser.step(factor, clip=self.schedule.clip)
+        # After the last step no further loss would show what such a gradient did to the weights.
+        self._check(norm, "norm of the gradient")
         self.step += 1
         return StepRecord(self.step, epoch + 1, value, factor * self.schedule.learning_rate, norm)
+
+    def _check(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise WorkError(
+                f"The {what} is {value} at step {self.step + 1} of {self.total}.",
+                hint=f"Lower the learning rate ({self.schedule.learning_rate:g}), or use --precision float32.",
+            )
 
     def checkpoint(self) -> checkpoints.Checkpoint:
         """Give where the run stands."""

@@ -22,8 +22,11 @@ def linear_schedule(step: int, *, warmup: int, total: int) -> float:
 
 
 def warmup_steps(share: float, total: int) -> int:
-    """Give the steps of the warm-up: the share rounded up, as Hugging Face does it."""
-    return math.ceil(share * total)
+    """Give the steps of the warm-up: the share rounded up, as Hugging Face does it, but never all of them.
+
+    The learning rate is 0 at the first step of a warm-up, so a run of one step would otherwise change nothing.
+    """
+    return min(math.ceil(share * total), max(0, total - 1))
 
 
 class MasterAdamW:
@@ -78,6 +81,8 @@ class MasterAdamW:
         for group in self._adam.param_groups:
             group["lr"] = self._peak * factor
         self._adam.step()
+        # The fused step changes weights without counting it, and whoever keeps copies of them by that count would not see.
+        torch.autograd.graph.increment_version(self._masters)
         self._adam.zero_grad(set_to_none=True)
         with torch.no_grad():
             for weight, master in zip(self._weights, self._masters, strict=True):
@@ -110,7 +115,8 @@ class MasterAdamW:
                 if f"{number}.{name}" in state
             }
             if own:
-                self._adam.state[master] = {name: value.clone() for name, value in own.items()}
+                # A checkpoint lies on the processor; the fused optimiser wants all of it beside the weights.
+                self._adam.state[master] = {name: value.to(master.device, copy=True) for name, value in own.items()}
 
 
 def _spared(module: torch.nn.Module) -> Iterable[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -68,7 +69,8 @@ def test_artifact_manifest_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "{}", '"x"', '{"schema": 1}', '{"schema": 99, "stage": "toy"}', '{"schema": 1, "inputs": 3}']
+    "content",
+    ["", "{", "[]", "{}", '"x"', '{"schema": 1}', '{"schema": 99, "stage": "toy"}', '{"schema": 1, "inputs": 3}'],
 )
 def test_artifact_other_manifests_are_refused(tmp_path, content):
     (tmp_path / MANIFEST).write_text(content)
@@ -121,7 +123,9 @@ def test_artifact_digest_of_a_folder_tells_names_and_contents_apart(tmp_path, on
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.dictionaries(st.text("ab1:", min_size=1, max_size=3), st.binary(max_size=2), max_size=3), min_size=2, max_size=2
+        st.dictionaries(st.text("ab1:", min_size=1, max_size=3), st.binary(max_size=2), max_size=3),
+        min_size=2,
+        max_size=2,
     )
 )
 def test_artifact_digest_of_a_folder_is_equal_exactly_where_the_trees_are(tmp_path_factory, trees):
@@ -130,6 +134,12 @@ def test_artifact_digest_of_a_folder_is_equal_exactly_where_the_trees_are(tmp_pa
         folder = tmp_path_factory.mktemp("tree")
         folders.append(tree(folder, files))
     assert (STORE.of(folders[0]) == STORE.of(folders[1])) == (trees[0] == trees[1])
+
+
+def test_artifact_digest_of_a_folder_cannot_be_imitated_by_a_name(tmp_path):
+    inner = hashlib.sha256(b"x").hexdigest()
+    one, other = tree(tmp_path / "1", {"a": b"x", "b": b"y"}), tree(tmp_path / "2", {f"a{inner}b": b"y"})
+    assert STORE.of(one) != STORE.of(other)
 
 
 def test_artifact_digest_of_a_folder_does_not_depend_on_the_order_of_writing_or_the_manifest(tmp_path):
@@ -216,7 +226,9 @@ def test_artifact_digest_store_place_follows_the_environment(monkeypatch, large,
 
 
 def key(stage="toy", version=1, params=None, seed=0, inputs=None):
-    return recipe_key(stage, version, params or {"a": 1, "b": [1, 2]}, seed, inputs or {"x": [InputRecord("g", "p", "d1")]})
+    return recipe_key(
+        stage, version, params or {"a": 1, "b": [1, 2]}, seed, inputs or {"x": [InputRecord("g", "p", "d1")]}
+    )
 
 
 def test_artifact_key_does_not_depend_on_paths_or_order():

@@ -201,7 +201,10 @@ def test_pipeline_all_faults_come_together(write):
 def test_pipeline_own_check_of_a_stage_is_asked(write, monkeypatch):
     stage = Stage(**{**vars(COPY), "check": lambda inputs, params: [ConfigError(f"not with {params.case}")]})
     monkeypatch.setattr(module, "STAGES", Registry("stage", {"copy": stage}))
-    assert "not with upper" in fault(write("steps: [{stage: copy, inputs: {text: in.txt}, params: {case: upper}}]")).message
+    assert (
+        "not with upper"
+        in fault(write("steps: [{stage: copy, inputs: {text: in.txt}, params: {case: upper}}]")).message
+    )
 
 
 def test_pipeline_file_that_is_missing_or_not_utf8(tmp_path):
@@ -230,7 +233,8 @@ def test_pipeline_chosen_steps(write, choice, names):
 
 
 @pytest.mark.parametrize(
-    ("choice", "word"), [({"only": "secnd"}, "second"), ({"start": "second", "until": "copy"}, "copy, draw-lots, second")]
+    ("choice", "word"),
+    [({"only": "secnd"}, "second"), ({"start": "second", "until": "copy"}, "copy, draw-lots, second")],
 )
 def test_pipeline_chosen_steps_that_cannot_be(write, choice, word):
     with pytest.raises(ConfigError) as caught:

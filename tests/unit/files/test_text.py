@@ -96,7 +96,9 @@ def test_text_gzip_is_known_by_content_not_by_name(tmp_path):
     assert list(read_lines(tmp_path / "packed.txt")) == list(read_lines(tmp_path / "plain.gz")) == [(1, "a")]
 
 
-@pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed[:2], lambda packed: packed[:12] + b"!" * 9])
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-9], lambda packed: packed[:2], lambda packed: packed[:12] + b"!" * 9]
+)
 def test_text_damaged_gzip_is_a_data_error(tmp_path, damage):
     path = tmp_path / "x.gz"
     path.write_bytes(damage(gzip.compress(bytes(range(65, 91)) * 50)))

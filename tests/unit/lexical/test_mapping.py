@@ -220,6 +220,12 @@ def test_apply_source_in_place_and_in_blocks_gives_the_same(toy: Any) -> None:
     np.testing.assert_allclose(mapping.apply_source(normalised, normalised=True), x, atol=1e-6)
 
 
+def test_apply_source_gives_the_same_on_a_device_of_pytorch(toy: Any) -> None:
+    left, _, _ = toy
+    mapping, x, _ = map_both(*toy, "supervised")
+    np.testing.assert_allclose(mapping.apply_source(left, device="cpu:0"), x, atol=1e-6)
+
+
 def test_apply_source_names_both_sizes(toy: Any) -> None:
     mapping, _, _ = map_both(*toy, "supervised")
     with pytest.raises(ConfigError, match=r"9 columns.*8"):
@@ -230,6 +236,7 @@ def test_apply_source_names_both_sizes(toy: Any) -> None:
     ("changes", "fault"),
     [
         ({"kind": "linear"}, "'linear'"),
+        ({"rank_policy": "ignore"}, "'ignore'"),
         ({"reduce_to": 9}, "9 dimensions"),
         ({"reduce_to": 0}, "0 dimensions"),
         ({"reduce_to": 2, "kind": "unconstrained"}, "unconstrained"),

@@ -118,6 +118,26 @@ def test_top_k_leaves_out_what_is_excluded(space: Any, blocks: tuple[int | None,
     assert (found.scores[7, 5:] == -np.inf).all()
 
 
+@pytest.mark.parametrize("target_block", [7, None])
+def test_top_k_gives_the_same_on_a_device_of_pytorch(space: Any, corrections: Any, target_block: int | None) -> None:
+    # "cpu:0" takes the way of a GPU.
+    queries, targets = space
+    lists = [np.arange(row * 3) for row in range(40)]
+    for correction in corrections.values():
+        found, ours = (
+            retrieve(queries, targets, k=30, correction=correction, exclude=lists, device=device, target_block=block)
+            for device, block in (("cpu:0", target_block), ("cpu", None))
+        )
+        np.testing.assert_array_equal(found.indices, ours.indices)
+        np.testing.assert_array_equal(found.scores, ours.scores)
+        gold = ours.indices[:, 3:5]
+        ranks = [
+            rank_of(queries, targets, list(gold), correction=correction, exclude=lists, device=device).values
+            for device in ("cpu:0", "cpu")
+        ]
+        np.testing.assert_array_equal(*ranks)
+
+
 def test_top_k_of_nothing_is_nothing() -> None:
     nothing, some = np.zeros((0, 3), dtype=np.float32), np.ones((2, 3), dtype=np.float32)
     assert top_k(nothing, some, k=1).indices.shape == (0, 1)

@@ -1,0 +1,181 @@
+"""Files that are not what they should be: every reader refuses them in two lines and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+
+import pytest
+
+# A command for every kind of file that the program reads; FILE is the bad one.
+READERS = {
+    "pairs of mining": "mine-negatives --pairs FILE --encoder ENC --target-vocabulary W/de.txt",
+    "vocabulary": "mine-negatives --pairs W/train.tsv --encoder ENC --target-vocabulary FILE",
+    "pairs of tuning": "finetune --pairs FILE --encoder ENC --epochs 1",
+    "negatives": "finetune --pairs W/train.tsv --negatives FILE --encoder ENC --epochs 1",
+    "source vectors": "map --source FILE --target W/de.vec --dictionary W/train.tsv",
+    "target vectors": "map --source W/en.vec --target FILE --dictionary W/train.tsv",
+    "dictionary": "map --source W/en.vec --target W/de.vec --dictionary FILE",
+    "mapping": "map --source W/en.vec --target W/de.vec --mapping FILE",
+    "space": "interpolate --vectors FILE --encoder ENC --dictionary W/train.tsv",
+    "encoder": "encode W/en.txt --encoder FILE",
+    "test dictionary": "eval bli --vectors SPACE --dictionary FILE",
+    "scored space": "eval bli --vectors FILE --dictionary W/test.tsv",
+    "audited dictionary": "audit --train W/train.tsv --test FILE",
+    "exported vectors": "export FILE",
+    "text of an encoder": "new-encoder --text FILE --vocabulary-size 150",
+    "text of vectors": "train-static --text FILE",
+}
+
+
+def garbage() -> bytes:
+    return b"\xff\xfe\x00" + random.Random(0).randbytes(5000)
+
+
+def half(packed: bytes) -> bytes:
+    return packed[: len(packed) // 2]
+
+
+CONTENTS = {
+    "empty": b"",
+    "blank lines": b"\n\n  \n\t\n",
+    "garbage": garbage(),
+    "zip archive": b"PK\x03\x04" + garbage(),
+    "half a packed file": half(gzip.compress(random.Random(1).randbytes(5000).hex().encode())),
+    "nul bytes": b"\x00" * 2000,
+}
+
+
+@pytest.fixture
+def line(world, static, mapped):
+    """Turn a template into the words of a command."""
+
+    def fill(template, path, out):
+        table = {"FILE": path, "ENC": static, "SPACE": mapped}
+        words = [table.get(word, word.replace("W/", f"{world}/") if word.startswith("W/") else word)
+                 for word in template.split()]  # fmt: skip
+        return [*words, "--out", out]
+
+    return fill
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("reader", READERS)
+def test_bad_file_is_refused(line, fails, tmp_path, reader, content):
+    path = tmp_path / "given" / "file"
+    path.parent.mkdir()
+    path.write_bytes(CONTENTS[content])
+    (tmp_path / "results").mkdir()
+    if (reader, content) in LEGAL:
+        return
+    found = fails(*line(READERS[reader], path, tmp_path / "results" / "out"), early=False)
+    assert "file" in found.message
+    assert len(found.message) < 400, "the message does not repeat the file"
+    if reader != "negatives" and not reader.startswith("pairs of tuning"):
+        assert list((tmp_path / "results").iterdir()) == [], "nothing half-written stays"
+
+
+# One column of odd characters is a legal text, vocabulary or word list.
+LEGAL = {("text of an encoder", "nul bytes"), ("vocabulary", "nul bytes")}
+
+
+@pytest.mark.parametrize("reader", [name for name in READERS if name not in ("negatives",)])
+def test_folder_in_place_of_a_file(line, fails, tmp_path, reader):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("x")
+    found = fails(*line(READERS[reader], folder, tmp_path / "out"), early=False)
+    assert "folder" in found.message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_missing_file(line, fails, tmp_path, reader):
+    found = fails(*line(READERS[reader], tmp_path / "none", tmp_path / "out"))
+    assert "none" in found.message
+    assert "not there" in found.message or "no" in found.message.lower()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("reader", ["dictionary", "source vectors", "pairs of mining", "audited dictionary"])
+def test_huge_line(line, fails, tmp_path, reader):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 5_000_000)
+    found = fails(*line(READERS[reader], path, tmp_path / "out"), early=False)
+    assert "line 1" in found.message or "file" in found.message
+    assert len(found.message) < 400
+
+
+@pytest.mark.parametrize("reader", ["dictionary", "vocabulary", "source vectors", "pairs of tuning"])
+def test_truncated_gzip_says_that_it_is_damaged(line, fails, world, tmp_path, reader):
+    name = {
+        "dictionary": "train.tsv",
+        "vocabulary": "de.txt",
+        "source vectors": "en.vec",
+        "pairs of tuning": "train.tsv",
+    }
+    path = tmp_path / "file.gz"
+    path.write_bytes(half(gzip.compress((world / name[reader]).read_bytes())))
+    assert "is damaged" in fails(*line(READERS[reader], path, tmp_path / "out"), early=False).message
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("reader", ["dictionary", "source vectors", "vocabulary"])
+def test_no_permission_to_read(line, fails, tmp_path, reader):
+    path = tmp_path / "file"
+    path.write_text("dog\thund\n")
+    path.chmod(0)
+    assert "Permission denied" in fails(*line(READERS[reader], path, tmp_path / "out"), early=False).message
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_no_permission_to_write(world, fails, tmp_path):
+    tmp_path.chmod(0o500)
+    files = ["--source", world / "en.vec", "--target", world / "de.vec", "--dictionary", world / "train.tsv"]
+    try:
+        assert "Permission denied" in fails("map", *files, "--out", tmp_path / "out").message
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_damaged_encoder(static, world, fails, tmp_path):
+    for name in ("model.safetensors", "tokenizer.json", "modules.json"):
+        folder = tmp_path / name
+        shutil.copytree(static, folder)
+        (folder / name).write_bytes(garbage())
+        found = fails("encode", world / "en.txt", "--encoder", folder, "--out", tmp_path / "out", early=False)
+        assert str(folder) in found.message
+
+
+def test_damaged_space(mapped, world, fails, tmp_path):
+    shutil.copytree(mapped, tmp_path / "space")
+    (tmp_path / "space" / "source" / "vectors.npy").write_bytes(b"\x93NUMPY" + garbage())
+    found = fails("eval", "bli", "--vectors", tmp_path / "space", "--dictionary", world / "test.tsv", early=False)
+    assert "vectors.npy" in found.message
+    found = fails("translate", "--vectors", tmp_path / "space", world / "en.txt", early=False)
+    assert "vectors.npy" in found.message
+
+
+def test_damaged_predictions(fails, tmp_path):
+    for content in (b"", b"{", b"[]\n", b'{"source": 1}\n', b'{"a": 1}\n', garbage()):
+        (tmp_path / "predictions.jsonl").write_bytes(content)
+        assert "predictions.jsonl" in fails("compare", tmp_path, tmp_path, early=False).message
+
+
+def test_damaged_manifest(mapped, fails, tmp_path):
+    shutil.copytree(mapped, tmp_path / "space")
+    for content in (b"", b"{}", b"[]", garbage()):
+        (tmp_path / "space" / "manifest.json").write_bytes(content)
+        assert "manifest" in fails("show", tmp_path / "space").message
+
+
+def test_words_of_translate(mapped, fails, tmp_path):
+    for content in (garbage(), b"gr\xfcn\n"):
+        (tmp_path / "words.txt").write_bytes(content)
+        assert (
+            "words.txt is not UTF-8"
+            in fails("translate", "--vectors", mapped, tmp_path / "words.txt", early=False).message
+        )
+    assert "folder" in fails("translate", "--vectors", mapped, tmp_path, early=False).message

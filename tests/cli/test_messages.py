@@ -1,0 +1,294 @@
+"""The table of messages: what is wrong, with its value and place, and one thing to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+import lexenc.stages.map as map_stage
+from lexenc.stages import STAGES
+
+
+def map_files(world, **other):
+    files = {"source": world / "en.vec", "target": world / "de.vec", "dictionary": world / "train.tsv"} | other
+    return [word for name, path in files.items() for word in (f"--{name}", path)]
+
+
+def written(path, text):
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.fixture
+def yaml(tmp_path, world, static):
+    def make(body):
+        text = body.replace("WORLD", str(world)).replace("ENC", str(static))
+        return written(tmp_path / "pipeline.yaml", text)
+
+    return make
+
+
+MINE = """
+steps:
+  - stage: mine-negatives
+    inputs: {pairs: WORLD/train.tsv, encoder: ENC, target_vocabulary: WORLD/de.txt}
+    params: {%s}
+"""
+
+
+# ---------------------------------------------------------------- pipeline files
+
+
+@pytest.mark.parametrize("command", [("check",), ("run",), ("run", "--dry-run"), ("status",)])
+def test_typo_in_yaml(yaml, fails, command):
+    found = fails(*command, yaml(MINE % "cuont: 5"))
+    assert found.message == "There is no parameter of mine-negatives called 'cuont'."
+    assert found.hint == "Did you mean 'count'?"
+
+
+def test_several_faults_are_shown_together(yaml, fails):
+    found = fails("check", yaml(MINE % "cuont: 5, max_score: 7, sampling: tpo" + "sead: 4\n"))
+    first, *rest = found.message.splitlines()
+    assert first == "pipeline.yaml has 4 problems:"
+    assert len(rest) == 4
+    for part in ("'sead'", "'cuont'", "steps[0].params.max_score must be at most 1, got 7.", "Did you mean 'top'?"):
+        assert any(part in line for line in rest), part
+
+
+def test_several_faults_of_options_are_shown_together(world, fails, tmp_path):
+    found = fails("map", *map_files(world), "--kind", "ortogonal", "--limit", 0, "--out", tmp_path / "out")
+    first, *rest = found.message.splitlines()
+    assert first == "map has 2 problems:"
+    assert "Did you mean 'orthogonal'?" in rest[0]
+    assert "--limit must be at least 1, got 0." in rest[1]
+
+
+def test_yaml_reads_no_as_false(yaml, fails):
+    found = fails("check", yaml(MINE % "source_language: no"))
+    assert found.message == "steps[0].params.source_language must be text, got False."
+    assert "YAML reads no, off or false as false" in found.hint
+    assert "'no'" in found.hint
+
+
+def test_yaml_reads_2e_5_as_text_and_we_as_a_number(yaml, lexenc, world):
+    body = (MINE % "epochs: 1, learning_rate: 2e-5").replace("mine-negatives", "finetune")
+    lexenc("check", yaml(body.replace(", target_vocabulary: WORLD/de.txt", "")))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("steps: []", "steps must be a list with at least one step."),
+        ("", "is not a table of keys and values."),
+        ("steps: [1]", "steps[0] must be a table, got 1."),
+        ("steps:\n - stage: mapp", "There is no stage called 'mapp'."),
+        ("a: [1", "line 1"),
+        ("seed: -3\nsteps:\n - stage: compare\n   inputs: {first: a, second: b}", "seed must be a whole number"),
+        ("steps:\n - {stage: compare, inputs: {first: '${gone}', second: b}}", "no earlier step called 'gone'"),
+        ("device: gpu\nsteps:\n - {stage: compare, inputs: {first: a, second: b}}", "no device called 'gpu'"),
+    ],
+)
+def test_bad_pipeline_files(yaml, fails, body, says):
+    assert says in fails("check", yaml(body)).message
+
+
+def test_missing_pipeline_file(fails, tmp_path):
+    found = fails("run", tmp_path / "none.yaml")
+    assert "There is no pipeline file" in found.message
+    assert "lexenc init" in found.hint
+
+
+def test_missing_input_names_the_stage_that_makes_it(pipeline, fails, lexenc, tmp_path):
+    pipeline.write_text(pipeline.read_text().replace('"${mapped}"', '"${mapped.sauce}"'))
+    lexenc("run", pipeline, "--until", "mapped")
+    found = fails("run", pipeline, early=False)
+    assert found.message.startswith("eval bli: input 'vectors' is not there:")
+    assert found.message.endswith("sauce")
+    assert found.hint == f"Run the stage that makes it first: lexenc run {pipeline} --until mapped"
+
+
+def test_earlier_step_must_be_up_to_date(pipeline, fails, tmp_path):
+    found = fails("run", pipeline, "--from", "scores")
+    assert found.message == "Step 'mapped' is not up to date (no result yet)."
+    assert found.hint == f"Run it first: lexenc run {pipeline} --until mapped"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_check_finds_missing_files(yaml, fails):
+    found = fails("check", yaml((MINE % "count: 3").replace("train.tsv", "trian.tsv").replace("de.txt", "ed.txt")))
+    assert found.message.splitlines()[0].endswith("has 2 problems:") or "has 2 problems" in found.message
+    assert "trian.tsv" in found.message
+    assert "ed.txt" in found.message
+
+
+# ---------------------------------------------------------------- input data
+
+
+def test_missing_input(world, fails, tmp_path):
+    found = fails("map", *map_files(world, source=tmp_path / "none.vec"), "--out", tmp_path / "out")
+    assert found.message == f"map: input 'source' is not there: {tmp_path / 'none.vec'}"
+
+
+def test_bad_row_with_its_line(world, fails, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "dog\thund\ncat\tkatze\tkater\n")
+    found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
+    assert found.message == f"{pairs}, line 2: 3 columns, expected 2 (source, target)."
+    assert found.hint == "A tab inside the text? Replace it by a space."
+
+
+def test_bad_row_of_finetune_names_its_columns(static, fails, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "one two three\n")
+    found = fails("finetune", "--pairs", pairs, "--encoder", static, "--out", tmp_path / "out")
+    assert "line 1: 3 columns, expected 2 (anchor, positive)." in found.message
+
+
+def test_not_utf8_with_byte_offset_and_line(world, fails, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", b"dog\thund\ngreen\tgr\xfcn\n")
+    found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
+    assert found.message == f"{pairs} is not UTF-8 (byte 0xfc at offset 17, line 2)."
+    assert found.hint == f"Convert it: iconv -f latin1 -t utf-8 {pairs}"
+
+
+def test_dimensions(world, fails, tmp_path):
+    other = written(tmp_path / "de.vec", "2 3\nhund 1 2 3\nkatze 3 2 1\n")
+    found = fails("map", *map_files(world, target=other), "--out", tmp_path / "out")
+    assert found.message == "Source vectors have 8 columns, target vectors 3."
+    assert "--reduce-to 3" in found.hint
+
+
+def test_dictionary_warning_has_number_and_share(world, lexenc, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", (world / "train.tsv").read_bytes() + b"xx\tyy\n" * 4)
+    shown = lexenc("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
+    lines = shown.stderr.splitlines()
+    wanted = "warning: 4 of 32 dictionary pairs have a word without a vector and are left out (12 %)."
+    assert lines.count(wanted) == 1
+    assert lines[lines.index(wanted) + 1].startswith("hint:")
+    assert (tmp_path / "out" / "missing.tsv").read_text() == "xx\tyy\n" * 4
+
+
+def test_nothing_left_shows_the_first_pair(world, fails, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "hund\tdog\nkatze\tcat\n")
+    found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
+    assert found.message == "None of the 2 dictionary pairs has vectors on both sides."
+    assert "source, then target" in found.hint
+    assert "First pair read: 'hund' - 'dog'" in found.hint
+
+
+def test_nothing_left_of_the_questions(world, mapped, fails, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "Dog\tHund\n")
+    found = fails("eval", "bli", "--vectors", mapped, "--dictionary", pairs, early=False)
+    assert found.message == "None of the 1 test words has vectors on both sides."
+    assert "'Dog' - 'Hund'" in found.hint
+    assert "--lowercase" in found.hint
+
+
+def test_poor_dictionary_is_announced(world, lexenc, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "dog\thund\ncat\tkatze\ntree\tbaum\n")
+    shown = lexenc("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
+    assert "warning:" in shown.stderr
+
+
+# ---------------------------------------------------------------- places
+
+
+def test_overwrite_is_refused_with_the_difference(world, lexenc, fails, tmp_path):
+    lexenc("map", *map_files(world), "--out", tmp_path / "out")
+    found = fails("map", *map_files(world), "--reduce-to", 5, "--whiten", "--out", tmp_path / "out")
+    assert found.message == f"{tmp_path / 'out'} already holds a result (reduce_to: None -> 5)."
+    assert found.hint == "Choose another --out, or add --force to replace it."
+
+
+def test_foreign_folder(world, fails, tmp_path):
+    written(tmp_path / "thesis.txt", "mine")
+    found = fails("map", *map_files(world), "--out", tmp_path, "--force")
+    assert found.message == f"{tmp_path} holds files that lexenc did not make."
+    assert found.hint == "Choose an empty or new folder for --out."
+
+
+def test_out_is_a_file(world, fails, tmp_path):
+    place = written(tmp_path / "file", "mine")
+    assert fails("map", *map_files(world), "--out", place, "--force").message == f"{place} is a file, not a folder."
+    assert "file" in fails("map", *map_files(world), "--out", place / "below").message
+    assert place.read_text() == "mine"
+
+
+# ---------------------------------------------------------------- devices
+
+
+def test_device_that_is_not_there(world, static, fails, tmp_path):
+    found = fails("encode", world / "en.txt", "--encoder", static, "--device", "cuda:7", "--out", tmp_path / "out")
+    assert found.message.startswith("No CUDA device 7; this machine has ")
+    assert "--device" in found.hint
+    if not torch.cuda.is_available():
+        assert found.message.endswith("none.")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", "cuda:-1", "", "CPU"])
+def test_device_that_no_machine_has(world, static, mapped, pipeline, fails, tmp_path, name):
+    for command in (
+        ("encode", world / "en.txt", "--encoder", static, "--out", tmp_path / "out"),
+        ("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv"),
+        ("translate", "--vectors", mapped, world / "en.txt"),
+        ("run", pipeline),
+    ):
+        found = fails(*command, "--device", name)
+        assert found.message == f"There is no device called '{name}'."
+        assert found.hint == "Use auto, cpu, cuda, cuda:1 or mps."
+
+
+def test_device_of_the_environment(world, static, fails, tmp_path):
+    command = ("encode", world / "en.txt", "--encoder", static, "--out", tmp_path / "out")
+    assert "'quantum'" in fails(*command, env={"LEXENC_DEVICE": "quantum"}).message
+
+
+# ---------------------------------------------------------------- our own faults
+
+
+def test_bug_asks_for_a_report(world, fails, attempt, tmp_path, monkeypatch):
+    def broken(inputs, params, job):
+        raise ValueError("sizes 3 and 4\nsecond line")
+
+    monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=broken))
+    found = fails("map", *map_files(world), "--out", tmp_path / "out", code=70)
+    assert "Something is wrong inside lexenc (ValueError in" in found.message
+    assert "--debug" in found.hint
+    assert "lexenc env" in found.hint
+    assert list(tmp_path.iterdir()) == []
+    shown = attempt("map", *map_files(world), "--out", tmp_path / "out", "--debug")
+    assert shown.code == 70
+    assert "Traceback" in shown.stderr
+
+
+def test_out_of_memory_is_no_bug(world, fails, tmp_path, monkeypatch):
+    def hungry(inputs, params, job):
+        raise MemoryError
+
+    monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=hungry))
+    assert fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message == "Out of memory."
+
+
+def test_full_disk_is_no_bug(world, fails, tmp_path, monkeypatch):
+    def full(inputs, params, job):
+        raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=full))
+    assert "No space left" in fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message
+
+
+def test_errors_are_objects_with_json(world, attempt, fails, tmp_path):
+    for command, code in (
+        (["map", *map_files(world, source=tmp_path / "none"), "--out", tmp_path / "out", "--json"], 2),
+        (["map", "--json"], 2),
+        (["mapp", "--json"], 2),
+        (["show", tmp_path, "--json"], 2),
+    ):
+        shown = attempt(*command)
+        assert shown.code == code
+        assert shown.stdout == ""
+        body = json.loads(shown.stderr)
+        assert set(body) == {"error", "hint"}
+        assert body["hint"]

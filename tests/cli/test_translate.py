@@ -1,0 +1,137 @@
+"""translate: words in, tab-separated answers out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def rows(shown):
+    return [line.split("\t") for line in shown.lines]
+
+
+@pytest.fixture
+def words(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("house\ndog\n", encoding="utf-8")
+    return path
+
+
+def test_file_of_words(mapped, words, lexenc):
+    found = rows(lexenc("translate", "--vectors", mapped, "--top", 3, words))
+    assert [row[:2] for row in found] == [[w, str(r)] for w in ("house", "dog") for r in (1, 2, 3)]
+    assert found[0][2] == "haus"
+    assert found[3][2] == "hund"
+    scores = [float(row[3]) for row in found[:3]]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] <= 1.0001
+
+
+def test_standard_input_is_the_default(mapped, words, lexenc):
+    wanted = lexenc("translate", "--vectors", mapped, words).stdout
+    assert lexenc("translate", "--vectors", mapped, "-", stdin="house\ndog\n").stdout == wanted
+    assert lexenc("translate", "--vectors", mapped, stdin=b"house\r\n  dog\t\n\n").stdout == wanted
+    assert len(wanted.splitlines()) == 10, "five answers each"
+
+
+def test_words_come_back_in_their_order_and_as_often(mapped, lexenc):
+    found = rows(lexenc("translate", "--vectors", mapped, "--top", 1, stdin="dog\nhouse\ndog\n"))
+    assert [row[0] for row in found] == ["dog", "house", "dog"]
+
+
+def test_from_target_to_source(mapped, lexenc):
+    found = rows(lexenc("translate", "--vectors", mapped, "--from", "target", "--to", "source", stdin="haus\n"))
+    assert found[0][:3] == ["haus", "1", "house"]
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_neighbours_within_a_language_leave_the_word_out(mapped, lexenc, side):
+    word = {"source": "house", "target": "haus"}[side]
+    found = rows(lexenc("translate", "--vectors", mapped, "--from", side, "--to", side, "--top", 4, stdin=word + "\n"))
+    answers = [row[2] for row in found]
+    assert len(answers) == 4
+    assert word not in answers
+    matrix = np.load(mapped / side / "vectors.npy")
+    names = (mapped / side / "words.txt").read_text(encoding="utf-8").splitlines()
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    order = [names[i] for i in np.argsort(-(unit @ unit[names.index(word)])) if names[i] != word]
+    assert answers == order[:4]
+
+
+@pytest.mark.parametrize("retrieval", ["nearest", "csls", "inverted-softmax"])
+def test_retrieval(mapped, lexenc, retrieval):
+    found = rows(lexenc("translate", "--vectors", mapped, "--retrieval", retrieval, "--top", 1, stdin="house\n"))
+    assert found[0][2] == "haus"
+
+
+def test_unknown_words_are_named_once(mapped, lexenc):
+    shown = lexenc("translate", "--vectors", mapped, "--top", 1, stdin="qqq\nhouse\nqqq\nzzz\n")
+    assert [row[0] for row in rows(shown)] == ["house"]
+    assert "2 words are not among the source vectors: 'qqq', 'zzz'" in shown.stderr
+    assert shown.stderr.count("warning:") == 1
+
+
+def test_one_unknown_word(mapped, lexenc):
+    shown = lexenc("translate", "--vectors", mapped, stdin="qqq\n")
+    assert shown.stdout == ""
+    assert "1 word is not among the source vectors: 'qqq'" in shown.stderr
+
+
+def test_encoder_answers_for_unknown_words(blended, tuned, lexenc):
+    shown = lexenc("translate", "--vectors", blended, "--encoder", tuned, "--top", 2, stdin="doghouse\n")
+    assert [row[:2] for row in rows(shown)] == [["doghouse", "1"], ["doghouse", "2"]]
+    assert "warning" not in shown.stderr
+
+
+def test_encoder_of_other_dimensions(mapped, tuned, fails):
+    found = fails("translate", "--vectors", mapped, "--encoder", tuned, stdin="x\n", early=False)
+    assert found.message == "The encoder has 16 dimensions, the space 8."
+
+
+def test_lowercase(mapped, lexenc):
+    assert rows(lexenc("translate", "--vectors", mapped, "--lowercase", stdin="HOUSE\n"))[0][2] == "haus"
+
+
+def test_more_answers_than_words(mapped, lexenc):
+    assert len(rows(lexenc("translate", "--vectors", mapped, "--top", 500, stdin="house\n"))) == 40
+
+
+def test_json(mapped, lexenc):
+    shown = lexenc("translate", "--vectors", mapped, "--top", 2, "--json", stdin="house\n")
+    objects = [json.loads(line) for line in shown.lines]
+    assert [set(each) for each in objects] == [{"source", "rank", "target", "score"}] * 2
+
+
+def test_no_words_is_no_error(mapped, lexenc):
+    assert lexenc("translate", "--vectors", mapped, stdin="").stdout == ""
+
+
+def test_quiet_prints_answers_only(mapped, lexenc):
+    assert lexenc("translate", "--vectors", mapped, "--quiet", stdin="house\n").stderr == ""
+
+
+def test_missing_space_and_missing_file(mapped, fails, tmp_path):
+    found = fails("translate", "--vectors", tmp_path / "none", stdin="x\n")
+    assert "lexenc map" in found.hint
+    assert "none.txt" in fails("translate", "--vectors", mapped, tmp_path / "none.txt", early=False).message
+    assert "no shared space" in fails("translate", "--vectors", tmp_path, stdin="x\n", early=False).message
+
+
+def test_closed_pipe_is_no_error_of_ours(mapped, tmp_path):
+    """What `lexenc translate ... | head -1` does."""
+    (tmp_path / "words.txt").write_text("house\ndog\n" * 5000)
+    command = [sys.executable, "-m", "lexenc_cli.main", "translate", "--vectors", mapped, tmp_path / "words.txt"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    head = subprocess.run(["head", "-1"], stdin=first.stdout, capture_output=True, timeout=120, check=True)
+    first.stdout.close()
+    stderr = first.stderr.read().decode()
+    first.stderr.close()
+    assert first.wait(timeout=120) in (0, 1)
+    assert head.stdout.decode().startswith("house\t1\thaus\t")
+    assert "Traceback" not in stderr
+    assert "error" not in stderr
+    assert "BrokenPipe" not in stderr

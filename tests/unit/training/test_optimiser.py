@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from lexenc.training.optimiser import MasterAdamW, linear_schedule, warmup_steps
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner, self.norm, self.outer = nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 2, bias=False)
+        self.unused = nn.Linear(3, 3)
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+
+    def forward(self, states):
+        return self.outer(torch.tanh(self.norm(self.inner(states))))
+
+
+def batch(step):
+    return torch.randn(6, 4, generator=torch.Generator().manual_seed(step))
+
+
+def backward(net, step):
+    dtype = next(net.parameters()).dtype
+    net(batch(step).to(dtype)).square().mean().backward()
+
+
+def reference(net, decay=0.3):
+    spared = [net.inner.bias, net.norm.weight, net.norm.bias, net.unused.bias]
+    groups = [
+        {"params": [net.inner.weight, net.outer.weight, net.unused.weight], "weight_decay": decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=0.01)
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.05])
+def test_optimiser_equals_adamw_of_pytorch_in_float32(clip):
+    one = Net()
+    other = copy.deepcopy(one)
+    mine, theirs = MasterAdamW(one, learning_rate=0.01, weight_decay=0.3), reference(other)
+    for step in range(12):
+        factor = linear_schedule(step, warmup=3, total=12)
+        backward(one, step)
+        norm = mine.step(factor, clip=clip)
+        backward(other, step)
+        expected = nn.utils.clip_grad_norm_(other.parameters(), clip or math.inf)
+        for group in theirs.param_groups:
+            group["lr"] = 0.01 * factor
+        theirs.step()
+        theirs.zero_grad()
+        assert norm == pytest.approx(float(expected), rel=1e-5)
+    for (name, left), right in zip(one.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6, msg=name)
+    assert all(each.grad is None for each in one.parameters())
+
+
+def test_optimiser_norm_is_that_before_clipping():
+    net = Net()
+    backward(net, 0)
+    expected = float(nn.utils.get_total_norm([each.grad for each in net.parameters() if each.grad is not None]))
+    assert MasterAdamW(net, learning_rate=0.01, weight_decay=0).step(1.0, clip=1e-3) == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_optimiser_decay_spares_biases_and_norms():
+    net = Net()
+    before = {name: each.detach().clone() for name, each in net.named_parameters()}
+    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    for each in net.parameters():
+        each.grad = torch.zeros_like(each) if each.requires_grad else None
+    optimiser.step(1.0, clip=0)
+    for name, each in net.named_parameters():
+        kept = name.endswith("bias") or "norm" in name or name == "frozen"
+        torch.testing.assert_close(each, before[name] * (1 if kept else 0.95), msg=name)
+
+
+def test_optimiser_leaves_alone_what_has_no_gradient():
+    net = Net()
+    before = net.unused.weight.detach().clone()
+    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    backward(net, 0)
+    optimiser.step(1.0, clip=1.0)
+    assert torch.equal(net.unused.weight, before)
+
+
+def test_optimiser_factor_zero_changes_nothing():
+    net = Net()
+    before = copy.deepcopy(net.state_dict())
+    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    backward(net, 0)
+    optimiser.step(0.0, clip=1.0)
+    assert all(torch.equal(each, before[name]) for name, each in net.state_dict().items())
+
+
+def test_optimiser_bfloat16_masters_move_where_single_updates_are_below_the_rounding():
+    weight = nn.Linear(1, 1, bias=False).to(torch.bfloat16)
+    with torch.no_grad():
+        weight.weight.fill_(1.0)
+    optimiser = MasterAdamW(weight, learning_rate=2e-4, weight_decay=0.0)
+    seen = []
+    for _ in range(100):
+        weight.weight.grad = torch.ones_like(weight.weight)
+        optimiser.step(1.0, clip=0)
+        seen.append(weight.weight.item())
+        assert weight.weight.grad is None
+    # Numbers just below 1 are 2^-8 apart: one step of 2e-4 is lost, a hundred are not.
+    assert seen[0] == 1.0
+    assert seen[-1] == pytest.approx(0.98, abs=0.003)
+    assert optimiser.state()["0.master"].item() == pytest.approx(0.98, abs=1e-4)
+    assert weight.weight.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_optimiser_continues_from_its_state_with_the_same_bits(dtype):
+    def steps(net, optimiser, numbers):
+        for step in numbers:
+            backward(net, step)
+            optimiser.step(linear_schedule(step, warmup=2, total=10), clip=1.0)
+
+    def fresh():
+        net = Net().to(dtype)
+        return net, MasterAdamW(net, learning_rate=0.01, weight_decay=0.1)
+
+    whole, optimiser = fresh()
+    steps(whole, optimiser, range(10))
+    first, optimiser = fresh()
+    steps(first, optimiser, range(4))
+    weights, state = copy.deepcopy(first.state_dict()), optimiser.state()
+    steps(first, optimiser, range(4, 6))  # the state is a copy, so this changes nothing in it
+    second, optimiser = fresh()
+    second.load_state_dict(weights)
+    optimiser.restore(state)
+    steps(second, optimiser, range(4, 10))
+    for name, each in second.state_dict().items():
+        assert torch.equal(each, whole.state_dict()[name]), name
+
+
+# ---------------------------------------------------------------- schedule
+
+
+def test_optimiser_schedule_rises_to_one_and_falls_to_zero():
+    factors = [linear_schedule(step, warmup=20, total=200) for step in range(201)]
+    assert factors[0] == 0
+    assert factors[10] == 0.5
+    assert factors[20] == max(factors) == 1
+    assert factors[110] == 0.5
+    assert factors[200] == 0
+    assert all(0 <= factor <= 1 for factor in factors)
+
+
+def test_optimiser_schedule_is_that_of_transformers():
+    from transformers import get_linear_schedule_with_warmup
+
+    theirs = get_linear_schedule_with_warmup(torch.optim.SGD([torch.ones(1)], lr=1.0), 7, 40).lr_lambdas[0]
+    for step in range(41):
+        assert linear_schedule(step, warmup=7, total=40) == pytest.approx(theirs(step))
+
+
+@pytest.mark.parametrize(("share", "total", "steps"), [(0.1, 200, 20), (0.1, 201, 21), (0.0, 200, 0), (0.1, 5, 1)])
+def test_optimiser_warmup_steps(share, total, steps):
+    assert warmup_steps(share, total) == steps
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("total", [1, 2, 3, 10])
+def test_optimiser_peak_is_reached_in_the_shortest_of_runs(share, total):
+    warmup = warmup_steps(share, total)
+    assert max(linear_schedule(step, warmup=warmup, total=total) for step in range(total)) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_optimiser_changed_weights_count_as_changed(dtype):
+    # Encoders keep copies in bfloat16 until the version of a weight is another; the fused AdamW does not raise it.
+    net = Net().to(dtype)
+    before = {name: each._version for name, each in net.named_parameters()}
+    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.0)
+    backward(net, 0)
+    optimiser.step(1.0, clip=1.0)
+    for name, each in net.named_parameters():
+        assert (each._version > before[name]) == each.requires_grad, name
