@@ -176,8 +176,8 @@ def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
     made = []
     for name, kind, text, default, variable in table:
         declared = [option_name(name), *(["-q"] if name == "quiet" else []), *(["-f"] if name == "force" else [])]
-        smallest = {"min": 0} if kind is int else {}
-        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN, **smallest)
+        smallest = 0 if kind is int else None
+        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN, min=smallest)
         made.append(_parameter(f"run_{name}", kind, info, default))
     return made
 

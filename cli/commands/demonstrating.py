@@ -39,9 +39,13 @@ def demo_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Build an English-German glossary from the bundled seed list, and prove every step of it.
+    r"""Build an English-German glossary from the bundled seed list, and prove every step of it.
 
     Mines negatives, tunes, maps, blends and evaluates; needs no network; about two minutes on two cores.
+
+    \b
+    Example:
+      $ lexenc demo --out runs/demo
     """
     view = View(json=json, quiet=quiet)
     pipeline = read_pipeline(ROOT / "demo" / "pipeline.yaml", workdir=Path(out))

@@ -74,7 +74,13 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List what there is: stages, encoders, bundled files, losses, retrieval, tasks."""
+    r"""List what there is: stages, encoders, bundled files, losses, retrieval, tasks.
+
+    \b
+    Examples:
+      $ lexenc list
+      $ lexenc list losses
+    """
     if kind not in _KINDS:
         raise unknown_name("list", kind, _KINDS)
     rows = _listed(kind)
@@ -108,7 +114,12 @@ def _listed(kind: str) -> list[tuple[str, str]]:
 
 
 def env_command(json: Json = False, debug: Debug = False) -> None:
-    """Print versions and devices, for bug reports."""
+    r"""Print versions and devices, for bug reports.
+
+    \b
+    Example:
+      $ lexenc env
+    """
     import torch
 
     table = {**package_versions(), "platform": platform.platform(), "processor threads": str(torch.get_num_threads())}

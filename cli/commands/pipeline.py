@@ -111,7 +111,12 @@ def _show_forecasts(casts: list[Forecast], view: View) -> None:
 
 
 def status_command(pipeline: File, check_content: Check = False, json: Json = False, debug: Debug = False) -> None:
-    """Say which steps are up to date; exit with 1 if one is not."""
+    r"""Say which steps are up to date; exit with 1 if one is not.
+
+    \b
+    Example:
+      $ lexenc status pipeline.yaml
+    """
     read = read_pipeline(Path(pipeline))
     casts = forecast(read, list(read.steps), force=False, digests=DigestStore.default(trust=not check_content))
     _show_forecasts(casts, View(json=json))
@@ -125,9 +130,14 @@ def check_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Find all faults of a pipeline file without running it; exit with 2 if there are any.
+    r"""Find all faults of a pipeline file without running it; exit with 2 if there are any.
 
     Precedence: option, then LEXENC_ variable (LEXENC_DEVICE), then the file, then the default.
+
+    \b
+    Examples:
+      $ lexenc check pipeline.yaml
+      $ lexenc check pipeline.yaml --show
     """
     read = read_pipeline(Path(pipeline))
     faults: list[LexencError] = check_pipeline(read)
@@ -196,7 +206,12 @@ def init_command(
     path: Annotated[str, typer.Argument(help="File to write.", metavar="PIPELINE")] = "pipeline.yaml",
     debug: Debug = False,
 ) -> None:
-    """Write a commented pipeline file to start from."""
+    r"""Write a commented pipeline file to start from.
+
+    \b
+    Example:
+      $ lexenc init pipeline.yaml
+    """
     place = Path(path)
     if place.exists():
         raise ConfigError(f"{place} is already there.", hint="Choose another name.")

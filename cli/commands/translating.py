@@ -97,5 +97,6 @@ def _tell_unknown(unknown: list[str], view: View, side: str) -> None:
     if not unknown:
         return
     shown = ", ".join(f"'{word}'" for word in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-    message = f"{len(unknown):,} words are not among the {side} vectors: {shown}"
+    count = "1 word is" if len(unknown) == 1 else f"{len(unknown):,} words are"
+    message = f"{count} not among the {side} vectors: {shown}."
     view.notices().warn(message, "--encoder ENC encodes them, in a space blended with ENC; --lowercase folds case.")

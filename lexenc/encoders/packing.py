@@ -54,7 +54,7 @@ class Packed:
     inverse: Tensor
 
 
-def pack(tokens: Sequence[Sequence[int]], device: torch.device) -> Packed:
+def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.device) -> Packed:
     """Lay texts end to end, sorted by length.
 
     Args:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
@@ -35,6 +36,8 @@ class TransformerEncoder:
     Raises:
         ConfigError: If the modules are of a kind that is not known here.
     """
+
+    kind: Literal["transformer"] = "transformer"
 
     def __init__(self, module: SentenceTransformer, *, device: Device = CPU, max_length: int | None = None) -> None:
         names = [type(part).__name__ for part in module]
@@ -131,7 +134,7 @@ class TransformerEncoder:
         cut = self._tokenizer(texts, truncation=True, max_length=self._limit)
         return cast(list[list[int]], cut["input_ids"])
 
-    def embed(self, tokens: Sequence[Sequence[int]]) -> Tensor:
+    def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> Tensor:
         """Vectors of texts, in one packed pass without padding.
 
         Args:

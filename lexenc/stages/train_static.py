@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +16,7 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 
 _WORD = re.compile(r"\w+")
+_PERTURB = -6  # M_PERTURB of malloc.h
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,10 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     from lexenc.randomness import derived_seed
 
     text = job.out / "text.txt"
-    lines = _prepare(inputs["text"], text, params)
+    lines, known = _prepare(inputs["text"], text, params)
     job.notices.say(f"{lines:,} lines, {params.threads} thread{'s' if params.threads > 1 else ''}.")
     try:
-        model = _train(text, params, derived_seed(job.seed, "fasttext") % (1 << 31))
+        model = _train(text, params, known, derived_seed(job.seed, "fasttext") % (1 << 31))
     except ValueError as error:  # fastText raises it for text without a word that is frequent enough
         reason = str(error).rstrip(".")
         raise DataError(
@@ -55,7 +59,7 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
         ) from None
     except RuntimeError as error:  # its numbers grew beyond all bounds
         raise WorkError(
-            f"fastText gave up: {str(error).rstrip('.')}.", hint="Lower --learning-rate, or use more --buckets."
+            f"fastText gave up: {str(error).rstrip('.')}.", hint="Lower --learning-rate, or give more text."
         ) from None
     finally:
         text.unlink(missing_ok=True)
@@ -70,7 +74,7 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     return Outcome({"words": len(words), "dimensions": params.dimensions, "lines": lines})
 
 
-def _train(text: Path, params: TrainStaticParams, seed: int) -> Any:
+def _train(text: Path, params: TrainStaticParams, words: int, seed: int) -> Any:
     """Do what `fasttext.train_unsupervised` does; it refuses the seed, which everything below it knows."""
     from fasttext import FastText
 
@@ -91,17 +95,41 @@ def _train(text: Path, params: TrainStaticParams, seed: int) -> Any:
         "verbose": 0,
     }
     args = FastText._build_args(settings, set())
-    model = FastText._FastText(args=args)
-    FastText.fasttext.train(model.f, args)
+    if params.longest_subword == 0:
+        # One thread sets the first tenth of the matrix to random numbers: with these rows after them, all words.
+        args.bucket = 9 * words
+    with _zeroed_memory():
+        model = FastText._FastText(args=args)
+        FastText.fasttext.train(model.f, args)
     model.set_args(model.f.getArgs())
     return model
 
 
-def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams) -> int:
-    """Write the text as fastText reads it: words between spaces."""
+@contextmanager
+def _zeroed_memory() -> Iterator[None]:
+    """Have the C library set new memory to zero.
+
+    fastText leaves nine tenths of its matrix as it finds them. In memory that was used before these are any bits, and
+    the vectors then differ from run to run, or are no numbers at all.
+    """
+    try:
+        adjust = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # not the GNU C library
+        yield
+        return
+    adjust(_PERTURB, 255)  # new bytes are the complement of this
+    try:
+        yield
+    finally:
+        adjust(_PERTURB, 0)
+
+
+def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams) -> tuple[int, int]:
+    """Write the text as fastText reads it: words between spaces. Gives the number of lines and of frequent words."""
     from lexenc.files.text import write_lines
 
     count = 0
+    seen: Counter[str] = Counter()
 
     def prepared() -> Iterator[str]:
         nonlocal count
@@ -109,13 +137,14 @@ def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams) -> in
             words = _words(line, params)
             if words:
                 count += 1
+                seen.update(words)
                 yield " ".join(words)
 
     write_lines(text, prepared())
     if not count:
         names = ", ".join(str(path) for path in paths)
         raise DataError(f"There are no words in {names}.", hint="Give a text file with one sentence per line.")
-    return count
+    return count, sum(each >= params.minimum_count for each in seen.values())
 
 
 def _sentences(paths: Iterable[Path]) -> Iterator[str]:

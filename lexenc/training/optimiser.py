@@ -81,7 +81,7 @@ class MasterAdamW:
         for group in self._adam.param_groups:
             group["lr"] = self._peak * factor
         self._adam.step()
-        # The fused step changes weights without counting it, and whoever keeps copies of them by that count would not see.
+        # The fused step raises no version of a weight, and encoders keep copies until the version is another.
         torch.autograd.graph.increment_version(self._masters)
         self._adam.zero_grad(set_to_none=True)
         with torch.no_grad():

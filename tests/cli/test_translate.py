@@ -71,7 +71,7 @@ def test_retrieval(mapped, lexenc, retrieval):
 def test_unknown_words_are_named_once(mapped, lexenc):
     shown = lexenc("translate", "--vectors", mapped, "--top", 1, stdin="qqq\nhouse\nqqq\nzzz\n")
     assert [row[0] for row in rows(shown)] == ["house"]
-    assert "2 words are not among the source vectors: 'qqq', 'zzz'" in shown.stderr
+    assert "2 words are not among the source vectors: 'qqq', 'zzz'." in shown.stderr
     assert shown.stderr.count("warning:") == 1
 
 

@@ -1,0 +1,116 @@
+"""Ctrl-C, kill -9 and what becomes of unfinished work."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+# Enough steps, each with its checkpoint, that a signal surely comes in the middle.
+LONG = ["--epochs", 60, "--batch-size", 4, "--checkpoint-seconds", 0]
+
+
+def command(world, encoder, out):
+    return ["finetune", "--pairs", world / "train.tsv", "--encoder", encoder, *LONG, "--out", out]
+
+
+def wait_for_steps(process, partial, steps=4):
+    """Wait until some steps and a checkpoint are on disk."""
+    history, checkpoint = partial / "training.jsonl", partial / "unfinished" / "checkpoint" / "state.json"
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        assert process.poll() is None, process.stderr.read().decode()
+        if checkpoint.is_file() and history.read_text().count("\n") >= steps:
+            return
+        time.sleep(0.005)
+    raise AssertionError("no step was done")
+
+
+@pytest.fixture(scope="session", params=["static", "transformer"])
+def uninterrupted(request, world, lexenc, tmp_path_factory):
+    """An encoder, and the folder of its whole run."""
+    encoder = request.getfixturevalue(request.param)
+    out = tmp_path_factory.mktemp("whole") / "whole"
+    lexenc(*command(world, encoder, out))
+    return encoder, out
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_killed_finetune_continues_to_the_same_bytes(uninterrupted, world, start, lexenc, failure, tmp_path, how):
+    encoder, whole = uninterrupted
+    if (how == signal.SIGKILL) == (encoder.name == "static"):
+        pytest.skip("the bag of subwords is interrupted, the transformer killed")
+    out, partial = tmp_path / "tuned", tmp_path / ".tuned.partial"
+    process = start(*command(world, encoder, out))
+    try:
+        wait_for_steps(process, partial)
+        process.send_signal(how)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert not out.exists()
+    assert partial.is_dir(), "unfinished work stays"
+    assert stdout == b""
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        found = failure(stderr.decode(), early=False)
+        assert found.message == "Interrupted."
+        assert "finetune continues" in found.hint
+    else:
+        assert process.returncode == -signal.SIGKILL
+    planned = lexenc(*command(world, encoder, out), "--dry-run")
+    assert "would continue" in planned.stderr
+    again = lexenc(*command(world, encoder, out))
+    assert "finetune: continuing from step " in again.stderr
+    assert not partial.exists()
+    for name in ("model.safetensors", "training.jsonl"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_other_settings_start_afresh(world, static, lexenc, tmp_path):
+    partial = tmp_path / ".tuned.partial"
+    partial.mkdir()
+    (partial / "recipe.json").write_text(json.dumps({"key": "another"}))
+    (partial / "rubbish").write_text("x")
+    files = ["--pairs", world / "train.tsv", "--encoder", static, "--epochs", 1]
+    shown = lexenc("finetune", *files, "--out", tmp_path / "tuned")
+    assert "continuing" not in shown.stderr
+    assert not (tmp_path / "tuned" / "rubbish").exists()
+
+
+def test_two_writers_of_one_place(world, static, start, fails, tmp_path):
+    process = start(*command(world, static, tmp_path / "tuned"))
+    try:
+        wait_for_steps(process, tmp_path / ".tuned.partial", steps=1)
+        process.send_signal(signal.SIGSTOP)
+        found = fails(*command(world, static, tmp_path / "tuned"), code=1, early=False)
+        assert "Another lexenc is writing" in found.message
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_interrupted_map_leaves_nothing(world, start, tmp_path):
+    """A pipe that never ends keeps the stage waiting for its input."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "results").mkdir()
+    out = tmp_path / "results" / "out"
+    files = ["--source", world / "en.vec", "--target", world / "de.vec"]
+    process = start("map", *files, "--dictionary", "-", "--out", out, stdin=subprocess.PIPE)
+    timer = threading.Timer(2.0, process.send_signal, [signal.SIGINT])
+    timer.start()
+    try:
+        assert process.wait(timeout=60) == 130
+        stderr = process.stderr.read().decode()
+    finally:
+        timer.cancel()
+        process.kill()
+        process.communicate()
+    assert stderr.startswith("error: Interrupted.")
+    assert list((tmp_path / "results").iterdir()) == []

@@ -1,0 +1,138 @@
+"""What is installed: every folder of code, the command, the resources, and nothing called `cli`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from lexenc.errors import ExitCode
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+
+
+def packages_on_disk():
+    found = set()
+    for top, name in (("lexenc", "lexenc"), ("cli", "lexenc_cli")):
+        for init in (ROOT / top).rglob("__init__.py"):
+            parts = init.parent.relative_to(ROOT / top).parts
+            found.add(".".join([name, *parts]))
+    return found
+
+
+def test_the_walk_found_packages():
+    assert {"lexenc", "lexenc.stages", "lexenc.files", "lexenc_cli", "lexenc_cli.commands"} <= packages_on_disk()
+    assert len(packages_on_disk()) >= 10
+
+
+def test_listed_packages_are_the_folders_with_code():
+    assert set(SETUPTOOLS["packages"]) == packages_on_disk()
+
+
+def test_every_folder_with_code_is_a_package():
+    folders = {path.parent for top in ("lexenc", "cli") for path in (ROOT / top).rglob("*.py")}
+    assert len(folders) >= 10
+    for folder in folders:
+        assert (folder / "__init__.py").is_file(), folder
+
+
+def test_console_script_is_not_called_cli():
+    assert PROJECT["project"]["scripts"] == {"lexenc": "lexenc_cli.main:main"}
+    installed = [point for point in entry_points(group="console_scripts") if point.name == "lexenc"]
+    assert all(point.value.startswith("lexenc_cli.") for point in installed)
+    assert SETUPTOOLS["package-dir"]["lexenc_cli"] == "cli"
+
+
+def test_nothing_called_cli_can_be_imported_from_elsewhere(tmp_path):
+    code = "import importlib.util; print(importlib.util.find_spec('cli'))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "None"
+
+
+def test_code_never_imports_cli_or_click():
+    files = [*ROOT.glob("lexenc/**/*.py"), *ROOT.glob("cli/**/*.py")]
+    assert len(files) > 40
+    for path in files:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not re.match(r"\s*(import|from) (cli|click)\b", line), (path, line)
+
+
+def test_third_party_imports_are_declared():
+    """What the code imports stands among the dependencies, under the name it is installed by."""
+    names = {"yaml": "pyyaml", "faiss": "faiss-cpu", "sentence_transformers": "sentence-transformers",
+             "huggingface_hub": "huggingface-hub"}  # fmt: skip
+    declared = {re.match(r"[\w.-]+", each).group() for each in PROJECT["project"]["dependencies"]}
+    used = set()
+    for path in [*ROOT.glob("lexenc/**/*.py"), *ROOT.glob("cli/**/*.py")]:
+        for match in re.finditer(r"^\s*(?:import|from) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            used.add(match.group(1))
+    third = {
+        names.get(name, name)
+        for name in used
+        if name not in sys.stdlib_module_names and name not in ("lexenc", "lexenc_cli") and find_spec(name) is not None
+    }
+    assert {"numpy", "typer", "torch"} <= third
+    assert third <= declared
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, built without network from a copy of what belongs in it."""
+    import shutil
+
+    if find_spec("setuptools") is None:
+        pytest.skip("NO WHEEL WAS BUILT: setuptools is not installed here")
+    place = tmp_path_factory.mktemp("wheel")
+    source = place / "source"
+    source.mkdir()
+    for name in ("lexenc", "cli"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    code = f"import setuptools.build_meta as b; b.build_wheel({str(place)!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, check=False, text=True)
+    if "requires setuptools" in done.stderr or "InvalidConfigError" in done.stderr:
+        pytest.skip(f"NO WHEEL WAS BUILT: this setuptools is too old ({done.stderr.splitlines()[-1]})")
+    assert done.returncode == 0, done.stderr
+    (built,) = place.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        return archive.namelist()
+
+
+def test_wheel_holds_no_folder_called_cli(wheel):
+    assert len(wheel) > 50
+    tops = {name.split("/")[0] for name in wheel}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"lexenc", "lexenc_cli"}
+
+
+def test_wheel_holds_all_code_and_all_resources(wheel):
+    for top, name in (("lexenc", "lexenc"), ("cli", "lexenc_cli")):
+        for path in (ROOT / top).rglob("*.py"):
+            assert f"{name}/{path.relative_to(ROOT / top).as_posix()}" in wheel
+    resources = [path for path in (ROOT / "lexenc" / "resources").rglob("*")
+                 if path.is_file() and "__pycache__" not in path.parts]  # fmt: skip
+    assert len(resources) >= 3
+    for path in resources:
+        assert path.relative_to(ROOT).as_posix() in wheel
+    assert "lexenc/py.typed" in wheel
+
+
+def test_wheel_holds_no_tests(wheel):
+    assert not [name for name in wheel if "test" in name.lower() and name.endswith(".py")]
+
+
+def test_readme_names_the_exit_codes():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    if "exit code" not in text.lower():
+        pytest.skip("the README does not speak of exit codes yet")
+    for code in ExitCode:
+        assert re.search(rf"\b{int(code)}\b", text), code

@@ -1,0 +1,240 @@
+"""new-encoder, encode, mine-negatives, finetune, train-static: encoders from text to tuned folder."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from lexenc.artifact import read_manifest
+
+
+@pytest.fixture(scope="module")
+def tune(stage, world, tmp_path_factory):
+    """Tune an encoder on the training pairs; each recipe once."""
+    made = {}
+
+    def run(encoder, params=None, **inputs):
+        label = json.dumps([str(encoder), params, sorted(map(str, inputs.items()))])
+        if label not in made:
+            out = tmp_path_factory.mktemp("tuned") / "tuned"
+            settings = {"epochs": 3, "batch_size": 8} | (params or {})
+            made[label] = stage("finetune", out, settings, pairs=world / "train.tsv", encoder=encoder, **inputs)
+        return made[label]
+
+    return run
+
+
+def encoded(stage, encoder, words, out, params=None):
+    out.mkdir(exist_ok=True)
+    (out / "words.txt").write_text("".join(f"{word}\n" for word in words), encoding="utf-8")
+    return stage("encode", out / "result", params, words=out / "words.txt", encoder=encoder)
+
+
+def test_new_encoders_hold_what_sentence_transformers_loads(static, transformer):
+    names = {path.name for path in static.iterdir()}
+    assert names >= {"model.safetensors", "tokenizer.json", "modules.json", "README.md", "manifest.json"}
+    assert {path.name for path in transformer.iterdir()} >= names | {"config.json", "1_Pooling"}
+    assert "backbone" not in {path.name for path in transformer.iterdir()}
+    for folder in (static, transformer):
+        title = re.search("^# (.*)$", (folder / "README.md").read_text(), re.MULTILINE)
+        assert title.group(1) == folder.name
+
+
+def test_seed_decides_the_first_weights(stage, world, tmp_path):
+    def weights(name, seed):
+        made = stage("new-encoder", tmp_path / name, {"dimensions": 4, "vocabulary_size": 150}, seed,
+                     text=[world / "text.tsv"])  # fmt: skip
+        return (made.out / "model.safetensors").read_bytes()
+
+    assert weights("a", 1) == weights("b", 1)
+    assert weights("a", 1) != weights("c", 2)
+
+
+def test_encode_keeps_lines_and_their_order(stage, encoder, tmp_path):
+    words = ["house", "", "dog", "house", "a whole sentence about a dog", " ", "x" * 600, "größe"]
+    made = encoded(stage, encoder, words, tmp_path)
+    assert made.files == {"vectors.npy", "words.txt", "manifest.json"}
+    assert made.words() == words
+    matrix = made.matrix()
+    assert matrix.shape == (len(words), 16)
+    assert np.isfinite(matrix).all()
+    assert (matrix[0] == matrix[3]).all(), "the same text has the same vector"
+    assert not np.allclose(matrix[0], matrix[2])
+
+
+def test_encode_does_not_depend_on_neighbours_or_batches(stage, encoder, tmp_path):
+    words = [f"{a} {b}" for a in ("house", "dog", "cat tree") for b in ("red", "blue", "green night", "")]
+    whole = encoded(stage, encoder, words, tmp_path / "whole").unit()
+    small = encoded(stage, encoder, words, tmp_path / "small", {"token_budget": 5}).unit()
+    alone = np.stack([encoded(stage, encoder, [w], tmp_path / f"alone{i}").unit()[0] for i, w in enumerate(words)])
+    turned = encoded(stage, encoder, words[::-1], tmp_path / "turned").unit()[::-1]
+    for other in (small, alone, turned):
+        assert np.einsum("nd,nd->n", whole, other).min() > 1 - 1e-5
+
+
+def test_encode_drops_counts_on_request(stage, static, world, tmp_path):
+    made = stage("encode", tmp_path / "out", {"counts": True}, words=world / "de.txt", encoder=static)
+    assert made.words()[:2] == ["haus", "hund"]
+
+
+# ---------------------------------------------------------------- finetune
+
+
+def test_finetuned_folder_encodes_the_same_in_sentence_transformers(stage, encoder, tune, tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    tuned = tune(encoder)
+    words = ["house", "haus", "a red house", "größe", "dog"]
+    ours = encoded(stage, tuned.out, words, tmp_path).matrix()
+    theirs = SentenceTransformer(str(tuned.out), device="cpu").encode(words, convert_to_numpy=True)
+    assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+    before = SentenceTransformer(str(encoder), device="cpu").encode(words, convert_to_numpy=True)
+    assert np.abs(before - theirs).max() > 1e-4, "tuning changes something"
+
+
+def test_tuning_brings_pairs_together(stage, static, tune, world, tmp_path):
+    pairs = [line.split("\t") for line in (world / "train.tsv").read_text(encoding="utf-8").splitlines()]
+
+    def mean(folder, name):
+        left = encoded(stage, folder, [a for a, _ in pairs], tmp_path / f"{name}-en").unit()
+        right = encoded(stage, folder, [b for _, b in pairs], tmp_path / f"{name}-de").unit()
+        return np.einsum("nd,nd->n", left, right).mean()
+
+    tuned = tune(static, {"epochs": 20, "learning_rate": 0.02})
+    assert mean(tuned.out, "tuned") > mean(static, "static") + 0.2
+
+
+def test_finetune_files_and_history(tune, encoder):
+    made = tune(encoder)
+    assert {"training.jsonl", "model.safetensors", "modules.json", "README.md", "manifest.json"} <= made.files
+    assert not any("unfinished" in name or "checkpoint" in name for name in made.files)
+    steps = made.json_lines("training.jsonl")
+    assert [step["step"] for step in steps] == list(range(1, 13))
+    rates = [step["learning_rate"] for step in steps]
+    peak = {"static": 1e-3, "transformer": 2e-5}[encoder.name]
+    assert max(rates) == pytest.approx(peak)
+    assert made.manifest.summary["peak_learning_rate"] == pytest.approx(peak)
+    assert rates[-1] < peak / 5
+    title = re.search("^# (.*)$", (made.out / "README.md").read_text(), re.MULTILINE)
+    assert title.group(1) == "tuned"
+
+
+def test_same_seed_same_weights(stage, encoder, tune, world, tmp_path):
+    def run(name, seed):
+        made = stage("finetune", tmp_path / name, {"epochs": 3, "batch_size": 8}, seed, pairs=world / "train.tsv",
+                     encoder=encoder)  # fmt: skip
+        return (made.out / "model.safetensors").read_bytes()
+
+    first = (tune(encoder).out / "model.safetensors").read_bytes()
+    assert run("again", 0) == first
+    assert run("other", 1) != first
+
+
+def test_shuffled_pairs_control_changes_the_positives(static, tune):
+    normal, shuffled = tune(static), tune(static, {"control": "shuffled-pairs"})
+    assert normal.json_lines("training.jsonl") != shuffled.json_lines("training.jsonl")
+    assert "control" in (shuffled.out / "README.md").read_text()
+    assert shuffled.manifest.params["control"] == "shuffled-pairs"
+
+
+def test_chunks_give_the_same_steps_to_rounding(static, tune):
+    """Only without dropout, whose masks are drawn pass by pass."""
+    whole = tune(static).json_lines("training.jsonl")
+    parts = tune(static, {"chunk_tokens": 16}).json_lines("training.jsonl")
+    for name in ("loss", "gradient_norm", "learning_rate"):
+        assert [step[name] for step in parts] == pytest.approx([step[name] for step in whole], rel=1e-3)
+
+
+# ---------------------------------------------------------------- mine-negatives
+
+
+def mine(stage, world, encoder, out, **params):
+    inputs = {"pairs": world / "train.tsv", "encoder": encoder, "target_vocabulary": world / "de.txt",
+              "source_vocabulary": world / "en.txt"}  # fmt: skip
+    return stage("mine-negatives", out, {"count": 3} | params, **inputs)
+
+
+def test_both_directions_reach_the_training(stage, static, tune, world, tmp_path):
+    both = mine(stage, world, static, tmp_path / "both", direction="both")
+    rows = both.json_lines("negatives.jsonl")
+    assert len(rows) == 56
+    english = set((world / "en.txt").read_text().split())
+    for row in rows[28:]:
+        assert row["direction"] == "target-to-source"
+        assert {each["text"] for each in row["negatives"]} <= english
+    tuned = tune(static, negatives=both.out)
+    assert tuned.manifest.summary["pairs"] == 56
+    assert tuned.manifest.summary["steps"] == 3 * 7
+    one = tune(static, negatives=mine(stage, world, static, tmp_path / "one").out)
+    assert one.manifest.summary["pairs"] == 28
+
+
+def test_negatives_are_the_nearest_words_that_are_no_translations(stage, encoder, world, tmp_path):
+    made = mine(stage, world, encoder, tmp_path / "out")
+    vocabulary = [line.split(" ")[0] for line in (world / "de.txt").read_text(encoding="utf-8").splitlines()]
+    targets = encoded(stage, encoder, vocabulary, tmp_path / "de").unit()
+    gold = dict(line.split("\t") for line in (world / "train.tsv").read_text(encoding="utf-8").splitlines())
+    anchors = encoded(stage, encoder, list(gold), tmp_path / "en").unit()
+    for row, anchor in zip(made.json_lines("negatives.jsonl"), anchors, strict=True):
+        scores = dict(zip(vocabulary, targets @ anchor, strict=True))
+        allowed = {word: s for word, s in scores.items() if word not in (row["source"], gold[row["source"]])}
+        wanted = sorted(allowed.values(), reverse=True)[:3]
+        assert [each["score"] for each in row["negatives"]] == pytest.approx(wanted, abs=1e-5)
+        assert row["score"] == pytest.approx(scores[row["target"]], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"range_min": 5}, {"max_score": 0.3}, {"absolute_margin": 0.2}, {"relative_margin": 0.5},
+     {"sampling": "random", "range_max": 20}, {"vocabulary_limit": 20}],
+    ids=lambda params: next(iter(params)),
+)  # fmt: skip
+def test_margins_and_ranges_change_the_list(stage, static, world, tmp_path, params):
+    usual = mine(stage, world, static, tmp_path / "usual").json_lines("negatives.jsonl")
+    other = mine(stage, world, static, tmp_path / "other", **params)
+    rows = other.json_lines("negatives.jsonl")
+    assert [row["negatives"] for row in rows] != [row["negatives"] for row in usual]
+    short = sum(len(row["negatives"]) < 3 for row in rows)
+    assert other.manifest.summary["short_pairs"] == short
+    assert any("fewer than 3 negatives" in warning for warning in other.warnings) == bool(short)
+
+
+def test_translations_anywhere_in_the_dictionary_are_left_out(stage, static, world, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "p.tsv", [("dog", "hund"), ("Dog", "Katze"), ("cat", "katze"), ("dog", "baum")])
+    made = stage("mine-negatives", tmp_path / "out", {"count": 37}, pairs=pairs, encoder=static,
+                 target_vocabulary=world / "de.txt")  # fmt: skip
+    for row in made.json_lines("negatives.jsonl"):
+        words = {each["text"] for each in row["negatives"]}
+        if row["source"].lower() == "dog":
+            assert not words & {"hund", "katze", "baum"}
+            assert len(words) == 37
+
+
+# ---------------------------------------------------------------- train-static
+
+
+@pytest.mark.parametrize("subwords", [(3, 6), (0, 0)])
+@pytest.mark.parametrize("dimensions", [6, 20])
+def test_train_static_depends_on_its_seed_only(stage, world, tmp_path, subwords, dimensions):
+    """Memory that was used before must not shine through: fastText leaves most of its matrix as it finds it."""
+    text = tmp_path / "text.txt"
+    text.write_text((world / "text.tsv").read_text(encoding="utf-8") * 50, encoding="utf-8")
+
+    def vectors(name, seed):
+        params = {"dimensions": dimensions, "minimum_count": 2, "epochs": 1, "buckets": 20_000,
+                  "shortest_subword": subwords[0], "longest_subword": subwords[1]}  # fmt: skip
+        used = [np.full(size, 7e30) for size in range(1000, 200_000, 4000)]
+        del used
+        return stage("train-static", tmp_path / name, params, seed, text=[text])
+
+    first = vectors("a", 1)
+    assert first.files == {"vectors.npy", "words.txt", "manifest.json"}
+    matrix = first.matrix()
+    assert np.abs(matrix).max() < 10
+    assert np.linalg.matrix_rank(matrix) == dimensions
+    assert (matrix == vectors("b", 1).matrix()).all()
+    assert not (matrix == vectors("c", 2).matrix()).all()
+    assert read_manifest(first.out).summary["lines"] == 2000

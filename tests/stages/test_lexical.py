@@ -1,0 +1,231 @@
+"""map, interpolate, eval bli, audit, compare: what comes out is what the words promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lexenc.errors import DataError
+
+
+def head(made):
+    return made.manifest.results[0]
+
+
+def by_convention(made):
+    return {(r["query_unit"], r["out_of_vocabulary"]): r for r in made.manifest.results if "control" not in r}
+
+
+# ---------------------------------------------------------------- map
+
+
+def test_map_files(mapped):
+    names = {f"{side}/{name}" for side in ("source", "target") for name in ("words.txt", "vectors.npy")}
+    assert mapped.files == names | {"mapping.safetensors", "manifest.json"}
+    assert mapped.matrix("source").dtype == np.float32
+
+
+def test_map_lists_pairs_without_vectors(stage, map_inputs, world, pairs_file, tmp_path):
+    pairs = pairs_file(
+        tmp_path / "d.tsv", [("dog", "hund"), ("dog", "qqq"), *zip("abcdefghij", "klmnopqrst", strict=True)]
+    )
+    made = stage("map", tmp_path / "out", **{**map_inputs, "dictionary": pairs})
+    assert "missing.tsv" in made.files
+    assert any(warning.startswith("11 of 12 dictionary pairs") for warning in made.warnings)
+
+
+@pytest.mark.parametrize("kind", ["advanced", "orthogonal", "unconstrained"])
+def test_saved_mapping_gives_the_same_vectors(stage, map_inputs, tmp_path, kind):
+    first = stage("map", tmp_path / "first", {"kind": kind}, **map_inputs)
+    inputs = {name: map_inputs[name] for name in ("source", "target")}
+    second = stage("map", tmp_path / "second", mapping=first.out, **inputs)
+    for side in ("source", "target"):
+        assert np.allclose(first.matrix(side), second.matrix(side), atol=1e-6)
+        assert first.words(side) == second.words(side)
+
+
+def test_saved_mapping_applies_to_new_words(stage, mapped, world, tmp_path):
+    lines = (world / "en.vec").read_text().splitlines()
+    (tmp_path / "new.vec").write_text("1 8\nnewword " + lines[5].split(" ", 1)[1] + "\n")
+    made = stage("map", tmp_path / "out", source=tmp_path / "new.vec", target=world / "de.vec", mapping=mapped.out)
+    assert made.words("source") == ["newword"]
+    assert np.allclose(made.matrix("source")[0], mapped.matrix("source")[4], atol=1e-6)
+
+
+def test_shuffled_pairs_are_a_control(stage, map_inputs, mapped, world, tmp_path):
+    shuffled = stage("map", tmp_path / "shuffled", {"control": "shuffled-pairs"}, **map_inputs)
+    scores = [head(stage("eval bli", vectors=each.out, dictionary=world / "test.tsv"))["precision_at_1"]
+              for each in (mapped, shuffled)]  # fmt: skip
+    assert scores[0] > 0.5
+    assert scores[1] < 0.3
+    other = stage("map", tmp_path / "other", {"control": "shuffled-pairs"}, seed=1, **map_inputs)
+    assert not np.allclose(other.matrix("source"), shuffled.matrix("source"))
+
+
+def test_limit_keeps_the_first_words(stage, map_inputs, tmp_path):
+    made = stage("map", tmp_path / "out", {"limit": 20}, **map_inputs)
+    assert len(made.words("source")) == len(made.words("target")) == 20
+
+
+# ---------------------------------------------------------------- interpolate
+
+
+def test_interpolate_files(stage, mapped, static, world, tmp_path):
+    made = stage("interpolate", tmp_path / "out", vectors=mapped.out, encoder=static, dictionary=world / "train.tsv")
+    names = {f"{side}/{name}" for side in ("source", "target") for name in ("words.txt", "vectors.npy")}
+    assert made.files == names | {"projection.safetensors", "manifest.json"}
+    assert made.words("source") == mapped.words("source")
+
+
+def test_lambda_0_is_the_mapped_space_and_lambda_1_the_encoder(stage, mapped, encoder, world, tmp_path):
+    inputs = {"vectors": mapped.out, "encoder": encoder, "dictionary": world / "train.tsv"}
+    none = stage("interpolate", tmp_path / "0", {"lambda": 0}, **inputs)
+    wanted = mapped.unit("source") @ mapped.unit("target").T
+    assert np.abs(none.unit("source") @ none.unit("target").T - wanted).max() < 1e-5
+    full = stage("interpolate", tmp_path / "1", {"lambda": 1}, **inputs)
+    (tmp_path / "words.txt").write_text("\n".join(mapped.words("source")) + "\n", encoding="utf-8")
+    alone = stage("encode", tmp_path / "e", words=tmp_path / "words.txt", encoder=encoder)
+    assert np.einsum("nd,nd->n", full.unit("source"), alone.unit()).min() > 1 - 1e-5
+    assert not none.warnings
+
+
+def test_lambda_0_warns_where_the_encoder_is_smaller(stage, static, world, tmp_path):
+    files = {"source": world / "wide.en.vec", "target": world / "wide.de.vec", "dictionary": world / "train.tsv"}
+    wide = stage("map", tmp_path / "wide", **files)
+    made = stage("interpolate", tmp_path / "out", {"lambda": 0}, vectors=wide.out, encoder=static,
+                 dictionary=world / "train.tsv")  # fmt: skip
+    assert any("24 dimensions, the encoder 16" in warning for warning in made.warnings)
+    assert made.manifest.summary["static_preserved"] is False
+
+
+def test_words_without_static_vectors_are_counted(stage, mapped, static, world, pairs_file, tmp_path):
+    (tmp_path / "more.txt").write_text("house\nqqqqq\nhouse dog\n")
+    inputs = {"vectors": mapped.out, "encoder": static, "dictionary": world / "train.tsv",
+              "source_vocabulary": tmp_path / "more.txt"}  # fmt: skip
+    alone = stage("interpolate", tmp_path / "encoder", **inputs)
+    assert alone.words("source") == [*mapped.words("source"), "qqqqq", "house dog"]
+    assert (alone.manifest.summary["source_words"], alone.manifest.summary["source_encoder_only"]) == (42, 2)
+    average = stage("interpolate", tmp_path / "average", {"missing": "average"}, **inputs)
+    assert average.manifest.summary["source_encoder_only"] == 1
+    dropped = stage("interpolate", tmp_path / "drop", {"missing": "drop"}, **inputs)
+    assert dropped.words("source") == mapped.words("source")
+
+
+# ---------------------------------------------------------------- eval bli
+
+
+def test_lines_without_vectors_change_only_the_scores_that_count_them(stage, mapped, world, pairs_file, tmp_path):
+    lines = [line.split("\t") for line in (world / "test.tsv").read_text().splitlines()]
+    more = pairs_file(tmp_path / "more.tsv", [*lines, *((f"word{i}", f"wort{i}") for i in range(100))])
+    before = by_convention(stage("eval bli", vectors=mapped.out, dictionary=world / "test.tsv"))
+    after = by_convention(stage("eval bli", vectors=mapped.out, dictionary=more))
+    for unit in ("source word", "pair"):
+        for name in ("precision_at_1", "precision_at_10", "mean_reciprocal_rank", "mean_average_precision"):
+            assert after[unit, "left out"][name] == before[unit, "left out"][name]
+            assert after[unit, "counted wrong"][name] == pytest.approx(before[unit, "counted wrong"][name] * 12 / 112)
+        assert after[unit, "counted wrong"]["queries"] == 112
+    assert after["source word", "left out"]["coverage"] == pytest.approx(12 / 112)
+
+
+def test_target_source_asks_the_other_way_round(stage, map_inputs, mapped, world, pairs_file, tmp_path):
+    swapped = {"source": map_inputs["target"], "target": map_inputs["source"]}
+    lines = [line.split("\t") for line in (world / "test.tsv").read_text().splitlines()]
+    back = pairs_file(tmp_path / "back.tsv", [(b, a) for a, b in lines])
+    other = tmp_path / "other"
+    (other).mkdir()
+    for side, name in (("source", "target"), ("target", "source")):
+        (other / side).symlink_to(mapped.out / name)
+    made = stage("eval bli", params={"direction": "target-source"}, vectors=mapped.out, dictionary=world / "test.tsv")
+    wanted = stage("eval bli", vectors=other, dictionary=back)
+    left, right = ({k: v for k, v in head(each).items() if k != "direction"} for each in (made, wanted))
+    assert left == right
+    assert head(made)["direction"] == "target-source"
+    assert swapped
+
+
+def test_candidates_test_is_easier_and_says_so(stage, mapped, world):
+    made = stage("eval bli", params={"candidates": "test"}, vectors=mapped.out, dictionary=world / "test.tsv")
+    whole = stage("eval bli", vectors=mapped.out, dictionary=world / "test.tsv")
+    assert (head(made)["search_space"], head(made)["search_space_words"]) == ("test targets only", 12)
+    assert head(made)["precision_at_1"] >= head(whole)["precision_at_1"]
+
+
+def test_any_gold_translation_counts(stage, mapped, world, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "t.tsv", [("dog", "katze"), ("dog", "hund"), ("cat", "katze")])
+    made = by_convention(stage("eval bli", vectors=mapped.out, dictionary=pairs))
+    assert made["source word", "left out"]["precision_at_1"] == 1
+    assert made["source word", "left out"]["queries"] == 2
+    assert made["pair", "left out"]["queries"] == 3
+    assert made["pair", "left out"]["precision_at_1"] == pytest.approx(2 / 3)
+
+
+def test_sweep_does_what_interpolate_and_eval_do(stage, mapped, encoder, world, tmp_path):
+    train = world / "train.tsv"
+    sweep = stage("eval bli", tmp_path / "sweep", {"lambda": [0, 0.3, 1]}, vectors=mapped.out, encoder=encoder,
+                  train_dictionary=train, dictionary=world / "test.tsv")  # fmt: skip
+    assert sweep.files >= {"predictions-0.jsonl", "predictions-0.3.jsonl", "predictions-1.jsonl"}
+    assert not any(name.endswith(".npy") for name in sweep.files)
+    for place, weight in enumerate((0, 0.3, 1)):
+        space = stage("interpolate", tmp_path / str(weight), {"lambda": weight}, vectors=mapped.out, encoder=encoder,
+                      dictionary=train)  # fmt: skip
+        one = head(stage("eval bli", vectors=space.out, dictionary=world / "test.tsv"))
+        assert sweep.manifest.results[place]["lambda"] == weight
+        for name in ("precision_at_1", "precision_at_5", "mean_reciprocal_rank"):
+            assert sweep.manifest.results[place][name] == pytest.approx(one[name]), (weight, name)
+
+
+def test_sweep_without_weights_has_the_papers_columns(stage, mapped, static, world):
+    made = stage("eval bli", vectors=mapped.out, encoder=static, train_dictionary=world / "train.tsv",
+                 dictionary=world / "test.tsv")  # fmt: skip
+    table = made.manifest.tables[0]
+    assert table["columns"] == ["pair \\ lambda", "static(0.0)", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
+
+
+def test_vectors_in_one_space_need_no_folder_of_ours(stage, world):
+    made = stage("eval bli", source=world / "en.vec", target=world / "en.vec", dictionary=world / "same.tsv"
+                 if (world / "same.tsv").write_text("dog\tdog\ncat\tcat\n") else None)  # fmt: skip
+    assert head(made)["precision_at_1"] == 1
+
+
+def test_lowercase_folds_words_and_dictionary(stage, mapped, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "t.tsv", [("Dog", "HUND")])
+    made = stage("eval bli", params={"lowercase": True}, vectors=mapped.out, dictionary=pairs)
+    assert head(made)["queries"] == 1
+    with pytest.raises(DataError, match="None of the 1 test words"):
+        stage("eval bli", vectors=mapped.out, dictionary=pairs)
+
+
+# ---------------------------------------------------------------- audit, compare, export
+
+
+def test_audit_removes_what_leaks(stage, world, pairs_file, tmp_path):
+    test = pairs_file(tmp_path / "test.tsv", [("house", "haus"), ("dog", "köter"), ("new", "neu")])
+    made = stage("audit", tmp_path / "out", train=world / "train.tsv", test=test)
+    assert made.files == {"train.tsv", "leaks.tsv", "manifest.json"}
+    assert (made.out / "leaks.tsv").read_text() == "house\thaus\n"
+    assert "dog\thund" in (made.out / "train.tsv").read_text()
+    strict = stage("audit", tmp_path / "strict", {"drop_sources": True}, train=world / "train.tsv", test=test)
+    assert "dog\thund" not in (strict.out / "train.tsv").read_text()
+
+
+def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, map_inputs, world, pairs_file, tmp_path):
+    shuffled = stage("map", tmp_path / "shuffled", {"control": "shuffled-pairs"}, **map_inputs)
+    good, bad = (stage("eval bli", tmp_path / name, vectors=space.out, dictionary=world / "test.tsv")
+                 for name, space in (("good", mapped), ("bad", shuffled)))  # fmt: skip
+    found = stage("compare", params={"draws": 500}, first=good.out, second=bad.out).manifest.results[0]
+    assert found["shown"] is True
+    assert found["difference"] == pytest.approx(found["first"] - found["second"])
+    back = stage("compare", params={"draws": 500}, first=bad.out, second=good.out).manifest.results[0]
+    assert back["difference"] == -found["difference"]
+    other = stage("eval bli", tmp_path / "other", vectors=mapped.out,
+                  dictionary=pairs_file(tmp_path / "t.tsv", [("dog", "hund")]))  # fmt: skip
+    with pytest.raises(DataError, match="different questions"):
+        stage("compare", first=good.out, second=other.out)
+
+
+def test_export_of_encodings(stage, static, world, tmp_path):
+    encoded = stage("encode", tmp_path / "words", words=world / "en.txt", encoder=static)
+    made = stage("export", tmp_path / "vec", vectors=encoded.out)
+    assert made.files == {"vectors.vec", "manifest.json"}
+    back = stage("export", tmp_path / "bin", {"format": "word2vec"}, vectors=made.out / "vectors.vec")
+    assert back.files == {"vectors.bin", "manifest.json"}
