@@ -110,11 +110,17 @@ def show_table(table: Table) -> None:
     drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, title_justify="left", caption=table.note or None)
     drawn.caption_justify = "left"
     for number, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        numeric = number and all(_is_number(row[number]) for row in table.rows)
+        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
     mark = _best_row(table)
     for number, row in enumerate(table.rows):
         drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
     Console().print(drawn)
+
+
+def _is_number(cell: str) -> bool:
+    """Tell numbers, intervals and empty cells from words."""
+    return not any(letter.isalpha() for letter in cell)
 
 
 def _best_row(table: Table) -> int | None:

@@ -58,7 +58,9 @@ def dice_pairs(
             if counts[0][word] >= least:
                 together.update((word, other) for other in kept)
     scores = {
-        pair: 2 * count / (counts[0][pair[0]] + counts[1][pair[1]]) for pair, count in together.items() if count >= least
+        (first, second): 2 * count / (counts[0][first] + counts[1][second])
+        for (first, second), count in together.items()
+        if count >= least
     }
     best: list[dict[str, tuple[float, str]]] = [{}, {}]
     for (first, second), score in sorted(scores.items()):
@@ -81,7 +83,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder for the files")
     parser.add_argument("--copies", type=int, default=3, help="how often each word pair is written")
     parser.add_argument("--least", type=int, default=4, help="paragraphs that a word must be in")
-    parser.add_argument("--without", type=Path, nargs="*", default=[], help="dictionaries whose words no word pair may hold")
+    parser.add_argument("--without", type=Path, nargs="*", default=[], help="dictionaries whose words are left out")
     parser.add_argument("--threshold", type=float, default=0.3, help="smallest Dice coefficient of a word pair")
     options = parser.parse_args()
     tested = tested_words(options.without)

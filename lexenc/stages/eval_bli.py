@@ -346,7 +346,7 @@ def _convention_table(objects: list[dict[str, Any]], title: str) -> Table:
         )
         rows.append(
             [
-                f"per {each['query_unit']}, words without vectors {each['out_of_vocabulary']}",
+                f"per {each['query_unit']}{'' if each['out_of_vocabulary'] == 'left out' else ', all lines'}",
                 f"{each['queries']}",
                 _percent(each["precision_at_1"]),
                 span,
@@ -359,7 +359,8 @@ def _convention_table(objects: list[dict[str, Any]], title: str) -> Table:
     head = objects[0]
     note = (
         f"{head['retrieval']}, {head['direction']}, {head['search_space']} ({head['search_space_words']:,} words), "
-        f"coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}."
+        f"coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}. Words without vectors "
+        "are left out; in 'all lines' they are wrong."
     )
     return Table(f"Word translation {title}".strip(), columns, rows, note)
 

@@ -62,7 +62,7 @@ class FinetuneParams:
     target_language: str | None = language_param("target")
     chunk_tokens: int = param(
         32_768,
-        "Tokens in one pass; a step with more is cached in chunks: slower, less memory, equal to rounding but for dropout.",
+        "Tokens in one pass; a step with more is cached in chunks: slower, less memory, else equal but for dropout.",
         ge=1,
     )
     checkpoint_seconds: float = param(60.0, "Time between checkpoints.", ge=0, affects_result=False)

@@ -76,8 +76,8 @@ def test_gradient_is_finite_and_right(name, count):
         return LOSSES[name](Contrast(*tensors, *masks), scale=3.0)
 
     loss(*parts).backward()
-    assert all(torch.isfinite(each.grad).all() for each in parts)
     used = parts if count else parts[:2]
+    assert all(torch.isfinite(each.grad).all() for each in used)
     assert torch.autograd.gradcheck(lambda *given: loss(*given, *parts[len(used) :]), used)
 
 
