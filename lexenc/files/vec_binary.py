@@ -15,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from lexenc.errors import DataError
-from lexenc.files.vec_text import Finding, Floats, ReadReport, is_utf8
+from lexenc.files.vec_report import Finding, ReadReport
+from lexenc.files.vec_text import Floats, is_utf8
 from lexenc.progress import Task
 
 FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")

@@ -12,20 +12,13 @@ What is accepted, and what happens to it (everything that fires is counted in th
 - A line with too few cells, or with a cell that is no finite number, is an error or is left out, as the caller wishes.
 - Of lines with the same word the first is kept, or the last.
 - Vectors of zeros are kept.
-
-How numbers are parsed: all cells of a block of lines at once. The eight bytes in front of a cell's end are loaded as
-one 64-bit integer, the decimal point is squeezed out, three multiplications turn digits into a number, and one
-division by a power of ten ends it. Both operands are exact in float64, so the result is what `float()` gives, rounded
-to float32. What does not fit (exponents, more than 16 characters, faults) goes through `float()` one by one.
-NumPy releases the interpreter lock in all of this, so several files are read in parallel by threads.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import compress
 from typing import IO, Literal
 
@@ -33,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import DataError
+from lexenc.files.vec_numbers import MANY, NUMBER, Cells, parse_cell, parse_many
+from lexenc.files.vec_report import Fault, Finding, ReadReport
 from lexenc.progress import Task
 
 Ints = NDArray[np.int64]
@@ -44,99 +39,6 @@ BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
 _MARGIN = 16
 _HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?")
-_NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_NON_FINITE = re.compile(rb"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
-# The smallest float64 that becomes infinite as float32.
-_TOO_LARGE = (2.0 - 2.0**-24) * 2.0**127
-
-# From how many unusual cells in a block on they are parsed together, and how long they may be then.
-_MANY, _LONGEST_CELL = 64, 40
-_NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.eE", np.uint8))
-
-
-class Finding(StrEnum):
-    """A declared policy that a file made use of. The value completes a sentence such as `12 ...`."""
-
-    NO_HEADER = "header missing"
-    HEADER_COUNT = "header with a wrong number of rows"
-    BOM = "byte order mark dropped"
-    CRLF = "lines with a carriage return at the end"
-    BLANK = "blank lines left out"
-    EMPTY_WORD = "lines without a word left out"
-    WRONG_LENGTH = "lines with a wrong number of cells left out"
-    NOT_A_NUMBER = "lines with a cell that is no number left out"
-    NON_FINITE = "lines with an infinite or undefined cell left out"
-    DUPLICATE = "rows with a repeated word left out"
-    ZERO = "vectors of zeros kept"
-    SPACED = "words with spaces kept"
-    NOT_UTF8 = "words that are not UTF-8 kept byte for byte"
-
-
-@dataclass
-class ReadReport:
-    """What reading a file met.
-
-    Attributes:
-        source: The file or folder.
-        form: Its format, for instance `text` or `word2vec binary`.
-        counts: How often each policy fired; those that did not are absent.
-        first_lines: The first line (or, in binary files, row) at which it did, counted from 1.
-        declared_rows: Number of rows the header promises, None without a header.
-    """
-
-    source: str
-    form: str = "text"
-    counts: dict[Finding, int] = field(default_factory=dict)
-    first_lines: dict[Finding, int] = field(default_factory=dict)
-    declared_rows: int | None = None
-
-    def add(self, finding: Finding, line: int, count: int = 1) -> None:
-        """Count a finding; the first line given for it is kept."""
-        self.counts[finding] = self.counts.get(finding, 0) + count
-        self.first_lines.setdefault(finding, line)
-
-    def sentences(self) -> list[str]:
-        """Say it to a person, one sentence per finding."""
-        return [
-            f"{self.source}: {count:,} {finding} (first: line {self.first_lines[finding]})."
-            for finding, count in self.counts.items()
-        ]
-
-
-@dataclass
-class Fault:
-    """Why a line cannot be used."""
-
-    finding: Finding
-    text: str
-
-
-def parse_cell(cell: bytes) -> float | Finding:
-    """Turn one cell into a number that is finite as float32, or say what is wrong with it."""
-    if _NUMBER.fullmatch(cell):
-        value = float(cell)
-        return value if abs(value) < _TOO_LARGE else Finding.NON_FINITE
-    return Finding.NON_FINITE if _NON_FINITE.fullmatch(cell) else Finding.NOT_A_NUMBER
-
-
-def _parse_many(buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> NDArray[np.float64] | None:
-    """Parse cells as `parse_cell` does, several times faster; None if any of them is not a finite number."""
-    length = ends - starts
-    width = int(length.max())
-    # NumPy takes an empty cell for 0.
-    if width > _LONGEST_CELL or int(length.min()) < 1:
-        return None
-    at = starts[:, None] + np.arange(width)
-    outside = at >= ends[:, None]
-    characters = buffer.take(at, mode="clip")
-    if not (_NUMERIC[characters] | outside).all():
-        return None
-    characters[outside] = 0
-    try:
-        values = characters.view(f"S{width}").ravel().astype(np.float64)
-    except ValueError:
-        return None
-    return values if bool((np.abs(values) < _TOO_LARGE).all()) else None
 
 
 def header_width(line: bytes) -> int | None:
@@ -181,183 +83,6 @@ def _cell_text(finding: Finding, number: int, shown: str) -> str:
     if not shown:
         return f"cell {number} is empty (two separators in a row)"
     return f"cell {number} is '{shown}', not a {'finite ' if finding is Finding.NON_FINITE else ''}number"
-
-
-Wide = NDArray[np.uint64]
-
-
-def _load(words: Wide, ends: Ints, length: Ints, w: Wide, t: Wide) -> None:
-    """Put the last `length` bytes (at most 8) before each end into `w`, minus the code of `0`; `t` is used up."""
-    index = ends >> 3
-    words.take(index, out=t, mode="clip")
-    index -= 1
-    words.take(index, out=w, mode="clip")
-    shift = np.bitwise_and(ends, 7, out=index).view(np.uint64)
-    shift <<= np.uint64(3)
-    w >>= shift
-    np.subtract(np.uint64(64), shift, out=shift)
-    t <<= shift
-    w |= t
-    # Digits become 0 to 9, the point 0x1e; bytes in front of the cell become 0.
-    w ^= np.uint64(0x3030303030303030)
-    blank = np.subtract(8, length, out=index)
-    np.clip(blank, 0, 8, out=blank)
-    blank <<= 3
-    shift = blank.view(np.uint64)
-    w >>= shift
-    w <<= shift
-
-
-def _squeeze(w: Wide, t: Wide, u: Wide, v: Wide, place: NDArray[np.uint8]) -> Bools:
-    """Take the point out of the bytes in `w`; the others are used up. Say which are not digits with one point."""
-    # u: 1 in every byte that is no digit; it should be the point, and then becomes 0.
-    np.add(w, np.uint64(0x7676767676767676), out=u)
-    u |= w
-    u &= np.uint64(0x8080808080808080)
-    u >>= np.uint64(7)
-    np.multiply(u, np.uint64(0x1E), out=v)
-    w ^= v
-    np.multiply(u, np.uint64(0xFF), out=v)
-    v &= w
-    odd: Bools = v != 0
-    np.subtract(u, np.uint64(1), out=v)
-    np.bitwise_and(u, v, out=t)
-    # u & (u - 1) is 0 for one point or none.
-    odd |= t != 0
-    np.bitwise_count(v, out=place)
-    # Move the digits before the point up by one byte. Without a point v is all ones and must become 0.
-    np.right_shift(v.view(np.int64), 63, out=t.view(np.int64))
-    np.invert(t, out=t)
-    v &= t
-    v &= w
-    v *= np.uint64(255)
-    w += v
-    return odd
-
-
-def _add_digits(w: Wide, t: Wide) -> None:
-    """Turn eight bytes, each a digit, into the number they make; `t` is used up."""
-    # Add neighbours: pairs of digits, then fours, then eights.
-    np.right_shift(w, np.uint64(8), out=t)
-    w *= np.uint64(10)
-    w += t
-    np.right_shift(w, np.uint64(16), out=t)
-    w &= np.uint64(0x000000FF000000FF)
-    t &= np.uint64(0x000000FF000000FF)
-    w *= np.uint64(0x000F424000000064)
-    t *= np.uint64(0x0000271000000001)
-    w += t
-    w >>= np.uint64(32)
-
-
-class _Cells:
-    """Parse many cells at once, in buffers that are used again for every block."""
-
-    # Divisors for each place of the decimal point: the index is 8 times the byte it was in (64: there was none),
-    # plus 128 for a negative number.
-    _DIVISOR = np.array([s * 10.0 ** max(7 - min(i, 64) // 8, 0) for s in (1.0, -1.0) for i in range(128)])
-    _POWER = 10.0 ** np.arange(23)
-
-    def __init__(self) -> None:
-        self._words: list[NDArray[np.uint64]] = []
-        self._numbers = np.empty(0)
-        self._small = np.empty((3, 0), np.uint8)
-
-    def _reserve(self, count: int) -> None:
-        if not self._words or len(self._numbers) < count:
-            room = count + count // 4
-            self._words = [np.empty(room, np.uint64) for _ in range(4)]
-            self._numbers = np.empty(room)
-            self._divisors = np.empty(room)
-            self._small = np.empty((3, room), np.uint8)
-
-    def parse(self, buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[NDArray[np.float64], Ints]:
-        """Parse the cells `buffer[starts[i]:ends[i]]`.
-
-        Args:
-            buffer: Text; its length is a multiple of 8 and every start is at least 16. Shape [bytes].
-            starts: Shape [m].
-            ends: Shape [m].
-
-        Returns:
-            Numbers, shape [m], float64, overwritten by the next call; and the indices of the cells that are none of
-            the plain decimals this handles, whose numbers mean nothing.
-        """
-        self._reserve(count := len(ends))
-        w, t, u, v = (a[:count] for a in self._words)
-        place, minus = self._small[0, :count], self._small[1, :count]
-        numbers, divisors = self._numbers[:count], self._divisors[:count]
-        buffer.take(starts, out=minus, mode="clip")
-        np.equal(minus, ord("-"), out=minus.view(np.bool_))
-        length = np.subtract(ends, starts)
-        length -= minus
-        words = buffer.view("<u8")
-        odd = self._digits(words, ends, length, (w, t, u, v), place)
-        long = np.flatnonzero(length > 8)
-        np.copyto(numbers, w.view(np.int64))
-        np.left_shift(minus, 7, out=minus)
-        np.bitwise_or(place, minus, out=minus)
-        self._DIVISOR.take(minus, out=divisors, mode="clip")
-        if len(long):
-            self._lengthen(words, ends[long], length[long], long, (numbers, divisors, place, odd))
-        np.divide(numbers, divisors, out=numbers)
-        odd |= length < 1
-        odd |= length > 16
-        # A lone point has no digit.
-        odd |= (length == 1) & (place < 64)
-        return numbers, np.flatnonzero(odd)
-
-    @staticmethod
-    def _digits(
-        words: NDArray[np.uint64],
-        ends: Ints,
-        length: Ints,
-        room: Sequence[NDArray[np.uint64]],
-        place: NDArray[np.uint8],
-    ) -> Bools:
-        """Parse the last `length` bytes (at most 8) before each end as digits with at most one point.
-
-        Args:
-            words: The text as 64-bit integers.
-            ends: Shape [m].
-            length: Shape [m].
-            room: Four buffers of shape [m]; the first receives the whole number the digits make.
-            place: Receives 8 times the index of the byte that was a point, 64 where there was none. Shape [m].
-
-        Returns:
-            Whether the bytes are something else. Shape [m].
-        """
-        w, t, u, v = room
-        _load(words, ends, length, w, t)
-        odd = _squeeze(w, t, u, v, place)
-        _add_digits(w, t)
-        return odd
-
-    def _lengthen(
-        self,
-        words: NDArray[np.uint64],
-        ends: Ints,
-        length: Ints,
-        where: Ints,
-        low: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8], Bools],
-    ) -> None:
-        """Add what cells of 9 to 16 characters have before their last 8; all arguments are those of these cells."""
-        numbers, divisors, place, odd = low
-        room = np.empty((4, len(where)), np.uint64)
-        high_place = np.empty(len(where), np.uint8)
-        odd[where] |= self._digits(words, ends - 8, length - 8, list(room), high_place)
-        low_place = place[where]
-        # A point takes one of the low eight characters.
-        low_digits = np.where(low_place < 64, 7, 8)
-        numbers[where] += room[0].view(np.int64) * self._POWER[low_digits]
-        high = high_place < 64
-        odd[where[high & (low_place < 64)]] = True
-        sign = np.sign(divisors[where])
-        after = np.where(high, 15 - (high_place >> 3).astype(np.int64), 0)
-        divisors[where] = np.where(high, sign * self._POWER[after], divisors[where])
-        place[where] = np.minimum(low_place, high_place)
-        # Sixteen digits are more than float64 holds exactly.
-        odd[where] |= (length == 16) & (place[where] == 64)
 
 
 @dataclass
@@ -526,7 +251,7 @@ class TextReader:
         self.report, self.limit, self.duplicates, self.bad_lines = report, limit, duplicates, bad_lines
         self.words: list[str] = []
         self._seen: set[str] = set()
-        self._cells = _Cells()
+        self._cells = Cells()
         self._width, self._line, self._data_lines = 0, 1, 0
         self._matrix: Floats = np.empty((0, 0), np.float32)
 
@@ -647,8 +372,8 @@ class TextReader:
         status[layout.enough & (layout.word_ends == layout.line_starts)] = _CODE[Finding.EMPTY_WORD]
         starts, ends = layout.starts.ravel(), layout.ends.ravel()
         numbers, odd = self._cells.parse(buffer, starts, ends)
-        if len(odd) >= _MANY:
-            quick = _parse_many(buffer, starts[odd], ends[odd])
+        if len(odd) >= MANY:
+            quick = parse_many(buffer, starts[odd], ends[odd])
             if quick is not None:
                 numbers[odd] = quick
                 odd = odd[:0]
@@ -705,7 +430,7 @@ class TextReader:
         at = int(spaced[0])
         word = bytes(room[layout.line_starts[at] : layout.word_ends[at]])
         surplus = split_line(word)[1:]
-        if surplus and all(_NUMBER.fullmatch(cell) for cell in surplus):
+        if surplus and all(NUMBER.fullmatch(cell) for cell in surplus):
             source = "the header says" if self.report.declared_rows is not None else "the first line has"
             raise self._error(
                 self._line + at,

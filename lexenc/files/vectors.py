@@ -20,7 +20,8 @@ import numpy as np
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import open_bytes, writing
 from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, fasttext_vectors_for, read_fasttext, write_rows
-from lexenc.files.vec_text import Finding, Floats, ReadReport, TextReader, header_width, is_utf8, parse_line
+from lexenc.files.vec_report import Finding, ReadReport
+from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
 from lexenc.progress import SILENT, Progress
 
 __all__ = [

@@ -31,20 +31,10 @@ def wait_for_steps(process, partial, steps=4):
     raise AssertionError("no step was done")
 
 
-@pytest.fixture(scope="session", params=["static", "transformer"])
-def uninterrupted(request, world, lexenc, tmp_path_factory):
-    """An encoder, and the folder of its whole run."""
-    encoder = request.getfixturevalue(request.param)
-    out = tmp_path_factory.mktemp("whole") / "whole"
-    lexenc(*command(world, encoder, out))
-    return encoder, out
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_killed_finetune_continues_to_the_same_bytes(uninterrupted, world, start, lexenc, failure, tmp_path, how):
-    encoder, whole = uninterrupted
-    if (how == signal.SIGKILL) == (encoder.name == "static"):
-        pytest.skip("the bag of subwords is interrupted, the transformer killed")
+@pytest.mark.parametrize(("kind", "how"), [("static", signal.SIGINT), ("transformer", signal.SIGKILL)])
+def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexenc, failure, tmp_path, kind, how):
+    encoder, whole = request.getfixturevalue(kind), tmp_path / "whole"
+    lexenc(*command(world, encoder, whole))
     out, partial = tmp_path / "tuned", tmp_path / ".tuned.partial"
     process = start(*command(world, encoder, out))
     try:

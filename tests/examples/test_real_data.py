@@ -28,7 +28,9 @@ def mapped(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize(("retrieval", "wanted"), [("nearest", 0.1184), ("csls", 0.1569)])
+@pytest.mark.parametrize(
+    ("retrieval", "wanted"), [("nearest", 0.1184), pytest.param("csls", 0.1569, marks=pytest.mark.slow)]
+)
 def test_mapping_alone_reaches_what_vecmap_reaches(data, mapped, retrieval, wanted):
     files = ["--vectors", mapped, "--dictionary", data / "bli/gt/en-de/test.freq.2k.tsv"]
     head, *others = lexenc("eval", "bli", *files, "--lowercase", "--retrieval", retrieval)

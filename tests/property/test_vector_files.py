@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lexenc.errors import DataError
 from lexenc.files import vec_text
-from lexenc.files.vec_text import Fault, Finding, ReadReport, TextReader, parse_line
+from lexenc.files.vec_report import Fault, Finding, ReadReport
+from lexenc.files.vec_text import TextReader, parse_line
 from lexenc.files.vectors import (
     load_vectors,
     read_vectors,
@@ -109,17 +110,17 @@ def test_blocks_and_lines_agree(file, duplicates, limit, block_bytes, together):
     rows, counts = slowly(lines, width, duplicates, limit)
     content = b"".join(line + b"\n" for line in [b"%d %d" % (len(lines), width), *lines])
     reader = TextReader(ReadReport("x.vec"), limit=limit, duplicates=duplicates, bad_lines="skip")
-    many = vec_text._MANY
+    many = vec_text.MANY
     reader._refuse_wrong_width = lambda *_: None  # a guess that is tested by itself
     try:
-        vec_text._MANY = 1 if together else many
+        vec_text.MANY = 1 if together else many
         with SILENT.task("", None, "") as task:
             matrix = reader.read(io.BytesIO(content), len(content), task, block_bytes)
     except DataError:
         assert not rows
         return
     finally:
-        vec_text._MANY = many
+        vec_text.MANY = many
     assert reader.words == [word for word, _ in rows]
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix, np.array([values for _, values in rows], np.float64).astype(np.float32))
