@@ -140,7 +140,8 @@ def _explain_system(error: OSError, as_json: bool) -> int:
         errno.EEXIST: "Part of the path is a file.",
         errno.ENOENT: "Make its folder first, or check the path.",
     }
-    show_error(f"{error.strerror or error}{name}.", hints.get(error.errno or 0, "Check the path."), as_json=as_json)
+    what = str(error.strerror or error).rstrip(".")
+    show_error(f"{what}{name}.", hints.get(error.errno or 0, "Check the path."), as_json=as_json)
     return ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
 
 

@@ -189,7 +189,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
     """Plan and run a stage with the values of its command line, and show what came of it."""
     view = View(json=values["run_json"], quiet=values["run_quiet"], progress=not values["run_no_progress"])
     check_device_name(values.get("run_device", "auto"))
-    out = values.get("out")
+    out = None if values.get("out") is None else _result_folder(values["out"])
     with _inputs(stage, values) as given:
         digests = DigestStore.default(trust=not values.get("run_check_content", False))
         plan = plan_stage(
@@ -197,7 +197,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             inputs=given,
             params={one.name.rstrip("_"): values[one.name] for one, _ in parameters(stage.params).values()},
             seed=values.get("run_seed", 0),
-            out=Path(out) if out else None,
+            out=out,
             force=values.get("run_force", False),
             precision=values.get("run_precision", "float32"),
             digests=digests,
@@ -219,6 +219,19 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
     show_result(plan, manifest, view)
     if not manifest.answer:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _result_folder(text: str) -> Path:
+    """Give the folder for a result; a link to a folder stands for that folder.
+
+    Raises:
+        ConfigError: If no result could take its place.
+    """
+    path = Path(text)
+    if not text or path.resolve() in (Path.cwd(), *Path.cwd().parents):
+        named = f"the folder you are in or one above it: {text}" if text else "empty"
+        raise ConfigError(f"--out is {named}.", hint="Give the name of a new folder.")
+    return path.resolve() if path.is_symlink() else path
 
 
 @contextmanager
@@ -296,5 +309,6 @@ def shown_summary(summary: Mapping[str, Any]) -> str:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             continue
         shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
-        parts.append(f"{name.replace('_', ' ')} {shown}")
+        # 'precision at 1 0.5' would read as one number after the other.
+        parts.append(f"{name.replace('_', ' ')}{':' if name[-1:].isdigit() else ''} {shown}")
     return ", ".join(parts) + (" -> " if parts else "-> ")

@@ -108,6 +108,8 @@ def show_table(table: Table) -> None:
     from rich.text import Text
 
     drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, title_justify="left", caption=table.note or None)
+    # Every column counts in a window of 80.
+    drawn.pad_edge, drawn.collapse_padding, drawn.show_edge = False, True, False
     drawn.caption_justify = "left"
     for number, column in enumerate(table.columns):
         numeric = number and all(_is_number(row[number]) for row in table.rows)

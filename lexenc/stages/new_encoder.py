@@ -18,8 +18,8 @@ class NewEncoderParams:
     """Parameters of `new-encoder`."""
 
     kind: Literal["static", "transformer"] = param("static", "static: a bag of subwords; transformer: a BERT.")
-    tokenizer: Literal["unigram", "bpe", "wordpiece"] | None = param(
-        None, "How subwords are learnt; by default unigram for static, wordpiece for transformer."
+    tokenizer: Literal["bpe", "wordpiece", "unigram"] = param(
+        "bpe", "How subwords are learnt; only bpe gives the same ones on every run."
     )
     vocabulary_size: int = param(24_000, "Subwords at most.", ge=100)
     dimensions: int = param(256, "Length of a vector.", ge=1)
@@ -49,7 +49,7 @@ def new_encoder(inputs: dict[str, Any], params: NewEncoderParams, job: Job) -> O
 
     tokenizer = train_tokenizer(
         _lines(inputs["text"]),
-        kind=params.tokenizer or ("unigram" if params.kind == "static" else "wordpiece"),
+        kind=params.tokenizer,
         vocabulary_size=params.vocabulary_size,
         lowercase=not params.cased,
         special=params.kind == "transformer",

@@ -123,3 +123,28 @@ def test_other_seed_is_another_result_only_where_it_matters(command, lexenc, fai
     lexenc(*command)
     assert "(seed: 0 -> 5)" in fails(*command, "--seed", 5).message
     assert "(seed: 0 -> 6)" in fails(*command, env={"LEXENC_SEED": "6"}).message
+
+
+@pytest.mark.parametrize("place", [".", "..", "/", "", "./"])
+def test_result_cannot_be_where_you_are(command, fails, tmp_path, monkeypatch, place):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    command[-1] = place
+    found = fails(*command)
+    assert found.message.startswith("--out is ")
+    assert found.hint == "Give the name of a new folder."
+    assert [path.name for path in tmp_path.rglob("*")] == ["here"]
+
+
+def test_link_to_a_folder_stays_a_link(command, lexenc, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    lexenc(*command)
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "disk" / "manifest.json").is_file()
+    assert "reused" in lexenc(*command).stderr
+
+
+def test_summary_can_be_read(world, mapped, lexenc, tmp_path):
+    shown = lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--out", tmp_path / "scores")
+    assert "eval bli: queries 12, precision at 1: 1 -> " in shown.stderr
