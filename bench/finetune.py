@@ -69,6 +69,12 @@ def mined(folder: Path, anchors: list[str], vocabulary: list[str]) -> np.ndarray
     return top_k(left, right, k=NEGATIVES).indices
 
 
+def step_texts(columns: Columns, start: int) -> set[str]:
+    """Give the distinct texts of a step."""
+    rows = slice(start, start + PAIRS)
+    return {*columns[0][rows], *columns[1][rows], *(word for row in columns[2][rows] for word in row)}
+
+
 def peer_steps(folder: Path, columns, steps: int) -> tuple[list[float], list[float]]:
     """Train with SentenceTransformerTrainer; give the seconds and the loss of every step."""
     from datasets import Dataset
@@ -167,8 +173,7 @@ def main() -> None:
     scratch = tempfile.TemporaryDirectory()
     folder = without_dropout(Path(package.origin).parent / "model", Path(scratch.name) / "encoder")
     columns = texts(folder, PAIRS * options.steps, options.negatives)
-    distinct = [len({*columns[0][i : i + PAIRS], *columns[1][i : i + PAIRS], *(w for row in columns[2][i : i + PAIRS] for w in row)})
-                for i in range(0, PAIRS * options.steps, PAIRS)]  # fmt: skip
+    distinct = [len(step_texts(columns, start)) for start in range(0, PAIRS * options.steps, PAIRS)]
     table: dict[str, list[float]] = {"peer": [], "float32": [], "bfloat16": []}
     losses: dict[str, list[float]] = {}
     for _ in range(options.rounds):

@@ -20,7 +20,8 @@ from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, ExitCode
 from lexenc.parameters import default_of, parameters, rule_of, without_none
-from lexenc.stage import Input, Plan, Stage, Table, plan_stage, run_plan
+from lexenc.planning import Plan, plan_stage, run_plan
+from lexenc.stage import Input, Stage, Table
 
 from .ui import View, print_json
 
@@ -236,7 +237,10 @@ def _result_folder(text: str) -> Path:
 
 @contextmanager
 def _inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the inputs; `-` stands for standard input, kept in a file while the stage runs."""
+    """Give the inputs; what can be read only once is kept in a file while the stage runs.
+
+    That is standard input, written `-`, and the pipes that a shell makes for `<(command)`.
+    """
     given = {name: values.get(name) for name in stage.inputs}
     folder = None
     try:
@@ -244,9 +248,10 @@ def _inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]
         if len(piped) > 1:
             listed = " and ".join(f"'{name}'" for name in piped)
             raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
-        for name in piped:
-            folder = Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
-            given[name] = str(_stdin_file(folder, name))
+        pipes = [name for name, text in given.items() if isinstance(text, str) and Path(text).is_fifo()]
+        for name in [*piped, *pipes]:
+            folder = folder or Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
+            given[name] = str(_kept(folder / name, str(given[name])))
         yield given
     finally:
         if folder is not None:
@@ -262,12 +267,18 @@ def _as_typed(plan: Plan, values: Mapping[str, Any]) -> Plan:
     return replace(plan, records=records)
 
 
-def _stdin_file(folder: Path, name: str) -> Path:
-    if sys.stdin.isatty():
-        raise ConfigError(f"{name} should come from standard input, but that is a terminal.", hint="Pipe lines in.")
-    path = folder / name
+def _kept(path: Path, given: str) -> Path:
+    """Copy standard input or a pipe into a file."""
+    if given == "-" and sys.stdin.isatty():
+        raise ConfigError(
+            f"{path.name} should come from standard input, but that is a terminal.", hint="Pipe lines in."
+        )
     with path.open("wb") as stream:
-        shutil.copyfileobj(sys.stdin.buffer, stream)
+        if given == "-":
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        else:
+            with Path(given).open("rb") as pipe:
+                shutil.copyfileobj(pipe, stream)
     return path
 
 

@@ -17,6 +17,7 @@ from lexenc.errors import ConfigError, DataError, WorkError
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"
+CARD = "README.md"
 SCHEMA = 1
 _LARGE = 16 << 20  # files from this size on have their digest remembered
 
@@ -94,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest; the last file of an artifact."""
-    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1, sort_keys=True)
+    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
@@ -152,7 +153,8 @@ class DigestStore:
             return list(pool.map(self.of, paths))
 
     def _of_folder(self, folder: Path) -> str:
-        files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name != MANIFEST)
+        # A model card is for people: it names folders and files, and changes nothing that an encoder does.
+        files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, CARD))
         names = [each.relative_to(folder).as_posix() for each in files]
         # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ and a renamed file counts as a change.
         body = "".join(f"{len(part)}:{part}" for pair in zip(names, map(self.of, files), strict=True) for part in pair)

@@ -15,9 +15,10 @@ from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, LexencError, several, unknown_name
 from lexenc.parameters import as_dict, build
+from lexenc.planning import Plan, check_inputs, plan_stage, run_plan
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import PREFIX
-from lexenc.stage import Notices, Plan, Stage, check_inputs, plan_stage, run_plan
+from lexenc.stage import Notices, Stage
 from lexenc.stages import STAGES
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
@@ -383,7 +384,7 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
 
 def check_pipeline(pipeline: Pipeline) -> list[LexencError]:
     """Give the faults that only the file system shows: inputs from outside that are not there."""
-    from lexenc.stage import find_inputs
+    from lexenc.planning import find_inputs
 
     faults: list[LexencError] = []
     for step in pipeline.steps:

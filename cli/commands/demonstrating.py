@@ -11,8 +11,9 @@ import typer
 
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.pipeline import Pipeline, Step, Watcher, read_pipeline, run_pipeline
+from lexenc.planning import Plan
 from lexenc.resources import ROOT
-from lexenc.stage import Job, Plan, Table
+from lexenc.stage import Job, Table
 
 from ..stage_command import shown_summary
 from ..ui import View, print_json, show_table

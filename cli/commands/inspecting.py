@@ -12,8 +12,9 @@ import typer
 
 from lexenc.artifact import Manifest, is_artifact, read_manifest
 from lexenc.errors import unknown_name
+from lexenc.planning import package_versions
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names
-from lexenc.stage import Stage, Table, package_versions
+from lexenc.stage import Stage, Table
 from lexenc.stages import STAGES
 
 from ..ui import print_json, show_table, write_out

@@ -23,7 +23,8 @@ from lexenc.pipeline import (
     read_pipeline,
     run_pipeline,
 )
-from lexenc.stage import Plan, Table
+from lexenc.planning import Plan
+from lexenc.stage import Table
 
 from ..stage_command import shown_summary
 from ..ui import View, print_json, show_table

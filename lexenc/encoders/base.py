@@ -37,3 +37,8 @@ class Encoder(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write a folder that `SentenceTransformer(folder)` loads and that encodes the same."""
+
+
+def printable(text: str) -> str:
+    """Put the replacement character for bytes that are not UTF-8; no tokenizer takes them."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

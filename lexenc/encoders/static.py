@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from lexenc.device import CPU, Device
+from lexenc.encoders.base import printable
 from lexenc.errors import DataError
 
 _WEIGHT = "embedding.weight"
@@ -47,7 +48,7 @@ class StaticEncoder:
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Turn texts into subword ids; undecodable bytes count as the replacement character."""
-        clean = [text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for text in texts]
+        clean = [printable(text) for text in texts]
         return [each.ids for each in self.tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from lexenc.device import CPU, Device
+from lexenc.encoders.base import printable
 from lexenc.encoders.locate import locate_encoder
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
 from lexenc.errors import ConfigError
@@ -126,7 +127,7 @@ class TransformerEncoder:
         Args:
             texts: Any texts; the default prompt of the encoder is put before each.
         """
-        texts = [self._prompt + text for text in texts] if self._prompt else list(texts)
+        texts = [self._prompt + printable(text) for text in texts]
         if isinstance(self._tokenizer, Tokenizer):
             return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         if not texts:

@@ -256,7 +256,7 @@ def run_training(
             size = training.schedule.batch_size
             raise WorkError(
                 f"Out of GPU memory at step {training.step + 1} (batch {size}, longest text {lengths.max()} tokens).",
-                hint=f"Try --chunk-tokens {training.schedule.chunk_tokens // 4}; the result does not depend on it.",
+                hint=f"Try --chunk-tokens {training.schedule.chunk_tokens // 4}; only dropout then falls differently.",
             ) from None
         finally:
             training.encoder.module.eval()

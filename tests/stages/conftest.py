@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lexenc.artifact import Manifest
-from lexenc.stage import Notices, plan_stage, run_plan
+from lexenc.planning import plan_stage, run_plan
+from lexenc.stage import Notices
 from lexenc.stages import STAGES
 
 EN = (

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from lexenc.artifact import read_manifest
 from lexenc.parameters import as_dict, build, parameters, rule_of
 from lexenc.pipeline import read_pipeline
-from lexenc.stage import Stage, package_versions, plan_stage
+from lexenc.planning import package_versions, plan_stage
+from lexenc.stage import Stage
 from lexenc.stages import STAGES
 
 NAMES = list(STAGES)

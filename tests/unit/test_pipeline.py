@@ -19,8 +19,9 @@ from lexenc.pipeline import (
     read_pipeline,
     run_pipeline,
 )
+from lexenc.planning import plan_stage, run_plan
 from lexenc.registry import Registry
-from lexenc.stage import Input, Outcome, Stage, plan_stage, run_plan
+from lexenc.stage import Input, Outcome, Stage
 
 
 @dataclass(frozen=True)

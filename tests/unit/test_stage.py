@@ -8,7 +8,8 @@ import pytest
 from lexenc.artifact import MANIFEST, aside_folder, read_manifest
 from lexenc.errors import ConfigError
 from lexenc.parameters import param
-from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table, find_inputs, plan_stage, run_plan
+from lexenc.planning import find_inputs, plan_stage, run_plan
+from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,363 @@
+"""Deciding whether a stage must run, and running it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import lexenc
+from lexenc import artifact
+from lexenc.artifact import DigestStore, InputRecord, Manifest
+from lexenc.device import Precision
+from lexenc.encoders.locate import Located, locate_encoder
+from lexenc.errors import ConfigError, DataError, LexencError, several, unknown_name
+from lexenc.parameters import as_dict, build
+from lexenc.progress import SILENT, Progress
+from lexenc.resources import bundled_path
+from lexenc.stage import Job, Notices, Outcome, Stage
+
+Action = Literal["run", "resume", "reuse", "refuse"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done, and why."""
+
+    stage: Stage
+    inputs: dict[str, Any]
+    records: dict[str, list[InputRecord]]
+    params: Any
+    seed: int
+    out: Path | None
+    key: str
+    action: Action
+    reasons: tuple[str, ...]
+    precision: Precision = "float32"
+
+    @property
+    def refusal(self) -> ConfigError:
+        """The plan as an error."""
+        return ConfigError(
+            f"{self.out} already holds a result ({'; '.join(self.reasons)}).",
+            hint="Choose another --out, or add --force to replace it.",
+        )
+
+
+def check_inputs(stage: Stage, given: Mapping[str, Any]) -> list[ConfigError]:
+    """Give the faults in the names of the inputs, without looking at any file."""
+    faults = [unknown_name(f"input of {stage.name}", name, stage.inputs) for name in given if name not in stage.inputs]
+    for name, one in stage.inputs.items():
+        if one.required and given.get(name) in (None, [], ()):
+            faults.append(
+                ConfigError(f"{stage.name} needs --{name.replace('_', '-')}.", hint=f"It is the {_lower(one.help)}")
+            )
+    return faults
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located:
+    """Find one input, or say what makes it."""
+    if stage.inputs[name].kind == "encoder":
+        return locate_encoder(given)
+    path = bundled_path(given) or Path(given)
+    if not path.exists():
+        hint = "Check the path."
+        if made_by:
+            hint = f"Run the stage that makes it first: {made_by}"
+        raise ConfigError(f"{stage.name}: input '{name}' is not there: {given}", hint=hint)
+    return Located(path, None)
+
+
+def find_inputs(
+    stage: Stage, given: Mapping[str, Any], makers: Mapping[str, str] | None = None
+) -> dict[str, list[Located]]:
+    """Find all inputs, collecting every fault.
+
+    Args:
+        stage: The stage.
+        given: Text or list of texts by input name; None for an optional one left out.
+        makers: Command that makes an input, by the text given for it, for the hint where it is missing.
+
+    Raises:
+        ConfigError: If inputs are missing or unknown, all in one error.
+    """
+    faults = check_inputs(stage, given)
+    found: dict[str, list[Located]] = {}
+    for name in stage.inputs:
+        value = given.get(name)
+        texts = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+        if len(texts) > 1 and not stage.inputs[name].many:
+            faults.append(ConfigError(f"{stage.name} takes one --{name}, got {len(texts)}.", hint="Give it once."))
+        found[name] = []
+        for text in texts:
+            try:
+                found[name].append(_locate(stage, name, str(text), (makers or {}).get(str(text))))
+            except ConfigError as fault:
+                faults.append(fault)
+    if faults:
+        raise several(stage.name, faults)
+    return found
+
+
+def _records(
+    found: Mapping[str, list[Located]], given: Mapping[str, Any], out: Path | None, digests: DigestStore
+) -> dict[str, list[InputRecord]]:
+    """Describe all inputs by what they hold."""
+    places = [one for many in found.values() for one in many]
+    known = iter(digests.of_many([one.path for one in places]))
+    records: dict[str, list[InputRecord]] = {}
+    base = (out or Path.cwd() / "result").absolute().parent
+    for name, many in found.items():
+        value = given.get(name)
+        texts = value if isinstance(value, list | tuple) else [value]
+        records[name] = [
+            InputRecord(
+                given=str(text),
+                path=os.path.relpath(one.path.absolute(), base),
+                sha256=next(known),
+                made_by=_maker_key(one.path),
+                revision=one.revision,
+            )
+            for text, one in zip(texts, many, strict=False)
+        ]
+    return {name: many for name, many in records.items() if many}
+
+
+def _maker_key(path: Path) -> str | None:
+    folder = artifact.owner_of(path)
+    try:
+        return artifact.read_manifest(folder).key if folder is not None else None
+    except DataError:  # a manifest.json of some other program lies beside the input
+        return None
+
+
+def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
+    stage: Stage,
+    *,
+    inputs: Mapping[str, Any],
+    params: Mapping[str, Any],
+    seed: int = 0,
+    out: Path | None = None,
+    force: bool = False,
+    precision: Precision = "float32",
+    digests: DigestStore | None = None,
+    makers: Mapping[str, str] | None = None,
+) -> Plan:
+    """Decide what a stage has to do. Writes nothing.
+
+    Args:
+        stage: The stage.
+        inputs: Text, or list of texts, by input name.
+        params: Values by parameter name, unchecked.
+        seed: The user's seed; left out of the recipe of a stage that draws no random number.
+        out: Result folder; None for a result that is only printed.
+        force: Replace another result of ours.
+        precision: Arithmetic of encoders; part of the recipe where it means something.
+        digests: Remembered digests.
+        makers: Command that makes an input, by the text given for it.
+
+    Raises:
+        ConfigError: If inputs or parameters cannot be used, or the place is not ours; all faults together.
+    """
+    built, faults = build(stage.params, params, owner=stage.name)
+    try:
+        found = find_inputs(stage, inputs, makers)
+    except ConfigError as fault:
+        faults.append(fault)
+        found = {}
+    if not faults and stage.check is not None:
+        faults += stage.check(inputs, built)
+    if faults:
+        raise several(stage.name, faults)
+    if out is not None:
+        artifact.check_place(out)
+    digests = digests or DigestStore(None)
+    # A result that is only printed needs no key, and large inputs then need not be read twice.
+    records = _records(found, inputs, out, digests) if out is not None else {}
+    recipe = as_dict(built, only_result=True)
+    if stage.uses_device:
+        recipe["precision"] = precision
+    key = artifact.recipe_key(stage.name, stage.version, recipe, seed if stage.uses_seed else 0, records)
+    paths = {
+        name: [one.path for one in many] if stage.inputs[name].many else (many[0].path if many else None)
+        for name, many in found.items()
+    }
+    action, reasons = _decide(stage, out, key, recipe, seed, records, force, digests)
+    return Plan(stage, paths, records, built, seed, out, key, action, reasons, precision)
+
+
+def _decide(
+    stage: Stage,
+    out: Path | None,
+    key: str,
+    recipe: dict[str, Any],
+    seed: int,
+    records: dict[str, list[InputRecord]],
+    force: bool,
+    digests: DigestStore,
+) -> tuple[Action, tuple[str, ...]]:
+    if out is None or not artifact.is_artifact(out):
+        if out is not None and stage.resumable and artifact._holds_recipe(artifact.aside_folder(out), key):
+            return "resume", ("unfinished work of the same recipe",)
+        return "run", ("no result yet",)
+    try:
+        manifest = artifact.read_manifest(out)
+    except LexencError as error:
+        return ("run" if force else "refuse"), (error.message,)
+    reasons = differences(stage, manifest, recipe, seed, records)
+    reasons += [f"output {name} was altered" for name in artifact.altered_outputs(out, manifest, digests)]
+    if not reasons and manifest.key == key:
+        return "reuse", (f"unchanged since {manifest.created[:10]}",)
+    return ("run" if force else "refuse"), tuple(reasons or ["made by another recipe"])
+
+
+def differences(
+    stage: Stage, manifest: Manifest, recipe: Mapping[str, Any], seed: int, records: Mapping[str, list[InputRecord]]
+) -> list[str]:
+    """Say in words how an existing result differs from what is asked for."""
+    if manifest.stage != stage.name:
+        return [f"made by {manifest.stage}"]
+    reasons = []
+    if manifest.stage_version != stage.version:
+        reasons.append(f"made by {stage.name} v{manifest.stage_version}")
+    for name in recipe:
+        before = manifest.params.get(name)
+        if before != recipe[name]:
+            reasons.append(f"{name}: {_shown(before)} -> {_shown(recipe[name])}")
+    if stage.uses_seed and manifest.seed != seed:
+        reasons.append(f"seed: {manifest.seed} -> {seed}")
+    for name in stage.inputs:
+        before_digests = [one.sha256 for one in manifest.inputs.get(name, [])]
+        if before_digests != [one.sha256 for one in records.get(name, [])]:
+            reasons.append(f"input {name} changed")
+    return reasons
+
+
+def _shown(value: Any) -> str:
+    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+
+
+def run_plan(
+    plan: Plan,
+    *,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notices: Notices | None = None,
+    digests: DigestStore | None = None,
+    command: str = "",
+) -> Manifest:
+    """Do what was planned.
+
+    Args:
+        plan: From `plan_stage`.
+        device: Device as the user named it.
+        progress: Who watches.
+        notices: Where remarks go.
+        digests: Remembered digests.
+        command: The command line, for the manifest.
+
+    Returns:
+        The manifest of the result, new or reused. Without a result folder, the same for what was only printed.
+
+    Raises:
+        ConfigError: If the plan was to refuse.
+    """
+    notices = notices or Notices()
+    if plan.action == "refuse":
+        raise plan.refusal
+    if plan.action == "reuse" and plan.out is not None:
+        return artifact.read_manifest(plan.out)
+    began = time.perf_counter()
+    with _workplace(plan) as (folder, continued):
+        job = Job(folder, plan.seed, device, plan.precision, progress, notices, continued, plan.key)
+        outcome = plan.stage.run(plan.inputs, plan.params, job)
+        outputs = artifact.output_digests(folder, digests or DigestStore(None)) if plan.out is not None else {}
+        manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command)
+        if plan.out is not None:
+            artifact.write_manifest(folder, manifest)
+    return manifest
+
+
+@contextmanager
+def _workplace(plan: Plan) -> Iterator[tuple[Path, bool]]:
+    if plan.out is None:
+        with tempfile.TemporaryDirectory(prefix="lexenc-") as name:
+            yield Path(name), False
+    else:
+        with artifact.building(plan.out, plan.key, resumable=plan.stage.resumable) as place:
+            yield place
+
+
+def _manifest(
+    plan: Plan, job: Job, outcome: Outcome, outputs: dict[str, str], seconds: float, command: str
+) -> Manifest:
+    recipe = as_dict(plan.params, only_result=True)
+    settings = {name: value for name, value in as_dict(plan.params).items() if name not in recipe}
+    if plan.stage.uses_device:
+        recipe["precision"] = plan.precision
+    return Manifest(
+        stage=plan.stage.name,
+        stage_version=plan.stage.version,
+        key=plan.key,
+        params=recipe,
+        settings=settings,
+        seed=plan.seed,
+        inputs=plan.records,
+        outputs=outputs,
+        summary=outcome.summary,
+        results=outcome.results,
+        tables=[asdict(table) for table in outcome.tables],
+        device=job.used_device.name,
+        precision=job.used_device.precision,
+        seconds=round(seconds, 3),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command or " ".join(sys.argv),
+        versions=package_versions(),
+        commit=_commit(),
+        answer=outcome.answer,
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Give the versions of the packages that results may depend on."""
+    table = {"python": sys.version.split()[0], "lexenc": lexenc.__version__}
+    for name in (
+        "numpy",
+        "torch",
+        "transformers",
+        "tokenizers",
+        "sentence-transformers",
+        "fasttext",
+        "faiss-cpu",
+        "pandas",
+    ):
+        try:
+            table[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return table
+
+
+def _commit() -> str | None:
+    """Give the commit of the repository that the user works in, read without starting git."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        head = folder / ".git" / "HEAD"
+        if head.is_file():
+            text = head.read_text(encoding="utf-8", errors="replace").strip()
+            if not text.startswith("ref: "):
+                return text
+            reference = folder / ".git" / text[5:]
+            return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+    return None
