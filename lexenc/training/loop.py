@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from lexenc.device import keep_freed_memory
 from lexenc.errors import WorkError
 from lexenc.progress import SILENT, Progress, Task
 from lexenc.randomness import derived_seed
@@ -243,6 +244,7 @@ def run_training(
     Raises:
         WorkError: If the loss is no longer a number, or the GPU has not enough memory.
     """
+    keep_freed_memory()
     with _own_randomness(training), progress.task("train", training.total, "steps") as task:
         found = checkpoints.load_checkpoint(folder) if folder is not None else None
         if found is not None:
