@@ -30,8 +30,23 @@ class View:
     progress: bool = True
 
     def notices(self) -> Notices:
-        """Give the place where a stage's remarks go."""
-        return Notices(warn=show_warning, say=self.say)
+        """Give the place where remarks go; the steps of a pipeline often make the same one, which is shown once."""
+        seen: set[str] = set()
+
+        def first_time(sentence: str) -> bool:
+            new = sentence not in seen
+            seen.add(sentence)
+            return new
+
+        def warn(message: str, hint: str | None) -> None:
+            if first_time(message):
+                show_warning(message, hint)
+
+        def say(sentence: str) -> None:
+            if first_time(sentence):
+                self.say(sentence)
+
+        return Notices(warn=warn, say=say)
 
     def say(self, sentence: str) -> None:
         """Show a remark unless asked to be quiet."""
@@ -117,6 +132,7 @@ def show_table(table: Table) -> None:
     mark = _best_row(table)
     for number, row in enumerate(table.rows):
         drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
+    Console().print()
     Console().print(drawn)
 
 
