@@ -55,7 +55,8 @@ class Packed:
 
     def split(self, states: Tensor) -> tuple[Tensor, ...]:
         """Cut rows of tokens into the blocks of equal length; views of the matrix."""
-        return states.split([group.texts * group.length for group in self.groups])
+        parts: tuple[Tensor, ...] = states.split([group.texts * group.length for group in self.groups])
+        return parts
 
 
 def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.device) -> Packed:
