@@ -1,4 +1,4 @@
-"""Word lists: `word` or `word count` lines."""
+"""Word lists: `word` or `word count` lines, or the words of a folder with vectors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from lexenc.errors import DataError
 from lexenc.files.text import fold_case, read_lines
 
+WORDS = "words.txt"
 _COUNTED = re.compile(r"(.*[^ \t])[ \t]+(\d+)\Z")
 
 
@@ -33,19 +34,20 @@ def read_vocabulary(
     """Read a word list; the file has counts if every line ends with a number, so phrases may hold spaces.
 
     Args:
-        path: The file; gzip is unpacked.
+        path: The file, gzip is unpacked; or a folder with `words.txt`, which never has counts.
         limit: Keep the first words only.
         lowercase: Fold case and keep the first of the forms that become equal.
         language: BCP-47 code, for folding.
 
     Raises:
-        DataError: If the file holds no word.
+        DataError: If the file holds no word, or the folder no list of words.
     """
-    lines = [line.strip(" \t") for _, line in read_lines(path) if line.strip(" \t")]
+    listed = _list_in(path) if path.is_dir() else path
+    lines = [line.strip(" \t") for _, line in read_lines(listed) if line.strip(" \t")]
     if not lines:
         raise DataError(f"{path} holds no words.", hint="One word per line; a count may follow it.")
     matches = [_COUNTED.match(line) for line in lines]
-    counted = all(matches)
+    counted = all(matches) and listed == path
     table: dict[str, int] = {}
     repeated = 0
     for line, match in zip(lines, matches, strict=True):
@@ -57,3 +59,14 @@ def read_vocabulary(
         elif limit is None or len(table) < limit:
             table[word] = amount
     return Vocabulary(list(table), list(table.values()) if counted else None, repeated)
+
+
+def _list_in(folder: Path) -> Path:
+    """Give the word list that lies beside the vectors of a folder."""
+    if (folder / WORDS).is_file():
+        return folder / WORDS
+    inner = next((each for each in (folder / "target", folder / "source") if (each / WORDS).is_file()), None)
+    raise DataError(
+        f"{folder} is a folder without {WORDS}.",
+        hint=f"Give one of its languages: {inner}" if inner else f"Give a word list, or a folder that holds {WORDS}.",
+    )

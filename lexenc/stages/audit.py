@@ -85,9 +85,8 @@ def _known_words(path: Path, lowercase: bool, language: str | None) -> list[str]
     from lexenc.files.vectors import read_vectors
     from lexenc.files.vocabularies import read_vocabulary
 
-    listed = path / "words.txt" if path.is_dir() else path
     if path.is_dir() or path.name.endswith((".txt", ".txt.gz")):
-        return read_vocabulary(listed, lowercase=lowercase, language=language).words
+        return read_vocabulary(path, lowercase=lowercase, language=language).words
     words = read_vectors(path, bad_lines="skip").words
     return [fold_case(word, language) for word in words] if lowercase else words
 

@@ -169,7 +169,7 @@ INTERPOLATE = Stage(
         "vectors": Input("Shared space: a folder that map made."),
         "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),
         "dictionary": Input("Training dictionary, from which the projection between the two is learnt."),
-        "source_vocabulary": Input("More source words or phrases to have in the result.", required=False),
+        "source_vocabulary": Input("More source words or phrases to have in the result: a list or a folder with words.txt.", required=False),
         "target_vocabulary": Input("More target words or phrases.", required=False),
     },
     params=InterpolateParams,

@@ -163,7 +163,7 @@ MINE_NEGATIVES = Stage(
     inputs={
         "pairs": Input("Word pairs: source, TAB, target."),
         "encoder": Input("Encoder before tuning: 'mini', a folder, or a hub name.", kind="encoder"),
-        "target_vocabulary": Input("Candidate words: 'word' or 'word count' lines."),
+        "target_vocabulary": Input("Candidate words: 'word' or 'word count' lines, or a folder with words.txt."),
         "source_vocabulary": Input("The same of the source language, for --direction both.", required=False),
     },
     params=MineParams,

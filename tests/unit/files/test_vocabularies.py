@@ -62,6 +62,24 @@ def test_vocabularies_limit_counts_distinct_words(read):
     assert read("a\nb\n", limit=9).words == ["a", "b"]
 
 
+def test_vocabularies_of_folders_are_the_words_beside_the_vectors(tmp_path):
+    (tmp_path / "words.txt").write_text("route 66\nroute 66\nNew York\n")
+    assert read_vocabulary(tmp_path) == Vocabulary(["route 66", "New York"], None, 1)
+    (tmp_path / "words.txt").write_text("route 66\n")
+    assert read_vocabulary(tmp_path).words == ["route 66"], "what ends with a number is no count there"
+
+
+def test_vocabularies_of_folders_without_words(tmp_path):
+    with pytest.raises(DataError, match="folder") as empty:
+        read_vocabulary(tmp_path)
+    assert "words.txt" in empty.value.hint
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "words.txt").write_text("haus\n")
+    with pytest.raises(DataError, match=r"without words\.txt") as space:
+        read_vocabulary(tmp_path)
+    assert str(tmp_path / "target") in space.value.hint
+
+
 @pytest.mark.parametrize("content", [b"", b"\n \t \n"])
 def test_vocabularies_empty(read, content):
     with pytest.raises(DataError, match="no words"):
