@@ -219,6 +219,10 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
         )
     show_result(plan, manifest, view)
     if not manifest.answer:
+        if plan.action == "reuse":
+            # A stage that runs says itself what was wanted and not found.
+            hint = f"The exit code is 1. See: lexenc show {shlex.quote(str(plan.out))}"
+            view.notices().warn(f"{stage.name}: the answer kept in {plan.out} is no.", hint)
         raise typer.Exit(ExitCode.FAILED)
 
 

@@ -54,7 +54,9 @@ class EvalBliParams:
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
-    fail_under: float = param(0.0, "Exit with 1 where the headline's precision at 1 is below this.", ge=0, le=1)
+    fail_under: float = param(
+        0.0, "Exit with 1 where the headline's precision at 1 (of the first lambda) is below this.", ge=0, le=1
+    )
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,27 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
     flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
     tables = [_sweep_table(results, inputs)] if len(results) > 1 else []
     tables += [_convention_table(results[0], f"lambda {headline['lambda']:g}" if len(results) > 1 else "")]
-    best = max(own[0]["precision_at_1"] for own in results)
     summary = {"queries": headline["queries"], "precision_at_1": headline["precision_at_1"]}
     if len(results) > 1:
-        summary["best_precision_at_1"] = best
-    return Outcome(summary, flat, tables, answer=best >= params.fail_under)
+        summary["best_precision_at_1"] = max(own[0]["precision_at_1"] for own in results)
+    answer = headline["precision_at_1"] >= params.fail_under
+    if not answer:
+        _tell_failure([own[0] for own in results], params, job)
+    return Outcome(summary, flat, tables, answer=answer)
+
+
+def _tell_failure(heads: list[dict[str, Any]], params: EvalBliParams, job: Job) -> None:
+    """Say what was too low, and in a sweep whether another lambda would have passed."""
+    headline, best = heads[0], max(heads, key=lambda head: head["precision_at_1"])
+    where = f" at lambda {headline['lambda']:g}" if len(heads) > 1 else ""
+    hint = "The exit code is 1."
+    if best["precision_at_1"] >= params.fail_under:
+        hint = (
+            f"The exit code is 1. Lambda {best['lambda']:g} reaches {best['precision_at_1']:.4f}, "
+            "but the first one of --lambda decides."
+        )
+    value = f"{headline['precision_at_1']:.4f}"
+    job.notices.warn(f"Precision at 1{where} is {value}, below --fail-under {params.fail_under:g}.", hint)
 
 
 # ---------------------------------------------------------------- what is scored

@@ -128,6 +128,30 @@ def test_eval_bli_fail_under_answers_no(world, mapped, attempt, tmp_path):
     )
     shown = attempt("eval", "bli", "--vectors", mapped, "--dictionary", tmp_path / "wrong.tsv", "--fail-under", 0.5)
     assert (shown.code, shown.lines[1].split("\t")[2]) == (1, "0.00")
+    assert "warning: Precision at 1 is 0.0000, below --fail-under 0.5." in shown.stderr
+
+
+def test_eval_bli_fail_under_answers_no_again(world, mapped, attempt, tmp_path):
+    (tmp_path / "wrong.tsv").write_text("dog\tkatze\n")
+    words = ["--vectors", mapped, "--dictionary", tmp_path / "wrong.tsv", "--fail-under", 0.5]
+    words += ["--out", tmp_path / "out"]
+    first, again = (attempt("eval", "bli", *words) for _ in range(2))
+    assert (first.code, again.code) == (1, 1)
+    assert f"warning: eval bli: the answer kept in {tmp_path / 'out'} is no." in again.stderr
+    assert "the answer kept" not in first.stderr
+
+
+@pytest.mark.parametrize(("weights", "code"), [("0,1", 0), ("1,0", 1)])
+def test_eval_bli_fail_under_asks_the_first_lambda(world, mapped, static, attempt, weights, code):
+    files = ["--vectors", mapped, "--encoder", static, "--train-dictionary", world / "train.tsv"]
+    shown = attempt(
+        "eval", "bli", *files, "--dictionary", world / "test.tsv", "--lambda", weights, "--fail-under", 1, "--json"
+    )
+    heads = [json.loads(line) for line in shown.lines[:2]]
+    assert {head["lambda"]: head["precision_at_1"] == 1 for head in heads} == {0: True, 1: False}
+    assert shown.code == code
+    told = "Lambda 0 reaches 1.0000, but the first one of --lambda decides." in shown.stderr
+    assert told == ("Precision at 1 at lambda 1 is" in shown.stderr) == bool(code)
 
 
 def test_encode_reads_a_file_and_standard_input(world, static, lexenc, tmp_path):
