@@ -8,6 +8,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexenc.errors import ConfigError, unknown_name
+from lexenc.files.text import check_language
 
 _YAML_WORDS = {True: "yes, on or true", False: "no, off or false"}
 
@@ -86,7 +87,11 @@ def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") 
         one, hint = known[key]
         label = f"{place}{key}" if place else f"--{key.replace('_', '-')}"
         try:
-            values[one.name] = _checked(value, hint, rule_of(one), label)
+            checked = _checked(value, hint, rule_of(one), label)
+            # The word means the same in every stage.
+            if checked is not None and key.split("_")[-1] == "language":
+                check_language(checked, label)
+            values[one.name] = checked
         except ConfigError as fault:
             faults.append(fault)
     return kind(**values), faults

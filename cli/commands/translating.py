@@ -13,7 +13,7 @@ import typer
 
 from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError
-from lexenc.files.text import fold_case, read_lines
+from lexenc.files.text import check_language, fold_case, read_lines
 from lexenc.stage import Job
 
 from ..ui import View, print_json, write_out
@@ -37,7 +37,7 @@ def translate_command(
         typer.Option(help="Encodes words that the space does not hold; the one it was blended with.", metavar="ENC"),
     ] = None,
     lowercase: Annotated[bool, typer.Option(help="Lower-case the words first.")] = False,
-    language: Annotated[str | None, typer.Option(help="Language code of the words, for --lowercase.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language code (BCP-47) of the words, for --lowercase.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", envvar="LEXENC_DEVICE")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print answers, warnings and errors only.")] = False,
@@ -54,6 +54,8 @@ def translate_command(
     from lexenc.stages.translate import Translator
 
     view = View(json=json, quiet=quiet)
+    if language is not None:
+        check_language(language, "--language")
     lines = _words(words, lowercase, language)
     folder = Path(vectors)
     if not folder.exists():

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from lexenc.errors import DataError
+from lexenc.errors import ConfigError, DataError
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_TURKIC = ("tr", "az", "crh", "tt")
+# Turkish, Azerbaijani, Crimean Tatar and Tatar, by each of their codes.
+_TURKIC = ("tr", "tur", "az", "aze", "azj", "crh", "tt", "tat")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
 
 
 @contextmanager
@@ -115,6 +118,24 @@ def fold_case(text: str, language: str | None = None) -> str:
     if language is not None and language.split("-")[0].lower() in _TURKIC:
         text = text.replace("İ", "i").replace("I", "ı")
     return text.lower()
+
+
+def check_language(code: str, label: str) -> None:
+    """Refuse what is no language code; it would silently be folded like English.
+
+    Args:
+        code: The user's words.
+        label: The option, for the message.
+
+    Raises:
+        ConfigError: If it does not look like BCP-47: a code of two or three letters, then subtags.
+    """
+    if _LANGUAGE.fullmatch(code):
+        return
+    hint = "Give its code: 'tr' for Turkish, 'az' for Azerbaijani, 'de' or 'de-AT' for German."
+    if _LANGUAGE.fullmatch(code.replace("_", "-")):
+        hint = f"Write a hyphen: '{code.replace('_', '-')}'."
+    raise ConfigError(f"{label} must be a language code, got '{code}'.", hint=hint)
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:

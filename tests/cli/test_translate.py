@@ -96,6 +96,14 @@ def test_lowercase(mapped, lexenc):
     assert rows(lexenc("translate", "--vectors", mapped, "--lowercase", stdin="HOUSE\n"))[0][2] == "haus"
 
 
+def test_language_of_the_words(mapped, lexenc, fails):
+    shown = lexenc("translate", "--vectors", mapped, "--lowercase", "--language", "tr", stdin="FISH\n")
+    assert "'fısh'" in shown.stderr
+    found = fails("translate", "--vectors", mapped, "--language", "turkish", stdin="x\n")
+    assert "'turkish'" in found.message
+    assert "'tr'" in found.hint
+
+
 def test_more_answers_than_words(mapped, lexenc):
     assert len(rows(lexenc("translate", "--vectors", mapped, "--top", 500, stdin="house\n"))) == 40
 

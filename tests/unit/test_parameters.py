@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from lexenc.parameters import as_dict, build, param, parameters
+from lexenc.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def test_parameters_values_as_yaml_writes_them(text, name, expected):
     [
         ("language: no", "language", "'no'"),
         ("language: yes", "language", "'yes'"),
+        ("language: turkish", "language code, got 'turkish'", "'tr'"),
         ("name: 5", "name", "'5'"),
         ("name: [a]", "name", "a"),
         ("name: null", "name", "Name."),
@@ -132,6 +134,18 @@ def test_parameters_faults_name_place_and_remedy(text, where, hint):
     one = fault(text)
     assert where in one.message
     assert hint in one.hint
+
+
+def test_parameters_language_codes_are_checked_in_every_stage():
+    found = 0
+    for name in STAGES:
+        for key in parameters(STAGES[name].params):
+            if "language" in key:
+                found += 1
+                _, (one,) = build(STAGES[name].params, {key: "turkish"}, owner=name)
+                assert one.message == f"--{key.replace('_', '-')} must be a language code, got 'turkish'."
+                assert build(STAGES[name].params, {key: "tr-TR"}, owner=name)[1] == []
+    assert found > 8
 
 
 def test_parameters_all_faults_come_together():
