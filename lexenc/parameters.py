@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -176,6 +177,15 @@ def _text(value: Any, label: str) -> str:
     raise ConfigError(f"{label} must be text, got {value!r}.", hint=f"Write it in quotes: '{value}'.")
 
 
+def _without_comma(value: Any, hint: Any) -> str | None:
+    """Say how a number with a comma is written: `0,3` with a point, `10,000` where no fraction is possible without."""
+    if not isinstance(value, str) or not re.fullmatch(r"[+-]?[\d,]*\d", value.strip()) or "," not in value:
+        return None
+    if hint is int:
+        return f"Write it without commas: {value.strip().replace(',', '')}."
+    return f"Decimals use a point: {value.strip().replace(',', '.')}." if value.count(",") == 1 else None
+
+
 def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     kind = "a whole number" if hint is int else "a number"
     try:
@@ -184,7 +194,7 @@ def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     except (TypeError, ValueError, OverflowError):  # the last for .inf as a whole number, or 400 digits
         number = None
     if number is None or (hint is int and isinstance(value, float) and not value.is_integer()):
-        raise ConfigError(f"{label} must be {kind}, got {value!r}.", hint=rule.help)
+        raise ConfigError(f"{label} must be {kind}, got {value!r}.", hint=_without_comma(value, hint) or rule.help)
     if number != number or number in (float("inf"), float("-inf")):
         raise ConfigError(f"{label} must be a finite number, got {value!r}.", hint=rule.help)
     for wrong, words in (
