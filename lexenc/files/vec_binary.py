@@ -130,7 +130,7 @@ class BinaryReader:
             if not self.skip_bad:
                 raise DataError(
                     f"{self.report.source}, row {row}: the vector of '{word}' holds a number that is not finite.",
-                    hint="Mend the file, or leave such rows out (bad lines: skip).",
+                    hint="Mend the file; lexenc map leaves such rows out with --bad-lines skip.",
                 )
             self.report.add(Finding.NON_FINITE, row)
             return False

@@ -420,7 +420,8 @@ class TextReader:
         at = int(wrong[0])
         fault = parse_line(bytes(room[layout.line_starts[at] : layout.line_ends[at]]), self._width)
         text = fault.text if isinstance(fault, Fault) else "the line cannot be used"
-        raise self._error(self._line + at, text, "Mend the line, or leave such lines out (bad lines: skip).")
+        hint = "Mend or delete the line; lexenc map leaves such lines out with --bad-lines skip."
+        raise self._error(self._line + at, text, hint)
 
     def _refuse_wrong_width(self, room: bytearray, layout: _Layout) -> None:
         """Refuse a file whose lines have more numbers than expected; the surplus would end up in the words."""
