@@ -13,19 +13,24 @@ from lexenc.stages.blending import encode_to_file, learn_projection
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
+    counted,
+    coverage_advice,
     encode_words,
     fold_vectors,
     language_param,
+    low_coverage,
     lowercase_param,
     open_encoder,
     read_dictionary,
     tell_findings,
+    uncovered,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
     from lexenc.evaluation.bli import Questions
+    from lexenc.files.dictionaries import Pairs
     from lexenc.files.spaces import Space
     from lexenc.search.neighbours import Neighbours
 
@@ -102,13 +107,20 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
 
 def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:
     """Score one system, or one for every lambda."""
+    from lexenc.evaluation.bli import ask
+    from lexenc.files.vectors import index_of
+
     results: list[list[dict[str, Any]]] = []
     translations = read_dictionary(inputs["dictionary"], params)
     if params.direction == "target-source":
         translations = translations.swapped()
     gold = translations.translations()
-    for system in _systems(inputs, params, job):
-        results.append(_score_system(system, gold, translations.first(), params, job))
+    for whole in _systems(inputs, params, job):
+        system = _restricted(whole, gold) if params.candidates == "test" else whole
+        questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
+        if not results:
+            _check_coverage(whole, questions, translations, params, job)
+        results.append(_score_system(system, questions, params, job))
     headline = results[0][0]
     flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
     tables = [_sweep_table(results, inputs)] if len(results) > 1 else []
@@ -162,7 +174,8 @@ def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Sp
         left, right = space.source.matrix.shape[1], space.target.matrix.shape[1]
         if left != right:
             raise DataError(
-                f"Source vectors have {left} columns, target vectors {right}.", hint="Map them into one space first."
+                f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
+                hint="Map them into one space first.",
             )
     for vectors in (space.source, space.target):
         tell_findings(vectors, job)
@@ -233,22 +246,35 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
 # ---------------------------------------------------------------- scoring
 
 
-def _score_system(
-    system: _System, gold: Mapping[str, list[str]], first_pair: str, params: EvalBliParams, job: Job
-) -> list[dict[str, Any]]:
+def _check_coverage(system: _System, questions: Questions, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
+    """Warn where less than half of the questions can be asked.
+
+    Raises:
+        DataError: If none can.
+    """
+    covered, total = int(questions.covered.sum()), len(questions.words)
+    if 2 * covered >= total:
+        return
+    languages = (params.source_language, params.target_language)
+    swapped = params.direction == "target-source"
+    advice = coverage_advice(
+        pairs,
+        system.source_words,
+        system.target_words,
+        lowercase=params.lowercase,
+        languages=languages[::-1] if swapped else languages,
+    )
+    if not covered:
+        raise uncovered("test word", total, pairs.swapped() if swapped else pairs, advice)
+    hint = advice or "The others count as out of vocabulary: left out of the headline, wrong in 'all lines'."
+    job.notices.warn(low_coverage("test word", covered, total), hint)
+
+
+def _score_system(system: _System, questions: Questions, params: EvalBliParams, job: Job) -> list[dict[str, Any]]:
     """Score a system; the first object is the headline, the others are other conventions and controls."""
-    from lexenc.evaluation.bli import ask, control_scores, conventions
-    from lexenc.files.vectors import index_of
+    from lexenc.evaluation.bli import control_scores, conventions
     from lexenc.randomness import generator
 
-    system = _restricted(system, gold) if params.candidates == "test" else system
-    questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
-    if not questions.covered.any():
-        case = "" if params.lowercase else " Do the cases differ? --lowercase makes them one."
-        raise DataError(
-            f"None of the {len(gold):,} test words has vectors on both sides.",
-            hint=f"Check that the columns are source, then target. First pair read: {first_pair}.{case}",
-        )
     ranks, found = _search(system, questions, params, job)
     _write_predictions(system, questions, ranks, found, job)
     shared = _shared_keys(system, questions, params, job)

@@ -10,6 +10,7 @@ from lexenc.errors import ConfigError, unknown_name
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
+    counted,
     fold_vectors,
     language_param,
     lowercase_param,
@@ -123,7 +124,8 @@ def _learn(source: Vectors, target: Vectors, inputs: dict[str, Any], params: Map
 
     _check_sizes(source, target, params)
     pairs = read_dictionary(inputs["dictionary"], params)
-    rows = usable_rows(pairs, source.words, target.words, job, lowercase=params.lowercase)
+    languages = (params.source_language, params.target_language)
+    rows = usable_rows(pairs, source.words, target.words, job, lowercase=params.lowercase, languages=languages)
     places = rows.target
     if params.control == "shuffled-pairs":
         places = generator(job.seed, "shuffled pairs").permutation(places)
@@ -151,7 +153,7 @@ def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
     crossed = params.source_dewhiten == "target" or params.target_dewhiten == "source"
     if left != right and (crossed or params.reduce_to is None):
         raise ConfigError(
-            f"Source vectors have {left} columns, target vectors {right}.",
+            f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
             hint=f"Map needs equal sizes, or --reduce-to {min(left, right)}.",
         )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
+from lexenc.files.text import fold_case
 from lexenc.parameters import param
 from lexenc.stage import Job
 
@@ -106,28 +107,112 @@ def rows_of(pairs: Pairs, source: Sequence[str], target: Sequence[str]) -> Rows:
     )
 
 
-def usable_rows(pairs: Pairs, source: Sequence[str], target: Sequence[str], job: Job, *, lowercase: bool) -> Rows:
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """Write a number with its noun: `1 word`, `2,000 words`."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def usable_rows(
+    pairs: Pairs,
+    source: Sequence[str],
+    target: Sequence[str],
+    job: Job,
+    *,
+    lowercase: bool,
+    languages: tuple[str | None, str | None] | None = None,
+) -> Rows:
     """Look up a dictionary, list what is missing in `missing.tsv`, and warn with number and share.
+
+    Args:
+        pairs: The dictionary.
+        source: Words with vectors.
+        target: The same of the other language.
+        job: Where remarks go.
+        lowercase: Whether case is folded already.
+        languages: Of the columns, for a stage whose `--lowercase` folds the words of the vectors too.
 
     Raises:
         DataError: If no pair has vectors on both sides.
     """
     rows = rows_of(pairs, source, target)
     lost, total = len(rows.missing), len(pairs)
+    advice = None
+    if 2 * lost > total:
+        advice = coverage_advice(pairs, source, target, lowercase=lowercase, languages=languages)
     if not rows.kept:
-        case = "" if lowercase else " Do the cases differ? --lowercase makes them one."
-        raise DataError(
-            f"None of the {total:,} dictionary pairs has vectors on both sides.",
-            hint=f"Check that the columns are source, then target. First pair read: {pairs.first()}.{case}",
-        )
+        raise uncovered("dictionary pair", total, pairs, advice)
     if lost:
         write_pairs(job.out / "missing.tsv", rows.missing)
-        job.notices.warn(
-            f"{lost:,} of {total:,} dictionary pairs have a word without a vector and are left out "
-            f"({100 * lost / total:.0f} %).",
-            "They are listed in missing.tsv of the result.",
-        )
+        listed = f" {'It is' if lost == 1 else 'They are'} listed in missing.tsv of the result."
+        if 2 * lost > total:
+            hint = advice or f"The others are left out.{listed}"
+            job.notices.warn(low_coverage("dictionary pair", len(rows.kept), total), hint)
+        else:
+            words = "has a word without a vector and is" if lost == 1 else "have a word without a vector and are"
+            job.notices.warn(
+                f"{lost:,} of {counted(total, 'dictionary pair')} {words} left out ({100 * lost / total:.0f} %).",
+                listed.strip(),
+            )
     return rows
+
+
+def low_coverage(what: str, covered: int, total: int) -> str:
+    """Say that few have vectors, with number and share."""
+    has = "has" if covered == 1 else "have"
+    share = f"{100 * covered / total:.0f} %"
+    return f"Only {covered:,} of {counted(total, what)} {has} vectors on both sides ({share})."
+
+
+def uncovered(what: str, total: int, pairs: Pairs, advice: str | None) -> DataError:
+    """Give the error for a dictionary of which nothing has vectors."""
+    hint = advice or "Check that the columns are source, then target, and the languages those of the vectors."
+    return DataError(
+        f"No {what} has vectors on both sides (0 of {total:,}).", hint=f"{hint} First pair read: {pairs.first()}."
+    )
+
+
+def coverage_advice(
+    pairs: Pairs,
+    source: Collection[str],
+    target: Collection[str],
+    *,
+    lowercase: bool,
+    languages: tuple[str | None, str | None] | None = None,
+) -> str | None:
+    """Look for a slip that explains why few pairs have vectors: columns swapped, or another case.
+
+    Args:
+        pairs: The dictionary.
+        source: Words with vectors.
+        target: The same of the other language.
+        lowercase: Whether case is folded already.
+        languages: Of the columns, where `--lowercase` folds the words of the vectors too.
+
+    Returns:
+        What to do, with the number of pairs that would then have vectors; None where neither helps clearly.
+    """
+    left, right = set(source), set(target)
+    now, total = _covered(pairs, left, right), len(pairs)
+    of_all = f"of {counted(total, 'pair')} would have vectors on both sides."
+
+    def helps(other: int) -> bool:
+        return other - now >= max(1, total / 10)
+
+    swapped = _covered(pairs, right, left)
+    if helps(swapped):
+        return f"The columns look swapped: the other way round {swapped:,} {of_all} Put the source words first."
+    if not lowercase:
+        if languages is not None:
+            left, right = ({fold_case(word, own) for word in words}
+                           for words, own in zip((left, right), languages, strict=True))  # fmt: skip
+        folded = _covered(pairs.folded(*(languages or ())), left, right)
+        if helps(folded):
+            return f"Do the cases differ? With --lowercase {folded:,} {of_all}"
+    return None
+
+
+def _covered(pairs: Pairs, source: set[str], target: set[str]) -> int:
+    return sum(left in source and right in target for left, right in pairs)
 
 
 def encode_words(encoder: Encoder, words: Sequence[str], job: Job) -> np.ndarray:

@@ -172,17 +172,45 @@ def test_dictionary_warning_has_number_and_share(world, lexenc, tmp_path):
 def test_nothing_left_shows_the_first_pair(world, fails, tmp_path):
     pairs = written(tmp_path / "pairs.tsv", "hund\tdog\nkatze\tcat\n")
     found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
-    assert found.message == "None of the 2 dictionary pairs has vectors on both sides."
-    assert "source, then target" in found.hint
+    assert found.message == "No dictionary pair has vectors on both sides (0 of 2)."
+    assert "The columns look swapped: the other way round 2 of 2 pairs would have vectors" in found.hint
     assert "First pair read: 'hund' - 'dog'" in found.hint
+    pairs.write_text("chien\thund\nchat\tkatze\n")
+    found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
+    assert "source, then target" in found.hint
 
 
 def test_nothing_left_of_the_questions(world, mapped, fails, tmp_path):
     pairs = written(tmp_path / "pairs.tsv", "Dog\tHund\n")
     found = fails("eval", "bli", "--vectors", mapped, "--dictionary", pairs, early=False)
-    assert found.message == "None of the 1 test words has vectors on both sides."
+    assert found.message == "No test word has vectors on both sides (0 of 1)."
     assert "'Dog' - 'Hund'" in found.hint
     assert "--lowercase" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("lines", "hint"),
+    [
+        ("Dog\tHund\nCat\tKatze\n", "Do the cases differ? With --lowercase 3 of 3 pairs would have vectors"),
+        ("hund\tdog\nkatze\tcat\n", "The columns look swapped: the other way round 2 of 3 pairs would have vectors"),
+        ("xx\tyy\nzz\tyy\n", "The others"),
+    ],
+)
+def test_low_coverage_is_told_with_what_would_help(world, mapped, lexenc, tmp_path, lines, hint):
+    pairs = written(tmp_path / "pairs.tsv", "tree\tbaum\n" + lines)
+    for what, words in (
+        ("test words", ["eval", "bli", "--vectors", mapped, "--dictionary", pairs]),
+        ("dictionary pairs", ["map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out"]),
+    ):
+        told = lexenc(*words).stderr.splitlines()
+        place = told.index(f"warning: Only 1 of 3 {what} has vectors on both sides (33 %).")
+        assert told[place + 1].startswith(f"hint:  {hint}")
+
+
+def test_low_coverage_of_target_source_looks_at_the_columns_of_the_file(world, mapped, lexenc, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "tree\tbaum\nhund\tdog\nkatze\tcat\n")
+    shown = lexenc("eval", "bli", "--vectors", mapped, "--dictionary", pairs, "--direction", "target-source")
+    assert "The columns look swapped: the other way round 2 of 3 pairs" in shown.stderr
 
 
 def test_poor_dictionary_is_announced(world, lexenc, tmp_path):
