@@ -96,6 +96,7 @@ class Job:
         notices: Where remarks go.
         continued: Whether `out` holds unfinished work of the same recipe.
         key: The recipe's key.
+        kept: Whether `out` stays when the stage has run; without it only what is reported does.
     """
 
     out: Path
@@ -106,6 +107,7 @@ class Job:
     notices: Notices = field(default_factory=Notices)
     continued: bool = False
     key: str = ""
+    kept: bool = True
     used_device: Device = CPU
 
     @cached_property
