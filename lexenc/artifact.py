@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -90,7 +91,8 @@ def read_manifest(folder: Path) -> Manifest:
         body["inputs"] = {name: [InputRecord(**one) for one in many] for name, many in body["inputs"].items()}
         return Manifest(**body)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path} is not a manifest of lexenc ({error}).", hint="Make it again with --force.") from None
+        hint = "Make it again elsewhere, or remove the folder first."
+        raise DataError(f"{path} is not a manifest of lexenc ({error}).", hint=hint) from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -202,12 +204,42 @@ def altered_outputs(folder: Path, manifest: Manifest, digests: DigestStore) -> l
     return [name for name, digest in manifest.outputs.items() if now.get(name) != digest]
 
 
+# What file managers leave in any folder that somebody looked at.
+_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def strangers(folder: Path) -> list[str]:
+    """Name the files in a result folder that are no part of the result, and would be lost with it.
+
+    Raises:
+        ConfigError: If its manifest cannot be read, so that nobody knows what is whose.
+    """
+    path = folder / MANIFEST
+    try:
+        known = set(json.loads(path.read_text(encoding="utf-8"))["outputs"])
+    except (ValueError, TypeError, KeyError):
+        hint = "Choose another --out, or look into the folder and remove it yourself."
+        raise ConfigError(f"{path} does not say which files belong to the result.", hint=hint) from None
+    found = [each for each in sorted(folder.rglob("*")) if not each.is_dir() or each.is_symlink()]
+    names = [each.relative_to(folder).as_posix() for each in found if each.name not in _LITTER]
+    return [name for name in names if name not in known | {MANIFEST, RECIPE}]
+
+
 # ---------------------------------------------------------------- building aside
 
 
 def aside_folder(out: Path) -> Path:
     """Give the folder in which a result is built before it gets its name."""
     return out.parent / f".{out.name}.partial"
+
+
+def unfinished_key(out: Path) -> str | None:
+    """Give the key of the unfinished work for a result that could be continued; None where there is none."""
+    folder = aside_folder(out)
+    note = _recipe_note(folder)
+    if not note.get("resumable") or all(each.name == RECIPE for each in folder.iterdir()):
+        return None
+    return str(note.get("key"))
 
 
 @contextmanager
@@ -227,15 +259,16 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
 
     Raises:
         WorkError: If another process is writing the same result.
+        ConfigError: If the folder to build in holds somebody else's files.
     """
     folder = aside_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with _locked(out.parent / f".{out.name}.lock", out):
-        continued = resumable and _holds_recipe(folder, key)
+        continued = resumable and unfinished_key(out) == key
         if not continued:
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
             folder.mkdir()
-            (folder / RECIPE).write_text(json.dumps({"key": key}), encoding="utf-8")
+            (folder / RECIPE).write_text(json.dumps({"key": key, "resumable": resumable}), encoding="utf-8")
         try:
             yield folder, continued
         except BaseException:
@@ -246,26 +279,41 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
         _take_place(folder, out)
 
 
-def _holds_recipe(folder: Path, key: str) -> bool:
+def _recipe_note(folder: Path) -> dict[str, Any]:
+    """Read what a folder says of the work that is not finished in it; empty where it says nothing."""
     try:
-        return bool(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"] == key)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+        note = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier run left where a result is built; nothing else that has this name."""
+    if not folder.exists():
+        return
+    ours = folder.is_dir() and ((folder / RECIPE).is_file() or is_artifact(folder) or not any(folder.iterdir()))
+    if not ours:
+        raise ConfigError(f"{folder} holds files that lexenc did not make.", hint="Move it away, then run again.")
+    shutil.rmtree(folder)
 
 
 def _take_place(folder: Path, out: Path) -> None:
-    """Give a finished folder its name; what stood there goes only once the new one can take its place."""
-    old = out.parent / f".{out.name}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
+    """Give a finished folder its name; what stood there goes only once the new one has taken its place."""
+    if not out.exists():
+        folder.rename(out)
+        return
+    # A name of its own, so that whatever else is there stays, even after a kill between the two renamings.
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent))
+    old = aside / out.name
+    out.rename(old)
     try:
         folder.rename(out)
     except OSError:
-        if old.exists():
-            old.rename(out)
+        old.rename(out)
+        aside.rmdir()
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager

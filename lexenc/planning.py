@@ -29,6 +29,23 @@ Action = Literal["run", "resume", "reuse", "refuse"]
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What to do with a place for a result.
+
+    Args:
+        action: What.
+        reasons: Why.
+        held: What stands in the way, where the action is to refuse.
+        remedy: What the user can do about it there.
+    """
+
+    action: Action
+    reasons: tuple[str, ...]
+    held: str = "a result"
+    remedy: str = "add --force to replace it"
+
+
+@dataclass(frozen=True)
 class Plan:
     """What would be done, and why."""
 
@@ -39,17 +56,32 @@ class Plan:
     seed: int
     out: Path | None
     key: str
-    action: Action
-    reasons: tuple[str, ...]
+    decision: Decision
     precision: Precision = "float32"
 
     @property
     def refusal(self) -> ConfigError:
         """The plan as an error."""
-        return ConfigError(
-            f"{self.out} already holds a result ({'; '.join(self.reasons)}).",
-            hint="Choose another --out, or add --force to replace it.",
-        )
+        return self.refused("choose another --out")
+
+    def refused(self, elsewhere: str) -> ConfigError:
+        """Give the plan as an error.
+
+        Args:
+            elsewhere: How the caller lets the user choose another place.
+        """
+        hint = f"{elsewhere[:1].upper()}{elsewhere[1:]}, or {self.decision.remedy}."
+        return ConfigError(f"{self.out} already holds {self.decision.held} ({'; '.join(self.reasons)}).", hint=hint)
+
+    @property
+    def action(self) -> Action:
+        """What would be done."""
+        return self.decision.action
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why."""
+        return self.decision.reasons
 
 
 def check_inputs(stage: Stage, given: Mapping[str, Any]) -> list[ConfigError]:
@@ -194,8 +226,8 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
         name: [one.path for one in many] if stage.inputs[name].many else (many[0].path if many else None)
         for name, many in found.items()
     }
-    action, reasons = _decide(stage, out, key, recipe, seed, records, force, digests)
-    return Plan(stage, paths, records, built, seed, out, key, action, reasons, precision)
+    decision = _decide(stage, out, key, recipe, seed, records, force, digests)
+    return Plan(stage, paths, records, built, seed, out, key, decision, precision)
 
 
 def _decide(
@@ -207,20 +239,56 @@ def _decide(
     records: dict[str, list[InputRecord]],
     force: bool,
     digests: DigestStore,
-) -> tuple[Action, tuple[str, ...]]:
-    if out is None or not artifact.is_artifact(out):
-        if out is not None and stage.resumable and artifact._holds_recipe(artifact.aside_folder(out), key):
-            return "resume", ("unfinished work of the same recipe",)
-        return "run", ("no result yet",)
+) -> Decision:
+    if out is None:
+        return Decision("run", ("no result yet",))
+    decision = Decision("run", ("no result yet",))
+    if artifact.is_artifact(out):
+        decision = _beside_result(stage, out, key, recipe, seed, records, force, digests)
+    unfinished = artifact.unfinished_key(out)
+    if decision.action != "run" or unfinished is None:
+        return decision
+    if unfinished == key:
+        return Decision("resume", ("unfinished work of the same recipe",))
+    if force:
+        return decision
+    remedy = "add --force to drop it; the command that began it would continue it"
+    place = f"of other settings or inputs, in {artifact.aside_folder(out).name}"
+    return Decision("refuse", (place,), "unfinished work", remedy)
+
+
+def _beside_result(
+    stage: Stage,
+    out: Path,
+    key: str,
+    recipe: dict[str, Any],
+    seed: int,
+    records: dict[str, list[InputRecord]],
+    force: bool,
+    digests: DigestStore,
+) -> Decision:
+    """Decide where there is a result already."""
     try:
         manifest = artifact.read_manifest(out)
     except LexencError as error:
-        return ("run" if force else "refuse"), (error.message,)
+        return _replaced(out, [error.message.rstrip(".")], force)
     reasons = differences(stage, manifest, recipe, seed, records)
     reasons += [f"output {name} was altered" for name in artifact.altered_outputs(out, manifest, digests)]
     if not reasons and manifest.key == key:
-        return "reuse", (f"unchanged since {manifest.created[:10]}",)
-    return ("run" if force else "refuse"), tuple(reasons or ["made by another recipe"])
+        return Decision("reuse", (f"unchanged since {manifest.created[:10]}",))
+    return _replaced(out, reasons or ["made by another recipe"], force)
+
+
+def _replaced(out: Path, reasons: list[str], force: bool) -> Decision:
+    """Replace a result if that was asked for, and nothing but the result would go."""
+    if not force:
+        return Decision("refuse", tuple(reasons))
+    found = artifact.strangers(out)
+    if not found:
+        return Decision("run", tuple(reasons))
+    listed = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    what = "a file" if len(found) == 1 else "files"
+    return Decision("refuse", (listed,), f"{what} that lexenc did not make", "move what is yours elsewhere")
 
 
 def differences(
@@ -281,7 +349,9 @@ def run_plan(
         return artifact.read_manifest(plan.out)
     began = time.perf_counter()
     with _workplace(plan) as (folder, continued):
-        job = Job(folder, plan.seed, device, plan.precision, progress, notices, continued, plan.key)
+        job = Job(
+            folder, plan.seed, device, plan.precision, progress, notices, continued, plan.key, plan.out is not None
+        )
         outcome = plan.stage.run(plan.inputs, plan.params, job)
         outputs = artifact.output_digests(folder, digests or DigestStore(None)) if plan.out is not None else {}
         manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command)

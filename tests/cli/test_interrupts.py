@@ -62,15 +62,32 @@ def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexe
         assert (out / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_other_settings_start_afresh(world, static, lexenc, tmp_path):
+def test_unfinished_work_of_other_settings_goes_only_when_asked_to(world, static, lexenc, fails, tmp_path):
     partial = tmp_path / ".tuned.partial"
     partial.mkdir()
-    (partial / "recipe.json").write_text(json.dumps({"key": "another"}))
-    (partial / "rubbish").write_text("x")
-    files = ["--pairs", world / "train.tsv", "--encoder", static, "--epochs", 1]
-    shown = lexenc("finetune", *files, "--out", tmp_path / "tuned")
+    (partial / "recipe.json").write_text(json.dumps({"key": "another", "resumable": True}))
+    (partial / "half").write_text("x")
+    files = [
+        "finetune",
+        "--pairs",
+        world / "train.tsv",
+        "--encoder",
+        static,
+        "--epochs",
+        1,
+        "--out",
+        tmp_path / "tuned",
+    ]
+    found = fails(*files)
+    assert (
+        found.message
+        == f"{tmp_path / 'tuned'} already holds unfinished work (of other settings or inputs, in .tuned.partial)."
+    )
+    assert "--force" in found.hint
+    assert (partial / "half").read_text() == "x"
+    shown = lexenc(*files, "--force")
     assert "continuing" not in shown.stderr
-    assert not (tmp_path / "tuned" / "rubbish").exists()
+    assert not (tmp_path / "tuned" / "half").exists()
 
 
 def test_two_writers_of_one_place(world, static, start, fails, tmp_path):

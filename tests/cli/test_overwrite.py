@@ -54,12 +54,21 @@ def test_reused_result_prints_the_same_scores(world, mapped, lexenc, tmp_path):
 
 def test_force_replaces_a_result_of_ours(command, lexenc, tmp_path):
     lexenc(*command)
-    (tmp_path / "out" / "old").write_text("of the old result")
     lexenc(*command, "--reduce-to", 4, "--force")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["params"]["reduce_to"] == 4
-    assert not (tmp_path / "out" / "old").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_force_spares_files_of_the_users_inside_a_result(command, lexenc, fails, tmp_path):
+    lexenc(*command)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    wanted = [*command, "--reduce-to", 4, "--force"]
+    assert "would refuse (notes.txt)" in lexenc(*wanted, "--dry-run").stderr
+    found = fails(*wanted)
+    assert found.message == f"{tmp_path / 'out'} already holds a file that lexenc did not make (notes.txt)."
+    assert found.hint == "Choose another --out, or move what is yours elsewhere."
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["thesis.txt", "manifest.json"])

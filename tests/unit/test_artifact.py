@@ -401,6 +401,30 @@ def test_artifact_replacing_keeps_the_old_result_if_the_new_one_cannot_take_its_
     assert (out / MANIFEST).is_file()
 
 
+def test_artifact_replacing_leaves_other_folders_of_a_like_name(tmp_path):
+    out = tmp_path / "out"
+    make(out, {"a": b"old"})
+    tree(tmp_path / ".out.old", {"mine": b"x"})
+    make(out, {"a": b"new"})
+    assert names(tmp_path / ".out.old") == ["mine"]
+    assert names(tmp_path) == [".out.old", "out"]
+
+
+def test_artifact_building_spares_a_folder_of_that_name_with_other_files(tmp_path):
+    tree(aside_folder(tmp_path / "out"), {"mine": b"x"})
+    with pytest.raises(ConfigError, match="partial"), building(tmp_path / "out", "k", resumable=False):
+        pass
+    assert names(aside_folder(tmp_path / "out")) == ["mine"]
+
+
+@pytest.mark.parametrize("files", [{}, {MANIFEST: b"{}"}, {artifact.RECIPE: b"{}", "half": b"x"}])
+def test_artifact_building_takes_what_a_kill_left(tmp_path, files):
+    aside_folder(tmp_path / "out").mkdir()
+    tree(aside_folder(tmp_path / "out"), files)
+    make(tmp_path / "out", {"a": b"x"})
+    assert names(tmp_path) == ["out"]
+
+
 # ---------------------------------------------------------------- places
 
 

@@ -155,12 +155,36 @@ def test_stage_never_takes_a_foreign_folder(plan, tmp_path, force):
         plan(force=force)
 
 
-def test_stage_damaged_manifest_is_refused_and_can_be_forced(plan, tmp_path):
+def test_stage_force_spares_a_folder_with_files_of_the_users(plan, tmp_path):
+    run_plan(plan())
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert plan().action == "reuse", "they do no harm"
+    forced = plan(params={"times": 2}, force=True)
+    assert forced.action == "refuse"
+    with pytest.raises(ConfigError, match=r"a file that lexenc did not make \(notes.txt\)"):
+        run_plan(forced)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    (tmp_path / "out" / "notes.txt").rename(tmp_path / "out" / ".DS_Store")
+    assert plan(params={"times": 2}, force=True).action == "run", "litter of a file manager is nobody's work"
+
+
+def test_stage_folder_with_a_copied_manifest_is_not_ours(plan, tmp_path):
+    run_plan(plan())
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "out" / MANIFEST).rename(tmp_path / "theirs" / MANIFEST)
+    (tmp_path / "theirs" / "thesis.tex").write_text("x")
+    assert plan(out=tmp_path / "theirs", force=True).action == "refuse"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_stage_damaged_manifest_says_nothing_of_what_may_be_lost(plan, tmp_path, force):
     run_plan(plan())
     (tmp_path / "out" / MANIFEST).write_text("{")
-    assert plan().action == "refuse"
-    run_plan(plan(force=True))
-    assert plan().action == "reuse"
+    if force:
+        with pytest.raises(ConfigError, match="which files belong to the result"):
+            plan(force=True)
+    else:
+        assert plan().action == "refuse"
 
 
 def test_stage_manifest_of_another_program_beside_an_input_does_no_harm(plan, tmp_path):
@@ -257,6 +281,16 @@ def failing(inputs, params, job):
     raise KeyboardInterrupt
 
 
+def test_stage_unfinished_work_does_not_replace_a_result_unasked(plan, tmp_path):
+    run_plan(plan())
+    stage = replace(JOIN, run=failing, resumable=True)
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan(stage, params={"times": 2}, force=True))
+    assert plan(stage).action == "reuse"
+    assert plan(stage, params={"times": 2}).action == "refuse"
+    assert plan(stage, params={"times": 2}, force=True).action == "resume"
+
+
 def test_stage_that_fails_leaves_nothing(plan, tmp_path):
     before = sorted(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
@@ -268,7 +302,10 @@ def test_stage_that_can_resume_does_so_with_the_same_recipe_only(plan, tmp_path)
     stage = replace(JOIN, run=failing, resumable=True)
     with pytest.raises(KeyboardInterrupt):
         run_plan(plan(stage))
-    assert plan(stage, params={"times": 2}).action == "run"
+    other = plan(stage, params={"times": 2})
+    assert other.action == "refuse"
+    assert "unfinished work" in other.refusal.message
+    assert plan(stage, params={"times": 2}, force=True).action == "run"
     again = plan(stage)
     assert again.action == "resume"
     run_plan(again)
