@@ -53,6 +53,16 @@ class WorkError(LexencError):
     exit_code = ExitCode.FAILED
 
 
+class SeveralErrors(ConfigError):
+    """Several faults of one place, shown together."""
+
+    def __init__(self, place: str, faults: list[ConfigError]) -> None:
+        lines = [f"{place} has {len(faults)} problems:"]
+        lines += [f"  {fault.message}" + (f" {fault.hint}" if fault.hint else "") for fault in faults]
+        super().__init__("\n".join(lines), hint="Mend all of them and run the same command again.")
+        self.faults = faults
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     """Say that a name does not exist, and which one was probably meant.
 
@@ -79,8 +89,5 @@ def several(place: str, faults: list[ConfigError]) -> ConfigError:
         place: The file or command in which the faults are.
         faults: At least one.
     """
-    if len(faults) == 1:
-        return faults[0]
-    lines = [f"{place} has {len(faults)} problems:"]
-    lines += [f"  {fault.message}" + (f" {fault.hint}" if fault.hint else "") for fault in faults]
-    return ConfigError("\n".join(lines), hint="Mend all of them and run the same command again.")
+    flat = [one for fault in faults for one in (fault.faults if isinstance(fault, SeveralErrors) else [fault])]
+    return flat[0] if len(flat) == 1 else SeveralErrors(place, flat)

@@ -358,6 +358,11 @@ def run_pipeline(
     made = {}
     for step in steps:
         plan = _plan(pipeline, step, force=force, digests=digests)
+        if plan.action == "refuse":
+            fault = plan.refused("choose another --workdir")
+            raise ConfigError(
+                f"Step '{step.name}': {fault.message}", hint=f"{fault.hint} --only {step.name} does this step alone."
+            )
         watcher.before(step, plan)
         manifest = run_plan(plan, device=device or pipeline.device, progress=progress, notices=notices, digests=digests)
         watcher.after(step, plan, manifest)
@@ -382,11 +387,11 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
             )
 
 
-def check_pipeline(pipeline: Pipeline) -> list[LexencError]:
+def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
     """Give the faults that only the file system shows: inputs from outside that are not there."""
     from lexenc.planning import find_inputs
 
-    faults: list[LexencError] = []
+    faults: list[ConfigError] = []
     for step in pipeline.steps:
         made = _made_inputs(pipeline, step)
         own = {name: [text for text in _texts(value) if text not in made] for name, value in step.inputs.items()}
@@ -396,7 +401,7 @@ def check_pipeline(pipeline: Pipeline) -> list[LexencError]:
         try:
             find_inputs(reduced, partial)
         except LexencError as error:
-            faults.append(error)
+            faults.append(error if isinstance(error, ConfigError) else ConfigError(error.message, hint=error.hint))
     return faults
 
 

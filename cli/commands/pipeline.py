@@ -10,7 +10,7 @@ import typer
 
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import check_device_name
-from lexenc.errors import ConfigError, ExitCode, LexencError, several
+from lexenc.errors import ConfigError, ExitCode, several
 from lexenc.parameters import as_dict
 from lexenc.pipeline import (
     Forecast,
@@ -141,9 +141,9 @@ def check_command(
       $ lexenc check pipeline.yaml --show
     """
     read = read_pipeline(Path(pipeline))
-    faults: list[LexencError] = check_pipeline(read)
+    faults = check_pipeline(read)
     if faults:
-        raise several(Path(pipeline).name, [ConfigError(fault.message, hint=fault.hint) for fault in faults])
+        raise several(Path(pipeline).name, faults)
     if show:
         _show_values(read, json)
     elif json:

@@ -62,7 +62,9 @@ def test_changed_settings_are_refused_then_forced(pipeline, lexenc, fails):
     pipeline.write_text(pipeline.read_text().replace("train.tsv}", "train.tsv}\n    params: {reduce_to: 5}"))
     found = fails("run", pipeline, early=False)
     assert "already holds a result (reduce_to: None -> 5)" in found.message
+    assert found.message.startswith("Step 'mapped': ")
     assert "--force" in found.hint
+    assert "--only mapped" in found.hint
     shown = lexenc("run", pipeline, "--force")
     assert shown.stderr.count("reused") == 0, "what was made from the old result is made again"
 

@@ -42,6 +42,12 @@ def test_errors_several_keeps_a_single_one_and_joins_more():
     assert all(text in both.message for text in ("x.yaml", "2", "First.", "Hint one.", "Second."))
 
 
+def test_errors_several_of_several_are_one_list():
+    one, two, three = (ConfigError(f"{name}.") for name in ("First", "Second", "Third"))
+    all_three = several("x.yaml", [several("map", [one, two]), three])
+    assert all_three.message.splitlines() == ["x.yaml has 3 problems:", "  First.", "  Second.", "  Third."]
+
+
 # ---------------------------------------------------------------- registry
 
 
