@@ -249,6 +249,17 @@ def test_compare_two_evaluations(world, mapped, blended, lexenc, tmp_path):
     assert table(lexenc("compare", tmp_path / "one", tmp_path / "two", "--draws", 200).stdout)[0] == ["what", "value"]
 
 
+def test_show_does_not_follow_an_input_that_was_replaced(world, mapped, lexenc, tmp_path):
+    files = ["--source", world / "en.vec", "--target", world / "de.vec", "--dictionary", world / "train.tsv"]
+    lexenc("map", *files, "--out", tmp_path / "mapped")
+    lexenc("export", tmp_path / "mapped", "--out", tmp_path / "exported")
+    assert "reduce_to 4" not in lexenc("show", tmp_path / "exported").stdout
+    lexenc("map", *files, "--reduce-to", 4, "--out", tmp_path / "mapped", "--force")
+    text = lexenc("show", tmp_path / "exported").stdout
+    assert "replaced since" in text
+    assert "reduce_to 4" not in text
+
+
 def test_show_follows_the_chain_to_the_raw_files(world, blended, tuned, static, mapped, lexenc):
     text = lexenc("show", blended).stdout
     for name in ("interpolate", "finetune", "mine-negatives", "map", "new-encoder"):
