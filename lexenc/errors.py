@@ -53,7 +53,7 @@ class WorkError(LexencError):
     exit_code = ExitCode.FAILED
 
 
-class SeveralErrors(ConfigError):
+class ManyFaultsError(ConfigError):
     """Several faults of one place, shown together."""
 
     def __init__(self, place: str, faults: list[ConfigError]) -> None:
@@ -89,5 +89,5 @@ def several(place: str, faults: list[ConfigError]) -> ConfigError:
         place: The file or command in which the faults are.
         faults: At least one.
     """
-    flat = [one for fault in faults for one in (fault.faults if isinstance(fault, SeveralErrors) else [fault])]
-    return flat[0] if len(flat) == 1 else SeveralErrors(place, flat)
+    flat = [one for fault in faults for one in (fault.faults if isinstance(fault, ManyFaultsError) else [fault])]
+    return flat[0] if len(flat) == 1 else ManyFaultsError(place, flat)
