@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.text import fold_case, read_lines, write_lines
+from lexenc.files.text import counted, fold_case, read_lines, write_lines
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_pairs(path: Path, *, roles: tuple[str, str] = ("source", "target")) -> 
             continue
         cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if each]
         if len(cells) != 2:
-            shown = f"{len(cells)} column{'s' if len(cells) != 1 else ''}"
+            shown = counted(len(cells), "column")
             hint = "A tab inside the text? Replace it by a space." if "\t" in line else "Put a TAB between the columns."
             raise DataError(f"{path}, line {number}: {shown}, expected 2 ({', '.join(roles)}).", hint=hint)
         source, target = cells[0].strip(" "), cells[1].strip(" ")

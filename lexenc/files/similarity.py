@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.text import read_lines
+from lexenc.files.text import counted, read_lines
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def read_scored_pairs(path: Path) -> ScoredPairs:
         cells = [cell.strip(" ") for cell in line.split("\t")]
         if len(cells) < 3:
             raise DataError(
-                f"{path}, line {number}: {len(cells)} columns, expected 3 (word, word, score).",
+                f"{path}, line {number}: {counted(len(cells), 'column')}, expected 3 (word, word, score).",
                 hint="Put TABs between the columns.",
             )
         score = _score(cells[2])

@@ -120,6 +120,17 @@ def fold_case(text: str, language: str | None = None) -> str:
     return text.lower()
 
 
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """Write a count with its noun: `1 word`, `1,200 words`.
+
+    Args:
+        number: How many there are.
+        one: The singular.
+        more: The plural, where it is not made with an s.
+    """
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def check_language(code: str, label: str) -> None:
     """Refuse what is no language code; it would silently be folded like English.
 

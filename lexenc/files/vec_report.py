@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class Finding(StrEnum):
-    """A declared policy that a file made use of. The value completes a sentence such as `12 ...`."""
+    """A declared policy that a file made use of. The value completes a sentence such as `12 ...`, in the plural."""
 
     NO_HEADER = "header missing"
     HEADER_COUNT = "header with a wrong number of rows"
@@ -22,6 +23,11 @@ class Finding(StrEnum):
     ZERO = "vectors of zeros kept"
     SPACED = "words with spaces kept"
     NOT_UTF8 = "words that are not UTF-8 kept byte for byte"
+
+
+_PLURAL = re.compile(r"\b(line|row|vector|word)s\b")
+# These are there once, and at the beginning.
+_OF_THE_FILE = (Finding.NO_HEADER, Finding.HEADER_COUNT, Finding.BOM)
 
 
 @dataclass
@@ -49,10 +55,16 @@ class ReadReport:
 
     def sentences(self) -> list[str]:
         """Say it to a person, one sentence per finding."""
-        return [
-            f"{self.source}: {count:,} {finding} (first: line {self.first_lines[finding]})."
-            for finding, count in self.counts.items()
-        ]
+        return [f"{self.source}: {self._said(finding, count)}." for finding, count in self.counts.items()]
+
+    def _said(self, finding: Finding, count: int) -> str:
+        if finding in _OF_THE_FILE:
+            return str(finding)
+        place = f"{'line' if self.form == 'text' else 'row'} {self.first_lines[finding]}"
+        if count == 1:
+            singular = _PLURAL.sub(r"\1", finding, count=1).replace(" are ", " is ")
+            return f"1 {singular} ({place})"
+        return f"{count:,} {finding} (first: {place})"
 
 
 @dataclass

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import DataError
+from lexenc.files.text import counted
 from lexenc.files.vec_numbers import MANY, NUMBER, Cells, parse_cell, parse_many
 from lexenc.files.vec_report import Fault, Finding, ReadReport
 from lexenc.progress import Task
@@ -66,7 +67,10 @@ def parse_line(line: bytes, width: int) -> tuple[bytes, list[float]] | Fault:
     if cells == [b""]:
         return Fault(Finding.BLANK, "nothing on the line")
     if len(cells) < width + 1:
-        return Fault(Finding.WRONG_LENGTH, f"{len(cells)} cells, expected {width + 1} (the word and {width} numbers)")
+        return Fault(
+            Finding.WRONG_LENGTH,
+            f"{counted(len(cells), 'cell')}, expected {width + 1} (the word and {counted(width, 'number')})",
+        )
     values: list[float] = []
     for number, cell in enumerate(cells[-width:], len(cells) - width + 1):
         value = parse_cell(cell)

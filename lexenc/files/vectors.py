@@ -18,7 +18,7 @@ from typing import IO, Literal
 import numpy as np
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import open_bytes, writing
+from lexenc.files.text import counted, open_bytes, writing
 from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, fasttext_vectors_for, read_fasttext, write_rows
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
@@ -223,7 +223,8 @@ def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
     words = text.removesuffix("\n").split("\n") if text else []
     if len(words) != len(matrix):
         raise DataError(
-            f"{folder} has {len(words):,} words and {len(matrix):,} vectors.", hint="Make the folder again."
+            f"{folder} has {counted(len(words), 'word')} and {counted(len(matrix), 'vector')}.",
+            hint="Make the folder again.",
         )
     if not text.isascii():
         for row, word in enumerate(words):

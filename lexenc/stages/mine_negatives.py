@@ -14,6 +14,7 @@ from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
+    counted,
     encode_words,
     language_param,
     lowercase_param,
@@ -80,7 +81,8 @@ def mine(inputs: dict[str, Any], params: MineParams, job: Job) -> Outcome:
     short = sum(each < params.count for each in counts)
     if short:
         job.notices.warn(
-            f"{short:,} of {len(rows):,} pairs have fewer than {params.count} negatives.",
+            f"{short:,} of {counted(len(rows), 'pair')} {'has' if short == 1 else 'have'} fewer than "
+            f"{counted(params.count, 'negative')}.",
             "Loosen the margin or the scores, or give a larger vocabulary.",
         )
     return Outcome({"pairs": len(rows), "negatives": sum(counts), "short_pairs": short})

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from lexenc.errors import DataError, WorkError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.reading import counted
 
 _WORD = re.compile(r"\w+")
 _PERTURB = -6  # M_PERTURB of malloc.h
@@ -49,7 +50,7 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
 
     text = job.out / "text.txt"
     lines, known = _prepare(inputs["text"], text, params)
-    job.notices.say(f"{lines:,} lines, {params.threads} thread{'s' if params.threads > 1 else ''}.")
+    job.notices.say(f"{counted(lines, 'line')}, {counted(params.threads, 'thread')}.")
     try:
         model = _train(text, params, known, derived_seed(job.seed, "fasttext") % (1 << 31))
     except ValueError as error:  # fastText raises it for text without a word that is frequent enough

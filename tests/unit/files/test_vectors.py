@@ -78,15 +78,24 @@ def test_every_tolerated_oddity_is_counted_with_its_first_line(write):
         Finding.NOT_UTF8: (1, 8),
         Finding.HEADER_COUNT: (1, 1),
     }
-    assert f"{vectors.report.source}: 2 lines with a carriage return at the end (first: line 2)." in (
-        vectors.report.sentences()
-    )
+    said = [sentence.removeprefix(f"{vectors.report.source}: ") for sentence in vectors.report.sentences()]
+    assert set(said) == {
+        "byte order mark dropped.",
+        "2 lines with a carriage return at the end (first: line 2).",
+        "1 word with spaces kept (line 3).",
+        "1 row with a repeated word left out (line 4).",
+        "1 blank line left out (line 5).",
+        "1 line without a word left out (line 6).",
+        "1 vector of zeros kept (line 7).",
+        "1 word that is not UTF-8 kept byte for byte (line 8).",
+        "header with a wrong number of rows.",
+    }
 
 
 @pytest.mark.parametrize(
     ("line", "finding", "text"),
     [
-        (b"w 1", Finding.WRONG_LENGTH, "2 cells, expected 3"),
+        (b"w 1", Finding.WRONG_LENGTH, "2 cells, expected 3 (the word and 2 numbers)"),
         (b"w 1 nan", Finding.NON_FINITE, "cell 3 is 'nan', not a finite number"),
         (b"w 1e39 1", Finding.NON_FINITE, "cell 2 is '1e39'"),
         (b"w x 1", Finding.NOT_A_NUMBER, "cell 2 is 'x', not a number"),
