@@ -64,6 +64,9 @@ class View:
                 print_json(one)
         else:
             for table in tables:
+                if not sys.stdout.isatty():
+                    # Bare lines suit the next program; the convention behind the numbers still reaches the person.
+                    self.say(f"{table.title}: {table.note}" if table.note else table.title)
                 show_table(table)
 
 

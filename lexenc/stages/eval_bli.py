@@ -124,7 +124,7 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
     headline = results[0][0]
     flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
     tables = [_sweep_table(results, inputs)] if len(results) > 1 else []
-    tables += [_convention_table(results[0], f"lambda {headline['lambda']:g}" if len(results) > 1 else "")]
+    tables += [_convention_table(results[0], sweep=len(results) > 1)]
     summary = {"queries": headline["queries"], "precision_at_1": headline["precision_at_1"]}
     if len(results) > 1:
         summary["best_precision_at_1"] = max(own[0]["precision_at_1"] for own in results)
@@ -290,16 +290,16 @@ def _score_system(system: _System, questions: Questions, params: EvalBliParams, 
     return objects
 
 
+_SPACES = {"vocabulary": "whole target vocabulary", "test": "test targets only"}
 _POLICIES = {"in vocabulary": "left out", "all lines": "counted wrong"}
 
 
 def _shared_keys(system: _System, questions: Questions, params: EvalBliParams, job: Job) -> dict[str, Any]:
-    space = "whole target vocabulary" if params.candidates == "vocabulary" else "test targets only"
     keys: dict[str, Any] = {"task": "bli", "retrieval": params.retrieval, "direction": params.direction}
     if system.weight is not None:
         keys["lambda"] = system.weight
     return keys | {
-        "search_space": space,
+        "search_space": _SPACES[params.candidates],
         "search_space_words": len(system.target_words),
         "gold": "any translation counts",
         "ties": _TIES,
@@ -376,7 +376,7 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def _convention_table(objects: list[dict[str, Any]], title: str) -> Table:
+def _convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
     columns = ["convention", "queries", "P@1", "95 % interval", "P@5", "P@10", "MRR", "MAP"]
     rows = []
     for each in objects:
@@ -402,11 +402,21 @@ def _convention_table(objects: list[dict[str, Any]], title: str) -> Table:
         )
     head = objects[0]
     note = (
-        f"{head['retrieval']}, {head['direction']}, {head['search_space']} ({head['search_space_words']:,} words), "
-        f"coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}. Words without vectors "
-        "are left out; in 'all lines' they are wrong."
+        f"{_setting(head)}, coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}. "
+        "Words without vectors are left out; in 'all lines' they are wrong."
     )
-    return Table(f"Word translation {title}".strip(), columns, rows, note)
+    title = f"Word translation at lambda {head['lambda']:g}, the headline" if sweep else "Word translation"
+    return Table(title, columns, rows, note)
+
+
+def _setting(head: dict[str, Any]) -> str:
+    """Say how answers were found: ranking, which column asks, and what there was to choose from."""
+    asks, answers = head["direction"].split("-")
+    space = f"the whole {answers} vocabulary ({counted(head['search_space_words'], 'word')})"
+    if head["search_space"] == _SPACES["test"]:
+        words = counted(head["search_space_words"], f"{answers} word")
+        space = f"the {words} of the test dictionary only (--candidates test, far easier)"
+    return f"{head['retrieval']}, {head['direction']} (the {asks} column asks), candidates: {space}"
 
 
 def _sweep_table(results: list[list[dict[str, Any]]], inputs: dict[str, Any]) -> Table:
@@ -421,7 +431,13 @@ def _sweep_table(results: list[list[dict[str, Any]]], inputs: dict[str, Any]) ->
         ["95 % to", *(f"{100 * head['precision_at_1_high']:.1f}" for head in heads)],
     ]
     head = heads[0]
-    note = f"P@1 x 100, {head['retrieval']}, per source word, {head['queries']} queries with vectors on both sides."
+    queries = counted(head["queries"], "query", "queries")
+    origin = "the folder of the test dictionary" if inputs["dictionary"].parent.name else "the test dictionary"
+    note = (
+        f"Row '{name}' ({origin}): P@1 x 100 for every lambda, from 0 (the static vectors alone) to 1 (the encoder "
+        "alone); below it the ends of its 95 % bootstrap interval. "
+        f"{_setting(head)}, {queries} (words that ask, with vectors on both sides)."
+    )
     return Table("Word translation over lambda", ["pair \\ lambda", *names], rows, note)
 
 

@@ -60,6 +60,23 @@ def test_quiet_keeps_results_and_drops_remarks(words, lexenc):
     assert shown.stderr == ""
 
 
+def test_through_a_pipe_the_conventions_go_to_standard_error(words, lexenc):
+    shown = lexenc(*words("eval bli"), "--direction", "target-source", "--candidates", "test")
+    (told,) = [line for line in shown.stderr.splitlines() if line.startswith("Word translation: nearest, ")]
+    assert "target-source (the target column asks)" in told
+    assert "candidates: the 12 source words of the test dictionary only (--candidates test, far easier)" in told
+    assert "coverage 100.0 %" in told
+    assert "Word translation" not in shown.stdout
+    assert "the whole target vocabulary (40 words)" in lexenc(*words("eval bli")).stderr
+    assert "Word translation" not in lexenc(*words("eval bli"), "--json").stderr
+
+
+def test_tables_of_a_sweep_say_what_they_hold(words, world, lexenc):
+    told = lexenc(*words("sweep")).stderr
+    assert f"Word translation over lambda: Row '{world.name}' (the folder of the test dictionary): P@1 x 100" in told
+    assert "Word translation at lambda 0, the headline: nearest, source-target (the source column asks)" in told
+
+
 KEYS = {
     "task", "retrieval", "direction", "search_space", "search_space_words", "gold", "ties", "seed", "coverage",
     "query_unit", "out_of_vocabulary", "queries", "precision_at_1", "precision_at_5", "precision_at_10",
