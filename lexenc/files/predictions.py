@@ -47,13 +47,11 @@ def read_predictions(path: Path) -> list[Prediction]:
     """Read predictions from a file, or from the folder of an evaluation.
 
     Raises:
-        DataError: If there are none, or a line is not a prediction.
+        DataError: If there are none or several files of them, or a line is not a prediction.
     """
-    place = path / NAME if path.is_dir() else path
+    place = _only_file(path) if path.is_dir() else path
     if not place.is_file():
-        raise DataError(
-            f"{path} holds no {NAME}.", hint="Evaluate with --out FOLDER, and give that folder or a file of it."
-        )
+        raise DataError(f"There is no file {place}.", hint="Evaluate with --out FOLDER, and give that folder.")
     rows = []
     for number, body in json_lines(place):
         try:
@@ -65,3 +63,20 @@ def read_predictions(path: Path) -> list[Prediction]:
     if not rows:
         raise DataError(f"{place} is empty.", hint="Evaluate again with --out.")
     return rows
+
+
+def _only_file(folder: Path) -> Path:
+    """Give the predictions in a folder; a sweep over one lambda names them after it."""
+    if (folder / NAME).is_file():
+        return folder / NAME
+    found = sorted(folder.glob("predictions-*.jsonl"))
+    if not found:
+        raise DataError(
+            f"{folder} holds no {NAME}.", hint="Evaluate with --out FOLDER, and give that folder or a file of it."
+        )
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} holds predictions of {len(found)} lambdas.",
+            hint=f"Give one of: {', '.join(str(each) for each in found)}.",
+        )
+    return found[0]

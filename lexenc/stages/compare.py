@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lexenc.errors import DataError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.reading import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,9 @@ def _matched(
     sources = {row.source for row in first}
     if sources != set(known):
         only = len(sources ^ set(known))
+        words = f"{counted(only, 'source word')} {'is' if only == 1 else 'are'} in one of them only"
         raise DataError(
-            f"The evaluations asked different questions ({only:,} source words are in one of them only).",
+            f"The evaluations asked different questions ({words}).",
             hint="Evaluate both with the same test dictionary and the same --lowercase.",
         )
     for row in first:
@@ -112,7 +114,9 @@ def _table(result: dict[str, Any], inputs: dict[str, Any]) -> Table:
         ["p value (two-sided)", f"{result['p_value']:.4f}"],
         ["difference shown", answer],
     ]
-    note = f"{result['count']:,} questions ({result['questions']}), paired bootstrap, {result['draws']:,} draws."
+    note = (
+        f"{counted(result['count'], 'question')} ({result['questions']}), paired bootstrap, {result['draws']:,} draws."
+    )
     return Table(f"{result['metric'].replace('_', ' ')} (x100)", ["what", "value"], rows, note)
 
 
@@ -121,7 +125,9 @@ COMPARE = Stage(
     version=1,
     summary="Compare two evaluations of the same questions by paired bootstrap.",
     inputs={
-        "first": Input("Predictions: a folder or file that eval bli --out wrote.", positional=True),
+        "first": Input(
+            "Predictions: a folder that eval bli --out wrote, or a file of it (one lambda of a sweep).", positional=True
+        ),
         "second": Input("The other system's.", positional=True),
     },
     params=CompareParams,

@@ -457,7 +457,7 @@ EVAL_BLI = Stage(
     },
     params=EvalBliParams,
     run=eval_bli,
-    makes="predictions.jsonl for lexenc compare, and the scores in manifest.json.",
+    makes="predictions.jsonl (predictions-LAMBDA.jsonl in a sweep) for lexenc compare, and scores in manifest.json.",
     examples=(
         ("lexenc eval bli --vectors runs/blended --dictionary test.tsv --retrieval csls --json", ""),
         (

@@ -219,6 +219,8 @@ def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, ma
     assert back["difference"] == -found["difference"]
     other = stage("eval bli", tmp_path / "other", vectors=mapped.out,
                   dictionary=pairs_file(tmp_path / "t.tsv", [("dog", "hund")]))  # fmt: skip
+    alone = stage("compare", params={"draws": 100}, first=other.out, second=other.out)
+    assert alone.manifest.tables[0]["note"].startswith("1 question (covered)")
     with pytest.raises(DataError, match="different questions"):
         stage("compare", first=good.out, second=other.out)
 

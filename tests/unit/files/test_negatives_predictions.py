@@ -89,6 +89,18 @@ def test_predictions_faults_name_the_line(tmp_path, line):
         read_predictions(path)
 
 
+def test_predictions_of_a_sweep_are_found_where_there_is_one_file(tmp_path):
+    write_predictions(tmp_path / "predictions-0.5.jsonl", ANSWERS)
+    assert read_predictions(tmp_path) == ANSWERS
+    write_predictions(tmp_path / "predictions-0.3.jsonl", ANSWERS)
+    with pytest.raises(DataError, match="predictions of 2 lambdas") as caught:
+        read_predictions(tmp_path)
+    names = [str(tmp_path / f"predictions-{weight}.jsonl") for weight in (0.3, 0.5)]
+    assert caught.value.hint == f"Give one of: {', '.join(names)}."
+    write_predictions(tmp_path / "predictions.jsonl", ANSWERS[:1])
+    assert read_predictions(tmp_path) == ANSWERS[:1]
+
+
 def test_predictions_missing_or_empty(tmp_path):
     with pytest.raises(DataError, match=r"predictions\.jsonl"):
         read_predictions(tmp_path)
