@@ -173,7 +173,7 @@ def write_rows(stream: IO[bytes], words: Sequence[str], matrix: Floats) -> None:
             if not raw or b" " in raw or b"\n" in raw:
                 raise DataError(
                     f"'{word}' cannot be written as word2vec binary: words there have no spaces and are not empty.",
-                    hint="Write a .vec file instead.",
+                    hint="Replace the spaces by underscores, or leave the word out.",
                 )
             rows += (raw, b" ", vector.tobytes())
         stream.write(b"".join(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from lexenc.errors import DataError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.reading import counted, tell_findings
 
 if TYPE_CHECKING:
     from lexenc.files.vectors import Vectors
+
+# Where some program in C or Python ends a word; a line feed cannot be in one.
+_SPACE = re.compile(r"[ \t\r\v\f]")
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,87 @@ class ExportParams:
         "vec",
         "vec: fastText text with a header (VecMap, MUSE, gensim); word2vec: binary; glove: text without a header.",
     )
+    phrases: Literal["underscore", "keep", "drop"] = param(
+        "underscore",
+        "Words with spaces, at which other programs end a word: underscore: new_york; keep: as they are, which "
+        "lexenc alone reads; drop: left out.",
+    )
 
 
 def export(inputs: dict[str, Any], params: ExportParams, job: Job) -> Outcome:
     """Write vectors, or both languages of a shared space."""
-    written = [_write(job.out, name, vectors, params.format) for name, vectors in _sets(inputs["vectors"]).items()]
-    return Outcome({"files": len(written), "words": sum(written)})
+    from lexenc.files.vectors import Finding
+
+    files = words = phrases = 0
+    for name, vectors in _sets(inputs["vectors"]).items():
+        vectors.report.counts.pop(Finding.SPACED, None)  # what becomes of them is said below
+        tell_findings(vectors, job)
+        spaced = [row for row, word in enumerate(vectors.words) if _SPACE.search(word)]
+        if spaced:
+            vectors = _without_spaces(vectors, spaced, params.phrases, job)
+        words += _write(job.out, name, vectors, params.format)
+        files, phrases = files + 1, phrases + len(spaced)
+    return Outcome({"files": files, "words": words, "phrases": phrases})
+
+
+def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job) -> Vectors:
+    """Do what was asked for with words that hold spaces, and say how many there are.
+
+    Args:
+        vectors: What is to be written.
+        spaced: Rows of such words.
+        phrases: `underscore`, `keep` or `drop`.
+        job: For the remark.
+
+    Raises:
+        DataError: If no word would be left.
+    """
+    import numpy as np
+
+    from lexenc.files.vectors import Vectors as Made
+
+    names = vectors.report.source
+    holding = f"{names}: {len(spaced):,} of {counted(len(vectors.words), 'word')} with spaces"
+    if phrases == "keep":
+        hint = "Other programs take what follows a space for a number: use --phrases underscore or drop for them."
+        job.notices.warn(f"{holding}, written as read.", hint)
+        return vectors
+    words, lost = _underscored(vectors.words, spaced) if phrases == "underscore" else (vectors.words, set(spaced))
+    if phrases == "underscore":
+        repeats = f" ({len(lost):,} left out, as there is such a word already)" if lost else ""
+        example = vectors.words[spaced[0]]
+        job.notices.warn(
+            f"{holding}, written with underscores{repeats}.",
+            f"Other programs end a word at a space. '{example}' is now '{_SPACE.sub('_', example)}'; "
+            "--phrases drop leaves such words out.",
+        )
+    else:
+        job.notices.say(f"{holding}, left out.")
+    kept = [row for row in range(len(words)) if row not in lost]
+    if not kept:
+        raise DataError(f"{names} holds nothing but words with spaces.", hint="Use --phrases underscore.")
+    matrix = vectors.matrix if not lost else np.ascontiguousarray(vectors.matrix[kept])
+    return Made([words[row] for row in kept], matrix, vectors.report)
+
+
+def _underscored(words: list[str], spaced: list[int]) -> tuple[list[str], set[int]]:
+    """Put underscores in place of spaces.
+
+    Args:
+        words: All words.
+        spaced: Rows of those with spaces.
+
+    Returns:
+        The new words, and the rows of those that would repeat another.
+    """
+    made, taken, lost = list(words), set(words), set()
+    for row in spaced:
+        word = _SPACE.sub("_", words[row])
+        if word in taken:
+            lost.add(row)
+        taken.add(word)
+        made[row] = word
+    return made, lost
 
 
 def _sets(path: Path) -> dict[str, Vectors]:

@@ -231,3 +231,44 @@ def test_export_of_encodings(stage, static, world, tmp_path):
     assert made.files == {"vectors.vec", "manifest.json"}
     back = stage("export", tmp_path / "bin", {"format": "word2vec"}, vectors=made.out / "vectors.vec")
     assert back.files == {"vectors.bin", "manifest.json"}
+
+
+PHRASES = "5 2\nhouse 1 0\nnew york 0 1\nnew_york 1 1\ncity of light 2 1\nriver\tbed 1 2\n"
+
+
+def export_phrases(stage, tmp_path, **params):
+    (tmp_path / "phrases.vec").write_text(PHRASES)
+    made = stage("export", tmp_path / "out", params, vectors=tmp_path / "phrases.vec")
+    return made, (made.out / "vectors.vec").read_text().splitlines()
+
+
+def test_exported_phrases_have_underscores_so_that_other_programs_open_them(stage, tmp_path):
+    made, lines = export_phrases(stage, tmp_path)
+    assert lines == ["4 2", "house 1 0", "new_york 1 1", "city_of_light 2 1", "river_bed 1 2"]
+    assert made.manifest.summary == {"files": 1, "words": 4, "phrases": 3}
+    (warning,) = made.warnings
+    assert "3 of 5 words with spaces, written with underscores (1 left out" in warning
+    assert all(len(line.split()) == 3 for line in lines[1:])
+
+
+def test_exported_phrases_can_be_kept_or_dropped(stage, tmp_path):
+    _, lines = export_phrases(stage, tmp_path, phrases="drop")
+    assert lines == ["2 2", "house 1 0", "new_york 1 1"]
+    (tmp_path / "keep").mkdir()
+    made, lines = export_phrases(stage, tmp_path / "keep", phrases="keep")
+    assert "city of light 2 1" in lines
+    assert any("3 of 5 words with spaces, written as read." in each for each in made.warnings)
+
+
+def test_export_of_phrases_alone(stage, tmp_path):
+    (tmp_path / "x.vec").write_text("1 2\nnew york 0 1\n")
+    with pytest.raises(DataError, match="nothing but words with spaces"):
+        stage("export", tmp_path / "out", {"phrases": "drop"}, vectors=tmp_path / "x.vec")
+    made = stage("export", tmp_path / "bin", {"format": "word2vec"}, vectors=tmp_path / "x.vec")
+    assert (made.out / "vectors.bin").read_bytes().startswith(b"1 2\nnew_york ")
+
+
+def test_export_tells_what_the_file_read_was_like(stage, tmp_path):
+    (tmp_path / "x.vec").write_text("3 2\nhouse 0 1\nhouse 1 1\ntree 1 0\n")
+    made = stage("export", tmp_path / "out", vectors=tmp_path / "x.vec")
+    assert made.warnings == [f"{tmp_path / 'x.vec'}: 1 row with a repeated word left out (line 3)."]
