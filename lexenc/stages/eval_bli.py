@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import ConfigError, DataError
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.blending import encode_to_file, learn_projection
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
-    counted,
     coverage_advice,
     encode_words,
     fold_vectors,

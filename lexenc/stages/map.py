@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import ConfigError, unknown_name
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
-    counted,
     fold_vectors,
     language_param,
     lowercase_param,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
-from lexenc.files.text import fold_case
+from lexenc.files.text import counted, fold_case
 from lexenc.parameters import param
 from lexenc.stage import Job
 
@@ -107,11 +107,6 @@ def rows_of(pairs: Pairs, source: Sequence[str], target: Sequence[str]) -> Rows:
     )
 
 
-def counted(number: int, one: str, more: str | None = None) -> str:
-    """Write a number with its noun: `1 word`, `2,000 words`."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
 def usable_rows(
     pairs: Pairs,
     source: Sequence[str],
@@ -142,8 +137,10 @@ def usable_rows(
     if not rows.kept:
         raise uncovered("dictionary pair", total, pairs, advice)
     if lost:
-        write_pairs(job.out / "missing.tsv", rows.missing)
-        listed = f" {'It is' if lost == 1 else 'They are'} listed in missing.tsv of the result."
+        listed = ""
+        if job.kept:
+            write_pairs(job.out / "missing.tsv", rows.missing)
+            listed = f" {'It is' if lost == 1 else 'They are'} listed in missing.tsv of the result."
         if 2 * lost > total:
             hint = advice or f"The others are left out.{listed}"
             job.notices.warn(low_coverage("dictionary pair", len(rows.kept), total), hint)
@@ -151,7 +148,7 @@ def usable_rows(
             words = "has a word without a vector and is" if lost == 1 else "have a word without a vector and are"
             job.notices.warn(
                 f"{lost:,} of {counted(total, 'dictionary pair')} {words} left out ({100 * lost / total:.0f} %).",
-                listed.strip(),
+                listed.strip() or "Pairs without vectors teach nothing.",
             )
     return rows
 

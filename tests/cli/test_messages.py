@@ -213,6 +213,17 @@ def test_low_coverage_of_target_source_looks_at_the_columns_of_the_file(world, m
     assert "The columns look swapped: the other way round 2 of 3 pairs" in shown.stderr
 
 
+def test_missing_tsv_is_named_only_where_it_stays(world, mapped, static, lexenc, tmp_path):
+    train = written(tmp_path / "train.tsv", (world / "train.tsv").read_bytes() + b"xx\tyy\n")
+    files = ["--vectors", mapped, "--encoder", static, "--train-dictionary", train, "--dictionary", world / "test.tsv"]
+    printed, kept = lexenc("eval", "bli", *files), lexenc("eval", "bli", *files, "--out", tmp_path / "out")
+    wanted = "1 of 29 dictionary pairs has a word without a vector and is left out (3 %)."
+    assert wanted in printed.stderr
+    assert "missing.tsv" not in printed.stderr
+    assert "hint:  It is listed in missing.tsv of the result." in kept.stderr
+    assert (tmp_path / "out" / "missing.tsv").is_file()
+
+
 def test_poor_dictionary_is_announced(world, lexenc, tmp_path):
     pairs = written(tmp_path / "pairs.tsv", "dog\thund\ncat\tkatze\ntree\tbaum\n")
     shown = lexenc("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
