@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def read_vocabulary(
         elif limit is None or len(table) < limit:
             table[word] = amount
     return Vocabulary(list(table), list(table.values()) if counted else None, repeated)
+
+
+def all_counted(lines: Sequence[str]) -> bool:
+    """Tell whether lines look like `word count`; a single one says nothing."""
+    lines = [line for line in lines if line.strip(" \t")]
+    return len(lines) > 1 and all(_COUNTED.match(line.strip(" \t")) for line in lines)
 
 
 def _list_in(folder: Path) -> Path:

@@ -18,7 +18,7 @@ class EncodeParams:
 
     pooling: PoolingChoice = param("auto", POOLING)
     max_length: int | None = param(None, "Longest input in tokens; the rest is cut off.", ge=1)
-    counts: bool = param(False, "The lines are 'word count'; the count is dropped.")
+    counts: bool = param(False, "The lines are 'word count': drop the count and repeated words.")
     token_budget: int = param(1536, "Tokens in one pass.", ge=1, affects_result=False)
 
 
@@ -29,7 +29,7 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
     from lexenc.encoders.encode import encode_texts
     from lexenc.files.text import write_lines
 
-    texts = _texts(inputs["words"], params.counts)
+    texts = _texts(inputs["words"], params.counts, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
     # A memory map keeps the memory constant however many lines there are.
     vectors = np.lib.format.open_memmap(
@@ -41,14 +41,27 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
     return Outcome({"texts": len(texts), "dimensions": encoder.dimensions})
 
 
-def _texts(path: Path, counts: bool) -> list[str]:
+def _texts(path: Path, counts: bool, job: Job) -> list[str]:
     """Read the lines; an empty line is an empty text, so that rows and lines stay the same."""
     from lexenc.files.text import read_lines
-    from lexenc.files.vocabularies import read_vocabulary
+    from lexenc.files.vocabularies import all_counted, read_vocabulary
 
-    texts = read_vocabulary(path).words if counts else [line for _, line in read_lines(path)]
+    if counts:
+        vocabulary = read_vocabulary(path)
+        if vocabulary.counts is None:
+            raise DataError(
+                f"--counts, but not every line of {path} ends with a number.",
+                hint="Leave --counts out, or give 'word count' lines.",
+            )
+        return vocabulary.words
+    texts = [line for _, line in read_lines(path)]
     if not texts:
         raise DataError(f"{path} holds no lines.", hint="One word, phrase or sentence per line.")
+    if all_counted(texts):
+        job.notices.warn(
+            f"Every line ends with a number, which is encoded as part of its text ('{texts[0]}').",
+            "If they are counts, add --counts: it drops them.",
+        )
     return texts
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lexenc.artifact import read_manifest
+from lexenc.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -238,3 +239,26 @@ def test_train_static_depends_on_its_seed_only(stage, world, tmp_path, subwords,
     assert (matrix == vectors("b", 1).matrix()).all()
     assert not (matrix == vectors("c", 2).matrix()).all()
     assert read_manifest(first.out).summary["lines"] == 2000
+
+
+def test_encode_warns_where_lines_look_like_words_with_counts(stage, static, tmp_path):
+    (tmp_path / "words.txt").write_text("haus 12\nroute 66\t3\n\nhaus 1\n")
+    inputs = {"words": tmp_path / "words.txt", "encoder": static}
+    made = stage("encode", tmp_path / "whole", **inputs)
+    assert made.words() == ["haus 12", "route 66\t3", "", "haus 1"]
+    assert made.warnings == ["Every line ends with a number, which is encoded as part of its text ('haus 12')."]
+    bare = stage("encode", tmp_path / "bare", {"counts": True}, **inputs)
+    assert (bare.words(), bare.warnings) == (["haus", "route 66"], [])
+
+
+@pytest.mark.parametrize("text", ["route 66\n", "haus\nroute 66\n", "12\n13\n"])
+def test_encode_does_not_take_every_number_for_a_count(stage, static, tmp_path, text):
+    (tmp_path / "words.txt").write_text(text)
+    made = stage("encode", tmp_path / "out", words=tmp_path / "words.txt", encoder=static)
+    assert (made.words(), made.warnings) == (text.splitlines(), [])
+
+
+def test_encode_refuses_counts_where_there_are_none(stage, static, tmp_path):
+    (tmp_path / "words.txt").write_text("haus 3\nroute\n")
+    with pytest.raises(DataError, match=r"not every line of .*words\.txt ends with a number"):
+        stage("encode", tmp_path / "out", {"counts": True}, words=tmp_path / "words.txt", encoder=static)
