@@ -22,6 +22,7 @@ from lexenc.errors import ConfigError, ExitCode
 from lexenc.parameters import default_of, parameters, rule_of, without_none
 from lexenc.planning import Plan, plan_stage, run_plan
 from lexenc.stage import Input, Stage, Table
+from lexenc.stages import STAGES
 
 from .ui import View, print_json
 
@@ -310,11 +311,27 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
 
 
 def _next_step(plan: Plan) -> str:
-    """Fill in the result folder and the inputs as the user named them."""
+    """Fill in the result folder and the inputs as the user named them, and go on with the same case."""
     line = (plan.stage.next_step or "").replace("{out}", shlex.quote(str(plan.out)))
     for name, many in plan.records.items():
         line = line.replace(f"{{{name}}}", shlex.quote(many[0].given))
+    following = _stage_of(line)
+    own, known = parameters(plan.stage.params), parameters(following.params) if following else {}
+    for name in ("lowercase", "source_language", "target_language"):
+        value = getattr(plan.params, name, None)
+        if value and name in known and value != default_of(own[name][0]):
+            line += f" {option_name(name)}" + ("" if value is True else f" {shlex.quote(value)}")
     return line
+
+
+def _stage_of(line: str) -> Stage | None:
+    """Give the stage that a command line runs, if it runs one; the commands of a group are two words."""
+    words = shlex.split(line)[1:3]
+    for name in (" ".join(words), *words[:1]):
+        if name in STAGES:
+            stage: Stage = STAGES[name]
+            return stage
+    return None
 
 
 def shown_summary(summary: Mapping[str, Any]) -> str:
