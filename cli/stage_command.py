@@ -304,7 +304,8 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
         view.say(f"{plan.stage.name}: unchanged since {manifest.created[:10]}, reused ({plan.out})")
     elif plan.out is not None:
         view.say(f"{plan.stage.name}: {shown_summary(manifest.summary)}{plan.out} ({manifest.seconds:.1f} s)")
-    results = manifest.results or [manifest.summary]
+    place = None if plan.out is None else str(plan.out)
+    results = manifest.results or [{"stage": plan.stage.name, "out": place, **manifest.summary}]
     view.results(results, [Table(**table) for table in manifest.tables])
     if plan.stage.next_step and plan.out is not None and not view.json:
         view.say("next: " + _next_step(plan))
