@@ -111,6 +111,16 @@ def test_words_without_static_vectors_are_counted(stage, mapped, static, world, 
     assert dropped.words("source") == mapped.words("source")
 
 
+def test_blending_twice_warns_with_the_weight_that_comes_of_it(stage, mapped, static, world, tmp_path):
+    inputs = {"encoder": static, "dictionary": world / "train.tsv"}
+    once = stage("interpolate", tmp_path / "once", {"lambda": 0.3}, vectors=mapped.out, **inputs)
+    assert once.warnings == []
+    twice = stage("interpolate", tmp_path / "twice", {"lambda": 0.5}, vectors=once.out, **inputs)
+    (warning,) = twice.warnings
+    assert "is blended already, with lambda 0.3" in warning
+    assert "static vectors weigh about 0.35, encodings 0.65." in warning
+
+
 # ---------------------------------------------------------------- eval bli
 
 
