@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +107,26 @@ def _usage(error: typer.TyperException, words: list[str]) -> tuple[str, str]:
         text = text.replace(theirs, ours)
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "lexenc"
+    hint = f"See: {path} --help"
     for mark in (" Did you mean", " (Possible options:"):
         if mark in text:
-            head, tail = text.split(mark, 1)
-            return head.rstrip(".") + ".", (mark.strip(" (") + tail).rstrip(")")
-    return text.rstrip(".") + ".", f"See: {path} --help"
+            text, tail = text.split(mark, 1)
+            hint = (mark.strip(" (") + tail).rstrip(")")
+    return text.rstrip(".") + ".", _nameless(error) or hint
+
+
+def _nameless(error: typer.TyperException) -> str | None:
+    """Say that an argument needs no option name, to somebody who gave it one and meant no other option."""
+    possibilities, context = getattr(error, "possibilities", None), getattr(error, "ctx", None)
+    if possibilities is None or context is None:
+        return None
+    names = [each.name for each in context.command.params if each.param_type_name == "argument"]
+    typed = getattr(error, "option_name", "").strip("-").replace("-", "_")
+    close = get_close_matches(typed, [each.strip("-").replace("-", "_") for each in possibilities])
+    if not names or (close and typed not in names):
+        return None
+    shown, verb = [name.upper() for name in names], "is" if len(names) == 1 else "are"
+    return f"{' and '.join(shown)} {verb} given without an option name: {context.command_path} {' '.join(shown)}"
 
 
 _WRONG_PATH = (
