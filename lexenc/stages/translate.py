@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import DataError
 from lexenc.stage import Job
+from lexenc.stages.interpolate import maker_of
 from lexenc.stages.reading import open_encoder
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from lexenc.encoders.base import Encoder, Pooling
     from lexenc.lexical.translation import Answer
     from lexenc.search.retrieval import Criterion
 
@@ -60,7 +62,7 @@ class Translator:
         self._correction = fit_correction(
             self._unit[answers], self._unit[asks], criterion=retrieval, device=job.device.name, progress=job.progress
         )
-        self._encoder = open_encoder(encoder, "auto", job) if encoder is not None else None
+        self._encoder = _encoder_of(folder, encoder, job) if encoder is not None else None
         size = space.source.matrix.shape[1]
         if self._encoder is not None and self._encoder.dimensions != size:
             raise DataError(
@@ -120,3 +122,27 @@ class Translator:
         if self._encoder is None:
             return []
         return normalise(encode_words(self._encoder, words, self._job), ["unit"])[0]
+
+
+def _encoder_of(folder: Path, encoder: Path, job: Job) -> Encoder:
+    """Load an encoder as the space was blended with it, and warn where it was blended with another or none."""
+    from lexenc.artifact import DigestStore
+
+    maker = maker_of(folder)
+    pooling: Pooling = "auto"
+    if maker is not None and maker.stage == "interpolate":
+        pooling = maker.params["pooling"]
+        (own,) = maker.inputs["encoder"]
+        if DigestStore.default().of(encoder) != own.sha256:
+            job.notices.warn(
+                f"{folder} was blended with another encoder than {encoder}: {own.given}. Answers to words that the "
+                "space does not hold mean little.",
+                f"Use --encoder {own.given}, or blend again with lexenc interpolate.",
+            )
+    elif maker is not None:
+        job.notices.warn(
+            f"{folder} was made by {maker.stage} and is not blended with an encoder. Answers to words that it does not "
+            "hold mean little.",
+            "Blend it first: lexenc interpolate.",
+        )
+    return open_encoder(encoder, pooling, job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -85,6 +86,37 @@ def test_encoder_answers_for_unknown_words(blended, tuned, lexenc):
     shown = lexenc("translate", "--vectors", blended, "--encoder", tuned, "--top", 2, stdin="doghouse\n")
     assert [row[:2] for row in rows(shown)] == [["doghouse", "1"], ["doghouse", "2"]]
     assert "warning" not in shown.stderr
+
+
+def test_encoder_that_the_space_was_not_blended_with(blended, tuned, static, lexenc):
+    shown = lexenc("translate", "--vectors", blended, "--encoder", static, "--top", 1, stdin="doghouse\n")
+    assert len(shown.lines) == 1
+    assert f"was blended with another encoder than {static}: {tuned}" in shown.stderr
+    assert f"hint:  Use --encoder {tuned}" in shown.stderr
+
+
+def test_encoder_for_a_space_without_any(world, lexenc, tmp_path):
+    lexenc("new-encoder", "--text", world / "text.tsv", "--dimensions", 8, "--vocabulary-size", 200,
+           "--out", tmp_path / "small")  # fmt: skip
+    files = ["--source", world / "en.vec", "--target", world / "de.vec", "--dictionary", world / "train.tsv"]
+    lexenc("map", *files, "--out", tmp_path / "mapped")
+    shown = lexenc("translate", "--vectors", tmp_path / "mapped", "--encoder", tmp_path / "small", stdin="doghouse\n")
+    assert "was made by map and is not blended with an encoder" in shown.stderr
+
+
+def test_encoder_is_pooled_as_in_the_blend(world, mapped, transformer, lexenc, tmp_path):
+    """A word encoded anew is where a blend of weight 1 has it."""
+    encoder = tmp_path / "encoder"
+    shutil.copytree(transformer, encoder)
+    settings = (encoder / "1_Pooling" / "config.json").read_text()
+    (encoder / "1_Pooling" / "config.json").write_text(settings.replace('"mean"', '"cls"'))
+    files = ["--vectors", mapped, "--encoder", encoder, "--dictionary", world / "train.tsv", "--pooling", "mean"]
+    out = tmp_path / "blended"
+    lexenc("interpolate", *files, "--lambda", 1, "--out", out)
+    words = (out / "source" / "words.txt").read_text(encoding="utf-8")
+    (out / "source" / "words.txt").write_text(words.replace("house\n", "qqq\n", 1), encoding="utf-8")
+    asked = ["--vectors", out, "--encoder", encoder, "--to", "source", "--top", 1]
+    assert rows(lexenc("translate", *asked, stdin="house\n"))[0][2:] == ["qqq", "1.0000"]
 
 
 def test_encoder_of_other_dimensions(mapped, tuned, fails):
