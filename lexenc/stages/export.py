@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import DataError
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import counted, tell_findings
+from lexenc.stages.reading import tell_findings
 
 if TYPE_CHECKING:
     from lexenc.files.vectors import Vectors

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import ConfigError
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
-    counted,
     encode_words,
     language_param,
     lowercase_param,

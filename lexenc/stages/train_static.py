@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lexenc.errors import DataError, WorkError
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import counted
 
 _WORD = re.compile(r"\w+")
 _PERTURB = -6  # M_PERTURB of malloc.h
