@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from lexenc.errors import ConfigError, WorkError, unknown_name
-from lexenc.resources import BUNDLED_ENCODERS, bundled_folder
+from lexenc.errors import ConfigError, WorkError
+from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?\Z")
 # What a model may bring along: never code, never pickles.
@@ -43,13 +44,42 @@ def locate_encoder(name: str) -> Located:
         return Located(path, None)
     if path.is_file():
         raise ConfigError(f"The encoder {name} is a file, expected a folder or a name.", hint="Give the folder.")
-    if name in BUNDLED_ENCODERS:
-        return Located(bundled_folder(name), None)
-    # One typo away from a bundled name is far likelier than a model of that name; so is a path that is not there.
-    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or not _HUB_NAME.match(name)
-    if looks_like_path:
-        raise ConfigError(f"The encoder is not there: {name}", hint="Check the path, or use a hub name or 'mini'.")
+    if name.removeprefix(PREFIX) in BUNDLED_ENCODERS:
+        return Located(bundled_folder(name.removeprefix(PREFIX)), None)
+    if _looks_like_path(name):
+        raise _not_there(name)
     return _from_hub(name)
+
+
+def _looks_like_path(name: str) -> bool:
+    """Tell whether the user meant a folder: by its form, or by a folder here that it begins with."""
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or not _HUB_NAME.match(name):
+        return True
+    return "/" in name and Path(name).parent.is_dir()
+
+
+def _not_there(name: str) -> ConfigError:
+    meant = _meant(name)
+    hint = f"Did you mean '{meant}'?" if meant else "Check the path, or use a hub name or 'mini'."
+    return ConfigError(f"The encoder is not there: {name}", hint=hint)
+
+
+def _meant(name: str) -> Path | None:
+    """Give the folder that a path with typos was probably meant for, if there is one."""
+    path = Path(name)
+    place = Path(path.anchor)
+    for part in path.parts[1 if path.anchor else 0 :]:
+        if (place / part).is_dir():
+            place /= part
+            continue
+        try:
+            close = get_close_matches(part, (each.name for each in place.iterdir() if each.is_dir()), n=1)
+        except OSError:
+            return None
+        if not close:
+            return None
+        place /= close[0]
+    return place
 
 
 def _from_hub(name: str) -> Located:
@@ -71,7 +101,7 @@ def _from_hub(name: str) -> Located:
     except (RepositoryNotFoundError, HFValidationError):
         raise _unknown(name) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        if "/" not in name:
+        if "/" not in name or _meant(name):
             raise _unknown(name) from None
         reason = type(error).__name__
         raise WorkError(
@@ -82,9 +112,10 @@ def _from_hub(name: str) -> Located:
 
 def _unknown(name: str) -> ConfigError:
     """Say that a name is neither a folder nor bundled nor on the hub."""
-    fault = unknown_name("encoder", name, BUNDLED_ENCODERS)
-    if fault.hint and fault.hint.startswith("Did"):
-        return fault
+    close = get_close_matches(name, BUNDLED_ENCODERS, n=1)
+    meant = close[0] if close else _meant(name)
+    if meant:
+        return ConfigError(f"There is no encoder called '{name}'.", hint=f"Did you mean '{meant}'?")
     return ConfigError(
         f"There is no encoder called '{name}': no folder, not bundled, not on the hub.",
         hint=f"Bundled: {', '.join(BUNDLED_ENCODERS)}. Hub names look like sentence-transformers/LaBSE.",
