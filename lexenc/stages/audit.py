@@ -29,9 +29,11 @@ class AuditParams:
 
 def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     """Compare two dictionaries and write what may stay."""
-    from lexenc.files.dictionaries import write_pairs
+    from lexenc.files.dictionaries import read_pairs, write_pairs
     from lexenc.lexical import audit as core
 
+    # As they are in the files: nothing has capitals any more once --lowercase was applied.
+    capitals = [core.with_capitals(read_pairs(inputs[name])) for name in ("train", "test")]
     train, test = read_dictionary(inputs["train"], params), read_dictionary(inputs["test"], params)
     leaks = core.find_leaks(list(train), list(test))
     kept = core.without_leaks(list(train), list(test), sources=params.drop_sources)
@@ -44,7 +46,7 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
         "leaked_targets": len(leaks.targets),
         "train_kept": len(kept),
     }
-    rows = [_row("train", train), _row("test", test)]
+    rows = [_row(pairs, count) for pairs, count in zip((train, test), capitals, strict=True)]
     for name in ("source_vectors", "target_vectors"):
         if inputs.get(name) is not None:
             result |= _out_of_vocabulary(inputs[name], name.split("_")[0], {"train": train, "test": test}, params)
@@ -54,7 +56,7 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     return Outcome(result, [result], tables, answer=not (params.fail_on_leak and leaks.pairs))
 
 
-def _row(name: str, pairs: Pairs) -> dict[str, int]:
+def _row(pairs: Pairs, capitals: int) -> dict[str, int]:
     from lexenc.lexical import audit as core
 
     listed = list(pairs)
@@ -63,7 +65,7 @@ def _row(name: str, pairs: Pairs) -> dict[str, int]:
         "sources": len(set(pairs.sources)),
         "repeated_lines": core.repeated(listed),
         "sources_with_several_translations": core.several_translations(listed),
-        "lines_with_capitals": core.with_capitals(listed),
+        "lines_with_capitals": capitals,
         "phrases": sum(" " in source or " " in target for source, target in listed),
         "identical_pairs": sum(source == target for source, target in listed),
     }
@@ -109,7 +111,8 @@ def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
 
 def _dictionary_table(rows: list[dict[str, int]]) -> Table:
     lines = [[key.replace("_", " "), *(str(row[key]) for row in rows)] for key in rows[0]]
-    return Table("Dictionaries", ["what", "train", "test"], lines)
+    note = "Counted after --lowercase, where that is given, except for lines with capitals: those are the files' own."
+    return Table("Dictionaries", ["what", "train", "test"], lines, note)
 
 
 AUDIT = Stage(

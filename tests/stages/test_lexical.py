@@ -218,6 +218,15 @@ def test_audit_removes_what_leaks(stage, world, pairs_file, tmp_path):
     assert "dog\thund" not in (strict.out / "train.tsv").read_text()
 
 
+def test_audit_counts_capitals_as_they_are_in_the_files(stage, pairs_file, tmp_path):
+    train = pairs_file(tmp_path / "train.tsv", [("dog", "Hund"), ("dog", "hund"), ("Cat", "Katze")])
+    test = pairs_file(tmp_path / "test.tsv", [("tree", "Baum"), ("DOG", "hund")])
+    for lowercase in (False, True):
+        found = head(stage("audit", params={"lowercase": lowercase}, train=train, test=test))
+        assert (found["train_lines_with_capitals"], found["test_lines_with_capitals"]) == (2, 2)
+        assert (found["train_repeated_lines"], found["leaked_pairs"]) == ((1, 1) if lowercase else (0, 0))
+
+
 def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, map_inputs, world, pairs_file, tmp_path):
     shuffled = stage("map", tmp_path / "shuffled", {"control": "shuffled-pairs"}, **map_inputs)
     good, bad = (stage("eval bli", tmp_path / name, vectors=space.out, dictionary=world / "test.tsv")
