@@ -102,12 +102,16 @@ def list_command(
         show_table(Table(kind.capitalize(), ["name", "what"], [list(row) for row in rows]))
 
 
+_LANGUAGES = {"en": "English", "de": "German", "fr": "French"}
+
+
 def _listed(kind: str) -> list[tuple[str, str]]:
     if kind == "encoders":
         rows = [(name, f"bundled, {bundled_folder(name)}") for name in BUNDLED_ENCODERS]
         return [*rows, ("FOLDER", "sentence-transformers or Hugging Face folder"), ("NAME", "any name on the hub")]
     if kind == "bundled":
-        return [(PREFIX + name, "use it wherever a path is asked for") for name in bundled_names()]
+        rows = [(name, "encoder, for --encoder: a bag of subwords in nine languages") for name in BUNDLED_ENCODERS]
+        return [*rows, *((PREFIX + name, _bundled_kind(name)) for name in bundled_names())]
     if kind == "losses":
         from lexenc.training.losses import LOSSES
 
@@ -121,7 +125,29 @@ def _listed(kind: str) -> list[tuple[str, str]]:
     stages: list[Stage] = [STAGES[name] for name in STAGES]
     if kind == "tasks":
         return [(stage.name.split(" ", 1)[1], stage.summary) for stage in stages if stage.name.startswith("eval ")]
-    return [(stage.name, stage.summary) for stage in stages]
+    return [*((stage.name, stage.summary) for stage in stages), *_helpers()]
+
+
+def _bundled_kind(name: str) -> str:
+    """Say what a bundled file or folder is."""
+    folder, _, rest = name.partition("/")
+    if folder == "static":
+        language = _LANGUAGES[rest.split("/")[0]]
+        words = rest.endswith(".txt")
+        return f"word list, {language}" if words else f"static vectors, {language}; also a vocabulary"
+    if rest == "lexicon.tsv":
+        return "the whole lexicon: English, German, French and a header line; no dictionary of two columns"
+    pair, part, _ = rest.split(".")
+    source, target = (_LANGUAGES[code] for code in pair.split("-"))
+    return f"{'training' if part == 'train' else 'test'} lexicon, {source} to {target}"
+
+
+def _helpers() -> list[tuple[str, str]]:
+    """Give the commands that are no stages, with the first line of their help."""
+    from ..main import build_app
+
+    commands = [(str(each.name), each.help or "") for each in build_app().registered_commands]
+    return [(name, text.strip().splitlines()[0]) for name, text in commands if text and name not in STAGES]
 
 
 def env_command(json: Json = False, debug: Debug = False) -> None:

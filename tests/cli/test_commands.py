@@ -278,6 +278,23 @@ def test_list(lexenc, kind):
     assert [each["name"] for each in objects] == [row[0] for row in rows[1:]]
 
 
+def test_list_says_what_every_bundled_thing_is(lexenc):
+    kinds = dict(row for row in table(lexenc("list", "bundled").stdout)[1:])
+    assert kinds["mini"].startswith("encoder")
+    assert kinds["bundled:static/de"].startswith("static vectors, German")
+    assert kinds["bundled:static/en/words.txt"] == "word list, English"
+    assert kinds["bundled:lexicon/en-fr.test.tsv"] == "test lexicon, English to French"
+    assert kinds["bundled:lexicon/en-de.train.tsv"] == "training lexicon, English to German"
+    assert len(set(kinds.values())) == len(kinds)
+
+
+def test_list_has_the_commands_that_are_no_stages(lexenc):
+    rows = dict(row for row in table(lexenc("list").stdout)[1:])
+    assert rows["translate"].startswith("Translate words")
+    assert {"run", "status", "check", "init", "demo", "show", "list", "env"} <= set(rows)
+    assert all(rows.values())
+
+
 def test_list_names_what_the_specification_names(lexenc):
     def names(kind):
         return {row[0] for row in table(lexenc("list", kind).stdout)[1:]}
