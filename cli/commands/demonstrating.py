@@ -39,7 +39,7 @@ def demo_command(
 ) -> None:
     r"""Build an English-German glossary from the bundled seed list, and prove every step of it.
 
-    Mines negatives, tunes, maps, blends and evaluates; needs no network; about two minutes on two cores.
+    Mines negatives, tunes, maps, blends and evaluates; needs no network; about twenty seconds on two cores.
 
     \b
     Example:
@@ -132,7 +132,7 @@ def _translations(pipeline: Pipeline, device: str, view: View) -> Table:
     for word, targets in list(found.items())[::step][:_TERMS]:
         marked = [f"{target}*" if target in gold[word] else target for target in targets]
         rows.append([word, ", ".join(marked), ", ".join(gold[word])])
-    note = f"Every {step}th test word, whatever its answers; * is in the glossary."
+    note = f"One test word in {step}, whatever its answers; * is in the glossary."
     return Table("Some terms", ["word", "blended space says", "glossary says"], rows, note)
 
 
