@@ -125,10 +125,9 @@ def show_table(table: Table) -> None:
     from rich.table import Table as Drawn
     from rich.text import Text
 
-    drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, title_justify="left", caption=table.note or None)
+    drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
     # Every column counts in a window of 80.
     drawn.pad_edge, drawn.collapse_padding, drawn.show_edge = False, True, False
-    drawn.caption_justify = "left"
     for number, column in enumerate(table.columns):
         numeric = number and all(_is_number(row[number]) for row in table.rows)
         drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -137,6 +136,9 @@ def show_table(table: Table) -> None:
         drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
     Console().print()
     Console().print(drawn)
+    if table.note:
+        # As a caption it would be as narrow as the table.
+        Console().print(Text(table.note, style="dim italic"))
 
 
 def _is_number(cell: str) -> bool:

@@ -77,7 +77,7 @@ def _matched(
         words = f"{counted(only, 'source word')} {'is' if only == 1 else 'are'} in one of them only"
         raise DataError(
             f"The evaluations asked different questions ({words}).",
-            hint="Evaluate both with the same test dictionary and the same --lowercase.",
+            hint="Evaluate both with the same test dictionary, --direction and --lowercase.",
         )
     for row in first:
         if set(row.gold) != set(known[row.source].gold):

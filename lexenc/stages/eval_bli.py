@@ -378,6 +378,8 @@ def _percent(value: float) -> str:
 
 def _convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
     columns = ["convention", "queries", "P@1", "95 % interval", "P@5", "P@10", "MRR", "MAP"]
+    head = objects[0]
+    asks = head["direction"].split("-")[0]
     rows = []
     for each in objects:
         if "control" in each:
@@ -385,12 +387,13 @@ def _convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
                 [f"control: {each['control']}", f"{each['queries']}", _percent(each["precision_at_1"]), *[""] * 5]
             )
             continue
+        unit = each["query_unit"].replace("source", asks)
         span = (
             f"{_percent(each['precision_at_1_low'])}-{_percent(each['precision_at_1_high'])}" if each["queries"] else ""
         )
         rows.append(
             [
-                f"per {each['query_unit']}{'' if each['out_of_vocabulary'] == 'left out' else ', all lines'}",
+                f"per {unit}{'' if each['out_of_vocabulary'] == 'left out' else ', all lines'}",
                 f"{each['queries']}",
                 _percent(each["precision_at_1"]),
                 span,
@@ -400,7 +403,6 @@ def _convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
                 f"{each['mean_average_precision']:.4f}",
             ]
         )
-    head = objects[0]
     note = (
         f"{_setting(head)}, coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}. "
         "Words without vectors are left out; in 'all lines' they are wrong."
@@ -431,12 +433,12 @@ def _sweep_table(results: list[list[dict[str, Any]]], inputs: dict[str, Any]) ->
         ["95 % to", *(f"{100 * head['precision_at_1_high']:.1f}" for head in heads)],
     ]
     head = heads[0]
-    queries = counted(head["queries"], "query", "queries")
+    queries, asks = counted(head["queries"], "query", "queries"), head["direction"].split("-")[0]
     origin = "the folder of the test dictionary" if inputs["dictionary"].parent.name else "the test dictionary"
     note = (
         f"Row '{name}' ({origin}): P@1 x 100 for every lambda, from 0 (the static vectors alone) to 1 (the encoder "
         "alone); below it the ends of its 95 % bootstrap interval. "
-        f"{_setting(head)}, {queries} (words that ask, with vectors on both sides)."
+        f"{_setting(head)}, {queries} ({asks} words with vectors on both sides)."
     )
     return Table("Word translation over lambda", ["pair \\ lambda", *names], rows, note)
 

@@ -67,6 +67,7 @@ def test_through_a_pipe_the_conventions_go_to_standard_error(words, lexenc):
     assert "candidates: the 12 source words of the test dictionary only (--candidates test, far easier)" in told
     assert "coverage 100.0 %" in told
     assert "Word translation" not in shown.stdout
+    assert [line.split("\t")[0] for line in shown.lines[1:5:2]] == ["per target word", "per pair"]
     assert "the whole target vocabulary (40 words)" in lexenc(*words("eval bli")).stderr
     assert "Word translation" not in lexenc(*words("eval bli"), "--json").stderr
 
@@ -122,11 +123,12 @@ def test_on_a_terminal_the_same_table_is_drawn(monkeypatch, capsys):
 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("NO_COLOR", "1")
-    show_table(Table("Scores", ["system", "P@1"], [["one", "11.84"], ["two", "9.10"]], "A note.", best="P@1"))
+    note = "A note that is longer than its narrow table."
+    show_table(Table("Scores", ["system", "P@1"], [["one", "11.84"], ["two", "9.10"]], note, best="P@1"))
     text = capsys.readouterr().out
     assert "\x1b[" not in text or "\x1b[1m" in text
     assert "Scores" in text
-    assert "A note." in text
+    assert note in text, "it has the width of the window"
     assert "11.84" in text
 
 
