@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
-from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.blending import encode_to_file, learn_projection
+from lexenc.stages.bli_tables import convention_table, sweep_table
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
@@ -123,8 +124,8 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
         results.append(_score_system(system, questions, params, job))
     headline = results[0][0]
     flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
-    tables = [_sweep_table(results, inputs)] if len(results) > 1 else []
-    tables += [_convention_table(results[0], sweep=len(results) > 1)]
+    tables = [sweep_table(results, inputs["dictionary"])] if len(results) > 1 else []
+    tables += [convention_table(results[0], sweep=len(results) > 1)]
     summary = {"queries": headline["queries"], "precision_at_1": headline["precision_at_1"]}
     if len(results) > 1:
         summary["best_precision_at_1"] = max(own[0]["precision_at_1"] for own in results)
@@ -278,19 +279,21 @@ def _score_system(system: _System, questions: Questions, params: EvalBliParams, 
     ranks, found = _search(system, questions, params, job)
     _write_predictions(system, questions, ranks, found, job)
     shared = _shared_keys(system, questions, params, job)
+    asks = params.direction.split("-")[0]
     objects = []
     for name, scores in conventions(questions, ranks).items():
         unit, policy = name.split(", ")
         own = scores.summary(generator(job.seed, f"bootstrap {name}"))
-        objects.append({**shared, "query_unit": unit, "out_of_vocabulary": _POLICIES[policy], **own})
+        objects.append(
+            {**shared, "query_unit": unit.replace("source", asks), "out_of_vocabulary": _POLICIES[policy], **own}
+        )
     controls = control_scores(questions, system.target_words)
     for name, value in controls.items():
-        own = {"control": name, "query_unit": "source word", "out_of_vocabulary": _POLICIES["in vocabulary"]}
+        own = {"control": name, "query_unit": f"{asks} word", "out_of_vocabulary": _POLICIES["in vocabulary"]}
         objects.append({**shared, **own, "queries": objects[0]["queries"], "precision_at_1": value})
     return objects
 
 
-_SPACES = {"vocabulary": "whole target vocabulary", "test": "test targets only"}
 _POLICIES = {"in vocabulary": "left out", "all lines": "counted wrong"}
 
 
@@ -298,8 +301,9 @@ def _shared_keys(system: _System, questions: Questions, params: EvalBliParams, j
     keys: dict[str, Any] = {"task": "bli", "retrieval": params.retrieval, "direction": params.direction}
     if system.weight is not None:
         keys["lambda"] = system.weight
+    answers = params.direction.split("-")[1]
     return keys | {
-        "search_space": _SPACES[params.candidates],
+        "search_space": f"whole {answers} vocabulary" if params.candidates == "vocabulary" else f"test {answers}s only",
         "search_space_words": len(system.target_words),
         "gold": "any translation counts",
         "ties": _TIES,
@@ -367,80 +371,6 @@ def _write_predictions(
             place += 1
         rows.append(Prediction(word, golds, bool(covered), [int(rank) for rank in ranks[number]], best))
     write_predictions(job.out / f"predictions{system.label}.jsonl", rows)
-
-
-# ---------------------------------------------------------------- what people see
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
-
-
-def _convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
-    columns = ["convention", "queries", "P@1", "95 % interval", "P@5", "P@10", "MRR", "MAP"]
-    head = objects[0]
-    asks = head["direction"].split("-")[0]
-    rows = []
-    for each in objects:
-        if "control" in each:
-            rows.append(
-                [f"control: {each['control']}", f"{each['queries']}", _percent(each["precision_at_1"]), *[""] * 5]
-            )
-            continue
-        unit = each["query_unit"].replace("source", asks)
-        span = (
-            f"{_percent(each['precision_at_1_low'])}-{_percent(each['precision_at_1_high'])}" if each["queries"] else ""
-        )
-        rows.append(
-            [
-                f"per {unit}{'' if each['out_of_vocabulary'] == 'left out' else ', all lines'}",
-                f"{each['queries']}",
-                _percent(each["precision_at_1"]),
-                span,
-                _percent(each["precision_at_5"]),
-                _percent(each["precision_at_10"]),
-                f"{each['mean_reciprocal_rank']:.4f}",
-                f"{each['mean_average_precision']:.4f}",
-            ]
-        )
-    note = (
-        f"{_setting(head)}, coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}. "
-        "Words without vectors are left out; in 'all lines' they are wrong."
-    )
-    title = f"Word translation at lambda {head['lambda']:g}, the headline" if sweep else "Word translation"
-    return Table(title, columns, rows, note)
-
-
-def _setting(head: dict[str, Any]) -> str:
-    """Say how answers were found: ranking, which column asks, and what there was to choose from."""
-    asks, answers = head["direction"].split("-")
-    space = f"the whole {answers} vocabulary ({counted(head['search_space_words'], 'word')})"
-    if head["search_space"] == _SPACES["test"]:
-        words = counted(head["search_space_words"], f"{answers} word")
-        space = f"the {words} of the test dictionary only (--candidates test, far easier)"
-    return f"{head['retrieval']}, {head['direction']} (the {asks} column asks), candidates: {space}"
-
-
-def _sweep_table(results: list[list[dict[str, Any]]], inputs: dict[str, Any]) -> Table:
-    """Lay the scores out as Table 8 of the paper: a row for the pair, a column for every lambda."""
-    heads = [own[0] for own in results]
-    names = ["static(0.0)" if head["lambda"] == 0 else f"{head['lambda']:g}" for head in heads]
-    name = inputs["dictionary"].parent.name or "pair"
-    rows = [
-        [name, *(f"{100 * head['precision_at_1']:.1f}" for head in heads)],
-        # Two short rows fit a narrow window where one of ranges does not.
-        ["95 % from", *(f"{100 * head['precision_at_1_low']:.1f}" for head in heads)],
-        ["95 % to", *(f"{100 * head['precision_at_1_high']:.1f}" for head in heads)],
-    ]
-    head = heads[0]
-    queries, asks = counted(head["queries"], "query", "queries"), head["direction"].split("-")[0]
-    origin = "the folder of the test dictionary" if inputs["dictionary"].parent.name else "the test dictionary"
-    note = (
-        f"Row '{name}' ({origin}): P@1 x 100 for every lambda, from 0 (the static vectors alone) to 1 (the encoder "
-        "alone); below it the ends of its 95 % bootstrap interval. "
-        f"{_setting(head)}, {queries} ({asks} words with vectors on both sides)."
-    )
-    return Table("Word translation over lambda", ["pair \\ lambda", *names], rows, note)
 
 
 EVAL_BLI = Stage(

@@ -147,9 +147,12 @@ def test_target_source_asks_the_other_way_round(stage, map_inputs, mapped, world
         (other / side).symlink_to(mapped.out / name)
     made = stage("eval bli", params={"direction": "target-source"}, vectors=mapped.out, dictionary=world / "test.tsv")
     wanted = stage("eval bli", vectors=other, dictionary=back)
-    left, right = ({k: v for k, v in head(each).items() if k != "direction"} for each in (made, wanted))
+    left, right = head(made), head(wanted)
+    told = {key: (left.pop(key), right.pop(key)) for key in ("direction", "query_unit", "search_space")}
     assert left == right
-    assert head(made)["direction"] == "target-source"
+    assert told["direction"][0] == "target-source"
+    assert told["query_unit"] == ("target word", "source word"), "the words that ask are named by their column"
+    assert told["search_space"] == ("whole source vocabulary", "whole target vocabulary")
     assert swapped
 
 
