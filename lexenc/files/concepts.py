@@ -40,9 +40,7 @@ def read_concept_names(path: Path) -> list[ConceptName]:
             continue
         fields = [field.strip(" ") for field in line.split("||")]
         if len(fields) < 2 or not fields[0] or not fields[1]:
-            raise DataError(
-                f"{path}, line {number}: not an identifier and a name.", hint="Write C0032821||potassium."
-            )
+            raise DataError(f"{path}, line {number}: not an identifier and a name.", hint="Write C0032821||potassium.")
         concepts = tuple(identifier for identifier in fields[0].split("|") if identifier)
         names.append(ConceptName(concepts, fields[1], "||".join(fields[2:])))
     if not names:
