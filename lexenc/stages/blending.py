@@ -1,4 +1,4 @@
-"""Encodings of a shared space's words, and the matrix that brings its static vectors among them."""
+"""Blending a shared space with encodings: both by word, the matrix between them, and what was blended before."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lexenc.errors import DataError
 from lexenc.stage import Job
 from lexenc.stages.reading import usable_rows
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from lexenc.artifact import Manifest
     from lexenc.encoders.base import Encoder
     from lexenc.files.dictionaries import Pairs
     from lexenc.files.spaces import Space
@@ -62,3 +64,33 @@ def learn_projection(
         )
     projection: np.ndarray = fit_procrustes(static, other)
     return projection
+
+
+def maker_of(folder: Path) -> Manifest | None:
+    """Give what made a space, or None for one that lexenc did not make."""
+    from lexenc.artifact import is_artifact, read_manifest
+
+    try:
+        return read_manifest(folder) if is_artifact(folder) else None
+    except DataError:  # a manifest.json of some other program
+        return None
+
+
+def warn_of_second_blend(folder: Path, weights: Sequence[float], job: Job) -> None:
+    """Say what weighs how much in the end where a space holds an encoder's vectors already.
+
+    Args:
+        folder: The space that is about to be blended.
+        weights: Weights of the encoder that were asked for.
+        job: For the warning.
+    """
+    maker = maker_of(folder)
+    if maker is None or maker.stage != "interpolate" or not any(weights):
+        return
+    first, weight = float(maker.params["lambda"]), next(each for each in weights if each)
+    origin = maker.inputs["vectors"][0].given
+    job.notices.warn(
+        f"{folder} is blended already, with lambda {first:g}: after {weight:g} more its static vectors weigh about "
+        f"{(1 - first) * (1 - weight):.2g}, encodings {1 - (1 - first) * (1 - weight):.2g}.",
+        f"For lambda {weight:g} give the space that it was blended from: {origin}",
+    )

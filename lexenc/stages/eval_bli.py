@@ -10,7 +10,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.blending import encode_to_file, learn_projection
+from lexenc.stages.blending import encode_to_file, learn_projection, warn_of_second_blend
 from lexenc.stages.bli_tables import convention_table, sweep_table
 from lexenc.stages.reading import (
     POOLING,
@@ -230,6 +230,8 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
     ]
     projection = learn_projection(space, (encoded[0], encoded[1]), train, job, lowercase=params.lowercase)
     weights = params.lambda_ or PAPER_WEIGHTS
+    if inputs.get("vectors") is not None:
+        warn_of_second_blend(inputs["vectors"], weights, job)
     left, right = (
         blends(join_views(side.matrix, other, projection), weights)
         for side, other in zip((space.source, space.target), encoded, strict=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexenc.errors import ConfigError, DataError
+from lexenc.errors import ConfigError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.blending import encode_to_file, learn_projection
+from lexenc.stages.blending import encode_to_file, learn_projection, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
@@ -22,7 +22,6 @@ from lexenc.stages.reading import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from lexenc.artifact import Manifest
     from lexenc.encoders.base import Encoder
     from lexenc.files.spaces import Space
     from lexenc.files.vectors import Vectors
@@ -51,7 +50,7 @@ def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> 
     from lexenc.files.spaces import SIDES, load_space
 
     space = load_space(inputs["vectors"], mmap=True)
-    _warn_of_second_blend(inputs["vectors"], params.lambda_, job)
+    warn_of_second_blend(inputs["vectors"], (params.lambda_,), job)
     dictionary = read_dictionary(inputs["dictionary"], params)
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     sides = [
@@ -68,30 +67,6 @@ def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> 
     if encoder.dimensions < space.source.matrix.shape[1]:
         counts["static_preserved"] = False
     return Outcome(counts)
-
-
-def maker_of(folder: Path) -> Manifest | None:
-    """Give what made a space, or None for one that lexenc did not make."""
-    from lexenc.artifact import is_artifact, read_manifest
-
-    try:
-        return read_manifest(folder) if is_artifact(folder) else None
-    except DataError:  # a manifest.json of some other program
-        return None
-
-
-def _warn_of_second_blend(folder: Path, weight: float, job: Job) -> None:
-    """Say what weighs how much in the end where the space holds an encoder's vectors already."""
-    maker = maker_of(folder)
-    if maker is None or maker.stage != "interpolate":
-        return
-    first = float(maker.params["lambda"])
-    origin = maker.inputs["vectors"][0].given
-    job.notices.warn(
-        f"{folder} is blended already, with lambda {first:g}: after {weight:g} more its static vectors weigh about "
-        f"{(1 - first) * (1 - weight):.2g}, encodings {1 - (1 - first) * (1 - weight):.2g}.",
-        f"For lambda {weight:g} give the space that it was blended from: {origin}",
-    )
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import DataError
 from lexenc.stage import Job
-from lexenc.stages.interpolate import maker_of
+from lexenc.stages.blending import maker_of
 from lexenc.stages.reading import open_encoder
 
 if TYPE_CHECKING:

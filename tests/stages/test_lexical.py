@@ -119,6 +119,9 @@ def test_blending_twice_warns_with_the_weight_that_comes_of_it(stage, mapped, st
     (warning,) = twice.warnings
     assert "is blended already, with lambda 0.3" in warning
     assert "static vectors weigh about 0.35, encodings 0.65." in warning
+    train = {"encoder": static, "train_dictionary": world / "train.tsv", "dictionary": world / "test.tsv"}
+    swept = stage("eval bli", params={"lambda": (0.0, 0.5)}, vectors=once.out, **train)
+    assert any("is blended already" in each for each in swept.warnings), "a sweep blends too"
 
 
 # ---------------------------------------------------------------- eval bli
