@@ -64,10 +64,13 @@ class View:
                 print_json(one)
         else:
             for table in tables:
-                if not sys.stdout.isatty():
-                    # Bare lines suit the next program; the convention behind the numbers still reaches the person.
-                    self.say(f"{table.title}: {table.note}" if table.note else table.title)
-                show_table(table)
+                self.table(table)
+
+    def table(self, table: Table) -> None:
+        """Show a table; where a program reads it, the convention behind the numbers still reaches the person."""
+        if not sys.stdout.isatty():
+            self.say(f"{table.title}: {table.note}" if table.note else table.title)
+        show_table(table)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

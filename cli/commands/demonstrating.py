@@ -16,7 +16,7 @@ from lexenc.resources import ROOT
 from lexenc.stage import Job, Table
 
 from ..stage_command import shown_summary
-from ..ui import View, print_json, show_table
+from ..ui import View, print_json
 
 _SWEEPS = {"untuned": "scores-untuned", "tuned": "scores-tuned", "shuffled": "scores-shuffled"}
 _QUESTIONS = {
@@ -62,9 +62,9 @@ def demo_command(
             for result in manifest.results:
                 print_json({"step": name, **result})
         return
-    show_table(_scores(made))
-    show_table(_answers(made))
-    show_table(_translations(pipeline, device, view))
+    view.table(_scores(made))
+    view.table(_answers(made))
+    view.table(_translations(pipeline, device, view))
     _next(pipeline, view)
 
 
