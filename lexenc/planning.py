@@ -143,6 +143,18 @@ def find_inputs(
     return found
 
 
+def _check_apart(found: Mapping[str, list[Located]], out: Path) -> None:
+    """Refuse a result that would replace what it is made from, or change it by lying in it."""
+    place = out.resolve()
+    for name, many in found.items():
+        for path in (one.path.resolve() for one in many):
+            if path.is_relative_to(place) or place.is_relative_to(path):
+                where = "is" if path == place else "lies in" if place.is_relative_to(path) else "holds"
+                raise ConfigError(
+                    f"The result folder {out} {where} the input '{name}' itself.", hint="Choose another folder for it."
+                )
+
+
 def _records(
     found: Mapping[str, list[Located]], given: Mapping[str, Any], out: Path | None, digests: DigestStore
 ) -> dict[str, list[InputRecord]]:
@@ -215,6 +227,7 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
         raise several(stage.name, faults)
     if out is not None:
         artifact.check_place(out)
+        _check_apart(found, out)
     digests = digests or DigestStore(None)
     # A result that is only printed needs no key, and large inputs then need not be read twice.
     records = _records(found, inputs, out, digests) if out is not None else {}
