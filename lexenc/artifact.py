@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lexenc.errors import ConfigError, DataError, WorkError
+from lexenc.errors import ConfigError, DataError, LexencError, WorkError
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"
+UNFINISHED = "unfinished"  # where a stage that can be continued keeps what it needs for that
 CARD = "README.md"
 SCHEMA = 1
 _LARGE = 16 << 20  # files from this size on have their digest remembered
@@ -236,18 +237,18 @@ def aside_folder(out: Path) -> Path:
 def unfinished_key(out: Path) -> str | None:
     """Give the key of the unfinished work for a result that could be continued; None where there is none."""
     folder = aside_folder(out)
-    note = _recipe_note(folder)
-    if not note.get("resumable") or all(each.name == RECIPE for each in folder.iterdir()):
+    state = folder / UNFINISHED
+    if not (state.is_dir() and any(state.iterdir())):
         return None
-    return str(note.get("key"))
+    return _recipe_key_of(folder)
 
 
 @contextmanager
 def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bool]]:
     """Build a result aside and give it its name when the block ends well.
 
-    A block that fails leaves nothing, except for a resumable stage: its folder stays, and the next run with the same
-    key finds what is in it.
+    A block that fails leaves nothing. That of a resumable stage leaves its folder when it is interrupted, and the next
+    run with the same key finds what is in it, if the stage has put something under `UNFINISHED`.
 
     Args:
         out: The name that the folder will have.
@@ -268,24 +269,24 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
         if not continued:
             _clear(folder)
             folder.mkdir()
-            (folder / RECIPE).write_text(json.dumps({"key": key, "resumable": resumable}), encoding="utf-8")
+            (folder / RECIPE).write_text(json.dumps({"key": key}), encoding="utf-8")
         try:
             yield folder, continued
-        except BaseException:
-            if not resumable:
+        except BaseException as error:
+            # What the recipe itself makes fail would fail again from where it was.
+            if not resumable or isinstance(error, LexencError):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         (folder / RECIPE).unlink(missing_ok=True)
         _take_place(folder, out)
 
 
-def _recipe_note(folder: Path) -> dict[str, Any]:
-    """Read what a folder says of the work that is not finished in it; empty where it says nothing."""
+def _recipe_key_of(folder: Path) -> str | None:
+    """Read whose unfinished work a folder holds; None where it does not say."""
     try:
-        note = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
+        return str(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _clear(folder: Path) -> None:

@@ -64,9 +64,9 @@ def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexe
 
 def test_unfinished_work_of_other_settings_goes_only_when_asked_to(world, static, lexenc, fails, tmp_path):
     partial = tmp_path / ".tuned.partial"
-    partial.mkdir()
-    (partial / "recipe.json").write_text(json.dumps({"key": "another", "resumable": True}))
-    (partial / "half").write_text("x")
+    (partial / "unfinished").mkdir(parents=True)
+    (partial / "recipe.json").write_text(json.dumps({"key": "another"}))
+    (partial / "unfinished" / "half").write_text("x")
     files = [
         "finetune",
         "--pairs",
@@ -84,10 +84,10 @@ def test_unfinished_work_of_other_settings_goes_only_when_asked_to(world, static
         == f"{tmp_path / 'tuned'} already holds unfinished work (of other settings or inputs, in .tuned.partial)."
     )
     assert "--force" in found.hint
-    assert (partial / "half").read_text() == "x"
+    assert (partial / "unfinished" / "half").read_text() == "x"
     shown = lexenc(*files, "--force")
     assert "continuing" not in shown.stderr
-    assert not (tmp_path / "tuned" / "half").exists()
+    assert not (tmp_path / "tuned" / "unfinished").exists()
 
 
 def test_two_writers_of_one_place(world, static, start, fails, tmp_path):

@@ -317,17 +317,25 @@ def interrupted(out, files, *, key="k"):
 
 def test_artifact_building_resumable_finds_unfinished_work_of_the_same_recipe(tmp_path):
     out = tmp_path / "out"
-    interrupted(out, {"half": b"x"})
+    interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"})
     assert not out.exists()
     with building(out, "k", resumable=True) as (folder, continued):
         assert continued
-        assert (folder / "half").read_bytes() == b"x"
-    assert names(out) == ["half"]
+        assert (folder / artifact.UNFINISHED / "half").read_bytes() == b"x"
+    assert names(out) == [artifact.UNFINISHED]
+
+
+def test_artifact_building_resumable_starts_anew_where_nothing_was_kept(tmp_path):
+    out = tmp_path / "out"
+    interrupted(out, {"half": b"x"})
+    with building(out, "k", resumable=True) as (folder, continued):
+        assert not continued
+        assert names(folder) == [artifact.RECIPE]
 
 
 def test_artifact_building_resumable_starts_anew_for_another_recipe(tmp_path):
     out = tmp_path / "out"
-    interrupted(out, {"half": b"x"})
+    interrupted(out, {"half": b"x", f"{artifact.UNFINISHED}/half": b"x"})
     with building(out, "other", resumable=True) as (folder, continued):
         assert not continued
         assert not (folder / "half").exists()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from lexenc.artifact import MANIFEST, aside_folder, read_manifest
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, WorkError
 from lexenc.parameters import param
 from lexenc.planning import find_inputs, plan_stage, run_plan
 from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table
@@ -275,10 +275,39 @@ def test_stage_device_is_looked_for_when_used_and_told(plan):
 
 def failing(inputs, params, job):
     if job.continued:
-        (job.out / "text.txt").write_text((job.out / "half").read_text() + " and whole")
+        half = job.out / "unfinished" / "half"
+        (job.out / "text.txt").write_text(half.read_text() + " and whole")
+        half.unlink()
+        half.parent.rmdir()
         return Outcome()
-    (job.out / "half").write_text("half")
+    (job.out / "unfinished").mkdir()
+    (job.out / "unfinished" / "half").write_text("half")
     raise KeyboardInterrupt
+
+
+def diverging(inputs, params, job):
+    (job.out / "unfinished").mkdir()
+    (job.out / "unfinished" / "half").write_text("half")
+    raise WorkError("The loss is not a number.", hint="Lower the learning rate.")
+
+
+def test_stage_failure_of_the_recipe_itself_is_not_kept_for_later(plan, tmp_path):
+    stage = replace(JOIN, run=diverging, resumable=True)
+    with pytest.raises(WorkError):
+        run_plan(plan(stage))
+    assert plan(stage, params={"times": 2}).action == "run", "the hint can be followed without more ado"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_stage_never_replaces_what_it_reads(plan, tmp_path, force):
+    made = run_plan(plan())
+    assert made.outputs
+    out = tmp_path / "out"
+    for first in (out, out / "text.txt"):
+        with pytest.raises(ConfigError, match="input 'first' itself"):
+            plan(inputs={"first": str(first)}, force=force)
+    with pytest.raises(ConfigError, match="lies in the input"):
+        plan(inputs={"first": str(tmp_path)}, force=force)
 
 
 def test_stage_unfinished_work_does_not_replace_a_result_unasked(plan, tmp_path):
