@@ -58,7 +58,7 @@ class ManyFaultsError(ConfigError):
 
     def __init__(self, place: str, faults: list[ConfigError]) -> None:
         lines = [f"{place} has {len(faults)} problems:"]
-        lines += [f"  {fault.message}" + (f" {fault.hint}" if fault.hint else "") for fault in faults]
+        lines += [f"  {fault.message}" + (f"  hint: {fault.hint}" if fault.hint else "") for fault in faults]
         super().__init__("\n".join(lines), hint="Mend all of them and run the same command again.")
         self.faults = faults
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lexenc import artifact
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, LexencError, several, unknown_name
 from lexenc.parameters import as_dict, build
-from lexenc.planning import Plan, check_inputs, plan_stage, run_plan
+from lexenc.planning import Plan, check_inputs, find_inputs, plan_stage, run_plan
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import PREFIX
 from lexenc.stage import Notices, Stage
@@ -89,13 +88,26 @@ def read_pipeline(path: Path, *, workdir: Path | None = None) -> Pipeline:
     Raises:
         ConfigError: If the file cannot be used, with all its faults.
     """
+    pipeline, faults = _parse(path, workdir)
+    if faults:
+        raise several(path.name, faults)
+    return pipeline
+
+
+def find_faults(path: Path) -> tuple[Pipeline, list[ConfigError]]:
+    """Read a pipeline file as far as it can be read, and give all its faults, missing input files among them."""
+    pipeline, faults = _parse(path, None)
+    return pipeline, faults + missing_inputs(pipeline, pipeline.steps)
+
+
+def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError]]:
     body = _load(path)
     reader = _Reader(path, path.parent)
     for key in body:
         if key not in _TOP:
             reader.faults.append(unknown_name("pipeline key", str(key), _TOP))
     seed = _seed(body.get("seed", 0), "seed", reader)
-    work = workdir or reader.folder / str(body.get("workdir", "runs"))
+    work = workdir or reader.folder / _workdir(body.get("workdir", "runs"), reader)
     steps: list[Step] = []
     entries = body.get("steps")
     if not isinstance(entries, list) or not entries:
@@ -113,16 +125,27 @@ def read_pipeline(path: Path, *, workdir: Path | None = None) -> Pipeline:
         check_device_name(device)
     except ConfigError as fault:
         reader.faults.append(fault)
-    if reader.faults:
-        raise several(path.name, reader.faults)
-    return Pipeline(path, tuple(steps), device, precision)
+    return Pipeline(path, tuple(steps), device, precision), reader.faults
+
+
+class _Strict(yaml.SafeLoader):
+    """A safe loader that does not let the last of two equal keys win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse repeated keys, then do as usual."""
+        seen: set[str] = set()
+        for key in (each for each, _ in node.value if isinstance(each, yaml.ScalarNode) and each.value != "<<"):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"There is no pipeline file {path}.", hint="Write a commented one with: lexenc init")
     try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+        body = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe loader
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (offset {error.start}).", hint="Save it as UTF-8.") from None
     except yaml.YAMLError as error:
@@ -139,6 +162,13 @@ def _seed(value: Any, place: str, reader: _Reader) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         reader.fault(f"{place} must be a whole number of at least 0, got {value!r}.")
         return 0
+    return value
+
+
+def _workdir(value: Any, reader: _Reader) -> str:
+    if not isinstance(value, str) or not value:
+        reader.fault(f"workdir must be the name of a folder, got {value!r}.", "Write 'workdir: runs'.")
+        return "runs"
     return value
 
 
@@ -159,14 +189,13 @@ def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path
     label = _label(entry.get("name", name), place, reader)
     if label in [step.name for step in before]:
         reader.fault(f"{place}: there is already a step called '{label}'.", "Give it another name: 'name: ...'.")
-    params, faults = build(
-        stage.params, _table(entry, "params", place, reader), owner=stage.name, place=f"{place}.params."
-    )
+    given_params = _table(entry, "params", place, reader)
+    params, faults = build(stage.params, given_params, owner=stage.name, place=f"{place}.params.")
     reader.faults += faults
     inputs, needs = _read_inputs(stage, _table(entry, "inputs", place, reader), place, before, reader)
     if stage.check is not None and not faults:
         reader.faults += stage.check(inputs, params)
-    given = tuple(str(key).replace("-", "_") for key in _table(entry, "params", place, reader))
+    given = tuple(str(key).replace("-", "_") for key in given_params)
     own_seed = _seed(entry.get("seed", seed), f"{place}.seed", reader)
     return Step(label, stage, inputs, as_dict(params), given, own_seed, work / label, needs)
 
@@ -250,6 +279,8 @@ def chosen_steps(pipeline: Pipeline, *, start: str | None, until: str | None, on
     for name in (start, until, only):
         if name is not None and name not in names:
             raise unknown_name(f"step in {pipeline.path.name}", name, names)
+    if only is not None and (start or until):
+        raise ConfigError("--only runs one step, --from and --until several.", hint="Give one or the other.")
     if only is not None:
         start = until = only
     first = names.index(start) if start else 0
@@ -354,6 +385,7 @@ def run_pipeline(
     """
     digests = digests or DigestStore(None)
     watcher = watcher or Watcher()
+    refuse_faults(pipeline, steps)
     _check_earlier(pipeline, steps, digests)
     made = {}
     for step in steps:
@@ -387,17 +419,15 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
             )
 
 
-def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
+def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[ConfigError]:
     """Give the faults that only the file system shows: inputs from outside that are not there."""
-    from lexenc.planning import find_inputs
-
     faults: list[ConfigError] = []
-    for step in pipeline.steps:
+    for step in steps:
         made = _made_inputs(pipeline, step)
         own = {name: [text for text in _texts(value) if text not in made] for name, value in step.inputs.items()}
-        partial = {name: texts for name, texts in own.items() if texts}
-        stage = step.stage
-        reduced = Stage(**{**vars(stage), "inputs": {name: stage.inputs[name] for name in partial}})
+        partial = {name: texts for name, texts in own.items() if texts and name in step.stage.inputs}
+        # The step's own name, for a pipeline may have several steps of one stage.
+        reduced = replace(step.stage, name=step.name, inputs={name: step.stage.inputs[name] for name in partial})
         try:
             find_inputs(reduced, partial)
         except LexencError as error:
@@ -405,6 +435,12 @@ def check_pipeline(pipeline: Pipeline) -> list[ConfigError]:
     return faults
 
 
-def made_folders(pipeline: Pipeline) -> list[Path]:
-    """Give the result folders that exist."""
-    return [step.out for step in pipeline.steps if artifact.is_artifact(step.out)]
+def refuse_faults(pipeline: Pipeline, steps: Sequence[Step]) -> None:
+    """Raise all that is missing, before any step has worked for nothing.
+
+    Raises:
+        ConfigError: If inputs from outside are not there, all in one error.
+    """
+    faults = missing_inputs(pipeline, steps)
+    if faults:
+        raise several(pipeline.path.name, faults)

@@ -17,10 +17,11 @@ from lexenc.pipeline import (
     Pipeline,
     Step,
     Watcher,
-    check_pipeline,
     chosen_steps,
+    find_faults,
     forecast,
     read_pipeline,
+    refuse_faults,
     run_pipeline,
 )
 from lexenc.planning import Plan
@@ -77,6 +78,7 @@ def run_command(
     steps = chosen_steps(read, start=start, until=until, only=only)
     digests = DigestStore.default(trust=not check_content)
     if dry_run:
+        refuse_faults(read, steps)
         _show_forecasts(forecast(read, steps, force=force, digests=digests), view)
         return
     made = run_pipeline(
@@ -119,6 +121,7 @@ def status_command(pipeline: File, check_content: Check = False, json: Json = Fa
       $ lexenc status pipeline.yaml
     """
     read = read_pipeline(Path(pipeline))
+    refuse_faults(read, read.steps)
     casts = forecast(read, list(read.steps), force=False, digests=DigestStore.default(trust=not check_content))
     _show_forecasts(casts, View(json=json))
     if any(cast.action != "reuse" for cast in casts):
@@ -140,8 +143,7 @@ def check_command(
       $ lexenc check pipeline.yaml
       $ lexenc check pipeline.yaml --show
     """
-    read = read_pipeline(Path(pipeline))
-    faults = check_pipeline(read)
+    read, faults = find_faults(Path(pipeline))
     if faults:
         raise several(Path(pipeline).name, faults)
     if show:

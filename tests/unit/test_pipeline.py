@@ -12,10 +12,9 @@ from lexenc.errors import ConfigError
 from lexenc.parameters import param
 from lexenc.pipeline import (
     Watcher,
-    check_pipeline,
     chosen_steps,
+    find_faults,
     forecast,
-    made_folders,
     read_pipeline,
     run_pipeline,
 )
@@ -268,7 +267,6 @@ def test_pipeline_runs_then_reuses(write, tmp_path):
     assert made["second"].inputs["source"][0].made_by == made["copy"].key
     assert states(read) == dict.fromkeys(read.names(), "reuse")
     assert run_pipeline(read, list(read.steps)) == made
-    assert made_folders(read) == [step.out for step in read.steps]
 
 
 def test_pipeline_change_of_one_step_makes_later_ones_wait_and_refuses_without_force(write, tmp_path):
@@ -338,14 +336,44 @@ steps:
 
 def test_pipeline_check_finds_outside_inputs_that_are_not_there(write, tmp_path):
     (tmp_path / "runs" / "copy").mkdir(parents=True)
-    assert check_pipeline(read_pipeline(write(THREE))) == []
+    assert find_faults(write(THREE))[1] == []
     text = THREE + "- {stage: copy, name: last, inputs: {text: ['${copy.text.txt}', runs/copy-none.txt]}}\n"
-    read = read_pipeline(write(text.replace("in.txt", "none.txt")))
-    messages = [error.message for error in check_pipeline(read)]
+    read, faults = find_faults(write(text.replace("in.txt", "none.txt")))
+    messages = [error.message for error in faults]
     assert len(messages) == 2
     assert str(tmp_path / "none.txt") in messages[0]
+    assert messages[1].startswith("last: "), "a step is called by its own name"
     assert "copy-none.txt" in messages[1]
     assert "text.txt" not in messages[1]
+    with pytest.raises(ConfigError, match="2 problems"):
+        run_pipeline(read, list(read.steps))
+    assert not (tmp_path / "runs" / "copy" / "manifest.json").exists(), "nothing has worked for nothing"
+
+
+def test_pipeline_check_finds_faults_of_the_file_and_of_the_disk_together(write):
+    faults = find_faults(
+        write("precision: int8" + THREE.replace("in.txt", "none.txt").replace("workdir: runs", "workdir: [1]"))
+    )[1]
+    told = "\n".join(fault.message for fault in faults)
+    for part in ("precision cannot be", "workdir must be the name of a folder, got [1]", "none.txt"):
+        assert part in told
+
+
+def test_pipeline_refuses_a_key_that_is_there_twice(write):
+    with pytest.raises(ConfigError, match=r"line 2: 'seed' is there twice"):
+        read_pipeline(write("seed: 1\nseed: 2\n" + THREE))
+
+
+def test_pipeline_says_once_that_params_are_no_table(write):
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(write("steps: [{stage: copy, inputs: {text: in.txt}, params: 10}]\n"))
+    assert caught.value.message.count("must be a table") == 1
+
+
+def test_pipeline_only_does_not_go_with_from(write):
+    read = read_pipeline(write(THREE))
+    with pytest.raises(ConfigError, match="--only"):
+        chosen_steps(read, start="copy", until=None, only="copy")
 
 
 def test_pipeline_device_of_the_caller_wins(write, monkeypatch):
