@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from lexenc.encoders.locate import locate_encoder
-from lexenc.errors import ConfigError
-from lexenc.files.text import check_language, fold_case, read_lines
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.text import check_language, fold_case, read_lines, stream_lines
 from lexenc.stage import Job
 
 from ..ui import View, print_json, write_out
@@ -82,17 +81,21 @@ def _words(words: str, lowercase: bool, language: str | None) -> Iterator[str]:
         path = Path(words)
         if not path.exists():
             raise ConfigError(f"translate: there is no file {words}.", hint="Pipe words in and write - in its place.")
-        lines: Iterator[str] = (line for _, line in read_lines(path))
+        lines = read_lines(path)
     else:
         if sys.stdin.isatty():
             raise ConfigError(
                 "translate waits for words, but standard input is a terminal.", hint="Give a file of words."
             )
-        lines = (os.fsdecode(line).rstrip("\r\n") for line in sys.stdin.buffer)
-    for line in lines:
+        lines = stream_lines(sys.stdin.buffer)
+    found = False
+    for _, line in lines:
         word = line.strip(" \t")
         if word:
+            found = True
             yield fold_case(word, language) if lowercase else word
+    if not found:
+        raise DataError(f"{'standard input' if words == '-' else words} holds no words.", hint="One word per line.")
 
 
 def _tell_unknown(unknown: list[str], view: View, side: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -30,17 +31,21 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"There is no file {path}.", hint="Check the path.")
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a file.", hint="Give the file in it.")
+    with path.open("rb") as raw, _unpacked(raw, str(path)) as stream:
+        yield stream
+
+
+@contextmanager
+def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[IO[bytes]]:
+    """Give the bytes of a stream, unpacked where they are packed."""
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP
-            raw.seek(0)
-            if packed:
-                with gzip.open(raw) as unpacked:
-                    yield unpacked  # type: ignore[misc]
-            else:
-                yield raw
+        if raw.peek(2).startswith(_GZIP):
+            with gzip.open(raw) as unpacked:
+                yield unpacked  # type: ignore[misc]
+        else:
+            yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is damaged: {error}.", hint="Fetch or pack it again.") from None
+        raise DataError(f"{name} is damaged: {error}.", hint="Fetch or pack it again.") from None
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -53,35 +58,75 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         DataError: If a line is not UTF-8, with the byte, its offset and the line.
     """
     with open_bytes(path) as stream:
-        offset = 0
-        for number, raw in enumerate(_raw_lines(stream), start=1):
-            line = raw.removeprefix(_BOM) if number == 1 else raw
-            try:
-                yield number, line.rstrip(b"\r\n").decode("utf-8")
-            except UnicodeDecodeError as error:
-                place = offset + error.start + len(raw) - len(line)
-                raise DataError(
-                    f"{path} is not UTF-8 (byte 0x{line[error.start]:02x} at offset {place}, line {number}).",
-                    hint=f"Convert it: iconv -f latin1 -t utf-8 {path}",
-                ) from None
-            offset += len(raw)
+        yield from _decoded(stream, str(path), str(path))
+
+
+def stream_lines(stream: IO[bytes], name: str = "standard input") -> Iterator[tuple[int, str]]:
+    """Give the lines of a stream under the rules of `read_lines`, each as soon as it has come.
+
+    Args:
+        stream: Standard input or the like; stays open.
+        name: What messages call it.
+
+    Raises:
+        DataError: As `read_lines`.
+    """
+    # Two bytes tell whether it is packed; one could be all that has come so far.
+    again = io.BufferedReader(_Rejoined(stream.read(2), stream))
+    with _unpacked(again, name) as unpacked:
+        yield from _decoded(unpacked, name, "-")
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream of which some bytes were read, from its beginning; gives what has come without waiting for more."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        super().__init__()
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            some, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        else:
+            some = self._rest.read1(len(buffer))  # type: ignore[attr-defined]
+        buffer[: len(some)] = some
+        return len(some)
+
+
+def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int, str]]:
+    """Decode and number lines.
+
+    Args:
+        stream: Unpacked bytes.
+        name: For the message.
+        argument: How a program is told to read it.
+    """
+    offset = 0
+    for number, raw in enumerate(_raw_lines(stream), start=1):
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        try:
+            yield number, line.rstrip(b"\r\n").decode("utf-8")
+        except UnicodeDecodeError as error:
+            place = offset + error.start + len(raw) - len(line)
+            raise DataError(
+                f"{name} is not UTF-8 (byte 0x{line[error.start]:02x} at offset {place}, line {number}).",
+                hint=f"Convert it: iconv -f latin1 -t utf-8 {argument}",
+            ) from None
+        offset += len(raw)
 
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    head = stream.read(1 << 20)
-    if b"\n" in head or b"\r" not in head:
-        yield from _split_lf(head + (b"" if head.endswith(b"\n") else stream.readline()))
+    head = stream.readline(1 << 20)
+    if b"\r" not in head or head.endswith(b"\n"):
+        first = head if head.endswith(b"\n") else head + stream.readline()
+        yield from [first] if first else []
         yield from stream
     else:
         whole = head + stream.read()
         yield from (part + b"\r" for part in whole.rstrip(b"\r").split(b"\r"))
-
-
-def _split_lf(block: bytes) -> Iterator[bytes]:
-    parts = block.split(b"\n")
-    yield from (part + b"\n" for part in parts[:-1])
-    if parts[-1]:
-        yield parts[-1]
 
 
 @contextmanager

@@ -149,12 +149,13 @@ def test_colour_only_on_a_terminal_and_never_against_no_color(monkeypatch, capsy
     assert "Wrong." in text
 
 
-def test_words_that_are_not_utf8_come_out_as_they_went_in(world, lexenc, program, tmp_path):
+def test_words_that_are_not_utf8_come_out_as_they_were_in_the_vectors(world, lexenc, program, tmp_path):
     raw = (world / "en.vec").read_bytes().replace(b"\nhouse ", b"\nh\xe4us ")
     (tmp_path / "en.vec").write_bytes(raw)
     files = ["--source", tmp_path / "en.vec", "--target", world / "de.vec", "--dictionary", world / "train.tsv"]
     lexenc("map", *files, "--out", tmp_path / "mapped")
     assert b"h\xe4us\n" in (tmp_path / "mapped" / "source" / "words.txt").read_bytes()
-    done = program("translate", "--vectors", tmp_path / "mapped", "--top", 1, "-", input=b"h\xe4us\ndog\n")
+    asked = ["--from", "target", "--to", "source", "--top", 1]
+    done = program("translate", "--vectors", tmp_path / "mapped", *asked, "-", input=b"haus\n")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"h\xe4us\t1\t")
+    assert done.stdout.startswith(b"haus\t1\th\xe4us\t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -146,8 +147,22 @@ def test_json(mapped, lexenc):
     assert [set(each) for each in objects] == [{"source", "rank", "target", "score"}] * 2
 
 
-def test_no_words_is_no_error(mapped, lexenc):
-    assert lexenc("translate", "--vectors", mapped, stdin="").stdout == ""
+@pytest.mark.parametrize("content", ["", "\n \n\t\n"])
+def test_no_words_are_an_error_wherever_they_are_not(mapped, fails, tmp_path, content):
+    (tmp_path / "words.txt").write_text(content)
+    found = fails("translate", "--vectors", mapped, tmp_path / "words.txt", early=False)
+    assert found.message == f"{tmp_path / 'words.txt'} holds no words."
+    found = fails("translate", "--vectors", mapped, stdin=content, early=False)
+    assert found.message == "standard input holds no words."
+
+
+def test_standard_input_is_read_as_a_file_is(mapped, words, lexenc, fails):
+    wanted = lexenc("translate", "--vectors", mapped, words).stdout
+    for content in (b"\xef\xbb\xbfhouse\ndog\n", b"house\rdog\r", gzip.compress(b"house\ndog")):
+        assert lexenc("translate", "--vectors", mapped, stdin=content).stdout == wanted
+    found = fails("translate", "--vectors", mapped, stdin=b"dog\ndr\xfccken\n", early=False)
+    assert found.message == "standard input is not UTF-8 (byte 0xfc at offset 6, line 2)."
+    assert found.hint == "Convert it: iconv -f latin1 -t utf-8 -"
 
 
 def test_quiet_prints_answers_only(mapped, lexenc):

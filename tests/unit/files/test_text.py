@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import gzip
+import io
+import os
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import check_language, fold_case, json_lines, open_bytes, read_lines, write_lines, writing
+from lexenc.files.text import (
+    check_language,
+    fold_case,
+    json_lines,
+    open_bytes,
+    read_lines,
+    stream_lines,
+    write_lines,
+    writing,
+)
 
 
 @pytest.fixture
@@ -47,6 +58,8 @@ def lines(tmp_path):
 def test_text_lines(lines, content, expected):
     assert lines(content) == expected
     assert lines(gzip.compress(content)) == expected
+    for sent in (content, gzip.compress(content)):
+        assert [line for _, line in stream_lines(io.BytesIO(sent))] == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -88,6 +101,33 @@ def test_text_that_is_not_utf8_says_where(lines, content, byte, offset, line):
     assert f"byte {byte} at offset {offset}, line {line})" in caught.value.message
     assert content[offset] == int(byte, 16)
     assert "iconv" in caught.value.hint
+    with pytest.raises(DataError) as streamed:
+        list(stream_lines(io.BytesIO(content)))
+    assert streamed.value.message == f"standard input is not UTF-8 (byte {byte} at offset {offset}, line {line})."
+    assert streamed.value.hint == "Convert it: iconv -f latin1 -t utf-8 -"
+
+
+def test_text_of_a_stream_comes_line_by_line():
+    """Somebody who asks word by word gets every answer before the next question."""
+    out, into = os.pipe()
+    with os.fdopen(out, "rb") as reader, os.fdopen(into, "wb", buffering=0) as writer:
+        found = stream_lines(reader)
+        for word in ("a", "house", "dog"):
+            writer.write(f"{word}\n".encode())
+            assert next(found)[1] == word
+        writer.write(b"last")
+        writer.close()
+        assert [line for _, line in found] == ["last"]
+
+
+def test_text_of_a_named_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with os.fdopen(os.open(tmp_path / "pipe", os.O_RDWR), "wb", buffering=0) as writer:
+        writer.write(b"dog\ncat")
+        found = read_lines(tmp_path / "pipe")
+        assert next(found) == (1, "dog")
+        writer.close()
+        assert list(found) == [(2, "cat")]
 
 
 def test_text_gzip_is_known_by_content_not_by_name(tmp_path):
