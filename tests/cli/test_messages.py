@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 import pytest
 import torch
@@ -150,6 +151,39 @@ def test_not_utf8_with_byte_offset_and_line(world, fails, tmp_path):
     found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
     assert found.message == f"{pairs} is not UTF-8 (byte 0xfc at offset 17, line 2)."
     assert found.hint == f"Convert it: iconv -f latin1 -t utf-8 {pairs}"
+
+
+def test_standard_input_is_named_so(world, static, fails, lexenc, tmp_path):
+    bad, out = b"dog\thund\ngreen\tgr\xfcn\n", ["--out", tmp_path / "out"]
+    for command in (["map", *map_files(world, dictionary="-")], ["encode", "-", "--encoder", static]):
+        found = fails(*command, *out, stdin=bad)
+        assert found.message == "standard input is not UTF-8 (byte 0xfc at offset 17, line 2)."
+        assert found.hint == "Convert it: iconv -f latin1 -t utf-8 -"
+    found = fails("map", *map_files(world, dictionary="-"), *out, stdin="dog\n")
+    assert found.message == "standard input, line 1: 1 column, expected 2 (source, target)."
+    shown = lexenc(
+        "map", *map_files(world, source="-"), *out, stdin=(world / "en.vec").read_text() + "dog 1 2 3 4 5 6 7 8\n"
+    )
+    assert "warning: standard input: 1 " in shown.stderr
+    assert "lexenc-stdin" not in shown.stderr + (tmp_path / "out" / "manifest.json").read_text()
+
+
+def test_pipes_of_a_shell_are_named_as_the_shell_does(world, fails, lexenc, mapped, tmp_path):
+    def piped(content):
+        out, into = os.pipe()
+        os.write(into, content)
+        os.close(into)
+        return out
+
+    reader = piped(b"dog\n")
+    found = fails("map", *map_files(world, dictionary=f"/dev/fd/{reader}"), "--out", tmp_path / "out")
+    assert found.message == f"/dev/fd/{reader}, line 1: 1 column, expected 2 (source, target)."
+    os.close(reader)
+    reader = piped((world / "train.tsv").read_bytes())
+    lexenc("map", *map_files(world, dictionary=f"/dev/fd/{reader}"), "--out", tmp_path / "out")
+    os.close(reader)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["inputs"]["dictionary"][0]["given"] == f"/dev/fd/{reader}"
 
 
 def test_dimensions(world, fails, tmp_path):
