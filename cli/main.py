@@ -59,8 +59,16 @@ class LexencGroup(TyperGroup):
             code = ExitCode.INTERRUPTED
         # Typer turns Ctrl-C into this code without a word.
         if code == ExitCode.INTERRUPTED:
-            show_error("Interrupted.", "Run the same command again; finetune continues where it was.", as_json=as_json)
+            show_error("Interrupted.", f"Run the same command again; {_what_is_left(words)}.", as_json=as_json)
         return int(code) if isinstance(code, int) else ExitCode.DONE
+
+
+def _what_is_left(words: list[str]) -> str:
+    """Say what an interrupted command leaves to its next run."""
+    name = next((word for word in words if not word.startswith("-")), "")
+    if name in STAGES and STAGES[name].resumable:
+        return f"{name} continues where it was"
+    return "what is finished is kept" if name in ("run", "demo") else "nothing was left half-written"
 
 
 def _explain(error: Exception, words: list[str], as_json: bool) -> int:

@@ -8,6 +8,7 @@ import os
 
 import pytest
 import torch
+from typer.core import TyperGroup
 
 import lexenc.stages.map as map_stage
 from lexenc.stages import STAGES
@@ -350,6 +351,26 @@ def test_full_disk_is_no_bug(world, fails, tmp_path, monkeypatch):
 
     monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=full))
     assert "No space left" in fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("finetune", "finetune continues where it was."),
+        ("mine-negatives", "nothing was left half-written."),
+        ("eval bli", "nothing was left half-written."),
+        ("run", "what is finished is kept."),
+        ("demo", "what is finished is kept."),
+    ],
+)
+def test_interrupt_says_what_is_left(attempt, failure, monkeypatch, name, says):
+    def interrupted(*args, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TyperGroup, "main", interrupted)
+    shown = attempt(*name.split())
+    assert shown.code == 130
+    assert failure(shown.stderr).hint == f"Run the same command again; {says}"
 
 
 def test_errors_are_objects_with_json(world, attempt, fails, tmp_path):
