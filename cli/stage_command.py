@@ -156,11 +156,11 @@ def _completion(kind: Any) -> Callable[[str], list[str]] | None:
 def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
     table: list[tuple[str, Any, str, Any, str | None]] = []
     if stage.uses_device:
+        text = "Arithmetic; float32 is exact, bfloat16 faster where there is hardware for it."
         table += [
             ("device", str, "auto, cpu, cuda, cuda:N or mps.", "auto", "LEXENC_DEVICE"),
-            ("precision", Precision, "Arithmetic; float32 is exact, bfloat16 faster where there is hardware for it.",
-             "float32", "LEXENC_PRECISION"),
-        ]  # fmt: skip
+            ("precision", Precision, _with_choices(text, Precision), "float32", "LEXENC_PRECISION"),
+        ]
     if stage.uses_seed:
         table.append(("seed", int, "Seed of all random choices.", 0, "LEXENC_SEED"))
     table.append(("json", bool, "Print one JSON object per line, nothing else.", False, None))
@@ -178,8 +178,8 @@ def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
     made = []
     for name, kind, text, default, variable in table:
         declared = [option_name(name), *(["-q"] if name == "quiet" else []), *(["-f"] if name == "force" else [])]
-        smallest = 0 if kind is int else None
-        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN, min=smallest)
+        smallest, metavar = 0 if kind is int else None, None if kind is bool else _metavar(kind)
+        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN, min=smallest, metavar=metavar)
         made.append(_parameter(f"run_{name}", kind, info, default))
     return made
 

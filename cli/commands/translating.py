@@ -22,22 +22,36 @@ Side = Literal["source", "target"]
 
 def translate_command(
     vectors: Annotated[str, typer.Option(help="Shared space: a folder of map or interpolate.", metavar="PATH")],
-    words: Annotated[str, typer.Argument(help="File with one word per line, or - for standard input.")] = "-",
-    top: Annotated[int, typer.Option(help="Answers per word.", min=1)] = 5,
-    asks: Annotated[Side, typer.Option("--from", help="Language of the words.")] = "source",
+    words: Annotated[
+        str, typer.Argument(help="File with one word per line, or - for standard input.", metavar="WORDS")
+    ] = "-",
+    top: Annotated[int, typer.Option(help="Answers per word.", min=1, metavar="NUMBER")] = 5,
+    asks: Annotated[
+        Side, typer.Option("--from", help="Language of the words. One of: source, target.", metavar="CHOICE")
+    ] = "source",
     answers: Annotated[
-        Side, typer.Option("--to", help="Language of the answers; the same lists neighbours.")
+        Side,
+        typer.Option(
+            "--to",
+            help="Language of the answers; the same lists neighbours. One of: source, target.",
+            metavar="CHOICE",
+        ),
     ] = "target",
     retrieval: Annotated[
-        Literal["nearest", "csls", "inverted-softmax"], typer.Option(help="How answers are ranked.")
+        Literal["nearest", "csls", "inverted-softmax"],
+        typer.Option(help="How answers are ranked. One of: nearest, csls, inverted-softmax.", metavar="CHOICE"),
     ] = "nearest",
     encoder: Annotated[
         str | None,
         typer.Option(help="Encodes words that the space does not hold; the one it was blended with.", metavar="ENC"),
     ] = None,
     lowercase: Annotated[bool, typer.Option(help="Lower-case the words first.")] = False,
-    language: Annotated[str | None, typer.Option(help="Language code (BCP-47) of the words, for --lowercase.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", envvar="LEXENC_DEVICE")] = "auto",
+    language: Annotated[
+        str | None, typer.Option(help="Language code (BCP-47) of the words, for --lowercase.", metavar="TEXT")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", envvar="LEXENC_DEVICE", metavar="TEXT")
+    ] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print answers, warnings and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
@@ -47,7 +61,8 @@ def translate_command(
     \b
     Examples:
       $ lexenc translate --vectors runs/blended --top 5 words.txt
-      $ echo drucken | lexenc translate --vectors runs/blended --from target --to source -
+      $ echo drucken | lexenc translate --vectors runs/blended --from target \
+          --to source -
       $ echo print | lexenc translate --vectors runs/blended --to source -
     """
     from lexenc.stages.translate import Translator
