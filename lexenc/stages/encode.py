@@ -42,8 +42,8 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
 
 
 def _texts(path: Path, counts: bool, job: Job) -> list[str]:
-    """Read the lines; an empty line is an empty text, so that rows and lines stay the same."""
-    from lexenc.files.text import read_lines
+    """Read the lines; one that is empty or holds nothing but spaces is no text."""
+    from lexenc.files.text import counted, read_lines
     from lexenc.files.vocabularies import all_counted, read_vocabulary
 
     if counts:
@@ -54,9 +54,16 @@ def _texts(path: Path, counts: bool, job: Job) -> list[str]:
                 hint="Leave --counts out, or give 'word count' lines.",
             )
         return vocabulary.words
-    texts = [line for _, line in read_lines(path)]
+    lines = [line for _, line in read_lines(path)]
+    texts = [line for line in lines if line.strip()]
     if not texts:
-        raise DataError(f"{path} holds no lines.", hint="One word, phrase or sentence per line.")
+        raise DataError(f"{path} holds no texts.", hint="One word, phrase or sentence per line.")
+    if len(texts) < len(lines):
+        blank = len(lines) - len(texts)
+        job.notices.warn(
+            f"{path}: {counted(blank, 'line')} without a text {'is' if blank == 1 else 'are'} left out.",
+            "Rows and lines then differ; words.txt of the result has the text of every row.",
+        )
     if all_counted(texts):
         job.notices.warn(
             f"Every line ends with a number, which is encoded as part of its text ('{texts[0]}').",

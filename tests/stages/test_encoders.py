@@ -55,7 +55,7 @@ def test_seed_decides_the_first_weights(stage, world, tmp_path):
 
 
 def test_encode_keeps_lines_and_their_order(stage, encoder, tmp_path):
-    words = ["house", "", "dog", "house", "a whole sentence about a dog", " ", "x" * 600, "größe"]
+    words = ["house", " cat ", "dog", "house", "a whole sentence about a dog", "x" * 600, "größe"]
     made = encoded(stage, encoder, words, tmp_path)
     assert made.files == {"vectors.npy", "words.txt", "manifest.json"}
     assert made.words() == words
@@ -64,6 +64,21 @@ def test_encode_keeps_lines_and_their_order(stage, encoder, tmp_path):
     assert np.isfinite(matrix).all()
     assert (matrix[0] == matrix[3]).all(), "the same text has the same vector"
     assert not np.allclose(matrix[0], matrix[2])
+
+
+def test_encode_leaves_lines_without_a_text_out(stage, static, tmp_path):
+    made = encoded(stage, static, ["house", "", "dog", "  ", "\t\u3000"], tmp_path)
+    assert made.words() == ["house", "dog"]
+    assert made.matrix().shape == (2, 16)
+    assert made.manifest.summary["texts"] == 2
+    assert made.warnings == [f"{tmp_path / 'words.txt'}: 3 lines without a text are left out."]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \n\t\n   "])
+def test_encode_refuses_a_file_without_a_text(stage, static, tmp_path, text):
+    (tmp_path / "words.txt").write_text(text)
+    with pytest.raises(DataError, match=r"words\.txt holds no texts\."):
+        stage("encode", tmp_path / "out", words=tmp_path / "words.txt", encoder=static)
 
 
 def test_encode_does_not_depend_on_neighbours_or_batches(stage, encoder, tmp_path):
@@ -245,8 +260,8 @@ def test_encode_warns_where_lines_look_like_words_with_counts(stage, static, tmp
     (tmp_path / "words.txt").write_text("haus 12\nroute 66\t3\n\nhaus 1\n")
     inputs = {"words": tmp_path / "words.txt", "encoder": static}
     made = stage("encode", tmp_path / "whole", **inputs)
-    assert made.words() == ["haus 12", "route 66\t3", "", "haus 1"]
-    assert made.warnings == ["Every line ends with a number, which is encoded as part of its text ('haus 12')."]
+    assert made.words() == ["haus 12", "route 66\t3", "haus 1"]
+    assert made.warnings[1:] == ["Every line ends with a number, which is encoded as part of its text ('haus 12')."]
     bare = stage("encode", tmp_path / "bare", {"counts": True}, **inputs)
     assert (bare.words(), bare.warnings) == (["haus", "route 66"], [])
 
