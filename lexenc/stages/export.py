@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from lexenc.files.vectors import Vectors
 
 # Where some program in C or Python ends a word; a line feed cannot be in one.
-_SPACE = re.compile(r"[ \t\r\v\f]")
+_SPACES = " \t\r\v\f"
+_SPACE = re.compile(f"[{_SPACES}]")
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,63 @@ def export(inputs: dict[str, Any], params: ExportParams, job: Job) -> Outcome:
     from lexenc.files.vectors import Finding
 
     files = words = phrases = 0
-    for name, vectors in _sets(inputs["vectors"]).items():
+    sets = _sets(inputs["vectors"])
+    if params.phrases == "keep" and params.format == "word2vec":
+        _check_no_phrase(sets.values())
+    for name, vectors in sets.items():
         vectors.report.counts.pop(Finding.SPACED, None)  # what becomes of them is said below
         tell_findings(vectors, job)
-        spaced = [row for row, word in enumerate(vectors.words) if _SPACE.search(word)]
+        vectors = _without_blanks(vectors, job)
+        spaced = _spaced(vectors.words)
         if spaced:
             vectors = _without_spaces(vectors, spaced, params.phrases, job)
         words += _write(job.out, name, vectors, params.format)
         files, phrases = files + 1, phrases + len(spaced)
     return Outcome({"files": files, "words": words, "phrases": phrases})
+
+
+def _spaced(words: list[str]) -> list[int]:
+    """Give the rows of phrases."""
+    return [row for row, word in enumerate(words) if word.strip(_SPACES) and _SPACE.search(word)]
+
+
+def _check_no_phrase(sets: Iterable[Vectors]) -> None:
+    """Refuse to keep phrases in a format that has no place for them, before anything is said of them or written."""
+    for vectors in sets:
+        found = sum(" " in vectors.words[row] for row in _spaced(vectors.words))
+        if found:
+            raise DataError(
+                f"{vectors.report.source}: {found:,} of {counted(len(vectors.words), 'word')} with spaces, at which "
+                "the word2vec format ends a word.",
+                hint="Use --phrases underscore or drop, or --format vec.",
+            )
+
+
+def _without_blanks(vectors: Vectors, job: Job) -> Vectors:
+    """Leave out words that hold nothing but spaces, which no program could ask for.
+
+    Raises:
+        DataError: If no word would be left.
+    """
+    kept = [row for row, word in enumerate(vectors.words) if word.strip(_SPACES)]
+    lost = len(vectors.words) - len(kept)
+    if not lost:
+        return vectors
+    if not kept:
+        raise DataError(f"{vectors.report.source} holds nothing but words of spaces.", hint="Is it the right file?")
+    job.notices.warn(f"{vectors.report.source}: {counted(lost, 'word')} of nothing but spaces left out.", None)
+    return _chosen(vectors, vectors.words, kept)
+
+
+def _chosen(vectors: Vectors, words: list[str], kept: list[int]) -> Vectors:
+    """Give some rows of vectors under new words."""
+    import numpy as np
+
+    from lexenc.files.vectors import Vectors as Made
+
+    whole = len(kept) == len(words)
+    matrix = vectors.matrix if whole else np.ascontiguousarray(vectors.matrix[kept])
+    return Made([words[row] for row in kept], matrix, vectors.report)
 
 
 def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job) -> Vectors:
@@ -63,10 +113,6 @@ def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job)
     Raises:
         DataError: If no word would be left.
     """
-    import numpy as np
-
-    from lexenc.files.vectors import Vectors as Made
-
     names = vectors.report.source
     holding = f"{names}: {len(spaced):,} of {counted(len(vectors.words), 'word')} with spaces"
     if phrases == "keep":
@@ -87,8 +133,7 @@ def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job)
     kept = [row for row in range(len(words)) if row not in lost]
     if not kept:
         raise DataError(f"{names} holds nothing but words with spaces.", hint="Use --phrases underscore.")
-    matrix = vectors.matrix if not lost else np.ascontiguousarray(vectors.matrix[kept])
-    return Made([words[row] for row in kept], matrix, vectors.report)
+    return _chosen(vectors, words, kept)
 
 
 def _underscored(words: list[str], spaced: list[int]) -> tuple[list[str], set[int]]:

@@ -187,6 +187,13 @@ def test_pipes_of_a_shell_are_named_as_the_shell_does(world, fails, lexenc, mapp
     assert manifest["inputs"]["dictionary"][0]["given"] == f"/dev/fd/{reader}"
 
 
+def test_phrases_that_a_format_cannot_hold_are_refused_before_any_warning(fails, tmp_path):
+    vectors = written(tmp_path / "x.vec", "3 2\nnew york 0 1\ncity of light 1 1\nhouse 1 0\n")
+    found = fails("export", vectors, "--phrases", "keep", "--format", "word2vec", "--out", tmp_path / "out")
+    assert found.message == f"{vectors}: 2 of 3 words with spaces, at which the word2vec format ends a word."
+    assert found.hint == "Use --phrases underscore or drop, or --format vec."
+
+
 def test_dimensions(world, fails, tmp_path):
     other = written(tmp_path / "de.vec", "2 3\nhund 1 2 3\nkatze 3 2 1\n")
     found = fails("map", *map_files(world, target=other), "--out", tmp_path / "out")

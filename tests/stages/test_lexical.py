@@ -293,6 +293,20 @@ def test_export_of_phrases_alone(stage, tmp_path):
     assert (made.out / "vectors.bin").read_bytes().startswith(b"1 2\nnew_york ")
 
 
+@pytest.mark.parametrize("phrases", ["underscore", "keep", "drop"])
+def test_words_of_spaces_are_not_exported(stage, tmp_path, phrases):
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    (folder / "words.txt").write_text("house\n   \ndog\n")
+    np.save(folder / "vectors.npy", np.arange(6, dtype=np.float32).reshape(3, 2))
+    made = stage("export", tmp_path / "out", {"phrases": phrases}, vectors=folder)
+    assert (made.out / "vectors.vec").read_text() == "2 2\nhouse 0 1\ndog 4 5\n"
+    assert made.warnings == [f"{folder}: 1 word of nothing but spaces left out."]
+    (folder / "words.txt").write_text(" \n   \n  \n")
+    with pytest.raises(DataError, match="nothing but words of spaces"):
+        stage("export", tmp_path / "none", {"phrases": phrases}, vectors=folder)
+
+
 def test_export_tells_what_the_file_read_was_like(stage, tmp_path):
     (tmp_path / "x.vec").write_text("3 2\nhouse 0 1\nhouse 1 1\ntree 1 0\n")
     made = stage("export", tmp_path / "out", vectors=tmp_path / "x.vec")
