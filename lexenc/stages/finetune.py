@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import ConfigError, DataError
@@ -203,8 +204,9 @@ def _summary(history: Path, pairs: int, training: Training) -> dict[str, Any]:
         "steps": training.total,
         "warmup_steps": training.warmup,
         "peak_learning_rate": max(step["learning_rate"] for step in steps),
-        "first_loss": steps[0]["loss"],
-        "last_loss": steps[-1]["loss"],
+        # One batch is easier than another; means over an epoch can be compared.
+        "first_epoch_loss": fmean(step["loss"] for step in steps if step["epoch"] == steps[0]["epoch"]),
+        "last_epoch_loss": fmean(step["loss"] for step in steps if step["epoch"] == steps[-1]["epoch"]),
     }
 
 

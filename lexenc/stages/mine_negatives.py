@@ -103,6 +103,8 @@ def _one_direction(
     words = read_vocabulary(
         vocabulary_path, limit=params.vocabulary_limit, lowercase=params.lowercase, language=language
     ).words
+    if direction == "source-to-target":
+        _tell_swapped(pairs, words, job)
     anchors, positives = list(dict.fromkeys(pairs.sources)), list(dict.fromkeys(pairs.targets))
     encoded, _ = normalise(encode_words(encoder, [*anchors, *positives], job), ["unit"])
     vocabulary, _ = normalise(encode_words(encoder, words, job), ["unit"])
@@ -131,6 +133,19 @@ def _one_direction(
         )
         for (source, target), own, cosines, score in zip(pairs, mined.rows, mined.scores, scores, strict=True)
     ]
+
+
+def _tell_swapped(pairs: Pairs, vocabulary: list[str], job: Job) -> None:
+    """Warn where the target vocabulary has few of the target words and clearly more of the source words."""
+    known, total = set(vocabulary), len(pairs)
+    targets = sum(word in known for word in pairs.targets)
+    sources = sum(word in known for word in pairs.sources)
+    if 2 * targets < total and sources - targets >= max(1, total / 10):
+        job.notices.warn(
+            f"Only {targets:,} of {counted(total, 'pair')} {'has' if targets == 1 else 'have'} a target word of the "
+            f"target vocabulary ({100 * targets / total:.0f} %).",
+            f"The columns look swapped: it holds the source word of {sources:,}. Put the source words first.",
+        )
 
 
 def _folds(params: MineParams, direction: str) -> tuple[Callable[[str], str], Callable[[str], str], str | None]:

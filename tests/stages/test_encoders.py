@@ -134,6 +134,10 @@ def test_finetune_files_and_history(tune, encoder):
     assert max(rates) == pytest.approx(peak)
     assert made.manifest.summary["peak_learning_rate"] == pytest.approx(peak)
     assert rates[-1] < peak / 5
+    for epoch, name in ((1, "first_epoch_loss"), (3, "last_epoch_loss")):
+        losses = [step["loss"] for step in steps if step["epoch"] == epoch]
+        assert len(losses) == 4
+        assert made.manifest.summary[name] == pytest.approx(np.mean(losses))
     title = re.search("^# (.*)$", (made.out / "README.md").read_text(), re.MULTILINE)
     assert title.group(1) == "tuned"
 
@@ -227,6 +231,20 @@ def test_translations_anywhere_in_the_dictionary_are_left_out(stage, static, wor
         if row["source"].lower() == "dog":
             assert not words & {"hund", "katze", "baum"}
             assert len(words) == 37
+
+
+def test_swapped_columns_are_told(stage, static, world, pairs_file, tmp_path):
+    pairs = [line.split("\t") for line in (world / "train.tsv").read_text(encoding="utf-8").splitlines()]
+    swapped = pairs_file(tmp_path / "swapped.tsv", [(target, source) for source, target in pairs])
+    inputs = {"encoder": static, "target_vocabulary": world / "de.txt"}
+    made = stage("mine-negatives", tmp_path / "out", {"count": 3}, pairs=swapped, **inputs)
+    known = len({source for source, _ in pairs} & set((world / "de.txt").read_text(encoding="utf-8").split()))
+    share = f"{100 * known / len(pairs):.0f} %"
+    assert made.warnings[0] == f"Only {known} of 28 pairs have a target word of the target vocabulary ({share})."
+    assert not any("target vocabulary" in each for each in mine(stage, world, static, tmp_path / "right").warnings)
+    few = stage("mine-negatives", tmp_path / "few", {"count": 3, "vocabulary_limit": 5},
+                pairs=world / "train.tsv", **inputs)  # fmt: skip
+    assert not any("target vocabulary" in each for each in few.warnings), "a short vocabulary is no such sign"
 
 
 # ---------------------------------------------------------------- train-static
