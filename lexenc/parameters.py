@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -83,7 +83,10 @@ def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") 
     for name, value in given.items():
         key = str(name).replace("-", "_")
         if key not in known:
-            faults.append(unknown_name(f"parameter of {owner}", str(name), known))
+            fault = unknown_name(f"parameter of {owner}", str(name), known)
+            if key.isdecimal():
+                fault.hint = _pointed(given, name, fault.hint)
+            faults.append(fault)
             continue
         one, hint = known[key]
         label = f"{place}{key}" if place else f"--{key.replace('_', '-')}"
@@ -96,6 +99,16 @@ def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") 
         except ConfigError as fault:
             faults.append(fault)
     return kind(**values), faults
+
+
+def _pointed(given: Mapping[str, Any], name: Any, hint: str | None) -> str:
+    """Say how a decimal is written where its fraction became a name: YAML reads `{lambda: 0,3}` as two entries."""
+    names = list(given)
+    place = names.index(name)
+    before = given[names[place - 1]] if place else None
+    whole = before if isinstance(before, int) and not isinstance(before, bool) else 0
+    point = f"Decimals use a point: {whole}.{name}."
+    return point if given[name] is None else f"{point} {hint}"
 
 
 def as_dict(params: Any, *, only_result: bool = False) -> dict[str, Any]:
@@ -138,7 +151,12 @@ def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
         if not isinstance(parts, list | tuple):
             parts = [parts]
         inner = get_args(hint)[0]
-        return tuple(_one(part, inner, rule, label) for part in parts if part != "")
+        try:
+            return tuple(_one(part, inner, rule, label) for part in parts if part != "")
+        except ConfigError as fault:
+            if inner is float and len(parts) > 1 and all(re.fullmatch(r"\d+", str(part)) for part in parts):
+                fault.hint = f"{fault.hint} {_decimals(parts)}"
+            raise
     return _one(value, hint, rule, label)
 
 
@@ -175,6 +193,11 @@ def _text(value: Any, label: str) -> str:
             hint=f"YAML reads {_YAML_WORDS[value]} as {str(value).lower()}. Write it in quotes: '{written}'.",
         )
     raise ConfigError(f"{label} must be text, got {value!r}.", hint=f"Write it in quotes: '{value}'.")
+
+
+def _decimals(parts: Sequence[Any]) -> str:
+    """Say how the decimal is written that a list of whole numbers, such as `0,3`, may have been meant as."""
+    return f"Decimals use a point: {parts[0]}.{parts[1]}." if len(parts) == 2 else "Decimals use a point."
 
 
 def _without_comma(value: Any, hint: Any) -> str | None:

@@ -52,7 +52,11 @@ class EvalBliParams:
         "vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.",
     )
     lambda_: tuple[float, ...] = param(
-        (), "With --encoder and --vectors: weights of the encoder to compare.", ge=0, le=1
+        (),
+        "With --encoder and --vectors: weights of the encoder to compare; "
+        f"if left out {', '.join(f'{weight:g}' for weight in PAPER_WEIGHTS)}.",
+        ge=0,
+        le=1,
     )
     top: int = param(10, "Answers kept in the predictions.", ge=1)
     pooling: PoolingChoice = param("auto", POOLING)
@@ -98,12 +102,21 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
         faults.append(
             ConfigError("--lambda needs --vectors and --encoder.", hint="Add --encoder, or leave --lambda out.")
         )
+    repeated = _repeated(params.lambda_)
+    if repeated is not None:
+        faults.append(ConfigError(f"--lambda has {repeated} more than once.", hint="Give every weight once."))
     if not static and not {"encoder", "source_vocabulary", "target_vocabulary"} <= given:
         hint = (
             "Give --vectors, or --source and --target, or --encoder with --source-vocabulary and --target-vocabulary."
         )
         faults.append(ConfigError("eval bli has nothing to score.", hint=hint))
     return faults
+
+
+def _repeated(weights: tuple[float, ...]) -> str | None:
+    """Give the first weight that comes again as it is written in tables and file names."""
+    written = [f"{weight + 0.0:g}" for weight in weights]  # the sum makes 0 of -0
+    return next((each for place, each in enumerate(written) if each in written[:place]), None)
 
 
 def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:

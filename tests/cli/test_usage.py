@@ -109,11 +109,6 @@ def test_typos_and_wrong_usage(fails, words, message, hint):
     assert hint in found.hint
 
 
-def test_eval_bli_help_names_the_weights_of_the_default_sweep(lexenc):
-    text = " ".join(re.sub("[│\n]", " ", lexenc("eval", "bli", "--help").stdout).split())
-    assert "0,0.1,0.2,0.3,0.4,0.5,0.7,1 if left out." in text
-
-
 def options(world, tmp_path, *more):
     files = ["--source", world / "en.vec", "--target", world / "de.vec", "--dictionary", world / "train.tsv"]
     return ["map", *files, "--out", tmp_path / "out", *more]
@@ -146,8 +141,6 @@ def test_wrong_values(world, fails, tmp_path, more, message, hint):
         ("eval bli --dictionary W/test.tsv", "eval bli has nothing to score."),
         ("eval bli --dictionary W/test.tsv --vectors W --encoder E", "needs --train-dictionary."),
         ("eval bli --dictionary W/test.tsv --vectors W --lambda 0.5", "--lambda needs --vectors and --encoder."),
-        ("eval bli --dictionary W/test.tsv --vectors W --encoder E --train-dictionary W/train.tsv --lambda 0.3,1,0.30",
-         "--lambda has 0.3 more than once."),
         ("interpolate --vectors W --encoder E --dictionary W/train.tsv --lambda 2 --out O", "must be at most 1"),
         ("map --source W/en.vec --target W/de.vec --out O", "map needs either --dictionary or --mapping."),
         ("map --source - --target - --dictionary W/train.tsv --out O", "cannot both be standard input."),

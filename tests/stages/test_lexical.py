@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lexenc.errors import DataError
+from lexenc.errors import ConfigError, DataError
+from lexenc.parameters import parameters, rule_of
+from lexenc.stages import STAGES
+from lexenc.stages.eval_bli import PAPER_WEIGHTS
 
 
 def head(made):
@@ -195,6 +198,19 @@ def test_sweep_without_weights_has_the_papers_columns(stage, mapped, static, wor
                  dictionary=world / "test.tsv")  # fmt: skip
     table = made.manifest.tables[0]
     assert table["columns"] == ["pair \\ lambda", "static(0.0)", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
+
+
+def test_help_of_lambda_names_the_weights_of_a_sweep_without_it():
+    help_text = rule_of(parameters(STAGES["eval bli"].params)["lambda"][0]).help
+    assert "0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1." in help_text
+    assert tuple(float(each) for each in help_text.rstrip(".").split("left out ")[1].split(", ")) == PAPER_WEIGHTS
+
+
+@pytest.mark.parametrize("weights", ["0.3,1,0.30", "0.3,0.30000000001", [0, -0.0]])
+def test_a_sweep_refuses_a_weight_that_comes_twice(stage, mapped, static, world, weights):
+    files = {"vectors": mapped.out, "encoder": static, "train_dictionary": world / "train.tsv"}
+    with pytest.raises(ConfigError, match=r"--lambda has 0(\.3)? more than once\."):
+        stage("eval bli", params={"lambda": weights}, dictionary=world / "test.tsv", **files)
 
 
 def test_vectors_in_one_space_need_no_folder_of_ours(stage, world):

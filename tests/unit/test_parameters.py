@@ -22,6 +22,7 @@ class Params:
     mask_known: bool = param(True, "Mask.")
     actions: tuple[str, ...] = param(("unit", "center"), "Actions.")
     sizes: tuple[int, ...] = param((), "Sizes.", ge=1)
+    weights: tuple[float, ...] = param((), "Weights.", ge=0, le=1)
     limit: int | None = param(None, "Limit.", ge=1)
     threads: int = param(1, "Threads.", ge=1, affects_result=False)
 
@@ -134,12 +135,28 @@ def test_parameters_values_as_yaml_writes_them(text, name, expected):
         ("limit: false", "limit", "Limit."),
         ("epoch: 3", "epoch", "epochs"),
         ("3: 3", "3", "epochs"),
+        ("weights: 0,3", "weights must be at most 1, got 3.", "Weights. Decimals use a point: 0.3."),
+        ("weights: [0, 25]", "at most 1, got 25.", "Weights. Decimals use a point: 0.25."),
+        ("weights: 0,3,0,5", "at most 1, got 3.", "Weights. Decimals use a point."),
+        ("5: 3", "called '5'.", "Decimals use a point: 0.5. Known: "),
     ],
 )
 def test_parameters_faults_name_place_and_remedy(text, where, hint):
     one = fault(text)
     assert where in one.message
     assert hint in one.hint
+
+
+@pytest.mark.parametrize("text", ["weights: 0,2.5", "weights: 3", "sizes: 0,3", "weights: -1,0"])
+def test_parameters_that_are_no_decimal_comma_have_the_plain_hint(text):
+    assert "Decimals" not in fault(text).hint
+
+
+@pytest.mark.parametrize(("text", "meant"), [("{lambda: 0,3}", "0.3"), ("{epochs: 2, weights: 1,25}", "1.25")])
+def test_parameters_that_a_decimal_comma_cut_off_have_a_hint(text, meant):
+    _, (one,) = made(text)
+    assert one.message == f"There is no parameter of toy called '{meant.split('.')[1]}'."
+    assert one.hint == f"Decimals use a point: {meant}."
 
 
 def test_parameters_language_codes_are_checked_in_every_stage():
