@@ -42,7 +42,7 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
 
 
 def _texts(path: Path, counts: bool, job: Job) -> list[str]:
-    """Read the lines; one that is empty or holds nothing but spaces is no text."""
+    """Read the lines; a blank one stays a row, so that the rows of two parallel files stay side by side."""
     from lexenc.files.text import counted, read_lines
     from lexenc.files.vocabularies import all_counted, read_vocabulary
 
@@ -54,19 +54,19 @@ def _texts(path: Path, counts: bool, job: Job) -> list[str]:
                 hint="Leave --counts out, or give 'word count' lines.",
             )
         return vocabulary.words
-    lines = [line for _, line in read_lines(path)]
-    texts = [line for line in lines if line.strip()]
-    if not texts:
+    texts = [line for _, line in read_lines(path)]
+    blank = sum(not text.strip() for text in texts)
+    if blank == len(texts):
         raise DataError(f"{path} holds no texts.", hint="One word, phrase or sentence per line.")
-    if len(texts) < len(lines):
-        blank = len(lines) - len(texts)
+    if blank:
         job.notices.warn(
-            f"{path}: {counted(blank, 'line')} without a text {'is' if blank == 1 else 'are'} left out.",
-            "Rows and lines then differ; words.txt of the result has the text of every row.",
+            f"{path}: {counted(blank, 'line')} without a text; the rows of such lines mean nothing.",
+            "They are kept so that row and line stay the same, as parallel files need it.",
         )
     if all_counted(texts):
+        first = next(text for text in texts if text.strip())
         job.notices.warn(
-            f"Every line ends with a number, which is encoded as part of its text ('{texts[0]}').",
+            f"Every line ends with a number, which is encoded as part of its text ('{first}').",
             "If they are counts, add --counts: it drops them.",
         )
     return texts

@@ -66,12 +66,12 @@ def test_encode_keeps_lines_and_their_order(stage, encoder, tmp_path):
     assert not np.allclose(matrix[0], matrix[2])
 
 
-def test_encode_leaves_lines_without_a_text_out(stage, static, tmp_path):
-    made = encoded(stage, static, ["house", "", "dog", "  ", "\t\u3000"], tmp_path)
-    assert made.words() == ["house", "dog"]
-    assert made.matrix().shape == (2, 16)
-    assert made.manifest.summary["texts"] == 2
-    assert made.warnings == [f"{tmp_path / 'words.txt'}: 3 lines without a text are left out."]
+def test_encode_keeps_blank_lines_as_rows_and_says_so(stage, static, tmp_path):
+    words = ["house", "", "dog", "  ", "\t\u3000"]
+    made = encoded(stage, static, words, tmp_path)
+    assert made.words() == words
+    assert made.matrix().shape == (5, 16)
+    assert made.warnings == [f"{tmp_path / 'words.txt'}: 3 lines without a text; the rows of such lines mean nothing."]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "  \n\t\n   "])
@@ -278,7 +278,7 @@ def test_encode_warns_where_lines_look_like_words_with_counts(stage, static, tmp
     (tmp_path / "words.txt").write_text("haus 12\nroute 66\t3\n\nhaus 1\n")
     inputs = {"words": tmp_path / "words.txt", "encoder": static}
     made = stage("encode", tmp_path / "whole", **inputs)
-    assert made.words() == ["haus 12", "route 66\t3", "haus 1"]
+    assert made.words() == ["haus 12", "route 66\t3", "", "haus 1"]
     assert made.warnings[1:] == ["Every line ends with a number, which is encoded as part of its text ('haus 12')."]
     bare = stage("encode", tmp_path / "bare", {"counts": True}, **inputs)
     assert (bare.words(), bare.warnings) == (["haus", "route 66"], [])
