@@ -13,6 +13,11 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
+def _easier(one: dict[str, Any]) -> str:
+    """Label a row where there was less to choose from; rows are copied without the note below them."""
+    return f", {one['search_space']}" if one["search_space"].startswith("test") else ""
+
+
 def convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
     """Lay out the scores of one system: a row for every convention and control.
 
@@ -26,7 +31,12 @@ def convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
     for each in objects:
         if "control" in each:
             rows.append(
-                [f"control: {each['control']}", f"{each['queries']}", _percent(each["precision_at_1"]), *[""] * 5]
+                [
+                    f"control: {each['control']}{_easier(each)}",
+                    f"{each['queries']}",
+                    _percent(each["precision_at_1"]),
+                    *[""] * 5,
+                ]
             )
             continue
         span = (
@@ -34,7 +44,8 @@ def convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
         )
         rows.append(
             [
-                f"per {each['query_unit']}{'' if each['out_of_vocabulary'] == 'left out' else ', all lines'}",
+                f"per {each['query_unit']}{'' if each['out_of_vocabulary'] == 'left out' else ', all lines'}"
+                f"{_easier(each)}",
                 f"{each['queries']}",
                 _percent(each["precision_at_1"]),
                 span,
@@ -73,7 +84,7 @@ def sweep_table(results: list[list[dict[str, Any]]], dictionary: Path) -> Table:
     names = ["static(0.0)" if head["lambda"] == 0 else f"{head['lambda']:g}" for head in heads]
     name = dictionary.parent.name or "pair"
     rows = [
-        [name, *(f"{100 * head['precision_at_1']:.1f}" for head in heads)],
+        [name + _easier(heads[0]), *(f"{100 * head['precision_at_1']:.1f}" for head in heads)],
         # Two short rows fit a narrow window where one of ranges does not.
         ["95 % from", *(f"{100 * head['precision_at_1_low']:.1f}" for head in heads)],
         ["95 % to", *(f"{100 * head['precision_at_1_high']:.1f}" for head in heads)],

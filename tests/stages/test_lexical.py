@@ -169,6 +169,18 @@ def test_candidates_test_is_easier_and_says_so(stage, mapped, world):
     assert head(made)["precision_at_1"] >= head(whole)["precision_at_1"]
 
 
+def test_candidates_test_is_said_in_every_row(stage, mapped, static, world):
+    files = {"vectors": mapped.out, "dictionary": world / "test.tsv"}
+    whole, easy = (stage("eval bli", params={"candidates": kind}, **files).manifest.tables[0]["rows"]
+                   for kind in ("vocabulary", "test"))  # fmt: skip
+    assert easy[0][0] == "per source word, test targets only"
+    assert [row[0] for row in easy] == [f"{row[0]}, test targets only" for row in whole]
+    params = {"candidates": "test", "lambda": (0.0, 1.0), "direction": "target-source"}
+    sweep = stage("eval bli", params=params, encoder=static, train_dictionary=world / "train.tsv", **files)
+    assert sweep.manifest.tables[0]["rows"][0][0] == f"{world.name}, test sources only"
+    assert all(row[0].endswith(", test sources only") for row in sweep.manifest.tables[1]["rows"])
+
+
 def test_any_gold_translation_counts(stage, mapped, world, pairs_file, tmp_path):
     pairs = pairs_file(tmp_path / "t.tsv", [("dog", "katze"), ("dog", "hund"), ("cat", "katze")])
     made = by_convention(stage("eval bli", vectors=mapped.out, dictionary=pairs))
