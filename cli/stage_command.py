@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import inspect
 import shlex
-import shutil
 import sys
-import tempfile
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from lexenc.artifact import DigestStore, InputRecord, Manifest
+from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
-from lexenc.errors import ConfigError, ExitCode, LexencError
+from lexenc.errors import ConfigError, ExitCode
 from lexenc.parameters import default_of, parameters, rule_of, without_none
 from lexenc.planning import Plan, plan_stage, run_plan
-from lexenc.stage import Input, Notices, Stage, Table
+from lexenc.stage import Input, Stage, Table
 from lexenc.stages import STAGES
 
+from .piped_inputs import kept_inputs
 from .ui import View, print_json
 
 _INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
@@ -192,7 +190,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
     view = View(json=values["run_json"], quiet=values["run_quiet"], progress=not values["run_no_progress"])
     check_device_name(values.get("run_device", "auto"))
     out = None if values.get("out") is None else _result_folder(values["out"])
-    with _inputs(stage, values) as kept:
+    with kept_inputs(stage, values) as kept:
         digests = DigestStore.default(trust=not values.get("run_check_content", False))
         plan = plan_stage(
             stage,
@@ -238,95 +236,6 @@ def _result_folder(text: str) -> Path:
         named = f"the folder you are in or one above it: {text}" if text else "empty"
         raise ConfigError(f"--out is {named}.", hint="Give the name of a new folder.")
     return path.resolve() if path.is_symlink() else path
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The inputs of a stage, of which some are kept in files that nobody has heard of.
-
-    Args:
-        given: What the stage reads, by input name.
-        typed: What the user typed, by the path of the file that was made of it.
-    """
-
-    given: dict[str, Any]
-    typed: dict[str, str]
-
-    def told(self, text: str) -> str:
-        """Name in a sentence what the user gave."""
-        return self._renamed(text, {"-": "standard input"})
-
-    def advised(self, hint: str | None) -> str | None:
-        """Name in a command line what the user typed."""
-        return hint and self._renamed(hint, {})
-
-    def _renamed(self, text: str, words: Mapping[str, str]) -> str:
-        for path in sorted(self.typed, key=len, reverse=True):  # one may be the beginning of another
-            text = text.replace(path, words.get(self.typed[path], self.typed[path]))
-        return text
-
-    def notices(self, notices: Notices) -> Notices:
-        """Name things so in remarks."""
-        return Notices(
-            warn=lambda message, hint: notices.warn(self.told(message), self.advised(hint)),
-            say=lambda sentence: notices.say(self.told(sentence)),
-        )
-
-    def records(self, records: Mapping[str, list[InputRecord]]) -> dict[str, list[InputRecord]]:
-        """Record what the user typed; the files are gone when somebody reads the manifest."""
-        return {
-            name: [replace(one, given=self.typed[one.given], path=self.typed[one.given])
-                   if one.given in self.typed else one for one in many]
-            for name, many in records.items()
-        }  # fmt: skip
-
-
-@contextmanager
-def _inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[_Kept]:
-    """Give the inputs; what can be read only once is kept in a file while the stage runs.
-
-    That is standard input, written `-`, and the pipes that a shell makes for `<(command)`.
-
-    Raises:
-        LexencError: What the stage raises, with these inputs named as the user did.
-    """
-    kept = _Kept({name: values.get(name) for name in stage.inputs}, {})
-    given, folder = kept.given, None
-    try:
-        piped = [name for name, text in given.items() if text == "-" and stage.inputs[name].kind == "path"]
-        if len(piped) > 1:
-            listed = " and ".join(f"'{name}'" for name in piped)
-            raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
-        pipes = [name for name, text in given.items() if isinstance(text, str) and Path(text).is_fifo()]
-        for name in [*piped, *pipes]:
-            folder = folder or Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
-            # Some tables are named after the folder of a file.
-            place = folder / ("standard input" if given[name] == "-" else "pipe")
-            place.mkdir(exist_ok=True)
-            path = _kept(place / name, given[name])
-            kept.typed[str(path)], given[name] = given[name], str(path)
-        yield kept
-    except LexencError as error:
-        error.message, error.hint = kept.told(error.message), kept.advised(error.hint)
-        raise
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _kept(path: Path, given: str) -> Path:
-    """Copy standard input or a pipe into a file."""
-    if given == "-" and sys.stdin.isatty():
-        raise ConfigError(
-            f"{path.name} should come from standard input, but that is a terminal.", hint="Pipe lines in."
-        )
-    with path.open("wb") as stream:
-        if given == "-":
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        else:
-            with Path(given).open("rb") as pipe:
-                shutil.copyfileobj(pipe, stream)
-    return path
 
 
 def show_plan(plan: Plan, view: View) -> None:

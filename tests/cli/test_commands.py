@@ -333,3 +333,17 @@ def test_new_encoder_says_what_comes_next(static, world, lexenc, tmp_path):
     )
     assert "next: lexenc finetune" in shown.stderr
     assert (tmp_path / "e" / "README.md").read_text().splitlines()[5] == "# e"
+
+
+def test_one_of_several_texts_may_be_standard_input(world, lexenc, fails, tmp_path):
+    settings = ["--kind", "static", "--dimensions", 8, "--vocabulary-size", 120]
+    text = (world / "en.txt").read_text()
+    files = ["new-encoder", "--text", world / "de.txt", "--text"]
+    lexenc(*files, world / "en.txt", *settings, "--out", tmp_path / "file")
+    lexenc(*files, "-", *settings, "--out", tmp_path / "piped", stdin=text)
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (tmp_path / "file" / name).read_bytes() == (tmp_path / "piped" / name).read_bytes()
+    given = json.loads((tmp_path / "piped" / "manifest.json").read_text())["inputs"]["text"]
+    assert [one["given"] for one in given] == [str(world / "de.txt"), "-"]
+    found = fails("new-encoder", "--text", "-", "--text", "-", *settings, "--out", tmp_path / "twice", stdin=text)
+    assert found.hint == "Use - once."

@@ -1,0 +1,118 @@
+"""Inputs that can be read only once, kept in files while a stage runs and named as the user named them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lexenc.artifact import InputRecord
+from lexenc.errors import ConfigError, LexencError
+from lexenc.stage import Notices, Stage
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The inputs of a stage, of which some are kept in files that nobody has heard of.
+
+    Args:
+        given: What the stage reads, by input name.
+        typed: What the user typed, by the path of the file that was made of it.
+    """
+
+    given: dict[str, Any]
+    typed: dict[str, str]
+
+    def told(self, text: str) -> str:
+        """Name in a sentence what the user gave."""
+        return self._renamed(text, {"-": "standard input"})
+
+    def advised(self, hint: str | None) -> str | None:
+        """Name in a command line what the user typed."""
+        return hint and self._renamed(hint, {})
+
+    def _renamed(self, text: str, words: Mapping[str, str]) -> str:
+        for path in sorted(self.typed, key=len, reverse=True):  # one may be the beginning of another
+            text = text.replace(path, words.get(self.typed[path], self.typed[path]))
+        return text
+
+    def notices(self, notices: Notices) -> Notices:
+        """Name things so in remarks."""
+        return Notices(
+            warn=lambda message, hint: notices.warn(self.told(message), self.advised(hint)),
+            say=lambda sentence: notices.say(self.told(sentence)),
+        )
+
+    def records(self, records: Mapping[str, list[InputRecord]]) -> dict[str, list[InputRecord]]:
+        """Record what the user typed; the files are gone when somebody reads the manifest."""
+        return {
+            name: [replace(one, given=self.typed[one.given], path=self.typed[one.given])
+                   if one.given in self.typed else one for one in many]
+            for name, many in records.items()
+        }  # fmt: skip
+
+
+@contextmanager
+def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[Kept]:
+    """Give the inputs; what can be read only once is kept in a file while the stage runs.
+
+    That is standard input, written `-`, and the pipes that a shell makes for `<(command)`.
+
+    Raises:
+        LexencError: What the stage raises, with these inputs named as the user did.
+    """
+    kept = Kept({name: values.get(name) for name in stage.inputs}, {})
+    texts = {name: value if isinstance(value, list) else [value] for name, value in kept.given.items()}
+    folder = None
+    try:
+        piped = [name for name, many in texts.items() for text in many if _is_standard_input(stage, name, text)]
+        if len(piped) > 1:
+            listed = " and ".join(f"'{name}'" for name in piped)
+            raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
+        for name, many in texts.items():
+            for number, text in enumerate(many):
+                if not (_is_standard_input(stage, name, text) or _is_pipe(text)):
+                    continue
+                folder = folder or Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
+                # Some tables are named after the folder of a file.
+                place = folder / (f"pipe {number}" if _is_pipe(text) else "standard input")
+                place.mkdir(exist_ok=True)
+                many[number] = str(_kept(place / name, text))
+                kept.typed[many[number]] = text
+            if isinstance(kept.given[name], str):
+                kept.given[name] = many[0]
+        yield kept
+    except LexencError as error:
+        error.message, error.hint = kept.told(error.message), kept.advised(error.hint)
+        raise
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_standard_input(stage: Stage, name: str, text: str | None) -> bool:
+    return text == "-" and stage.inputs[name].kind == "path"
+
+
+def _is_pipe(text: str | None) -> bool:
+    return text is not None and Path(text).is_fifo()
+
+
+def _kept(path: Path, given: str) -> Path:
+    """Copy standard input or a pipe into a file."""
+    if given == "-" and sys.stdin.isatty():
+        raise ConfigError(
+            f"{path.name} should come from standard input, but that is a terminal.", hint="Pipe lines in."
+        )
+    with path.open("wb") as stream:
+        if given == "-":
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        else:
+            with Path(given).open("rb") as pipe:
+                shutil.copyfileobj(pipe, stream)
+    return path
