@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexenc.artifact import UNFINISHED
 from lexenc.errors import ConfigError, DataError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
@@ -81,7 +82,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
     rate = params.learning_rate or DEFAULT_RATES[encoder.kind]
     training = _training(encoder, _numbered(pairs, negatives, params), params, rate, job)
-    unfinished = job.out / "unfinished"
+    unfinished = job.out / UNFINISHED
     unfinished.mkdir(exist_ok=True)
     job.notices.say(
         f"{len(pairs):,} pairs, {training.total:,} steps, learning rate {rate:g} after {training.warmup} warm-up steps."
