@@ -155,7 +155,7 @@ def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
             return tuple(_one(part, inner, rule, label) for part in parts if part != "")
         except ConfigError as fault:
             if inner is float and len(parts) > 1 and all(re.fullmatch(r"\d+", str(part)) for part in parts):
-                fault.hint = f"{fault.hint} {_decimals(parts)}"
+                fault.hint = f"{_decimals(parts)} {fault.hint}"
             raise
     return _one(value, hint, rule, label)
 

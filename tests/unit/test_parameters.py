@@ -135,9 +135,9 @@ def test_parameters_values_as_yaml_writes_them(text, name, expected):
         ("limit: false", "limit", "Limit."),
         ("epoch: 3", "epoch", "epochs"),
         ("3: 3", "3", "epochs"),
-        ("weights: 0,3", "weights must be at most 1, got 3.", "Weights. Decimals use a point: 0.3."),
-        ("weights: [0, 25]", "at most 1, got 25.", "Weights. Decimals use a point: 0.25."),
-        ("weights: 0,3,0,5", "at most 1, got 3.", "Weights. Decimals use a point."),
+        ("weights: 0,3", "weights must be at most 1, got 3.", "Decimals use a point: 0.3. Weights."),
+        ("weights: [0, 25]", "at most 1, got 25.", "Decimals use a point: 0.25. Weights."),
+        ("weights: 0,3,0,5", "at most 1, got 3.", "Decimals use a point. Weights."),
         ("5: 3", "called '5'.", "Decimals use a point: 0.5. Known: "),
     ],
 )
