@@ -22,7 +22,8 @@ class Prediction:
         source: The source word.
         gold: All gold translations.
         covered: Whether the question has vectors on both sides.
-        ranks: Rank of every gold translation with a vector, from 1, in the whole search space.
+        ranks: Rank of every gold translation with a vector, from 1, in the whole search space; so many count in
+            vocabulary. Empty where the question is not covered.
         predictions: Best answers with scores.
     """
 
@@ -43,15 +44,25 @@ def _line(row: Prediction) -> str:
     return json.dumps(asdict(row), ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def predictions_file(path: Path) -> Path:
+    """Give the file of predictions that a user's path means: itself, or the one in the folder of an evaluation.
+
+    Raises:
+        DataError: If there are none or several.
+    """
+    place = _only_file(path) if path.is_dir() else path
+    if not place.is_file():
+        raise DataError(f"There is no file {place}.", hint="Evaluate with --out FOLDER, and give that folder.")
+    return place
+
+
 def read_predictions(path: Path) -> list[Prediction]:
     """Read predictions from a file, or from the folder of an evaluation.
 
     Raises:
         DataError: If there are none or several files of them, or a line is not a prediction.
     """
-    place = _only_file(path) if path.is_dir() else path
-    if not place.is_file():
-        raise DataError(f"There is no file {place}.", hint="Evaluate with --out FOLDER, and give that folder.")
+    place = predictions_file(path)
     rows = []
     for number, body in json_lines(place):
         try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.blending import maker_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,15 +33,53 @@ class CompareParams:
     level: float = param(0.95, "Share of draws inside the interval.", gt=0, le=0.999)
 
 
+@dataclass(frozen=True)
+class _Convention:
+    """How the answers of an evaluation were found.
+
+    Args:
+        retrieval: How they were ranked.
+        direction: Which language asked.
+        search_space: What there was to choose from.
+        search_space_words: How many.
+        dictionary: The test dictionary, as the user named it.
+        dictionary_sha256: Digest of its content.
+    """
+
+    retrieval: str
+    direction: str
+    search_space: str
+    search_space_words: int
+    dictionary: str
+    dictionary_sha256: str
+
+    @property
+    def restricted(self) -> bool:
+        """Whether there were only the words of the test dictionary to choose from."""
+        return self.search_space.startswith("test")
+
+    @property
+    def space(self) -> str:
+        """The search space with its size."""
+        return f"{self.search_space} ({counted(self.search_space_words, 'word')})"
+
+
+_Both = tuple[_Convention | None, _Convention | None]
+
+
 def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     """Compare two evaluations."""
     from lexenc.evaluation.bootstrap import paired_difference
-    from lexenc.files.predictions import read_predictions
+    from lexenc.files.predictions import predictions_file, read_predictions
     from lexenc.randomness import generator
 
-    first, second = read_predictions(inputs["first"]), read_predictions(inputs["second"])
-    pairs = _matched(first, second, params.questions)
-    left, right = (_values([pair[side] for pair in pairs], params.metric) for side in (0, 1))
+    places = [predictions_file(inputs[name]) for name in ("first", "second")]
+    pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions)
+    known: _Both = (_convention_of(places[0]), _convention_of(places[1]))
+    alike = _check_conventions(known, inputs, job)
+    if params.metric == "average_precision" and params.questions == "covered":
+        _check_golds(pairs, job)
+    left, right = (_values([pair[side] for pair in pairs], params) for side in (0, 1))
     found = paired_difference(
         left, right, generator=generator(job.seed, "paired bootstrap"), draws=params.draws, level=params.level
     )
@@ -47,6 +87,7 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
         "task": "compare",
         "metric": params.metric,
         "questions": params.questions,
+        "out_of_vocabulary": "left out" if params.questions == "covered" else "counted wrong",
         "count": len(pairs),
         "first": float(left.mean()),
         "second": float(right.mean()),
@@ -55,11 +96,14 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
         "difference_high": found.high,
         "p_value": found.p_value,
         "shown": found.shown,
+        "conventions": "not checked" if alike is None else "alike" if alike else "different",
+        "first_convention": None if known[0] is None else asdict(known[0]),
+        "second_convention": None if known[1] is None else asdict(known[1]),
         "draws": params.draws,
         "level": params.level,
         "seed": job.seed,
     }
-    return Outcome({"difference": found.mean, "shown": found.shown}, [result], [_table(result, inputs)])
+    return Outcome({"difference": found.mean, "shown": found.shown}, [result], [_table(result, known, inputs)])
 
 
 def _matched(
@@ -89,20 +133,101 @@ def _matched(
     return kept
 
 
-def _values(rows: Sequence[Prediction], metric: str) -> np.ndarray:
+# ---------------------------------------------------------------- conventions
+
+
+def _convention_of(place: Path) -> _Convention | None:
+    """Give the convention of predictions, or None where no manifest of eval bli tells it."""
+    maker = maker_of(place.parent)
+    if maker is None or maker.stage != "eval bli" or place.name not in maker.outputs:
+        return None
+    head, dictionary = maker.results[0], maker.inputs["dictionary"][0]
+    return _Convention(
+        head["retrieval"],
+        head["direction"],
+        head["search_space"],
+        head["search_space_words"],
+        dictionary.given,
+        dictionary.sha256,
+    )
+
+
+def _check_conventions(known: _Both, inputs: dict[str, Any], job: Job) -> bool | None:
+    """Warn of what makes the numbers of two evaluations incomparable; another retrieval does not.
+
+    Returns:
+        Whether direction, dictionary and search space are alike; None where that cannot be known.
+    """
+    one, other = known
+    if one is None or other is None:
+        return None
+    clashes = []
+    if one.direction != other.direction:
+        clashes.append(("asked in different directions", one.direction, other.direction, "--direction"))
+    if one.dictionary_sha256 != other.dictionary_sha256:
+        clashes.append(("read different dictionaries", *_dictionaries(one, other), "--dictionary"))
+    if one.restricted != other.restricted:
+        clashes.append(("chose from different candidates", one.space, other.space, "--candidates"))
+    elif one.search_space == other.search_space and one.search_space_words != other.search_space_words:
+        clashes.append(("chose from different numbers of words", one.space, other.space, "vocabularies and --limit"))
+    for what, left, right, option in clashes:
+        job.notices.warn(
+            f"The evaluations {what}: {left} in {inputs['first']}, {right} in {inputs['second']}.",
+            f"Evaluate both with the same {option}.",
+        )
+    return not clashes
+
+
+def _dictionaries(one: _Convention, other: _Convention) -> tuple[str, str]:
+    """Name two dictionaries, by their content too where they have one name."""
+    if one.dictionary != other.dictionary:
+        return one.dictionary, other.dictionary
+    return (
+        f"{one.dictionary} (sha256 {one.dictionary_sha256[:8]})",
+        f"{other.dictionary} (sha256 {other.dictionary_sha256[:8]})",
+    )
+
+
+def _check_golds(pairs: Sequence[tuple[Prediction, Prediction]], job: Job) -> None:
+    """Warn where the two average over different translations of a word."""
+    differing = sum(len(one.ranks) != len(other.ranks) for one, other in pairs)
+    if differing:
+        job.notices.warn(
+            f"For {counted(differing, 'question')} of {len(pairs):,} the evaluations have vectors for different "
+            "numbers of translations, and average over those only.",
+            "With --questions all every translation counts in both.",
+        )
+
+
+# ---------------------------------------------------------------- values
+
+
+def _values(rows: Sequence[Prediction], params: CompareParams) -> np.ndarray:
+    """Score every question as `eval bli` does per source word: in vocabulary where covered, else over all lines."""
     import numpy as np
 
-    from lexenc.evaluation.ranking import average_precisions, best_of, hits_at, reciprocal_ranks
+    from lexenc.evaluation.bli import score
 
     ranks = [np.array(row.ranks if row.covered else [], dtype=np.int64) for row in rows]
-    if metric == "average_precision":
-        return average_precisions(ranks, [len(row.gold) for row in rows])
-    best = best_of(ranks)
-    return reciprocal_ranks(best) if metric == "reciprocal_rank" else hits_at(best, int(metric.rsplit("_", 1)[1]))
+    golds = [len(own) for own in ranks] if params.questions == "covered" else [len(row.gold) for row in rows]
+    scores = score(ranks, golds)
+    if params.metric == "average_precision":
+        return scores.average
+    if params.metric == "reciprocal_rank":
+        return scores.reciprocal
+    return scores.hits[int(params.metric.rsplit("_", 1)[1])]
 
 
-def _table(result: dict[str, Any], inputs: dict[str, Any]) -> Table:
+_COUNTED = {
+    "covered": "words and translations without vectors left out, as in the headline of eval bli",
+    "all": "words and translations without vectors are wrong, as in 'all lines' of eval bli",
+}
+
+
+def _table(result: dict[str, Any], known: _Both, inputs: dict[str, Any]) -> Table:
     answer = "yes" if result["shown"] else "no: the interval covers zero"
+    if result["conventions"] == "different":
+        answer += " (different conventions)"
     rows = [
         [f"first: {inputs['first']}", f"{100 * result['first']:.2f}"],
         [f"second: {inputs['second']}", f"{100 * result['second']:.2f}"],
@@ -115,14 +240,35 @@ def _table(result: dict[str, Any], inputs: dict[str, Any]) -> Table:
         ["difference shown", answer],
     ]
     note = (
-        f"{counted(result['count'], 'question')} ({result['questions']}), paired bootstrap, {result['draws']:,} draws."
+        f"{counted(result['count'], 'question')} ({result['questions']}: {_COUNTED[result['questions']]}), "
+        f"paired bootstrap, {result['draws']:,} draws. {_found(known)}"
     )
     return Table(f"{result['metric'].replace('_', ' ')} (x100)", ["what", "value"], rows, note)
 
 
+def _found(known: _Both) -> str:
+    """Say how the answers of both were found, as far as that is known."""
+    one, other = known
+    if one is None or other is None:
+        which = [name for name, own in zip(("first", "second"), known, strict=True) if own is None]
+        return (
+            f"Not checked: whether both have the same direction, dictionary and candidates; {' and '.join(which)} "
+            f"{'has' if len(which) == 1 else 'have'} no manifest of eval bli."
+        )
+    told = [
+        f"{name} {left}" if left == right else f"{name} {left} against {right}"
+        for name, left, right in (
+            ("retrieval", one.retrieval, other.retrieval),
+            ("direction", one.direction, other.direction),
+            ("candidates", one.space, other.space),
+        )
+    ]
+    return f"Answers: {', '.join(told)}."
+
+
 COMPARE = Stage(
     name="compare",
-    version=1,
+    version=2,
     summary="Compare two evaluations of the same questions by paired bootstrap.",
     inputs={
         "first": Input(

@@ -273,9 +273,125 @@ def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, ma
     other = stage("eval bli", tmp_path / "other", vectors=mapped.out,
                   dictionary=pairs_file(tmp_path / "t.tsv", [("dog", "hund")]))  # fmt: skip
     alone = stage("compare", params={"draws": 100}, first=other.out, second=other.out)
-    assert alone.manifest.tables[0]["note"].startswith("1 question (covered)")
+    assert alone.manifest.tables[0]["note"].startswith("1 question (covered: ")
     with pytest.raises(DataError, match="different questions"):
         stage("compare", first=good.out, second=other.out)
+
+
+NAMES = {
+    "precision_at_1": "precision_at_1", "precision_at_5": "precision_at_5", "precision_at_10": "precision_at_10",
+    "reciprocal_rank": "mean_reciprocal_rank", "average_precision": "mean_average_precision",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def lossy(world, mapped, pairs_file):
+    """A test dictionary with translations, and words, that have no vectors."""
+    lines = [line.split("\t") for line in (world / "test.tsv").read_text(encoding="utf-8").splitlines()]
+    more = [[a, f"{b}lein"] for a, b in lines[::2]] + [[a, mapped.words("target")[0]] for a, _ in lines[::3]]
+    return pairs_file(world / "lossy.tsv", [*lines, *more, ("nowhere", "nirgends"), ("nowhere", "haus")])
+
+
+@pytest.fixture(scope="module")
+def evaluate(stage, world, mapped, tmp_path_factory):
+    """Evaluate into a folder: `evaluate(name, params, dictionary=...)`."""
+
+    def run(name, params=None, **inputs):
+        files = {"vectors": mapped.out, "dictionary": world / "test.tsv"} | inputs
+        return stage("eval bli", tmp_path_factory.mktemp("scores") / name, params or {}, **files)
+
+    return run
+
+
+@pytest.mark.parametrize(("questions", "policy"), [("covered", "left out"), ("all", "counted wrong")])
+@pytest.mark.parametrize("metric", list(NAMES))
+@pytest.mark.parametrize("given", [{}, {"top": 1}, {"direction": "target-source"}, {"candidates": "test"}], ids=str)
+def test_compare_and_eval_bli_give_the_same_number(stage, evaluate, lossy, metric, questions, policy, given):
+    made = evaluate("one", {"retrieval": "csls", **given}, dictionary=lossy)
+    (unit,) = {each["query_unit"] for each in made.manifest.results} - {"pair"}
+    wanted = by_convention(made)[unit, policy]
+    params = {"metric": metric, "questions": questions, "draws": 100}
+    found = head(stage("compare", params=params, first=made.out, second=made.out))
+    assert found["first"] == found["second"] == wanted[NAMES[metric]]
+    assert (found["count"], found["out_of_vocabulary"]) == (wanted["queries"], policy)
+    assert 0 < wanted["coverage"] < 1
+
+
+@pytest.mark.parametrize(("questions", "says"), [("covered", "left out, as in the headline"), ("all", "'all lines'")])
+def test_compare_names_its_convention(stage, evaluate, lossy, questions, says):
+    one, other = evaluate("one", dictionary=lossy), evaluate("other", {"retrieval": "csls"}, dictionary=lossy)
+    made = stage("compare", params={"questions": questions, "draws": 100}, first=one.out, second=other.out)
+    note = made.manifest.tables[0]["note"]
+    assert made.warnings == [], "another retrieval is what one compares"
+    assert says in note
+    assert "retrieval nearest against csls, direction source-target, candidates whole target vocabulary (40 w" in note
+    assert head(made)["conventions"] == "alike"
+    assert (head(made)["first_convention"]["retrieval"], head(made)["second_convention"]["retrieval"]) == (
+        "nearest", "csls",
+    )  # fmt: skip
+
+
+def test_compare_warns_of_other_candidates(stage, evaluate):
+    whole, easy, few = evaluate("whole"), evaluate("easy", {"candidates": "test"}), evaluate("few", {"limit": 39})
+    made = stage("compare", params={"draws": 100}, first=easy.out, second=whole.out)
+    assert made.warnings == [
+        f"The evaluations chose from different candidates: test targets only (12 words) in {easy.out}, "
+        f"whole target vocabulary (40 words) in {whole.out}."
+    ]
+    assert head(made)["conventions"] == "different"
+    assert made.manifest.tables[0]["rows"][-1][1].endswith(" (different conventions)")
+    (warning,) = stage("compare", params={"draws": 100}, first=whole.out, second=few.out).warnings
+    assert "different numbers of words: whole target vocabulary (40 words) in" in warning
+
+
+def test_compare_warns_of_another_direction_and_dictionary(stage, evaluate, world, pairs_file, tmp_path):
+    train = pairs_file(tmp_path / "train.tsv", [(word, word) for word in ("house", "dog", "cat", "tree")])
+    same = stage("map", tmp_path / "same", source=world / "en.vec", target=world / "en.vec", dictionary=train)
+    pairs = [("dog", "dog"), ("cat", "cat")]
+    first, again = (pairs_file(tmp_path / name, own) for name, own in (("a.tsv", pairs), ("b.tsv", pairs[::-1])))
+    one = evaluate("one", vectors=same.out, dictionary=first)
+    other = evaluate("other", {"direction": "target-source"}, vectors=same.out, dictionary=again)
+    direction, dictionary = stage("compare", params={"draws": 100}, first=one.out, second=other.out).warnings
+    assert f"directions: source-target in {one.out}, target-source in {other.out}." in direction
+    assert f"dictionaries: {first} in {one.out}, {again} in {other.out}." in dictionary
+    first.write_text("cat\tcat\ndog\tdog\n\n")
+    third = evaluate("third", vectors=same.out, dictionary=first)
+    (warning,) = stage("compare", params={"draws": 100}, first=one.out, second=third.out).warnings
+    assert warning.count(f"{first} (sha256 ") == 2, "files of one name are told apart"
+
+
+def test_compare_of_bare_predictions_says_that_nothing_was_checked(stage, evaluate, tmp_path):
+    whole, easy = evaluate("whole"), evaluate("easy", {"candidates": "test"})
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes((easy.out / "predictions.jsonl").read_bytes())
+    made = stage("compare", params={"draws": 100}, first=whole.out, second=copy)
+    assert made.warnings == []
+    assert (head(made)["conventions"], head(made)["second_convention"]) == ("not checked", None)
+    assert "Not checked: " in made.manifest.tables[0]["note"]
+    assert "second has no manifest" in made.manifest.tables[0]["note"]
+    both = stage("compare", params={"draws": 100}, first=copy, second=copy).manifest
+    assert "first and second have no manifest" in both.tables[0]["note"]
+    # A file in the folder of an evaluation is as good as the folder; one that was put there is not.
+    inside = stage("compare", params={"draws": 100}, first=whole.out, second=easy.out / "predictions.jsonl")
+    assert len(inside.warnings) == 1
+    (whole.out / "put.jsonl").write_bytes(copy.read_bytes())
+    put = stage("compare", params={"draws": 100}, first=whole.out, second=whole.out / "put.jsonl")
+    assert head(put)["conventions"] == "not checked"
+
+
+def test_compare_warns_where_average_precisions_have_other_translations(stage, evaluate, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "t.tsv", [("house", "haus"), ("house", "apfel"), ("dog", "hund")])
+    more, fewer = evaluate("more", dictionary=pairs), evaluate("fewer", {"limit": 39}, dictionary=pairs)
+    told = []
+    for metric, questions in (
+        ("precision_at_1", "covered"),
+        ("average_precision", "all"),
+        ("average_precision", "covered"),
+    ):
+        params = {"metric": metric, "questions": questions, "draws": 100}
+        told.append(stage("compare", params=params, first=more.out, second=fewer.out).warnings)
+    assert [len(each) for each in told] == [1, 1, 2], "that there are 39 and 40 words is said in all of them"
+    assert told[2][1].startswith("For 1 question of 2 the evaluations have vectors for different numbers of transl")
 
 
 def test_export_of_encodings(stage, static, world, tmp_path):
