@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
-from lexenc.device import Device, Precision
+from lexenc.device import Device, Precision, has_bfloat16
 from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.packing import Weights
 from lexenc.encoders.transformer import TransformerEncoder
@@ -138,6 +138,7 @@ def report(
     print(
         f"{len(words):,} words, {torch.get_num_threads()} threads, {kind}, median of {len(seconds['peer'])}, in turns"
     )
+    print(f"bfloat16 instructions: {'yes' if has_bfloat16() else 'none, so that its ratios mean little'}")
     print(f"peer: SentenceTransformer.encode, float32, batch {batch}: {peer:.2f} s, memory {memory['peer']:.0f} MiB")
     print(
         f"{'precision':<10}{'seconds':>9}{'ratio':>8}{'lowest':>8}{'largest diff':>14}{'cosine >=':>12}{'of peak':>9}"

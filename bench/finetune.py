@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from lexenc.device import keep_freed_memory
+from lexenc.device import has_bfloat16, keep_freed_memory
 
 PAIRS, NEGATIVES = 128, 10
 KINDS = ("peer", "float32", "bfloat16")
@@ -212,6 +212,7 @@ def main() -> None:
 def report(columns: Columns, options: argparse.Namespace, runs: list[dict[str, dict[str, Any]]]) -> None:
     """Print medians and ratios."""
     distinct = [len(step_texts(columns, start)) for start in range(0, PAIRS * options.steps, PAIRS)]
+    print(f"bfloat16 instructions: {'yes' if has_bfloat16() else 'none, so that its ratios mean little'}")
     print(f"{PAIRS} pairs with {NEGATIVES} {options.negatives} negatives a step: {PAIRS * (NEGATIVES + 2)} texts, "
           f"{sum(distinct) / len(distinct):.0f} of them distinct")  # fmt: skip
     for kind in KINDS:

@@ -95,11 +95,23 @@ def _sentence(chosen: str, precision: str, asked: str, count: int) -> str:
 
     if chosen == "cpu":
         text = f"Runs on the processor (cpu, {torch.get_num_threads()} threads), {precision}."
+        if precision == "bfloat16" and has_bfloat16() is False:
+            text += " It has no instructions for bfloat16: --precision float32 is faster."
         if asked == "cpu" and count:
             text += " A GPU is idle: --device cuda:0 uses it."
         return text
     label = torch.cuda.get_device_name(int(chosen[5:])) if chosen.startswith("cuda:") else "Metal"
     return f"Runs on {chosen} ({label}), {precision}."
+
+
+def has_bfloat16() -> bool | None:
+    """Tell whether the processor multiplies matrices in bfloat16; None where PyTorch cannot say."""
+    import torch
+
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    if known.get("architecture") != "x86_64":
+        return None
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 def keep_freed_memory() -> None:
