@@ -391,7 +391,7 @@ def run_pipeline(
     for step in steps:
         plan = _plan(pipeline, step, force=force, digests=digests)
         if plan.action == "refuse":
-            fault = plan.refused("choose another --workdir")
+            fault = plan.refusal("Choose another --workdir")
             raise ConfigError(
                 f"Step '{step.name}': {fault.message}", hint=f"{fault.hint} --only {step.name} does this step alone."
             )

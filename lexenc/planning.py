@@ -59,18 +59,13 @@ class Plan:
     decision: Decision
     precision: Precision = "float32"
 
-    @property
-    def refusal(self) -> ConfigError:
-        """The plan as an error."""
-        return self.refused("choose another --out")
-
-    def refused(self, elsewhere: str) -> ConfigError:
+    def refusal(self, elsewhere: str = "Choose another --out") -> ConfigError:
         """Give the plan as an error.
 
         Args:
             elsewhere: How the caller lets the user choose another place.
         """
-        hint = f"{elsewhere[:1].upper()}{elsewhere[1:]}, or {self.decision.remedy}."
+        hint = f"{elsewhere}, or {self.decision.remedy}."
         return ConfigError(f"{self.out} already holds {self.decision.held} ({'; '.join(self.reasons)}).", hint=hint)
 
     @property
@@ -239,29 +234,39 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
         name: [one.path for one in many] if stage.inputs[name].many else (many[0].path if many else None)
         for name, many in found.items()
     }
-    decision = _decide(stage, out, key, recipe, seed, records, force, digests)
+    decision = _decide(_Wanted(stage, key, recipe, seed, records), out, force, digests)
     return Plan(stage, paths, records, built, seed, out, key, decision, precision)
 
 
-def _decide(
-    stage: Stage,
-    out: Path | None,
-    key: str,
-    recipe: dict[str, Any],
-    seed: int,
-    records: dict[str, list[InputRecord]],
-    force: bool,
-    digests: DigestStore,
-) -> Decision:
-    if out is None:
-        return Decision("run", ("no result yet",))
+@dataclass(frozen=True)
+class _Wanted:
+    """What decides whether a result is the one asked for.
+
+    Args:
+        stage: What makes it.
+        key: Key of the recipe.
+        recipe: Parameters that the result depends on.
+        seed: The user's seed.
+        records: The inputs.
+    """
+
+    stage: Stage
+    key: str
+    recipe: dict[str, Any]
+    seed: int
+    records: dict[str, list[InputRecord]]
+
+
+def _decide(wanted: _Wanted, out: Path | None, force: bool, digests: DigestStore) -> Decision:
     decision = Decision("run", ("no result yet",))
+    if out is None:
+        return decision
     if artifact.is_artifact(out):
-        decision = _beside_result(stage, out, key, recipe, seed, records, force, digests)
+        decision = _beside_result(wanted, out, force, digests)
     unfinished = artifact.unfinished_key(out)
     if decision.action != "run" or unfinished is None:
         return decision
-    if unfinished == key:
+    if unfinished == wanted.key:
         return Decision("resume", ("unfinished work of the same recipe",))
     if force:
         return decision
@@ -270,24 +275,15 @@ def _decide(
     return Decision("refuse", (place,), "unfinished work", remedy)
 
 
-def _beside_result(
-    stage: Stage,
-    out: Path,
-    key: str,
-    recipe: dict[str, Any],
-    seed: int,
-    records: dict[str, list[InputRecord]],
-    force: bool,
-    digests: DigestStore,
-) -> Decision:
+def _beside_result(wanted: _Wanted, out: Path, force: bool, digests: DigestStore) -> Decision:
     """Decide where there is a result already."""
     try:
         manifest = artifact.read_manifest(out)
     except LexencError as error:
         return _replaced(out, [error.message.rstrip(".")], force)
-    reasons = differences(stage, manifest, recipe, seed, records)
+    reasons = _differences(wanted, manifest)
     reasons += [f"output {name} was altered" for name in artifact.altered_outputs(out, manifest, digests)]
-    if not reasons and manifest.key == key:
+    if not reasons and manifest.key == wanted.key:
         return Decision("reuse", (f"unchanged since {manifest.created[:10]}",))
     return _replaced(out, reasons or ["made by another recipe"], force)
 
@@ -304,24 +300,23 @@ def _replaced(out: Path, reasons: list[str], force: bool) -> Decision:
     return Decision("refuse", (listed,), f"{what} that lexenc did not make", "move what is yours elsewhere")
 
 
-def differences(
-    stage: Stage, manifest: Manifest, recipe: Mapping[str, Any], seed: int, records: Mapping[str, list[InputRecord]]
-) -> list[str]:
+def _differences(wanted: _Wanted, manifest: Manifest) -> list[str]:
     """Say in words how an existing result differs from what is asked for."""
+    stage = wanted.stage
     if manifest.stage != stage.name:
         return [f"made by {manifest.stage}"]
     reasons = []
     if manifest.stage_version != stage.version:
         reasons.append(f"made by {stage.name} v{manifest.stage_version}")
-    for name in recipe:
+    for name, value in wanted.recipe.items():
         before = manifest.params.get(name)
-        if before != recipe[name]:
-            reasons.append(f"{name}: {_shown(before)} -> {_shown(recipe[name])}")
-    if stage.uses_seed and manifest.seed != seed:
-        reasons.append(f"seed: {manifest.seed} -> {seed}")
+        if before != value:
+            reasons.append(f"{name}: {_shown(before)} -> {_shown(value)}")
+    if stage.uses_seed and manifest.seed != wanted.seed:
+        reasons.append(f"seed: {manifest.seed} -> {wanted.seed}")
     for name in stage.inputs:
         before_digests = [one.sha256 for one in manifest.inputs.get(name, [])]
-        if before_digests != [one.sha256 for one in records.get(name, [])]:
+        if before_digests != [one.sha256 for one in wanted.records.get(name, [])]:
             reasons.append(f"input {name} changed")
     return reasons
 
@@ -357,7 +352,7 @@ def run_plan(
     """
     notices = notices or Notices()
     if plan.action == "refuse":
-        raise plan.refusal
+        raise plan.refusal()
     if plan.action == "reuse" and plan.out is not None:
         return artifact.read_manifest(plan.out)
     began = time.perf_counter()

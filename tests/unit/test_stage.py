@@ -333,7 +333,7 @@ def test_stage_that_can_resume_does_so_with_the_same_recipe_only(plan, tmp_path)
         run_plan(plan(stage))
     other = plan(stage, params={"times": 2})
     assert other.action == "refuse"
-    assert "unfinished work" in other.refusal.message
+    assert "unfinished work" in other.refusal().message
     assert plan(stage, params={"times": 2}, force=True).action == "run"
     again = plan(stage)
     assert again.action == "resume"
