@@ -102,6 +102,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
+def maker_of(folder: Path) -> Manifest | None:
+    """Give what made a folder, or None for one that lexenc did not make."""
+    try:
+        return read_manifest(folder) if is_artifact(folder) else None
+    except DataError:  # a manifest.json of some other program
+        return None
+
+
 def owner_of(path: Path) -> Path | None:
     """Give the artifact folder that a file or folder belongs to, if any."""
     for folder in (path, path.parent):

@@ -19,7 +19,7 @@ from lexenc import artifact
 from lexenc.artifact import DigestStore, InputRecord, Manifest
 from lexenc.device import Precision
 from lexenc.encoders.locate import Located, locate_encoder
-from lexenc.errors import ConfigError, DataError, LexencError, several, unknown_name
+from lexenc.errors import ConfigError, LexencError, several, unknown_name
 from lexenc.parameters import as_dict, build
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import bundled_path
@@ -176,10 +176,8 @@ def _records(
 
 def _maker_key(path: Path) -> str | None:
     folder = artifact.owner_of(path)
-    try:
-        return artifact.read_manifest(folder).key if folder is not None else None
-    except DataError:  # a manifest.json of some other program lies beside the input
-        return None
+    maker = artifact.maker_of(folder) if folder is not None else None
+    return maker.key if maker is not None else None
 
 
 def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lexenc.artifact import InputRecord, Manifest, is_artifact, read_manifest
+from lexenc.artifact import InputRecord, Manifest, maker_of, read_manifest
 from lexenc.errors import unknown_name
 from lexenc.planning import package_versions
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names
@@ -64,10 +64,10 @@ def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list
 
 def _origin(place: Path, record: InputRecord, depth: int, seen: set[str]) -> list[str]:
     """Describe what made an input, unless another result has taken its place since."""
-    if record.made_by is None or not is_artifact(place):
+    manifest = maker_of(place)
+    if record.made_by is None or manifest is None:
         return []
     folder = Path(os.path.relpath(place))
-    manifest = read_manifest(place)
     if manifest.key == record.made_by:
         return _chain(folder, manifest, depth, seen)
     return [f"{'  ' * depth}{folder}  (replaced since, {manifest.created[:16]}; what it was then is not known)"]

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lexenc.errors import DataError
+from lexenc.artifact import maker_of
 from lexenc.stage import Job
 from lexenc.stages.reading import usable_rows
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lexenc.artifact import Manifest
     from lexenc.encoders.base import Encoder
     from lexenc.files.dictionaries import Pairs
     from lexenc.files.spaces import Space
@@ -64,16 +63,6 @@ def learn_projection(
         )
     projection: np.ndarray = fit_procrustes(static, other)
     return projection
-
-
-def maker_of(folder: Path) -> Manifest | None:
-    """Give what made a space, or None for one that lexenc did not make."""
-    from lexenc.artifact import is_artifact, read_manifest
-
-    try:
-        return read_manifest(folder) if is_artifact(folder) else None
-    except DataError:  # a manifest.json of some other program
-        return None
 
 
 def warn_of_second_blend(folder: Path, weights: Sequence[float], job: Job) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexenc.artifact import DigestStore, maker_of
 from lexenc.errors import DataError
 from lexenc.stage import Job
-from lexenc.stages.blending import maker_of
 from lexenc.stages.reading import open_encoder
 
 if TYPE_CHECKING:
@@ -126,8 +126,6 @@ class Translator:
 
 def _encoder_of(folder: Path, encoder: Path, job: Job) -> Encoder:
     """Load an encoder as the space was blended with it, and warn where it was blended with another or none."""
-    from lexenc.artifact import DigestStore
-
     maker = maker_of(folder)
     pooling: Pooling = "auto"
     if maker is not None and maker.stage == "interpolate":
