@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import IntEnum
 
@@ -56,7 +56,7 @@ class WorkError(LexencError):
 class ManyFaultsError(ConfigError):
     """Several faults of one place, shown together."""
 
-    def __init__(self, place: str, faults: list[ConfigError]) -> None:
+    def __init__(self, place: str, faults: Sequence[LexencError]) -> None:
         lines = [f"{place} has {len(faults)} problems:"]
         lines += [f"  {fault.message}" + (f"  hint: {fault.hint}" if fault.hint else "") for fault in faults]
         super().__init__("\n".join(lines), hint="Mend all of them and run the same command again.")
@@ -82,7 +82,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"There is no {kind} called '{name}'.", hint=hint)
 
 
-def several(place: str, faults: list[ConfigError]) -> ConfigError:
+def several(place: str, faults: Sequence[LexencError]) -> LexencError:
     """Put all faults of one place into one error; a single fault stays as it is.
 
     Args:

@@ -97,7 +97,10 @@ def read_pipeline(path: Path, *, workdir: Path | None = None) -> Pipeline:
 def find_faults(path: Path) -> tuple[Pipeline, list[ConfigError]]:
     """Read a pipeline file as far as it can be read, and give all its faults, missing input files among them."""
     pipeline, faults = _parse(path, None)
-    return pipeline, faults + missing_inputs(pipeline, pipeline.steps)
+    missing = missing_inputs(pipeline, pipeline.steps)
+    return pipeline, faults + [
+        each if isinstance(each, ConfigError) else ConfigError(each.message, hint=each.hint) for each in missing
+    ]
 
 
 def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError]]:
@@ -419,9 +422,9 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
             )
 
 
-def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[ConfigError]:
+def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencError]:
     """Give the faults that only the file system shows: inputs from outside that are not there."""
-    faults: list[ConfigError] = []
+    faults: list[LexencError] = []
     for step in steps:
         made = _made_inputs(pipeline, step)
         own = {name: [text for text in _texts(value) if text not in made] for name, value in step.inputs.items()}
@@ -431,7 +434,7 @@ def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[ConfigErro
         try:
             find_inputs(reduced, partial)
         except LexencError as error:
-            faults.append(error if isinstance(error, ConfigError) else ConfigError(error.message, hint=error.hint))
+            faults.append(error)
     return faults
 
 
@@ -439,7 +442,7 @@ def refuse_faults(pipeline: Pipeline, steps: Sequence[Step]) -> None:
     """Raise all that is missing, before any step has worked for nothing.
 
     Raises:
-        ConfigError: If inputs from outside are not there, all in one error.
+        LexencError: If inputs from outside are not there, all in one error; a single one as it is.
     """
     faults = missing_inputs(pipeline, steps)
     if faults:

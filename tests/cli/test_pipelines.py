@@ -177,3 +177,10 @@ def test_program_runs_a_pipeline_as_a_process(pipeline, program):
     assert b"Traceback" not in done.stderr
     done = program("status", pipeline)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_hub_that_does_not_answer_is_no_fault_of_the_file(world, fails, tmp_path):
+    text = "steps: [{stage: encode, inputs: {words: %s, encoder: someone/some-model}}]\n"
+    (tmp_path / "hub.yaml").write_text(text % (world / "en.txt"))
+    assert "did not answer" in fails("run", tmp_path / "hub.yaml", code=1).message
+    assert "did not answer" in fails("check", tmp_path / "hub.yaml").message
