@@ -67,7 +67,7 @@ def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[Kept]:
         LexencError: What the stage raises, with these inputs named as the user did.
     """
     kept = Kept({name: values.get(name) for name in stage.inputs}, {})
-    texts = {name: value if isinstance(value, list) else [value] for name, value in kept.given.items()}
+    texts = {name: list(value) if isinstance(value, list) else [value] for name, value in kept.given.items()}
     folder = None
     try:
         piped = [name for name, many in texts.items() for text in many if _is_standard_input(stage, name, text)]
@@ -84,8 +84,7 @@ def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[Kept]:
                 place.mkdir(exist_ok=True)
                 many[number] = str(_kept(place / name, text))
                 kept.typed[many[number]] = text
-            if isinstance(kept.given[name], str):
-                kept.given[name] = many[0]
+            kept.given[name] = many if isinstance(kept.given[name], list) else many[0]
         yield kept
     except LexencError as error:
         error.message, error.hint = kept.told(error.message), kept.advised(error.hint)
