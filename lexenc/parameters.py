@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexenc.errors import ConfigError, unknown_name
-from lexenc.files.text import check_language
 
 _YAML_WORDS = {True: "yes, on or true", False: "no, off or false"}
 
@@ -23,7 +22,7 @@ class Rule:
     above: float | None = None
     maximum: float | None = None
     affects_result: bool = True
-    group: str = "Settings"
+    check: Callable[[str, str], None] | None = None
 
 
 def param(
@@ -34,6 +33,7 @@ def param(
     gt: float | None = None,
     le: float | None = None,
     affects_result: bool = True,
+    check: Callable[[str, str], None] | None = None,
 ) -> Any:
     """Declare a parameter.
 
@@ -44,8 +44,9 @@ def param(
         gt: Value that it must be above.
         le: Largest value allowed.
         affects_result: False for what changes speed or memory only; such a parameter is not part of the recipe.
+        check: For text: called with the value and the name to show; raises ConfigError for what cannot be used.
     """
-    return field(default=default, metadata={"rule": Rule(help, ge, gt, le, affects_result)})
+    return field(default=default, metadata={"rule": Rule(help, ge, gt, le, affects_result, check)})
 
 
 def rule_of(one: Field[Any]) -> Rule:
@@ -91,11 +92,7 @@ def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") 
         one, hint = known[key]
         label = f"{place}{key}" if place else f"--{key.replace('_', '-')}"
         try:
-            checked = _checked(value, hint, rule_of(one), label)
-            # The word means the same in every stage.
-            if checked is not None and key.split("_")[-1] == "language":
-                check_language(checked, label)
-            values[one.name] = checked
+            values[one.name] = _checked(value, hint, rule_of(one), label)
         except ConfigError as fault:
             faults.append(fault)
     return kind(**values), faults
@@ -107,7 +104,7 @@ def _pointed(given: Mapping[str, Any], name: Any, hint: str | None) -> str:
     place = names.index(name)
     before = given[names[place - 1]] if place else None
     whole = before if isinstance(before, int) and not isinstance(before, bool) else 0
-    point = f"Decimals use a point: {whole}.{name}."
+    point = _with_point(f"{whole},{name}")
     return point if given[name] is None else f"{point} {hint}"
 
 
@@ -155,7 +152,8 @@ def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
             return tuple(_one(part, inner, rule, label) for part in parts if part != "")
         except ConfigError as fault:
             if inner is float and len(parts) > 1 and all(re.fullmatch(r"\d+", str(part)) for part in parts):
-                fault.hint = f"{_decimals(parts)} {fault.hint}"
+                point = _with_point(f"{parts[0]},{parts[1]}") if len(parts) == 2 else "Decimals use a point."
+                fault.hint = f"{point} {fault.hint}"
             raise
     return _one(value, hint, rule, label)
 
@@ -164,7 +162,10 @@ def _one(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     if get_origin(hint) is Literal:
         return _choice(value, get_args(hint), label)
     if hint is str:
-        return _text(value, label)
+        text = _text(value, label)
+        if rule.check is not None:
+            rule.check(text, label)
+        return text
     if hint is bool:
         if isinstance(value, bool):
             return value
@@ -195,18 +196,17 @@ def _text(value: Any, label: str) -> str:
     raise ConfigError(f"{label} must be text, got {value!r}.", hint=f"Write it in quotes: '{value}'.")
 
 
-def _decimals(parts: Sequence[Any]) -> str:
-    """Say how the decimal is written that a list of whole numbers, such as `0,3`, may have been meant as."""
-    return f"Decimals use a point: {parts[0]}.{parts[1]}." if len(parts) == 2 else "Decimals use a point."
-
-
 def _without_comma(value: Any, hint: Any) -> str | None:
     """Say how a number with a comma is written: `0,3` with a point, `10,000` where no fraction is possible without."""
     if not isinstance(value, str) or not re.fullmatch(r"[+-]?[\d,]*\d", value.strip()) or "," not in value:
         return None
     if hint is int:
         return f"Write it without commas: {value.strip().replace(',', '')}."
-    return f"Decimals use a point: {value.strip().replace(',', '.')}." if value.count(",") == 1 else None
+    return _with_point(value.strip()) if value.count(",") == 1 else None
+
+
+def _with_point(number: str) -> str:
+    return f"Decimals use a point: {number.replace(',', '.')}."
 
 
 def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:

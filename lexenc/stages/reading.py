@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import check_language, counted, fold_case
 from lexenc.parameters import param
 from lexenc.stage import Job
 
@@ -46,7 +46,7 @@ def lowercase_param() -> Any:
 
 def language_param(side: str) -> Any:
     """Declare `--source-language` or `--target-language`."""
-    return param(None, LANGUAGE.format(side=side))
+    return param(None, LANGUAGE.format(side=side), check=check_language)
 
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:

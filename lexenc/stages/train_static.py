@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lexenc.errors import DataError, WorkError
-from lexenc.files.text import counted
+from lexenc.files.text import check_language, counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 
@@ -35,7 +35,9 @@ class TrainStaticParams:
     learning_rate: float = param(0.05, "At the start; falls to 0.", gt=0)
     buckets: int = param(2_000_000, "Places for character n-grams; fewer need less memory.", ge=1)
     lowercase: bool = param(True, "Lower-case the text first.")
-    language: str | None = param(None, "Language code (BCP-47), for lower-casing: 'tr' gives I its dotless small form.")
+    language: str | None = param(
+        None, "Language code (BCP-47), for lower-casing: 'tr' gives I its dotless small form.", check=check_language
+    )
     words_only: bool = param(True, "Keep words, drop punctuation; --no-words-only splits at spaces as fastText does.")
     threads: int = param(1, "Threads; with more than one, fastText gives slightly other vectors on every run.", ge=1)
     write: tuple[str, ...] = param((), "Also write other formats: vec, bin (the whole fastText model), or both.")

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 import yaml
 
+from lexenc.files.text import check_language
 from lexenc.parameters import as_dict, build, param, parameters
 from lexenc.stages import STAGES
 
@@ -17,7 +18,7 @@ class Params:
     warmup: float = param(0.1, "Share.", ge=0, le=1)
     lambda_: float = param(0.3, "Weight.", ge=0, le=1)
     loss: Literal["mneg", "own-hard", "symmetric"] = param("mneg", "Loss.")
-    language: str | None = param(None, "Language.")
+    language: str | None = param(None, "Language.", check=check_language)
     name: str = param("x", "Name.")
     mask_known: bool = param(True, "Mask.")
     actions: tuple[str, ...] = param(("unit", "center"), "Actions.")
