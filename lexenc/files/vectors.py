@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted, open_bytes, writing
@@ -65,6 +66,16 @@ class Vectors:
     words: list[str]
     matrix: Floats
     report: ReadReport
+
+    def chosen(self, rows: Sequence[int] | NDArray[np.int64], words: list[str]) -> Vectors:
+        """Give some rows, copied unless they are all of them.
+
+        Args:
+            rows: Their numbers, ascending.
+            words: What they are called.
+        """
+        whole = len(rows) == len(self.words)
+        return Vectors(words, self.matrix if whole else np.ascontiguousarray(self.matrix[rows]), self.report)
 
 
 def index_of(words: Sequence[str]) -> dict[str, int]:

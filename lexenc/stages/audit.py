@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.reading import language_param, lowercase_param, read_dictionary
+from lexenc.stages.reading import fold_pairs, language_param, lowercase_param
 
 if TYPE_CHECKING:
     from lexenc.files.dictionaries import Pairs
@@ -32,9 +32,10 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     from lexenc.files.dictionaries import read_pairs, write_pairs
     from lexenc.lexical import audit as core
 
+    written = [read_pairs(inputs[name]) for name in ("train", "test")]
     # As they are in the files: nothing has capitals any more once --lowercase was applied.
-    capitals = [core.with_capitals(read_pairs(inputs[name])) for name in ("train", "test")]
-    train, test = read_dictionary(inputs["train"], params), read_dictionary(inputs["test"], params)
+    capitals = [core.with_capitals(pairs) for pairs in written]
+    train, test = (fold_pairs(pairs, params) for pairs in written)
     leaks = core.find_leaks(list(train), list(test))
     kept = core.without_leaks(list(train), list(test), sources=params.drop_sources)
     write_pairs(job.out / "train.tsv", train.chosen(kept))

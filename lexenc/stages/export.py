@@ -87,18 +87,7 @@ def _without_blanks(vectors: Vectors, job: Job) -> Vectors:
     if not kept:
         raise DataError(f"{vectors.report.source} holds nothing but words of spaces.", hint="Is it the right file?")
     job.notices.warn(f"{vectors.report.source}: {counted(lost, 'word')} of nothing but spaces left out.", None)
-    return _chosen(vectors, vectors.words, kept)
-
-
-def _chosen(vectors: Vectors, words: list[str], kept: list[int]) -> Vectors:
-    """Give some rows of vectors under new words."""
-    import numpy as np
-
-    from lexenc.files.vectors import Vectors as Made
-
-    whole = len(kept) == len(words)
-    matrix = vectors.matrix if whole else np.ascontiguousarray(vectors.matrix[kept])
-    return Made([words[row] for row in kept], matrix, vectors.report)
+    return vectors.chosen(kept, [vectors.words[row] for row in kept])
 
 
 def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job) -> Vectors:
@@ -119,8 +108,11 @@ def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job)
         hint = "Other programs take what follows a space for a number: use --phrases underscore or drop for them."
         job.notices.warn(f"{holding}, written as read.", hint)
         return vectors
-    words, lost = _underscored(vectors.words, spaced) if phrases == "underscore" else (vectors.words, set(spaced))
-    if phrases == "underscore":
+    if phrases == "drop":
+        words, lost = vectors.words, set(spaced)
+        job.notices.say(f"{holding}, left out.")
+    else:
+        words, lost = _underscored(vectors.words, spaced)
         repeats = f" ({len(lost):,} left out, as there is such a word already)" if lost else ""
         example = vectors.words[spaced[0]]
         job.notices.warn(
@@ -128,12 +120,10 @@ def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job)
             f"Other programs end a word at a space. '{example}' is now '{_SPACE.sub('_', example)}'; "
             "--phrases drop leaves such words out.",
         )
-    else:
-        job.notices.say(f"{holding}, left out.")
     kept = [row for row in range(len(words)) if row not in lost]
     if not kept:
         raise DataError(f"{names} holds nothing but words with spaces.", hint="Use --phrases underscore.")
-    return _chosen(vectors, words, kept)
+    return vectors.chosen(kept, [words[row] for row in kept])
 
 
 def _underscored(words: list[str], spaced: list[int]) -> tuple[list[str], set[int]]:

@@ -15,6 +15,7 @@ from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
+    clearly_more,
     encode_words,
     language_param,
     lowercase_param,
@@ -140,7 +141,7 @@ def _tell_swapped(pairs: Pairs, vocabulary: list[str], job: Job) -> None:
     known, total = set(vocabulary), len(pairs)
     targets = sum(word in known for word in pairs.targets)
     sources = sum(word in known for word in pairs.sources)
-    if 2 * targets < total and sources - targets >= max(1, total / 10):
+    if 2 * targets < total and clearly_more(sources, targets, total):
         job.notices.warn(
             f"Only {targets:,} of {counted(total, 'pair')} {'has' if targets == 1 else 'have'} a target word of the "
             f"target vocabulary ({100 * targets / total:.0f} %).",

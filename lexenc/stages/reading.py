@@ -51,7 +51,11 @@ def language_param(side: str) -> Any:
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
     """Read word pairs under a case policy."""
-    pairs = read_pairs(path, roles=roles)
+    return fold_pairs(read_pairs(path, roles=roles), policy)
+
+
+def fold_pairs(pairs: Pairs, policy: CasePolicy) -> Pairs:
+    """Fold word pairs where the policy says so."""
     return pairs.folded(policy.source_language, policy.target_language) if policy.lowercase else pairs
 
 
@@ -63,14 +67,10 @@ def tell_findings(vectors: Vectors, job: Job) -> None:
 
 def fold_vectors(vectors: Vectors, language: str | None) -> Vectors:
     """Lower-case a vocabulary; the first of the forms that become equal keeps its vector."""
-    import numpy as np
-
     from lexenc.files.spaces import first_forms
-    from lexenc.files.vectors import Vectors as Made
 
     words, kept = first_forms(vectors.words, language)
-    matrix = vectors.matrix if len(kept) == len(vectors.words) else np.ascontiguousarray(vectors.matrix[kept])
-    return Made(words, matrix, vectors.report)
+    return vectors.chosen(kept, words)
 
 
 @dataclass(frozen=True)
@@ -192,20 +192,22 @@ def coverage_advice(
     now, total = _covered(pairs, left, right), len(pairs)
     of_all = f"of {counted(total, 'pair')} would have vectors on both sides."
 
-    def helps(other: int) -> bool:
-        return other - now >= max(1, total / 10)
-
     swapped = _covered(pairs, right, left)
-    if helps(swapped):
+    if clearly_more(swapped, now, total):
         return f"The columns look swapped: the other way round {swapped:,} {of_all} Put the source words first."
     if not lowercase:
         if languages is not None:
             left, right = ({fold_case(word, own) for word in words}
                            for words, own in zip((left, right), languages, strict=True))  # fmt: skip
         folded = _covered(pairs.folded(*(languages or ())), left, right)
-        if helps(folded):
+        if clearly_more(folded, now, total):
             return f"Do the cases differ? With --lowercase {folded:,} {of_all}"
     return None
+
+
+def clearly_more(other: int, now: int, total: int) -> bool:
+    """Tell whether another reading of a dictionary covers so much more that the present one looks like a slip."""
+    return other - now >= max(1, total / 10)
 
 
 def _covered(pairs: Pairs, source: set[str], target: set[str]) -> int:
