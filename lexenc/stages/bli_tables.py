@@ -67,7 +67,7 @@ def _setting(head: dict[str, Any]) -> str:
     """Say how answers were found: ranking, which column asks, and what there was to choose from."""
     asks, answers = head["direction"].split("-")
     space = f"the {head['search_space']} ({counted(head['search_space_words'], 'word')})"
-    if head["search_space"].startswith("test"):
+    if _easier(head):
         words = counted(head["search_space_words"], f"{answers} word")
         space = f"the {words} of the test dictionary only (--candidates test, far easier)"
     return f"{head['retrieval']}, {head['direction']} (the {asks} column asks), candidates: {space}"
