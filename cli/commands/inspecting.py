@@ -144,10 +144,11 @@ def _bundled_kind(name: str) -> str:
 
 def _helpers() -> list[tuple[str, str]]:
     """Give the commands that are no stages, with the first line of their help."""
-    from ..main import build_app
+    from . import register
 
-    commands = [(str(each.name), each.help or "") for each in build_app().registered_commands]
-    return [(name, text.strip().splitlines()[0]) for name, text in commands if text and name not in STAGES]
+    helpers = typer.Typer()
+    register(helpers)
+    return [(str(each.name), (each.help or "").splitlines()[0]) for each in helpers.registered_commands]
 
 
 def env_command(json: Json = False, debug: Debug = False) -> None:
