@@ -1,0 +1,198 @@
+"""Sets of synonyms: `concept||name`, `concept||name||name` (SapBERT's two forms), and MRCONSO.RRF of UMLS."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from lexenc.errors import ConfigError, DataError, unknown_name
+from lexenc.files.text import counted, read_lines
+
+SynonymForm = Literal["names", "pairs", "MRCONSO"]
+
+FORMS: dict[SynonymForm, str] = {
+    "names": "concept||name",
+    "pairs": "concept||name||name",
+    "MRCONSO": "MRCONSO.RRF",
+}
+# Columns of MRCONSO.RRF, from 0; every row ends with a bar.
+_COLUMNS, _CONCEPT, _LANGUAGE, _NAME, _SUPPRESS = 18, 0, 1, 14, 16
+
+# The abbreviations of UMLS (column LAT) by ISO 639-1; most, but not all of them, are the bibliographic codes of 639-2.
+UMLS_LANGUAGES = {
+    "ar": "ARA", "cs": "CZE", "da": "DAN", "de": "GER", "el": "GRE", "en": "ENG", "es": "SPA", "et": "EST", "eu": "BAQ",
+    "fi": "FIN", "fr": "FRE", "he": "HEB", "hr": "SCR", "hu": "HUN", "it": "ITA", "ja": "JPN", "ko": "KOR", "lv": "LAV",
+    "nb": "NOR", "nl": "DUT", "nn": "NOR", "no": "NOR", "pl": "POL", "pt": "POR", "ru": "RUS", "sv": "SWE", "tr": "TUR",
+    "uk": "UKR", "zh": "CHI",
+}  # fmt: skip
+# ISO 639-3 where it differs from the abbreviation.
+_TERMINOLOGICAL = {
+    "ces": "CZE", "deu": "GER", "ell": "GRE", "eus": "BAQ", "fra": "FRE", "hrv": "SCR", "nld": "DUT", "nno": "NOR",
+    "nob": "NOR", "zho": "CHI",
+}  # fmt: skip
+
+
+class SynonymEntry(NamedTuple):
+    """A line of a file.
+
+    Args:
+        concepts: Identifiers; several where the data set could not decide (`C1|C2||name`).
+        names: One name, or the two of a pair.
+        language: Abbreviation of UMLS; None where the form has no languages.
+    """
+
+    concepts: tuple[str, ...]
+    names: tuple[str, ...]
+    language: str | None = None
+
+
+@dataclass
+class SynonymReport:
+    """What was read and what was left out; filled in while a file is read.
+
+    Args:
+        suppressible: Rows left out because their SUPPRESS is not N.
+        other_languages: Rows left out because of their language.
+        languages: Rows of each language that were kept.
+    """
+
+    suppressible: int = 0
+    other_languages: int = 0
+    languages: Counter[str] = field(default_factory=Counter)
+
+
+def umls_language(code: str) -> str:
+    """Give the abbreviation of UMLS for an ISO 639 code or for itself, in any case.
+
+    Raises:
+        ConfigError: If it is neither of the known ISO codes nor three letters.
+    """
+    low = code.lower()
+    if low in UMLS_LANGUAGES or low in _TERMINOLOGICAL:
+        return UMLS_LANGUAGES.get(low) or _TERMINOLOGICAL[low]
+    if re.fullmatch("[a-z]{3}", low):
+        return code.upper()
+    raise unknown_name("language of UMLS", code, [*UMLS_LANGUAGES, *sorted(set(UMLS_LANGUAGES.values()))])
+
+
+def check_umls_language(code: str, label: str) -> None:
+    """Refuse what is no language of UMLS, as the check of a parameter."""
+    try:
+        umls_language(code)
+    except ConfigError as fault:
+        raise ConfigError(f"{label}: {fault.message}", hint=fault.hint) from None
+
+
+def synonym_form(path: Path) -> SynonymForm:
+    """Tell the form of a file from its first line that is not empty.
+
+    Raises:
+        DataError: If it has none of the forms, or holds nothing.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        bars = line.split("|")
+        if _is_row(bars) and re.fullmatch("[A-Z]{3}", bars[_LANGUAGE]):
+            return "MRCONSO"
+        fields = len(line.split("||"))
+        if fields in (2, 3):
+            return "names" if fields == 2 else "pairs"
+        hint = "Write C0032821||potassium, or C0032821||potassium||kalium."
+        if "\t" in line:
+            hint = "Two columns with a TAB between them are pairs: give them with --pairs."
+        raise DataError(
+            f"{path}, line {number}: neither {FORMS['names']} nor {FORMS['pairs']} nor a row of {FORMS['MRCONSO']}: "
+            f"{_shown(line)}.",
+            hint=hint,
+        )
+    raise DataError(f"{path} holds no names.", hint="One per line: C0032821||potassium.")
+
+
+def read_synonyms(
+    path: Path,
+    *,
+    languages: Collection[str] = (),
+    keep_suppressible: bool = False,
+    report: SynonymReport | None = None,
+) -> Iterator[SynonymEntry]:
+    """Read a file of any of the forms, line by line; repeated lines stay.
+
+    Args:
+        path: The file; gzip is unpacked.
+        languages: Abbreviations of UMLS whose rows are kept; empty for all. Means nothing but in MRCONSO.RRF.
+        keep_suppressible: Keep the rows of MRCONSO.RRF whose SUPPRESS is not N: obsolete and abbreviated names.
+        report: Where to count what was left out.
+
+    Raises:
+        DataError: If a line is not of the form of the first, or has no identifier or no name.
+    """
+    form = synonym_form(path)
+    if form == "MRCONSO":
+        return _rows(path, frozenset(languages), keep_suppressible, report or SynonymReport())
+    return _names(path, 2 if form == "names" else 3)
+
+
+def _names(path: Path, wanted: int) -> Iterator[SynonymEntry]:
+    form = FORMS["names" if wanted == 2 else "pairs"]
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        head, *names = (each.strip(" ") for each in line.split("||"))
+        if len(names) + 1 != wanted:
+            raise DataError(
+                f"{path}, line {number}: {counted(len(names) + 1, 'field')}, expected {wanted} ({form}): "
+                f"{_shown(line)}.",
+                hint="Names and pairs go into files of their own, each given with --synonyms.",
+            )
+        concepts = tuple(each for each in (part.strip(" ") for part in head.split("|")) if each)
+        if not concepts or not all(names):
+            what = "identifier" if not concepts else "name"
+            raise DataError(f"{path}, line {number}: the {what} is empty: {_shown(line)}.", hint=f"Write {form}.")
+        if "<tgt>" in names[-1]:
+            raise DataError(
+                f"{path}, line {number}: a mention in its sentence, no pair of names: {_shown(line)}.",
+                hint="This is a test set. Keep its first two fields: cut -d'|' -f1-3",
+            )
+        yield SynonymEntry(concepts, tuple(names))
+
+
+def _rows(
+    path: Path, languages: frozenset[str], keep_suppressible: bool, report: SynonymReport
+) -> Iterator[SynonymEntry]:
+    for number, line in read_lines(path):
+        row = line.split("|")
+        if not _is_row(row):
+            if not line.strip():
+                continue
+            columns = len(row) - (row[-1] == "")
+            raise DataError(
+                f"{path}, line {number}: {counted(columns, 'column')}, expected {_COLUMNS} ({FORMS['MRCONSO']}): "
+                f"{_shown(line)}.",
+                hint="Was the file cut off? Copy it again.",
+            )
+        language = row[_LANGUAGE]
+        if languages and language not in languages:
+            report.other_languages += 1
+            continue
+        if not keep_suppressible and row[_SUPPRESS] != "N":
+            report.suppressible += 1
+            continue
+        concept, name = row[_CONCEPT].strip(" "), row[_NAME].strip(" ")
+        if not concept or not name:
+            what = "CUI" if not concept else "STR"
+            raise DataError(f"{path}, line {number}: {what} is empty: {_shown(line)}.", hint="Copy the file again.")
+        report.languages[language] += 1
+        yield SynonymEntry((concept,), (name,), language)
+
+
+def _is_row(cells: list[str]) -> bool:
+    return len(cells) == _COLUMNS or (len(cells) == _COLUMNS + 1 and cells[-1] == "")
+
+
+def _shown(line: str) -> str:
+    return f"'{line if len(line) <= 80 else line[:77] + '...'}'"
