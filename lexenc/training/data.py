@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,66 @@ def store_tokens(
 
 
 @dataclass(frozen=True)
+class Classes:
+    """What pairs are of one kind, and which texts can be of one kind.
+
+    Args:
+        labels: Class of each pair. Shape [n].
+        starts: Where the classes of each case-folded form begin in `members`, and the end. Shape [number of folds + 1].
+        members: Classes that a form belongs to; a pair has one of them, its texts may have more. Shape [m].
+    """
+
+    labels: np.ndarray
+    starts: np.ndarray
+    members: np.ndarray
+
+    @classmethod
+    def of(cls, labels: np.ndarray, folds: np.ndarray, members: np.ndarray, *, forms: int) -> Classes:
+        """Sort which form belongs to which class.
+
+        Args:
+            labels: Class of each pair. Shape [n].
+            folds: Forms, in any order. Shape [k].
+            members: A class of each. Shape [k].
+            forms: Number of forms.
+        """
+        order = np.lexsort((members, folds))
+        rows = np.column_stack([folds[order], members[order]])
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+        starts = np.searchsorted(rows[new, 0], np.arange(forms + 1))
+        return cls(labels, starts, rows[new, 1])
+
+    def related(self, folds: np.ndarray) -> np.ndarray:
+        """Tell which forms share a class; the same form always does. Shape [n, n], bool.
+
+        Args:
+            folds: Forms. Shape [n].
+        """
+        begins = self.starts[folds]
+        counts = self.starts[folds + 1] - begins
+        owners, offsets = _spread(counts)
+        found = self.members[begins[owners] + offsets]
+        order = np.argsort(found, kind="stable")
+        found, owners = found[order], owners[order]
+        table = folds[:, None] == folds[None, :]
+        # Sorted, the forms of one class stand together: compare each with the next, the next but one, ...
+        for step in range(1, len(found)):
+            same = found[step:] == found[:-step]
+            if not same.any():
+                break
+            table[owners[:-step][same], owners[step:][same]] = True
+        table |= table.T
+        return table
+
+
+def _spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the row and the place in it of every cell of a ragged table. Shape [sum of counts] each."""
+    owners = np.repeat(np.arange(len(counts)), counts)
+    return owners, np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+@dataclass(frozen=True)
 class PairData:
     """Pairs with hard negatives, as positions in a list of distinct texts.
 
@@ -67,6 +127,7 @@ class PairData:
         negatives: Texts of its hard negatives; -1 fills up a short row. Shape [n, k].
         folds: Number of each text's case-folded form; texts that differ in case only share it. Shape [number of texts].
         known: Sorted distinct keys `fold of anchor * number of folds + fold of translation`. Shape [m].
+        classes: Where pairs are of classes; these then say which texts are no negatives of each other.
     """
 
     texts: list[str]
@@ -75,6 +136,7 @@ class PairData:
     negatives: np.ndarray
     folds: np.ndarray
     known: np.ndarray
+    classes: Classes | None = None
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -113,6 +175,18 @@ def number_pairs(
     return PairData(list(numbers), anchors, positives, table, folds, known)
 
 
+def with_pair_classes(data: PairData) -> PairData:
+    """Make every pair a class of its own; texts share a class where some pair of the data has both.
+
+    Args:
+        data: From `number_pairs`.
+    """
+    labels = np.arange(len(data))
+    folds = np.concatenate([data.folds[data.anchors], data.folds[data.positives]])
+    classes = Classes.of(labels, folds, np.concatenate([labels, labels]), forms=int(data.folds.max()) + 1)
+    return replace(data, classes=classes)
+
+
 @dataclass(frozen=True)
 class Batch:
     """One step's worth of pairs.
@@ -124,6 +198,8 @@ class Batch:
         negatives: Positions in `texts`; a place that only fills up holds 0 and is masked. Shape [b, k].
         known_positives: See `losses.Contrast`. Shape [b, b], bool.
         known_negatives: See `losses.Contrast`. Shape [b, b, k], bool.
+        labels: See `losses.Contrast`. Shape [b]; None without classes.
+        related: See `losses.Contrast`. Shape [2b, 2b], bool; None without classes.
     """
 
     texts: np.ndarray
@@ -132,6 +208,8 @@ class Batch:
     negatives: np.ndarray
     known_positives: np.ndarray
     known_negatives: np.ndarray
+    labels: np.ndarray | None = None
+    related: np.ndarray | None = None
 
 
 def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> Batch:
@@ -140,7 +218,7 @@ def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> Ba
     Args:
         data: All pairs.
         rows: Which of them. Shape [b].
-        mask_known: Hide candidates that are known translations of the anchor.
+        mask_known: Hide candidates that are known translations of the anchor, or share a class with it.
     """
     negatives = data.negatives[rows]
     size, width = negatives.shape
@@ -150,12 +228,17 @@ def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> Ba
     own = np.zeros((size, width), dtype=np.int64)
     own[filled] = places[2 * size :]
     hidden = np.broadcast_to(~filled, (size, size, width)).copy()
-    twins = np.zeros((size, size), dtype=bool)
-    if mask_known:
+    twins, labels, related = np.zeros((size, size), dtype=bool), None, None
+    if data.classes is not None:
+        labels, related = data.classes.labels[rows], np.zeros((2 * size, 2 * size), dtype=bool)
+    if mask_known and data.classes is not None:
+        related = data.classes.related(data.folds[columns[: 2 * size]])
+        twins = related[:size, size:].copy()
+    elif mask_known:
         twins = _known(data, rows, data.positives[rows])
-        np.fill_diagonal(twins, False)
         hidden |= _known(data, rows, np.where(filled, negatives, 0).ravel()).reshape(size, size, width)
-    return Batch(texts, places[:size], places[size : 2 * size], own, twins, hidden)
+    np.fill_diagonal(twins, False)
+    return Batch(texts, places[:size], places[size : 2 * size], own, twins, hidden, labels, related)
 
 
 def _known(data: PairData, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -170,9 +253,8 @@ def _known(data: PairData, rows: np.ndarray, candidates: np.ndarray) -> np.ndarr
     folded = data.folds[candidates]
     order = np.argsort(folded, kind="stable")
     counts = ends - starts
-    owners = np.repeat(np.arange(len(rows)), counts)
-    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    wanted = data.known[np.repeat(starts, counts) + offsets] % forms
+    owners, offsets = _spread(counts)
+    wanted = data.known[starts[owners] + offsets] % forms
     left = np.searchsorted(folded, wanted, side="left", sorter=order)
     right = np.searchsorted(folded, wanted, side="right", sorter=order)
     table = np.zeros((len(rows), len(candidates)), dtype=bool)

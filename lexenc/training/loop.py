@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from lexenc.randomness import derived_seed
 from lexenc.training import checkpoints
 from lexenc.training.data import Batch, PairData, TokenStore, batch_of, epoch_rows
 from lexenc.training.losses import Contrast, Loss
-from lexenc.training.optimiser import MasterAdamW, linear_schedule, warmup_steps
+from lexenc.training.optimiser import SCHEDULES, MasterAdamW, warmup_steps
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
@@ -36,10 +36,11 @@ class Schedule:
         learning_rate: Peak.
         weight_decay: Of AdamW.
         warmup: Share of the steps until the peak.
+        shape: What the learning rate does from there: falls to 0 on a line, or stays.
         clip: Largest gradient norm; 0 does not clip.
         chunk_tokens: Tokens per pass through the encoder; a step with more goes through in chunks with the same
             gradient, twice as long and in bounded memory.
-        mask_known: Hide known translations among the candidates.
+        mask_known: Hide known translations, and texts of the same class, among the candidates.
         checkpoint_seconds: Time between checkpoints; does not affect the result.
     """
 
@@ -52,6 +53,7 @@ class Schedule:
     chunk_tokens: int = 32_768
     mask_known: bool = True
     checkpoint_seconds: float = 60.0
+    shape: Literal["linear", "constant"] = "linear"
 
     def steps_per_epoch(self, pairs: int) -> int:
         """Give the steps of one epoch."""
@@ -132,6 +134,9 @@ def contrast_of(encodings: torch.Tensor, batch: Batch) -> Contrast:
     """Gather the rows of anchors, positives and negatives from the encodings of the distinct texts."""
     device = encodings.device
 
+    def there(table: np.ndarray | None) -> torch.Tensor | None:
+        return None if table is None else torch.from_numpy(table).to(device)
+
     def rows(places: np.ndarray) -> torch.Tensor:
         flat = encodings.index_select(0, torch.from_numpy(places.reshape(-1)).to(device))
         return flat.reshape(*places.shape, encodings.shape[1])
@@ -142,6 +147,8 @@ def contrast_of(encodings: torch.Tensor, batch: Batch) -> Contrast:
         negatives=rows(batch.negatives),
         known_positives=torch.from_numpy(batch.known_positives).to(device),
         known_negatives=torch.from_numpy(batch.known_negatives).to(device),
+        labels=there(batch.labels),
+        related=there(batch.related),
     )
 
 
@@ -197,7 +204,7 @@ class Training:
         self._check(value, "loss")
         loss.backward()
         send_back()
-        factor = linear_schedule(self.step, warmup=self.warmup, total=self.total)
+        factor = SCHEDULES[self.schedule.shape](self.step, warmup=self.warmup, total=self.total)
         norm = self.optimiser.step(factor, clip=self.schedule.clip)
         # After the last step no further loss would show what such a gradient did to the weights.
         self._check(norm, "norm of the gradient")

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from lexenc.registry import Registry
 
 SCALE = 20.0  # C of section 2
+ALPHA, BETA, BASE, MARGIN = 1.0, 60.0, 0.5, 0.2  # of SapBERT
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Contrast:
             positive; never on the diagonal. Shape [b, b], bool.
         known_negatives: True where hard negative k of anchor j is no negative for anchor i, or only fills up a row
             that is short. Shape [b, b, k], bool.
+        labels: Class of each pair, for a loss over classes. Shape [b]; None makes each pair a class of its own.
+        related: True where two of the rows (anchors, then positives) are no negatives of each other even if their
+            labels differ. Shape [2b, 2b], bool; None leaves it to `known_positives`.
     """
 
     anchors: torch.Tensor
@@ -32,6 +36,8 @@ class Contrast:
     negatives: torch.Tensor
     known_positives: torch.Tensor
     known_negatives: torch.Tensor
+    labels: torch.Tensor | None = None
+    related: torch.Tensor | None = None
 
 
 def no_mask(batch: int, negatives: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,6 +131,78 @@ def _ranking(targets: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
     logits = torch.cat([targets, hard], dim=1)
     labels = torch.arange(len(targets), device=targets.device)
     return F.cross_entropy(logits, labels)
+
+
+def multi_similarity(
+    contrast: Contrast, *, alpha: float = ALPHA, beta: float = BETA, base: float = BASE, margin: float = MARGIN
+) -> torch.Tensor:
+    """Pull rows of one class together and push others apart, the hard ones more; mean over all 2b rows.
+
+    With cosines s to the others, a row gives log(1 + sum of exp(-alpha (s - base)) over its positives) / alpha
+    + log(1 + sum of exp(beta (s - base)) over its negatives) / beta, both over the pairs that `surviving_pairs` keeps,
+    and 0 where none is. Hard negatives of the contrast do not count: the batch is searched for them.
+
+    Args:
+        contrast: The batch; anchors and positives are rows alike.
+        alpha: Weight of hard positives.
+        beta: Weight of hard negatives.
+        base: Cosine at which a positive is near enough and a negative far enough.
+        margin: See `surviving_pairs`.
+
+    Source: Wang et al. 2019, "Multi-Similarity Loss with General Pair Weighting"; Liu et al. 2021 (SapBERT), whose
+    settings are the defaults.
+    """
+    rows = F.normalize(torch.cat([contrast.anchors, contrast.positives]), dim=-1)
+    cosines = rows @ rows.T
+    positive, negative = surviving_pairs(cosines.detach(), *_same_and_other(contrast), margin=margin)
+    pull = _log_one_plus(-alpha * (cosines - base), positive) / alpha
+    push = _log_one_plus(beta * (cosines - base), negative) / beta
+    return (pull + push).mean()
+
+
+def surviving_pairs(
+    cosines: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor, *, margin: float = MARGIN
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keep the pairs that occur in a triplet (a, p, n) with d(a, p) - d(a, n) > -margin, d Euclidean on unit vectors.
+
+    The triplets are never listed: with a given, p has such an n if and only if the nearest n is one, and n has such a
+    p if and only if the farthest p is one. Rounding does not change that, because a difference is rounded monotonely.
+
+    Args:
+        cosines: Between all rows. Shape [n, n].
+        positive: True where two rows are of one class; not on the diagonal. Shape [n, n], bool.
+        negative: True where two rows are certainly not. Shape [n, n], bool.
+        margin: How much nearer than the negative a positive must be to be left alone; on the distance, from 0 to 2.
+
+    Returns:
+        The positive and the negative pairs that are kept. Shape [n, n] each, bool.
+    """
+    infinity = float("inf")
+    distances = (2 - 2 * cosines).clamp(min=0).sqrt()
+    nearest = distances.masked_fill(~negative, infinity).amin(dim=1, keepdim=True)
+    farthest = distances.masked_fill(~positive, -infinity).amax(dim=1, keepdim=True)
+    return positive & (distances - nearest > -margin), negative & (farthest - distances > -margin)
+
+
+def _same_and_other(contrast: Contrast) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tell which rows are positives and which negatives of each other. Shape [2b, 2b] each, bool."""
+    count, device = len(contrast.anchors), contrast.anchors.device
+    labels = contrast.labels if contrast.labels is not None else torch.arange(count, device=device)
+    labels = torch.cat([labels, labels])
+    same = labels[:, None] == labels[None, :]
+    related = contrast.related
+    if related is None:
+        related = torch.zeros_like(same)
+        related[:count, count:] = contrast.known_positives
+        related = related | related.T
+    itself = torch.eye(2 * count, dtype=torch.bool, device=device)
+    return same & ~itself, ~(same | related)
+
+
+def _log_one_plus(exponents: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Give log(1 + sum(exp)) over what is kept of each row; 0 where nothing is. Shape [n]."""
+    one = exponents.new_zeros(len(exponents), 1)
+    return torch.logsumexp(torch.cat([one, exponents.masked_fill(~kept, float("-inf"))], dim=1), dim=1)
 
 
 Loss = Callable[..., torch.Tensor]

@@ -21,6 +21,20 @@ def linear_schedule(step: int, *, warmup: int, total: int) -> float:
     return max(0.0, (total - step) / max(1, total - warmup))
 
 
+def constant_schedule(step: int, *, warmup: int, total: int) -> float:
+    """Give the factor on the learning rate: up from 0 over the warm-up, then always 1.
+
+    Args:
+        step: From 0.
+        warmup: Steps of the warm-up.
+        total: Steps in all.
+    """
+    return min(1.0, step / max(1, warmup)) if warmup else 1.0
+
+
+SCHEDULES = {"linear": linear_schedule, "constant": constant_schedule}
+
+
 def warmup_steps(share: float, total: int) -> int:
     """Give the steps of the warm-up: the share rounded up, as Hugging Face does it, but never all of them.
 
