@@ -218,6 +218,8 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
         faults += stage.check(inputs, built)
     if faults:
         raise several(stage.name, faults)
+    if stage.resolve is not None:
+        built = stage.resolve(inputs, built)
     if out is not None:
         artifact.check_place(out)
         _check_apart(found, out)

@@ -140,6 +140,7 @@ class Stage:
         resumable: Whether unfinished work is continued.
         out_required: Whether it makes no sense without a result folder.
         check: Gives faults that only inputs and parameters together show.
+        resolve: Fills in the parameters whose default depends on the inputs, so that the recipe holds what was used.
     """
 
     name: str
@@ -156,3 +157,4 @@ class Stage:
     resumable: bool = False
     out_required: bool = True
     check: Callable[[Mapping[str, Any], Any], list[ConfigError]] | None = None
+    resolve: Callable[[Mapping[str, Any], Any], Any] | None = None
