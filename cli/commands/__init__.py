@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 
+from .converting import convert_command
 from .demonstrating import demo_command
 from .inspecting import env_command, list_command, show_command
 from .pipeline import check_command, init_command, run_command, status_command
@@ -22,6 +23,7 @@ def _add(app: typer.Typer, name: str, function: Callable[..., None], panel: str)
 def register(app: typer.Typer) -> None:
     """Add the helpers to the program."""
     _add(app, "translate", translate_command, "Stages")
+    _add(app, "convert", convert_command, "Stages")
     _add(app, "run", run_command, "Pipelines")
     _add(app, "status", status_command, "Pipelines")
     _add(app, "check", check_command, "Pipelines")

@@ -62,19 +62,31 @@ class Pairs:
         return f"'{self.sources[0]}' - '{self.targets[0]}'" if len(self) else "none"
 
 
-def read_pairs(path: Path, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
+def read_pairs(
+    path: Path,
+    *,
+    roles: tuple[str, str] = ("source", "target"),
+    languages: tuple[str | None, str | None] = (None, None),
+) -> Pairs:
     """Read pairs of words, phrases or any texts.
 
     A line with a TAB has its columns between TABs, and a column may hold spaces; a line without one is split at runs
     of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped.
 
+    TMX, XLIFF and TBX files are recognised by content; a pair has the line of its unit.
+
     Args:
         path: The file; gzip is unpacked.
         roles: What the columns are, for messages.
+        languages: Of a TMX, XLIFF or TBX file, which are wanted; not needed where it has two.
 
     Raises:
         DataError: If a line has not two columns, a column is empty, or the file has no pair at all.
     """
+    from lexenc.files.exchange.xml import looks_like_xml
+
+    if looks_like_xml(path):
+        return _read_units(path, languages)
     sources, targets, lines = [], [], []
     for number, line in read_lines(path):
         if not line.strip(" \t"):
@@ -94,6 +106,14 @@ def read_pairs(path: Path, *, roles: tuple[str, str] = ("source", "target")) -> 
     if not sources:
         raise DataError(f"{path} holds no pairs.", hint=f"One pair per line: {roles[0]}, TAB, {roles[1]}.")
     return Pairs(sources, targets, lines, str(path))
+
+
+def _read_units(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
+    """Read the pairs of a TMX, XLIFF or TBX file."""
+    from lexenc.files.exchange.pairs import PairFile
+
+    found = list(PairFile(path, *languages))
+    return Pairs([each[1] for each in found], [each[2] for each in found], [each[0] for each in found], str(path))
 
 
 def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> None:

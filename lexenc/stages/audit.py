@@ -32,7 +32,8 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     from lexenc.files.dictionaries import read_pairs, write_pairs
     from lexenc.lexical import audit as core
 
-    written = [read_pairs(inputs[name]) for name in ("train", "test")]
+    languages = (params.source_language, params.target_language)
+    written = [read_pairs(inputs[name], languages=languages) for name in ("train", "test")]
     # As they are in the files: nothing has capitals any more once --lowercase was applied.
     capitals = [core.with_capitals(pairs) for pairs in written]
     train, test = (fold_pairs(pairs, params) for pairs in written)

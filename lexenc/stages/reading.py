@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from lexenc.files.vectors import Vectors
 
 LOWERCASE = "Lower-case dictionaries and vocabularies; of forms that become equal the first is kept."
-LANGUAGE = "Language code (BCP-47) of the {side} words, for --lowercase: 'tr' gives I its dotless small form."
+LANGUAGE = (
+    "Language code (BCP-47) of the {side} words, for --lowercase ('tr' gives I its dotless small form) and for TMX, "
+    "XLIFF and TBX files of more than two languages."
+)
 
 
 class CasePolicy(Protocol):
@@ -51,7 +54,8 @@ def language_param(side: str) -> Any:
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
     """Read word pairs under a case policy."""
-    return fold_pairs(read_pairs(path, roles=roles), policy)
+    languages = (policy.source_language, policy.target_language)
+    return fold_pairs(read_pairs(path, roles=roles, languages=languages), policy)
 
 
 def fold_pairs(pairs: Pairs, policy: CasePolicy) -> Pairs:

@@ -1,0 +1,190 @@
+"""Pairs out of multilingual units: which languages are meant, and which texts of a unit stand side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from lexenc.errors import DataError
+from lexenc.files.exchange.units import Counts, UnitFile
+from lexenc.files.text import counted
+
+
+@dataclass
+class Found:
+    """What became of the units.
+
+    Args:
+        source: The language taken as source, as asked for or found.
+        target: The same of the target.
+        pairs: Pairs given.
+        one_sided: Units left out because a side has no text.
+        variants: For each side, how many texts were taken of each language as it is written in the file.
+    """
+
+    source: str = ""
+    target: str = ""
+    pairs: int = 0
+    one_sided: int = 0
+    variants: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
+
+
+@lru_cache(maxsize=1024)
+def matches(wanted: str, language: str) -> bool:
+    """Tell whether a language is the one wanted, or a variety of it.
+
+    Basic filtering of RFC 4647, section 3.3.1: `en` takes `en`, `en-US` and `EN_us`; `en-US` takes only itself and
+    what is more special still.
+
+    Args:
+        wanted: Language asked for.
+        language: Language of a text.
+    """
+    wanted, language = wanted.replace("_", "-").lower(), language.replace("_", "-").lower()
+    return language == wanted or language.startswith(wanted + "-")
+
+
+class PairFile:
+    """The pairs of two languages in a TMX, XLIFF or TBX file; memory does not depend on its size.
+
+    A unit with several texts of a language (synonyms in a termbase, varieties in a memory) gives every combination.
+
+    Args:
+        path: The file.
+        source: Language (BCP-47) of the left side. None: the one that the file calls its source; where it calls none
+            so, the first. Only in a file of two languages, or beside a target.
+        target: The same of the right side.
+        deprecated: Whether terms count that a termbase marks as deprecated or superseded.
+
+    Attributes:
+        found: What became of the units so far.
+    """
+
+    def __init__(
+        self, path: Path, source: str | None = None, target: str | None = None, *, deprecated: bool = False
+    ) -> None:
+        self._units = UnitFile(path, deprecated=deprecated)
+        self._path, self._wanted = path, (source, target)
+        self.found = Found()
+
+    @property
+    def counts(self) -> Counts:
+        """What was found in the file so far."""
+        return self._units.counts
+
+    @property
+    def kind(self) -> str:
+        """`TMX`, `XLIFF` or `TBX`."""
+        return self._units.kind
+
+    def __iter__(self) -> Iterator[tuple[int, str, str]]:
+        """Give line, source and target of every pair.
+
+        Raises:
+            DataError: If the file is damaged, the languages are not clear, or no pair is in it.
+        """
+        source, target = self._wanted
+        if source is None or target is None:
+            source, target = self._choose(source, target)
+        self.found = found = Found(source, target)
+        seen: Counter[str] = Counter()
+        for unit in self._units:
+            seen.update(language for language, _ in unit.texts)
+            left = self._side(unit.texts, source, 0)
+            right = self._side(unit.texts, target, 1)
+            found.one_sided += not (left and right)
+            for one in left:
+                for other in right:
+                    found.pairs += 1
+                    yield unit.line, one, other
+        if not found.pairs:
+            raise self._nothing(seen)
+
+    def _side(self, texts: list[tuple[str, str]], wanted: str, side: int) -> list[str]:
+        """Give the texts of a language; those of a file that leaves it open stand in its second place."""
+        variants, taken = self.found.variants[side], []
+        for place, (language, text) in enumerate(texts):
+            if matches(wanted, language) or (not language and side == place == 1):
+                variants[language or wanted] += 1
+                taken.append(text)
+        return taken
+
+    def _choose(self, source: str | None, target: str | None) -> tuple[str, str]:
+        """Find out which languages are meant where the user does not say both."""
+        seen: dict[str, int] = {}
+        for unit in self._units:
+            for language, _ in unit.texts:
+                seen[language] = seen.get(language, 0) + 1
+        names = _two(list(seen))
+        if names is None:
+            raise self._unclear(seen)
+        first, second = names
+        own = source or self._units.source
+        if matches(own, second) or matches(second, own) or (target and matches(target, first)):
+            first, second = second, first
+        return source or first, target or second
+
+    def _unclear(self, seen: dict[str, int]) -> DataError:
+        if not seen:
+            return self._nothing(Counter())
+        if len(seen) == 1:
+            hint = "Export it with its translations."
+        else:
+            hint = f"Choose two: --source-language {next(iter(seen))} --target-language {list(seen)[1]}"
+        return DataError(f"{self._path} holds {_listed(seen)}, and a pair is of two languages.", hint=hint)
+
+    def _nothing(self, seen: Counter[str]) -> DataError:
+        if not self._units.counts.units:
+            what = "units" if self._units.kind != "TBX" else "concepts"
+            return DataError(f"{self._path} holds no {what}.", hint="Was it exported with its content?")
+        both = f"{self.found.source} and {self.found.target}" if self.found.source else "two languages"
+        return DataError(
+            f"{self._path}: none of {counted(self._units.counts.units, 'unit')} has text in {both}.",
+            hint=f"It holds {_listed(seen)}." if seen else "All of its texts are empty.",
+        )
+
+
+def _two(languages: list[str]) -> tuple[str, str] | None:
+    """Give the two languages of a file, taking varieties of one language for one where that makes two of them."""
+    languages = list({each.lower(): each for each in reversed(languages)}.values())[::-1]
+    if len(languages) != 2:
+        languages = list(dict.fromkeys(each.split("-")[0].lower() for each in languages))
+    return (languages[0], languages[1]) if len(languages) == 2 else None
+
+
+def _listed(seen: dict[str, int]) -> str:
+    """Name the languages of a file with the number of texts of each."""
+    shown = [f"{name or 'a language without a name'} ({number:,})" for name, number in list(seen.items())[:8]]
+    more = f" and {len(seen) - 8} more" if len(seen) > 8 else ""
+    return f"{counted(len(seen), 'language')}: {', '.join(shown)}{more}"
+
+
+def remarks(read: PairFile) -> list[tuple[str, str | None]]:
+    """Give what a person should know of a file that was read, with hints.
+
+    Args:
+        read: The file, read to its end.
+    """
+    counts, found, said = read.counts, read.found, list[tuple[str, str | None]]()
+    for option, variants in zip(("source", "target"), found.variants, strict=True):
+        if len(variants) > 1:
+            listed = ", ".join(f"{name} ({number:,})" for name, number in variants.most_common())
+            hint = f"For one of them alone: --{option}-language {variants.most_common(1)[0][0]}"
+            said.append((f"Several varieties were taken as {option}: {listed}.", hint))
+    if counts.deprecated:
+        words = "term is" if counts.deprecated == 1 else "terms are"
+        said.append((f"{counts.deprecated:,} deprecated {words} left out.", "--deprecated keeps them."))
+    if found.one_sided:
+        words = "unit has" if found.one_sided == 1 else "units have"
+        said.append((f"{found.one_sided:,} {words} no text on one side and {_are(found.one_sided)} left out.", None))
+    if counts.cleaned:
+        has = "text has" if counts.cleaned == 1 else "texts have"
+        said.append((f"{counts.cleaned:,} {has} line ends or TABs, which are spaces now.", None))
+    return said
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

@@ -1,0 +1,218 @@
+"""Pairs -> TMX 1.4, XLIFF 1.2 or 2.0, TBX 2 or 3, written as they come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+from xml.sax.saxutils import escape, quoteattr
+
+import lexenc
+from lexenc.errors import DataError
+from lexenc.files.text import counted, read_lines
+
+Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
+SUFFIXES: dict[str, Kind] = {".tmx": "tmx", ".tbx": "tbx", ".xlf": "xliff", ".xliff": "xliff", ".tsv": "tsv",
+                             ".txt": "tsv"}  # fmt: skip
+# XML has no place for these at all, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pair to write.
+
+    Args:
+        source: Left side.
+        target: Right side.
+        score: Probability or similarity, where there is one.
+    """
+
+    source: str
+    target: str
+    score: float | None = None
+
+
+@dataclass
+class Written:
+    """What was written.
+
+    Args:
+        pairs: Pairs.
+        characters: Characters left out because XML cannot hold them.
+    """
+
+    pairs: int = 0
+    characters: int = 0
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Give the pairs of a table with columns between TABs: source, target, and a score where there is a third.
+
+    What `translate` prints is read too (source, rank, target, score), and a lexicon with a line of heads that begins
+    with source and target: its third column is the score, further ones are left out.
+
+    Args:
+        path: The file; gzip is unpacked.
+
+    Raises:
+        DataError: If a line has other columns, or there is none.
+    """
+    found, heads = False, 0
+    for number, line in read_lines(path):
+        if not line.strip(" \t"):
+            continue
+        cells = [cell.strip(" ") for cell in (line.split("\t") if "\t" in line else line.split())]
+        if number == 1 and len(cells) > 2 and cells[:2] == ["source", "target"] and _score(cells[2]) is None:
+            heads = len(cells)
+            continue
+        row = _row(cells, heads)
+        if row is None:
+            raise DataError(
+                f"{path}, line {number}: not source, target and perhaps a score ({counted(len(cells), 'column')}).",
+                hint="Columns stand between TABs, and none is empty; the score is a number.",
+            )
+        found = True
+        yield row
+    if not found:
+        raise DataError(f"{path} holds no pairs.", hint="One pair per line: source, TAB, target.")
+
+
+def _row(cells: list[str], heads: int) -> Row | None:
+    """Make a row of the columns of a line; None where they are none."""
+    if heads:
+        cells = cells[:3] if len(cells) == heads else []
+    elif len(cells) == 4 and cells[1].isdigit():
+        cells = [cells[0], *cells[2:]]
+    if len(cells) not in (2, 3) or not all(cells):
+        return None
+    score = _score(cells[2]) if len(cells) == 3 else None
+    return None if len(cells) == 3 and score is None else Row(cells[0], cells[1], score)
+
+
+def _score(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str = "", target: str = "") -> Written:
+    """Write pairs in one of the formats, as they come.
+
+    A score becomes `<prop type="x-score">` in TMX and a note in XLIFF and TBX, which have no field for it that other
+    programs would not read as something else. Every pair is an entry of its own: that two translations of a word mean
+    the same is not known.
+
+    Args:
+        stream: Where to.
+        rows: The pairs.
+        kind: The format; `tbx` is version 3 (2019), `tbx2` version 2 (2008), `xliff` is 1.2, `xliff2` 2.0.
+        source: Language of the left side; `tsv` needs none.
+        target: Language of the right side.
+    """
+    made = Written()
+
+    def clean(text: str) -> str:
+        held, lost = _FORBIDDEN.subn("", text)
+        made.characters += lost
+        return escape(held)
+
+    if kind == "tsv":
+        for row in rows:
+            stream.write(f"{row.source}\t{row.target}\n".encode("utf-8", "surrogateescape"))
+            made.pairs += 1
+        return made
+    form = _FORMS[kind]
+    names = {"source": quoteattr(source), "target": quoteattr(target), "version": quoteattr(lexenc.__version__)}
+    stream.write(('<?xml version="1.0" encoding="UTF-8"?>\n' + form.head.format(**names)).encode())
+    for row in rows:
+        made.pairs += 1
+        score = "" if row.score is None else f"{row.score:.6g}"
+        entry = form.entry(made.pairs, clean(row.source), clean(row.target), score, names)
+        stream.write(entry.encode())
+    stream.write(form.foot.encode())
+    return made
+
+
+@dataclass(frozen=True)
+class _Form:
+    head: str
+    entry: Callable[[int, str, str, str, dict[str, str]], str]
+    foot: str
+
+
+def _tmx(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+    note = f'<prop type="x-score">{score}</prop>' if score else ""
+    sides = "".join(
+        f"<tuv xml:lang={names[side]}><seg>{text}</seg></tuv>"
+        for side, text in (("source", source), ("target", target))
+    )
+    return f'<tu tuid="{number}">{note}{sides}</tu>\n'
+
+
+def _tbx(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+    note = f"<note>score {score}</note>" if score else ""
+    return (
+        f'<conceptEntry id="c{number}">'
+        f"<langSec xml:lang={names['source']}><termSec><term>{source}</term></termSec></langSec>"
+        f"<langSec xml:lang={names['target']}><termSec><term>{target}</term>{note}</termSec></langSec></conceptEntry>\n"
+    )
+
+
+def _tbx2(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+    note = f"<note>score {score}</note>" if score else ""
+    return (
+        f'<termEntry id="c{number}"><langSet xml:lang={names["source"]}><tig><term>{source}</term></tig></langSet>'
+        f"<langSet xml:lang={names['target']}><tig><term>{target}</term>{note}</tig></langSet></termEntry>\n"
+    )
+
+
+def _xliff(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+    # A machine chose what has a score; somebody should look at it.
+    state, note = (' state="needs-review-translation"', f"<note>score {score}</note>") if score else ("", "")
+    return f'<trans-unit id="{number}"><source>{source}</source><target{state}>{target}</target>{note}</trans-unit>\n'
+
+
+def _xliff2(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+    note = f'<notes><note category="score">{score}</note></notes>' if score else ""
+    return (
+        f'<unit id="{number}">{note}<segment state="translated"><source>{source}</source>'
+        f"<target>{target}</target></segment></unit>\n"
+    )
+
+
+_FORMS: dict[str, _Form] = {
+    "tmx": _Form(
+        '<tmx version="1.4"><header creationtool="lexenc" creationtoolversion={version} segtype="phrase" '
+        'o-tmf="tsv" adminlang="en" srclang={source} datatype="plaintext"/><body>\n',
+        _tmx,
+        "</body></tmx>\n",
+    ),
+    "tbx": _Form(
+        '<tbx type="TBX-Core" style="dca" xml:lang={source} xmlns="urn:iso:std:iso:30042:ed-2"><tbxHeader><fileDesc>'
+        "<sourceDesc><p>Word pairs written by lexenc.</p></sourceDesc></fileDesc></tbxHeader><text><body>\n",
+        _tbx,
+        "</body></text></tbx>\n",
+    ),
+    "tbx2": _Form(
+        '<martif type="TBX" xml:lang={source}><martifHeader><fileDesc><sourceDesc><p>Word pairs written by lexenc.'
+        "</p></sourceDesc></fileDesc></martifHeader><text><body>\n",
+        _tbx2,
+        "</body></text></martif>\n",
+    ),
+    "xliff": _Form(
+        '<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file original="pairs" '
+        'source-language={source} target-language={target} datatype="plaintext"><body>\n',
+        _xliff,
+        "</body></file></xliff>\n",
+    ),
+    "xliff2": _Form(
+        '<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang={source} trgLang={target}>'
+        '<file id="f1">\n',
+        _xliff2,
+        "</file></xliff>\n",
+    ),
+}  # fmt: skip

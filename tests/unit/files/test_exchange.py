@@ -1,0 +1,331 @@
+"""TMX, XLIFF and TBX: what counts as text, which languages are meant, and what damaged files say."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lexenc.errors import DataError
+from lexenc.files.dictionaries import read_pairs
+from lexenc.files.exchange.pairs import PairFile, matches, remarks
+from lexenc.files.exchange.units import UnitFile
+from lexenc.files.exchange.writing import Row, read_rows, write_rows
+from lexenc.files.exchange.xml import looks_like_xml
+
+TMX = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4">
+  <header creationtool="x" srclang="de" segtype="sentence"><note>a note</note></header>
+  <body>
+    <tu tuid="1">
+      <note>no text</note>
+      <tuv xml:lang="de"><prop type="x">no text</prop>
+        <seg>Das ist <bpt i="1">&lt;b&gt;</bpt>gut<ept i="1">&lt;/b&gt;</ept>.</seg></tuv>
+      <tuv xml:lang="en-US"><seg>This is <bpt i="1">&lt;b&gt;</bpt>good<ept i="1">&lt;/b&gt;</ept>.</seg></tuv>
+    </tu>
+    <tu>
+      <tuv xml:lang="DE"><seg>Öffnen<ph x="1">{0}</ph>Sie
+         die\tDatei &amp; mehr</seg></tuv>
+      <tuv xml:lang="en-US"><seg>Open<ph/>the <hi>fi</hi>le<ph>code<sub>inner</sub></ph></seg></tuv>
+    </tu>
+    <tu><tuv xml:lang="de"><seg>Leer</seg></tuv><tuv xml:lang="en-US"><seg> <ph/> </seg></tuv></tu>
+  </body>
+</tmx>
+"""
+
+DOCTYPE = '<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n'
+
+XLIFF1 = """<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file original="a" datatype="plaintext"
+ source-language="en" target-language="fr-FR"><header><note>x</note></header><body><group><trans-unit id="1">
+<source>Press <g id="1">Save</g><x id="2"/> now</source><target>Appuyez<x id="2"/>sur</target>
+<note>no</note><alt-trans><source>old</source><target>vieux</target></alt-trans></trans-unit></group>
+<trans-unit id="2"><source>One. Two.</source>
+<seg-source><mrk mtype="seg" mid="1">One.</mrk> <mrk mtype="seg" mid="2"><mrk mtype="term">Two</mrk>.</mrk></seg-source>
+<target><mrk mtype="seg" mid="1">Un.</mrk> <mrk mtype="seg" mid="2">Deux.</mrk></target></trans-unit>
+<trans-unit id="3"><source>Untranslated</source></trans-unit>
+</body></file></xliff>"""
+
+XLIFF2 = """<xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" xmlns:mtc="urn:oasis:names:tc:xliff:matches:2.0"
+ version="2.1" srcLang="en" trgLang="de"><file id="f"><unit id="u"><mtc:matches><mtc:match ref="#s"><source>no</source>
+<target>nein</target></mtc:match></mtc:matches><notes><note>x</note></notes>
+<segment id="s"><source>Hello <pc id="1">world</pc><ph id="2"/></source>
+<target>Hallo <pc id="1">Welt</pc></target></segment>
+<ignorable><source> </source></ignorable><segment><source>a<cp hex="0001"/>b</source><target>c</target></segment></unit>
+</file></xliff>"""
+
+TBX3 = """<tbx type="TBX-Basic" style="{style}" xml:lang="en" xmlns="urn:iso:std:iso:30042:ed-2"
+ xmlns:min="http://www.tbxinfo.net/ns/min"><tbxHeader><fileDesc><sourceDesc><p>x</p></sourceDesc></fileDesc></tbxHeader>
+<text><body><conceptEntry id="c1"><descrip type="subjectField">it</descrip>
+<langSec xml:lang="en"><termSec><term>folder</term></termSec><termSec><term>directory</term>{status}</termSec></langSec>
+<langSec xml:lang="de"><termSec><term>Ordner</term></termSec><termSec><term>Verzeichnis</term></termSec></langSec>
+<langSec xml:lang="fr"><termSec><term>dossier</term></termSec></langSec></conceptEntry></body></text></tbx>"""
+DCA = '<termNote type="administrativeStatus">deprecatedTerm-admn-sts</termNote>'
+DCT = "<min:administrativeStatus>deprecatedTerm-admn-sts</min:administrativeStatus>"
+
+TBX2 = """<martif type="TBX" xml:lang="en"><text><body><termEntry id="1"><langSet xml:lang="en"><ntig><termGrp>
+<term>mouse</term><termNote type="partOfSpeech">noun</termNote></termGrp></ntig></langSet><langSet xml:lang="de"><tig>
+<term>Maus</term></tig></langSet></termEntry></body></text></martif>"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def make(text, name="x.xml"):
+        path = tmp_path / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return make
+
+
+def pairs(path, *languages, **more):
+    return [(source, target) for _, source, target in PairFile(path, *languages, **more)]
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_tmx_takes_text_and_leaves_code_out(file):
+    read = PairFile(file(TMX))
+    assert list(read) == [
+        (6, "Das ist gut.", "This is good."),
+        (12, "Öffnen Sie die Datei & mehr", "Open the file"),
+    ]
+    assert (read.found.source, read.found.target) == ("de", "en-US"), "srclang comes first"
+    assert (read.counts.units, read.counts.empty, read.counts.cleaned, read.found.one_sided) == (3, 1, 1, 1)
+    assert pairs(file(TMX), "en", "de")[0] == ("This is good.", "Das ist gut.")
+
+
+def test_xliff_1_takes_segments_and_no_alternatives(file):
+    read = PairFile(file(XLIFF1))
+    assert [pair[1:] for pair in read] == [("Press Save now", "Appuyez sur"), ("One.", "Un."), ("Two.", "Deux.")]
+    assert (read.found.source, read.found.target, read.found.one_sided) == ("en", "fr-FR", 1)
+    assert pairs(file(XLIFF1), "fr", "en")[1] == ("Un.", "One.")
+
+
+def test_xliff_1_without_target_language(file):
+    text = XLIFF1.replace(' target-language="fr-FR"', "")
+    assert pairs(file(text))[0] == ("Press Save now", "Appuyez sur")
+    assert pairs(file(text), "en", "fr")[0] == ("Press Save now", "Appuyez sur")
+
+
+def test_xliff_2_takes_segments_and_no_matches(file):
+    assert pairs(file(XLIFF2)) == [("Hello world", "Hallo Welt"), ("a b", "c")]
+
+
+@pytest.mark.parametrize(("style", "status"), [("dca", DCA), ("dct", DCT)])
+def test_tbx_gives_every_combination_and_no_deprecated_term(file, style, status):
+    path = file(TBX3.format(style=style, status=status))
+    read = PairFile(path, "en", "de")
+    assert [pair[1:] for pair in read] == [("folder", "Ordner"), ("folder", "Verzeichnis")]
+    assert read.counts.deprecated == 1
+    assert len(pairs(path, "en", "de", deprecated=True)) == 4
+    assert any("deprecated" in message for message, _ in remarks(read))
+
+
+def test_tbx_2(file):
+    assert pairs(file(TBX2)) == [("mouse", "Maus")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-8859-1", "windows-1252"])
+def test_declared_encodings(file, encoding):
+    name = encoding.removesuffix("-sig")
+    text = TMX.replace('encoding="UTF-8"', f'encoding="{name}"').replace("Öffnen", "Öffnen")
+    path = file(text.encode(encoding))
+    assert looks_like_xml(path)
+    assert pairs(path)[1][0].startswith("Öffnen Sie")
+
+
+def test_gzip(file):
+    assert pairs(file(gzip.compress(TMX.encode())))[0] == ("Das ist gut.", "This is good.")
+
+
+def test_prefixes_do_not_matter(file):
+    text = TBX2.replace("<", "<t:").replace("<t:/", "</t:").replace("<t:martif", '<t:martif xmlns:t="urn:x"')
+    assert pairs(file(text)) == [("mouse", "Maus")]
+
+
+# ---------------------------------------------------------------- languages
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language", "answer"),
+    [
+        ("en", "en", True),
+        ("en", "EN-us", True),
+        ("en", "en_GB", True),
+        ("en-US", "en-us", True),
+        ("en-US", "en", False),
+        ("en", "eng", False),
+        ("zh-Hant", "zh-Hant-TW", True),
+    ],
+)
+def test_matching(wanted, language, answer):
+    assert matches(wanted, language) is answer
+
+
+def memory(*units):
+    body = "".join(
+        "<tu>" + "".join(f'<tuv xml:lang="{language}"><seg>{text}</seg></tuv>' for language, text in unit) + "</tu>"
+        for unit in units
+    )
+    return f'<tmx version="1.4"><header srclang="*all*"/><body>{body}</body></tmx>'
+
+
+def test_varieties_count_and_are_told(file):
+    path = file(memory([("en-US", "color"), ("en-GB", "colour"), ("de", "Farbe")], [("en-US", "a"), ("de", "b")]))
+    read = PairFile(path)
+    assert [pair[1:] for pair in read] == [("color", "Farbe"), ("colour", "Farbe"), ("a", "b")]
+    assert remarks(read) == [
+        (
+            "Several varieties were taken as source: en-US (2), en-GB (1).",
+            "For one of them alone: --source-language en-US",
+        )
+    ]
+    assert pairs(path, "en-GB", "de") == [("colour", "Farbe")]
+
+
+def test_two_varieties_of_one_language_are_a_pair(file):
+    assert pairs(file(memory([("zh-CN", "a"), ("zh-TW", "b")]))) == [("a", "b")]
+
+
+def test_one_language_given_is_enough_where_there_are_two(file):
+    path = file(memory([("en", "a"), ("de", "b")]))
+    assert pairs(path, None, "en") == [("b", "a")]
+    assert pairs(path, "de") == [("b", "a")]
+
+
+def test_more_than_two_languages_must_be_chosen(file):
+    path = file(memory([("en", "a"), ("de", "b"), ("fr", "c")]))
+    with pytest.raises(DataError, match=r"holds 3 languages: en \(1\), de \(1\), fr \(1\)") as error:
+        pairs(path)
+    assert error.value.hint == "Choose two: --source-language en --target-language de"
+    with pytest.raises(DataError, match="holds 1 language: en"):
+        pairs(file(memory([("en", "a")])))
+
+
+def test_a_language_that_is_not_there(file):
+    with pytest.raises(DataError, match="none of 1 unit has text in en and fi") as error:
+        pairs(file(memory([("en", "a"), ("de", "b")])), "en", "fi")
+    assert error.value.hint == "It holds 2 languages: en (1), de (1)."
+
+
+@pytest.mark.parametrize("languages", [(), ("en", "de")])
+def test_nothing_in_it(file, languages):
+    with pytest.raises(DataError, match="holds no units"):
+        pairs(file(memory()), *languages)
+
+
+# ---------------------------------------------------------------- damage and malice
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            TMX.replace("</seg></tuv>\n    </tu>", "</tuv>\n    </tu>", 1),
+            "line 10: not well-formed XML .mismatched tag",
+        ),
+        (TMX[:700], "not well-formed XML"),
+        (TMX.replace("&amp;", "&"), r"line 14: not well-formed XML .not well-formed \(invalid token\)"),
+        ("<html><body/></html>", "root is <html>"),
+        (TMX.replace('encoding="UTF-8"', 'encoding="klingon"'), "unknown encoding"),
+        (TMX.replace("Öffnen", "&nbsp;"), "line 13: &nbsp; is not defined"),
+        (TMX.replace("Öffnen", "&nbsp;").replace(DOCTYPE, ""), "line 12: not well-formed XML .undefined entity"),
+    ],
+)
+def test_damage_is_named_with_its_line(file, text, message):
+    with pytest.raises(DataError, match=message) as error:
+        pairs(file(text))
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">',
+        '<!ENTITY a SYSTEM "file:///etc/hostname">',
+        '<!ENTITY % a SYSTEM "http://127.0.0.1:9/x.dtd">',
+    ],
+)
+def test_entities_are_refused_before_they_grow(file, declared):
+    text = f'<?xml version="1.0"?><!DOCTYPE tmx [{declared}]><tmx><header/><body/></tmx>'
+    with pytest.raises(DataError, match="line 1: it declares the entity 'a'"):
+        pairs(file(text))
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    path = tmp_path / "big.tmx"
+    sides = '<tuv xml:lang="en"><seg>word number {0}</seg></tuv><tuv xml:lang="de"><seg>Wort {0}</seg></tuv>'
+    unit = f'<tu><prop type="x">y</prop>{sides}</tu>\n'
+    with path.open("w") as stream:
+        stream.write('<tmx><header srclang="en"/><body>')
+        stream.writelines(unit.format(number) for number in range(8_000))
+        stream.write("</body></tmx>")
+    tracemalloc.start()
+    assert sum(1 for _ in PairFile(path, "en", "de")) == 8_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert path.stat().st_size > 900_000
+    assert peak < 1_200_000
+
+
+# ---------------------------------------------------------------- as a dictionary
+
+
+def test_read_pairs_takes_them(file):
+    read = read_pairs(file(TBX3.format(style="dca", status="")), languages=("en", "fr"))
+    assert list(read) == [("folder", "dossier"), ("directory", "dossier")]
+    assert read.lines == [3, 3]
+    assert list(read_pairs(file("a\tb\n"))) == [("a", "b")]
+
+
+@pytest.mark.parametrize("text", ["<b\tfett\n", "< >\n", "", "\ufeffa\tb\n", "<unk> x\n"])
+def test_tables_are_no_xml(file, text):
+    assert not looks_like_xml(file(text))
+
+
+# ---------------------------------------------------------------- writing
+
+ROWS = [Row("bank & trust", "Bank <1>", 0.75), Row("bank", "Ufer"), Row("\u2028x\x01", 'say "a"')]
+KINDS = ["tmx", "tbx", "tbx2", "xliff", "xliff2"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_read_again(file, kind):
+    stream = io.BytesIO()
+    made = write_rows(stream, ROWS, kind, "en", "de-AT")
+    assert (made.pairs, made.characters) == (3, 1)
+    ElementTree.fromstring(stream.getvalue())
+    read = PairFile(file(stream.getvalue()))
+    assert [pair[1:] for pair in read] == [("bank & trust", "Bank <1>"), ("bank", "Ufer"), ("x", 'say "a"')]
+    assert (read.found.source, read.found.target) == ("en", "de-AT")
+    assert b"0.75" in stream.getvalue()
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1, max_size=5), st.sampled_from(KINDS))
+def test_any_text_survives_but_for_spaces_and_control_characters(tmp_path_factory, rows, kind):
+    path = tmp_path_factory.mktemp("x") / "x"
+    with path.open("wb") as stream:
+        write_rows(stream, [Row(*row) for row in rows], kind, "en", "de")
+    units = list(UnitFile(path))
+    assert len(units) == len(rows)
+    for unit, row in zip(units, rows, strict=True):
+        kept = ["".join(each for each in text if each.isprintable() and each not in " \ufffe\uffff") for text in row]
+        told = ["".join(each for each in text if each.isprintable() and each != " ") for _, text in unit.texts]
+        assert [text for text in kept if text] == [text for text in told if text]
+
+
+def test_rows_of_tables(file):
+    text = "a\tb\nc d\te\t0.5\nfoo\t1\tbar\t0.25\nx y\n"
+    assert list(read_rows(file(text))) == [Row("a", "b"), Row("c d", "e", 0.5), Row("foo", "bar", 0.25), Row("x", "y")]
+    heads = "source\ttarget\tprobability\tnote\n"
+    assert list(read_rows(file(heads + "a\tb\t0.5\tmore\n"))) == [Row("a", "b", 0.5)]
+    for bad in (heads, heads + "a\tb\t0.5\n", "a\tb\tc\n", "a\n", "a\t\n", "a\tb\t1\t2\t3\n", ""):
+        with pytest.raises(DataError):
+            list(read_rows(file(bad)))
