@@ -1,0 +1,128 @@
+"""Correlations of similarities with scores: against SciPy, at their edges, and their draws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, rankdata, spearmanr
+
+from lexenc.evaluation import similarity
+from lexenc.evaluation.similarity import (
+    agreement,
+    average_ranks,
+    cosines,
+    pearson,
+    shuffled_spearman,
+    spearman,
+    spearman_difference,
+)
+
+
+@pytest.fixture(params=["continuous", "tied"])
+def values(request):
+    random = np.random.default_rng(0)
+    found = random.normal(size=60)
+    gold = found + random.normal(size=60)
+    return (found, gold) if request.param == "continuous" else (np.round(found), np.round(gold))
+
+
+def rng():
+    return np.random.default_rng(1)
+
+
+def test_correlations_are_scipys(values):
+    assert spearman(*values) == pytest.approx(spearmanr(*values).statistic, abs=1e-12)
+    assert pearson(*values) == pytest.approx(pearsonr(*values).statistic, abs=1e-12)
+    assert np.array_equal(average_ranks(values[0]), rankdata(values[0]))
+
+
+def test_draws_are_what_ranking_every_resample_gives(values):
+    found, gold = values
+    chosen = np.random.default_rng(2).integers(0, 60, size=(20, 60))
+    counts = np.stack([np.bincount(own, minlength=60) for own in chosen], axis=1).astype(float)
+    wanted = [spearmanr(found[own], gold[own]).statistic for own in chosen]
+    assert np.allclose(similarity._weighted_spearman(found, gold)(counts), wanted, atol=1e-12)
+    wanted = [pearsonr(found[own], gold[own]).statistic for own in chosen]
+    assert np.allclose(similarity._weighted_pearson(found, gold)(counts), wanted, atol=1e-12)
+
+
+def test_intervals_hold_the_value_are_seeded_and_widen_with_the_level(values):
+    one, same = (agreement(*values, generator=rng(), draws=500) for _ in range(2))
+    wide = agreement(*values, generator=rng(), draws=500, level=0.999)
+    assert one == same
+    for name in ("spearman", "pearson"):
+        own, wider = getattr(one, name), getattr(wide, name)
+        assert wider.low < own.low < own.value < own.high < wider.high
+
+
+def test_blocks_do_not_matter(values, monkeypatch):
+    whole = agreement(*values, generator=rng(), draws=300)
+    monkeypatch.setattr(similarity, "_BLOCK", 7 * 60)
+    assert agreement(*values, generator=rng(), draws=300).spearman.low == pytest.approx(whole.spearman.low, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("found", "gold", "why"),
+    [
+        ([], [], "fewer than two pairs"),
+        ([0.5], [3], "fewer than two pairs"),
+        ([0.1, 0.2, 0.3], [4, 4, 4], "all scores are equal"),
+        ([0.1, 0.1, 0.1], [4, 5, 6], "all similarities are equal"),
+    ],
+)
+def test_what_is_not_defined_is_none_with_a_reason(found, gold, why):
+    given = agreement(np.array(found), np.array(gold), generator=rng(), draws=100)
+    assert given.undefined == why
+    assert given.spearman.value is given.spearman.low is given.pearson.high is None
+    assert shuffled_spearman(np.array(found), np.array(gold), generator=rng()).value is None
+
+
+def test_an_interval_of_mostly_constant_draws_is_none():
+    given = agreement(np.array([0.1, 0.2]), np.array([1, 2]), generator=rng(), draws=1000)
+    assert given.spearman.value == pytest.approx(1)
+    assert given.spearman.low is None
+    given = agreement(np.array([0.1, 0.2, 0.4, 0.5]), np.array([1, 2, 3, 5]), generator=rng(), draws=1000)
+    assert given.spearman.low == pytest.approx(1)
+
+
+def test_constant_draws_of_large_values_have_no_pearson():
+    counts = np.array([[3.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    found = similarity._weighted_pearson(np.array([1e6 + 0.1, 1e6, 1e6 - 0.3]), np.array([1.0, 2.0, 7.0]))(counts)
+    assert math.isnan(found[0])
+    assert not math.isnan(found[1])
+
+
+def test_shuffled_scores_lie_around_zero(values):
+    found = shuffled_spearman(*values, generator=rng(), shuffles=2000)
+    assert abs(found.value) < 0.02
+    # The spread of a rank correlation under no relation is 1 / sqrt(n - 1).
+    assert found.high == pytest.approx(1.96 / math.sqrt(59), rel=0.15)
+    assert found.low == pytest.approx(-found.high, rel=0.2)
+
+
+def test_a_difference_is_paired(values):
+    found, gold = values
+    same = spearman_difference(found, found, gold, generator=rng(), draws=300)
+    assert (same.mean, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+    worse = spearman_difference(found, -found, gold, generator=rng(), draws=300)
+    assert worse.mean == pytest.approx(2 * spearman(found, gold))
+    assert worse.shown
+    assert worse.p_value < 0.01
+    turned = spearman_difference(-found, found, gold, generator=rng(), draws=300)
+    assert (turned.mean, turned.high) == pytest.approx((-worse.mean, -worse.low))
+
+
+def test_a_difference_without_correlation_is_nan(values):
+    found, gold = values
+    assert math.isnan(spearman_difference(found, np.zeros(60), gold, generator=rng(), draws=300).mean)
+
+
+def test_cosines_are_those_of_the_angles_and_nan_for_zeros():
+    left = np.array([[1, 0], [1, 1], [0, 0], [1e-30, 0], [3e30, 0]], dtype=np.float32)
+    right = np.array([[-2, 0], [1, 0], [1, 0], [5, 0], [1, 1]], dtype=np.float32)
+    found = cosines(left, right)
+    assert np.allclose(found[[0, 1, 3, 4]], [-1, math.sqrt(0.5), 1, math.sqrt(0.5)])
+    assert math.isnan(found[2])
+    assert cosines(left[:0], right[:0]).shape == (0,)
