@@ -65,6 +65,12 @@ def learn_projection(
     return projection
 
 
+def repeated_weight(weights: Sequence[float]) -> str | None:
+    """Give the first weight that comes again as it is written in tables and file names."""
+    written = [f"{weight + 0.0:g}" for weight in weights]  # the sum makes 0 of -0
+    return next((each for place, each in enumerate(written) if each in written[:place]), None)
+
+
 def warn_of_second_blend(folder: Path, weights: Sequence[float], job: Job) -> None:
     """Say what weighs how much in the end where a space holds an encoder's vectors already.
 

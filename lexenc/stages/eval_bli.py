@@ -10,7 +10,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.blending import encode_to_file, learn_projection, warn_of_second_blend
+from lexenc.stages.blending import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
 from lexenc.stages.bli_tables import convention_table, sweep_table
 from lexenc.stages.reading import (
     POOLING,
@@ -102,7 +102,7 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
         faults.append(
             ConfigError("--lambda needs --vectors and --encoder.", hint="Add --encoder, or leave --lambda out.")
         )
-    repeated = _repeated(params.lambda_)
+    repeated = repeated_weight(params.lambda_)
     if repeated is not None:
         faults.append(ConfigError(f"--lambda has {repeated} more than once.", hint="Give every weight once."))
     if not static and not {"encoder", "source_vocabulary", "target_vocabulary"} <= given:
@@ -111,12 +111,6 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
         )
         faults.append(ConfigError("eval bli has nothing to score.", hint=hint))
     return faults
-
-
-def _repeated(weights: tuple[float, ...]) -> str | None:
-    """Give the first weight that comes again as it is written in tables and file names."""
-    written = [f"{weight + 0.0:g}" for weight in weights]  # the sum makes 0 of -0
-    return next((each for place, each in enumerate(written) if each in written[:place]), None)
 
 
 def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:
