@@ -12,6 +12,7 @@ from lexenc.evaluation.bootstrap import Difference
 
 DRAWS = 10_000
 SHUFFLES = 1000
+_DIGITS = 10  # pairs of equal words must tie, and not be ranked by the last bit of a cosine of 1
 _BLOCK = 1 << 17  # counts held at a time: what fits a cache is twice as fast as what does not
 Doubles = NDArray[np.float64]
 # What takes counts of pairs, shape [n, b], and gives a correlation for every column, nan where there is none.
@@ -56,14 +57,14 @@ def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
         second: Shape [n, d].
 
     Returns:
-        Shape [n], float64; nan where a row is all zeros.
+        Shape [n], float64, ten digits; nan where a row is all zeros.
     """
     found = np.full(len(first), np.nan)
     for start in range(0, len(first), 8192):
         part = slice(start, start + 8192)
         left, right = (_unit(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
         found[part] = np.einsum("nd,nd->n", left, right)
-    limited: Doubles = np.clip(found, -1, 1)
+    limited: Doubles = np.clip(found.round(_DIGITS), -1, 1)
     return limited
 
 
