@@ -15,6 +15,8 @@ STAGES = Registry(
         "encode": "lexenc.stages.encode:ENCODE",
         "interpolate": "lexenc.stages.interpolate:INTERPOLATE",
         "eval bli": "lexenc.stages.eval_bli:EVAL_BLI",
+        "cross-pairs": "lexenc.stages.cross_pairs:CROSS_PAIRS",
+        "eval xlsim": "lexenc.stages.eval_xlsim:EVAL_XLSIM",
         "export": "lexenc.stages.export:EXPORT",
         "compare": "lexenc.stages.compare:COMPARE",
         "audit": "lexenc.stages.audit:AUDIT",
