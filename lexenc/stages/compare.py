@@ -12,6 +12,7 @@ from lexenc.errors import DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.compare_similarities import are_similarities, compare_similarities
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,7 @@ class CompareParams:
     """Parameters of `compare`."""
 
     metric: Literal["precision_at_1", "precision_at_5", "precision_at_10", "reciprocal_rank", "average_precision"] = (
-        param("precision_at_1", "What is compared, question by question.")
+        param("precision_at_1", "What is compared, question by question; of eval xlsim always Spearman.")
     )
     questions: Literal["covered", "all"] = param(
         "covered", "covered: those with vectors on both sides in both evaluations; all: what has none is wrong."
@@ -73,6 +74,17 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     from lexenc.files.predictions import predictions_file, read_predictions
     from lexenc.randomness import generator
 
+    first, second = inputs["first"], inputs["second"]
+    if are_similarities(first, second):
+        return compare_similarities(
+            first,
+            second,
+            job,
+            metric=params.metric,
+            questions=params.questions,
+            draws=params.draws,
+            level=params.level,
+        )
     places = [predictions_file(inputs[name]) for name in ("first", "second")]
     pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions)
     known: _Both = (_convention_of(places[0]), _convention_of(places[1]))
@@ -272,7 +284,8 @@ COMPARE = Stage(
     summary="Compare two evaluations of the same questions by paired bootstrap.",
     inputs={
         "first": Input(
-            "Predictions: a folder that eval bli --out wrote, or a file of it (one lambda of a sweep).", positional=True
+            "Predictions: a folder that eval bli or eval xlsim --out wrote, or a file of it (one lambda of a sweep).",
+            positional=True,
         ),
         "second": Input("The other system's.", positional=True),
     },

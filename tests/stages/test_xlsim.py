@@ -302,3 +302,59 @@ def test_two_languages_of_one_file_are_crossed(stage, static, tmp_path, write):
     assert (head(one)["test_pairs"], head(one)["format"]) == (2, "Multi-SimLex")
     with pytest.raises(LexencError, match="none was chosen"):
         stage("eval xlsim", None, encoder=static, pairs=tmp_path / "scores.csv")
+
+
+# ---------------------------------------------------------------- comparing
+
+
+@pytest.fixture(scope="session")
+def scored(stage, mapped, static, world, pairs, tmp_path_factory):
+    """The static vectors, the encoder and a sweep on the same pairs."""
+    out = tmp_path_factory.mktemp("scored")
+    stage("eval xlsim", out / "static", {"draws": 200}, vectors=mapped.out, pairs=pairs)
+    stage("eval xlsim", out / "encoder", {"draws": 200}, encoder=static, pairs=pairs)
+    params = {"draws": 200, "lambda": "0,1"}
+    stage("eval xlsim", out / "sweep", params, **blend_inputs(mapped, static, world), pairs=pairs)
+    return out
+
+
+def test_compare_gives_the_difference_of_two_evaluations(stage, scored):
+    made = stage("compare", None, {"draws": 200}, first=scored / "static", second=scored / "encoder")
+    result, alone = head(made), [
+        json.loads((scored / name / "manifest.json").read_text())["results"][0]["spearman"]
+        for name in ("static", "encoder")
+    ]  # fmt: skip
+    assert [result["first"], result["second"]] == pytest.approx(alone)
+    assert result["difference"] == pytest.approx(alone[0] - alone[1])
+    assert result["difference_low"] <= result["difference"] <= result["difference_high"]
+    assert (result["metric"], result["count"]) == ("spearman", 20)
+
+
+def test_compare_reads_one_lambda_of_a_sweep(stage, scored):
+    file = scored / "sweep" / "similarities-1.tsv"
+    made = stage("compare", None, {"draws": 200}, first=file, second=scored / "encoder")
+    assert head(made)["difference"] == 0
+    with pytest.raises(DataError, match="2 lambdas"):
+        stage("compare", None, first=scored / "sweep", second=scored / "encoder")
+
+
+@pytest.mark.parametrize(("questions", "count"), [("covered", 20), ("all", 21)])
+def test_compare_counts_uncovered_pairs_on_request(stage, mapped, static, pairs, write, tmp_path, questions, count):
+    own = write(pairs.read_text(encoding="utf-8") + "house\tschlagsahne\t3\n")
+    first = stage("eval xlsim", tmp_path / "first", {"draws": 200}, vectors=mapped.out, pairs=own)
+    second = stage("eval xlsim", tmp_path / "second", {"draws": 200}, encoder=static, pairs=own)
+    made = stage("compare", None, {"draws": 200, "questions": questions}, first=first.out, second=second.out)
+    assert head(made)["count"] == count
+    if questions == "all":
+        assert head(made)["first"] == pytest.approx(by_policy(first)["similarity 0"]["spearman"])
+
+
+def test_compare_refuses_what_does_not_fit(stage, scored, static, mapped, world, write, tmp_path):
+    other = stage("eval xlsim", tmp_path / "x", {"draws": 200}, encoder=static, pairs=write("dog\thund\t1\na\tb\t2\n"))
+    with pytest.raises(DataError, match="different pairs"):
+        stage("compare", None, first=scored / "static", second=other.out)
+    with pytest.raises(ConfigError, match="means nothing for word similarity"):
+        stage("compare", None, {"metric": "average_precision"}, first=scored / "static", second=scored / "encoder")
+    bli = stage("eval bli", tmp_path / "bli", vectors=mapped.out, dictionary=world / "test.tsv")
+    with pytest.raises(DataError, match="is none"):
+        stage("compare", None, first=scored / "static", second=bli.out)
