@@ -66,7 +66,7 @@ class LexencGroup(TyperGroup):
 def _what_is_left(words: list[str]) -> str:
     """Say what an interrupted command leaves to its next run."""
     name = next((word for word in words if not word.startswith("-")), "")
-    if name in STAGES and STAGES[name].resumable:
+    if name == "fetch" or (name in STAGES and STAGES[name].resumable):
         return f"{name} continues where it was"
     return "what is finished is kept" if name in ("run", "demo") else "nothing was left half-written"
 

@@ -121,6 +121,12 @@ def owner_of(path: Path) -> Path | None:
 # ---------------------------------------------------------------- digests
 
 
+def cache_folder() -> Path:
+    """Give the user's cache folder: `LEXENC_CACHE`, else `lexenc` in `XDG_CACHE_HOME`, else in `~/.cache`."""
+    own = os.environ.get("LEXENC_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexenc"
+
+
 class DigestStore:
     """Digests of large files, remembered by identity, size and time of change so that planning stays quick.
 
@@ -140,10 +146,8 @@ class DigestStore:
 
     @classmethod
     def default(cls, *, trust: bool = True) -> DigestStore:
-        """Give the store in the user's cache folder (`LEXENC_CACHE`, else `XDG_CACHE_HOME`, else `~/.cache`)."""
-        own = os.environ.get("LEXENC_CACHE")
-        root = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexenc"
-        return cls(root / "digests.json", trust=trust)
+        """Give the store in the user's cache folder."""
+        return cls(cache_folder() / "digests.json", trust=trust)
 
     def of(self, path: Path) -> str:
         """Give the digest of a file, or of a folder's names and contents without its manifest."""

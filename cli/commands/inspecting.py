@@ -18,6 +18,7 @@ from lexenc.stage import Stage, Table
 from lexenc.stages import STAGES
 
 from ..ui import print_json, show_table, write_out
+from .fetching import catalogue_rows
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -77,7 +78,7 @@ def _shown(value: object) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
-_KINDS = ("stages", "encoders", "bundled", "losses", "retrieval", "tasks")
+_KINDS = ("stages", "encoders", "bundled", "losses", "retrieval", "tasks", "resources")
 
 
 def list_command(
@@ -85,7 +86,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List what there is: stages, encoders, bundled files, losses, retrieval, tasks.
+    r"""List what there is: stages, encoders, bundled files, losses, retrieval, tasks, resources to fetch.
 
     \b
     Examples:
@@ -122,6 +123,8 @@ def _listed(kind: str) -> list[tuple[str, str]]:
             ("csls", "2 cos less the mean cosine to the 10 nearest of the other language"),
             ("inverted-softmax", "cosine as a probability over the source vocabulary"),
         ]
+    if kind == "resources":
+        return catalogue_rows()
     stages: list[Stage] = [STAGES[name] for name in STAGES]
     if kind == "tasks":
         return [(stage.name.split(" ", 1)[1], stage.summary) for stage in stages if stage.name.startswith("eval ")]

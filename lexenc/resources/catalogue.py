@@ -1,0 +1,214 @@
+"""What can be fetched: names, addresses and licences of public resources, from a file of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lexenc.errors import ConfigError, DataError, unknown_name
+
+CATALOGUE = Path(__file__).parent / "catalogue.yaml"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a resource.
+
+    Args:
+        url: Address, with `{key}`, `{source}` and `{target}` to be filled in.
+        what: What it holds.
+        member: File within the archive at the address, with the same; empty where there is no archive.
+        sha256: Digest of what is at the address, where it is known.
+    """
+
+    url: str
+    what: str = ""
+    member: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Resources of one kind, for instance dictionaries of many language pairs.
+
+    Args:
+        name: What stands before the colon.
+        what: One line.
+        home: Page of its makers.
+        licence: Its name.
+        open: Whether the licence lets anybody use and pass on the data, for money too.
+        keys: What may stand after the colon.
+        parts: Files by name.
+        default: The part meant where none is named; None where it must be.
+    """
+
+    name: str
+    what: str
+    home: str
+    licence: str
+    open: bool
+    keys: tuple[str, ...]
+    parts: Mapping[str, Part]
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One file that can be fetched.
+
+    Args:
+        name: Family and key.
+        part: Which part of it.
+        what: What it holds.
+        url: Address.
+        member: File within the archive there, if it is one.
+        licence: Name of the licence.
+        open: Whether it is an open one.
+        home: Page of its makers.
+        sha256: Digest of what is at the address, where it is known.
+    """
+
+    name: str
+    part: str
+    what: str
+    url: str
+    member: str = ""
+    licence: str = "not known"
+    open: bool = False
+    home: str = ""
+    sha256: str = ""
+
+    @property
+    def family(self) -> str:
+        """What stands before the colon."""
+        return self.name.partition(":")[0]
+
+    @property
+    def archive(self) -> str:
+        """Name of the file at the address."""
+        return _file_name(urlsplit(self.url).path)
+
+    @property
+    def file(self) -> str:
+        """Name of the file that commands take."""
+        return _file_name(self.member) if self.member else self.archive
+
+
+def _file_name(path: str) -> str:
+    """Give the last part of a path, whatever stands before it; never a way out of a folder."""
+    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    return "resource" if name in ("", ".", "..") else name
+
+
+def read_catalogue(extra: Path | None = None) -> dict[str, Family]:
+    """Read what can be fetched.
+
+    Args:
+        extra: A file of the user's own in the same form, for instance with the addresses of a mirror; what it names
+            comes before what is built in.
+
+    Raises:
+        DataError: If it cannot be used.
+    """
+    table = _families(CATALOGUE)
+    if extra is not None:
+        table |= _families(extra)
+    return table
+
+
+def _families(path: Path) -> dict[str, Family]:
+    import yaml
+
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {str(name): _family(str(name), dict(one)) for name, one in dict(body).items()}
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+        what = " ".join(str(error).split())
+        raise DataError(
+            f"{path} is no catalogue ({type(error).__name__}: {what}).",
+            hint="A family has what, home, licence, open, keys and parts; each part has a url.",
+        ) from None
+
+
+def _family(name: str, body: dict[str, Any]) -> Family:
+    keys = [*str(body.get("keys", "")).split()]
+    for language in str(body.get("english", "")).split():
+        keys += [f"en-{language}", f"{language}-en"]
+    keys += ["-".join(pair) for pair in permutations(str(body.get("pairs", "")).split(), 2)]
+    parts = {str(part): Part(**{str(key): str(value) for key, value in one.items()})
+             for part, one in body["parts"].items()}  # fmt: skip
+    if not isinstance(body["open"], bool):
+        raise TypeError(f"open of {name} is not true or false")
+    return Family(
+        name, str(body["what"]), str(body.get("home", "")), str(body["licence"]), body["open"], tuple(keys), parts,
+        body.get("default"),
+    )  # fmt: skip
+
+
+def find_resource(catalogue: Mapping[str, Family], name: str, part: str | None = None) -> Resource:
+    """Give the resource of a name such as `gt-bli:en-de`.
+
+    Args:
+        catalogue: What there is.
+        name: Family and key, with a colon between them.
+        part: Which file of it, for instance `train`; None where it has but one, or a usual one.
+
+    Raises:
+        ConfigError: If there is none, with the name that was probably meant.
+    """
+    family = find_family(catalogue, name)
+    key = name.partition(":")[2]
+    if key not in family.keys:
+        raise _unknown_key(family, key)
+    part = part or family.default
+    if part is None:
+        listed = ", ".join(f"{each} ({one.what})" for each, one in family.parts.items())
+        raise ConfigError(f"{name} has several parts: {listed}.", hint=f"Add --part {next(iter(family.parts))}.")
+    if part not in family.parts:
+        raise unknown_name(f"part of {name}", part, family.parts)
+    source, _, target = key.partition("-")
+    own = family.parts[part]
+    return Resource(
+        name=name,
+        part=part,
+        what=f"{family.what}; {own.what}" if own.what else family.what,
+        url=own.url.format(key=key, source=source, target=target),
+        member=own.member.format(key=key, source=source, target=target),
+        licence=family.licence,
+        open=family.open,
+        home=family.home,
+        sha256=own.sha256,
+    )
+
+
+def find_family(catalogue: Mapping[str, Family], name: str) -> Family:
+    """Give the family of a name.
+
+    Raises:
+        ConfigError: If there is none, or the name has no colon.
+    """
+    first, colon, _ = name.partition(":")
+    if first not in catalogue:
+        raise unknown_name("resource", first, catalogue)
+    if not colon:
+        one = catalogue[first]
+        hint = f"Add what you want of it: {first}:{one.keys[0] if one.keys else ''}. See: lexenc fetch {first}: --list"
+        raise ConfigError(f"'{name}' names many resources.", hint=hint)
+    return catalogue[first]
+
+
+def _unknown_key(family: Family, key: str) -> ConfigError:
+    reverse = "-".join(reversed(key.split("-")))
+    if reverse != key and reverse in family.keys:
+        return ConfigError(
+            f"There is no {family.name}:{key}, but the other direction.",
+            hint=f"Use {family.name}:{reverse} and swap its columns.",
+        )
+    close = get_close_matches(key, family.keys, n=1)
+    hint = f"Did you mean '{family.name}:{close[0]}'?" if close else f"See: lexenc fetch {family.name}: --list"
+    return ConfigError(f"There is no {family.name}:{key}.", hint=hint)

@@ -1,0 +1,379 @@
+"""Downloads from a server in this process: whole, broken off, altered, refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from lexenc.errors import ConfigError, DataError, WorkError
+from lexenc.fetching import LOCK, fetch, shown_size, size_of
+from lexenc.resources.catalogue import Resource, find_resource, read_catalogue
+
+BODY = bytes(range(256)) * 4096  # a megabyte
+
+
+class Served(BaseHTTPRequestHandler):
+    """Files by path, with the faults that a test asks for."""
+
+    protocol_version = "HTTP/1.1"
+    files: ClassVar[dict[str, bytes]] = {}
+    redirects: ClassVar[dict[str, str]] = {}
+    breaks: ClassVar[list[int]] = []  # after how many bytes the next answers end
+    ranges = True
+    tag = '"1"'
+    asked: ClassVar[list[tuple[str, str, str | None]]] = []
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.answer(send=False)
+
+    def do_GET(self):
+        self.answer(send=True)
+
+    def answer(self, send):
+        kind = type(self)
+        wanted = self.headers.get("Range")
+        kind.asked.append((self.command, self.path, wanted))
+        if self.path in kind.redirects:
+            self.send_response(302)
+            self.send_header("Location", kind.redirects[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path not in kind.files:
+            self.send_error(404)
+            return
+        body, start = kind.files[self.path], 0
+        same = self.headers.get("If-Range") in (None, kind.tag)
+        if wanted and kind.ranges and same:
+            start = int(re.match(r"bytes=(\d+)-", wanted).group(1))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(body) - start))
+        if kind.tag:
+            self.send_header("ETag", kind.tag)
+        self.end_headers()
+        if not send:
+            return
+        end = kind.breaks.pop(0) if kind.breaks else len(body)
+        self.wfile.write(body[start : start + end])
+        if start + end < len(body):
+            self.close_connection = True
+            self.connection.close()
+
+
+@pytest.fixture
+def server():
+    kind = type("Own", (Served,), {"files": {}, "redirects": {}, "breaks": [], "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as running:
+        running.daemon_threads = True
+        running.handle_error = lambda *args: None
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        kind.address = f"http://127.0.0.1:{running.server_port}"
+        yield kind
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def resource(server):
+    server.files["/a/data.txt"] = BODY
+    return Resource("x:y", "all", "data", server.address + "/a/data.txt", licence="CC0", open=True)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def digest(body):
+    return hashlib.sha256(body).hexdigest()
+
+
+def test_a_file_comes_once_and_is_remembered(server, resource, tmp_path):
+    offers = []
+    made = fetch(resource, tmp_path / "new", approve=offers.append)
+    assert made.path.read_bytes() == BODY
+    assert (made.sha256, made.size, made.reused, made.first) == (digest(BODY), len(BODY), False, True)
+    assert [offer.size for offer in offers] == [len(BODY)]
+    assert names(tmp_path / "new") == ["data.txt", LOCK]
+    kept = json.loads((tmp_path / "new" / LOCK).read_text())["data.txt"]
+    assert kept["sha256"] == digest(BODY)
+    assert kept["url"] == resource.url
+    server.asked.clear()
+    assert fetch(resource, tmp_path / "new", approve=offers.append).reused
+    assert server.asked == []
+    assert len(offers) == 1
+
+
+def test_nothing_is_fetched_or_made_without_consent(server, resource, tmp_path):
+    def refuse(offer):
+        raise ConfigError("No.", hint="No.")
+
+    with pytest.raises(ConfigError, match="No"):
+        fetch(resource, tmp_path / "new", approve=refuse)
+    assert not (tmp_path / "new").exists()
+    assert [one[0] for one in server.asked] == ["HEAD"]
+
+
+def test_a_broken_connection_is_taken_up_again(server, resource, tmp_path):
+    server.breaks += [300_000, 400_000]
+    assert fetch(resource, tmp_path).path.read_bytes() == BODY
+    assert [one[2] for one in server.asked if one[0] == "GET"] == [None, "bytes=300000-", "bytes=700000-"]
+
+
+def test_the_next_run_continues(server, resource, tmp_path):
+    server.breaks += [300_000, 0]
+    with pytest.raises(WorkError, match="broke off after 300,000 of 1,048,576 bytes") as error:
+        fetch(resource, tmp_path)
+    assert "continues" in error.value.hint
+    assert "data.txt" not in names(tmp_path)
+    server.asked.clear()
+    assert fetch(resource, tmp_path).path.read_bytes() == BODY
+    assert [one[2] for one in server.asked if one[0] == "GET"] == ["bytes=300000-"]
+    assert names(tmp_path) == ["data.txt", LOCK]
+
+
+@pytest.mark.parametrize("change", ["no ranges", "another version", "no tag"])
+def test_what_cannot_be_continued_begins_again(server, resource, tmp_path, change):
+    if change == "no tag":
+        server.tag = ""
+    server.breaks += [300_000, 0]
+    with pytest.raises(WorkError):
+        fetch(resource, tmp_path)
+    server.ranges = change != "no ranges"
+    if change == "another version":
+        server.tag, server.files["/a/data.txt"] = '"2"', BODY[::-1]
+    assert fetch(resource, tmp_path).path.read_bytes() == server.files["/a/data.txt"]
+
+
+def test_interruption_leaves_no_half_file(resource, tmp_path):
+    class Stop:
+        def task(self, title, total, unit):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(resource, tmp_path, progress=Stop())
+    assert "data.txt" not in names(tmp_path)
+    assert fetch(resource, tmp_path).path.read_bytes() == BODY
+
+
+# ---------------------------------------------------------------- what is known of it
+
+
+def test_wrong_digest_is_an_error_and_nothing_stays(server, tmp_path):
+    server.files["/z.txt"] = b"other"
+    bad = Resource("x:z", "all", "", server.address + "/z.txt", sha256="0" * 64)
+    with pytest.raises(DataError, match=r"is not what it was: sha256 d9298a10d1b0, by the catalogue 000000000000"):
+        fetch(bad, tmp_path)
+    assert names(tmp_path) == []
+    good = Resource("x:z", "all", "", server.address + "/z.txt", sha256=digest(b"other"))
+    assert not fetch(good, tmp_path).first
+
+
+def test_first_use_is_trusted_and_no_other_after_it(server, resource, tmp_path):
+    path = fetch(resource, tmp_path).path
+    path.unlink()
+    server.files["/a/data.txt"], server.tag = b"something else", '"2"'
+    with pytest.raises(DataError, match="by its first time") as error:
+        fetch(resource, tmp_path)
+    assert "--force" in error.value.hint
+    assert names(tmp_path) == [LOCK]
+    assert fetch(resource, tmp_path, force=True).path.read_bytes() == b"something else"
+    assert fetch(resource, tmp_path).reused
+
+
+def test_altered_and_foreign_files_are_not_passed_on(resource, tmp_path):
+    path = fetch(resource, tmp_path).path
+    path.write_bytes(b"mine")
+    with pytest.raises(DataError, match="has changed since it was fetched"):
+        fetch(resource, tmp_path)
+    (tmp_path / LOCK).unlink()
+    with pytest.raises(DataError, match="lexenc did not fetch it"):
+        fetch(resource, tmp_path)
+    assert path.read_bytes() == b"mine"
+    (tmp_path / LOCK).write_text("{")
+    with pytest.raises(DataError, match="is damaged"):
+        fetch(resource, tmp_path)
+
+
+# ---------------------------------------------------------------- servers that say no
+
+
+def test_not_found(server, tmp_path):
+    gone = Resource("x:z", "all", "", server.address + "/gone.txt", home="https://example.org")
+    with pytest.raises(WorkError, match=r"answered 404 Not Found: http.*/gone.txt") as error:
+        fetch(gone, tmp_path)
+    assert error.value.hint == "The file may have moved. See https://example.org."
+    assert names(tmp_path) == []
+
+
+def test_nobody_listens(tmp_path):
+    with pytest.raises(WorkError, match=r"127.0.0.1 cannot be reached: Connection refused") as error:
+        fetch(Resource("x:z", "all", "", "http://127.0.0.1:9/z.txt"), tmp_path)
+    assert "HTTPS_PROXY" in error.value.hint
+    assert names(tmp_path) == []
+
+
+def test_redirects_stay_on_the_host_or_go_to_https(server, resource, tmp_path):
+    server.redirects["/r/data.txt"] = "/a/data.txt"
+    server.redirects["/s/data.txt"] = server.address.replace("127.0.0.1", "localhost") + "/a/data.txt"
+    server.redirects["/f/data.txt"] = "file:///etc/hostname"
+    there = Resource("x:y", "all", "", server.address + "/r/data.txt")
+    assert fetch(there, tmp_path / "r").path.read_bytes() == BODY
+    for place in "sf":
+        with pytest.raises((WorkError, ConfigError), match=r"neither https nor the same host|is not allowed"):
+            fetch(Resource("x:y", "all", "", f"{server.address}/{place}/data.txt"), tmp_path / place)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/x", "https:///x", "x"])
+def test_only_the_web(tmp_path, url):
+    with pytest.raises(ConfigError, match="no address of the web"):
+        fetch(Resource("x:z", "all", "", url), tmp_path)
+
+
+def test_full_disk_is_said_before_the_download(resource, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("U", (), {"free": 1000})())
+    with pytest.raises(WorkError, match=r"data.txt needs 1.05 MB more, and .* has 1 kB free"):
+        fetch(resource, tmp_path)
+    assert "data.txt" not in names(tmp_path)
+
+
+def test_two_at_a_time(resource, tmp_path):
+    import fcntl
+
+    with (tmp_path / ".data.txt.partial").open("ab") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(WorkError, match="Another lexenc is fetching"):
+            fetch(resource, tmp_path)
+
+
+# ---------------------------------------------------------------- archives
+
+
+def packed(**files):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def archive(server):
+    def make(body, member="bg-ca.train.trans"):
+        server.files["/bg.zip"] = body
+        return Resource("p:bg-ca", "train", "", server.address + "/bg.zip", member=member)
+
+    return make
+
+
+def test_one_file_of_an_archive(archive, server, tmp_path):
+    body = packed(**{"a/b/bg-ca.train.trans": "x\ty\n", "__MACOSX/bg-ca.train.trans": "", "bg-ca.test.trans": "z"})
+    made = fetch(archive(body), tmp_path)
+    assert made.path.name == "bg-ca.train.trans"
+    assert made.path.read_text() == "x\ty\n"
+    assert names(tmp_path) == ["bg-ca.train.trans", "bg.zip", LOCK]
+    server.asked.clear()
+    assert fetch(archive(body, "bg-ca.test.trans"), tmp_path).path.read_text() == "z"
+    assert server.asked == [], "the archive is there"
+
+
+def test_names_in_an_archive_lead_nowhere(archive, tmp_path):
+    body = packed(**{"../../evil.txt": "bad"})
+    made = fetch(archive(body, "evil.txt"), tmp_path / "in")
+    assert made.path == tmp_path / "in" / "evil.txt"
+    assert not (tmp_path / "evil.txt").exists()
+    with pytest.raises(DataError, match="0 files called resource"):
+        fetch(archive(body, ".."), tmp_path / "in")
+
+
+def test_damaged_archives(archive, tmp_path):
+    with pytest.raises(DataError, match="no zip file"):
+        fetch(archive(b"no zip"), tmp_path / "a")
+    twice = packed(**{"a/bg-ca.train.trans": "1", "b/bg-ca.train.trans": "2"})
+    with pytest.raises(DataError, match=r"2 files called bg-ca\.train\.trans"):
+        fetch(archive(twice), tmp_path / "b")
+    broken = bytearray(packed(**{"bg-ca.train.trans": "hello hello"}))
+    broken[50] ^= 255
+    with pytest.raises(DataError, match="no zip file"):
+        fetch(archive(bytes(broken)), tmp_path / "c")
+    assert "bg-ca.train.trans" not in names(tmp_path / "c")
+
+
+# ---------------------------------------------------------------- the catalogue
+
+
+def test_catalogue_is_whole():
+    table = read_catalogue()
+    assert {"muse", "gt-bli", "panlex", "fasttext", "simlex", "xl-bel"} <= set(table)
+    assert len(table["gt-bli"].keys) == 28
+    assert len(table["panlex"].keys) == 210
+    assert len(table["fasttext"].keys) >= 157
+    for family in table.values():
+        assert family.keys
+        assert len(set(family.keys)) == len(family.keys)
+        assert family.default is None or family.default in family.parts
+        for part in family.parts:
+            one = find_resource(table, f"{family.name}:{family.keys[0]}", part)
+            assert re.fullmatch(r"https://[\w./-]+", one.url), one.url
+            assert re.fullmatch(r"[\w.-]+", one.file)
+
+
+def test_names_become_addresses():
+    table = read_catalogue()
+    assert find_resource(table, "muse:en-de", "test").url.endswith("/dictionaries/en-de.5000-6500.txt")
+    assert find_resource(table, "fasttext:no").file == "cc.no.300.vec.gz"
+    one = find_resource(table, "panlex:bg-ca", "train")
+    assert (one.archive, one.file) == ("bg-l2.zip", "bg-ca.train.5000.cc.trans")
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "hint"),
+    [
+        ("gtbli:en-de", "test", "Did you mean 'gt-bli'?"),
+        ("gt-bli:de-en", "test", "Use gt-bli:en-de and swap its columns."),
+        ("gt-bli:en-dee", "test", "Did you mean 'gt-bli:en-de'?"),
+        ("gt-bli:xx", "test", "See: lexenc fetch gt-bli: --list"),
+        ("gt-bli:en-de", None, "Add --part train."),
+        ("gt-bli:en-de", "tset", "Did you mean 'test'?"),
+        ("muse", None, "Add what you want of it: muse:en-af. See: lexenc fetch muse: --list"),
+    ],
+)
+def test_slips(name, part, hint):
+    with pytest.raises(ConfigError) as error:
+        find_resource(read_catalogue(), name, part)
+    assert error.value.hint == hint
+
+
+def test_own_catalogue(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("muse: {what: w, licence: l, open: true, keys: a b, parts: {all: {url: 'https://h/{key}'}}}\n")
+    assert find_resource(read_catalogue(path), "muse:b", "all").url == "https://h/b"
+    for bad in ("- 1", "x: {what: w}", "x: !!python/object:os.system {}", "\tx"):
+        path.write_text(bad)
+        with pytest.raises(DataError, match="is no catalogue"):
+            read_catalogue(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(None, "unknown"), (12, "12 bytes"), (35081, "35.1 kB"), (4.5e9, "4.5 GB")]
+)
+def test_sizes(size, words):
+    assert shown_size(size) == words
+
+
+def test_size_of_what_is_not_there(server):
+    assert size_of(server.address + "/gone") is None
