@@ -264,7 +264,11 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
 
 def _next_step(plan: Plan) -> str:
     """Fill in the result folder and the inputs as the user named them, and go on with the same case."""
-    line = (plan.stage.next_step or "").replace("{out}", shlex.quote(str(plan.out)))
+    lines = plan.stage.next_step or ""
+    lines = (lines,) if isinstance(lines, str) else lines
+    absent = [f"{{{name}}}" for name in plan.stage.inputs if name not in plan.records]
+    line = next((each for each in lines if not any(name in each for name in absent)), lines[0])
+    line = line.replace("{out}", shlex.quote(str(plan.out)))
     for name, many in plan.records.items():
         line = line.replace(f"{{{name}}}", shlex.quote(many[0].given))
     following = _stage_of(line)

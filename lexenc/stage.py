@@ -134,7 +134,8 @@ class Stage:
         run: Called as `run(inputs, params, job)`.
         makes: What the result folder holds.
         examples: Command lines with what they print.
-        next_step: Command to type next; `{out}` is the result folder.
+        next_step: Command to type next; `{out}` is the result folder, `{name}` an input. Of several, the first whose
+            inputs were all given.
         uses_device: Whether device and precision mean something.
         uses_seed: Whether the seed means something.
         resumable: Whether unfinished work is continued.
@@ -151,7 +152,7 @@ class Stage:
     run: Run
     makes: str = ""
     examples: tuple[tuple[str, str], ...] = ()
-    next_step: str | None = None
+    next_step: str | tuple[str, ...] | None = None
     uses_device: bool = False
     uses_seed: bool = False
     resumable: bool = False
