@@ -99,7 +99,7 @@ class Classes:
         found = self.members[begins[owners] + offsets]
         order = np.argsort(found, kind="stable")
         found, owners = found[order], owners[order]
-        table = folds[:, None] == folds[None, :]
+        table: np.ndarray = folds[:, None] == folds[None, :]
         # Sorted, the forms of one class stand together: compare each with the next, the next but one, ...
         for step in range(1, len(found)):
             same = found[step:] == found[:-step]

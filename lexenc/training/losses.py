@@ -214,5 +214,6 @@ LOSSES = Registry(
         "own-hard": "lexenc.training.losses:own_hard",
         "symmetric": "lexenc.training.losses:symmetric",
         "printed": "lexenc.training.losses:printed",
+        "multi-similarity": "lexenc.training.losses:multi_similarity",
     },
 )

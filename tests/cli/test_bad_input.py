@@ -14,6 +14,7 @@ READERS = {
     "pairs of mining": "mine-negatives --pairs FILE --encoder ENC --target-vocabulary W/de.txt",
     "vocabulary": "mine-negatives --pairs W/train.tsv --encoder ENC --target-vocabulary FILE",
     "pairs of tuning": "finetune --pairs FILE --encoder ENC --epochs 1",
+    "synonyms": "finetune --synonyms FILE --encoder ENC",
     "negatives": "finetune --pairs W/train.tsv --negatives FILE --encoder ENC --epochs 1",
     "source vectors": "map --source FILE --target W/de.vec --dictionary W/train.tsv",
     "target vectors": "map --source W/en.vec --target FILE --dictionary W/train.tsv",

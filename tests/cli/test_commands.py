@@ -68,6 +68,40 @@ def test_finetune_knows_every_loss(world, static, negatives, lexenc, tmp_path, l
     lexenc("finetune", *files, "--loss", loss, "--epochs", 1, "--out", tmp_path / "out", "--quiet")
 
 
+@pytest.fixture
+def synonyms(world, tmp_path):
+    """Every pair of the training dictionary as the two names of a concept, a few with a third."""
+    path = tmp_path / "umls.txt"
+    pairs = [line.split("\t") for line in (world / "train.tsv").read_text(encoding="utf-8").splitlines()]
+    lines = [f"C{i}||{name}" for i, pair in enumerate(pairs) for name in [*pair, "Haus", "x"][: 2 + (i == 0)]]
+    path.write_text("\n".join([*lines, "C99||alone", ""]), encoding="utf-8")
+    return path
+
+
+def test_finetune_on_synonyms_as_documented(static, synonyms, lexenc, tmp_path):
+    files = ["--synonyms", synonyms, "--loss", "multi-similarity", "--encoder", static]
+    shown = lexenc("finetune", *files, "--out", tmp_path / "linker")
+    lines = shown.stderr.splitlines()
+    assert shown.stdout == ""
+    assert f"{synonyms}: concept||name." in lines
+    assert "29 concepts with 58 names. 1 concept with one name only: no pair." in lines
+    assert "30 pairs, 1 steps, learning rate 0.001 after 0 warm-up steps." in lines
+    assert lines[-1] == (
+        f"next: lexenc eval xel --knowledge-base kb.txt --mentions mentions.txt --encoder {tmp_path / 'linker'}"
+    )
+    body = json.loads(lexenc("finetune", *files, "--out", tmp_path / "linker", "--json").stdout)
+    assert (body["pairs"], body["concepts"], body["names"], body["concepts_with_one_name"]) == (30, 29, 58, 1)
+
+
+def test_finetune_takes_synonyms_from_a_pipe_and_from_several_files(static, synonyms, lexenc, tmp_path):
+    more = tmp_path / "more.txt"
+    more.write_text("C99 || solo || alone\n")
+    files = ["--synonyms", "-", "--synonyms", more, "--encoder", static]
+    shown = lexenc("finetune", *files, "--out", tmp_path / "linker", "--json", stdin=synonyms.read_text("utf-8"))
+    assert json.loads(shown.stdout)["pairs"] == 31
+    assert "standard input: concept||name." in shown.stderr.splitlines()
+
+
 def test_map_moves_both_languages(world, mapped, lexenc):
     for side in ("source", "target"):
         assert len((mapped / side / "words.txt").read_text(encoding="utf-8").splitlines()) == 40

@@ -15,8 +15,14 @@ import pytest
 LONG = ["--epochs", 60, "--batch-size", 4, "--checkpoint-seconds", 0]
 
 
-def command(world, encoder, out):
-    return ["finetune", "--pairs", world / "train.tsv", "--encoder", encoder, *LONG, "--out", out]
+def command(world, encoder, out, data="pairs"):
+    files = ["--pairs", world / "train.tsv"]
+    if data == "synonyms":
+        pairs = (world / "train.tsv").read_text(encoding="utf-8").splitlines()
+        files = ["--synonyms", world / "synonyms.txt"]
+        lines = [f"C{i}||{pair.replace(chr(9), '||')}\n" for i, pair in enumerate(pairs)]
+        files[1].write_text("".join(lines), encoding="utf-8")
+    return ["finetune", *files, "--encoder", encoder, *LONG, "--out", out]
 
 
 def wait_for_steps(process, partial, steps=4):
@@ -31,12 +37,16 @@ def wait_for_steps(process, partial, steps=4):
     raise AssertionError("no step was done")
 
 
-@pytest.mark.parametrize(("kind", "how"), [("static", signal.SIGINT), ("transformer", signal.SIGKILL)])
-def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexenc, failure, tmp_path, kind, how):
+@pytest.mark.parametrize(
+    ("kind", "how", "data"),
+    [("static", signal.SIGINT, "pairs"), ("transformer", signal.SIGKILL, "pairs"),
+     ("static", signal.SIGINT, "synonyms")],
+)  # fmt: skip
+def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexenc, failure, tmp_path, kind, how, data):
     encoder, whole = request.getfixturevalue(kind), tmp_path / "whole"
-    lexenc(*command(world, encoder, whole))
+    lexenc(*command(world, encoder, whole, data))
     out, partial = tmp_path / "tuned", tmp_path / ".tuned.partial"
-    process = start(*command(world, encoder, out))
+    process = start(*command(world, encoder, out, data))
     try:
         wait_for_steps(process, partial)
         process.send_signal(how)
@@ -53,9 +63,9 @@ def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexe
         assert "finetune continues" in found.hint
     else:
         assert process.returncode == -signal.SIGKILL
-    planned = lexenc(*command(world, encoder, out), "--dry-run")
+    planned = lexenc(*command(world, encoder, out, data), "--dry-run")
     assert "would continue" in planned.stderr
-    again = lexenc(*command(world, encoder, out))
+    again = lexenc(*command(world, encoder, out, data))
     assert "finetune: continuing from step " in again.stderr
     assert not partial.exists()
     for name in ("model.safetensors", "training.jsonl"):
