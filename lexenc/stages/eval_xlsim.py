@@ -19,7 +19,6 @@ from lexenc.stages.reading import (
     PoolingChoice,
     clearly_more,
     coverage_advice,
-    language_param,
     low_coverage,
     lowercase_param,
     open_encoder,
@@ -46,7 +45,10 @@ if TYPE_CHECKING:
     from lexenc.files.dictionaries import Pairs
     from lexenc.files.similarity import ScoredPairs
 
-_SHUFFLES = 1000
+_LANGUAGE = (
+    "Language code (BCP-47) of the {side} words: chooses them in a file of many languages; for --lowercase 'tr' gives "
+    "I its dotless small form."
+)
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,9 @@ class EvalXlsimParams:
     pooling: PoolingChoice = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
-    language: str | None = param(
-        None, "Language code of both words: chooses it in a file of many languages.", check=check_language
-    )
-    source_language: str | None = language_param("left")
-    target_language: str | None = language_param("right")
+    source_language: str | None = param(None, _LANGUAGE.format(side="left"), check=check_language)
+    target_language: str | None = param(None, _LANGUAGE.format(side="right"), check=check_language)
+    language: str | None = param(None, "The same for both words: pairs of one language.", check=check_language)
     draws: int = param(10_000, "Bootstrap resamplings of the pairs.", ge=100)
     level: float = param(0.95, "Share of draws inside the intervals.", gt=0, le=0.999)
 
@@ -417,12 +417,14 @@ def _object(shared: dict[str, Any], found: Agreement, count: int, policy: str) -
 
 def _control(shared: dict[str, Any], found: Correlation, count: int) -> dict[str, Any]:
     """Give the object of the control; `low` and `high` are the spread over shuffles, no interval of a mean."""
+    from lexenc.evaluation.similarity import SHUFFLES
+
     return {
         **shared,
         "control": "shuffled scores",
         "out_of_vocabulary": "left out",
         "pairs": count,
-        "shuffles": _SHUFFLES,
+        "shuffles": SHUFFLES,
         "spearman": found.value,
         "spearman_low": found.low,
         "spearman_high": found.high,

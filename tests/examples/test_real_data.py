@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from lexenc_cli.main import build_app
+from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.data
@@ -103,3 +105,28 @@ def test_every_row_has_exactly_so_many_different_words(mined):
     assert [(row["source"], row["target"]) for row in rows] == pairs
     for row in rows:
         assert len({each["text"] for each in row["negatives"]}) == len(row["negatives"]) == COUNT
+
+
+def test_static_vectors_order_word_pairs_as_scipy_says(data, mapped, tmp_path):
+    files = [f"--{side}={data}/xlsim/simlex-{name}.txt" for side, name in (("source", "english"), ("target", "german"))]
+    lexenc("cross-pairs", *files, "--out", tmp_path / "pairs")
+    head, every, control = lexenc("eval", "xlsim", "--vectors", mapped, "--pairs", tmp_path / "pairs")
+    words, vectors = (
+        {side: read(side) for side in ("source", "target")}
+        for read in (
+            lambda side: (mapped / side / "words.txt").read_text(encoding="utf-8").splitlines(),
+            lambda side: np.load(mapped / side / "vectors.npy").astype(float),
+        )
+    )
+    index = {side: {word: row for row, word in enumerate(words[side])} for side in words}
+    lines = (tmp_path / "pairs" / "pairs.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = [line.split("\t") for line in lines]
+    kept = [row for row in rows if row[0] in index["source"] and row[1] in index["target"]]
+    left, right = (
+        vectors[side][[index[side][row[place]] for row in kept]] for place, side in enumerate(("source", "target"))
+    )
+    cosines = (left * right).sum(1) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+    assert (head["pairs"], every["pairs"], len(kept)) == (1060, 1460, 1060)
+    assert head["spearman"] == pytest.approx(spearmanr(cosines, [float(row[2]) for row in kept]).statistic, abs=1e-6)
+    assert every["spearman"] < head["spearman_low"], "words without a vector cost much"
+    assert abs(control["spearman"]) < 0.01
