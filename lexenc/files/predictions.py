@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,17 +63,25 @@ def read_predictions(path: Path) -> list[Prediction]:
         DataError: If there are none or several files of them, or a line is not a prediction.
     """
     place = predictions_file(path)
-    rows = []
+    rows = list(stream_predictions(place))
+    if not rows:
+        raise DataError(f"{place} is empty.", hint="Evaluate again with --out.")
+    return rows
+
+
+def stream_predictions(place: Path) -> Iterator[Prediction]:
+    """Read the predictions of a file one by one.
+
+    Raises:
+        DataError: If a line is not a prediction.
+    """
     for number, body in json_lines(place):
         try:
-            rows.append(Prediction(**body))
+            yield Prediction(**body)
         except TypeError:
             raise DataError(
                 f"{place}, line {number}: not a prediction.", hint="Give a file that lexenc eval bli --out wrote."
             ) from None
-    if not rows:
-        raise DataError(f"{place} is empty.", hint="Evaluate again with --out.")
-    return rows
 
 
 def _only_file(folder: Path) -> Path:
