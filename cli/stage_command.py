@@ -8,14 +8,13 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from lexenc.artifact import DigestStore, Manifest
+from lexenc.artifact import DigestStore, Manifest, result_folder
 from lexenc.device import Precision, check_device_name
-from lexenc.errors import ConfigError, ExitCode
+from lexenc.errors import ExitCode
 from lexenc.parameters import default_of, parameters, rule_of, without_none
 from lexenc.planning import Plan, plan_stage, run_plan
 from lexenc.stage import Input, Stage, Table
@@ -189,7 +188,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
     """Plan and run a stage with the values of its command line, and show what came of it."""
     view = View(json=values["run_json"], quiet=values["run_quiet"], progress=not values["run_no_progress"])
     check_device_name(values.get("run_device", "auto"))
-    out = None if values.get("out") is None else _result_folder(values["out"])
+    out = None if values.get("out") is None else result_folder(values["out"])
     with kept_inputs(stage, values) as kept:
         digests = DigestStore.default(trust=not values.get("run_check_content", False))
         plan = plan_stage(
@@ -223,19 +222,6 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             hint = f"The exit code is 1. See: lexenc show {shlex.quote(str(plan.out))}"
             view.notices().warn(f"{stage.name}: the answer kept in {plan.out} is no.", hint)
         raise typer.Exit(ExitCode.FAILED)
-
-
-def _result_folder(text: str) -> Path:
-    """Give the folder for a result; a link to a folder stands for that folder.
-
-    Raises:
-        ConfigError: If no result could take its place.
-    """
-    path = Path(text)
-    if not text or path.resolve() in (Path.cwd(), *Path.cwd().parents):
-        named = f"the folder you are in or one above it: {text}" if text else "empty"
-        raise ConfigError(f"--out is {named}.", hint="Give the name of a new folder.")
-    return path.resolve() if path.is_symlink() else path
 
 
 def show_plan(plan: Plan, view: View) -> None:

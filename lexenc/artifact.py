@@ -363,6 +363,23 @@ def _may_be_ours(folder: Path) -> bool:
     return isinstance(body, dict) and {"schema", "stage", "key"} <= set(body)
 
 
+def result_folder(text: str, label: str = "--out") -> Path:
+    """Give the folder for a result; a link to a folder stands for that folder.
+
+    Args:
+        text: As the user wrote it.
+        label: What the user calls it.
+
+    Raises:
+        ConfigError: If no result could take its place.
+    """
+    path = Path(text)
+    if not text or path.resolve() in (Path.cwd(), *Path.cwd().parents):
+        named = f"the folder you are in or one above it: {text}" if text else "empty"
+        raise ConfigError(f"{label} is {named}.", hint="Give the name of a new folder.")
+    return path.resolve() if path.is_symlink() else path
+
+
 def check_place(out: Path) -> None:
     """Refuse a place that does not belong to us.
 

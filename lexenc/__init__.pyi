@@ -1,0 +1,692 @@
+"""Types of the package; made by `python -m lexenc.stubs` from the declarations of the stages."""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Literal
+
+from lexenc.api import LexencWarning as LexencWarning
+from lexenc.api import LoadedEncoder as LoadedEncoder
+from lexenc.api import Result as Result
+from lexenc.api import fetch as fetch
+from lexenc.api import load_encoder as load_encoder
+from lexenc.api import load_mapping as load_mapping
+from lexenc.api import load_space as load_space
+from lexenc.api import read_pairs as read_pairs
+from lexenc.api import read_vectors as read_vectors
+from lexenc.api import run as run
+from lexenc.api import translate as translate
+from lexenc.errors import ConfigError as ConfigError
+from lexenc.errors import DataError as DataError
+from lexenc.errors import LexencError as LexencError
+from lexenc.errors import WorkError as WorkError
+from lexenc.lexical.mapping import fit_mapping as fit_mapping
+from lexenc.lexical.mapping import normalise as normalise
+from lexenc.search.retrieval import fit_correction as fit_correction
+from lexenc.search.retrieval import retrieve as retrieve
+from lexenc.progress import Progress
+
+__version__: str
+
+def train_static(
+    *,
+    text: str | PathLike[str] | Sequence[str | PathLike[str]],
+    out: str | PathLike[str],
+    model: Literal['skipgram', 'cbow'] = 'skipgram',
+    dimensions: int = 300,
+    epochs: int = 5,
+    minimum_count: int = 5,
+    shortest_subword: int = 3,
+    longest_subword: int = 6,
+    window: int = 5,
+    negatives: int = 5,
+    learning_rate: float = 0.05,
+    buckets: int = 2000000,
+    lowercase: bool = True,
+    language: str | None = None,
+    words_only: bool = True,
+    threads: int = 1,
+    write: str | Sequence[str] = (),
+    force: bool = False,
+    seed: int | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Train static word vectors on text with fastText.
+
+    Makes: vectors.npy and words.txt, by frequency; on request vectors.vec and model.bin.
+
+    Args:
+        text: Text, one sentence per line. May be given several times.
+        out: Folder for the result.
+        model: What fastText learns to predict. One of: skipgram, cbow.
+        dimensions: Length of a vector.
+        epochs: Passes over the text.
+        minimum_count: Occurrences that a word needs.
+        shortest_subword: Shortest character n-gram; 0 for words only.
+        longest_subword: Longest character n-gram; 0 for words only.
+        window: Words of context on each side.
+        negatives: Random words against each true one.
+        learning_rate: At the start; falls to 0.
+        buckets: Places for character n-grams; fewer need less memory.
+        lowercase: Lower-case the text first.
+        language: Language code (BCP-47), for lower-casing: 'tr' gives I its dotless small form.
+        words_only: Keep words, drop punctuation; --no-words-only splits at spaces as fastText does.
+        threads: Threads; with more than one, fastText gives slightly other vectors on every run.
+        write: Also write other formats: vec, bin (the whole fastText model), or both.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def new_encoder(
+    *,
+    text: str | PathLike[str] | Sequence[str | PathLike[str]],
+    out: str | PathLike[str],
+    kind: Literal['static', 'transformer'] = 'static',
+    tokenizer: Literal['bpe', 'wordpiece', 'unigram'] = 'bpe',
+    vocabulary_size: int = 24000,
+    dimensions: int = 256,
+    layers: int = 4,
+    heads: int = 4,
+    max_length: int = 128,
+    deviation: float = 0.1,
+    cased: bool = False,
+    force: bool = False,
+    seed: int | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Make an untrained encoder with a tokenizer learnt from text; finetune then trains it on parallel text.
+
+    Makes: an encoder that SentenceTransformer(folder) loads.
+
+    Args:
+        text: Text, one sentence per line; TABs separate texts. May be given several times.
+        out: Folder for the result.
+        kind: static: a bag of subwords; transformer: a BERT.
+        tokenizer: How subwords are learnt; only bpe gives the same ones on every run. One of: bpe, wordpiece, unigram.
+        vocabulary_size: Subwords at most.
+        dimensions: Length of a vector.
+        layers: Layers of a transformer.
+        heads: Attention heads of a transformer.
+        max_length: Longest input of a transformer, in tokens.
+        deviation: Standard deviation of a static encoder's first numbers.
+        cased: Keep upper and lower case apart.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def mine_negatives(
+    *,
+    pairs: str | PathLike[str],
+    encoder: str | PathLike[str],
+    target_vocabulary: str | PathLike[str],
+    out: str | PathLike[str],
+    source_vocabulary: str | PathLike[str] | None = None,
+    count: int = 10,
+    direction: Literal['source', 'both'] = 'source',
+    range_min: int = 0,
+    range_max: int | None = None,
+    max_score: float | None = None,
+    min_score: float | None = None,
+    absolute_margin: float | None = None,
+    relative_margin: float | None = None,
+    sampling: Literal['top', 'random'] = 'top',
+    vocabulary_limit: int | None = None,
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Find the words that the encoder takes for translations and that are none.
+
+    Makes: negatives.jsonl: source, target, its negatives with cosines.
+
+    Args:
+        pairs: Word pairs: source, TAB, target.
+        encoder: Encoder before tuning: 'mini', a folder, or a hub name.
+        target_vocabulary: Candidate words: 'word' or 'word count' lines, or a folder with words.txt.
+        source_vocabulary: The same of the source language, for direction both.
+        out: Folder for the result.
+        count: Negatives per pair.
+        direction: source: target words for every source word; both: also source words for every target word.
+        range_min: Skip this many of the nearest candidates.
+        range_max: Look at no more than this many candidates.
+        max_score: Largest cosine of a negative with its anchor.
+        min_score: Smallest cosine of a negative with its anchor.
+        absolute_margin: A negative's cosine is below the positive's by this much.
+        relative_margin: A negative's cosine is below (1 - this) x the positive's.
+        sampling: The nearest, or a random choice within the range. One of: top, random.
+        vocabulary_limit: Use the first words of a vocabulary only.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def finetune(
+    *,
+    encoder: str | PathLike[str],
+    out: str | PathLike[str],
+    pairs: str | PathLike[str] | None = None,
+    synonyms: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    negatives: str | PathLike[str] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    loss: Literal['mneg', 'own-hard', 'symmetric', 'printed', 'multi-similarity'] | None = None,
+    scale: float | None = None,
+    similarity_alpha: float | None = None,
+    similarity_beta: float | None = None,
+    similarity_base: float | None = None,
+    triplet_margin: float | None = None,
+    weight_decay: float = 0.01,
+    schedule: Literal['linear', 'constant'] | None = None,
+    warmup: float | None = None,
+    clip: float | None = None,
+    mask_known: bool = True,
+    pairs_per_concept: int | None = None,
+    languages: str | Sequence[str] = (),
+    suppressible: Literal['drop', 'keep'] | None = None,
+    control: Literal['none', 'shuffled-pairs'] = 'none',
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    chunk_tokens: int = 32768,
+    checkpoint_seconds: float = 60.0,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Tune an encoder so that the two texts of a pair, or the names of a concept, come together.
+
+    Makes: an encoder that SentenceTransformer(folder) loads, and training.jsonl with loss and learning rate per step.
+
+    Args:
+        pairs: Pairs of words, phrases or sentences: anchor, TAB, positive.
+        synonyms: In place of pairs, names of concepts, one file or several: CUI||name, CUI||name||name, or MRCONSO.RRF.
+        encoder: Encoder to start from: 'mini', a folder, or a hub name.
+        negatives: Hard negatives from mine-negatives; without them, in-batch negatives only.
+        out: Folder for the result.
+        epochs: Passes over the pairs; by default 5, and 1 with synonyms.
+        batch_size: Pairs per step; the others of a step are each pair's in-batch negatives. By default 128, and 256 with synonyms.
+        learning_rate: Peak; by default 2e-5, and 1e-3 for bags of subwords.
+        loss: mneg: as sentence-transformers; own-hard: without other pairs' hard negatives; symmetric: both directions; printed: the formula as the paper prints it; multi-similarity: hard pairs of the batch, as SapBERT. By default mneg, and multi-similarity with synonyms.
+        scale: Factor on the cosine (C in the paper); one over the temperature. By default 20; not for multi-similarity.
+        similarity_alpha: Of multi-similarity: weight of hard positives; by default 1.
+        similarity_beta: Of multi-similarity: weight of hard negatives; by default 60.
+        similarity_base: Of multi-similarity: cosine at which positives are near and negatives far enough; by default 0.5.
+        triplet_margin: Of multi-similarity: pairs count where a positive is not nearer than a negative by this much (Euclidean distance of unit vectors); by default 0.2, and with 2 all count.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays. By default linear, and constant with synonyms.
+        warmup: Share of the steps in which the learning rate rises to its peak; by default 0.1, and 0 with synonyms.
+        clip: Largest norm of the gradient; 0 does not clip. By default 1, and 0 with synonyms.
+        mask_known: Known translations, and names of a common concept, in a batch do not count as negatives.
+        pairs_per_concept: With synonyms: pairs of a concept; where it has more, so many are drawn. By default 50.
+        languages: With MRCONSO.RRF: languages to keep, as UMLS writes them or by ISO code, such as ENG,GER or en,de; all where left out.
+        suppressible: With MRCONSO.RRF: what becomes of rows whose SUPPRESS is not N (obsolete and abbreviated names). By default drop; SapBERT keeps them. One of: drop, keep.
+        control: shuffled-pairs: give every source another's target, every concept names of others, to see what tuning does without knowledge. One of: none, shuffled-pairs.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        max_length: Longest input in tokens; the rest is cut off.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        chunk_tokens: Tokens in one pass; a step with more is cached in chunks: slower, less memory, else equal but for dropout.
+        checkpoint_seconds: Time between checkpoints.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def map(
+    *,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    out: str | PathLike[str],
+    dictionary: str | PathLike[str] | None = None,
+    mapping: str | PathLike[str] | None = None,
+    kind: Literal['advanced', 'orthogonal', 'unconstrained'] = 'advanced',
+    normalise: str | Sequence[str] = ('unit', 'center', 'unit'),
+    whiten: bool = True,
+    source_reweight: float = 0.5,
+    target_reweight: float = 0.5,
+    source_dewhiten: Literal['source', 'target', 'none'] = 'source',
+    target_dewhiten: Literal['source', 'target', 'none'] = 'target',
+    reduce_to: int | None = None,
+    poor_dictionary: Literal['rotate', 'truncate', 'refuse'] = 'rotate',
+    limit: int | None = None,
+    duplicates: Literal['first', 'last'] = 'first',
+    bad_lines: Literal['error', 'skip'] = 'error',
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    control: Literal['none', 'shuffled-pairs'] = 'none',
+    force: bool = False,
+    seed: int | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Bring the word vectors of two languages into one space with a dictionary.
+
+    Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words.
+
+    Args:
+        source: Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.
+        target: Target vectors.
+        dictionary: Training dictionary: source, TAB, target.
+        mapping: A mapping learnt before (a folder of map), to apply to other words.
+        out: Folder for the result.
+        kind: advanced: both languages move; orthogonal: a rotation of the source; unconstrained: least squares.
+        normalise: Steps in order on each vocabulary: unit, center, unitdim, centeremb, none.
+        whiten: Make the dimensions of the dictionary rows uncorrelated first (advanced).
+        source_reweight: Exponent of the singular values on the source side; 0 is off (advanced).
+        target_reweight: The same on the target side.
+        source_dewhiten: Whose whitening is undone on the source side. One of: source, target, none.
+        target_dewhiten: Whose whitening is undone on the target side. One of: source, target, none.
+        reduce_to: Keep the first dimensions only.
+        poor_dictionary: With fewer independent pairs than dimensions: rotate without whitening, truncate the rank, or refuse. One of: rotate, truncate, refuse.
+        limit: Read the first words of each file only; they are the most frequent.
+        duplicates: Which vector of a repeated word counts (VecMap: last). One of: first, last.
+        bad_lines: What to do with lines that are no vector. One of: error, skip.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        control: shuffled-pairs: give every source another's target, to see what mapping does without knowledge. One of: none, shuffled-pairs.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def encode(
+    words: str | PathLike[str],
+    *,
+    encoder: str | PathLike[str],
+    out: str | PathLike[str],
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    max_length: int | None = None,
+    counts: bool = False,
+    token_budget: int = 1536,
+    force: bool = False,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Encode words, phrases or sentences, each line in isolation.
+
+    Makes: vectors.npy (float32) and words.txt, row by row.
+
+    Args:
+        words: File with one text per line, or - for standard input.
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        out: Folder for the result.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        max_length: Longest input in tokens; the rest is cut off.
+        counts: The lines are 'word count': drop the count and repeated words.
+        token_budget: Tokens in one pass.
+        force: Replace another result of lexenc in `out`.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def interpolate(
+    *,
+    vectors: str | PathLike[str],
+    encoder: str | PathLike[str],
+    dictionary: str | PathLike[str],
+    out: str | PathLike[str],
+    source_vocabulary: str | PathLike[str] | None = None,
+    target_vocabulary: str | PathLike[str] | None = None,
+    lambda_: float = 0.3,
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    missing: Literal['encoder', 'average', 'drop'] = 'encoder',
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Blend the static vectors of a shared space with an encoder's: (1 - lambda) static + lambda encoder.
+
+    Makes: source/ and target/ (vectors.npy, words.txt) with the encoder's dimensions, and projection.safetensors.
+
+    Args:
+        vectors: Shared space: a folder that map made.
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        dictionary: Training dictionary, from which the projection between the two is learnt.
+        source_vocabulary: More source words or phrases to have in the result: a list or a folder with words.txt.
+        target_vocabulary: More target words or phrases.
+        out: Folder for the result.
+        lambda_: Weight of the encoder: 0 is the static space, 1 the encoder alone.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder alone; average: blended with the mean of their parts' static vectors, where they have any; drop. One of: encoder, average, drop.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        force: Replace another result of lexenc in `out`.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_bli(
+    *,
+    dictionary: str | PathLike[str],
+    vectors: str | PathLike[str] | None = None,
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    train_dictionary: str | PathLike[str] | None = None,
+    source_vocabulary: str | PathLike[str] | None = None,
+    target_vocabulary: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    retrieval: Literal['nearest', 'csls', 'inverted-softmax'] = 'nearest',
+    csls_neighbours: int = 10,
+    inverse_temperature: float = 1.0,
+    direction: Literal['source-target', 'target-source'] = 'source-target',
+    candidates: Literal['vocabulary', 'test'] = 'vocabulary',
+    lambda_: float | Sequence[float] = (),
+    top: int = 10,
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    limit: int | None = None,
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    fail_under: float = 0.0,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score word translation: precision at 1, 5, 10, MRR and MAP, under every convention of the field.
+
+    Makes: predictions.jsonl (predictions-LAMBDA.jsonl in a sweep) for lexenc compare, and scores in manifest.json.
+
+    Args:
+        dictionary: Test dictionary: source, TAB, target; several lines for several translations.
+        vectors: Shared space: a folder of map or interpolate.
+        source: Source vectors in one space with target, in place of vectors.
+        target: Target vectors.
+        encoder: Encoder, alone or blended with the vectors.
+        train_dictionary: Dictionary for blending vectors with an encoder.
+        source_vocabulary: Words that an encoder alone is asked; also the space of CSLS.
+        target_vocabulary: Words that it chooses from.
+        out: Folder for the result. None keeps nothing.
+        retrieval: How answers are ranked. One of: nearest, csls, inverted-softmax.
+        csls_neighbours: Neighbours that CSLS averages over.
+        inverse_temperature: Factor on the cosine in the inverted softmax (VecMap 1, MUSE 30).
+        direction: Which language asks. One of: source-target, target-source.
+        candidates: vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.
+        lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
+        top: Answers kept in the predictions.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        limit: Use the first words of each vocabulary only; they are the most frequent.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        fail_under: Exit with 1 where the headline's precision at 1 (of the first lambda) is below this.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def cross_pairs(
+    *,
+    source: str | PathLike[str],
+    out: str | PathLike[str],
+    target: str | PathLike[str] | None = None,
+    max_difference: float = 0.2,
+    highest_score: float | None = None,
+    repeated: Literal['keep', 'drop'] = 'keep',
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    progress: bool | Progress = False,
+) -> Result:
+    """Build cross-lingual similarity pairs from the same pairs in two languages, as Multi-SimLex does.
+
+    Makes: pairs.tsv: word, word of the other language, mean score, row; for eval xlsim.
+
+    Args:
+        source: Similarity pairs of the first language, or a file that holds many languages.
+        target: The same pairs, row by row, in the second; not needed with many in one file.
+        out: Folder for the result.
+        max_difference: Rows are kept where both scores differ by at most this share of the scale (Multi-SimLex: 0.2).
+        highest_score: Upper end of the scale; its lower end is 0. If left out 6 for Multi-SimLex, else 10.
+        repeated: Pairs that came before, which synonyms make: keep all, or drop all but the first. One of: keep, drop.
+        source_language: Code of the language to take from a source file that holds many, such as Multi-SimLex.
+        target_language: Code of the language to take from a target file that holds many, such as Multi-SimLex.
+        force: Replace another result of lexenc in `out`.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_xlsim(
+    *,
+    pairs: str | PathLike[str],
+    vectors: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    train_dictionary: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    side: Literal['both', 'source', 'target'] = 'both',
+    missing: Literal['encoder', 'average', 'drop', 'back-off'] | None = None,
+    back_off: float = 0.0,
+    lambda_: float | Sequence[float] = (),
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    limit: int | None = None,
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    language: str | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score word similarity, within a language or across two: Spearman and Pearson with what people say.
+
+    Makes: similarities.tsv (similarities-LAMBDA.tsv in a sweep) for lexenc compare, and scores in manifest.json.
+
+    Args:
+        pairs: Scored pairs: SimLex, WordSim-353, Multi-SimLex, a result of cross-pairs, or word, TAB, word, TAB, score.
+        vectors: Shared space (a folder of map or interpolate), or vectors of one language.
+        encoder: Encoder, alone or blended with the vectors.
+        train_dictionary: Dictionary for blending vectors with an encoder; test pairs in it are counted.
+        out: Folder for the result. None keeps nothing.
+        side: Where the words are in a shared space. both: left words in source, right words in target; source, target: pairs of one language. One of: both, source, target.
+        missing: Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs with one are left out of the headline; back-off: they count in it, with the similarity of back_off. If left out encoder in a blend, else drop.
+        back_off: Similarity of pairs with a missing word, where all pairs count.
+        lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        limit: Use the first words of each vocabulary only; they are the most frequent.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the left words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
+        target_language: Language code (BCP-47) of the right words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
+        language: The same for both words: pairs of one language.
+        draws: Bootstrap resamplings of the pairs.
+        level: Share of draws inside the intervals.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def export(
+    vectors: str | PathLike[str],
+    *,
+    out: str | PathLike[str],
+    format: Literal['vec', 'word2vec', 'glove'] = 'vec',
+    phrases: Literal['underscore', 'keep', 'drop'] = 'underscore',
+    force: bool = False,
+    progress: bool | Progress = False,
+) -> Result:
+    """Write vectors as files that VecMap, MUSE, gensim and others open.
+
+    Makes: source.vec and target.vec, or vectors.vec (.bin for word2vec, .txt for glove).
+
+    Args:
+        vectors: What map, interpolate, encode or train-static made, or any vector file.
+        out: Folder for the result.
+        format: vec: fastText text with a header (VecMap, MUSE, gensim); word2vec: binary; glove: text without a header.
+        phrases: Words with spaces, at which other programs end a word: underscore: new_york; keep: as they are, which lexenc alone reads; drop: left out.
+        force: Replace another result of lexenc in `out`.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def compare(
+    first: str | PathLike[str],
+    second: str | PathLike[str],
+    *,
+    metric: Literal['precision_at_1', 'precision_at_5', 'precision_at_10', 'reciprocal_rank', 'average_precision'] = 'precision_at_1',
+    questions: Literal['covered', 'all'] = 'covered',
+    draws: int = 10000,
+    level: float = 0.95,
+    seed: int | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Compare two evaluations of the same questions by paired bootstrap.
+
+    Args:
+        first: Predictions: a folder that eval bli or eval xlsim out wrote, or a file of it (one lambda of a sweep).
+        second: The other system's.
+        metric: What is compared, question by question; of eval xlsim always Spearman. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
+        questions: covered: those with vectors on both sides in both evaluations; all: what has none is wrong.
+        draws: Bootstrap resamplings.
+        level: Share of draws inside the interval.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def audit(
+    *,
+    train: str | PathLike[str],
+    test: str | PathLike[str],
+    source_vectors: str | PathLike[str] | None = None,
+    target_vectors: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    drop_sources: bool = False,
+    fail_on_leak: bool = False,
+    force: bool = False,
+    progress: bool | Progress = False,
+) -> Result:
+    """Find leaks between training and test dictionaries, repeats, case and words without vectors.
+
+    Makes: train.tsv without the leaked pairs, and leaks.tsv.
+
+    Args:
+        train: Training dictionary: source, TAB, target.
+        test: Test dictionary.
+        source_vectors: Vectors or word list of the source language, to count words without one.
+        target_vectors: The same of the target language.
+        out: Folder for the result. None keeps nothing.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        drop_sources: train.tsv of the result also loses pairs whose source word is tested.
+        fail_on_leak: Exit with 1 where a test pair is in the training dictionary.
+        force: Replace another result of lexenc in `out`.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
