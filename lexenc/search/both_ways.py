@@ -1,0 +1,448 @@
+"""The best partner of every word, in both directions and under CSLS, again and again while a mapping is learnt.
+
+One product per round does the work of four. Of every row and every column only the cells above a bar are kept; the
+bars come from the round before, in which the mapping was nearly the same. Whether the cells kept settle the answer is
+checked for every word; the few words for which they do not are compared with the whole other vocabulary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.search.neighbours import cells_of, mask_of
+
+Matrix = NDArray[Any]
+Indices = NDArray[np.int64]
+
+# Cells of a block: with its mask it stays in the cache of one core, where six passes over it cost little.
+_ROWS, _COLUMNS = 512, 2048
+# Every so manieth word is compared to guess the first bars.
+_SAMPLE = 8
+# Words compared with a whole vocabulary, or sorted, at a time.
+_CHUNK = 256
+# How far a bar sinks where too few cells were above it to say where it should stand.
+_SINK = 0.02
+
+
+class Partners(NamedTuple):
+    """What one round finds.
+
+    Args:
+        forward: For every source word the target drawn, shape [n].
+        backward: For every target word the source drawn, shape [m].
+        source_best: Cosine of every source word to its nearest target, shape [n].
+        target_best: Cosine of every target word to its nearest source, shape [m].
+    """
+
+    forward: Indices
+    backward: Indices
+    source_best: Matrix
+    target_best: Matrix
+
+
+class PartnerSearch(Protocol):
+    """Finds partners between two vocabularies, one of which moves from round to round.
+
+    Args:
+        bars: What is remembered from round to round. A search that takes over the bars of another goes on with the
+            same bits.
+    """
+
+    bars: tuple[Matrix, ...]
+
+    def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
+        """Find for every word the partner of a given rank by CSLS; 1 is the best.
+
+        Args:
+            source: Source vectors of length 1, shape [n, d], of the type of the target vectors.
+            source_ranks: Rank of the target wanted for every source word, shape [n].
+            target_ranks: Rank of the source wanted for every target word, shape [m].
+        """
+
+
+def partner_search(
+    target: Matrix, *, neighbours: int = 10, device: str = "cpu", threads: int | None = None
+) -> PartnerSearch:
+    """Give what finds partners on a device.
+
+    Args:
+        target: Target vectors of length 1, shape [m, d], float32 or float64; arithmetic is of that type.
+        neighbours: Neighbours averaged for CSLS; 0 chooses by cosine alone.
+        device: `cpu`, or a device of PyTorch.
+        threads: Threads on the processor; by default one per core. Does not change the result.
+
+    Source: CSLS of Conneau et al. 2018 section 2.3, as in Artetxe et al. 2018 (ACL) section 3.3: the cosine less half
+    the mean cosine that the candidate has to its own nearest words.
+    """
+    if device == "cpu":
+        return BarredSearch(target, neighbours=neighbours, threads=threads)
+    return DeviceSearch(target, neighbours=neighbours, device=device)
+
+
+class _Bars(NamedTuple):
+    """What a cell must exceed to be kept, per word of one language, and what was known of the word.
+
+    Args:
+        near: Bar of the cosine, for the mean over the nearest words. Shape [n].
+        best: Bar of the cosine less the other word's half mean, for the choice of a partner. Shape [n].
+        half: Half of the mean cosine to the nearest words, as it was when the bars were set. Shape [n].
+    """
+
+    near: Matrix
+    best: Matrix
+    half: Matrix
+
+
+class _Lists(NamedTuple):
+    """Cells by word: those of word i are `starts[i]` to `starts[i + 1]`."""
+
+    starts: Indices
+    others: NDArray[np.int32]
+    values: Matrix
+
+    def table(self, part: slice) -> tuple[NDArray[np.int32], Matrix]:
+        """Give the cells of some words as rows; -1 and -inf fill them up."""
+        counts = np.diff(self.starts[part.start : part.stop + 1])
+        cells = slice(self.starts[part.start], self.starts[part.stop])
+        width = max(1, int(counts.max(initial=0)))
+        line = np.repeat(np.arange(len(counts)), counts)
+        place = np.arange(cells.stop - cells.start) - np.repeat(np.cumsum(counts) - counts, counts)
+        others = np.full((len(counts), width), -1, dtype=np.int32)
+        values = np.full((len(counts), width), -np.inf, dtype=self.values.dtype)
+        others[line, place], values[line, place] = self.others[cells], self.values[cells]
+        return others, values
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One language in one round.
+
+    Args:
+        own: Its vectors, shape [n, d].
+        other: Those of the other language, shape [m, d].
+        bars: Of its words.
+        lists: Its cells.
+        ranks: Ranks wanted, shape [n].
+    """
+
+    own: Matrix
+    other: Matrix
+    bars: _Bars
+    lists: _Lists
+    ranks: Indices
+
+
+class BarredSearch:
+    """Partners on the processor; see the head of this module.
+
+    Args:
+        target: As in `partner_search`.
+        neighbours: As in `partner_search`.
+        threads: As in `partner_search`.
+    """
+
+    def __init__(self, target: Matrix, *, neighbours: int = 10, threads: int | None = None) -> None:
+        self._target = np.ascontiguousarray(target)
+        self._neighbours = neighbours
+        self._threads = threads or _cores()
+        self.bars: tuple[Matrix, ...] = ()
+        self.compared = 0  # words of the last round that had to be compared with a whole vocabulary
+
+    def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
+        """Find partners; as `PartnerSearch.search`."""
+        source = np.ascontiguousarray(source)
+        self.compared = 0
+        with one_thread_each(), ThreadPoolExecutor(self._threads) as pool:
+            bars = (_Bars(*self.bars[:3]), _Bars(*self.bars[3:])) if self.bars else self._first_bars(source)
+            rows, columns = _scan(source, self._target, bars, pool)
+            sides = (
+                _Side(source, self._target, bars[0], rows, source_ranks),
+                _Side(self._target, source, bars[1], columns, target_ranks),
+            )
+            means = [self._means(side, pool) for side in sides]
+            chosen = [
+                self._choose(side, old.half - new.half, new.half, pool)
+                for side, old, new in ((sides[0], bars[1], means[1]), (sides[1], bars[0], means[0]))
+            ]
+        self.bars = tuple(
+            each for mean, choice in zip(means, chosen, strict=True) for each in (mean.bar, choice.bar, mean.half)
+        )
+        return Partners(chosen[0].partners, chosen[1].partners, means[0].best, means[1].best)
+
+    def _first_bars(self, source: Matrix) -> tuple[_Bars, _Bars]:
+        """Guess bars from a sample of the other vocabulary."""
+        dtype, count = self._target.dtype, self._neighbours
+        found = []
+        for own, other in ((source, self._target), (self._target, source)):
+            near, half = np.empty(len(own), dtype), np.zeros(len(own), dtype)
+            sample = np.ascontiguousarray(other[::_SAMPLE].T)
+            for part in _parts(len(own), _CHUNK):
+                scores = -np.sort(-(own[part] @ sample), axis=1)
+                near[part] = scores[:, min(scores.shape[1] - 1, _near_rank(count) // _SAMPLE)]
+                if count:
+                    half[part] = scores[:, : max(1, count // _SAMPLE)].mean(axis=1) / 2
+            found.append(_Bars(near, near, half))
+        # Bars of the choice: the other's half mean goes off; its median is as good a guess as any.
+        return (
+            found[0]._replace(best=found[0].near - np.median(found[1].half)),
+            found[1]._replace(best=found[1].near - np.median(found[0].half)),
+        )
+
+    def _means(self, side: _Side, pool: ThreadPoolExecutor) -> _Means:
+        """Average the cosines to the nearest words, exactly."""
+        size, dtype = len(side.own), side.own.dtype
+        found = _Means(np.empty(size, dtype), np.empty(size, dtype), np.empty(size, dtype))
+        count = min(self._neighbours, len(side.other))
+        needed = max(1, count)
+        open_ = np.zeros(size, dtype=np.bool_)
+
+        def settle(part: slice, scores: Matrix, bars: Matrix | None) -> None:
+            ordered = -np.sort(-scores, axis=1)
+            if ordered.shape[1] < needed:
+                missing = ((0, 0), (0, needed - ordered.shape[1]))
+                ordered = np.pad(ordered, missing, constant_values=-np.inf)
+            found.best[part] = ordered[:, 0]
+            found.half[part] = ordered[:, :count].mean(axis=1) / 2 if count else 0
+            found.bar[part] = _next_bar(ordered, _near_rank(count), bars)
+            if bars is not None:
+                open_[part] = ordered[:, needed - 1] <= bars
+
+        def known(part: slice) -> None:
+            settle(part, side.lists.table(part)[1], side.bars.near[part])
+
+        _each(pool, known, _parts(size, _CHUNK))
+        self._compare(side, np.flatnonzero(open_), lambda rows, scores: settle(rows, scores, None), pool)
+        return found
+
+    def _choose(self, side: _Side, drift: Matrix, half: Matrix, pool: ThreadPoolExecutor) -> _Choice:
+        """Find the partner of the rank wanted, exactly.
+
+        Args:
+            side: The language.
+            drift: By how much the half means of the other words have fallen since the bars were set, shape [m].
+            half: Half means of the other words now, shape [m].
+            pool: Threads.
+        """
+        size, dtype = len(side.own), side.own.dtype
+        found = _Choice(np.empty(size, dtype=np.int64), np.empty(size, dtype))
+        open_ = np.zeros(size, dtype=np.bool_)
+        wanted = int(np.quantile(side.ranks, 0.99)) * 3 // 2 + 8
+        ranks = np.minimum(side.ranks, len(side.other))
+        # A cell below its bar can have risen by that much at most.
+        rise = float(drift.max(initial=0.0))
+
+        def settle(part: Any, others: Matrix | None, scores: Matrix, bars: Matrix | None) -> None:
+            ordered = -np.sort(-scores, axis=1)
+            places = np.minimum(ranks[part], ordered.shape[1]) - 1
+            value = np.take_along_axis(ordered, places[:, None], axis=1)
+            column = (scores == value).argmax(axis=1)
+            found.partners[part] = column if others is None else others[np.arange(len(column)), column]
+            found.bar[part] = _next_bar(ordered, wanted, bars)
+            if bars is not None:
+                open_[part] = (ranks[part] > ordered.shape[1]) | (value[:, 0] <= bars + rise)
+
+        def known(part: slice) -> None:
+            others, values = side.lists.table(part)
+            scores = np.where(others >= 0, values - half[others], -np.inf).astype(dtype, copy=False)
+            settle(part, others, scores, side.bars.best[part])
+
+        _each(pool, known, _parts(size, _CHUNK))
+
+        def whole(rows: Indices, scores: Matrix) -> None:
+            scores -= half
+            settle(rows, None, scores, None)
+
+        self._compare(side, np.flatnonzero(open_), whole, pool)
+        return found
+
+    def _compare(
+        self, side: _Side, rows: Indices, take: Callable[[Any, Matrix], None], pool: ThreadPoolExecutor
+    ) -> None:
+        """Compare some words with the whole other vocabulary."""
+        self.compared += len(rows)
+        flipped = side.other.T
+
+        def compare(part: slice) -> None:
+            take(rows[part], side.own[rows[part]] @ flipped)
+
+        _each(pool, compare, _parts(len(rows), _CHUNK))
+
+
+class _Means(NamedTuple):
+    """Nearest cosine, half of the mean over the nearest, and the next bar, of every word; shape [n] each."""
+
+    best: Matrix
+    half: Matrix
+    bar: Matrix
+
+
+class _Choice(NamedTuple):
+    """Partner and next bar of every word; shape [n] each."""
+
+    partners: Indices
+    bar: Matrix
+
+
+def _near_rank(neighbours: int) -> int:
+    """Give the rank of the cosine at which the bar for means should stand: words move between rounds."""
+    return 2 * max(neighbours, 1) + 4
+
+
+def _next_bar(ordered: Matrix, rank: int, bars: Matrix | None) -> Matrix:
+    """Put the bar at a rank; where fewer cells are known, somewhat lower than it was."""
+    bar = ordered[:, min(rank, ordered.shape[1]) - 1]
+    if bars is None:
+        return bar
+    if ordered.shape[1] < rank:
+        return np.minimum(np.where(np.isfinite(bar), bar, np.inf), bars - _SINK)
+    return np.where(np.isfinite(bar), bar, bars - _SINK)
+
+
+def _scan(source: Matrix, target: Matrix, bars: tuple[_Bars, _Bars], pool: ThreadPoolExecutor) -> tuple[_Lists, _Lists]:
+    """Multiply block by block and keep the cells above a bar of their row or their column; by row and by column."""
+    flipped = target.T
+    spare = _Spare(source.dtype)
+
+    def scan(rows: slice) -> tuple[Indices, NDArray[np.int32], Matrix]:
+        found = [
+            _kept(source[rows], flipped[:, columns], [bar._replace(**_cut(bar, part)) for bar, part in
+                  ((bars[0], rows), (bars[1], columns))], spare, columns.start)
+            for columns in _parts(len(target), _COLUMNS)
+        ]  # fmt: skip
+        lines, columns, values = (np.concatenate(each) for each in zip(*found, strict=True))
+        order = np.argsort(lines.astype(np.uint16), kind="stable")
+        return np.bincount(lines, minlength=rows.stop - rows.start), columns[order], values[order]
+
+    blocks = _each(pool, scan, _parts(len(source), _ROWS))
+    counts, columns, values = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    rows = np.repeat(np.arange(len(source), dtype=np.int32), counts)
+    by_row = _Lists(_starts(counts), columns, values)
+    narrow = columns.astype(np.uint16) if len(target) <= 1 << 16 else columns  # numbers that small are sorted at once
+    order = np.argsort(narrow, kind="stable")
+    by_column = _Lists(_starts(np.bincount(columns, minlength=len(target))), rows[order], values[order])
+    return by_row, by_column
+
+
+def _cut(bars: _Bars, part: slice) -> dict[str, Matrix]:
+    return {name: getattr(bars, name)[part] for name in bars._fields}
+
+
+def _kept(
+    source: Matrix, flipped: Matrix, bars: list[_Bars], spare: _Spare, start: int
+) -> tuple[Indices, NDArray[np.int32], Matrix]:
+    """Give the cells of a block above any of its four bars: rows, columns and cosines."""
+    scores = np.matmul(source, flipped, out=spare.block(len(source), flipped.shape[1]))
+    rows, columns = bars
+    mask = mask_of(np.greater, scores, rows.near)
+    width = scores.shape[1]
+    inside = mask[:, :width]
+    inside |= scores > columns.near
+    scores -= columns.half
+    inside |= scores > rows.best[:, None]
+    scores -= rows.half[:, None]
+    # The row's half mean went off, the column's came off before: the bar of the column stands on the former alone.
+    inside |= scores > columns.best - columns.half
+    lines, places = cells_of(mask)
+    values = scores[lines, places] + columns.half[places] + rows.half[lines]
+    return lines, (places + start).astype(np.int32), values
+
+
+class _Spare:
+    """One block of memory per thread, used again and again."""
+
+    def __init__(self, dtype: Any) -> None:
+        import threading
+
+        self._local, self._dtype = threading.local(), dtype
+
+    def block(self, rows: int, columns: int) -> Matrix:
+        """Give an array of that shape; what was in it is lost."""
+        if not hasattr(self._local, "cells"):
+            self._local.cells = np.empty(_ROWS * _COLUMNS, dtype=self._dtype)
+        cells: Matrix = self._local.cells[: rows * columns]
+        return cells.reshape(rows, columns)
+
+
+def _starts(counts: Indices) -> Indices:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _parts(count: int, size: int) -> list[slice]:
+    return [slice(start, min(count, start + size)) for start in range(0, count, size)]
+
+
+def _each(pool: ThreadPoolExecutor, work: Callable[[slice], Any], parts: list[slice]) -> list[Any]:
+    """Do the work for every part; results in their order."""
+    return list(pool.map(work, parts))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows
+        return os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Have every product run in the thread that asks for it: blocks are shared out among threads already."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+class DeviceSearch:
+    """Partners on a device of PyTorch: two products per round, everything sorted there.
+
+    Args:
+        target: As in `partner_search`.
+        neighbours: As in `partner_search`.
+        device: As in `partner_search`.
+    """
+
+    def __init__(self, target: Matrix, *, neighbours: int = 10, device: str) -> None:
+        import torch
+
+        self._target = torch.from_numpy(np.ascontiguousarray(target)).to(device)
+        self._neighbours, self._device = neighbours, device
+        self.bars: tuple[Matrix, ...] = ()
+
+    def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
+        """Find partners; as `PartnerSearch.search`."""
+        import torch
+
+        moved = torch.from_numpy(np.ascontiguousarray(source)).to(self._device)
+        best, half = zip(*(self._means(*pair) for pair in ((moved, self._target), (self._target, moved))), strict=True)
+        forward = self._choose(moved, self._target, half[1], source_ranks)
+        backward = self._choose(self._target, moved, half[0], target_ranks)
+        return Partners(forward, backward, best[0].cpu().numpy(), best[1].cpu().numpy())
+
+    def _means(self, own: Any, other: Any) -> tuple[Any, Any]:
+        import torch
+
+        count = min(max(1, self._neighbours), len(other))
+        tops = [(own[part] @ other.T).topk(count, dim=1).values for part in _parts(len(own), _ROWS * 8)]
+        top = torch.cat(tops)
+        half = top.mean(dim=1) / 2 if self._neighbours else torch.zeros_like(top[:, 0])
+        return top[:, 0], half
+
+    def _choose(self, own: Any, other: Any, half: Any, ranks: Indices) -> Indices:
+        import torch
+
+        wanted = torch.from_numpy(np.minimum(ranks, len(other))).to(self._device)
+        found = []
+        for part in _parts(len(own), _ROWS * 8):
+            rank = wanted[part, None]
+            order = (own[part] @ other.T - half).topk(int(rank.max()), dim=1).indices
+            found.append(order.gather(1, rank - 1)[:, 0])
+        partners: Indices = torch.cat(found).cpu().numpy()
+        return partners
