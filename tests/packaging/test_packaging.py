@@ -69,7 +69,8 @@ def test_code_never_imports_cli_or_click():
 def test_third_party_imports_are_declared():
     """What the code imports stands among the dependencies, under the name it is installed by."""
     names = {"yaml": "pyyaml", "faiss": "faiss-cpu", "sentence_transformers": "sentence-transformers",
-             "huggingface_hub": "huggingface-hub", "vl_convert": "vl-convert-python"}  # fmt: skip
+             "huggingface_hub": "huggingface-hub", "vl_convert": "vl-convert-python",
+             "sklearn": "scikit-learn"}  # fmt: skip
     declared = {re.match(r"[\w.-]+", each).group() for each in PROJECT["project"]["dependencies"]}
     used = set()
     for path in [*ROOT.glob("lexenc/**/*.py"), *ROOT.glob("cli/**/*.py")]:
