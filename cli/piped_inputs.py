@@ -43,7 +43,8 @@ class Kept:
 
     def notices(self, notices: Notices) -> Notices:
         """Name things so in remarks."""
-        return Notices(
+        return replace(
+            notices,
             warn=lambda message, hint: notices.warn(self.told(message), self.advised(hint)),
             say=lambda sentence: notices.say(self.told(sentence)),
         )

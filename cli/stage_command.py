@@ -242,7 +242,10 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
     elif plan.out is not None:
         view.say(f"{plan.stage.name}: {shown_summary(manifest.summary)}{plan.out} ({manifest.seconds:.1f} s)")
     place = None if plan.out is None else str(plan.out)
-    results = manifest.results or [{"stage": plan.stage.name, "out": place, **manifest.summary}]
+    # Without a place, whatever has no results has shown its answers as they came.
+    results = manifest.results or (
+        [] if place is None else [{"stage": plan.stage.name, "out": place} | manifest.summary]
+    )
     view.results(results, [Table(**table) for table in manifest.tables])
     if plan.stage.next_step and plan.out is not None and not view.json:
         view.say("next: " + _next_step(plan))

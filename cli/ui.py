@@ -46,7 +46,7 @@ class View:
             if first_time(sentence):
                 self.say(sentence)
 
-        return Notices(warn=warn, say=say)
+        return Notices(warn=warn, say=say, answer=self.answers)
 
     def say(self, sentence: str) -> None:
         """Show a remark unless asked to be quiet."""
@@ -65,6 +65,16 @@ class View:
         else:
             for table in tables:
                 self.table(table)
+
+    def answers(self, objects: Iterable[Mapping[str, Any]], table: Table) -> None:
+        """Show some of many answers as they come; for a program without heads, which would stand between them."""
+        if self.json:
+            for one in objects:
+                print_json(one)
+        elif sys.stdout.isatty():
+            show_table(table)
+        else:
+            write_out("".join("\t".join(row) + "\n" for row in table.rows))
 
     def table(self, table: Table) -> None:
         """Show a table; where a program reads it, the convention behind the numbers still reaches the person."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -77,10 +77,12 @@ class Notices:
     Args:
         warn: Takes a sentence and a hint.
         say: Takes a sentence.
+        answer: Takes some of the answers that a stage has too many of to keep: one object each, and as a table.
     """
 
     warn: Callable[[str, str | None], None] = lambda message, hint: None
     say: Callable[[str], None] = lambda message: None
+    answer: Callable[[Sequence[Mapping[str, Any]], Table], None] = lambda objects, table: None
 
 
 @dataclass
