@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lexenc.artifact import maker_of
-from lexenc.errors import DataError
+from lexenc.artifact import Manifest, maker_of
+from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
@@ -28,7 +29,9 @@ class CompareParams:
         param("precision_at_1", "What is compared, question by question; of eval xlsim always Spearman.")
     )
     questions: Literal["covered", "all"] = param(
-        "covered", "covered: those with vectors on both sides in both evaluations; all: what has none is wrong."
+        "covered",
+        "covered: those with vectors on both sides in both evaluations (of eval xel: the answerable mentions); "
+        "all: what has none is wrong.",
     )
     draws: int = param(10_000, "Bootstrap resamplings.", ge=100)
     level: float = param(0.95, "Share of draws inside the interval.", gt=0, le=0.999)
@@ -43,8 +46,11 @@ class _Convention:
         direction: Which language asked.
         search_space: What there was to choose from.
         search_space_words: How many.
-        dictionary: The test dictionary, as the user named it.
-        dictionary_sha256: Digest of its content.
+        dictionary: The test dictionary or the mentions, as the user named them.
+        dictionary_sha256: Digest of their content.
+        task: What was evaluated.
+        candidates_sha256: Digest of what there was to choose from, where the evaluation gives one.
+        case: How case was treated, where the evaluation says so.
     """
 
     retrieval: str
@@ -53,6 +59,9 @@ class _Convention:
     search_space_words: int
     dictionary: str
     dictionary_sha256: str
+    task: str = "bli"
+    candidates_sha256: str = ""
+    case: str = ""
 
     @property
     def restricted(self) -> bool:
@@ -62,7 +71,9 @@ class _Convention:
     @property
     def space(self) -> str:
         """The search space with its size."""
-        return f"{self.search_space} ({counted(self.search_space_words, 'word')})"
+        unit = "word" if self.task == "bli" else "name"
+        told = f", sha256 {self.candidates_sha256[:8]}" if self.candidates_sha256 else ""
+        return f"{self.search_space} ({counted(self.search_space_words, unit)}{told})"
 
 
 _Both = tuple[_Convention | None, _Convention | None]
@@ -86,8 +97,9 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
             level=params.level,
         )
     places = [predictions_file(inputs[name]) for name in ("first", "second")]
-    pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions)
     known: _Both = (_convention_of(places[0]), _convention_of(places[1]))
+    _check_metric(known, params)
+    pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions)
     alike = _check_conventions(known, inputs, job)
     if params.metric == "average_precision" and params.questions == "covered":
         _check_golds(pairs, job)
@@ -118,6 +130,33 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     return Outcome({"difference": found.mean, "shown": found.shown}, [result], [_table(result, known, inputs)])
 
 
+def _check_metric(known: _Both, params: CompareParams) -> None:
+    """Refuse what needs places that an evaluation did not look at.
+
+    Raises:
+        ConfigError: If eval xel is asked for more than whether the answer is among the first.
+    """
+    if "xel" in _tasks(known) and not params.metric.startswith("precision"):
+        raise ConfigError(
+            f"--metric {params.metric} needs every place, but eval xel looks at the first 10 only.",
+            hint="Compare precision_at_1, precision_at_5 or precision_at_10.",
+        )
+
+
+def _tasks(known: _Both) -> set[str]:
+    return {own.task for own in known if own is not None}
+
+
+def _numbered(rows: Sequence[Prediction]) -> dict[tuple[str, int], Prediction]:
+    """Give each question a name of its own: a mention may come several times, and each time counts."""
+    seen: Counter[str] = Counter()
+    table = {}
+    for row in rows:
+        table[row.source, seen[row.source]] = row
+        seen[row.source] += 1
+    return table
+
+
 def _matched(
     first: Sequence[Prediction], second: Sequence[Prediction], questions: str
 ) -> list[tuple[Prediction, Prediction]]:
@@ -126,19 +165,18 @@ def _matched(
     Raises:
         DataError: If the two evaluations asked different questions, or none that counts is left.
     """
-    known = {row.source: row for row in second}
-    sources = {row.source for row in first}
-    if sources != set(known):
-        only = len(sources ^ set(known))
+    asked, known = _numbered(first), _numbered(second)
+    if set(asked) != set(known):
+        only = len(set(asked) ^ set(known))
         words = f"{counted(only, 'source word')} {'is' if only == 1 else 'are'} in one of them only"
         raise DataError(
             f"The evaluations asked different questions ({words}).",
-            hint="Evaluate both with the same test dictionary, --direction and --lowercase.",
+            hint="Evaluate both with the same test dictionary (or mentions), --direction and --lowercase.",
         )
-    for row in first:
-        if set(row.gold) != set(known[row.source].gold):
-            raise DataError(f"The gold translations of '{row.source}' differ.", hint="Use the same test dictionary.")
-    pairs = [(row, known[row.source]) for row in first]
+    for key, row in asked.items():
+        if set(row.gold) != set(known[key].gold):
+            raise DataError(f"The gold answers of '{row.source}' differ.", hint="Use the same test file.")
+    pairs = [(row, known[key]) for key, row in asked.items()]
     kept = pairs if questions == "all" else [pair for pair in pairs if pair[0].covered and pair[1].covered]
     if not kept:
         raise DataError("No question is covered by both evaluations.", hint="Use --questions all.")
@@ -149,10 +187,14 @@ def _matched(
 
 
 def _convention_of(place: Path) -> _Convention | None:
-    """Give the convention of predictions, or None where no manifest of eval bli tells it."""
+    """Give the convention of predictions, or None where no manifest of an evaluation tells it."""
     maker = maker_of(place.parent)
-    if maker is None or maker.stage != "eval bli" or place.name not in maker.outputs:
+    if maker is None or maker.stage not in _READERS or place.name not in maker.outputs:
         return None
+    return _READERS[maker.stage](maker)
+
+
+def _translation_convention(maker: Manifest) -> _Convention:
     head, dictionary = maker.results[0], maker.inputs["dictionary"][0]
     return _Convention(
         head["retrieval"],
@@ -164,6 +206,24 @@ def _convention_of(place: Path) -> _Convention | None:
     )
 
 
+def _linking_convention(maker: Manifest) -> _Convention:
+    head, mentions = maker.results[0], maker.inputs["mentions"][0]
+    return _Convention(
+        f"{head['similarity']} ({head['search']})",
+        "mention to concept",
+        "knowledge base",
+        head["names"],
+        mentions.given,
+        mentions.sha256,
+        "xel",
+        head["knowledge_base_sha256"],
+        head["case"],
+    )
+
+
+_READERS = {"eval bli": _translation_convention, "eval xel": _linking_convention}
+
+
 def _check_conventions(known: _Both, inputs: dict[str, Any], job: Job) -> bool | None:
     """Warn of what makes the numbers of two evaluations incomparable; another retrieval does not.
 
@@ -173,6 +233,29 @@ def _check_conventions(known: _Both, inputs: dict[str, Any], job: Job) -> bool |
     one, other = known
     if one is None or other is None:
         return None
+    clashes = _linking_clashes(one, other) if "xel" in _tasks(known) else _translation_clashes(one, other)
+    for what, left, right, option in clashes:
+        job.notices.warn(
+            f"The evaluations {what}: {left} in {inputs['first']}, {right} in {inputs['second']}.",
+            f"Evaluate both with the same {option}.",
+        )
+    return not clashes
+
+
+def _linking_clashes(one: _Convention, other: _Convention) -> list[tuple[str, str, str, str]]:
+    """Give what two evaluations of entity linking do differently: what, both sides, and the option."""
+    clashes = []
+    if one.dictionary_sha256 != other.dictionary_sha256:
+        clashes.append(("read different mentions", *_dictionaries(one, other), "--mentions"))
+    if one.candidates_sha256 != other.candidates_sha256:
+        clashes.append(("chose from different names", one.space, other.space, "--knowledge-base"))
+    if one.case != other.case:
+        clashes.append(("treated case differently", one.case, other.case, "--lowercase"))
+    return clashes
+
+
+def _translation_clashes(one: _Convention, other: _Convention) -> list[tuple[str, str, str, str]]:
+    """Give the same of word translation."""
     clashes = []
     if one.direction != other.direction:
         clashes.append(("asked in different directions", one.direction, other.direction, "--direction"))
@@ -182,12 +265,7 @@ def _check_conventions(known: _Both, inputs: dict[str, Any], job: Job) -> bool |
         clashes.append(("chose from different candidates", one.space, other.space, "--candidates"))
     elif one.search_space == other.search_space and one.search_space_words != other.search_space_words:
         clashes.append(("chose from different numbers of words", one.space, other.space, "vocabularies and --limit"))
-    for what, left, right, option in clashes:
-        job.notices.warn(
-            f"The evaluations {what}: {left} in {inputs['first']}, {right} in {inputs['second']}.",
-            f"Evaluate both with the same {option}.",
-        )
-    return not clashes
+    return clashes
 
 
 def _dictionaries(one: _Convention, other: _Convention) -> tuple[str, str]:
@@ -231,8 +309,10 @@ def _values(rows: Sequence[Prediction], params: CompareParams) -> np.ndarray:
 
 
 _COUNTED = {
-    "covered": "words and translations without vectors left out, as in the headline of eval bli",
-    "all": "words and translations without vectors are wrong, as in 'all lines' of eval bli",
+    ("bli", "covered"): "words and translations without vectors left out, as in the headline of eval bli",
+    ("bli", "all"): "words and translations without vectors are wrong, as in 'all lines' of eval bli",
+    ("xel", "covered"): "mentions whose concept is in the knowledge base, as in 'concepts, answerable' of eval xel",
+    ("xel", "all"): "mentions whose concept is not in the knowledge base are wrong, as in 'concepts, all' of eval xel",
 }
 
 
@@ -251,8 +331,9 @@ def _table(result: dict[str, Any], known: _Both, inputs: dict[str, Any]) -> Tabl
         ["p value (two-sided)", f"{result['p_value']:.4f}"],
         ["difference shown", answer],
     ]
+    task = "xel" if "xel" in _tasks(known) else "bli"
     note = (
-        f"{counted(result['count'], 'question')} ({result['questions']}: {_COUNTED[result['questions']]}), "
+        f"{counted(result['count'], 'question')} ({result['questions']}: {_COUNTED[task, result['questions']]}), "
         f"paired bootstrap, {result['draws']:,} draws. {_found(known)}"
     )
     return Table(f"{result['metric'].replace('_', ' ')} (x100)", ["what", "value"], rows, note)
@@ -265,7 +346,7 @@ def _found(known: _Both) -> str:
         which = [name for name, own in zip(("first", "second"), known, strict=True) if own is None]
         return (
             f"Not checked: whether both have the same direction, dictionary and candidates; {' and '.join(which)} "
-            f"{'has' if len(which) == 1 else 'have'} no manifest of eval bli."
+            f"{'has' if len(which) == 1 else 'have'} no manifest of an evaluation."
         )
     told = [
         f"{name} {left}" if left == right else f"{name} {left} against {right}"
@@ -280,11 +361,11 @@ def _found(known: _Both) -> str:
 
 COMPARE = Stage(
     name="compare",
-    version=2,
+    version=3,
     summary="Compare two evaluations of the same questions by paired bootstrap.",
     inputs={
         "first": Input(
-            "Predictions: a folder that eval bli or eval xlsim --out wrote, or a file of it (one lambda of a sweep).",
+            "Predictions: a folder that eval bli, eval xel or eval xlsim --out wrote, or a file of it (one lambda).",
             positional=True,
         ),
         "second": Input("The other system's.", positional=True),
