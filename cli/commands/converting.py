@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lexenc.errors import ConfigError
-from lexenc.files.exchange.pairs import PairFile, remarks
-from lexenc.files.exchange.writing import SUFFIXES, Kind, Row, Written, read_rows, write_rows
-from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import check_language, counted, writing
 
 from ..ui import View, print_json
+
+if TYPE_CHECKING:
+    from lexenc.files.exchange.pairs import PairFile
+    from lexenc.files.exchange.writing import Row, Written
+
+Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 
 _LANGUAGE = "Language code (BCP-47) of the {side} words; en takes en-US too."
 
@@ -64,6 +67,10 @@ def convert_command(
       $ lexenc translate --vectors runs/blended terms.txt | lexenc convert - \
           --source-language en --target-language de --out induced.tbx
     """
+    from lexenc.files.exchange.pairs import PairFile, remarks
+    from lexenc.files.exchange.writing import write_rows
+    from lexenc.files.exchange.xml import looks_like_xml
+
     view = View(json=json, quiet=quiet)
     for code, option in ((source_language, "--source-language"), (target_language, "--target-language")):
         if code is not None:
@@ -96,6 +103,8 @@ def _rows(
     path: Path, read: PairFile | None, wanted: tuple[str | None, str | None] | None
 ) -> tuple[Iterator[Row], tuple[str, str]]:
     """Give the pairs and their languages."""
+    from lexenc.files.exchange.writing import Row, read_rows
+
     if read is None:
         source, target = wanted or (None, None)
         return read_rows(path), (source or "", target or "")
@@ -112,6 +121,8 @@ def _rejoined(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
 
 def _kind_of(out: str) -> Kind:
     """Take the format from a file's name."""
+    from lexenc.files.exchange.writing import SUFFIXES
+
     if out == "-":
         return "tsv"
     if Path(out).is_dir():

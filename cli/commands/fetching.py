@@ -6,17 +6,19 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lexenc.artifact import DigestStore, cache_folder
 from lexenc.errors import ConfigError, WorkError
-from lexenc.fetching import LOCK, Fetched, Offer, fetch, shown_size
-from lexenc.resources.catalogue import Family, find_family, find_resource, read_catalogue
 from lexenc.stage import Table
 
 from ..ui import View, print_json, write_out
+
+if TYPE_CHECKING:
+    from lexenc.fetching import Fetched, Offer
+    from lexenc.resources.catalogue import Family
 
 
 def fetch_command(
@@ -55,6 +57,9 @@ def fetch_command(
       $ lexenc eval bli --vectors runs/blended \
           --dictionary "$(lexenc fetch gt-bli:en-de --part test)"
     """
+    from lexenc.fetching import fetch
+    from lexenc.resources.catalogue import find_resource, read_catalogue
+
     view = View(json=json, quiet=quiet, progress=not no_progress)
     known = read_catalogue(Path(catalogue) if catalogue else None)
     if listing or name is None or name.endswith(":"):
@@ -79,6 +84,8 @@ def fetch_command(
 
 
 def _tell(made: Fetched, view: View) -> None:
+    from lexenc.fetching import LOCK, shown_size
+
     if made.reused:
         view.say(f"fetch: there already, unchanged ({made.path})")
     elif made.first:
@@ -95,6 +102,8 @@ def _approve(offer: Offer, yes: bool, view: View) -> None:
         WorkError: If the user does not agree.
         ConfigError: If nobody can be asked and the licence is not an open one.
     """
+    from lexenc.fetching import shown_size
+
     one = offer.resource
     home = f" ({one.home})" if one.home else ""
     view.say(f"{one.name} {one.part}: {one.what}")
@@ -115,6 +124,8 @@ def _approve(offer: Offer, yes: bool, view: View) -> None:
 
 
 def _show_list(known: dict[str, Family], name: str, view: View) -> None:
+    from lexenc.resources.catalogue import find_family
+
     if not name:
         rows = [[f"{one.name}:", one.what, str(len(one.keys)), ", ".join(one.parts), one.licence]
                 for one in known.values()]  # fmt: skip
@@ -137,6 +148,8 @@ def _show_list(known: dict[str, Family], name: str, view: View) -> None:
 
 def catalogue_rows() -> list[tuple[str, str]]:
     """Give the families of resources, for a list."""
+    from lexenc.resources.catalogue import read_catalogue
+
     extra = os.environ.get("LEXENC_CATALOGUE")
     known = read_catalogue(Path(extra) if extra else None)
     return [(f"{one.name}:KEY", f"{one.what} ({one.licence})") for one in known.values()]

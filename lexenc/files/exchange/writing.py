@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import IO, Literal
-from xml.sax.saxutils import escape, quoteattr
 
 import lexenc
 from lexenc.errors import DataError
@@ -118,7 +118,7 @@ def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str =
     def clean(text: str) -> str:
         held, lost = _FORBIDDEN.subn("", text)
         made.characters += lost
-        return escape(held)
+        return escape(held, quote=False)
 
     if kind == "tsv":
         for row in rows:
@@ -126,7 +126,8 @@ def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str =
             made.pairs += 1
         return made
     form = _FORMS[kind]
-    names = {"source": quoteattr(source), "target": quoteattr(target), "version": quoteattr(lexenc.__version__)}
+    about = {"source": source, "target": target, "version": lexenc.__version__}
+    names = {name: f'"{escape(value)}"' for name, value in about.items()}
     stream.write(('<?xml version="1.0" encoding="UTF-8"?>\n' + form.head.format(**names)).encode())
     for row in rows:
         made.pairs += 1
