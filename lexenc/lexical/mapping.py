@@ -159,7 +159,7 @@ class Mapping:
             Empty for an unconstrained mapping.
         rank: Independent dimensions that the dictionary determines.
         pairs: Dictionary rows used, repeats counted.
-        kind: The kind of mapping that was asked for.
+        kind: The kind of mapping that was asked for, or `rcsls`.
         whitened: Whether whitening took place.
         announcement: A sentence for the user where the dictionary was too poor for the method, else None.
         source_normalisation: What raw source vectors go through first; None if unknown.
@@ -171,7 +171,7 @@ class Mapping:
     singular_values: Doubles
     rank: int
     pairs: int
-    kind: Kind
+    kind: Kind | Literal["rcsls"]
     whitened: bool
     announcement: str | None = None
     source_normalisation: Normalisation | None = None

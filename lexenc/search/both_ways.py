@@ -52,10 +52,12 @@ class PartnerSearch(Protocol):
     """Finds partners between two vocabularies, one of which moves from round to round.
 
     Args:
+        size: How many target words there are.
         bars: What is remembered from round to round. A search that takes over the bars of another goes on with the
             same bits.
     """
 
+    size: int
     bars: tuple[Matrix, ...]
 
     def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
@@ -153,6 +155,7 @@ class BarredSearch:
         self._target = np.ascontiguousarray(target)
         self._neighbours = neighbours
         self._threads = threads or _cores()
+        self.size = len(target)
         self.bars: tuple[Matrix, ...] = ()
         self.compared = 0  # words of the last round that had to be compared with a whole vocabulary
 
@@ -414,6 +417,7 @@ class DeviceSearch:
 
         self._target = torch.from_numpy(np.ascontiguousarray(target)).to(device)
         self._neighbours, self._device = neighbours, device
+        self.size = len(target)
         self.bars: tuple[Matrix, ...] = ()
 
     def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:

@@ -1,0 +1,127 @@
+"""RCSLS: a mapping learnt for the retrieval criterion itself (Joulin et al. 2018)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.errors import ConfigError
+from lexenc.progress import SILENT, Progress
+from lexenc.search.neighbours import Neighbours, top_k
+
+Matrix = NDArray[Any]
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+class Relaxation(NamedTuple):
+    """What RCSLS learnt.
+
+    Args:
+        matrix: Maps source rows, shape [d, d]; the target stays.
+        losses: Loss before the first and after every accepted step.
+    """
+
+    matrix: Doubles
+    losses: list[float]
+
+
+def fit_rcsls(  # noqa: PLR0913 - one argument per switch of the method
+    source: Matrix,
+    target: Matrix,
+    rows: Indices,
+    columns: Indices,
+    start: Doubles,
+    *,
+    neighbours: int = 10,
+    iterations: int = 10,
+    rate: float = 1.0,
+    spectral: bool = False,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Relaxation:
+    """Minimise the relaxed CSLS of dictionary pairs by gradient steps on the whole dictionary.
+
+    The loss of section 3 is the mean over pairs (x, y) of -2 x'Wy + the mean of x'Wy' over the k targets y' nearest
+    to Wx + the mean of x''Wy over the k sources x'' whose images are nearest to y.
+
+    Args:
+        source: Unit source vectors among which neighbours are looked for, shape [n, d].
+        target: Unit target vectors, shape [m, d].
+        rows: Source rows of the pairs, shape [p].
+        columns: Target rows of the pairs, shape [p].
+        start: Where to begin, usually the rotation of the same pairs, shape [d, d].
+        neighbours: k.
+        iterations: Steps tried.
+        rate: Size of the first step; halved whenever the loss rises, and that step is taken back.
+        spectral: Keep all singular values at most 1 (the convex hull of the rotations).
+        device: `cpu`, or a device of PyTorch for the search.
+        progress: Who watches.
+
+    Raises:
+        ConfigError: If the rate or the number of neighbours is not positive.
+    """
+    if rate <= 0 or neighbours < 1:
+        raise ConfigError(f"RCSLS needs a positive rate and neighbours, got {rate:g} and {neighbours}.")
+    anchors, positives = source[rows].astype(np.float64), target[columns].astype(np.float64)
+    matrix = start.astype(np.float64)
+    loss, gradient = _loss(matrix, source, target, anchors, positives, neighbours, device)
+    losses = [loss]
+    with progress.task("RCSLS", iterations, "steps") as task:
+        for _ in range(iterations):
+            tried = matrix - rate * gradient
+            if spectral:
+                tried = _bounded(tried)
+            new_loss, new_gradient = _loss(tried, source, target, anchors, positives, neighbours, device)
+            if new_loss < losses[-1]:
+                matrix, gradient = tried, new_gradient
+                losses.append(new_loss)
+            else:
+                rate /= 2
+            task.advance(1)
+    return Relaxation(matrix, losses)
+
+
+def _loss(
+    matrix: Doubles,
+    source: Matrix,
+    target: Matrix,
+    anchors: Doubles,
+    positives: Doubles,
+    neighbours: int,
+    device: str,
+) -> tuple[float, Doubles]:
+    """Compute the loss and its gradient; which words are neighbours counts as fixed, as in the paper."""
+    images = anchors @ matrix
+    near_targets = top_k(_unit(images), target, k=neighbours, device=device)
+    near_sources = top_k(positives, _unit(source @ matrix), k=neighbours, device=device)
+    others, sources = _mean_rows(target, near_targets), _mean_rows(source, near_sources)
+    count = len(anchors)
+    gradient = (anchors.T @ (others - 2 * positives) + sources.T @ positives) / count
+    pull = np.vecdot(images, others - 2 * positives).sum()
+    push = np.vecdot(sources @ matrix, positives).sum()
+    return float((pull + push) / count), gradient
+
+
+def _mean_rows(matrix: Matrix, found: Neighbours) -> Doubles:
+    """Average the neighbours of every query, shape [q, d]."""
+    total: Doubles = np.zeros((len(found.indices), matrix.shape[1]))
+    for column in found.indices.T:
+        total += matrix[column]
+    total /= found.indices.shape[1]
+    return total
+
+
+def _unit(matrix: Matrix) -> Matrix:
+    lengths = np.sqrt(np.vecdot(matrix, matrix))
+    unit: Matrix = matrix / np.where(lengths == 0, 1, lengths)[:, None]
+    return unit
+
+
+def _bounded(matrix: Doubles) -> Doubles:
+    """Project on the matrices whose singular values are at most 1."""
+    left, values, right = np.linalg.svd(matrix)
+    bounded: Doubles = (left * np.minimum(values, 1)) @ right
+    return bounded
