@@ -593,6 +593,146 @@ def eval_xlsim(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def encode_concepts(
+    knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    encoder: str | PathLike[str],
+    out: str | PathLike[str],
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = True,
+    name_language: str | None = None,
+    index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Encode the names of a knowledge base once, for any number of link and eval xel.
+
+    Makes: vectors.npy (float32, unit rows) and words.txt, row by row; knowledge-base.txt; names.index with --index.
+
+    Args:
+        knowledge_base: File of 'CUI||name' lines ('CUI|CUI||name' where several fit); several files make one base.
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        out: Folder for the result.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        max_length: Longest input in tokens; the rest is cut off.
+        lowercase: Lower-case names and mentions alike; SapBERT's own script lower-cases the names only, which costs hits.
+        name_language: Language code (BCP-47) of the names, for lowercase=True: 'tr' gives I its dotless form.
+        index: exact: no index; ivf, hnsw: build one for link and eval xel with the same index. One of: exact, ivf, hnsw.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def link(
+    mentions: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = True,
+    name_language: str | None = None,
+    mention_language: str | None = None,
+    index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
+    top: int = 5,
+    threshold: float | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Link mentions to the concepts of a knowledge base.
+
+    Makes: links.jsonl: for every mention its concepts with best name and cosine. Without --out the same is printed: mention, rank, concept, name, cosine, separated by TABs where a program reads it.
+
+    Args:
+        mentions: File with one mention per line, plain or CUI||mention; several files, or - for standard input.
+        knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' where several fit), or a folder of encode-concepts.
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        out: Folder for the result. None keeps nothing.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        max_length: Longest input in tokens; the rest is cut off.
+        lowercase: Lower-case names and mentions alike; SapBERT's own script lower-cases the names only, which costs hits.
+        name_language: Language code (BCP-47) of the names, for lowercase=True: 'tr' gives I its dotless form.
+        mention_language: Language code (BCP-47) of the mentions, for lowercase=True: 'tr' gives I its dotless form.
+        index: exact: every name is compared; ivf and hnsw look at some of them only, and their recall is measured (hnsw built by several threads is not the same every time). One of: exact, ivf, hnsw.
+        top: Concepts per mention.
+        threshold: Smallest cosine of the best name; a mention below it is answered NIL: not in the knowledge base.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_xel(
+    *,
+    knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
+    mentions: str | PathLike[str],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = True,
+    name_language: str | None = None,
+    mention_language: str | None = None,
+    index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
+    baseline: bool = True,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score entity linking: precision at 1 and 5, by name as SapBERT does and by concept, beside a control.
+
+    Makes: predictions.jsonl: for every mention its best concepts and where the gold one stands, for compare.
+
+    Args:
+        knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' where several fit), or a folder of encode-concepts.
+        mentions: Test mentions: 'CUI||mention' lines (XL-BEL), with or without '||context'.
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        out: Folder for the result. None keeps nothing.
+        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        max_length: Longest input in tokens; the rest is cut off.
+        lowercase: Lower-case names and mentions alike; SapBERT's own script lower-cases the names only, which costs hits.
+        name_language: Language code (BCP-47) of the names, for lowercase=True: 'tr' gives I its dotless form.
+        mention_language: Language code (BCP-47) of the mentions, for lowercase=True: 'tr' gives I its dotless form.
+        index: exact: every name is compared; ivf and hnsw look at some of them only, and their recall is measured (hnsw built by several threads is not the same every time). One of: exact, ivf, hnsw.
+        baseline: Score a control too: character 2-4-gram TF-IDF, which knows spelling alone.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def export(
     vectors: str | PathLike[str],
     *,
@@ -635,10 +775,10 @@ def compare(
     """Compare two evaluations of the same questions by paired bootstrap.
 
     Args:
-        first: Predictions: a folder that eval bli or eval xlsim out wrote, or a file of it (one lambda of a sweep).
+        first: Predictions: a folder that eval bli, eval xel or eval xlsim out wrote, or a file of it (one lambda).
         second: The other system's.
         metric: What is compared, question by question; of eval xlsim always Spearman. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
-        questions: covered: those with vectors on both sides in both evaluations; all: what has none is wrong.
+        questions: covered: those with vectors on both sides in both evaluations (of eval xel: the answerable mentions); all: what has none is wrong.
         draws: Bootstrap resamplings.
         level: Share of draws inside the interval.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.

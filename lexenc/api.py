@@ -269,7 +269,7 @@ def _with_choices(text: str, kind: Any) -> str:
 
 def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
     """Plan and run a stage with the arguments of a call."""
-    words = _Words(stage)
+    words, answers = _Words(stage), list[dict[str, Any]]()
     with _in_words_of_python(words):
         device = _setting(given, "device", "auto")
         check_device_name(device)
@@ -289,11 +289,13 @@ def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
             plan,
             device=device,
             progress=_watcher(given.get("progress", False)),
-            notices=_notices(words),
+            notices=_notices(words, answers),
             digests=digests,
             command=_written(stage, given),
         )
-    return Result.of(manifest, plan.out, reused=plan.action == "reuse")
+    made = Result.of(manifest, plan.out, reused=plan.action == "reuse")
+    made.results.extend(answers)
+    return made
 
 
 def _texts(value: Any) -> str | list[str]:
@@ -379,14 +381,18 @@ def _in_words_of_python(words: _Words) -> Iterator[None]:
         raise
 
 
-def _notices(words: _Words) -> Notices:
-    """Make warnings of remarks."""
+def _notices(words: _Words, answers: list[dict[str, Any]] | None = None) -> Notices:
+    """Make warnings of remarks, and keep the answers of a stage that hands them over as they come."""
 
     def warn(message: str, hint: str | None) -> None:
         text = words.told(message) + (f" {words.advised(hint)}" if hint else "")
         warnings.warn(text, LexencWarning, stacklevel=_depth())
 
-    return Notices(warn=warn, say=lambda sentence: log.info(words.told(sentence)))
+    def answer(objects: Sequence[Mapping[str, Any]], table: Table) -> None:
+        if answers is not None:
+            answers.extend(dict(one) for one in objects)
+
+    return Notices(warn=warn, say=lambda sentence: log.info(words.told(sentence)), answer=answer)
 
 
 def _depth() -> int:

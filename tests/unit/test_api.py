@@ -285,3 +285,17 @@ def test_fetch_wants_the_licence_accepted(monkeypatch):
     with pytest.raises(lexenc.ConfigError, match=r"CC BY-NC 4\.0") as error:
         lexenc.fetch("muse:en-de", part="test")
     assert error.value.hint.startswith("Add accept=True")
+
+
+def test_answers_handed_over_as_they_come_are_results(monkeypatch, world):
+    from lexenc.stage import Outcome, Stage, Table
+
+    def work(inputs, params, job):
+        for start in (0, 2):
+            job.notices.answer([{"answer": number} for number in (start, start + 1)], Table("t", ["n"], []))
+        return Outcome({"answers": 4})
+
+    stage = STAGES["audit"]
+    own = Stage("own", 1, "Hand over.", stage.inputs, stage.params, work, makes="nothing", out_required=False)
+    made = api.stage_function(own)(train=world / "train.tsv", test=world / "test.tsv")
+    assert made.results == [{"answer": number} for number in range(4)]
