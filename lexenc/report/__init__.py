@@ -1,0 +1,1 @@
+"""Reports: a folder of results as one page that people read."""

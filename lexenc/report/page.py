@@ -1,0 +1,195 @@
+"""The page: sections in order, a headline that the evidence supports, and one file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lexenc import __version__
+from lexenc.errors import ConfigError, unknown_name
+from lexenc.files.text import counted
+from lexenc.report import learning, lineage, scores, space, words
+from lexenc.report.evidence import Evidence
+from lexenc.report.parts import Figure, Section, readable, span
+from lexenc.report.systems import Claim, System
+from lexenc.resources import ROOT
+
+SECTIONS: dict[str, Callable[[Evidence], Section]] = {
+    "claims": scores.claims,
+    "scores": scores.scores,
+    "lambda": scores.over_lambda,
+    "kinds": words.by_kind,
+    "answers": words.answers,
+    "space": space.space,
+    "learning": learning.learning,
+    "runs": lineage.lineage,
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Args:
+        html: The whole file.
+        results: How many results it speaks of.
+        charts: How many charts it has.
+        headline: Its main finding.
+    """
+
+    html: str
+    results: int
+    charts: int
+    headline: str
+
+
+def check_sections(names: Sequence[str]) -> None:
+    """Refuse sections that there are not.
+
+    Raises:
+        ConfigError: If a name is unknown, or there is none at all.
+    """
+    for name in names:
+        if name not in SECTIONS:
+            raise unknown_name("section", name, SECTIONS)
+    if not names:
+        raise ConfigError("--sections names no section.", hint=f"Known: {', '.join(SECTIONS)}.")
+
+
+def build_page(evidence: Evidence, *, title: str, sections: Sequence[str]) -> Page:
+    """Build a report as one HTML file.
+
+    The same results, options and seed give the same bytes.
+
+    Args:
+        evidence: What is reported on.
+        title: Of the page.
+        sections: Names from `SECTIONS`; they are shown in that order whatever the order here.
+
+    Raises:
+        ConfigError: As `check_sections`.
+    """
+    check_sections(sections)
+    made = [make(evidence) for name, make in SECTIONS.items() if name in sections]
+    figures = [part for one in made for part in one.parts if isinstance(part, Figure)]
+    headline, qualified = _headline(evidence)
+    html = _render(
+        title=readable(title),
+        headline=headline,
+        qualified=qualified,
+        tiles=_tiles(evidence),
+        sections=made,
+        origin=_origin(evidence),
+        version=__version__,
+    )
+    return Page(html, len(evidence.runs.finished), len(figures), headline)
+
+
+def _render(**values: object) -> str:
+    import jinja2
+
+    folder = ROOT / "report"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = ((folder / name).read_text(encoding="utf-8").strip() for name in ("page.css", "page.js"))
+    return environment.get_template("page.html").render(
+        **values, style=style, script=script, style_digest=_digest(style), script_digest=_digest(script)
+    )
+
+
+def _digest(text: str) -> str:
+    """Give the digest by which a Content-Security-Policy lets exactly this text be used."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _origin(evidence: Evidence) -> str:
+    manifests = [run.manifest for run in evidence.runs.finished]
+    days = sorted({manifest.created[:10] for manifest in manifests})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    pending = f", {len(evidence.runs.unfinished)} not finished" if evidence.runs.unfinished else ""
+    return f"{counted(len(manifests), 'result')} made {when}{pending}"
+
+
+# ---------------------------------------------------------------- headline
+
+
+def _headline(evidence: Evidence) -> tuple[str, str]:
+    """Say the main finding in words, and what it holds for."""
+    if not evidence.closely:
+        return _without_translation(evidence)
+    best = evidence.closely[0]
+    claim = next((one for one in evidence.claims if one.short[0] and one.link == best.run.name), None)
+    if claim is None:
+        head = best.head
+        ends = span(head.get("precision_at_1_low"), head.get("precision_at_1_high"))
+        sentence = f"{best.label} translates {100 * head['precision_at_1']:.1f} % {ends} of the test words rightly."
+        return readable(sentence), _holds_for(best)
+    how = " " + claim.how[:1].upper() + claim.how[1:] + "." if claim.how.startswith("lambda chosen") else ""
+    return readable(_sentence(claim)), _holds_for(best) + how + _tuning(evidence, best)
+
+
+def _tuning(evidence: Evidence, best: System) -> str:
+    """Say what tuning alone gained, and what it gained on pairs that are none."""
+    claims = [one for one in evidence.claims if one.tuning and (one.link == best.run.name or one.control)]
+    told = [
+        f"{'the control' if one.control else 'Tuning gained the encoder alone'} {100 * one.gain.mean:+.1f} points "
+        f"{span(one.gain.low, one.gain.high)}{'' if one.gain.shown else ', not shown'}"
+        for one in sorted(claims, key=lambda one: one.control)
+    ]
+    return f" {'; '.join(told[:2])}." if any(not one.control for one in claims) else ""
+
+
+def _sentence(claim: Claim) -> str:
+    gain, ends = claim.gain, span(claim.gain.low, claim.gain.high)
+    if gain.shown and gain.mean > 0:
+        return f"{claim.short[0]} {100 * gain.mean:.1f} points {ends}."
+    return f"{claim.short[1]} {100 * gain.mean:+.1f} points {ends}."
+
+
+def _holds_for(best: System) -> str:
+    head = best.head
+    asked = round(head["queries"] / head["coverage"]) if head.get("coverage") else head["queries"]
+    return readable(
+        f"Precision at 1 with 95 % intervals ({best.run.name}): {head['queries']:,} of {counted(asked, 'test word')} "
+        f"have vectors on both sides, {head['retrieval']} over the {head['search_space']} of "
+        f"{counted(head['search_space_words'], 'word')}."
+    )
+
+
+def _without_translation(evidence: Evidence) -> tuple[str, str]:
+    for run in evidence.evaluations():
+        for result in run.manifest.results:
+            for key, value in result.items():
+                low, high = result.get(f"{key}_low"), result.get(f"{key}_high")
+                if low is not None and high is not None:
+                    sentence = f"{run.name}: {key.replace('_', ' ')} {value:.3f} {span(low, high, scale=1, digits=3)}."
+                    return readable(sentence), "With its 95 % interval; the convention stands beside the score below."
+    return "Nothing has been scored yet.", "The sections below say what was made, and which commands score it."
+
+
+def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
+    """Give the few figures that matter: (what, value, interval)."""
+    tiles = [
+        (evidence.part_of(one), f"{100 * one.head['precision_at_1']:.1f}",
+         span(one.head.get("precision_at_1_low"), one.head.get("precision_at_1_high")))
+        for one in sorted(evidence.closely, key=lambda one: -1.0 if one.weight is None else one.weight)
+    ]  # fmt: skip
+    control = _control_tile(evidence)
+    return [(readable(what), value, ends) for what, value, ends in [*tiles, *control]]
+
+
+def _control_tile(evidence: Evidence) -> list[tuple[str, str, str]]:
+    """Give what tuning on pairs that are none reaches with the same weight."""
+    best = evidence.closely[0] if evidence.closely else None
+    for one in evidence.systems:
+        if best is not None and one.control and one.weight == best.weight and one.convention == best.convention:
+            ends = span(one.head.get("precision_at_1_low"), one.head.get("precision_at_1_high"))
+            return [(f"control, {evidence.part_of(one)}", f"{100 * one.head['precision_at_1']:.1f}", ends)]
+    return []

@@ -1,0 +1,213 @@
+"""Planes, charts and records: what is drawn, and that nothing a file holds can harm the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from lexenc.report import charts, learning
+from lexenc.report.parts import Figure, number, readable, span
+from lexenc.report.planes import Missing, Pair, _plane, choose_pairs, project
+from lexenc.report.questions import Question, most_wanted
+
+EVIL = "</svg><script>hacked=1</script>\"'&\x00\udcff"
+
+
+def asked(word, rank, answer="x", golds=("gold",)):
+    return Question(word, tuple(golds), rank, (answer,), "different")
+
+
+def test_unprintable_characters_are_replaced():
+    assert readable("a\x00b\x1b[0m\udcff\nü") == "a\ufffdb\ufffd[0m\ufffd\nü"
+
+
+def test_numbers_and_intervals():
+    assert number(0.1234, scale=100, sign=True).text == "+12.3"
+    assert number(None).text == number(float("nan")).text == ""
+    assert span(0.081, 0.14) == "[8.1, 14.0]"
+    assert span(None, 1) == span(float("nan"), 1.0) == ""
+
+
+# ---------------------------------------------------------------- planes
+
+
+def test_the_plane_is_that_of_principal_components():
+    random = np.random.default_rng(0)
+    source, target = random.normal(size=(2, 30, 6)) * [9, 3, 1, 1, 1, 1]
+    pairs = [Pair(f"a{i}", f"b{i}", True) for i in range(30)]
+    plane = project("space", pairs, source, target)
+    unit = np.concatenate([each / np.linalg.norm(each, axis=1, keepdims=True) for each in (source, target)])
+    centred = unit - unit.mean(axis=0)
+    values = np.linalg.eigvalsh(centred.T @ centred)[::-1]
+    np.testing.assert_allclose(plane.explained, values[:2] / values.sum())
+    both = np.concatenate([plane.source, plane.target])
+    np.testing.assert_allclose(both.var(axis=0) * len(both), values[:2])
+    cosines = unit[:30] @ unit[30:].T
+    assert plane.together == pytest.approx(np.diag(cosines).mean())
+    assert plane.apart == pytest.approx(cosines[~np.eye(30, dtype=bool)].mean())
+
+
+def test_the_signs_of_components_do_not_depend_on_the_machine():
+    random = np.random.default_rng(1)
+    source, target = random.normal(size=(2, 8, 5))
+    pairs = [Pair("a", "b", True)] * 8
+    first = project("space", pairs, source, target)
+    turned = project("space", pairs[::-1], source[::-1], target[::-1])
+    np.testing.assert_allclose(turned.source[::-1], first.source, atol=1e-9)
+
+
+def test_vectors_of_zeros_and_of_one_dimension_are_drawn():
+    plane = project("space", [Pair("a", "b", True)] * 3, np.zeros((3, 2)), np.ones((3, 2)))
+    assert np.isfinite(plane.source).all()
+    assert "<svg" in charts.draw(
+        charts.plane(project("s", [Pair("a", "b", True)] * 3, np.ones((3, 1)), np.zeros((3, 1)))), "x"
+    )
+
+
+def test_pairs_are_drawn_from_both_sides():
+    rows = [asked(f"r{i}", 1, answer=f"t{i}") for i in range(50)] + [asked(f"w{i}", 2) for i in range(50)]
+    pairs = choose_pairs(rows, seed=0, count=20)
+    assert len(pairs) == 20
+    assert sum(pair.right for pair in pairs) == 10
+    assert all(pair.target == pair.source.replace("r", "t") for pair in pairs if pair.right)
+    assert all(pair.target == "gold" for pair in pairs if not pair.right)
+    assert pairs == choose_pairs(rows, seed=0, count=20)
+    assert pairs != choose_pairs(rows, seed=1, count=20)
+    assert len(choose_pairs(rows[:3], seed=0, count=20)) == 3
+    assert len(choose_pairs([*rows[:3], *rows[50:]], seed=0, count=20)) == 20
+
+
+def test_a_space_without_the_words_is_missing():
+    table = {"a": np.ones(3)}
+    found = _plane("space", [Pair("a", "b", True)] * 5, table, table)
+    assert isinstance(found, Missing)
+    assert "only 0 of the 5 pairs" in found.why
+
+
+def test_languages_of_different_dimensions_are_missing():
+    pairs = [Pair("a", "b", True)] * 5
+    found = _plane("space", pairs, {"a": np.ones(3)}, {"b": np.ones(4)})
+    assert "3 and 4 dimensions" in found.why
+
+
+def test_hubs_are_counted():
+    rows = [asked("a", 2, "hub"), asked("b", 3, "hub"), asked("c", 1, "hub"), asked("d", 5, "other")]
+    assert most_wanted(rows) == [("hub", 2, 1), ("other", 1, 0)]
+
+
+# ---------------------------------------------------------------- charts
+
+
+def all_charts():
+    point = {"series": EVIL, "kind": f"{EVIL}|n=1", "label": EVIL, "x": 0.5, "y": 1.0, "low": 0.0, "high": 2.0}
+    names, axes = [EVIL], {"x": EVIL, "y": EVIL}
+    pairs = [Pair(EVIL, "wort", True), Pair("word", EVIL, False), Pair("c", "d", True)]
+    random = np.random.default_rng(0)
+    box = {"what": EVIL, "kind": "made", "label": EVIL}
+    return {
+        "curve": charts.curve([point], names, width=charts.WIDE, **axes),
+        "groups": charts.groups([point], names, [point["kind"]], width=charts.NARROW, y=EVIL),
+        "lines": charts.lines([{**point, "line": True}], names, width=charts.HALF, **axes),
+        "shares": charts.shares([point], width=charts.HALF, diagonal=True, **axes),
+        "plane": charts.plane(project(EVIL, pairs, *random.normal(size=(2, 3, 4)))),
+        "pipeline": charts.pipeline(
+            [{"id": "a", "name": EVIL, "column": 0, **box}, {"id": "b", "name": "b", "column": 1, **box}], [("a", "b")]
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", list(all_charts()))
+def test_charts_are_safe_svg_without_colours_of_their_own(name):
+    svg = charts.draw(all_charts()[name], EVIL)
+    root = ElementTree.fromstring(svg)  # well-formed, so that nothing broke out
+    assert root.tag == "svg"
+    assert root.get("aria-label") == readable(EVIL)
+    tags = {each.tag for each in root.iter()}
+    assert tags <= {"svg", "g", "path", "line", "text", "tspan", "rect"}
+    assert " style=" not in svg
+    assert " id=" not in svg
+    assert "http" not in svg
+    assert len(root.findall(".//path")) > 2
+    colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', svg))
+    assert all(each.startswith("var(--") or each in ("none", "currentColor", "transparent") for each in colours), (
+        colours
+    )
+
+
+def test_texts_keep_their_digits():
+    svg = charts.draw(all_charts()["curve"] | {"title": "0.12345"}, "1.23456")
+    assert ">0.12345<" in svg
+    assert 'aria-label="1.23456"' in svg
+
+
+def test_series_differ_in_more_than_colour():
+    rows = [{"series": name, "x": x, "y": x, "low": 0, "high": 1, "label": "l"} for name in "ab" for x in (0, 1)]
+    svg = charts.draw(charts.curve(rows, ["a", "b"], width=charts.WIDE, x="x", y="y"), "")
+    points = re.findall(r'aria-label="l"[^>]* d="([^"]*)"', svg)
+    assert "stroke-dasharray" in svg
+    assert len(points) == 4
+    assert len(set(points)) == 2, "shapes"
+
+
+# ---------------------------------------------------------------- records
+
+
+@pytest.fixture
+def run(tmp_path):
+    return SimpleNamespace(name="run", folder=tmp_path)
+
+
+def evidence(run):
+    return SimpleNamespace(runs=SimpleNamespace(finished=[run]))
+
+
+def titles(run):
+    return [part.title for part in learning.learning(evidence(run)).parts if isinstance(part, Figure)]
+
+
+def test_nothing_learnt_says_what_would_be_needed(run):
+    (remark,) = learning.learning(evidence(run)).parts
+    assert remark.command.startswith("lexenc finetune")
+
+
+def test_records_are_drawn_where_they_are(run):
+    steps = [{"step": i, "epoch": i // 3, "loss": 3.0 / i, "learning_rate": 1e-3} for i in range(1, 9)]
+    (run.folder / "training.jsonl").write_text("".join(json.dumps(each) + "\n" for each in steps))
+    turns = [
+        {"iteration": i, "objective": i / 9, "keep_probability": 0.1, "dictionary_size": 5 * i} for i in range(1, 5)
+    ]
+    (run.folder / "iterations.jsonl").write_text("".join(json.dumps(each) + "\n" for each in turns))
+    bins = [{"low": 0, "high": 0.5, "mean": 0.3, "right": 0.2, "count": 9}, {"mean": 0.9, "right": 0.8}]
+    points = [
+        {"threshold": 0.5, "precision": 0.7, "coverage": 0.9},
+        {"threshold": 0.9, "precision": None, "coverage": 0},
+    ]
+    (run.folder / "calibration.json").write_text(json.dumps({"bins": bins, "measured": {"thresholds": points}}))
+    assert titles(run) == [
+        "Loss per step", "Learning rate per step", "Objective of self-learning (run)",
+        "Pairs in the dictionary of self-learning (run)", "Share of similarities kept (run)",
+        "Probabilities said and found (run)", "Precision against coverage (run)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "[1, 2]", '{"bins": 3}', '{"bins": [1, {"mean": "x"}], "measured": []}']
+)
+def test_records_of_another_form_are_left_out(run, body):
+    for name in ("training.jsonl", "iterations.jsonl", "calibration.json"):
+        (run.folder / name).write_text(body)
+    assert titles(run) == []
+
+
+def test_long_records_are_thinned_and_it_is_said(run):
+    steps = [{"step": i, "epoch": 1, "loss": 1.0, "learning_rate": 1e-3} for i in range(5000)]
+    (run.folder / "training.jsonl").write_text("".join(json.dumps(each) + "\n" for each in steps))
+    figure = learning.learning(evidence(run)).parts[0]
+    assert "5,000" in figure.note
+    assert len(figure.data.rows) <= 60
+    assert len(figure.drawings["any"]) < 60_000
