@@ -227,3 +227,36 @@ steps:
         encoding="utf-8",
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def report_runs(world: Path, static: Path, tuned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Evaluations for a report, some of words that look like HTML; what they were made from lies elsewhere."""
+    runs = tmp_path_factory.mktemp("runs")
+    names = {"apple": "<script>hacked=1</script>", "apfel": '"><img/src=x/onerror=hacked=1>'}
+    for side in ("en", "de"):
+        text = (world / f"{side}.vec").read_text(encoding="utf-8")
+        for word, name in names.items():
+            text = text.replace(f"\n{word} ", f"\n{name} ")
+        (runs / f"{side}.vec").write_text(text, encoding="utf-8")
+    text = (world / "test.tsv").read_text(encoding="utf-8")
+    (runs / "test.tsv").write_text(text.replace("apple\tapfel", "\t".join(names.values())), encoding="utf-8")
+    train, test = world / "train.tsv", runs / "test.tsv"
+    out = runs / "spaces" / "mapped"
+    well("map", "--source", runs / "en.vec", "--target", runs / "de.vec", "--dictionary", train, "--out", out)
+    both = ["eval", "bli", "--vectors", out, "--train-dictionary", train, "--dictionary", test, "--lambda", "0,0.5,1"]
+    for name, encoder in (("untuned", static), ("tuned", tuned)):
+        well(*both, "--encoder", encoder, "--out", runs / f"scores-{name}")
+    well("interpolate", "--vectors", out, "--encoder", tuned, "--dictionary", train, "--out", runs / "blended")
+    alone = ["eval", "bli", "--dictionary", test, "--retrieval", "csls"]
+    well(*alone, "--vectors", runs / "blended", "--out", runs / "scores-blended")
+    well(*alone, "--vectors", out, "--out", runs / "scores-static")
+    return runs
+
+
+@pytest.fixture(scope="session")
+def report_page(report_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that report writes on them."""
+    out = tmp_path_factory.mktemp("page") / "report.html"
+    well("report", report_runs, "--out", out, "--title", "Worlds <b>apart</b>")
+    return out

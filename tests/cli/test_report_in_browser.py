@@ -1,0 +1,193 @@
+"""The page of report, opened in headless Chromium at two widths, light and dark.
+
+The page comes as it is for errors and requests; for questions about its layout a copy of it gets one more script, which
+its policy is told of. It stands in a frame, as a window of Chromium cannot be as narrow as that of a phone, and sends
+its answers to the page around it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER = os.environ.get("LEXENC_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+ONLY_WITH_BROWSER = pytest.mark.skipif(
+    BROWSER is None, reason="NO PAGE WAS OPENED: no Chromium here; install it with: make browser"
+)
+pytestmark = ONLY_WITH_BROWSER
+
+CHECK = r"""
+(() => {
+  const shown = (one) => one.getClientRects().length > 0 && getComputedStyle(one).visibility === "visible";
+  const all = (what, within = document) => [...within.querySelectorAll(what)];
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const inner = document.documentElement.clientWidth;
+  const reach = all("a[href], button, input, summary, [tabindex]").filter(shown);
+  const refused = reach.filter((one) => { one.focus(); return document.activeElement !== one; });
+  const heads = all("th").filter((one) => shown(one) && one.closest("table").tBodies[0].rows.length > 1);
+  const drawn = all(".chart").map((chart) => all("svg", chart).filter((svg) => {
+    const box = svg.getBoundingClientRect();
+    return box.width > 50 && box.height > 30 && all("path, rect, line", svg).some((mark) => {
+      const own = mark.getBoundingClientRect();
+      return own.width + own.height > 4 && own.left >= box.left - 40 && own.right <= box.right + 40;
+    });
+  }).length);
+  const table = document.querySelector("table[data-search]");
+  const words = () => [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[0].textContent);
+  const head = table.querySelector("th");
+  head.querySelector("button").click();
+  const up = words();
+  head.querySelector("button").click();
+  const down = words();
+  const box = table.closest(".table").querySelector("input");
+  box.value = up[0];
+  box.dispatchEvent(new Event("input"));
+  const chart = document.querySelector("#lambda .chart");
+  chart.focus();
+  chart.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+  const mark = document.querySelector("#lambda .role-mark [aria-label]");
+  parent.postMessage(JSON.stringify({
+    width: innerWidth,
+    wide: all("body *").filter((one) => shown(one) && one.getBoundingClientRect().right > inner + 1
+      && !one.closest(".scroll, .fit, nav, svg")).map((one) => one.outerHTML.slice(0, 120)),
+    page: document.documentElement.scrollWidth - inner,
+    refused: refused.map((one) => one.outerHTML.slice(0, 120)),
+    charts: drawn,
+    unreached: all(".chart").filter((one) => !reach.includes(one)).length
+      + heads.filter((one) => !reach.includes(one.querySelector("button"))).length,
+    heads: heads.length,
+    jumps: reach.filter((one) => one.tabIndex > 0).length,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    paper: getComputedStyle(document.body).backgroundColor,
+    ink: getComputedStyle(document.body).color,
+    mark: getComputedStyle(mark).fill,
+    label: getComputedStyle(document.querySelector("#lambda .role-axis-label text")).fill,
+    sorted: head.getAttribute("aria-sort"), up, down, found: words(),
+    tip: document.querySelector("#lambda .tip").textContent,
+    requests: performance.getEntriesByType("resource").length,
+    hacked: typeof window.hacked, scripts: document.scripts.length,
+  }), "*");
+})();
+"""
+
+
+FRAME = """<!doctype html><title>frame</title>
+<iframe src="{page}" width="{width}" height="900" style="border:0"></iframe>
+<script>addEventListener("message", (event) => {{ document.documentElement.dataset.check = event.data; }});</script>
+"""
+
+
+def open_page(page: Path, folder: Path, *, dark: bool = False) -> subprocess.CompletedProcess:
+    scheme = 0 if dark else 1
+    options = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+        "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder}",
+        f"--blink-settings=preferredColorScheme={scheme}", "--enable-logging=stderr", "--window-size=1400,1000",
+        "--virtual-time-budget=2000", "--dump-dom",
+    ]  # fmt: skip
+    return subprocess.run([BROWSER, *options, page.as_uri()], capture_output=True, check=True, text=True, timeout=120)
+
+
+def console(done: subprocess.CompletedProcess) -> list[str]:
+    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.fixture(scope="module")
+def checked(report_page, tmp_path_factory):
+    """The page with the script that answers."""
+    text = report_page.read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(CHECK.encode()).digest()).decode()
+    text = text.replace("script-src '", f"script-src 'sha256-{digest}' '", 1)
+    text = text.replace("</body>", f"<script>{CHECK}</script></body>")
+    path = tmp_path_factory.mktemp("checked") / "page.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def seen(checked, tmp_path_factory):
+    """Give what the page is like at a width, opened once each."""
+    known: dict[tuple[int, bool], dict] = {}
+
+    def look(width: int, *, dark: bool = False) -> dict:
+        if (width, dark) not in known:
+            place = tmp_path_factory.mktemp("frame")
+            frame = place / "frame.html"
+            frame.write_text(FRAME.format(page=checked.as_uri(), width=width), encoding="utf-8")
+            done = open_page(frame, place / "profile", dark=dark)
+            assert console(done) == []
+            found = re.search(r'data-check="([^"]*)"', done.stdout)
+            assert found, "the script of the test has not run"
+            known[width, dark] = json.loads(html.unescape(found[1]))
+        return known[width, dark]
+
+    return look
+
+
+def test_the_page_as_it_is_has_no_errors(report_page, tmp_path):
+    done = open_page(report_page, tmp_path)
+    assert console(done) == []
+    assert done.stdout.count('<th scope="col"><button') > 20
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_chart_is_drawn_once(seen, width):
+    found = seen(width)
+    assert found["width"] == width
+    assert len(found["charts"]) >= 9
+    assert set(found["charts"]) == {1}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_window(seen, width):
+    found = seen(width)
+    assert found["page"] <= 0
+    assert found["wide"] == []
+
+
+def test_the_keyboard_reaches_every_chart_and_head(seen):
+    found = seen(1280)
+    assert found["heads"] > 20
+    assert found["refused"] == []
+    assert found["unreached"] == found["jumps"] == 0
+    assert "lambda 0:" in found["tip"]
+
+
+def test_tables_sort_and_filter(seen):
+    found = seen(1280)
+    assert found["sorted"] == "descending"
+    assert found["up"] == found["down"][::-1]
+    assert len(found["up"]) == 12
+    assert found["found"] == found["up"][:1]
+
+
+def test_dark_is_dark_in_charts_too(seen):
+    light, dark = seen(1280), seen(1280, dark=True)
+    assert not light["dark"]
+    assert dark["dark"]
+
+    def brightness(colour: str) -> float:
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+    assert brightness(light["paper"]) > 240 > 60 > brightness(dark["paper"])
+    for name in ("ink", "label"):
+        assert brightness(light[name]) < 80 < 180 < brightness(dark[name])
+    assert light["mark"] != dark["mark"]
+    assert set(dark["charts"]) == {1}
+
+
+def test_nothing_in_a_file_runs_and_nothing_is_fetched(seen):
+    found = seen(1280)
+    assert found["hacked"] == "undefined"
+    assert found["scripts"] == 2
+    assert found["requests"] == 0
