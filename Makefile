@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench browser clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,12 @@ check: $(STAMP)  ## style, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+browser:  ## Chromium from Debian's packages, for the tests that open a page; they are skipped, loudly, without it
+	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \
+	elif command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	  && apt-get install -y -qq --no-install-recommends chromium > /dev/null; then command -v chromium; \
+	else echo "NO CHROMIUM could be installed: the tests that open a page will be skipped."; fi
 
 bench: $(STAMP)  ## speed against named peers, as ratios (several minutes; installs what only benchmarks need)
 	$(BIN)/python -m pip install -q 'accelerate>=1.1' 'datasets>=3'
