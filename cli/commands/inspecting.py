@@ -13,7 +13,7 @@ import typer
 from lexenc.artifact import InputRecord, Manifest, maker_of, read_manifest
 from lexenc.errors import unknown_name
 from lexenc.planning import package_versions
-from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names
+from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names, preset_names, preset_summary
 from lexenc.stage import Stage, Table
 from lexenc.stages import STAGES
 
@@ -78,7 +78,7 @@ def _shown(value: object) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
-_KINDS = ("stages", "encoders", "bundled", "losses", "retrieval", "tasks", "resources")
+_KINDS = ("stages", "presets", "encoders", "bundled", "losses", "retrieval", "tasks", "resources")
 
 
 def list_command(
@@ -86,7 +86,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List what there is: stages, encoders, bundled files, losses, retrieval, tasks, resources to fetch.
+    r"""List what there is: stages, presets of map, encoders, bundled files, losses, retrieval, tasks, resources to fetch.
 
     \b
     Examples:
@@ -117,6 +117,8 @@ def _listed(kind: str) -> list[tuple[str, str]]:
         from lexenc.training.losses import LOSSES
 
         return [(name, (LOSSES[name].__doc__ or "").strip().splitlines()[0]) for name in LOSSES]
+    if kind == "presets":
+        return [(name, preset_summary(name)) for name in preset_names()]
     if kind == "retrieval":
         return [
             ("nearest", "cosine"),

@@ -1,55 +1,114 @@
-"""map: two vector files + dictionary -> one shared space."""
+"""map: two vector files (+ dictionary) -> one shared space."""
 
 from __future__ import annotations
 
 import collections.abc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
 from lexenc.parameters import param
+from lexenc.resources import read_preset
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import (
-    fold_vectors,
-    language_param,
-    lowercase_param,
-    read_dictionary,
-    tell_findings,
-    usable_rows,
-)
+from lexenc.stages.map_learning import confidence_table, learn_mapping
+from lexenc.stages.reading import fold_vectors, language_param, lowercase_param, tell_findings
 
 if TYPE_CHECKING:
     from lexenc.files.vectors import Vectors
-    from lexenc.lexical.mapping import Mapping
 
 _ACTIONS = ("unit", "center", "unitdim", "centeremb", "none")
 
 
+Preset = Literal[
+    "supervised",
+    "semi-supervised",
+    "identical",
+    "unsupervised",
+    "aaai2018",
+    "acl2017",
+    "emnlp2016",
+    "refinement",
+    "rcsls",
+]
+# The preset that a kind of supervision takes where none is named.
+_PRESET_OF = {
+    "dictionary": "supervised",
+    "semi": "semi-supervised",
+    "identical": "identical",
+    "numerals": "identical",
+    "none": "unsupervised",
+}
+
+
 @dataclass(frozen=True)
 class MapParams:
-    """Parameters of `map`; the defaults are VecMap's supervised preset."""
+    """Parameters of `map`. Those without a default take it from the preset, `resources/presets/*.yaml`."""
 
-    kind: Literal["advanced", "orthogonal", "unconstrained"] = param(
-        "advanced", "advanced: both languages move; orthogonal: a rotation of the source; unconstrained: least squares."
+    supervision: Literal["dictionary", "semi", "identical", "numerals", "none"] | None = param(
+        None,
+        "What is known: dictionary: only its pairs count (the default with --dictionary); semi: its pairs start "
+        "self-learning; identical: words written alike start it (the default without); numerals: numbers; none: the "
+        "vectors alone.",
     )
-    normalise: tuple[str, ...] = param(
-        ("unit", "center", "unit"), "Steps in order on each vocabulary: unit, center, unitdim, centeremb, none."
+    preset: Preset | None = param(
+        None, "A well-known way of mapping; other options change single values of it. See: lexenc list presets"
     )
-    whiten: bool = param(True, "Make the dimensions of the dictionary rows uncorrelated first (advanced).")
-    source_reweight: float = param(0.5, "Exponent of the singular values on the source side; 0 is off (advanced).")
-    target_reweight: float = param(0.5, "The same on the target side.")
-    source_dewhiten: Literal["source", "target", "none"] = param(
-        "source", "Whose whitening is undone on the source side."
+    kind: Literal["advanced", "orthogonal", "unconstrained", "rcsls"] | None = param(
+        None,
+        "advanced: both languages move (the default); orthogonal: a rotation of the source; unconstrained: least "
+        "squares; rcsls: learnt for CSLS.",
     )
-    target_dewhiten: Literal["source", "target", "none"] = param(
-        "target", "Whose whitening is undone on the target side."
+    normalise: tuple[str, ...] | None = param(
+        None,
+        "Steps in order on each vocabulary: unit, center, unitdim, centeremb, none. By default unit,center,unit.",
+    )
+    whiten: bool | None = param(
+        None, "Make the dimensions of the dictionary rows uncorrelated first (advanced); by default yes."
+    )
+    source_reweight: float | None = param(
+        None, "Exponent of the singular values on the source side; 0 is off (advanced). By default 0.5."
+    )
+    target_reweight: float | None = param(None, "The same on the target side.")
+    source_dewhiten: Literal["source", "target", "none"] | None = param(
+        None, "Whose whitening is undone on the source side; by default source."
+    )
+    target_dewhiten: Literal["source", "target", "none"] | None = param(
+        None, "Whose whitening is undone on the target side; by default target."
     )
     reduce_to: int | None = param(None, "Keep the first dimensions only.", ge=1)
     poor_dictionary: Literal["rotate", "truncate", "refuse"] = param(
         "rotate",
         "With fewer independent pairs than dimensions: rotate without whitening, truncate the rank, or refuse.",
     )
+    vocabulary_cutoff: int | None = param(
+        None, "Most frequent words of each language that self-learning looks at; by default 20000.", ge=2
+    )
+    csls_neighbours: int | None = param(
+        None, "Neighbours averaged for CSLS in self-learning and rcsls; 0 takes the cosine. By default 10.", ge=0
+    )
+    induction: Literal["union", "forward", "backward", "mutual"] | None = param(
+        None, "Whose best partners make the dictionary: both languages' (union, the default), one's, or mutual ones."
+    )
+    keep_start: float | None = param(
+        None, "Share of the candidates kept at first; 1 drops none. By default 0.1.", gt=0, le=1
+    )
+    keep_growth: float | None = param(
+        None, "Factor on that share whenever the objective stops improving; by default 2.", gt=1
+    )
+    patience: int | None = param(
+        None, "Iterations without improvement before more is kept, or the end; by default 10.", ge=1
+    )
+    max_iterations: int | None = param(None, "End of self-learning at the latest.", ge=1)
+    start_vocabulary: int | None = param(
+        None, "Most frequent words compared for the start with --supervision none; by default 4000.", ge=2
+    )
+    rcsls_steps: int | None = param(None, "Gradient steps of rcsls; by default 10.", ge=1)
+    rcsls_rate: float | None = param(None, "First size of its steps, halved when the loss rises; by default 1.", gt=0)
+    rcsls_spectral: bool = param(False, "Keep the singular values of rcsls at most 1.")
+    arithmetic: Literal["float32", "float64"] = param("float32", "Numbers of self-learning; the last fit is float64.")
+    validate_every: int = param(10, "Iterations between two scores on --validation.", ge=1)
+    checkpoint_seconds: float = param(60.0, "Time between checkpoints of self-learning.", ge=0, affects_result=False)
     limit: int | None = param(None, "Read the first words of each file only; they are the most frequent.", ge=1)
     duplicates: Literal["first", "last"] = param("first", "Which vector of a repeated word counts (VecMap: last).")
     bad_lines: Literal["error", "skip"] = param("error", "What to do with lines that are no vector.")
@@ -61,17 +120,42 @@ class MapParams:
     )
 
 
+def resolve_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> MapParams:
+    """Fill in what is left open from the preset; for a mapping that is only applied there is nothing to fill in."""
+    if inputs.get("mapping"):
+        return params
+    own = params.supervision or ("dictionary" if inputs.get("dictionary") else "identical")
+    name = params.preset or _PRESET_OF[own]
+    preset: dict[str, Any] = read_preset(name) | {"preset": name}
+    return replace(params, **{key: value for key, value in preset.items() if getattr(params, key) is None})
+
+
 def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> list[ConfigError]:
     """Give the faults that only several values together show."""
-    faults = [unknown_name("normalisation step", step, _ACTIONS) for step in params.normalise if step not in _ACTIONS]
-    if bool(inputs.get("dictionary")) == bool(inputs.get("mapping")):
+    dictionary, mapping = bool(inputs.get("dictionary")), bool(inputs.get("mapping"))
+    if dictionary and mapping:
         hint = "A dictionary learns a mapping; --mapping applies one that was learnt before."
-        faults.append(ConfigError("map needs either --dictionary or --mapping.", hint=hint))
+        return [ConfigError("map takes either --dictionary or --mapping.", hint=hint)]
+    if mapping:
+        return []
+    resolved = resolve_map(inputs, params)
+    faults = [
+        unknown_name("normalisation step", step, _ACTIONS) for step in resolved.normalise or () if step not in _ACTIONS
+    ]
+    needs = resolved.supervision in ("dictionary", "semi")
+    if needs and not dictionary:
+        hint = "Give --dictionary train.tsv, or --supervision identical, numerals or none."
+        faults.append(ConfigError(f"Supervision '{resolved.supervision}' needs --dictionary.", hint=hint))
+    if dictionary and not needs:
+        hint = "Use --supervision semi, which starts from it, or leave --dictionary out."
+        faults.append(ConfigError(f"Supervision '{resolved.supervision}' takes no --dictionary.", hint=hint))
+    if inputs.get("validation") and resolved.supervision == "dictionary":
+        faults.append(ConfigError("--validation is for self-learning.", hint="Score the result with: lexenc eval bli"))
     return faults
 
 
 def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
-    """Learn a mapping from a dictionary, or take a saved one, and move both languages."""
+    """Learn a mapping, or take a saved one, and move both languages."""
     from lexenc.files.spaces import Space, save_space
     from lexenc.files.vectors import Vectors, read_two
     from lexenc.stages.mappings import load_mapping, save_mapping
@@ -90,8 +174,11 @@ def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
         source, target = fold_vectors(source, params.source_language), fold_vectors(target, params.target_language)
     if inputs.get("mapping") is not None:
         mapping = load_mapping(inputs["mapping"])
+        learnt = None
     else:
-        mapping = _learn(source, target, inputs, params, job)
+        _check_sizes(source, target, params)
+        learnt = learn_mapping(source, target, inputs, params, job)
+        mapping = learnt.mapping
     moved = [
         Vectors(
             source.words, mapping.apply_source(source.matrix, out=_in_place(source, mapping.source)), source.report
@@ -110,6 +197,9 @@ def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
             "pairs_used": mapping.pairs,
             "rank": mapping.rank,
         }
+        | (learnt.summary if learnt is not None else {}),
+        tables=[confidence_table(learnt)] if learnt is not None and learnt.confidence is not None else [],
+        answer=learnt is None or learnt.confidence is None or learnt.confidence.verdict != "not found",
     )
 
 
@@ -118,40 +208,12 @@ def _in_place(vectors: Vectors, matrix: Any) -> Any:
     return vectors.matrix if matrix.shape[0] == matrix.shape[1] and vectors.matrix.flags.writeable else None
 
 
-def _learn(source: Vectors, target: Vectors, inputs: dict[str, Any], params: MapParams, job: Job) -> Mapping:
-    from lexenc.lexical.mapping import fit_mapping, fit_normalisation
-    from lexenc.randomness import generator
-
-    _check_sizes(source, target, params)
-    pairs = read_dictionary(inputs["dictionary"], params)
-    languages = (params.source_language, params.target_language)
-    rows = usable_rows(pairs, source.words, target.words, job, lowercase=params.lowercase, languages=languages)
-    places = rows.target
-    if params.control == "shuffled-pairs":
-        places = generator(job.seed, "shuffled pairs").permutation(places)
-    left, right = (fit_normalisation(each.matrix, params.normalise) for each in (source, target))
-    mapping = fit_mapping(
-        left.apply(source.matrix[rows.source]),
-        right.apply(target.matrix[places]),
-        kind=params.kind,
-        whiten=params.whiten,
-        source_reweight=params.source_reweight,
-        target_reweight=params.target_reweight,
-        source_dewhiten=None if params.source_dewhiten == "none" else params.source_dewhiten,
-        target_dewhiten=None if params.target_dewhiten == "none" else params.target_dewhiten,
-        reduce_to=params.reduce_to,
-        rank_policy=params.poor_dictionary,
-    )
-    if mapping.announcement:
-        job.notices.warn(mapping.announcement, "Use a larger dictionary, or vectors with fewer dimensions.")
-    return mapping.normalised_by(left, right)
-
-
 def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
     """Refuse de-whitening across languages of different size; everything else works on any sizes."""
     left, right = source.matrix.shape[1], target.matrix.shape[1]
     crossed = params.source_dewhiten == "target" or params.target_dewhiten == "source"
-    if left != right and (crossed or params.reduce_to is None):
+    learns = params.supervision != "dictionary" or params.kind == "rcsls"
+    if left != right and (crossed or learns or params.reduce_to is None):
         raise ConfigError(
             f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
             hint=f"Map needs equal sizes, or --reduce-to {min(left, right)}.",
@@ -161,18 +223,27 @@ def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
 MAP = Stage(
     name="map",
     version=1,
-    summary="Bring the word vectors of two languages into one space with a dictionary.",
+    summary="Bring the word vectors of two languages into one space, with or without a dictionary.",
     inputs={
         "source": Input("Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours."),
         "target": Input("Target vectors."),
         "dictionary": Input("Training dictionary: source, TAB, target.", required=False),
+        "validation": Input("Dictionary that self-learning is watched with; it teaches nothing.", required=False),
         "mapping": Input("A mapping learnt before (a folder of map), to apply to other words.", required=False),
     },
     params=MapParams,
     run=map_vectors,
-    makes="source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words.",
-    examples=(("lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped", ""),),
+    makes="source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after "
+    "self-learning also iterations.jsonl and induced.tsv, its last dictionary.",
+    examples=(
+        ("lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped", ""),
+        ("lexenc map --supervision identical --source en.vec --target de.vec --out runs/mapped", ""),
+        ("lexenc map --supervision semi --dictionary few.tsv --source en.vec --target de.vec --out runs/mapped", ""),
+    ),
     next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
+    uses_device=True,
     uses_seed=True,
+    resumable=True,
     check=check_map,
+    resolve=resolve_map,
 )

@@ -123,7 +123,9 @@ def test_choices_of_losses_are_the_table_of_losses():
 def test_manifest_says_what_made_the_result(mapped, world):
     manifest = read_manifest(world / "mapped")
     assert (manifest.stage, manifest.stage_version, manifest.seed) == ("map", STAGES["map"].version, 0)
-    assert set(manifest.params) == set(parameters(STAGES["map"].params))
+    declared = {shown for shown, (field, _) in parameters(STAGES["map"].params).items() if rule_of(field).affects_result}
+    assert set(manifest.params) == declared | {"precision"}
+    assert manifest.params["preset"] == "supervised"
     assert manifest.params["normalise"] == ["unit", "center", "unit"]
     assert manifest.inputs["dictionary"][0].sha256 == sha(world / "train.tsv")
     assert manifest.inputs["source"][0].given == str(world / "en.vec")
@@ -211,4 +213,4 @@ def test_speed_settings_are_those_and_no_others():
         for shown, (field, _) in parameters(STAGES[name].params).items()
         if not rule_of(field).affects_result
     }
-    assert found == {"encode token_budget", "finetune checkpoint_seconds"}
+    assert found == {"encode token_budget", "finetune checkpoint_seconds", "map checkpoint_seconds"}

@@ -167,6 +167,14 @@ def test_a_mapping_that_translates_is_found_and_chance_is_not(world):
     assert bad.verdict == "not found"
     assert bad.consistency == pytest.approx(good.chance_consistency, abs=0.1)
     assert abs(bad.frequency_agreement) < 0.2
+    alike = np.arange(0, WORDS, 9), gold[::9]
+    known = confidence_of(source, target, np.arange(WORDS), gold, generator=np.random.default_rng(0), alike=alike)
+    assert known.verdict == "found"
+    assert known.identical_agreement > 0.9
+    assert "written alike" in known.sentence
+    wrong = confidence_of(source, target, np.arange(WORDS), gold, generator=np.random.default_rng(0),
+                          alike=(alike[0], alike[1][::-1]))  # fmt: skip
+    assert wrong.verdict == "not found"
     one = confidence_of(source, target, np.array([0]), np.array([0]), generator=np.random.default_rng(0))
     assert one.verdict == "not found"
 

@@ -1,0 +1,192 @@
+"""map without a dictionary, with a small one, and by preset."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lexenc.errors import ConfigError, DataError, WorkError
+from lexenc.planning import plan_stage
+from lexenc.resources import preset_names, preset_summary, read_preset
+from lexenc.stages import STAGES
+from lexenc.stages.map import Preset
+
+from .conftest import write_pairs, write_vec
+
+WORDS, SIZE = 400, 20
+QUICK = {"patience": 3, "vocabulary_cutoff": 300}
+
+
+@pytest.fixture(scope="module")
+def languages(tmp_path_factory):
+    """Two languages that differ by a rotation and some noise; every fifth word is written alike, some are numbers."""
+    folder = tmp_path_factory.mktemp("languages")
+    draw = np.random.default_rng(0)
+    meanings = draw.normal(size=(25, SIZE))[draw.integers(25, size=WORDS)] + draw.normal(size=(WORDS, SIZE))
+    turn, _ = np.linalg.qr(draw.normal(size=(SIZE, SIZE)))
+    order = np.argsort(np.arange(WORDS) + draw.normal(scale=10, size=WORDS))
+    source = [str(i) if i % 10 == 0 else f"name{i}" if i % 5 == 0 else f"word{i}" for i in range(WORDS)]
+    target = [word.replace("word", "wort") for word in source]
+    write_vec(folder / "en.vec", source, meanings)
+    noisy = (meanings @ turn + 0.2 * draw.normal(size=meanings.shape))[order]
+    write_vec(folder / "de.vec", [target[i] for i in order], noisy)
+    write_vec(folder / "noise.vec", [f"x{i}" for i in range(WORDS)], draw.normal(size=(WORDS, SIZE)))
+    write_pairs(folder / "few.tsv", list(zip(source, target, strict=True))[1:40:2])
+    write_pairs(folder / "test.tsv", list(zip(source, target, strict=True))[1::3])
+    return folder
+
+
+def vectors(folder, target: str = "de.vec") -> dict:
+    return {"source": folder / "en.vec", "target": folder / target}
+
+
+def precision(stage, folder, made) -> float:
+    scores = stage("eval bli", vectors=made.out, dictionary=folder / "test.tsv")
+    return scores.manifest.results[0]["precision_at_1"]
+
+
+@pytest.mark.parametrize("supervision", ["semi", "identical", "numerals"])
+def test_little_knowledge_becomes_a_mapping(stage, languages, tmp_path, supervision):
+    given = {"dictionary": languages / "few.tsv"} if supervision == "semi" else {}
+    made = stage("map", tmp_path / "out", {**QUICK, "supervision": supervision}, **vectors(languages), **given)
+    assert precision(stage, languages, made) > 0.9
+    assert {"iterations.jsonl", "induced.tsv"} <= made.files
+    assert "unfinished" not in {path.name for path in made.out.iterdir()}
+    log = made.json_lines("iterations.jsonl")
+    assert [line["iteration"] for line in log] == list(range(1, len(log) + 1))
+    assert len(log) == made.manifest.summary["iterations"]
+    induced = [tuple(line.split("\t")) for line in (made.out / "induced.tsv").read_text().splitlines()]
+    assert len(set(induced)) == len(induced) >= 300
+    assert made.manifest.summary["verdict"] == "found"
+    assert made.manifest.answer
+    assert not [warning for warning in made.warnings if "mapping" in warning.lower()]
+    assert made.manifest.tables[0]["title"] == "Self-learning"
+
+
+def test_without_dictionary_words_written_alike_are_the_default(stage, languages, tmp_path):
+    made = stage("map", tmp_path / "out", {**QUICK, "max_iterations": 1}, **vectors(languages))
+    assert (made.manifest.params["supervision"], made.manifest.params["preset"]) == ("identical", "identical")
+    assert made.manifest.summary["first_pairs"] == 80
+    assert made.manifest.summary["identical_agreement"] is None, "what was learnt from is no evidence"
+
+
+def test_noise_is_called_noise_and_is_no_answer(stage, languages, tmp_path):
+    given = vectors(languages, "noise.vec")
+    made = stage("map", tmp_path / "out", {**QUICK, "supervision": "none", "start_vocabulary": 200}, **given)
+    assert made.manifest.summary["verdict"] == "not found"
+    assert not made.manifest.answer
+    assert any("No mapping was found" in warning for warning in made.warnings)
+
+
+def test_validation_is_watched_and_teaches_nothing(stage, languages, tmp_path):
+    settings = {**QUICK, "max_iterations": 7, "validate_every": 3}
+    plain = stage("map", tmp_path / "plain", settings, **vectors(languages))
+    made = stage("map", tmp_path / "out", settings, **vectors(languages), validation=languages / "test.tsv")
+    assert np.array_equal(plain.matrix("source"), made.matrix("source"))
+    seen = {line["iteration"] for line in made.json_lines("iterations.jsonl") if "validation_precision_at_1" in line}
+    assert seen == {3, 6, 7}
+    assert made.json_lines("iterations.jsonl")[-1]["validation_precision_at_1"] > 0.5
+    unknown = write_pairs(tmp_path / "unknown.tsv", [("qqq", "xxx")])
+    with pytest.raises(DataError, match="validation word"):
+        stage("map", tmp_path / "other", settings, **vectors(languages), validation=unknown)
+
+
+def test_stopped_and_continued_is_the_same_result(stage, languages, tmp_path, monkeypatch):
+    from lexenc.lexical import self_learning
+
+    settings = {**QUICK, "max_iterations": 9, "checkpoint_seconds": 0}
+    whole = stage("map", tmp_path / "whole", settings, **vectors(languages))
+    real, calls = self_learning.rotation, []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(self_learning, "rotation", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stage("map", tmp_path / "out", settings, **vectors(languages))
+    monkeypatch.setattr(self_learning, "rotation", real)
+    again = stage("map", tmp_path / "out", settings, **vectors(languages))
+    assert again.files == whole.files
+    for name in ("iterations.jsonl", "induced.tsv", "source/vectors.npy", "target/vectors.npy"):
+        assert (again.out / name).read_bytes() == (whole.out / name).read_bytes(), name
+
+
+def test_rcsls_and_arithmetic(stage, languages, tmp_path):
+    train = write_pairs(tmp_path / "train.tsv", [(f"word{i}", f"wort{i}") for i in range(300) if i % 5])
+    made = stage("map", tmp_path / "rcsls", {"preset": "rcsls"}, **vectors(languages), dictionary=train)
+    assert made.manifest.params["kind"] == "rcsls"
+    assert precision(stage, languages, made) > 0.9
+    again = stage("map", tmp_path / "again", mapping=made.out, **vectors(languages))
+    assert np.array_equal(again.matrix("source"), made.matrix("source"))
+    exact = stage("map", tmp_path / "exact", {**QUICK, "arithmetic": "float64"}, **vectors(languages))
+    assert precision(stage, languages, exact) > 0.9
+
+
+def test_shuffled_first_pairs_are_a_control(stage, languages, tmp_path):
+    settings = {**QUICK, "max_iterations": 1, "supervision": "semi", "keep_start": 1.0}
+    given = {**vectors(languages), "dictionary": languages / "few.tsv"}
+    scores = [precision(stage, languages, stage("map", tmp_path / control, {**settings, "control": control}, **given))
+              for control in ("none", "shuffled-pairs")]  # fmt: skip
+    assert scores[1] < scores[0] / 2
+
+
+# ---------------------------------------------------------------- presets
+
+
+def planned(languages, params=None, **more):
+    given = {name: str(path) for name, path in {**vectors(languages), **more}.items()}
+    return plan_stage(STAGES["map"], inputs=given, params=params or {}, seed=0, out=languages / "never").params
+
+
+def test_presets_are_those_of_the_option_and_name_known_parameters():
+    from typing import get_args
+
+    assert set(preset_names()) == set(get_args(Preset))
+    known = {field for field in STAGES["map"].params.__dataclass_fields__}
+    for name in preset_names():
+        assert set(read_preset(name)) <= known
+        assert preset_summary(name).endswith((".", ":")) or len(preset_summary(name)) > 20
+
+
+@pytest.mark.parametrize("name", ["aaai2018", "acl2017", "emnlp2016", "refinement", "rcsls", "supervised"])
+def test_a_preset_gives_its_values_and_options_change_them(languages, name):
+    few = languages / "few.tsv"
+    resolved = planned(languages, {"preset": name}, dictionary=few)
+    for key, value in read_preset(name).items():
+        assert getattr(resolved, key) == value
+    changed = planned(languages, {"preset": name, "normalise": ["unit"]}, dictionary=few)
+    assert changed.normalise == ("unit",)
+
+
+def test_all_ways_to_ask_for_the_default_are_one_recipe(languages):
+    few = str(languages / "few.tsv")
+    inputs = {**{name: str(path) for name, path in vectors(languages).items()}, "dictionary": few}
+    keys = {
+        plan_stage(STAGES["map"], inputs=inputs, params=params, seed=0, out=languages / "never").key
+        for params in ({}, {"preset": "supervised"}, {"kind": "advanced"}, {"supervision": "dictionary"})
+    }
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "given", "words"),
+    [({"supervision": "semi"}, {}, "needs --dictionary"),
+     ({"supervision": "none"}, {"dictionary": "few.tsv"}, "takes no --dictionary"),
+     ({"preset": "unsupervised"}, {"dictionary": "few.tsv"}, "takes no --dictionary"),
+     ({}, {"dictionary": "few.tsv", "validation": "test.tsv"}, "--validation"),
+     ({"normalise": "unit,centre"}, {}, "centre"),
+     ({"preset": "acl2018"}, {}, "acl2018"),
+     ({"keep_start": 0}, {}, "above 0")],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_before_any_work(languages, params, given, words):
+    with pytest.raises(ConfigError, match=words):
+        planned(languages, params, **{name: languages / each for name, each in given.items()})
+
+
+def test_no_word_in_common_says_what_helps(stage, languages, tmp_path):
+    with pytest.raises(WorkError, match="no words written alike in common") as caught:
+        stage("map", tmp_path / "out", QUICK, **vectors(languages, "noise.vec"))
+    assert "--supervision semi" in caught.value.hint
