@@ -86,7 +86,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List what there is: stages, presets of map, encoders, bundled files, losses, retrieval, tasks, resources to fetch.
+    r"""List what there is: stages, presets, encoders, bundled files, losses, retrieval, tasks, resources to fetch.
 
     \b
     Examples:

@@ -304,7 +304,7 @@ def test_show_follows_the_chain_to_the_raw_files(world, blended, tuned, static, 
     assert body["params"]["lambda"] == 0.3
 
 
-@pytest.mark.parametrize("kind", ["stages", "encoders", "bundled", "losses", "retrieval", "tasks"])
+@pytest.mark.parametrize("kind", ["stages", "presets", "encoders", "bundled", "losses", "retrieval", "tasks"])
 def test_list(lexenc, kind):
     rows = table(lexenc("list", kind).stdout)
     assert rows[0] == ["name", "what"]
