@@ -51,7 +51,8 @@ def test_help_fits_a_narrow_window_and_has_an_example(attempt, path):
     assert "\\b" not in shown.stdout
     assert "…" not in shown.stdout, "no option is cut off"
     assert f"$ lexenc {' '.join(path)}" in shown.stdout
-    assert re.fullmatch(r"( Usage: lexenc [a-z -]+)( \[OPTIONS\])?( [\[{][A-Z]+[\]}])* *", shown.lines[1]), "arguments"
+    arguments = r"( [\[{][A-Z_]+[\]}](\.\.\.)?)*"
+    assert re.fullmatch(r"( Usage: lexenc [a-z -]+)( \[OPTIONS\])?" + arguments + " *", shown.lines[1]), "arguments"
     examples = shown.stdout.partition("Example")[2].partition("╭")[0].splitlines()[1:]
     assert all(line.startswith("   ") for line in examples if line), "the window breaks no example"
     assert not re.search(r"<[a-z0-9|-]*\|", shown.stdout), "choices are in the text, which breaks between them"
