@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lexenc.evaluation.calibration import (
+    MODELS,
+    Calibrator,
+    brier_score,
+    calibration_error,
+    calibration_floor,
+    calibration_interval,
+    choose_calibrator,
+    cross_fit,
+    fit_calibrator,
+    fit_logistic,
+    fit_steps,
+    log_loss,
+    precision_coverage,
+    reliability,
+    wilson,
+)
+
+
+def sigmoid(odds):
+    return 1 / (1 + np.exp(-odds))
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """Two features of which one tells; outcomes drawn from known probabilities."""
+    random = np.random.default_rng(0)
+    features = np.stack([random.normal(size=1500), random.uniform(size=1500), np.ones(1500)], axis=1)
+    truth = sigmoid(2 * features[:, 0] - 0.5)
+    return features, random.random(1500) < truth, truth, np.arange(1500) % 5
+
+
+def test_regression_finds_the_probabilities_that_outcomes_were_drawn_from(answers):
+    features, correct, truth, _ = answers
+    found = fit_logistic(features, correct).probabilities(features)
+    assert np.abs(found - truth).mean() < 0.03
+    assert found.mean() == pytest.approx(correct.mean(), abs=1e-6), "the mean is kept by the bias"
+
+
+def test_regression_is_where_the_slope_is_zero(answers):
+    features, correct, _, _ = answers
+    fit = fit_logistic(features, correct)
+    span = np.where(fit.high > fit.low, fit.high - fit.low, 1)
+    columns = ((features - fit.low) / span - fit.centre) / fit.scale
+    slope = columns.T @ (fit.probabilities(features) - correct) + fit.weights
+    assert np.abs(slope).max() < 1e-3
+    assert fit.weights[2] == 0, "what does not vary tells nothing"
+
+
+def test_products_find_what_no_sum_can():
+    random = np.random.default_rng(1)
+    features = random.normal(size=(2000, 2))
+    correct = random.random(2000) < sigmoid(3 * features[:, 0] * features[:, 1])
+    folds = np.arange(2000) % 4
+    losses = choose_calibrator(features, correct, folds).losses
+    assert losses["quadratic"] < losses["linear"] - 0.1
+
+
+def test_features_beyond_what_was_seen_count_as_the_last_seen(answers):
+    features, correct, _, _ = answers
+    fit = fit_logistic(features, correct, products=True)
+    far, edge = np.array([[99.0, 9.0, 1.0]]), features.max(axis=0)[None]
+    assert fit.probabilities(far) == pytest.approx(fit.probabilities(edge))
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_answers_that_are_all_alike_give_a_constant(right):
+    features = np.random.default_rng(0).normal(size=(40, 3))
+    found = fit_logistic(features, np.full(40, right)).probabilities(features)
+    assert np.allclose(found, 40.5 / 41 if right else 0.5 / 41)
+
+
+def test_steps_rise_and_are_never_certain():
+    random = np.random.default_rng(2)
+    before = random.random(800)
+    correct = random.random(800) < before**2
+    steps = fit_steps(before, correct)
+    grid = steps.mended(np.linspace(0, 1, 101))
+    assert (np.diff(grid) >= 0).all()
+    assert 0 < grid[0] <= grid[-1] < 1
+    assert np.abs(grid - np.linspace(0, 1, 101) ** 2).mean() < 0.06
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_probabilities_of_unseen_questions_are_calibrated(answers, model):
+    features, correct, _, folds = answers
+    unseen = cross_fit(features, correct, folds, model=model)
+    assert calibration_error(unseen, correct) < 0.05
+    assert log_loss(unseen, correct) < 0.5
+
+
+def test_a_group_is_judged_without_itself(answers):
+    features, correct, _, folds = answers
+    flipped = correct.copy()
+    flipped[folds == 2] ^= True
+    one, other = (cross_fit(features, each, folds, model="linear") for each in (correct, flipped))
+    assert (one[folds == 2] == other[folds == 2]).all()
+    assert (one[folds != 2] != other[folds != 2]).all()
+
+
+def test_shuffled_answers_leave_the_base_rate(answers):
+    features, correct, _, folds = answers
+    shuffled = np.random.default_rng(3).permutation(correct)
+    chosen = choose_calibrator(features, shuffled, folds)
+    assert np.abs(chosen.unseen - shuffled.mean()).max() < 0.2
+    assert not (chosen.unseen >= 0.9).any()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_calibrator_comes_back_from_json(answers, model):
+    features, correct, _, folds = answers
+    fit = fit_calibrator(features, correct, folds, model=model)
+    again = Calibrator.from_dict(json.loads(json.dumps(fit.as_dict())))
+    assert (again.probabilities(features) == fit.probabilities(features)).all()
+
+
+def test_few_questions_have_no_steps():
+    random = np.random.default_rng(0)
+    chosen = choose_calibrator(random.normal(size=(60, 2)), random.random(60) < 0.4, np.arange(60) % 3)
+    assert set(chosen.losses) == set(MODELS[:2])
+
+
+# ---------------------------------------------------------------- measures
+
+
+def test_calibration_error_by_hand():
+    probabilities = np.array([0.1, 0.3, 0.6, 0.8])
+    correct = np.array([False, True, False, True])
+    # Two bins: means 0.2 and 0.7, right 0.5 and 0.5.
+    assert calibration_error(probabilities, correct, bins=2) == pytest.approx(0.25)
+    assert calibration_error(probabilities, correct, bins=4) == pytest.approx((0.1 + 0.7 + 0.6 + 0.2) / 4)
+    assert np.isnan(calibration_error(np.zeros(0), np.zeros(0, dtype=bool)))
+
+
+@pytest.mark.parametrize("binning", ["mass", "width"])
+@pytest.mark.parametrize("count", [1, 7, 10, 103])
+def test_bins_cover_everything_once(binning, count):
+    random = np.random.default_rng(count)
+    probabilities, correct = random.random(count), random.random(count) < 0.5
+    table = reliability(probabilities, correct, binning=binning)
+    assert sum(each.count for each in table) == count
+    assert all(each.low <= each.mean <= each.high for each in table)
+    error = sum(each.count * abs(each.mean - each.right) for each in table) / count
+    assert calibration_error(probabilities, correct, binning=binning) == pytest.approx(error)
+    if binning == "mass":
+        assert max(each.count for each in table) - min(each.count for each in table) <= 1
+
+
+def test_width_bins_lie_between_tenths():
+    table = reliability(np.array([0.0, 0.05, 0.1, 0.95, 1.0]), np.ones(5, dtype=bool), binning="width")
+    assert [(each.low, each.count) for each in table] == [(0.0, 2), (0.1, 1), (0.95, 2)]
+
+
+def test_floor_and_interval_hold_for_true_probabilities():
+    random = np.random.default_rng(4)
+    truth = random.random(1000)
+    correct = random.random(1000) < truth
+    floor = calibration_floor(truth, generator=random)
+    low, high = calibration_interval(truth, correct, generator=random, draws=300)
+    assert 0.01 < floor < 0.06
+    assert low < calibration_error(truth, correct) < high
+    assert calibration_error(np.full(1000, 0.9), correct) == pytest.approx(0.9 - correct.mean())
+
+
+def test_scores_by_hand():
+    probabilities, correct = np.array([0.8, 0.4]), np.array([True, False])
+    assert brier_score(probabilities, correct) == pytest.approx((0.04 + 0.16) / 2)
+    assert log_loss(probabilities, correct) == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
+
+
+def test_wilson_known_values():
+    assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(10, 10)[1] == 1.0
+    assert wilson(0, 10)[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_precision_and_coverage_by_hand():
+    probabilities = np.array([0.95, 0.9, 0.6, 0.2])
+    first, second, third = precision_coverage(probabilities, np.array([True, False, True, False]), [0.5, 0.9, 0.99])
+    assert (first.kept, first.precision, first.coverage) == (3, pytest.approx(2 / 3), 0.75)
+    assert (second.kept, second.precision) == (2, 0.5)
+    assert (third.kept, third.precision, third.coverage) == (0, None, 0.0)
