@@ -1,0 +1,247 @@
+"""Inducing a lexicon: the candidates of every word, what is known of each, and which of them may stay.
+
+Scores are CSLS in full, 2 cos(x, z) - r(x) - r(z), so that they can be compared between words. What is known of a
+candidate looks at both directions: how far it is ahead of the word's other candidates, and whether the word is also
+the best one for the candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.errors import ConfigError
+from lexenc.progress import SILENT, Progress
+from lexenc.search.neighbours import exact_top_k
+from lexenc.search.retrieval import mean_similarity
+
+Matrix = NDArray[Any]
+Doubles = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+FEATURES = (
+    "csls",
+    "cosine",
+    "margin",
+    "gap",
+    "backward",
+    "mutual",
+    "identical",
+    "source_rank",
+    "target_rank",
+    "rank",
+)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best candidates of some words, best first. Every array but `rows` has shape [q, k].
+
+    Args:
+        rows: Row of each word in its vocabulary. Shape [q].
+        targets: Row of the candidate; -1 where there are fewer.
+        csls: 2 cos - r of the word - r of the candidate, over the whole vocabularies.
+        cosine: Their cosine.
+        margin: How far the candidate is ahead of the next one of the same word, in CSLS.
+        backward: CSLS minus that of the best word for this candidate: 0 where it is this word, else below.
+        mutual: Whether word and candidate are each other's best.
+    """
+
+    rows: Indices
+    targets: Indices
+    csls: Doubles
+    cosine: Doubles
+    margin: Doubles
+    backward: Doubles
+    mutual: Flags
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def ranks(self) -> Indices:
+        """Ranks from 1. Shape [q, k]."""
+        return np.broadcast_to(np.arange(1, self.targets.shape[1] + 1), self.targets.shape)
+
+    def part(self, rows: slice) -> Candidates:
+        """Give the candidates of some of the words."""
+        return Candidates(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Put candidates of equally many ranks behind each other."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+class Density(NamedTuple):
+    """How crowded both vocabularies are: the mean cosine of every word to its nearest of the other language.
+
+    Args:
+        source: r of the words that ask. Shape [n].
+        target: r of the words to choose from. Shape [m].
+    """
+
+    source: Doubles
+    target: Doubles
+
+
+def measure_density(
+    source: Matrix, target: Matrix, *, neighbours: int = 10, device: str = "cpu", progress: Progress = SILENT
+) -> Density:
+    """Compute what CSLS has to know of two whole vocabularies.
+
+    Args:
+        source: Rows of length 1 (or 0), shape [n, d].
+        target: The other language's, shape [m, d].
+        neighbours: Words averaged over; all where there are fewer.
+        device: `cpu`, or a device of PyTorch.
+        progress: Told about the work.
+
+    Source: Conneau et al. 2018, section 2.3.
+    """
+    return Density(
+        mean_similarity(source, target, k=neighbours, device=device, progress=progress),
+        mean_similarity(target, source, k=neighbours, device=device, progress=progress),
+    )
+
+
+def find_candidates(
+    source: Matrix,
+    target: Matrix,
+    rows: Indices,
+    *,
+    k: int,
+    density: Density,
+    device: str = "cpu",
+    progress: Progress = SILENT,
+) -> Candidates:
+    """Find the best translations of some words among the whole target vocabulary, and look back from each.
+
+    Args:
+        source: All words of the side that asks, rows of length 1, shape [n, d].
+        target: All words to choose from, shape [m, d].
+        rows: The words asked for. Shape [q].
+        k: Candidates of each.
+        density: Of `measure_density` for the same vectors.
+        device: `cpu`, or a device of PyTorch.
+        progress: Told about the work.
+
+    Raises:
+        ConfigError: If k is below 1.
+
+    Memory: a few blocks of scores besides the vectors, whatever their number.
+    """
+    if k < 1:
+        raise ConfigError(f"The number of candidates must be at least 1, got {k}.")
+    # One more than wanted, so that the last one has a margin too.
+    everything = len(rows) == len(source) and bool((rows == np.arange(len(rows))).all())
+    found, scores = exact_top_k(
+        source if everything else source[rows],
+        target,
+        k=k + 1,
+        offsets=density.target / 2,
+        device=device,
+        progress=progress,
+    )
+    width = min(k, len(target))
+    csls = 2 * scores - density.source[rows][:, None]
+    targets = found[:, :width]
+    asked, place = np.unique(targets, return_inverse=True)
+    back, best = exact_top_k(target[asked], source, k=1, offsets=density.source / 2, device=device, progress=progress)
+    best = 2 * best[:, 0] - density.target[asked]
+    place = place.reshape(targets.shape)
+    own = csls[:, :width]
+    returns = back[place, 0] == rows[:, None]
+    return Candidates(
+        rows=rows,
+        targets=targets,
+        csls=own,
+        cosine=(own + density.source[rows][:, None] + density.target[targets]) / 2,
+        margin=_margins(csls, width),
+        # The same sum in another order may differ in its last digit.
+        backward=np.where(returns, 0.0, np.minimum(own - best[place], 0.0)),
+        mutual=returns & (np.arange(width) == 0),
+    )
+
+
+def _margins(csls: Doubles, width: int) -> Doubles:
+    """Give the distance of every candidate to the next; the very last word of a vocabulary has none, so 0."""
+    padded = csls if csls.shape[1] > width else np.concatenate([csls, csls[:, -1:]], axis=1)
+    result: Doubles = padded[:, :width] - padded[:, 1 : width + 1]
+    return result
+
+
+def features(candidates: Candidates, identical: Flags) -> Doubles:
+    """Lay out what is known of every candidate, in the order of `FEATURES`.
+
+    Args:
+        candidates: Shape [q, k].
+        identical: Whether word and candidate are the same string. Shape [q, k].
+
+    Returns:
+        Shape [q, k, f]. Ranks are natural logarithms: of the word, of the candidate (both from 1, by frequency), and
+        among the candidates.
+    """
+    columns = {
+        "csls": candidates.csls,
+        "cosine": candidates.cosine,
+        "margin": candidates.margin,
+        "gap": candidates.csls - candidates.csls[:, :1],
+        "backward": candidates.backward,
+        "mutual": candidates.mutual,
+        "identical": identical,
+        "source_rank": np.broadcast_to(np.log1p(candidates.rows)[:, None], candidates.csls.shape),
+        "target_rank": np.log1p(np.maximum(candidates.targets, 0)),
+        "rank": np.log(candidates.ranks),
+    }
+    return np.stack([np.asarray(columns[name], dtype=np.float64) for name in FEATURES], axis=2)
+
+
+def same_strings(candidates: Candidates, words: Sequence[str], choices: Sequence[str]) -> Flags:
+    """Tell which candidates are spelt like their word. Shape [q, k].
+
+    Args:
+        candidates: Of these vocabularies.
+        words: Of the side that asks.
+        choices: Words to choose from.
+    """
+    known = {word: row for row, word in enumerate(choices)}
+    own = np.array([known.get(words[row], -2) for row in candidates.rows], dtype=np.int64)
+    same: Flags = candidates.targets == own[:, None]
+    return same
+
+
+def has_letter(word: str) -> bool:
+    """Tell a word from a number or a sign."""
+    return any(letter.isalpha() for letter in word)
+
+
+def chosen(
+    candidates: Candidates,
+    probabilities: Doubles,
+    *,
+    min_probability: float = 0.0,
+    margin: float | None = None,
+    mutual: bool = False,
+) -> Flags:
+    """Tell which candidates pass every filter that scores decide. Shape [q, k].
+
+    Args:
+        candidates: Shape [q, k].
+        probabilities: Of being right. Shape [q, k].
+        min_probability: The least.
+        margin: The least distance to the next candidate of the same word, in CSLS; None for any.
+        mutual: Only pairs that are each other's best.
+    """
+    kept: Flags = (probabilities >= min_probability) & (candidates.targets >= 0)
+    if margin is not None:
+        kept &= candidates.margin >= margin
+    if mutual:
+        kept &= candidates.mutual
+    return kept
