@@ -9,6 +9,9 @@ from pathlib import Path
 from lexenc.errors import DataError
 from lexenc.files.text import counted, fold_case, read_lines, write_lines
 
+# With these three columns a lexicon of ours begins; the last may say more of the probability.
+LEXICON_HEAD = ("source", "target", "probability")
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -71,7 +74,8 @@ def read_pairs(
     """Read pairs of words, phrases or any texts.
 
     A line with a TAB has its columns between TABs, and a column may hold spaces; a line without one is split at runs
-    of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped.
+    of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped. An induced lexicon (first line:
+    source, target, probability and so on) is read by its first two columns.
 
     TMX, XLIFF and TBX files are recognised by content; a pair has the line of its unit.
 
@@ -88,14 +92,20 @@ def read_pairs(
     if looks_like_xml(path):
         return _read_units(path, languages)
     sources, targets, lines = [], [], []
+    width = 2
     for number, line in read_lines(path):
         if not line.strip(" \t"):
             continue
         cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if each]
-        if len(cells) != 2:
+        if number == 1 and _is_lexicon_head(cells):
+            width = len(cells)
+            continue
+        if len(cells) == width:
+            cells = cells[:2]
+        else:
             shown = counted(len(cells), "column")
             hint = "A tab inside the text? Replace it by a space." if "\t" in line else "Put a TAB between the columns."
-            raise DataError(f"{path}, line {number}: {shown}, expected 2 ({', '.join(roles)}).", hint=hint)
+            raise DataError(f"{path}, line {number}: {shown}, expected {width} ({', '.join(roles)}).", hint=hint)
         source, target = cells[0].strip(" "), cells[1].strip(" ")
         if not source or not target:
             empty = roles[0] if not source else roles[1]
@@ -114,6 +124,11 @@ def _read_units(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
 
     found = list(PairFile(path, *languages))
     return Pairs([each[1] for each in found], [each[2] for each in found], [each[0] for each in found], str(path))
+
+
+def _is_lexicon_head(cells: Sequence[str]) -> bool:
+    """Tell whether a first line names the columns of a lexicon."""
+    return tuple(cells[:2]) == LEXICON_HEAD[:2] and len(cells) > 2 and cells[2].endswith(LEXICON_HEAD[2])
 
 
 def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> None:

@@ -1,0 +1,222 @@
+"""Induced lexicons on disk, and the tables in which people review them: what they propose, and what was decided."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from lexenc.errors import DataError
+from lexenc.files.dictionaries import LEXICON_HEAD
+from lexenc.files.text import open_bytes, write_lines, writing
+
+OPTIMISTIC = "optimistic_probability"
+_REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
+REVIEW_COLUMNS = ("source", "target", "probability", "decision", "correction")
+_NEEDED = ("source", "target", "decision")
+_DECISIONS = {
+    "ok": "ok",
+    "wrong": "wrong",
+    "other": "other",
+    "another": "other",
+    "another translation": "other",
+}
+# With these a cell begins that a spreadsheet would compute instead of show.
+_ACTIVE = "=+\\-@\t\r\uff1d\uff0b\uff0d\uff20"
+_DANGEROUS, _GUARDED = re.compile(f"'*[{_ACTIVE}]"), re.compile(f"'+[{_ACTIVE}]")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One proposed translation.
+
+    Args:
+        source: The word.
+        target: Its translation.
+        probability: That it is a right one.
+        csls: 2 cos - r - r.
+        cosine: Of the two.
+        margin: Distance to the next candidate of the word, in CSLS.
+        mutual: Whether each is the other's best.
+        rank: Among the candidates of the word, from 1.
+        status: `known` (in the dictionary) or `new`, and `identical` for equal strings.
+    """
+
+    source: str
+    target: str
+    probability: float
+    csls: float
+    cosine: float
+    margin: float
+    mutual: bool
+    rank: int
+    status: str
+
+    def cells(self) -> Iterator[str]:
+        """Write the values in the order of the columns."""
+        yield from (self.source, self.target, f"{self.probability:.4f}")
+        yield from (f"{value:.4f}" for value in (self.csls, self.cosine, self.margin))
+        yield from ("yes" if self.mutual else "no", str(self.rank), self.status)
+
+
+def writable(word: str) -> bool:
+    """Tell whether a word can stand in a table of tab-separated lines of UTF-8."""
+    return not re.search("[\t\r\n\ud800-\udfff]", word) and word == word.strip(" ")
+
+
+def write_lexicon(path: Path, entries: Iterable[Entry], *, optimistic: bool = False) -> None:
+    """Write a lexicon: a header, then an entry to a line; every command reads it as a dictionary.
+
+    Args:
+        path: The file.
+        entries: In order.
+        optimistic: Whether the probabilities are known to be too high; the header then says so.
+    """
+    head = (*LEXICON_HEAD[:2], OPTIMISTIC if optimistic else LEXICON_HEAD[2], *_REST)
+    write_lines(path, ("\t".join(cells) for cells in _with_head(head, (each.cells() for each in entries))))
+
+
+def _with_head(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[Iterable[str]]:
+    yield head
+    yield from rows
+
+
+# ---------------------------------------------------------------- review
+
+
+def guarded(cell: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula; `unguarded` takes it away again."""
+    return f"'{cell}" if _DANGEROUS.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """Give the text that `guarded` was given."""
+    return cell[1:] if _GUARDED.match(cell) else cell
+
+
+def write_review(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a table for a spreadsheet: CSV with a byte order mark, a proposal to a line, the decision left empty."""
+    with writing(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        table = csv.writer(text)
+        table.writerow(REVIEW_COLUMNS)
+        for each in entries:
+            table.writerow((guarded(each.source), guarded(each.target), f"{each.probability:.2f}", "", ""))
+        text.detach()  # what it holds is written first; the file itself is closed elsewhere
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a reviewer decided.
+
+    Args:
+        accepted: Pairs to keep: confirmed, or corrected. In order of the table, each once.
+        rejected: Pairs that were found wrong.
+        corrected: How many of the accepted are corrections.
+        undecided: Lines without a decision.
+    """
+
+    accepted: list[tuple[str, str]] = field(default_factory=list)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+    corrected: int = 0
+    undecided: int = 0
+
+
+def read_review(path: Path) -> Review:
+    """Read a review file back, as any spreadsheet saves it: columns between commas, semicolons or TABs.
+
+    The columns may come in another order, and others may stand between them; the case of decisions does not matter.
+
+    Raises:
+        DataError: If a column is missing, or a line holds a decision that nobody knows or none that fits; with file,
+            line and value.
+    """
+    with open_bytes(path) as stream:
+        text = _text(stream, path)
+    kept: dict[tuple[str, str], None] = {}
+    dropped: dict[tuple[str, str], None] = {}
+    corrected = undecided = 0
+    for place, row in _rows(text, path):
+        pair, decision = _decided(place, row)
+        if decision == "":
+            undecided += 1
+        elif decision == "wrong":
+            dropped[pair] = None
+        else:
+            if decision == "other":
+                dropped[pair] = None
+                corrected += 1
+                pair = (pair[0], row["correction"])
+            kept[pair] = None
+    return Review(list(kept), [pair for pair in dropped if pair not in kept], corrected, undecided)
+
+
+def _text(stream: IO[bytes], path: Path) -> str:
+    body = stream.read()
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        body = body.decode("utf-16").encode("utf-8")  # what spreadsheets call Unicode text
+    try:
+        return body.removeprefix(_BOM).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = body.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {line}: byte 0x{body[error.start]:02x} is not UTF-8.",
+            hint="Save it from the spreadsheet as 'CSV UTF-8'.",
+        ) from None
+
+
+def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Give the lines with their place, as cells by column."""
+    lines = io.StringIO(text, newline="")
+    head = lines.readline()
+    skipped = 0
+    if head.lower().startswith("sep="):  # a hint that some spreadsheets write
+        skipped, head = 1, lines.readline()
+    separator = max(",;\t", key=head.count)
+    names = [cell.strip().lower() for cell in next(csv.reader([head], delimiter=separator), [])]
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        shown = ", ".join(f"'{name}'" for name in missing)
+        raise DataError(
+            f"{path}, line {1 + skipped}: no column {shown} in the header.",
+            hint=f"A review file has the columns {', '.join(REVIEW_COLUMNS)}.",
+        )
+    reader = csv.reader(lines, delimiter=separator)
+    begin = 2 + skipped
+    for cells in reader:
+        place, begin = f"{path}, line {begin}", 2 + skipped + reader.line_num
+        if not any(cell.strip() for cell in cells):
+            continue
+        row = dict.fromkeys(REVIEW_COLUMNS, "")
+        row |= {name: unguarded(cell).strip(" ") for name, cell in zip(names, cells, strict=False)}
+        yield place, row
+
+
+def _decided(place: str, row: dict[str, str]) -> tuple[tuple[str, str], str]:
+    """Give the pair of a line and what was decided: `ok`, `wrong`, `other`, or nothing."""
+    source, target, correction = row["source"], row["target"], row["correction"]
+    for name in ("source", "target"):
+        if not row[name]:
+            raise DataError(f"{place}: the {name} is empty.", hint="Fill it in, or delete the line.")
+    if not all(writable(each) for each in (source, target, correction)):
+        raise DataError(f"{place}: a TAB or line break inside a cell.", hint="Write words and phrases on one line.")
+    written = row["decision"].strip().lower()
+    if written and written not in _DECISIONS:
+        raise DataError(f"{place}: unknown decision '{row['decision']}'.", hint="Write ok, wrong or other, or nothing.")
+    decision = _DECISIONS.get(written, "")
+    if correction and decision == "ok" and correction != target:
+        raise DataError(
+            f"{place}: '{target}' is ok, but the correction is '{correction}'.",
+            hint="Write other where the correction is to replace it, or empty the correction.",
+        )
+    if decision == "other" and not correction:
+        raise DataError(
+            f"{place}: another translation, but the correction is empty.", hint="Fill it in, or write wrong."
+        )
+    # Whoever types a better word has decided, whatever else they forgot.
+    return (source, target), "other" if correction and decision != "ok" else decision
