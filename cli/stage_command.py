@@ -21,6 +21,7 @@ from lexenc.stage import Input, Stage, Table
 from lexenc.stages import STAGES
 
 from .piped_inputs import kept_inputs
+from .single_file import SingleFile, wanted_file
 from .ui import View, print_json
 
 _INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
@@ -80,12 +81,21 @@ def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Paramet
 def _input_parameters(stage: Stage) -> list[inspect.Parameter]:
     made = [_input_parameter(name, one) for name, one in stage.inputs.items()]
     text = "Folder for the result." if stage.out_required else "Folder for the result; without it, it is only printed."
+    if stage.files:
+        text = _file_help(stage)
     info = typer.Option("--out", "-o", help=text, metavar="FOLDER", rich_help_panel=_INPUTS)
     if stage.makes:
         made.append(
             _parameter("out", str if stage.out_required else str | None, info, ... if stage.out_required else None)
         )
     return made
+
+
+def _file_help(stage: Stage) -> str:
+    """Say what becomes of a name with an ending, and without any name."""
+    named = ", ".join(f"NAME{ending}: only {name}" for ending, name in stage.files.items())
+    first = next(iter(stage.files.values()))
+    return f"Folder for the result, or one file of it ({named}); - or nothing: {first} printed."
 
 
 def _input_parameter(name: str, one: Input) -> inspect.Parameter:
@@ -188,7 +198,8 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
     """Plan and run a stage with the values of its command line, and show what came of it."""
     view = View(json=values["run_json"], quiet=values["run_quiet"], progress=not values["run_no_progress"])
     check_device_name(values.get("run_device", "auto"))
-    out = None if values.get("out") is None else result_folder(values["out"])
+    single = wanted_file(stage, values)
+    out = None if single is not None or values.get("out") is None else result_folder(values["out"])
     with kept_inputs(stage, values) as kept:
         digests = DigestStore.default(trust=not values.get("run_check_content", False))
         plan = plan_stage(
@@ -202,6 +213,8 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             digests=digests,
         )
         plan = replace(plan, records=kept.records(plan.records))
+        if single is not None:
+            single.check_apart(plan.inputs)
         if values.get("run_dry_run"):
             show_plan(plan, view)
             return
@@ -214,8 +227,12 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             notices=kept.notices(view.notices()),
             digests=digests,
             command=shlex.join(["lexenc", *sys.argv[1:]]),
+            **({} if single is None else {"finished": single.deliver}),
         )
-    show_result(plan, manifest, view)
+    if single is None:
+        show_result(plan, manifest, view)
+    else:
+        _show_single(plan, manifest, view, single)
     if not manifest.answer:
         if plan.action == "reuse":
             # A stage that runs says itself what was wanted and not found.
@@ -249,6 +266,13 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
     view.results(results, [Table(**table) for table in manifest.tables])
     if plan.stage.next_step and plan.out is not None and not view.json:
         view.say("next: " + _next_step(plan))
+
+
+def _show_single(plan: Plan, manifest: Manifest, view: View, single: SingleFile) -> None:
+    """Show what there is to say beside one file; standard output belongs to the file where it went there."""
+    view.say(f"{plan.stage.name}: {shown_summary(manifest.summary)}{single.place} ({manifest.seconds:.1f} s)")
+    if single.path is not None:
+        view.results(manifest.results, [Table(**table) for table in manifest.tables])
 
 
 def _next_step(plan: Plan) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -333,6 +333,7 @@ def run_plan(
     notices: Notices | None = None,
     digests: DigestStore | None = None,
     command: str = "",
+    finished: Callable[[Path], None] = lambda folder: None,
 ) -> Manifest:
     """Do what was planned.
 
@@ -343,6 +344,7 @@ def run_plan(
         notices: Where remarks go.
         digests: Remembered digests.
         command: The command line, for the manifest.
+        finished: Called with the folder of what was made before it gets its name, or goes if it is not kept.
 
     Returns:
         The manifest of the result, new or reused. Without a result folder, the same for what was only printed.
@@ -365,6 +367,7 @@ def run_plan(
         manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command)
         if plan.out is not None:
             artifact.write_manifest(folder, manifest)
+        finished(folder)
     return manifest
 
 

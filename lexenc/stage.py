@@ -143,6 +143,8 @@ class Stage:
         resumable: Whether unfinished work is continued.
         out_required: Whether it makes no sense without a result folder.
         check: Gives faults that only inputs and parameters together show.
+        files: By the ending of a name, the file of the result that alone is written where `--out` has that ending; the
+            first goes to standard output where there is no `--out`.
         resolve: Fills in the parameters whose default depends on the inputs, so that the recipe holds what was used.
     """
 
@@ -160,4 +162,5 @@ class Stage:
     resumable: bool = False
     out_required: bool = True
     check: Callable[[Mapping[str, Any], Any], list[ConfigError]] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
     resolve: Callable[[Mapping[str, Any], Any], Any] | None = None

@@ -1,0 +1,86 @@
+"""One file of a result, where `--out` names a file or nothing: written whole or not at all, or printed."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lexenc.errors import ConfigError
+from lexenc.files.text import writing
+from lexenc.stage import Stage
+
+
+@dataclass(frozen=True)
+class SingleFile:
+    """A file of a result, and where it goes.
+
+    Args:
+        name: Within the result.
+        path: Where the user wants it; None for standard output.
+    """
+
+    name: str
+    path: Path | None
+
+    @property
+    def place(self) -> str:
+        """Where it goes, in words."""
+        return "standard output" if self.path is None else str(self.path)
+
+    def check_apart(self, inputs: Mapping[str, Any]) -> None:
+        """Refuse to replace what the result is made from.
+
+        Raises:
+            ConfigError: If the file is an input, or lies in one.
+        """
+        if self.path is None:
+            return
+        own = self.path.resolve()
+        for name, value in inputs.items():
+            for path in value if isinstance(value, list) else [value]:
+                if path is not None and own.is_relative_to(path.resolve()):
+                    where = "is" if own == path.resolve() else "lies in"
+                    raise ConfigError(
+                        f"--out {self.path} {where} the input '{name}' itself.", hint="Choose another place for it."
+                    )
+
+    def deliver(self, folder: Path) -> None:
+        """Take the file out of the folder that it was made in."""
+        with (folder / self.name).open("rb") as made:
+            if self.path is None:
+                sys.stdout.flush()
+                shutil.copyfileobj(made, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+                return
+            # Somebody's link stays one: what it points to is replaced.
+            place = self.path.resolve()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with writing(place) as stream:
+                shutil.copyfileobj(made, stream)
+
+
+def wanted_file(stage: Stage, values: Mapping[str, Any]) -> SingleFile | None:
+    """Tell which file of a result is wanted alone; None where it is the whole, or the numbers only (`--json`).
+
+    Raises:
+        ConfigError: If it is there already and was not to be replaced.
+    """
+    given = values.get("out")
+    if not stage.files:
+        return None
+    if given in (None, "-"):
+        first = next(iter(stage.files.values()))
+        return None if values["run_json"] and given is None else SingleFile(first, None)
+    path = Path(given)
+    name = stage.files.get(path.suffix.lower())
+    if name is None:
+        return None
+    if path.is_dir():
+        raise ConfigError(f"--out {path} is a folder, but its name means one file.", hint="Choose another name.")
+    if path.exists() and not values.get("run_force"):
+        raise ConfigError(f"{path} is there already.", hint="Choose another --out, or add --force to replace it.")
+    return SingleFile(name, path)
