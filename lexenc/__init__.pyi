@@ -283,16 +283,33 @@ def map(
     target: str | PathLike[str],
     out: str | PathLike[str],
     dictionary: str | PathLike[str] | None = None,
+    validation: str | PathLike[str] | None = None,
     mapping: str | PathLike[str] | None = None,
-    kind: Literal['advanced', 'orthogonal', 'unconstrained'] = 'advanced',
-    normalise: str | Sequence[str] = ('unit', 'center', 'unit'),
-    whiten: bool = True,
-    source_reweight: float = 0.5,
-    target_reweight: float = 0.5,
-    source_dewhiten: Literal['source', 'target', 'none'] = 'source',
-    target_dewhiten: Literal['source', 'target', 'none'] = 'target',
+    supervision: Literal['dictionary', 'semi', 'identical', 'numerals', 'none'] | None = None,
+    preset: Literal['supervised', 'semi-supervised', 'identical', 'unsupervised', 'aaai2018', 'acl2017', 'emnlp2016', 'refinement', 'rcsls'] | None = None,
+    kind: Literal['advanced', 'orthogonal', 'unconstrained', 'rcsls'] | None = None,
+    normalise: str | Sequence[str] | None = None,
+    whiten: bool | None = None,
+    source_reweight: float | None = None,
+    target_reweight: float | None = None,
+    source_dewhiten: Literal['source', 'target', 'none'] | None = None,
+    target_dewhiten: Literal['source', 'target', 'none'] | None = None,
     reduce_to: int | None = None,
     poor_dictionary: Literal['rotate', 'truncate', 'refuse'] = 'rotate',
+    vocabulary_cutoff: int | None = None,
+    csls_neighbours: int | None = None,
+    induction: Literal['union', 'forward', 'backward', 'mutual'] | None = None,
+    keep_start: float | None = None,
+    keep_growth: float | None = None,
+    patience: int | None = None,
+    max_iterations: int | None = None,
+    start_vocabulary: int | None = None,
+    rcsls_steps: int | None = None,
+    rcsls_rate: float | None = None,
+    rcsls_spectral: bool = False,
+    arithmetic: Literal['float32', 'float64'] = 'float32',
+    validate_every: int = 10,
+    checkpoint_seconds: float = 60.0,
     limit: int | None = None,
     duplicates: Literal['first', 'last'] = 'first',
     bad_lines: Literal['error', 'skip'] = 'error',
@@ -302,27 +319,46 @@ def map(
     control: Literal['none', 'shuffled-pairs'] = 'none',
     force: bool = False,
     seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Bring the word vectors of two languages into one space with a dictionary.
+    """Bring the word vectors of two languages into one space, with or without a dictionary.
 
-    Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words.
+    Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after self-learning also iterations.jsonl and induced.tsv, its last dictionary.
 
     Args:
         source: Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.
         target: Target vectors.
         dictionary: Training dictionary: source, TAB, target.
+        validation: Dictionary that self-learning is watched with; it teaches nothing.
         mapping: A mapping learnt before (a folder of map), to apply to other words.
         out: Folder for the result.
-        kind: advanced: both languages move; orthogonal: a rotation of the source; unconstrained: least squares.
-        normalise: Steps in order on each vocabulary: unit, center, unitdim, centeremb, none.
-        whiten: Make the dimensions of the dictionary rows uncorrelated first (advanced).
-        source_reweight: Exponent of the singular values on the source side; 0 is off (advanced).
+        supervision: What is known: dictionary: only its pairs count (the default with dictionary); semi: its pairs start self-learning; identical: words written alike start it (the default without); numerals: numbers; none: the vectors alone.
+        preset: A well-known way of mapping; other options change single values of it. See: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
+        kind: advanced: both languages move (the default); orthogonal: a rotation of the source; unconstrained: least squares; rcsls: learnt for CSLS.
+        normalise: Steps in order on each vocabulary: unit, center, unitdim, centeremb, none. By default unit,center,unit.
+        whiten: Make the dimensions of the dictionary rows uncorrelated first (advanced); by default yes.
+        source_reweight: Exponent of the singular values on the source side; 0 is off (advanced). By default 0.5.
         target_reweight: The same on the target side.
-        source_dewhiten: Whose whitening is undone on the source side. One of: source, target, none.
-        target_dewhiten: Whose whitening is undone on the target side. One of: source, target, none.
+        source_dewhiten: Whose whitening is undone on the source side; by default source. One of: source, target, none.
+        target_dewhiten: Whose whitening is undone on the target side; by default target. One of: source, target, none.
         reduce_to: Keep the first dimensions only.
         poor_dictionary: With fewer independent pairs than dimensions: rotate without whitening, truncate the rank, or refuse. One of: rotate, truncate, refuse.
+        vocabulary_cutoff: Most frequent words of each language that self-learning looks at; by default 20000.
+        csls_neighbours: Neighbours averaged for CSLS in self-learning and rcsls; 0 takes the cosine. By default 10.
+        induction: Whose best partners make the dictionary: both languages' (union, the default), one's, or mutual ones. One of: union, forward, backward, mutual.
+        keep_start: Share of the candidates kept at first; 1 drops none. By default 0.1.
+        keep_growth: Factor on that share whenever the objective stops improving; by default 2.
+        patience: Iterations without improvement before more is kept, or the end; by default 10.
+        max_iterations: End of self-learning at the latest.
+        start_vocabulary: Most frequent words compared for the start with supervision none; by default 4000.
+        rcsls_steps: Gradient steps of rcsls; by default 10.
+        rcsls_rate: First size of its steps, halved when the loss rises; by default 1.
+        rcsls_spectral: Keep the singular values of rcsls at most 1.
+        arithmetic: Numbers of self-learning; the last fit is float64. One of: float32, float64.
+        validate_every: Iterations between two scores on validation.
+        checkpoint_seconds: Time between checkpoints of self-learning.
         limit: Read the first words of each file only; they are the most frequent.
         duplicates: Which vector of a repeated word counts (VecMap: last). One of: first, last.
         bad_lines: What to do with lines that are no vector. One of: error, skip.
@@ -332,6 +368,8 @@ def map(
         control: shuffled-pairs: give every source another's target, to see what mapping does without knowledge. One of: none, shuffled-pairs.
         force: Replace another result of lexenc in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
         progress: True draws bars; or an object with a `task` of your own.
 
     Returns:
@@ -724,6 +762,104 @@ def eval_xel(
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def induce(
+    *,
+    vectors: str | PathLike[str],
+    dictionary: str | PathLike[str] | None = None,
+    held_out: str | PathLike[str] | None = None,
+    words: str | PathLike[str] | None = None,
+    calibration: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    top: int = 1,
+    limit: int | None = None,
+    min_probability: float = 0.0,
+    mutual: bool = False,
+    margin: float | None = None,
+    identical: Literal['mark', 'keep', 'drop'] = 'mark',
+    keep_numbers: bool = False,
+    only_new: bool = False,
+    direction: Literal['source-target', 'target-source'] = 'source-target',
+    csls_neighbours: int = 10,
+    thresholds: float | Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+    folds: int = 5,
+    cross_fit: bool = True,
+    out_of_vocabulary: Literal['wrong', 'left-out'] = 'wrong',
+    control: Literal['none', 'shuffled-pairs'] = 'none',
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Build a dictionary: the best translations of every word, each with the probability that it is right.
+
+    Makes: lexicon.tsv (every command reads it as a dictionary), review.csv for a spreadsheet, calibration.json, curve.tsv.
+
+    Args:
+        vectors: Shared space: a folder of map or interpolate.
+        dictionary: Known entries; probabilities are learnt from them, without what the vectors saw.
+        held_out: Entries that no part of the vectors was learnt from, to learn from instead.
+        words: Only these words: a list or a folder with words.txt.
+        calibration: Probabilities as an earlier induce learnt them for vectors of the same kind (its folder).
+        out: Folder for the result. None keeps nothing.
+        top: Translations per word at most.
+        limit: Only the first words of the vocabulary; they are the most frequent.
+        min_probability: Least probability of a translation.
+        mutual: Only pairs of which each is the other's best.
+        margin: Least distance to the word's next candidate, in CSLS.
+        identical: Translations spelt like their word: mark: with a word in the column status; keep: as any; drop. One of: mark, keep, drop.
+        keep_numbers: Also words and translations without a letter: numbers, signs.
+        only_new: Only pairs that are not in the dictionary.
+        direction: Which language asks; its words stand in the first column. One of: source-target, target-source.
+        csls_neighbours: Neighbours that CSLS averages over.
+        thresholds: Probabilities at which precision and coverage are shown.
+        folds: Parts of the entries; every part is judged by what was learnt from the others.
+        cross_fit: Learn the mapping again without each part of the entries that it was learnt from, for honest probabilities; it takes folds times as long as map.
+        out_of_vocabulary: Entries of whose translations none has a vector: wrong: they count, as no candidate is right; left-out. One of: wrong, left-out.
+        control: shuffled-pairs: calibrate on every word's translations given to another; nothing may be probable then. One of: none, shuffled-pairs.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def read_review(
+    review: str | PathLike[str],
+    *,
+    out: str | PathLike[str] | None = None,
+    force: bool = False,
+    progress: bool | Progress = False,
+) -> Result:
+    """Turn a reviewed table of induce into a dictionary: what was confirmed, and what was corrected.
+
+    Makes: reviewed.tsv (accepted pairs) and rejected.tsv (pairs that were found wrong).
+
+    Args:
+        review: Table with the columns source, target, decision (ok, wrong, other) and correction; commas, semicolons or TABs between them, as a spreadsheet saves it.
+        out: Folder for the result. None keeps nothing.
+        force: Replace another result of lexenc in `out`.
         progress: True draws bars; or an object with a `task` of your own.
 
     Returns:

@@ -20,6 +20,8 @@ STAGES = Registry(
         "encode-concepts": "lexenc.stages.encode_concepts:ENCODE_CONCEPTS",
         "link": "lexenc.stages.link:LINK",
         "eval xel": "lexenc.stages.eval_xel:EVAL_XEL",
+        "induce": "lexenc.stages.induce:INDUCE",
+        "read-review": "lexenc.stages.read_review:READ_REVIEW",
         "export": "lexenc.stages.export:EXPORT",
         "compare": "lexenc.stages.compare:COMPARE",
         "audit": "lexenc.stages.audit:AUDIT",
