@@ -38,7 +38,7 @@ def edit_distance(left: str, right: str, *, at_most: int) -> int:
             row.append(min(before[column] + 1, row[-1] + 1, before[column - 1] + (letter != other)))
         if min(row) > at_most:
             return at_most + 1
-    return row[-1]
+    return min(row[-1], at_most + 1)
 
 
 def likeness_of(word: str, translations: Sequence[str]) -> str:
