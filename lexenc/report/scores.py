@@ -48,7 +48,7 @@ def claims(evidence: Evidence) -> Section:
         f"{evidence.seed} for what is compared here. Where a weight had to be chosen, one half of the words chose and "
         "the other was scored, both ways, so that the best of many does not flatter itself."
     )
-    columns = ["claim", "#gain", "95 % interval", "answer", "#words", "how compared", "result"]
+    columns = ["claim", "#gain", "#95 % interval", "answer", "#words", "how compared", "result"]
     section.parts.append(Grid("Differences between systems", columns, rows, note))
     return section
 
@@ -94,7 +94,7 @@ def scores(evidence: Evidence) -> Section:
 
 def _translation(evidence: Evidence) -> list[Part]:
     heads = [one.head for one in evidence.systems]
-    columns = ["result", "lambda", "#P@1", "95 % interval", "#P@5", "#P@10", "#MRR", "#words", *_varying(heads)]
+    columns = ["result", "#lambda", "#P@1", "#95 % interval", "#P@5", "#P@10", "#MRR", "#words", *_varying(heads)]
     best = max(one.head["precision_at_1"] for one in evidence.systems)
     rows = [
         [
@@ -108,7 +108,7 @@ def _translation(evidence: Evidence) -> list[Part]:
             Cell(f"{one.head['queries']:,}", one.head["queries"], "number"),
             *(Cell(_plain(one.head[key])) for key in _varying(heads)),
         ]
-        for one in evidence.systems
+        for one in sorted(evidence.systems, key=lambda one: one.run.name != evidence.closely[0].run.name)
     ]
     note = f"P@k x 100: share of words with a gold translation among the first k. {_common(heads)}"
     parts: list[Part] = [Grid("Word translation, headline convention", columns, rows, note)]
@@ -170,7 +170,7 @@ def _conventions(systems: Sequence[System]) -> Grid:
         "Words without vectors are left out (VecMap, MUSE) or counted wrong (fastText); per pair is xling-eval's way. "
         "The controls answer with the source word itself, and at random."
     )
-    columns = ["system", "convention", "#P@1", "95 % interval", "#P@5", "#P@10", "#MRR", "#queries"]
+    columns = ["system", "convention", "#P@1", "#95 % interval", "#P@5", "#P@10", "#MRR", "#queries"]
     return Grid("The same systems under other conventions, and controls", columns, rows, note, folded=True)
 
 
@@ -287,5 +287,5 @@ def _curve(sweeps: Sequence[Sequence[System]]) -> Figure:
         )
         for form, width in (("wide", charts.WIDE), ("narrow", charts.NARROW))
     }
-    data = Grid("The numbers of this chart", ["evaluation", "#lambda", "#P@1", "95 % interval"], rows, folded=True)
+    data = Grid("The numbers of this chart", ["evaluation", "#lambda", "#P@1", "#95 % interval"], rows, folded=True)
     return Figure("Precision at 1 over lambda", about, drawings, data, note)

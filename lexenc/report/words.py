@@ -113,7 +113,7 @@ def _figure(
         form: charts.draw(charts.groups(points, names, list(shown.values()), width=width, y="P@1 x 100"), about)
         for form, width in (("wide", charts.WIDE if len(filled) > 3 else charts.HALF + 150), ("narrow", charts.NARROW))
     }
-    columns = [what, "system", "#P@1", "95 % interval", "#words"]
+    columns = [what, "system", "#P@1", "#95 % interval", "#words"]
     data = Grid("The numbers of this chart", columns, rows, folded=True)
     whole = (
         f"{note} n is the number of test words. Lines are 95 % intervals (percentile bootstrap over the words of the "
