@@ -175,11 +175,11 @@ def number_synonyms(sets: SynonymSets, pairs: np.ndarray, *, fold: Callable[[str
     anchors, positives = places.reshape(-1, 2).T
     forms: dict[str, int] = {}
     folds = np.array([forms.setdefault(fold(text), len(forms)) for text in texts], dtype=np.int64)
+    # A name that no pair uses says something too where it is another only in case: what else its form may stand for.
+    form_of = np.fromiter((forms.get(fold(text), -1) for text in sets.texts), np.int64, count=len(sets.texts))
     members = sets.memberships()
-    place = np.searchsorted(used, members[:, 1])
-    kept = place < len(used)
-    kept[kept] = used[place[kept]] == members[kept, 1]
-    classes = Classes.of(pairs[:, 0], folds[place[kept]], members[kept, 0], forms=len(forms))
+    members = members[form_of[members[:, 1]] >= 0]
+    classes = Classes.of(pairs[:, 0], form_of[members[:, 1]], members[:, 0], forms=len(forms))
     nothing = np.zeros(0, dtype=np.int64)
     table = np.full((len(pairs), 0), -1, dtype=np.int64)
     return PairData(texts, anchors.copy(), positives.copy(), table, folds, nothing, classes)
