@@ -47,9 +47,8 @@ class MapParams:
 
     supervision: Literal["dictionary", "semi", "identical", "numerals", "none"] | None = param(
         None,
-        "What is known: dictionary: only its pairs count (the default with --dictionary); semi: its pairs start "
-        "self-learning; identical: words written alike start it (the default without); numerals: numbers; none: the "
-        "vectors alone.",
+        "What is known: dictionary: only its pairs count (the default); semi: its pairs start self-learning; "
+        "identical: words written alike start it; numerals: numbers written alike; none: the vectors alone.",
     )
     preset: Preset | None = param(
         None, "A well-known way of mapping; other options change single values of it. See: lexenc list presets"
@@ -124,8 +123,7 @@ def resolve_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) ->
     """Fill in what is left open from the preset; for a mapping that is only applied there is nothing to fill in."""
     if inputs.get("mapping"):
         return params
-    own = params.supervision or ("dictionary" if inputs.get("dictionary") else "identical")
-    name = params.preset or _PRESET_OF[own]
+    name = params.preset or _PRESET_OF[params.supervision or "dictionary"]
     preset: dict[str, Any] = read_preset(name) | {"preset": name}
     return replace(params, **{key: value for key, value in preset.items() if getattr(params, key) is None})
 
@@ -135,7 +133,7 @@ def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> l
     dictionary, mapping = bool(inputs.get("dictionary")), bool(inputs.get("mapping"))
     if dictionary and mapping:
         hint = "A dictionary learns a mapping; --mapping applies one that was learnt before."
-        return [ConfigError("map takes either --dictionary or --mapping.", hint=hint)]
+        return [ConfigError("map takes --dictionary or --mapping, not both.", hint=hint)]
     if mapping:
         return []
     resolved = resolve_map(inputs, params)
@@ -144,11 +142,11 @@ def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> l
     ]
     needs = resolved.supervision in ("dictionary", "semi")
     if needs and not dictionary:
-        hint = "Give --dictionary train.tsv, or --supervision identical, numerals or none."
-        faults.append(ConfigError(f"Supervision '{resolved.supervision}' needs --dictionary.", hint=hint))
+        hint = "Without one: --supervision identical, numerals or none. --mapping applies a mapping learnt before."
+        faults.append(ConfigError(f"--supervision {resolved.supervision} needs --dictionary.", hint=hint))
     if dictionary and not needs:
         hint = "Use --supervision semi, which starts from it, or leave --dictionary out."
-        faults.append(ConfigError(f"Supervision '{resolved.supervision}' takes no --dictionary.", hint=hint))
+        faults.append(ConfigError(f"--supervision {resolved.supervision} takes no --dictionary.", hint=hint))
     if inputs.get("validation") and resolved.supervision == "dictionary":
         faults.append(ConfigError("--validation is for self-learning.", hint="Score the result with: lexenc eval bli"))
     return faults

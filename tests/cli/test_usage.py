@@ -69,7 +69,7 @@ def test_every_option_is_named_like_the_others_and_has_help(path):
             continue
         assert option.help, option.name
         for each in [*option.opts, *option.secondary_opts]:
-            assert re.fullmatch(r"--[a-z0-9]+(-[a-z0-9]+)*|-[ovqhf]", each), each
+            assert re.fullmatch(r"--[a-z0-9]+(-[a-z0-9]+)*|-[ovqhfy]", each), each
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def options(world, tmp_path, *more):
     ("more", "message", "hint"),
     [
         (["--kind", "ortogonal"], "--kind cannot be 'ortogonal'.", "Did you mean 'orthogonal'?"),
-        (["--kind", "x"], "--kind cannot be 'x'.", "Choose one of: advanced, orthogonal, unconstrained."),
+        (["--kind", "x"], "--kind cannot be 'x'.", "Choose one of: advanced, orthogonal, unconstrained, rcsls."),
         (["--limit", "x"], "--limit must be a whole number, got 'x'.", "first words"),
         (["--limit", "1.5"], "--limit must be a whole number, got '1.5'.", "first words"),
         (["--limit", "-3"], "--limit must be at least 1, got -3.", "first words"),
@@ -143,7 +143,7 @@ def test_wrong_values(world, fails, tmp_path, more, message, hint):
         ("eval bli --dictionary W/test.tsv --vectors W --encoder E", "needs --train-dictionary."),
         ("eval bli --dictionary W/test.tsv --vectors W --lambda 0.5", "--lambda needs --vectors and --encoder."),
         ("interpolate --vectors W --encoder E --dictionary W/train.tsv --lambda 2 --out O", "must be at most 1"),
-        ("map --source W/en.vec --target W/de.vec --out O", "map needs either --dictionary or --mapping."),
+        ("map --source W/en.vec --target W/de.vec --out O", "--supervision dictionary needs --dictionary."),
         ("map --source - --target - --dictionary W/train.tsv --out O", "cannot both be standard input."),
         ("mine-negatives --pairs W/train.tsv --encoder E --target-vocabulary W/de.txt --sampling random --out O",
          "--sampling random needs --range-max."),

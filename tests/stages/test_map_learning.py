@@ -63,11 +63,11 @@ def test_little_knowledge_becomes_a_mapping(stage, languages, tmp_path, supervis
     assert made.manifest.tables[0]["title"] == "Self-learning"
 
 
-def test_without_dictionary_words_written_alike_are_the_default(stage, languages, tmp_path):
-    made = stage("map", tmp_path / "out", {**QUICK, "max_iterations": 1}, **vectors(languages))
-    assert (made.manifest.params["supervision"], made.manifest.params["preset"]) == ("identical", "identical")
+def test_words_that_were_learnt_from_are_no_evidence(stage, languages, tmp_path):
+    made = stage("map", tmp_path / "out", {**QUICK, "preset": "identical", "max_iterations": 1}, **vectors(languages))
+    assert made.manifest.params["supervision"] == "identical"
     assert made.manifest.summary["first_pairs"] == 80
-    assert made.manifest.summary["identical_agreement"] is None, "what was learnt from is no evidence"
+    assert made.manifest.summary["identical_agreement"] is None
 
 
 def test_noise_is_called_noise_and_is_no_answer(stage, languages, tmp_path):
@@ -79,7 +79,7 @@ def test_noise_is_called_noise_and_is_no_answer(stage, languages, tmp_path):
 
 
 def test_validation_is_watched_and_teaches_nothing(stage, languages, tmp_path):
-    settings = {**QUICK, "max_iterations": 7, "validate_every": 3}
+    settings = {**QUICK, "supervision": "identical", "max_iterations": 7, "validate_every": 3}
     plain = stage("map", tmp_path / "plain", settings, **vectors(languages))
     made = stage("map", tmp_path / "out", settings, **vectors(languages), validation=languages / "test.tsv")
     assert np.array_equal(plain.matrix("source"), made.matrix("source"))
@@ -94,7 +94,7 @@ def test_validation_is_watched_and_teaches_nothing(stage, languages, tmp_path):
 def test_stopped_and_continued_is_the_same_result(stage, languages, tmp_path, monkeypatch):
     from lexenc.lexical import self_learning
 
-    settings = {**QUICK, "max_iterations": 9, "checkpoint_seconds": 0}
+    settings = {**QUICK, "supervision": "identical", "max_iterations": 9, "checkpoint_seconds": 0}
     whole = stage("map", tmp_path / "whole", settings, **vectors(languages))
     real, calls = self_learning.rotation, []
 
@@ -121,7 +121,9 @@ def test_rcsls_and_arithmetic(stage, languages, tmp_path):
     assert precision(stage, languages, made) > 0.9
     again = stage("map", tmp_path / "again", mapping=made.out, **vectors(languages))
     assert np.array_equal(again.matrix("source"), made.matrix("source"))
-    exact = stage("map", tmp_path / "exact", {**QUICK, "arithmetic": "float64"}, **vectors(languages))
+    exact = stage(
+        "map", tmp_path / "exact", {**QUICK, "preset": "identical", "arithmetic": "float64"}, **vectors(languages)
+    )
     assert precision(stage, languages, exact) > 0.9
 
 
@@ -173,7 +175,8 @@ def test_all_ways_to_ask_for_the_default_are_one_recipe(languages):
 
 @pytest.mark.parametrize(
     ("params", "given", "words"),
-    [({"supervision": "semi"}, {}, "needs --dictionary"),
+    [({}, {}, "needs --dictionary"),
+     ({"supervision": "semi"}, {}, "needs --dictionary"),
      ({"supervision": "none"}, {"dictionary": "few.tsv"}, "takes no --dictionary"),
      ({"preset": "unsupervised"}, {"dictionary": "few.tsv"}, "takes no --dictionary"),
      ({}, {"dictionary": "few.tsv", "validation": "test.tsv"}, "--validation"),
@@ -188,5 +191,5 @@ def test_what_cannot_be_is_refused_before_any_work(languages, params, given, wor
 
 def test_no_word_in_common_says_what_helps(stage, languages, tmp_path):
     with pytest.raises(WorkError, match="no words written alike in common") as caught:
-        stage("map", tmp_path / "out", QUICK, **vectors(languages, "noise.vec"))
+        stage("map", tmp_path / "out", {"preset": "identical"}, **vectors(languages, "noise.vec"))
     assert "--supervision semi" in caught.value.hint
