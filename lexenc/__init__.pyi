@@ -948,7 +948,7 @@ def audit(
 
     Args:
         train: Training dictionary: source, TAB, target.
-        test: Test dictionary.
+        test: Test dictionary, or a result of cross-pairs.
         source_vectors: Vectors or word list of the source language, to count words without one.
         target_vectors: The same of the target language.
         out: Folder for the result. None keeps nothing.

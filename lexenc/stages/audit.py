@@ -33,7 +33,7 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     from lexenc.lexical import audit as core
 
     languages = (params.source_language, params.target_language)
-    written = [read_pairs(inputs[name], languages=languages) for name in ("train", "test")]
+    written = [read_pairs(inputs["train"], languages=languages), _test_pairs(inputs["test"], languages)]
     # As they are in the files: nothing has capitals any more once --lowercase was applied.
     capitals = [core.with_capitals(pairs) for pairs in written]
     train, test = (fold_pairs(pairs, params) for pairs in written)
@@ -56,6 +56,17 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
         result |= {f"{label}_{key}": value for key, value in row.items()}
     tables = [_leak_table(leaks, len(test), result), _dictionary_table(rows)]
     return Outcome(result, [result], tables, answer=not (params.fail_on_leak and leaks.pairs))
+
+
+def _test_pairs(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
+    """Read what is tested: a dictionary, or the pairs of a result of cross-pairs without their scores."""
+    from lexenc.files.dictionaries import Pairs, read_pairs
+    from lexenc.files.similarity import read_scored_pairs
+
+    if not path.is_dir():
+        return read_pairs(path, languages=languages)
+    scored = read_scored_pairs(path)
+    return Pairs(scored.first, scored.second, [], str(path))
 
 
 def _row(pairs: Pairs, capitals: int) -> dict[str, int]:
@@ -123,7 +134,7 @@ AUDIT = Stage(
     summary="Find leaks between training and test dictionaries, repeats, case and words without vectors.",
     inputs={
         "train": Input("Training dictionary: source, TAB, target."),
-        "test": Input("Test dictionary."),
+        "test": Input("Test dictionary, or a result of cross-pairs."),
         "source_vectors": Input(
             "Vectors or word list of the source language, to count words without one.", required=False
         ),

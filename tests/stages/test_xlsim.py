@@ -272,6 +272,15 @@ def test_cross_pairs_are_read_by_eval(stage, sets, static, tmp_path):
     assert head(scored)["test_pairs"] == 4
 
 
+def test_cross_pairs_are_taken_out_of_a_dictionary(stage, tmp_path, write):
+    english, german = write("house\thouse\t9\nhouse\tdog\t1\n", "en"), write("haus\theim\t9\nhaus\thund\t1\n", "de")
+    made = stage("cross-pairs", tmp_path / "pairs", source=english, target=german)
+    train = write("House\thaus\nhouse\theim\ndog\thund\nhouse\thaus\n", "train")
+    clean = stage("audit", tmp_path / "clean", {"lowercase": True}, train=train, test=made.out)
+    assert (clean.out / "leaks.tsv").read_text() == "house\theim\nhouse\thaus\n"
+    assert (clean.out / "train.tsv").read_text() == "dog\thund\n"
+
+
 def test_cross_pairs_needs_the_same_rows_and_scale(stage, sets, write):
     with pytest.raises(DataError, match="3 pairs"):
         stage("cross-pairs", None, source=sets["source"], target=write("alt\tneu\t2\n"))
