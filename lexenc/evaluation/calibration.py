@@ -1,7 +1,8 @@
 """Probabilities that candidates are right: fitted on entries that nothing was learnt from, and how far they hold.
 
 A logistic regression on what is known of a candidate, with or without products of the features, with or without an
-isotonic step behind it. Which of them is decided by the log loss on questions that the fit did not see (cross-fitting).
+isotonic step behind it. Which of them is decided by the log loss on questions that the fit did not see (cross-fitting);
+the isotonic step, which is the more careful one near 1, stays unless it is clearly worse.
 """
 
 from __future__ import annotations
@@ -310,6 +311,9 @@ class Choice:
 def choose_calibrator(features: Doubles, correct: Flags, folds: Indices, *, models: Sequence[str] = MODELS) -> Choice:
     """Fit every model, and take the one with the least log loss on groups that it did not see.
 
+    The isotonic one is taken, too, if it is worse by no more than a standard error of the difference: where a
+    dictionary is incomplete even the best candidates are not always listed, and a regression alone goes on rising.
+
     Args:
         features: Shape [n, f].
         correct: Shape [n].
@@ -321,6 +325,10 @@ def choose_calibrator(features: Doubles, correct: Flags, folds: Indices, *, mode
     found = {model: fits[model != "linear"].unseen(model) for model in known}
     losses = {model: log_loss(own, correct) for model, own in found.items()}
     best = min(losses, key=losses.__getitem__)
+    if MODELS[-1] in known and best != MODELS[-1]:
+        gap = _losses(found[MODELS[-1]], correct) - _losses(found[best], correct)
+        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
+            best = MODELS[-1]
     return Choice(fits[best != "linear"].calibrator(best), found[best], losses)
 
 
@@ -457,8 +465,13 @@ def brier_score(probabilities: Doubles, correct: Flags) -> float:
 
 def log_loss(probabilities: Doubles, correct: Flags) -> float:
     """Compute the mean negative logarithm of the probability of what happened, in nats."""
+    return float(_losses(probabilities, correct).mean()) if len(correct) else float("nan")
+
+
+def _losses(probabilities: Doubles, correct: Flags) -> Doubles:
     sure = np.clip(probabilities, _LEAST, 1 - _LEAST)
-    return float(-np.mean(np.where(correct, np.log(sure), np.log(1 - sure)))) if len(correct) else float("nan")
+    result: Doubles = -np.log(np.where(correct, sure, 1 - sure))
+    return result
 
 
 @dataclass(frozen=True)

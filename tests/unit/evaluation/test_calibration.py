@@ -188,3 +188,13 @@ def test_precision_and_coverage_by_hand():
     assert (first.kept, first.precision, first.coverage) == (3, pytest.approx(2 / 3), 0.75)
     assert (second.kept, second.precision) == (2, 0.5)
     assert (third.kept, third.precision, third.coverage) == (0, None, 0.0)
+
+
+def test_where_a_dictionary_is_incomplete_nothing_is_nearly_certain():
+    random = np.random.default_rng(5)
+    features = random.normal(size=(3000, 2))
+    correct = random.random(3000) < 0.75 * sigmoid(4 * features[:, 0])
+    chosen = choose_calibrator(features, correct, np.arange(3000) % 5)
+    assert chosen.calibrator.model == MODELS[-1]
+    assert np.quantile(chosen.unseen, 0.99) < 0.85
+    assert calibration_error(chosen.unseen, correct) < 0.03
