@@ -334,7 +334,7 @@ def map(
         validation: Dictionary that self-learning is watched with; it teaches nothing.
         mapping: A mapping learnt before (a folder of map), to apply to other words.
         out: Folder for the result.
-        supervision: What is known: dictionary: only its pairs count (the default with dictionary); semi: its pairs start self-learning; identical: words written alike start it (the default without); numerals: numbers; none: the vectors alone.
+        supervision: What is known: dictionary: only its pairs count (the default); semi: its pairs start self-learning; identical: words written alike start it; numerals: numbers written alike; none: the vectors alone.
         preset: A well-known way of mapping; other options change single values of it. See: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
         kind: advanced: both languages move (the default); orthogonal: a rotation of the source; unconstrained: least squares; rcsls: learnt for CSLS.
         normalise: Steps in order on each vocabulary: unit, center, unitdim, centeremb, none. By default unit,center,unit.
@@ -789,7 +789,7 @@ def induce(
     only_new: bool = False,
     direction: Literal['source-target', 'target-source'] = 'source-target',
     csls_neighbours: int = 10,
-    thresholds: float | Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+    thresholds: float | Sequence[float] = (),
     folds: int = 5,
     cross_fit: bool = True,
     out_of_vocabulary: Literal['wrong', 'left-out'] = 'wrong',
@@ -824,7 +824,7 @@ def induce(
         only_new: Only pairs that are not in the dictionary.
         direction: Which language asks; its words stand in the first column. One of: source-target, target-source.
         csls_neighbours: Neighbours that CSLS averages over.
-        thresholds: Probabilities at which precision and coverage are shown.
+        thresholds: Probabilities at which precision and coverage are shown; if left out 0.5, 0.6, 0.7, 0.8, 0.9, 0.95.
         folds: Parts of the entries; every part is judged by what was learnt from the others.
         cross_fit: Learn the mapping again without each part of the entries that it was learnt from, for honest probabilities; it takes folds times as long as map.
         out_of_vocabulary: Entries of whose translations none has a vector: wrong: they count, as no candidate is right; left-out. One of: wrong, left-out.

@@ -50,7 +50,11 @@ class InduceParams:
     )
     csls_neighbours: int = param(10, "Neighbours that CSLS averages over.", ge=1)
     thresholds: tuple[float, ...] = param(
-        _THRESHOLDS, "Probabilities at which precision and coverage are shown.", ge=0, le=1
+        (),
+        "Probabilities at which precision and coverage are shown; if left out "
+        f"{', '.join(f'{each:g}' for each in _THRESHOLDS)}.",
+        ge=0,
+        le=1,
     )
     folds: int = param(5, "Parts of the entries; every part is judged by what was learnt from the others.", ge=2)
     cross_fit: bool = param(
@@ -232,7 +236,7 @@ def _measured(
 
     first, right = parts[0], correct[:, 0]
     threshold = params.min_probability or _HEADLINE
-    thresholds = sorted({*params.thresholds, threshold})
+    thresholds = sorted({*(params.thresholds or _THRESHOLDS), threshold})
     points = precision_coverage(first, right, thresholds)
     (own,) = (point for point in points if point.threshold == threshold)
     head = _errors(first, right, job, "best candidate")

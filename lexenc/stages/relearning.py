@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from lexenc.errors import LexencError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.text import fold_case
 from lexenc.parameters import build, parameters
-from lexenc.stage import Job, Notices
+from lexenc.stage import Job, Notices, Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,6 +125,7 @@ class Relearner:
 
     def __init__(self, folder: Path, side: int, job: Job) -> None:
         from lexenc.files.spaces import load_space
+        from lexenc.stages.map import MAP
 
         self._side, self._job = side, job
         self._folder, self._maker = folder, _maker(folder)
@@ -137,6 +138,7 @@ class Relearner:
             raise NotAgainError(f"{self._folder} was not learnt by map from a dictionary")
         self._static = load_space(self._folder, mmap=True)
         self._inputs = {name: _input(self._folder, self._map, name) for name in self._map.inputs}
+        self._settings = _params(MAP, self._map, self._inputs)
         if self._blend is not None:
             self._dictionary = _input(folder, self._blend, "dictionary")
             self._encoded = self._encodings(folder)
@@ -158,7 +160,7 @@ class Relearner:
             out = place / "mapped"
             out.mkdir()
             quiet = replace(self._job, out=out, seed=self._map.seed, notices=Notices(), kept=False)
-            MAP.run({**self._inputs, "dictionary": reduced}, _params(MAP.params, self._map), quiet)
+            MAP.run({**self._inputs, "dictionary": reduced}, self._settings, quiet)
             space = load_space(out)
             self._check_words(space)
             return space if self._blend is None else self._blended_again(space, words, quiet)
@@ -212,7 +214,7 @@ class Relearner:
         from lexenc.stages.interpolate import INTERPOLATE
         from lexenc.stages.reading import fold_pairs
 
-        params = _params(INTERPOLATE.params, self._maker)
+        params = _params(INTERPOLATE, self._maker, {})
         pairs = self._remaining(read_pairs(self._dictionary), words)
         known = [each[: len(static.side(side).words)] for each, side in zip(self._encoded, _NAMES, strict=True)]
         projection = learn_projection(
@@ -249,10 +251,10 @@ def _input(folder: Path, maker: Manifest, name: str) -> Path:
     return path
 
 
-def _params(kind: type, maker: Manifest) -> Any:
+def _params(stage: Stage, maker: Manifest, inputs: Mapping[str, Any]) -> Any:
     """Give the parameters of a result as its stage takes them."""
-    known = parameters(kind)
-    params, faults = build(kind, {k: v for k, v in maker.params.items() if k in known}, owner=maker.stage)
-    if faults:
-        raise NotAgainError(f"the settings of {maker.stage} are of another version ({faults[0].message.rstrip('.')})")
-    return params
+    known = parameters(stage.params)
+    params, faults = build(stage.params, {k: v for k, v in maker.params.items() if k in known}, owner=maker.stage)
+    if faults or maker.stage_version != stage.version:
+        raise NotAgainError(f"it was made by another version of {maker.stage}")
+    return params if stage.resolve is None else stage.resolve(inputs, params)

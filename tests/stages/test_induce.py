@@ -29,7 +29,7 @@ def random_world(folder):
     random = np.random.default_rng(0)
     source = random.normal(size=(WORDS, SIZE))
     rotation, _ = np.linalg.qr(random.normal(size=(SIZE, SIZE)))
-    noise = random.uniform(0.1, 1.6, size=(WORDS, 1))
+    noise = random.uniform(0.5, 4.0, size=(WORDS, 1))
     left = [f"en{row}" for row in range(WORDS)]
     right = [f"de{row}" for row in range(WORDS)]
     left[3] = right[3] = "1984"
@@ -85,7 +85,7 @@ def test_entries_of_the_mapping_are_judged_by_mappings_without_them(induced):
     assert head["basis"] == "cross-fitted"
     assert not head["optimistic"]
     assert head["entries"] == TRAIN
-    assert head["precision_at_1_seen"] > head["precision_at_1"] + 0.02, "what was learnt from looks better"
+    assert head["precision_at_1_seen"] > head["precision_at_1"] + 0.1, "what was learnt from looks better"
     assert head["expected_calibration_error_low"] < head["expected_calibration_error"] < 0.09
     assert later["candidates"] == "candidates of rank 2 and later"
     assert control["above_threshold"] == 0
@@ -106,6 +106,7 @@ def test_probabilities_hold_on_words_that_nothing_was_learnt_from(stage, space, 
     files["calibration"] = leaky.out
     worse = stage("induce", **files).manifest.results[0]
     assert worse["log_loss"] > head["log_loss"]
+    assert worse["expected_calibration_error"] > head["expected_calibration_error"] + 0.03
     assert (leaky.out / "lexicon.tsv").read_text(encoding="utf-8").split("\t")[2] == "optimistic_probability"
 
 
@@ -215,6 +216,11 @@ def test_what_was_made_otherwise_is_not_learnt_again(space, blend, stage, place,
     still = stage("interpolate", tmp_path / "still", {"lambda": 0.0}, **files)
     with pytest.raises(NotAgainError, match="lambda 0"):
         Relearner(still.out, 0, job)
+    shutil.copytree(space.out, place / "older", dirs_exist_ok=True)
+    body = json.loads((place / "older" / "manifest.json").read_text(encoding="utf-8")) | {"stage_version": 0}
+    (place / "older" / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(NotAgainError, match="another version of map"):
+        Relearner(place / "older", 0, job)
     applied = stage("map", tmp_path / "applied", source=place / "en.vec", target=place / "de.vec", mapping=space.out)
     with pytest.raises(NotAgainError, match="not learnt by map from a dictionary"):
         Relearner(applied.out, 0, job)
@@ -338,7 +344,11 @@ def test_wrong_combinations(stage, space, place, params, names, words):
 
 
 def test_damaged_and_foreign_calibrations(stage, space, induced, tmp_path):
-    for text, words in (("[]", "no calibration"), ("{", "no calibration"), ('{"format": 9, "features": []}', "another version")):
+    for text, words in (
+        ("[]", "no calibration"),
+        ("{", "no calibration"),
+        ('{"format": 9, "features": []}', "another version"),
+    ):
         (tmp_path / "calibration.json").write_text(text)
         with pytest.raises(DataError, match=words):
             stage("induce", vectors=space.out, calibration=tmp_path)
