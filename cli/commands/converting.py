@@ -15,6 +15,7 @@ import typer
 
 from lexenc.errors import ConfigError
 from lexenc.files.text import check_language, counted, writing
+from lexenc.resources import bundled_path
 
 from ..ui import View, print_json
 
@@ -139,7 +140,7 @@ def _kind_of(out: str) -> Kind:
 @contextmanager
 def _seekable(given: str) -> Iterator[Path]:
     """Give a file that can be read twice; standard input and pipes are kept in one for that."""
-    path = Path(given)
+    path = bundled_path(given) or Path(given)
     if given != "-" and not path.is_fifo():
         yield path
         return

@@ -45,6 +45,11 @@ def test_round_through_every_format(tbx, lexenc, tmp_path):
     assert lexenc("convert", tmp_path / "b.xlf").stdout == table
 
 
+def test_bundled_dictionaries_are_read_like_files(lexenc, tmp_path):
+    lexenc("convert", "bundled:lexicon/en-de.test.tsv", *LANGUAGES, "--out", tmp_path / "terms.tbx")
+    assert "abkürzung" in (tmp_path / "terms.tbx").read_text(encoding="utf-8").lower()
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_standard_input(tbx, lexenc, packed):
     body = tbx.read_bytes()
