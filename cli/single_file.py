@@ -67,14 +67,16 @@ def wanted_file(stage: Stage, values: Mapping[str, Any]) -> SingleFile | None:
     """Tell which file of a result is wanted alone; None where it is the whole, or the numbers only (`--json`).
 
     Raises:
-        ConfigError: If it is there already and was not to be replaced.
+        ConfigError: If it is there already and was not to be replaced, or two things are to be printed.
     """
     given = values.get("out")
     if not stage.files:
         return None
     if given in (None, "-"):
         first = next(iter(stage.files.values()))
-        return None if values["run_json"] and given is None else SingleFile(first, None)
+        if given == "-" and values["run_json"]:
+            raise ConfigError(f"--json and --out - both print, one numbers, one {first}.", hint="Give --out a name.")
+        return None if values["run_json"] else SingleFile(first, None)
     path = Path(given)
     name = stage.files.get(path.suffix.lower())
     if name is None:
