@@ -74,8 +74,10 @@ def test_numbers_as_json(command, lexenc, tmp_path):
     assert json.loads(filed.lines[0])["expected_calibration_error"] == head["expected_calibration_error"]
 
 
-def test_only_one_thing_is_printed(command, fails):
-    assert fails(*command, "--json", "--out", "-").message.startswith("--json and --out - both print")
+def test_only_one_thing_is_printed(command, attempt):
+    shown = attempt(*command, "--json", "--out", "-")
+    assert (shown.code, shown.stdout) == (2, "")
+    assert json.loads(shown.stderr)["error"].startswith("--json and --out - both print")
 
 
 def test_a_folder_keeps_everything(command, lexenc, tmp_path):
