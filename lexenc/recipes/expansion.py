@@ -1,0 +1,252 @@
+"""From the cells of a table to the steps that lead to them, and to the files that these need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lexenc.device import Precision
+from lexenc.errors import ConfigError, several, unknown_name
+from lexenc.parameters import as_dict, build, shown_name
+from lexenc.pipeline import Pipeline, Step
+from lexenc.recipes.paper import Cell, Paper
+from lexenc.resources.catalogue import Family, Resource, find_resource
+from lexenc.stage import Stage
+from lexenc.stages import STAGES
+
+_VALUE = re.compile(r"(?<!\$)\{(\w+)\}")
+_REFERENCE = re.compile(r"\$\{(\w+)(?:\.(.+))?\}")
+_FETCHED = re.compile(r"[\w-]+:\S+( \S+)?")
+# What a file of the user's own may be named after.
+PLACEHOLDERS = ("pair", "source", "target", "language", "size")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a user wants a table to be made.
+
+    Args:
+        out: Folder of all results.
+        data: Folder with what `lexenc fetch` has, a folder for every family.
+        encoders: Encoder to use, by its name in the paper; those left out are not asked for.
+        files: The user's own files in place of what is fetched, by role; with placeholders.
+        retrieval: How translations are ranked.
+        seed: Of all steps.
+        precision: Arithmetic of encoders.
+    """
+
+    out: Path
+    data: Path
+    encoders: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    retrieval: str = "nearest"
+    seed: int = 0
+    precision: Precision = "float32"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A file that somebody has to provide.
+
+    Args:
+        path: Where it is looked for.
+        role: What it is to the recipe, as `--file` names it.
+        resource: What `lexenc fetch` knows of it; None where it knows nothing.
+        words: What it is, where it cannot be fetched.
+    """
+
+    path: Path
+    role: str
+    resource: Resource | None = None
+    words: str = ""
+
+
+class Expansion:
+    """The steps of some cells; a step that several cells need is there once.
+
+    Args:
+        paper: What its tables share.
+        settings: The user's.
+        catalogue: What can be fetched.
+
+    Raises:
+        ConfigError: If a file of the user's own has an unknown role or placeholder.
+    """
+
+    def __init__(self, paper: Paper, settings: Settings, catalogue: Mapping[str, Family]) -> None:
+        self.paper, self.settings, self._catalogue = paper, settings, catalogue
+        self._steps: dict[str, Step] = {}
+        self._needs: dict[str, list[Need]] = {}
+        self.scores: dict[Cell, Step] = {}
+        self._check_files()
+
+    def add(self, cell: Cell) -> None:
+        """Add a cell with all the steps that it needs, those first."""
+        values = self._values(cell)
+        self.scores[cell] = self._step(str(self.paper.datasets[cell.dataset]["scores"]), values)
+
+    def pipeline(self) -> Pipeline:
+        """Give all steps in an order in which they can be done."""
+        return Pipeline(Path(self.paper.name), tuple(self._steps.values()), precision=self.settings.precision)
+
+    def needs(self, step: Step) -> list[Need]:
+        """Give the files that a step reads and no step makes."""
+        return [need for text in step.inputs.values() for need in self._needs.get(text, [])]
+
+    def encoders(self, step: Step) -> list[str]:
+        """Give the encoders that a step reads and no step makes."""
+        given = [text for name, text in step.inputs.items() if step.stage.inputs[name].kind == "encoder"]
+        return [text for text in given if text in self.settings.encoders.values()]
+
+    # ------------------------------------------------------------ values
+
+    def _values(self, cell: Cell) -> dict[str, str]:
+        """Give what the templates may name, for one cell."""
+        dataset = self.paper.datasets[cell.dataset]
+        source, target = cell.pair.split("-")
+        values = {name: value for name, value in dataset.items() if isinstance(value, str)}
+        values |= self.paper.configurations[cell.configuration]
+        values |= {"pair": cell.pair, "source": source, "target": target, "size": cell.size}
+        values |= {"part": self.paper.sizes[cell.size], "retrieval": self.settings.retrieval}
+        if cell.encoder is not None:
+            encoder = self.settings.encoders[cell.encoder]
+            values |= {"encoder": encoder, "name": folder_name(encoder)}
+        return values | self._files(dataset["files"], values)
+
+    def _files(self, wanted: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+        """Give the path of every file of a data set, by role; of both languages where it has one of each."""
+        found = {}
+        for role, what in wanted.items():
+            if "{language}" not in str(what):
+                found[role] = self._file(role, what, values)
+                continue
+            for side in ("source", "target"):
+                found[f"{side}_{role}"] = self._file(role, what, {**values, "language": values[side]})
+        return found
+
+    def _file(self, role: str, what: str | list[str], values: Mapping[str, str]) -> str:
+        """Give the path of a file, and remember what is known of it."""
+        own = self.settings.files.get(role)
+        if own is not None:
+            path = fill(own, {name: values[name] for name in PLACEHOLDERS if name in values})
+            needs = [Need(Path(path), role)]
+        else:
+            needs = [self._need(role, fill(each, values)) for each in ([what] if isinstance(what, str) else what)]
+        self._needs[str(needs[0].path)] = needs
+        return str(needs[0].path)
+
+    def _need(self, role: str, what: str) -> Need:
+        if not _FETCHED.fullmatch(what):
+            return Need(self.settings.data / role, role, words=what)
+        name, _, part = what.partition(" ")
+        resource = find_resource(self._catalogue, name, part or None)
+        return Need(self.settings.data / resource.family / resource.file, role, resource)
+
+    def _check_files(self) -> None:
+        known = sorted({role for dataset in self.paper.datasets.values() for role in dataset["files"]})
+        faults = []
+        for role, path in self.settings.files.items():
+            if role not in known:
+                faults.append(unknown_name("file", role, known))
+            faults += [
+                unknown_name(f"placeholder in --file {role}", name, PLACEHOLDERS)
+                for name in _VALUE.findall(path)
+                if name not in PLACEHOLDERS
+            ]
+        if faults:
+            raise several("--file", faults)
+
+    # ------------------------------------------------------------ steps
+
+    def _step(self, name: str, values: Mapping[str, str]) -> Step:
+        """Give a step for some values, made if it is not there yet, after those that it needs."""
+        template = self.paper.steps[name]
+        label = fill(template["out"], values)
+        if label not in self._steps:
+            stage: Stage = STAGES[template["stage"]]
+            needed: list[Step] = []
+            inputs = {key: self._input(text, values, needed.append) for key, text in template["inputs"].items()}
+            given, params = self._params(stage, template.get("params", {}), values)
+            self._steps[label] = Step(
+                name=label,
+                stage=stage,
+                inputs={key: text for key, text in inputs.items() if text},
+                params=params,
+                given_params=given,
+                seed=self.settings.seed,
+                out=self.settings.out / label,
+                needs=tuple(dict.fromkeys(each.name for each in needed)),
+            )
+        return self._steps[label]
+
+    def _input(self, template: str, values: Mapping[str, str], needed: Callable[[Step], None]) -> str:
+        """Give the path, or the encoder's name, that an input stands for."""
+        text = fill(template, values)
+        reference = _REFERENCE.fullmatch(text)
+        if reference is None:
+            return text
+        step = self._step(reference.group(1), values)
+        needed(step)
+        return str(step.out / reference.group(2)) if reference.group(2) else str(step.out)
+
+    def _params(
+        self, stage: Stage, own: Mapping[str, Any], values: Mapping[str, str]
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Give the names of the parameters that are set, and all values, checked."""
+        known = {shown_name(one.name) for one in fields(stage.params)}
+        shared = {name: value for name, value in self.paper.common.items() if name in known}
+        filled = {
+            name: fill(value, values) if isinstance(value, str) else value for name, value in {**shared, **own}.items()
+        }
+        given = {name: value for name, value in filled.items() if value != ""}
+        params, faults = build(stage.params, given, owner=stage.name)
+        if faults:
+            raise several(f"{self.paper.name}, {stage.name}", faults)
+        return tuple(given), as_dict(params)
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values in place of `{name}`, and values in place of the names in those; unknown names stay.
+
+    Args:
+        text: A template.
+        values: Values by name.
+    """
+    return _VALUE.sub(lambda found: fill(values[found[1]], values) if found[1] in values else found[0], text)
+
+
+def folder_name(encoder: str) -> str:
+    """Give the folder for what is made with an encoder: the last part of its name or path."""
+    return re.sub(r"[^\w.+-]", "-", Path(encoder).name) or "encoder"
+
+
+def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
+    """Say which of the paper's encoders are asked for, and what stands in for them.
+
+    Args:
+        paper: The paper.
+        words: `LaBSE` as it is on the hub; `LaBSE=FOLDER` with another in its place; `FOLDER` in place of all.
+            Nothing: all of the paper's.
+
+    Raises:
+        ConfigError: If an encoder is named that the paper has not, or one twice.
+    """
+    if not words:
+        return dict(paper.encoders)
+    known = {name.lower(): name for name in paper.encoders}
+    chosen: dict[str, str] = {}
+    for word in words:
+        name, equals, other = word.partition("=")
+        own = known.get(name.lower())
+        if equals and own is None:
+            raise unknown_name("encoder of the paper", name, paper.encoders)
+        if equals and not other:
+            raise ConfigError(f"--encoder {word} names nothing in place of {own}.", hint=f"Write {own}=mini.")
+        for each in paper.encoders if own is None else [own]:
+            if each in chosen:
+                raise ConfigError(f"--encoder names {each} twice.", hint="Give every encoder once.")
+            chosen[each] = other or (word if own is None else paper.encoders[each])
+    return chosen
