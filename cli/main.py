@@ -68,7 +68,7 @@ def _what_is_left(words: list[str]) -> str:
     name = next((word for word in words if not word.startswith("-")), "")
     if name == "fetch" or (name in STAGES and STAGES[name].resumable):
         return f"{name} continues where it was"
-    return "what is finished is kept" if name in ("run", "demo") else "nothing was left half-written"
+    return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
 
 
 def _explain(error: Exception, words: list[str], as_json: bool) -> int:

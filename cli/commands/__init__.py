@@ -13,6 +13,7 @@ from .fetching import fetch_command
 from .inspecting import env_command, list_command, show_command
 from .pipeline import check_command, init_command, run_command, status_command
 from .reporting import report_command
+from .reproducing import reproduce_command
 from .translating import translate_command
 
 
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     _add(app, "check", check_command, "Pipelines")
     _add(app, "init", init_command, "Pipelines")
     _add(app, "demo", demo_command, "Helpers")
+    _add(app, "reproduce", reproduce_command, "Helpers")
     _add(app, "fetch", fetch_command, "Helpers")
     _add(app, "report", report_command, "Helpers")
     _add(app, "show", show_command, "Helpers")

@@ -70,7 +70,7 @@ def fetch_command(
     made = fetch(
         resource,
         folder,
-        approve=lambda offer: _approve(offer, yes, view),
+        approve=lambda offer: approve_offer(offer, yes, view),
         force=force,
         progress=view.watcher(),
         digests=DigestStore.default(),
@@ -95,7 +95,7 @@ def _tell(made: Fetched, view: View) -> None:
         view.say(f"fetch: {shown_size(made.size)}, sha256 {made.sha256} as expected")
 
 
-def _approve(offer: Offer, yes: bool, view: View) -> None:
+def approve_offer(offer: Offer, yes: bool, view: View) -> None:
     """Show what would be fetched, and ask.
 
     Raises:

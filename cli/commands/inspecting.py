@@ -78,7 +78,7 @@ def _shown(value: object) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
-_KINDS = ("stages", "presets", "encoders", "bundled", "losses", "retrieval", "tasks", "resources")
+_KINDS = ("stages", "presets", "encoders", "bundled", "losses", "retrieval", "tasks", "resources", "recipes")
 
 
 def list_command(
@@ -86,7 +86,8 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List what there is: stages, presets, encoders, bundled files, losses, retrieval, tasks, resources to fetch.
+    r"""List what there is: stages, presets, encoders, bundled files, losses, retrieval, tasks, resources to fetch,
+    recipes.
 
     \b
     Examples:
@@ -127,6 +128,10 @@ def _listed(kind: str) -> list[tuple[str, str]]:
         ]
     if kind == "resources":
         return catalogue_rows()
+    if kind == "recipes":
+        from lexenc.recipes.paper import recipe_names, table_title
+
+        return [(name, table_title(name)) for name in recipe_names()]
     stages: list[Stage] = [STAGES[name] for name in STAGES]
     if kind == "tasks":
         return [(stage.name.split(" ", 1)[1], stage.summary) for stage in stages if stage.name.startswith("eval ")]

@@ -1,0 +1,320 @@
+"""reproduce: tables of a paper made from a tiny world, beside the paper's figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+# SimLex-like pairs of words that the world has: both words in English, both in "Finnish", and their scores.
+PAIRS = [
+    ("house", "house", "haus", "haus", 6, 6),  # a translation once the sides are crossed: leaks
+    ("dog", "cat", "hund", "katze", 3, 4),
+    ("tree", "water", "baum", "wasser", 1, 1),
+    ("red", "blue", "rot", "blau", 4, 4),
+    ("sun", "moon", "sonne", "mond", 5, 5),
+    ("river", "unicorn", "fluss", "einhorn", 0, 1),  # without vectors
+]
+CONCEPTS = [("C1", "house", "haus"), ("C2", "dog", "hund"), ("C3", "water", "wasser"), ("C4", "red", "rot")]
+
+
+def mrconso(concept: str, language: str, name: str) -> str:
+    cells = [""] * 18
+    cells[0], cells[1], cells[14], cells[16] = concept, language, name, "N"
+    return "|".join([*cells, ""])
+
+
+@pytest.fixture(scope="module")
+def files(world, tmp_path_factory):
+    """Own files for every role: German also plays the part of Finnish."""
+    folder = tmp_path_factory.mktemp("files")
+    for code, side in (("en", "en"), ("de", "de"), ("fi", "de")):
+        shutil.copy(world / f"{side}.vec", folder / f"{code}.vec")
+    heads = ["ID,ENG 1,ENG 2,FIN 1,FIN 2", "ID,ENG,FIN"]
+    words = [f"{number},{a},{b},{c},{d}" for number, (a, b, c, d, *_) in enumerate(PAIRS)]
+    scores = [f"{number},{first},{second}" for number, (*_, first, second) in enumerate(PAIRS)]
+    for name, head, rows in (("translation", heads[0], words), ("scores", heads[1], scores)):
+        (folder / f"{name}.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    base = [f"{concept}||{name}" for concept, *names in CONCEPTS for name in names]
+    mentions = [f"{concept}||{german.upper()}" for concept, _, german in CONCEPTS]
+    names = [mrconso(c, tongue, n) for c, *both in CONCEPTS for tongue, n in zip(("ENG", "GER"), both, strict=True)]
+    names += [mrconso(c, tongue, f"a {n}") for c, n, _ in CONCEPTS for tongue in ("ENG",)]
+    names += [mrconso("C9", tongue, f"{tongue} name") for tongue in "CHI FIN JPN KOR RUS SPA TUR".split()]
+    for name, lines in (("kb.txt", base), ("mentions.txt", mentions), ("MRCONSO.RRF", names)):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = {
+        "train": world / "train.tsv",
+        "test": world / "test.tsv",
+        "vectors": folder / "{language}.vec",
+        "multi-simlex": folder / "translation.csv",
+        "mentions": folder / "mentions.txt",
+        "umls": folder / "MRCONSO.RRF",
+        "knowledge-base": folder / "kb.txt",
+    }
+    return [word for role, path in table.items() for word in ("--file", f"{role}={path}")]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("reproduced") / "runs"
+
+
+@pytest.fixture(scope="module")
+def bli(lexenc, files, static, runs):
+    """Tables 6 and 7 with one stand-in, on one pair."""
+    return lexenc(
+        "reproduce", "table-6", "table-7", "--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs
+    )
+
+
+def rows(stdout: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Read printed tables of one recipe: cells by column, by row and kind of number."""
+    lines = [line.split("\t") for line in stdout.splitlines()]
+    head = lines[0]
+    return {(line[0], line[1]): dict(zip(head[2:], line[2:], strict=True)) for line in lines[1:]}
+
+
+# ---------------------------------------------------------------- tables
+
+
+def test_bli_stands_beside_the_paper(bli):
+    first, second = bli.stdout.split("\tx 100\t")[1:]
+    tables = [rows("\tx 100\t" + text) for text in (first.removesuffix("\n"), second)]
+    untuned, tuned = tables
+    assert untuned["en-de", "paper"]["LaBSE noCL 1.0"] == "25.4"
+    assert tuned["en-de", "paper"]["LaBSE +CL 0.3"] == "61.1"
+    for table in tables:
+        for column, ours in table["en-de", "ours"].items():
+            paper, gap = float(table["en-de", "paper"][column]), table["en-de", "gap"][column]
+            if column.startswith(("LaBSE", "VecMap")):
+                assert float(gap) == pytest.approx(float(ours) - paper, abs=0.051)
+                low, high = map(int, table["en-de", "95 %"][column].split("-"))
+                assert low - 1 <= float(ours) <= high + 1
+            else:
+                assert (ours, gap) == ("-", "-")
+    assert float(untuned["en-de", "ours"]["VecMap"]) >= 90, "the world is an easy one"
+    assert ("average", "paper") not in untuned, "one pair needs no average"
+
+
+def test_bli_says_what_is_done_and_by_which_convention(bli, static):
+    lines = bli.stderr.splitlines()
+    steps = [line for line in lines if line.startswith("[")]
+    assert steps[0] == "[1/6] GT-BLI-5k/en-de/mapped: map; 5 numbers to come"
+    assert steps[1] == "[2/6] GT-BLI-5k/en-de/VecMap/translation-nearest: eval bli; 5 numbers to come"
+    assert steps[2] == "[3/6] GT-BLI-5k/en-de/static/noCL/translation-nearest: eval bli; 4 numbers to come"
+    assert [line.split(": ")[1].split(";")[0] for line in steps[3:]] == ["mine-negatives", "finetune", "eval bli"]
+    note = next(line for line in lines if line.startswith("lexical-encoders/table-6: Word translation"))
+    for words in ("retrieval: nearest", "query unit: source word", "out of vocabulary: left out", "seed: 0",
+                  "coverage: 100.0 %", "direction: source-target", f"{static} in place of LaBSE",
+                  "own files for train, test, vectors"):  # fmt: skip
+        assert words in note
+    assert any(line.startswith("lexical-encoders/table-7: 9 numbers: 3 done, 6 not asked; ") for line in lines)
+
+
+def test_tables_share_what_they_can_and_nothing_is_done_again(bli, lexenc, files, static, runs):
+    words = ["--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs]
+    again = lexenc("reproduce", "table-9", *words)
+    steps = [line for line in again.stderr.splitlines() if line.startswith("[")]
+    reused = [line for line in again.stderr.splitlines() if "reused" in line]
+    assert len(steps) == len(reused) == 5
+    assert (
+        rows(again.stdout)["en-de", "ours"]["0.3"]
+        == rows(bli.stdout.split("\n", 5)[5])["en-de", "ours"]["LaBSE +CL 0.3"]
+    )
+
+
+def test_json_has_every_number_with_its_result(bli, lexenc, files, static, runs):
+    words = ["--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs, "--json", "-q"]
+    objects = [json.loads(line) for line in lexenc("reproduce", "table-8", *words).lines]
+    assert [each["column"] for each in objects] == ["VecMap", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1.0"]
+    one = objects[3]
+    assert (one["recipe"], one["row"], one["state"], one["paper"]) == (
+        "lexical-encoders/table-8",
+        "en-de",
+        "done",
+        54.1,
+    )
+    assert one["difference"] == pytest.approx(one["ours"] - one["paper"])
+    assert one["ours"] == pytest.approx(100 * one["result"]["precision_at_1"])
+    assert (one["result"]["lambda"], one["result"]["query_unit"]) == (0.3, "source word")
+
+
+def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, transformer, runs):
+    words = ["--pairs", "en-fi", "--encoder", f"LaBSE={static}", "--encoder", f"xMPNET={transformer}"]
+    shown = lexenc("reproduce", "table-10", "table-1", *words, *files, "--out", runs)
+    table, means = shown.stdout.split("\tx 100\t")[1:]
+    found = rows("\tx 100\t" + table)
+    assert found["en-fi", "paper"]["xMPNET noCL 0.5"] == "53.4"
+    assert set(found["en-fi", "ours"].values()) & {"?", "!"} == set()
+    assert found["en-fi", "ours"]["mBERT noCL 1.0"] == "-"
+    clean = (runs / "Multi-SimLex-5k/en-fi/clean/train.tsv").read_text(encoding="utf-8")
+    assert "house" not in clean
+    assert "dog\thund" in clean
+    # The paper's mean over the pair asked for, not over all six; GT-BLI has the pair too.
+    found = rows("\tx 100\t" + means)
+    assert found["LaBSE Multi-SimLex Spearman λ=0.5", "paper"]["noCL λ"] == "51.6"
+    assert found["LaBSE GT-BLI P@1 λ=0.3", "paper"]["+CL λ"] == "53.3"
+    assert found["LaBSE Multi-SimLex Spearman λ=0.5", "gap"]["noCL λ"] != "-"
+    assert "coverage: 83.3 %" in shown.stderr
+
+
+def test_xel_tunes_on_words_on_names_and_on_both(lexenc, files, static, runs):
+    shown = lexenc("reproduce", "table-4", "--pairs", "en-de", "--encoder", f"XLM-R={static}", *files, "--out", runs)
+    found = rows(shown.stdout)
+    assert list(found["XLM-R noCL", "ours"]) == ["en-de P@1", "en-de P@5"]
+    assert {float(value) for (label, kind), cells in found.items() if kind == "ours" for value in cells.values()} <= {
+        0, 25, 50, 75, 100,
+    }  # fmt: skip
+    assert ("xMPNET noCL", "ours") not in found, "not asked for"
+    assert found["xMPNET noCL", "paper"]["en-de P@1"] == "19.5"
+    tuned = json.loads((runs / "XL-BEL/static/+CL+UMLS-EN-en-de/tuned/manifest.json").read_text(encoding="utf-8"))
+    assert tuned["params"]["languages"] == ["ENG"]
+    assert tuned["inputs"]["encoder"][0]["given"].endswith("GT-BLI-5k/en-de/static/tuned")
+    assert "protocol: names; scored: all" in shown.stderr
+
+
+def test_average_is_over_the_pairs_that_have_numbers(attempt, files, static, world, runs):
+    words = ["--encoder", f"LaBSE={static}", "--pairs", "en-de,en-fi,en-fr", *files, "--out", runs, "-q"]
+    shown = attempt("reproduce", "table-6", *words, "--partial")
+    assert shown.code == 0
+    found = rows(shown.stdout)
+    assert set(found["en-fr", "ours"].values()) == {"?", "-"}
+    assert ("en-fr", "gap") not in found
+    assert float(found["average", "paper"]["LaBSE noCL 1.0"]) == pytest.approx((25.4 + 19.3) / 2, abs=0.051)
+    both = [float(found[pair, "ours"]["LaBSE noCL 1.0"]) for pair in ("en-de", "en-fi")]
+    assert float(found["average", "ours"]["LaBSE noCL 1.0"]) == pytest.approx(sum(both) / 2, abs=0.051)
+    assert float(found["average", "paper"]["mBERT noCL 1.0"]) == pytest.approx((15.6 + 7.9 + 25.2) / 3, abs=0.051)
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_a_cell_that_fails_leaves_the_others(attempt, files, static, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(static, broken)
+    (broken / "model.safetensors").write_bytes(b"nothing")
+    words = ["--pairs", "en-de", "--encoder", f"mBERT={broken}", "--encoder", f"LaBSE={static}"]
+    shown = attempt("reproduce", "table-7", *words, *files, "--out", tmp_path / "runs")
+    assert shown.code == 1
+    found = rows(shown.stdout)["en-de", "ours"]
+    assert (found["mBERT +CL 1.0"], found["mBERT +CL 0.3"]) == ("!", "!")
+    assert float(found["VecMap"]) >= 90
+    assert float(found["LaBSE +CL 1.0"]) >= 0
+    assert "Traceback" not in shown.stderr
+    assert "warning: GT-BLI-5k/en-de/broken/negatives failed: " in shown.stderr
+    assert not (tmp_path / "runs/GT-BLI-5k/en-de/broken/negatives").exists()
+
+
+def test_what_is_missing_is_listed_before_anything_runs(fails, static, tmp_path):
+    words = ["--pairs", "en-de", "--encoder", "LaBSE", "--data", tmp_path / "data", "--out", tmp_path / "runs"]
+    failed = fails("reproduce", "table-7", *words)
+    lines = failed.message.splitlines()
+    assert lines[0] == "5 inputs are not here yet:"
+    data = tmp_path / "data"
+    assert [line.split("  ")[-1].strip() for line in lines[1:]] == [
+        f"lexenc fetch fasttext:en --part vec --out {data}/fasttext",
+        f"lexenc fetch fasttext:de --part vec --out {data}/fasttext",
+        f"lexenc fetch gt-bli:en-de --part train --out {data}/gt-bli",
+        f"lexenc fetch gt-bli:en-de --part test --out {data}/gt-bli",
+        "hf download sentence-transformers/LaBSE --exclude '*.bin' --exclude '*.h5' --exclude '*.ot'",
+    ]
+    assert "--fetch" in failed.hint
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_lists_steps_and_what_is_missing_and_writes_nothing(lexenc, files, static, tmp_path):
+    words = ["--encoder", f"xMPNET={static}", "--pairs", "en-de", "--out", tmp_path / "runs", "--dry-run"]
+    own = [each for each in files if "umls" not in each]
+    own = [
+        each for place, each in enumerate(own) if not (each == "--file" and own[place + 1 : place + 2] == ["--file"])
+    ]
+    shown = lexenc("reproduce", "table-4", *words, *own)
+    steps = [line.split("\t") for line in shown.lines[: shown.lines.index("what\tcommand")]]
+    assert steps[0] == ["step", "stage", "state", "why"]
+    states = {row[0]: row[2] for row in steps[1:]}
+    assert states["GT-BLI-5k/en-de/mapped"] == "would run"
+    assert states["XL-BEL/static/noCL+UMLS-EN/de"] == "cannot run"
+    assert shown.lines[-1].endswith("\t--file umls=PATH")
+    assert not (tmp_path / "runs").exists()
+    objects = [json.loads(line) for line in lexenc("reproduce", "table-4", *words, *own, "--json").lines]
+    assert {"step", "stage", "action", "why"} == set(objects[0])
+    assert objects[-1]["command"] == "--file umls=PATH"
+
+
+def test_results_of_other_settings_are_not_replaced_unasked(bli, fails, files, static, runs):
+    words = ["reproduce", "table-6", "--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs]
+    failed = fails(*words, "--seed", 7)
+    assert "of other settings or files:" in failed.message
+    assert "GT-BLI-5k/en-de/mapped: seed: 0 -> 7" in failed.message
+    assert failed.hint == "Choose another --out, or add --force to replace them."
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (["table-5"], "There is no recipe called 'table-5'.", "Did you mean 'table-"),
+        (["table-6", "--pairs", "en-xx"], "There is no language pair in these tables called 'en-xx'.", "Did you mean"),
+        (["table-6", "--file", "train"], "--file train is not ROLE=PATH.", "For instance"),
+        (["table-6", "--file", "trian=a"], "There is no file called 'trian'.", "Did you mean 'train'?"),
+        (["table-6", "--encoder", "./nowhere"], "The encoder is not there: ./nowhere", "Check the path"),
+        (["table-6", "--device", "gpu"], "", ""),
+        (["table-6", "--retrieval", "cls"], "", ""),
+    ],
+)
+def test_wrong_usage(fails, tmp_path, words, message, hint):
+    failed = fails("reproduce", *words, "--out", tmp_path / "runs")
+    assert failed.message.startswith(message)
+    assert failed.hint.startswith(hint)
+    assert not (tmp_path / "runs").exists()
+
+
+# ---------------------------------------------------------------- fetching, listing
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def mirror(world, tmp_path, monkeypatch):
+    """A mirror of the families that Table 6 needs, with the files of the tiny world."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=world)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        parts = ", ".join(f"{name}: {{url: '{address}/{name}.tsv'}}" for name in ("train", "test"))
+        path = tmp_path / "catalogue.yaml"
+        path.write_text(
+            f"gt-bli: {{what: dictionaries, licence: none, open: false, keys: en-de, parts: {{{parts}}}}}\n"
+            "fasttext: {what: vectors, licence: none, open: true, keys: en de, default: vec,"
+            f" parts: {{vec: {{url: '{address}/{{key}}.vec'}}}}}}\n",
+            encoding="utf-8",
+        )
+        monkeypatch.setenv("LEXENC_CATALOGUE", str(path))
+        yield path
+        server.shutdown()
+        thread.join()
+
+
+def test_fetch_brings_what_is_missing(mirror, lexenc, fails, static, tmp_path):
+    words = ["reproduce", "table-6", "--pairs", "en-de", "--encoder", static, "--data", tmp_path / "data",
+             "--out", tmp_path / "runs"]  # fmt: skip
+    failed = fails(*words, "--fetch", "-q")
+    assert "The licence of gt-bli:en-de is not an open one" in failed.message
+    shown = lexenc(*words, "--fetch", "--yes")
+    assert (tmp_path / "data/fasttext/en.vec").is_file()
+    assert float(rows(shown.stdout)["en-de", "ours"]["VecMap"]) >= 90
+    assert rows(lexenc(*words).stdout) == rows(shown.stdout)
+
+
+def test_list_recipes(lexenc):
+    lines = lexenc("list", "recipes").lines
+    assert lines[0] == "name\twhat"
+    assert len(lines) == 13
+    assert any(line.startswith("lexical-encoders/table-6\tWord translation on GT-BLI") for line in lines)
+    assert json.loads(lexenc("list", "recipes", "--json").lines[0])["name"] == "lexical-encoders/table-1"
