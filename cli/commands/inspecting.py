@@ -86,8 +86,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List what there is: stages, presets, encoders, bundled files, losses, retrieval, tasks, resources to fetch,
-    recipes.
+    r"""List what there is: stages, presets, encoders, bundled files, losses, retrieval, tasks, resources, recipes.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ class Expansion:
         self._needs: dict[str, list[Need]] = {}
         self.scores: dict[Cell, Step] = {}
         self._check_files()
+        self._check_folders()
 
     def add(self, cell: Cell) -> None:
         """Add a cell with all the steps that it needs, those first."""
@@ -158,6 +160,21 @@ class Expansion:
             ]
         if faults:
             raise several("--file", faults)
+
+    def _check_folders(self) -> None:
+        """Refuse encoders whose results would lie in one folder, or in that of a step."""
+        outs = [template["out"].split("/") for template in self.paper.steps.values()]
+        systems = [str(each.get("system", "")) for each in self.paper.configurations.values()]
+        taken = {parts[1]: f"the step {parts[1]}" for parts in outs if parts[0] == "{place}"}
+        taken |= {system: system for system in systems}
+        for encoder in dict.fromkeys(self.settings.encoders.values()):
+            name = folder_name(encoder)
+            if name in taken:
+                raise ConfigError(
+                    f"Results of {encoder} and of {taken[name]} would lie in the same folder, {name}.",
+                    hint="Give the encoder's folder another name.",
+                )
+            taken[name] = encoder
 
     # ------------------------------------------------------------ steps
 
@@ -241,7 +258,7 @@ def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
     for word in words:
         name, equals, other = word.partition("=")
         own = known.get(name.lower())
-        if equals and own is None:
+        if own is None and (equals or _is_slip(word, known)):
             raise unknown_name("encoder of the paper", name, paper.encoders)
         if equals and not other:
             raise ConfigError(f"--encoder {word} names nothing in place of {own}.", hint=f"Write {own}=mini.")
@@ -250,3 +267,8 @@ def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
                 raise ConfigError(f"--encoder names {each} twice.", hint="Give every encoder once.")
             chosen[each] = other or (word if own is None else paper.encoders[each])
     return chosen
+
+
+def _is_slip(word: str, known: Mapping[str, str]) -> bool:
+    """Tell whether a word was probably meant for one of the paper's encoders, and not for another."""
+    return not Path(word).exists() and "/" not in word and bool(get_close_matches(word.lower(), known, n=1))

@@ -233,6 +233,7 @@ def test_chosen_encoders(words, wanted):
     ("words", "message"),
     [
         (["BERT=mini"], "There is no encoder of the paper called 'BERT'."),
+        (["xmpnett"], "There is no encoder of the paper called 'xmpnett'."),
         (["LaBSE="], "--encoder LaBSE= names nothing in place of LaBSE."),
         (["mini", "LaBSE"], "--encoder names LaBSE twice."),
     ],
@@ -240,6 +241,20 @@ def test_chosen_encoders(words, wanted):
 def test_encoders_that_cannot_be_chosen(words, message):
     with pytest.raises(ConfigError) as caught:
         chosen_encoders(PAPER, words)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("encoders", "message"),
+    [
+        ({"LaBSE": "a/enc", "mBERT": "b/enc"}, "Results of b/enc and of a/enc would lie in the same folder, enc."),
+        ({"LaBSE": "a/mapped"}, "Results of a/mapped and of the step mapped would lie in the same folder, mapped."),
+        ({"LaBSE": "VecMap"}, "Results of VecMap and of VecMap would lie in the same folder, VecMap."),
+    ],
+)
+def test_encoders_never_share_a_folder(tmp_path, encoders, message):
+    with pytest.raises(ConfigError) as caught:
+        expansion(tmp_path, encoders=encoders)
     assert caught.value.message == message
 
 
