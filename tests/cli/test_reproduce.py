@@ -143,12 +143,12 @@ def test_json_has_every_number_with_its_result(bli, lexenc, files, static, runs)
     assert (one["result"]["lambda"], one["result"]["query_unit"]) == (0.3, "source word")
 
 
-def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, transformer, runs):
-    words = ["--pairs", "en-fi", "--encoder", f"LaBSE={static}", "--encoder", f"xMPNET={transformer}"]
+def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, runs):
+    words = ["--pairs", "en-fi", "--encoder", f"LaBSE={static}"]
     shown = lexenc("reproduce", "table-10", "table-1", *words, *files, "--out", runs)
     table, means = shown.stdout.split("\tx 100\t")[1:]
     found = rows("\tx 100\t" + table)
-    assert found["en-fi", "paper"]["xMPNET noCL 0.5"] == "53.4"
+    assert found["en-fi", "paper"]["LaBSE noCL 0.5"] == "51.6"
     assert set(found["en-fi", "ours"].values()) & {"?", "!"} == set()
     assert found["en-fi", "ours"]["mBERT noCL 1.0"] == "-"
     clean = (runs / "Multi-SimLex-5k/en-fi/clean/train.tsv").read_text(encoding="utf-8")
