@@ -71,20 +71,29 @@ def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[Kept]:
     texts = {name: list(value) if isinstance(value, list) else [value] for name, value in kept.given.items()}
     folder = None
     try:
-        piped = [name for name, many in texts.items() for text in many if _is_standard_input(stage, name, text)]
+        piped = [
+            name
+            for name, many in texts.items()
+            for text in many
+            if text is not None and _is_standard_input(stage, name, stage.inputs[name].split(text)[1])
+        ]
         if len(piped) > 1:
             listed = " and ".join(f"'{name}'" for name in piped)
             raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
         for name, many in texts.items():
             for number, text in enumerate(many):
-                if not (_is_standard_input(stage, name, text) or _is_pipe(text)):
+                if text is None:
+                    continue
+                own, read = stage.inputs[name].split(text)
+                if not (_is_standard_input(stage, name, read) or _is_pipe(read)):
                     continue
                 folder = folder or Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
                 # Some tables are named after the folder of a file.
-                place = folder / (f"pipe {number}" if _is_pipe(text) else "standard input")
+                place = folder / (f"pipe {number}" if _is_pipe(read) else "standard input")
                 place.mkdir(exist_ok=True)
-                many[number] = str(_kept(place / name, text))
-                kept.typed[many[number]] = text
+                path = str(_kept(place / name, read))
+                many[number] = f"{own}={path}" if own else path
+                kept.typed.update({path: read, many[number]: text})
             kept.given[name] = many if isinstance(kept.given[name], list) else many[0]
         yield kept
     except LexencError as error:

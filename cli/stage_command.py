@@ -103,7 +103,7 @@ def _input_parameter(name: str, one: Input) -> inspect.Parameter:
     default: Any = ... if one.required else None
     if not one.required:
         kind = kind | None
-    metavar = "ENC" if one.kind == "encoder" else "PATH"
+    metavar = "ENC" if one.kind == "encoder" else "NAME=PATH" if one.named else "PATH"
     if one.positional:
         return _parameter(name, kind, typer.Argument(help=one.help, metavar=name.upper()), default)
     info = typer.Option(option_name(name), help=one.help, metavar=metavar, rich_help_panel=_INPUTS)
@@ -277,7 +277,8 @@ def _show_single(plan: Plan, manifest: Manifest, view: View, single: SingleFile)
 
 def _next_step(plan: Plan) -> str:
     """Fill in the result folder and the inputs as the user named them, and go on with the same case."""
-    lines = plan.stage.next_step or ""
+    step = plan.stage.next_step or ""
+    lines = step(plan.inputs, plan.params) if callable(step) else step
     lines = (lines,) if isinstance(lines, str) else lines
     absent = [f"{{{name}}}" for name in plan.stage.inputs if name not in plan.records]
     line = next((each for each in lines if not any(name in each for name in absent)), lines[0])

@@ -34,6 +34,7 @@ class InputRecord:
         sha256: Digest of its content.
         made_by: Key of the artifact it belongs to, if any.
         revision: Commit of a model that came from a hub, if it did.
+        name: What the user called it, where a stage tells inputs apart by name.
     """
 
     given: str
@@ -41,6 +42,12 @@ class InputRecord:
     sha256: str
     made_by: str | None = None
     revision: str | None = None
+    name: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """Give what makes it another input: content, and name where it has one."""
+        return self.sha256 if self.name is None else f"{self.name}={self.sha256}"
 
 
 @dataclass(frozen=True)
@@ -199,7 +206,7 @@ def recipe_key(
 
     Paths, time, device and speed settings are not in it.
     """
-    digests = {name: [one.sha256 for one in many] for name, many in inputs.items()}
+    digests = {name: [one.identity for one in many] for name, many in inputs.items()}
     body = json.dumps([stage, version, dict(params), seed, digests], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(body.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -285,8 +292,9 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
         try:
             yield folder, continued
         except BaseException as error:
-            # What the recipe itself makes fail would fail again from where it was.
-            if not resumable or isinstance(error, LexencError):
+            # What the recipe itself makes fail would fail again from where it was; without unfinished work there is
+            # nothing to go on from.
+            if not resumable or isinstance(error, LexencError) or not any(folder.glob(f"{UNFINISHED}/*")):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         (folder / RECIPE).unlink(missing_ok=True)

@@ -230,13 +230,17 @@ def _read_inputs(
     needs: list[str] = []
     for key, value in given.items():
         name = str(key).replace("-", "_")
+        if name in stage.inputs and stage.inputs[name].named and isinstance(value, dict):
+            value = [f"{own}={text}" if isinstance(text, str) else text for own, text in value.items()]
         texts = value if isinstance(value, list) else [value]
         resolved = []
         for text in texts:
             if not isinstance(text, str):
                 reader.fault(f"{place}.inputs.{name} must be text, got {text!r}.", f"Write it in quotes: '{text}'.")
                 continue
-            resolved.append(_resolve(stage, name, text, place, before, needs, reader))
+            own, rest = stage.inputs[name].split(text) if name in stage.inputs else ("", text)
+            path = _resolve(stage, name, rest, place, before, needs, reader)
+            resolved.append(f"{own}={path}" if own else path)
         found[name] = resolved if isinstance(value, list) else (resolved[0] if resolved else None)
     for fault in check_inputs(stage, found):
         reader.fault(f"{place}: {fault.message}", fault.hint)
@@ -339,8 +343,10 @@ def _plan(pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore) 
 def _made_inputs(pipeline: Pipeline, step: Step) -> dict[str, str]:
     """Give the paths among a step's inputs that earlier steps make, with the names of those steps."""
     outs = {other.name: other.out for other in pipeline.steps if other.name in step.needs}
-    texts = [text for value in step.inputs.values() for text in _texts(value)]
-    return {text: name for text in texts for name, out in outs.items() if Path(text).is_relative_to(out)}
+    texts = [(step.stage.inputs[name], text) for name, value in step.inputs.items() for text in _texts(value)]
+    return {
+        text: name for one, text in texts for name, out in outs.items() if Path(one.split(text)[1]).is_relative_to(out)
+    }
 
 
 def _texts(value: Any) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from lexenc.errors import ConfigError, LexencError, several, unknown_name
 from lexenc.parameters import as_dict, build
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import bundled_path
-from lexenc.stage import Job, Notices, Outcome, Stage
+from lexenc.stage import Input, Job, Notices, Outcome, Stage
 
 Action = Literal["run", "resume", "reuse", "refuse"]
 
@@ -98,6 +98,7 @@ def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located
     """Find one input, or say what makes it."""
     if stage.inputs[name].kind == "encoder":
         return locate_encoder(given)
+    given = stage.inputs[name].split(given)[1]
     path = bundled_path(given) or Path(given)
     if not path.exists():
         hint = "Check the path."
@@ -128,6 +129,7 @@ def find_inputs(
         if len(texts) > 1 and not stage.inputs[name].many:
             faults.append(ConfigError(f"{stage.name} takes one --{name}, got {len(texts)}.", hint="Give it once."))
         found[name] = []
+        faults += _repeated_names(name, stage.inputs[name], texts)
         for text in texts:
             try:
                 found[name].append(_locate(stage, name, str(text), (makers or {}).get(str(text))))
@@ -136,6 +138,19 @@ def find_inputs(
     if faults:
         raise several(stage.name, faults)
     return found
+
+
+def _repeated_names(name: str, one: Input, texts: Sequence[Any]) -> list[ConfigError]:
+    """Give the faults of inputs that are told apart by name and have the same one."""
+    own = [one.split(str(text))[0] for text in texts] if one.named else []
+    repeated = [each for each in dict.fromkeys(own) if own.count(each) > 1]
+    return [
+        ConfigError(
+            f"--{name.replace('_', '-')} has {repr(each) if each else 'one without a name'} more than once.",
+            hint=one.help,
+        )
+        for each in repeated
+    ]
 
 
 def _check_apart(found: Mapping[str, list[Located]], out: Path) -> None:
@@ -151,7 +166,11 @@ def _check_apart(found: Mapping[str, list[Located]], out: Path) -> None:
 
 
 def _records(
-    found: Mapping[str, list[Located]], given: Mapping[str, Any], out: Path | None, digests: DigestStore
+    stage: Stage,
+    found: Mapping[str, list[Located]],
+    given: Mapping[str, Any],
+    out: Path | None,
+    digests: DigestStore,
 ) -> dict[str, list[InputRecord]]:
     """Describe all inputs by what they hold."""
     places = [one for many in found.values() for one in many]
@@ -168,6 +187,7 @@ def _records(
                 sha256=next(known),
                 made_by=_maker_key(one.path),
                 revision=one.revision,
+                name=stage.inputs[name].split(str(text))[0] or None,
             )
             for text, one in zip(texts, many, strict=False)
         ]
@@ -225,17 +245,24 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
         _check_apart(found, out)
     digests = digests or DigestStore(None)
     # A result that is only printed needs no key, and large inputs then need not be read twice.
-    records = _records(found, inputs, out, digests) if out is not None else {}
+    records = _records(stage, found, inputs, out, digests) if out is not None else {}
     recipe = as_dict(built, only_result=True)
     if stage.uses_device:
         recipe["precision"] = precision
     key = artifact.recipe_key(stage.name, stage.version, recipe, seed if stage.uses_seed else 0, records)
-    paths = {
-        name: [one.path for one in many] if stage.inputs[name].many else (many[0].path if many else None)
-        for name, many in found.items()
-    }
+    paths = {name: _paths(stage.inputs[name], many, inputs.get(name)) for name, many in found.items()}
     decision = _decide(_Wanted(stage, key, recipe, seed, records), out, force, digests)
     return Plan(stage, paths, records, built, seed, out, key, decision, precision)
+
+
+def _paths(one: Input, many: list[Located], given: Any) -> Any:
+    """Give an input as the stage takes it: a path or None, a list of paths, or paths by name."""
+    if one.named:
+        texts = given if isinstance(given, list | tuple) else [given]
+        return {one.split(str(text))[0]: each.path for text, each in zip(texts, many, strict=False)}
+    if one.many:
+        return [each.path for each in many]
+    return many[0].path if many else None
 
 
 @dataclass(frozen=True)
@@ -315,8 +342,8 @@ def _differences(wanted: _Wanted, manifest: Manifest) -> list[str]:
     if stage.uses_seed and manifest.seed != wanted.seed:
         reasons.append(f"seed: {manifest.seed} -> {wanted.seed}")
     for name in stage.inputs:
-        before_digests = [one.sha256 for one in manifest.inputs.get(name, [])]
-        if before_digests != [one.sha256 for one in wanted.records.get(name, [])]:
+        before_inputs = [one.identity for one in manifest.inputs.get(name, [])]
+        if before_inputs != [one.identity for one in wanted.records.get(name, [])]:
             reasons.append(f"input {name} changed")
     return reasons
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 
 InputKind = Literal["path", "encoder"]
+_NAMED = re.compile(r"([\w-]+)=(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Input:
         required: Whether the stage cannot do without.
         many: Whether it may be given several times.
         positional: Whether the command line takes it without an option name.
+        named: Whether each may be written NAME=PATH; the stage then gets paths by name, one without a name as "".
     """
 
     help: str
@@ -32,6 +35,12 @@ class Input:
     required: bool = True
     many: bool = False
     positional: bool = False
+    named: bool = False
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Split what a user wrote into a name, empty where there is none, and a path."""
+        match = _NAMED.fullmatch(text) if self.named else None
+        return (match[1], match[2]) if match else ("", text)
 
 
 @dataclass(frozen=True)
@@ -137,7 +146,7 @@ class Stage:
         makes: What the result folder holds.
         examples: Command lines with what they print.
         next_step: Command to type next; `{out}` is the result folder, `{name}` an input. Of several, the first whose
-            inputs were all given.
+            inputs were all given. Or what gives it for inputs and parameters.
         uses_device: Whether device and precision mean something.
         uses_seed: Whether the seed means something.
         resumable: Whether unfinished work is continued.
@@ -156,7 +165,7 @@ class Stage:
     run: Run
     makes: str = ""
     examples: tuple[tuple[str, str], ...] = ()
-    next_step: str | tuple[str, ...] | None = None
+    next_step: str | tuple[str, ...] | Callable[[Mapping[str, Any], Any], str] | None = None
     uses_device: bool = False
     uses_seed: bool = False
     resumable: bool = False

@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -18,7 +18,7 @@ from lexenc.stages import STAGES
 STUB = Path(__file__).parent / "__init__.pyi"
 _HEAD = '''"""Types of the package; made by `python -m lexenc.stubs` from the declarations of the stages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Literal
 
@@ -70,6 +70,8 @@ def written(annotation: Any) -> str:
         return "PathLike[str]"
     if origin is Sequence:
         return f"Sequence[{written(inner[0])}]"
+    if origin is Mapping:
+        return f"Mapping[{written(inner[0])}, {written(inner[1])}]"
     return "Progress" if annotation is Progress else str(annotation.__name__)
 
 
