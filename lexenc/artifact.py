@@ -266,8 +266,8 @@ def unfinished_key(out: Path) -> str | None:
 def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bool]]:
     """Build a result aside and give it its name when the block ends well.
 
-    A block that fails leaves nothing. That of a resumable stage leaves its folder when it is interrupted, and the next
-    run with the same key finds what is in it, if the stage has put something under `UNFINISHED`.
+    A block that fails leaves nothing. That of a resumable stage leaves its folder when it is interrupted after it has
+    put something under `UNFINISHED`, and the next run with the same key finds what is in it.
 
     Args:
         out: The name that the folder will have.

@@ -328,6 +328,7 @@ def test_artifact_building_resumable_finds_unfinished_work_of_the_same_recipe(tm
 def test_artifact_building_resumable_starts_anew_where_nothing_was_kept(tmp_path):
     out = tmp_path / "out"
     interrupted(out, {"half": b"x"})
+    assert list(tmp_path.iterdir()) == [], "there is nothing to go on from"
     with building(out, "k", resumable=True) as (folder, continued):
         assert not continued
         assert names(folder) == [artifact.RECIPE]
@@ -344,7 +345,7 @@ def test_artifact_building_resumable_starts_anew_for_another_recipe(tmp_path):
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "5"])
 def test_artifact_building_resumable_does_not_trust_a_damaged_note(tmp_path, content):
     out = tmp_path / "out"
-    interrupted(out, {"half": b"x"})
+    interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"})
     (aside_folder(out) / artifact.RECIPE).write_text(content)
     with building(out, "k", resumable=True) as (_, continued):
         assert not continued
