@@ -6,6 +6,8 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexenc.errors import ConfigError, unknown_name
@@ -60,10 +62,11 @@ def shown_name(name: str) -> str:
     return name.rstrip("_")
 
 
-def parameters(kind: type) -> dict[str, tuple[Field[Any], Any]]:
+@cache
+def parameters(kind: type) -> Mapping[str, tuple[Field[Any], Any]]:
     """Give the fields of a parameter dataclass with their types, by the name that a user sees."""
-    hints = get_type_hints(kind)
-    return {shown_name(one.name): (one, hints[one.name]) for one in fields(kind)}
+    hints = get_type_hints(kind)  # slow, and asked for again and again while commands are built
+    return MappingProxyType({shown_name(one.name): (one, hints[one.name]) for one in fields(kind)})
 
 
 def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") -> tuple[Any, list[ConfigError]]:
