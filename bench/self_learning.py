@@ -167,8 +167,8 @@ def main() -> None:
     parser.add_argument("--patience", type=int)
     given = parser.parse_args()
     if not (given.data / "static").is_dir():
-        raise SystemExit(f"No vectors in {given.data}; give --data.")
-    if given.learn is not None:
+        print(f"SKIPPED: there are no vectors in {given.data}; give --data.")
+    elif given.learn is not None:
         learn_all(given.data, given.learn, given.seeds, given.cutoff, given.patience)
     else:
         time_rounds(load(given.data, given.cutoff), given.rounds, given.keep)
