@@ -217,6 +217,42 @@ def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Task)
     return words, matrix
 
 
+def is_fasttext(path: Path) -> bool:
+    """Tell whether a file is a fastText model, by how it begins."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(FASTTEXT_MAGIC)) == FASTTEXT_MAGIC
+
+
+class Subwords:
+    """A fastText model that is asked more than once: it makes vectors of any words from their subwords.
+
+    Args:
+        path: A `.bin` file of fastText.
+
+    Raises:
+        DataError: If it is none, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not is_fasttext(path):
+            raise DataError(
+                f"{path} is not a fastText model.",
+                hint="Give a .bin file; only a whole model makes vectors of new words.",
+            )
+        self._model = _model(path)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        return int(self._model.get_dimension())
+
+    def vectors(self, words: Sequence[str]) -> Floats:
+        """Make vectors, as `fasttext_vectors_for`."""
+        return _ask(self._model, words)
+
+
 def fasttext_vectors_for(path: Path, words: Sequence[str]) -> Floats:
     """Vectors of any words, known to the model or not (made of their subwords).
 

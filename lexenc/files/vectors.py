@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted, open_bytes, writing
-from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, fasttext_vectors_for, read_fasttext, write_rows
+from lexenc.files.vec_binary import (
+    FASTTEXT_MAGIC,
+    BinaryReader,
+    Subwords,
+    fasttext_vectors_for,
+    is_fasttext,
+    read_fasttext,
+    write_rows,
+)
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
 from lexenc.progress import SILENT, Progress
@@ -28,9 +36,11 @@ from lexenc.progress import SILENT, Progress
 __all__ = [
     "Finding",
     "ReadReport",
+    "Subwords",
     "Vectors",
     "fasttext_vectors_for",
     "index_of",
+    "is_fasttext",
     "load_vectors",
     "read_two",
     "read_vectors",
