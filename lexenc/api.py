@@ -218,6 +218,7 @@ def _named(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def _input(name: str, one: Input) -> inspect.Parameter:
     kind: Any = PathLike | Sequence[PathLike] if one.many else PathLike
+    kind = kind | Mapping[str, PathLike] if one.named else kind
     made = _named(name, kind if one.required else kind | None, inspect.Parameter.empty if one.required else None)
     return made.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) if one.positional else made
 
@@ -300,6 +301,8 @@ def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
 
 def _texts(value: Any) -> str | list[str]:
     """Write paths as a user would type them."""
+    if isinstance(value, Mapping):
+        return [f"{name}={os.fspath(path)}" if name else os.fspath(path) for name, path in value.items()]
     return os.fspath(value) if isinstance(value, str | os.PathLike) else [os.fspath(each) for each in value]
 
 
@@ -497,15 +500,16 @@ def run(
     return made
 
 
-def translate(
+def translate(  # noqa: PLR0913 - the options of the command
     words: Sequence[str],
     *,
     vectors: PathLike,
     top: int = 5,
-    from_: Literal["source", "target"] = "source",
-    to: Literal["source", "target"] = "target",
+    from_: str = "source",
+    to: str = "target",
     retrieval: Criterion = "nearest",
     encoder: PathLike | None = None,
+    subwords: PathLike | None = None,
     device: str | None = None,
 ) -> list[Answer]:
     """Translate words, or list their neighbours within a language.
@@ -514,10 +518,11 @@ def translate(
         words: The words; those that the space does not hold are named in a warning.
         vectors: Shared space: a folder of map or interpolate.
         top: Answers per word.
-        from_: Language of the words.
-        to: Language of the answers; the same lists neighbours.
+        from_: Language of the words: source, target, or a name in a space of many languages.
+        to: Language of the answers, likewise; the same lists neighbours.
         retrieval: How answers are ranked: nearest, csls or inverted-softmax.
         encoder: Encodes words that the space does not hold; the one that it was blended with.
+        subwords: fastText .bin that makes vectors of words that the space does not hold; the one it was made from.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
 
     Returns:
@@ -538,7 +543,14 @@ def translate(
         found = None if encoder is None else locate_encoder(os.fspath(encoder)).path
         job = Job(Path.cwd(), device_name=name, notices=notices, kept=False)
         translator = Translator(
-            _path(vectors), asks=from_, answers=to, retrieval=retrieval, top=top, job=job, encoder=found
+            _path(vectors),
+            asks=from_,
+            answers=to,
+            retrieval=retrieval,
+            top=top,
+            job=job,
+            encoder=found,
+            subwords=None if subwords is None else _path(subwords),
         )
         made = list(translator.ask(words))
     if translator.unknown:

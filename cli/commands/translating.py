@@ -17,8 +17,6 @@ from lexenc.stage import Job
 
 from ..ui import View, print_json, write_out
 
-Side = Literal["source", "target"]
-
 
 def translate_command(
     vectors: Annotated[str, typer.Option(help="Shared space: a folder of map or interpolate.", metavar="PATH")],
@@ -27,15 +25,12 @@ def translate_command(
     ] = "-",
     top: Annotated[int, typer.Option(help="Answers per word.", min=1, metavar="NUMBER")] = 5,
     asks: Annotated[
-        Side, typer.Option("--from", help="Language of the words. One of: source, target.", metavar="CHOICE")
+        str,
+        typer.Option("--from", help="Language of the words: source, target, or a name in map --hub.", metavar="NAME"),
     ] = "source",
     answers: Annotated[
-        Side,
-        typer.Option(
-            "--to",
-            help="Language of the answers; the same lists neighbours. One of: source, target.",
-            metavar="CHOICE",
-        ),
+        str,
+        typer.Option("--to", help="Language of the answers, likewise; the same lists neighbours.", metavar="NAME"),
     ] = "target",
     retrieval: Annotated[
         Literal["nearest", "csls", "inverted-softmax"],
@@ -44,6 +39,13 @@ def translate_command(
     encoder: Annotated[
         str | None,
         typer.Option(help="Encodes words that the space does not hold; the one it was blended with.", metavar="ENC"),
+    ] = None,
+    subwords: Annotated[
+        str | None,
+        typer.Option(
+            help="fastText .bin that makes vectors of words that the space does not hold; the one it was made from.",
+            metavar="PATH",
+        ),
     ] = None,
     lowercase: Annotated[bool, typer.Option(help="Lower-case the words first.")] = False,
     language: Annotated[
@@ -64,6 +66,9 @@ def translate_command(
       $ echo drucken | lexenc translate --vectors runs/blended --from target \
           --to source -
       $ echo print | lexenc translate --vectors runs/blended --to source -
+      $ echo unprintable | lexenc translate --vectors runs/mapped \
+          --subwords model.bin -
+      $ echo drucken | lexenc translate --vectors runs/hub --from de --to fr -
     """
     from lexenc.stages.translate import Translator
 
@@ -75,10 +80,11 @@ def translate_command(
     if not folder.exists():
         raise ConfigError(f"translate: input 'vectors' is not there: {vectors}", hint="Make it with lexenc map.")
     found = locate_encoder(encoder).path if encoder else None
+    model = _model(subwords)
     with tempfile.TemporaryDirectory(prefix="lexenc-") as out:
         job = Job(Path(out), device_name=device, notices=view.notices())
         translator = Translator(
-            folder, asks=asks, answers=answers, retrieval=retrieval, top=top, job=job, encoder=found
+            folder, asks=asks, answers=answers, retrieval=retrieval, top=top, job=job, encoder=found, subwords=model
         )
         for answer in translator.ask(lines):
             if json:
@@ -88,6 +94,14 @@ def translate_command(
             else:
                 write_out(f"{answer.source}\t{answer.rank}\t{answer.target}\t{answer.score:.4f}\n")
     _tell_unknown(translator.unknown, view, asks)
+
+
+def _model(subwords: str | None) -> Path | None:
+    if subwords is None:
+        return None
+    if not Path(subwords).exists():
+        raise ConfigError(f"translate: there is no file {subwords}.", hint="Check the path of --subwords.")
+    return Path(subwords)
 
 
 def _words(words: str, lowercase: bool, language: str | None) -> Iterator[str]:
@@ -119,4 +133,8 @@ def _tell_unknown(unknown: list[str], view: View, side: str) -> None:
     shown = ", ".join(f"'{word}'" for word in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
     count = "1 word is" if len(unknown) == 1 else f"{len(unknown):,} words are"
     message = f"{count} not among the {side} vectors: {shown}."
-    view.notices().warn(message, "--encoder ENC encodes them, in a space blended with ENC; --lowercase folds case.")
+    hint = (
+        "--subwords MODEL.bin makes their vectors, in a space mapped from MODEL.bin; --encoder ENC, in a space blended "
+        "with ENC; --lowercase folds case."
+    )
+    view.notices().warn(message, hint)

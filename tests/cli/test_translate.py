@@ -190,3 +190,84 @@ def test_closed_pipe_is_no_error_of_ours(mapped, tmp_path):
     assert "Traceback" not in stderr
     assert "error" not in stderr
     assert "BrokenPipe" not in stderr
+
+
+# ---------------------------------------------------------------- subwords, many languages
+
+
+@pytest.fixture(scope="module")
+def of_subwords(lexenc, tmp_path_factory):
+    """A space of a tiny fastText model and a copy of its words; and another model."""
+    folder = tmp_path_factory.mktemp("subwords")
+    text = "".join(f"walk{i} talk{i}er sing{i}ing\n" for i in range(12)) * 20
+    (folder / "text").write_text(text)
+    size = ["--minimum-count", 1, "--epochs", 2, "--buckets", 500, "--write", "bin"]
+    for name, more in (("model", ["--dimensions", 6]), ("other", ["--dimensions", 6, "--seed", 5, "--epochs", 3]),
+                       ("wide", ["--dimensions", 7])):  # fmt: skip
+        lexenc("train-static", "--text", folder / "text", *size, *more, "--out", folder / name)
+    known = (folder / "model/words.txt").read_text().split()
+    (folder / "same.tsv").write_text("".join(f"{word}\t{word}\n" for word in known))
+    files = [f"--source={folder}/model/model.bin", f"--target={folder}/model", f"--dictionary={folder}/same.tsv"]
+    lexenc("map", *files, "--kind", "orthogonal", "--out", folder / "mapped")
+    return folder
+
+
+def test_subwords_answer_for_unknown_words(of_subwords, lexenc):
+    from lexenc.files.spaces import load_space
+    from lexenc.files.vectors import fasttext_vectors_for
+    from lexenc.stages.mappings import load_mapping
+
+    asked = ["--vectors", of_subwords / "mapped", "--subwords", of_subwords / "model/model.bin"]
+    shown = lexenc("translate", *asked, "--top", 3, stdin="walk99ing\nwalk3\n")
+    found = rows(shown)
+    assert [row[:2] for row in found] == [[word, str(i)] for word in ("walk99ing", "walk3") for i in (1, 2, 3)]
+    assert (found[3][2], float(found[3][3]) > 0.99) == ("walk3", True), "target and source are the same words"
+    space = load_space(of_subwords / "mapped")
+    raw = fasttext_vectors_for(of_subwords / "model/model.bin", ["walk99ing"])
+    query = load_mapping(of_subwords / "mapped").apply_source(raw)[0]
+    target = space.target.matrix / np.linalg.norm(space.target.matrix, axis=1, keepdims=True)
+    assert found[0][2] == space.target.words[int(np.argmax(target @ query))]
+    assert "warning" not in shown.stderr
+
+
+def test_subwords_of_another_model_are_no_use(of_subwords, mapped, lexenc, fails):
+    asked = ["--vectors", of_subwords / "mapped", "--subwords"]
+    shown = lexenc("translate", *asked, of_subwords / "other/model.bin", stdin="walk99ing\n")
+    assert "was not made from" in shown.stderr
+    wrong = fails("translate", *asked, of_subwords / "wide/model.bin", stdin="x\n", early=False)
+    assert "has 7 dimensions" in wrong.message
+    wrong = fails("translate", *asked, of_subwords / "text", stdin="x\n", early=False)
+    assert wrong.message == f"{of_subwords / 'text'} is not a fastText model."
+    assert "there is no file none.bin" in fails("translate", *asked, "none.bin", stdin="x\n").message
+
+
+def test_subwords_need_a_mapping_and_no_encoder(of_subwords, blended, tuned, fails):
+    model = of_subwords / "model/model.bin"
+    found = fails("translate", "--vectors", blended, "--subwords", model, stdin="x\n", early=False)
+    assert "holds no mapping.safetensors" in found.message
+    both = ["--subwords", model, "--encoder", tuned]
+    assert "not both" in fails("translate", "--vectors", blended, *both, stdin="x\n", early=False).message
+
+
+def test_languages_of_a_hub(of_subwords, world, lexenc, fails, tmp_path):
+    """From one language to another that neither is the hub, and new words of one of them."""
+    folder, out = of_subwords, tmp_path / "hub"
+    given = ["--vectors", f"en={folder}/model", "--vectors", f"de={folder}/model/model.bin", "--vectors"]
+    pairs = ["--dictionaries", f"en-de={folder}/same.tsv", "--dictionaries", f"en-fr={folder}/same.tsv"]
+    shown = lexenc("map", "--hub", "en", *given, f"fr={folder}/model", *pairs, "--kind", "orthogonal", "--out", out)
+    assert shown.stderr.splitlines()[-1] == f"next: lexenc translate --vectors {out} --from de --to en"
+    asked = ["--vectors", out, "--from", "de", "--to", "fr", "--subwords", folder / "model/model.bin", "--top", 1]
+    found = rows(lexenc("translate", *asked, stdin="walk3\nwalk99ing\n"))
+    assert (found[0][:3], float(found[0][3]) > 0.99) == (["walk3", "1", "walk3"], True)
+    assert len(found) == 2
+    near = rows(lexenc("translate", "--vectors", out, "--from", "fr", "--to", "fr", "--top", 1, stdin="walk3\n"))
+    assert near[0][2] != "walk3"
+    wrong = fails("translate", "--vectors", out, "--from", "it", "--to", "fr", stdin="x\n", early=False)
+    assert wrong.message == f"There is no language in {out} called 'it'."
+    assert wrong.hint == "Known: en, de, fr."
+
+
+def test_languages_of_a_pair_are_source_and_target(mapped, fails):
+    found = fails("translate", "--vectors", mapped, "--from", "sorce", stdin="x\n", early=False)
+    assert found.message == f"There is no language in {mapped} called 'sorce'."
+    assert found.hint == "Did you mean 'source'?"
