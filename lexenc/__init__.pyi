@@ -1,6 +1,6 @@
 """Types of the package; made by `python -m lexenc.stubs` from the declarations of the stages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Literal
 
@@ -279,12 +279,18 @@ def finetune(
 
 def map(
     *,
-    source: str | PathLike[str],
-    target: str | PathLike[str],
     out: str | PathLike[str],
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
     dictionary: str | PathLike[str] | None = None,
     validation: str | PathLike[str] | None = None,
     mapping: str | PathLike[str] | None = None,
+    source_vocabulary: str | PathLike[str] | None = None,
+    target_vocabulary: str | PathLike[str] | None = None,
+    vectors: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    dictionaries: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    test_dictionaries: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    into: str | PathLike[str] | None = None,
     supervision: Literal['dictionary', 'semi', 'identical', 'numerals', 'none'] | None = None,
     preset: Literal['supervised', 'semi-supervised', 'identical', 'unsupervised', 'aaai2018', 'acl2017', 'emnlp2016', 'refinement', 'rcsls'] | None = None,
     kind: Literal['advanced', 'orthogonal', 'unconstrained', 'rcsls'] | None = None,
@@ -317,22 +323,31 @@ def map(
     source_language: str | None = None,
     target_language: str | None = None,
     control: Literal['none', 'shuffled-pairs'] = 'none',
+    hub: str | None = None,
+    retrieval: str | Sequence[str] = ('nearest', 'csls'),
+    compare_alone: bool = True,
     force: bool = False,
     seed: int | None = None,
     device: str | None = None,
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Bring the word vectors of two languages into one space, with or without a dictionary.
+    """Bring the word vectors of two or more languages into one space, with or without a dictionary.
 
-    Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after self-learning also iterations.jsonl and induced.tsv, its last dictionary.
+    Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after self-learning also iterations.jsonl and induced.tsv, its last dictionary. With --hub a folder with all of these for every language.
 
     Args:
         source: Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.
         target: Target vectors.
         dictionary: Training dictionary: source, TAB, target.
         validation: Dictionary that self-learning is watched with; it teaches nothing.
-        mapping: A mapping learnt before (a folder of map), to apply to other words.
+        mapping: A mapping learnt before (a folder of map), to apply to new words of source, target or both.
+        source_vocabulary: Word list, with mapping: map these words only; a fastText .bin makes vectors of words that it does not know.
+        target_vocabulary: The same for target.
+        vectors: With hub or into: vectors of a language with its name, a BCP-47 code where words are folded.
+        dictionaries: With hub or into: a folder with en-de.tsv and so on, or a dictionary as en-de=PATH.
+        test_dictionaries: The same of test dictionaries; every pair of languages that has one is scored.
+        into: A space of hub that vectors are added to; what it holds stays as it is.
         out: Folder for the result.
         supervision: What is known: dictionary: only its pairs count (the default); semi: its pairs start self-learning; identical: words written alike start it; numerals: numbers written alike; none: the vectors alone.
         preset: A well-known way of mapping; other options change single values of it. See: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
@@ -366,6 +381,9 @@ def map(
         source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         control: shuffled-pairs: give every source another's target, to see what mapping does without knowledge. One of: none, shuffled-pairs.
+        hub: Map any number of vectors into the space of this one, which stays where it is; its name there.
+        retrieval: How answers to test_dictionaries are ranked: nearest, csls, inverted-softmax.
+        compare_alone: With test_dictionaries: also map every pair that has a dictionary by itself, for comparison.
         force: Replace another result of lexenc in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.

@@ -11,7 +11,9 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.resources import read_preset
 from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.hub_settings import anchored_params, check_hub, hub_next_step, is_hub_wanted
 from lexenc.stages.map_learning import confidence_table, learn_mapping
+from lexenc.stages.new_words import check_new_words, map_new_words
 from lexenc.stages.reading import fold_vectors, language_param, lowercase_param, tell_findings
 
 if TYPE_CHECKING:
@@ -117,12 +119,22 @@ class MapParams:
     control: Literal["none", "shuffled-pairs"] = param(
         "none", "shuffled-pairs: give every source another's target, to see what mapping does without knowledge."
     )
+    hub: str | None = param(
+        None, "Map any number of --vectors into the space of this one, which stays where it is; its name there."
+    )
+    retrieval: tuple[str, ...] = param(
+        ("nearest", "csls"), "How answers to --test-dictionaries are ranked: nearest, csls, inverted-softmax."
+    )
+    compare_alone: bool = param(
+        True, "With --test-dictionaries: also map every pair that has a dictionary by itself, for comparison."
+    )
 
 
 def resolve_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> MapParams:
     """Fill in what is left open from the preset; for a mapping that is only applied there is nothing to fill in."""
     if inputs.get("mapping"):
         return params
+    params = anchored_params(params) if is_hub_wanted(inputs, params) else params
     name = params.preset or _PRESET_OF[params.supervision or "dictionary"]
     preset: dict[str, Any] = read_preset(name) | {"preset": name}
     return replace(params, **{key: value for key, value in preset.items() if getattr(params, key) is None})
@@ -130,16 +142,44 @@ def resolve_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) ->
 
 def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> list[ConfigError]:
     """Give the faults that only several values together show."""
-    dictionary, mapping = bool(inputs.get("dictionary")), bool(inputs.get("mapping"))
-    if dictionary and mapping:
-        hint = "A dictionary learns a mapping; --mapping applies one that was learnt before."
-        return [ConfigError("map takes --dictionary or --mapping, not both.", hint=hint)]
-    if mapping:
-        return []
+    if inputs.get("mapping"):
+        return check_new_words(inputs)
     resolved = resolve_map(inputs, params)
     faults = [
         unknown_name("normalisation step", step, _ACTIONS) for step in resolved.normalise or () if step not in _ACTIONS
     ]
+    if is_hub_wanted(inputs, params):
+        return faults + check_hub(inputs, resolved)
+    return faults + _missing_sides(inputs) + _check_pair(inputs, resolved)
+
+
+def _missing_sides(inputs: collections.abc.Mapping[str, Any]) -> list[ConfigError]:
+    """Give the faults of a pair of languages of which something is missing, or something is there that has no use."""
+    faults = []
+    for side in ("source", "target"):
+        if not inputs.get(side):
+            help_text = MAP.inputs[side].help
+            hint = f"It is the {help_text[:1].lower()}{help_text[1:]}"
+            faults.append(ConfigError(f"map needs --{side}.", hint=hint))
+    for name, where in _ONLY_WITH.items():
+        if inputs.get(name):
+            faults.append(ConfigError(f"--{name.replace('_', '-')} is for {where}.", hint=MAP.inputs[name].help))
+    return faults
+
+
+_ONLY_WITH = {
+    "source_vocabulary": "--mapping",
+    "target_vocabulary": "--mapping",
+    "vectors": "--hub",
+    "dictionaries": "--hub",
+    "test_dictionaries": "--hub",
+}
+
+
+def _check_pair(inputs: collections.abc.Mapping[str, Any], resolved: MapParams) -> list[ConfigError]:
+    """Give the faults in what a pair of languages is to be learnt from."""
+    faults = []
+    dictionary = bool(inputs.get("dictionary"))
     needs = resolved.supervision in ("dictionary", "semi")
     if needs and not dictionary:
         hint = "Without one: --supervision identical, numerals or none. --mapping applies a mapping learnt before."
@@ -152,11 +192,22 @@ def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> l
     return faults
 
 
+def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
+    """Learn a mapping of two languages or of many, or take a saved one."""
+    if is_hub_wanted(inputs, params):
+        from lexenc.stages.hub import map_to_hub
+
+        return map_to_hub(inputs, params, job)
+    if inputs.get("mapping") is not None:
+        return map_new_words(inputs, params, job)
+    return map_vectors(inputs, params, job)
+
+
 def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
-    """Learn a mapping, or take a saved one, and move both languages."""
+    """Learn a mapping and move both languages."""
     from lexenc.files.spaces import Space, save_space
-    from lexenc.files.vectors import Vectors, read_two
-    from lexenc.stages.mappings import load_mapping, save_mapping
+    from lexenc.files.vectors import read_two
+    from lexenc.stages.mappings import moved, save_mapping
 
     source, target = read_two(
         inputs["source"],
@@ -170,22 +221,10 @@ def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
         tell_findings(vectors, job)
     if params.lowercase:
         source, target = fold_vectors(source, params.source_language), fold_vectors(target, params.target_language)
-    if inputs.get("mapping") is not None:
-        mapping = load_mapping(inputs["mapping"])
-        learnt = None
-    else:
-        _check_sizes(source, target, params)
-        learnt = learn_mapping(source, target, inputs, params, job)
-        mapping = learnt.mapping
-    moved = [
-        Vectors(
-            source.words, mapping.apply_source(source.matrix, out=_in_place(source, mapping.source)), source.report
-        ),
-        Vectors(
-            target.words, mapping.apply_target(target.matrix, out=_in_place(target, mapping.target)), target.report
-        ),
-    ]
-    save_space(job.out, Space(*moved))
+    _check_sizes(source, target, params)
+    learnt = learn_mapping(source, target, inputs, params, job)
+    mapping = learnt.mapping
+    save_space(job.out, Space(moved(source, mapping, "source"), moved(target, mapping, "target")))
     save_mapping(job.out, mapping)
     return Outcome(
         {
@@ -195,15 +234,10 @@ def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
             "pairs_used": mapping.pairs,
             "rank": mapping.rank,
         }
-        | (learnt.summary if learnt is not None else {}),
-        tables=[confidence_table(learnt)] if learnt is not None and learnt.confidence is not None else [],
-        answer=learnt is None or learnt.confidence is None or learnt.confidence.verdict != "not found",
+        | learnt.summary,
+        tables=[confidence_table(learnt)] if learnt.confidence is not None else [],
+        answer=learnt.confidence is None or learnt.confidence.verdict != "not found",
     )
-
-
-def _in_place(vectors: Vectors, matrix: Any) -> Any:
-    """Give the array that the mapped vectors may take: their own where the size stays and nobody else reads it."""
-    return vectors.matrix if matrix.shape[0] == matrix.shape[1] and vectors.matrix.flags.writeable else None
 
 
 def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
@@ -218,27 +252,72 @@ def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
         )
 
 
+def next_step_of_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> str:
+    """Give the command to type next."""
+    if is_hub_wanted(inputs, params):
+        return hub_next_step(inputs, params)
+    return "lexenc eval bli --vectors {out} --dictionary test.tsv"
+
+
 MAP = Stage(
     name="map",
     version=1,
-    summary="Bring the word vectors of two languages into one space, with or without a dictionary.",
+    summary="Bring the word vectors of two or more languages into one space, with or without a dictionary.",
     inputs={
-        "source": Input("Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours."),
-        "target": Input("Target vectors."),
+        "source": Input(
+            "Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.", required=False
+        ),
+        "target": Input("Target vectors.", required=False),
         "dictionary": Input("Training dictionary: source, TAB, target.", required=False),
         "validation": Input("Dictionary that self-learning is watched with; it teaches nothing.", required=False),
-        "mapping": Input("A mapping learnt before (a folder of map), to apply to other words.", required=False),
+        "mapping": Input(
+            "A mapping learnt before (a folder of map), to apply to new words of --source, --target or both.",
+            required=False,
+        ),
+        "source_vocabulary": Input(
+            "Word list, with --mapping: map these words only; a fastText .bin makes vectors of words that it does not "
+            "know.",
+            required=False,
+        ),
+        "target_vocabulary": Input("The same for --target.", required=False),
+        "vectors": Input(
+            "With --hub or --into: vectors of a language with its name, a BCP-47 code where words are folded.",
+            required=False,
+            many=True,
+            named=True,
+        ),
+        "dictionaries": Input(
+            "With --hub or --into: a folder with en-de.tsv and so on, or a dictionary as en-de=PATH.",
+            required=False,
+            many=True,
+            named=True,
+        ),
+        "test_dictionaries": Input(
+            "The same of test dictionaries; every pair of languages that has one is scored.",
+            required=False,
+            many=True,
+            named=True,
+        ),
+        "into": Input("A space of --hub that --vectors are added to; what it holds stays as it is.", required=False),
     },
     params=MapParams,
-    run=map_vectors,
+    run=run_map,
     makes="source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after "
-    "self-learning also iterations.jsonl and induced.tsv, its last dictionary.",
+    "self-learning also iterations.jsonl and induced.tsv, its last dictionary. With --hub a folder with all of these "
+    "for every language.",
     examples=(
         ("lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped", ""),
         ("lexenc map --supervision identical --source en.vec --target de.vec --out runs/mapped", ""),
         ("lexenc map --supervision semi --dictionary few.tsv --source en.vec --target de.vec --out runs/mapped", ""),
+        ("lexenc map --mapping runs/mapped --source model.bin --source-vocabulary words.txt --out runs/new", ""),
+        (
+            "lexenc map --hub en --vectors en=en.vec --vectors de=de.vec --vectors fr=fr.vec --dictionaries train/ "
+            "--test-dictionaries test/ --out runs/hub",
+            "",
+        ),
+        ("lexenc map --into runs/hub --vectors it=it.vec --dictionaries train/ --out runs/hub-it", ""),
     ),
-    next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
+    next_step=next_step_of_map,
     uses_device=True,
     uses_seed=True,
     resumable=True,

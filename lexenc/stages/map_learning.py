@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lexenc.artifact import UNFINISHED
 from lexenc.errors import DataError, WorkError
+from lexenc.files.dictionaries import Pairs
 from lexenc.files.text import counted
 from lexenc.stage import Table
 from lexenc.stages.reading import read_dictionary, usable_rows
@@ -68,13 +69,34 @@ class _Material:
         return self.left.apply(self.source.matrix[rows]), self.right.apply(self.target.matrix[columns])
 
 
-def learn_mapping(source: Vectors, target: Vectors, inputs: dict[str, Any], params: MapParams, job: Job) -> Learnt:
-    """Learn a mapping as the parameters say; those that depend on a preset are filled in already."""
+def learn_mapping(
+    source: Vectors,
+    target: Vectors,
+    inputs: dict[str, Any],
+    params: MapParams,
+    job: Job,
+    *,
+    target_normalise: Sequence[str] | None = None,
+) -> Learnt:
+    """Learn a mapping as the parameters say; those that depend on a preset are filled in already.
+
+    Args:
+        source: Source words and raw vectors.
+        target: The same of the target.
+        inputs: Of the stage; `dictionary` is a path, or pairs that were read already.
+        params: Of the stage.
+        job: Its place, seed and device.
+        target_normalise: Steps for the target where they are others than the source's.
+    """
     from lexenc.lexical.mapping import fit_normalisation
     from lexenc.randomness import generator
 
+    steps = _filled(params.normalise)
     material = _Material(
-        source, target, *(fit_normalisation(each.matrix, _filled(params.normalise)) for each in (source, target))
+        source,
+        target,
+        fit_normalisation(source.matrix, steps),
+        fit_normalisation(target.matrix, steps if target_normalise is None else target_normalise),
     )
     rows, columns = _first_pairs(material, inputs, params, job)
     if params.control == "shuffled-pairs":
@@ -104,7 +126,8 @@ def _first_pairs(
 
     words = material.source.words, material.target.words
     if params.supervision in ("dictionary", "semi"):
-        pairs = read_dictionary(inputs["dictionary"], params)
+        given = inputs["dictionary"]
+        pairs = given if isinstance(given, Pairs) else read_dictionary(given, params)
         languages = (params.source_language, params.target_language)
         found = usable_rows(pairs, *words, job, lowercase=params.lowercase, languages=languages)
         return found.source, found.target

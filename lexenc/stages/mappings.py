@@ -11,9 +11,21 @@ from lexenc.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
+    from lexenc.files.vectors import Vectors
     from lexenc.lexical.mapping import Mapping, Normalisation
 
 NAME = "mapping.safetensors"
+
+
+def moved(vectors: Vectors, mapping: Mapping, side: str) -> Vectors:
+    """Map the vectors of one side, in the memory that they have where the size stays and nobody else reads it."""
+    from lexenc.files.vectors import Vectors
+
+    matrix, apply = (
+        (mapping.source, mapping.apply_source) if side == "source" else (mapping.target, mapping.apply_target)
+    )
+    in_place = matrix.shape[0] == matrix.shape[1] and vectors.matrix.flags.writeable
+    return Vectors(vectors.words, apply(vectors.matrix, out=vectors.matrix if in_place else None), vectors.report)
 
 
 def save_mapping(folder: Path, mapping: Mapping) -> None:

@@ -117,7 +117,9 @@ def test_results_are_those_of_the_command_line(world, files, mapped, tmp_path):
     assert run_plan(plan, device="cpu").key == mapped.manifest.key
     assert (mapped.stage, mapped.out, mapped.reused, mapped.answer) == ("map", world / "mapped", False, True)
     assert mapped.summary == mapped.manifest.summary
-    assert read_manifest(mapped.out).command.startswith("lexenc.map(source=")
+    command = read_manifest(mapped.out).command
+    assert command.startswith("lexenc.map(")
+    assert f"source='{files['source']}'" in command
     assert repr(mapped).startswith("<map: ")
     again = lexenc.map(**files, out=world / "mapped")
     assert again.reused
@@ -171,8 +173,8 @@ def test_mistakes_are_errors_of_ours(world, mapped, more, message):
 
 
 def test_calls_that_do_not_fit_are_type_errors_too(world):
-    with pytest.raises(TypeError, match="missing a required argument: 'target'"):
-        lexenc.map(source=world / "en.vec", dictionary=world / "train.tsv", out="x")
+    with pytest.raises(TypeError, match="missing a required argument: 'out'"):
+        lexenc.map(source=world / "en.vec", target=world / "de.vec", dictionary=world / "train.tsv")
     with pytest.raises(lexenc.ConfigError) as error:
         lexenc.eval_bli(dictionary=world / "test.tsv", retreival="csls")
     assert error.value.hint == "Did you mean retrieval?"
