@@ -91,7 +91,6 @@ def test_every_option_is_named_like_the_others_and_has_help(path):
         (["export", "--fromat", "x"], "No such option: --fromat.", "--format"),
         (["run", "--pipeline", "x"], "No such option: --pipeline.", "lexenc run PIPELINE"),
         (["map"], "Missing option '--out'", "See: lexenc map --help"),
-        (["map", "--target", "README.md", "--dictionary", "README.md", "--out", "x"], "map needs --source.", "It is"),
         (["eval", "bli"], "Missing option '--dictionary'.", "See: lexenc eval bli --help"),
         (["compare", "a"], "Missing argument 'SECOND'.", "See: lexenc compare --help"),
         (["show", "a", "b"], "Got unexpected extra argument", "See: lexenc show --help"),
