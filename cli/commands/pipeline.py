@@ -11,7 +11,7 @@ import typer
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import check_device_name
 from lexenc.errors import ConfigError, ExitCode, several
-from lexenc.parameters import as_dict
+from lexenc.parameters import as_dict, build
 from lexenc.pipeline import (
     Forecast,
     Pipeline,
@@ -154,15 +154,19 @@ def check_command(
         View().say(f"{pipeline}: {len(read.steps)} step{'s' if len(read.steps) != 1 else ''}, no faults.")
 
 
+def _resolved(step: Step) -> dict[str, Any]:
+    """Give the values that a step works with, those that depend on its inputs or a preset filled in."""
+    params, _ = build(step.stage.params, step.params, owner=step.stage.name)
+    return as_dict(step.stage.resolve(step.inputs, params) if step.stage.resolve else params)
+
+
 def _show_values(read: Pipeline, json: bool) -> None:
     variable = os.environ.get("LEXENC_DEVICE")
     rows = [["run", "device", variable or read.device, "LEXENC_DEVICE" if variable else "file or default"]]
     for step in read.steps:
         rows.append([step.name, "seed", str(step.seed), "file or default"])
-        defaults = as_dict(step.stage.params())
-        for name, value in step.params.items():
-            origin = "file" if name in step.given_params else "default"
-            rows.append([step.name, name, _shown(value if origin == "file" else defaults[name]), origin])
+        for name, value in _resolved(step).items():
+            rows.append([step.name, name, _shown(value), "file" if name in step.given_params else "default"])
     if json:
         for row in rows:
             print_json(dict(zip(("step", "name", "value", "from"), row, strict=True)))

@@ -123,7 +123,8 @@ def test_choices_of_losses_are_the_table_of_losses():
 def test_manifest_says_what_made_the_result(mapped, world):
     manifest = read_manifest(world / "mapped")
     assert (manifest.stage, manifest.stage_version, manifest.seed) == ("map", STAGES["map"].version, 0)
-    declared = {shown for shown, (field, _) in parameters(STAGES["map"].params).items() if rule_of(field).affects_result}
+    fields = parameters(STAGES["map"].params).items()
+    declared = {shown for shown, (field, _) in fields if rule_of(field).affects_result}
     assert set(manifest.params) == declared | {"precision"}
     assert manifest.params["preset"] == "supervised"
     assert manifest.params["normalise"] == ["unit", "center", "unit"]
