@@ -93,7 +93,7 @@ def loop(one: Contrast, name: str, scale: float) -> float:
     return float(np.sum(rows) if name == "printed" else np.mean(rows))
 
 
-@pytest.mark.parametrize("name", list(LOSSES))
+@pytest.mark.parametrize("name", ["mneg", "own-hard", "symmetric", "printed"])
 @pytest.mark.parametrize(("batch", "count"), [(1, 0), (1, 2), (4, 0), (5, 1), (5, 3)])
 @pytest.mark.parametrize("masks", [False, True])
 def test_losses_equal_a_slow_loop(name, batch, count, masks):
