@@ -21,8 +21,9 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)  ## the main job on the bundled default: a word translator, tuned, blended and scored
 	$(BIN)/lexenc demo --out runs/demo --force
 
+# A process per core, each with one thread: tests are small, and threads that share cores wait for each other.
 test: $(STAMP)  ## all tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(STAMP)  ## style, types, direction of imports
 	$(BIN)/ruff check .
