@@ -179,8 +179,11 @@ def _form(path: Path, head: bytes) -> str:
     width = header_width(line)
     if width is None or not rest:
         return "text"
-    first = rest.partition(b"\n")[0]
-    if isinstance(parse_line(first, width), tuple):
+    # The bytes of a float may happen to read as the end of a line, in files with few dimensions; where the name says
+    # that they are bytes, every line has to read as text.
+    lines = rest.split(b"\n")
+    whole = lines[:-1] if path.suffix == ".bin" and len(lines) > 1 else lines[:1]
+    if all(isinstance(parse_line(each, width), tuple) for each in whole):
         return "text"
     # Floats as bytes nearly always include control characters; a word of a text file nearly never does.
     return "word2vec binary" if _CONTROL.search(rest[: 4 * width + 256]) or path.suffix == ".bin" else "text"

@@ -269,6 +269,14 @@ def test_word2vec_binary(tmp_path, write):
         read_vectors(write((tmp_path / "x.vec").read_bytes()[:-3], "short.bin"))
 
 
+def test_word2vec_binary_whose_bytes_read_as_a_line(write):
+    """The bytes of this number are `0`, a line feed, and two letters."""
+    (value,) = struct.unpack("<f", b"0\n'I")
+    vectors = read_vectors(write(b"1 1\na " + struct.pack("<f", value) + b"\n", "x.bin"))
+    assert (vectors.words, vectors.matrix.tolist()) == (["a"], [[value]])
+    assert read_vectors(write(b"2 1\na 0\nb 1\n", "text.bin")).words == ["a", "b"]
+
+
 def test_word2vec_binary_with_line_feeds_and_duplicates(write):
     rows = [(b"a", 1.0), (b"b", 2.0), (b"a", 3.0), (b"n", float("nan"))]
     content = b"4 1\n" + b"".join(word + b" " + struct.pack("<f", value) + b"\n" for word, value in rows)
