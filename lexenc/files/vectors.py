@@ -181,9 +181,12 @@ def _form(path: Path, head: bytes) -> str:
         return "text"
     # The bytes of a float may happen to read as the end of a line, in files with few dimensions; where the name says
     # that they are bytes, every line has to read as text.
-    lines = rest.split(b"\n")
-    whole = lines[:-1] if path.suffix == ".bin" and len(lines) > 1 else lines[:1]
-    if all(isinstance(parse_line(each, width), tuple) for each in whole):
+    lines = rest.removesuffix(b"\n").split(b"\n")
+    if path.suffix != ".bin":
+        lines = lines[:1]
+    elif len(head) == _HEAD_BYTES and len(lines) > 1:
+        lines.pop()  # cut off
+    if all(isinstance(parse_line(each, width), tuple) for each in lines):
         return "text"
     # Floats as bytes nearly always include control characters; a word of a text file nearly never does.
     return "word2vec binary" if _CONTROL.search(rest[: 4 * width + 256]) or path.suffix == ".bin" else "text"

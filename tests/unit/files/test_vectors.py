@@ -272,8 +272,9 @@ def test_word2vec_binary(tmp_path, write):
 def test_word2vec_binary_whose_bytes_read_as_a_line(write):
     """The bytes of this number are `0`, a line feed, and two letters."""
     (value,) = struct.unpack("<f", b"0\n'I")
-    vectors = read_vectors(write(b"1 1\na " + struct.pack("<f", value) + b"\n", "x.bin"))
-    assert (vectors.words, vectors.matrix.tolist()) == (["a"], [[value]])
+    for end in (b"\n", b""):
+        vectors = read_vectors(write(b"1 1\na " + struct.pack("<f", value) + end, "x.bin"))
+        assert (vectors.words, vectors.matrix.tolist()) == (["a"], [[value]])
     assert read_vectors(write(b"2 1\na 0\nb 1\n", "text.bin")).words == ["a", "b"]
 
 
