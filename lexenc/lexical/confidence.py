@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.lexical.self_learning import rotation
-from lexenc.search.both_ways import PartnerSearch, partner_search
+from lexenc.search.both_ways import Partners, PartnerSearch, partner_search
 
 Matrix = NDArray[Any]
 Indices = NDArray[np.int64]
@@ -98,14 +98,14 @@ def confidence_of(
     """
     search = partner_search(target, neighbours=neighbours, device=device)
     chance, _ = np.linalg.qr(generator.normal(size=(source.shape[1],) * 2))
-    by_chance = _mutual(source, chance.astype(source.dtype), search)
-    matrix = rotation(source, target, rows, columns)
-    pairs = _mutual(source, matrix, search)
+    by_chance = _partners(source, chance.astype(source.dtype), search).mutual()
+    partners = _partners(source, rotation(source, target, rows, columns), search)
+    pairs = partners.mutual()
     found, control = (_consistency(source, target, *each, search, generator) for each in (pairs, by_chance))
     frequency = _rank_correlation(*pairs) if len(pairs[0]) > 2 else 0.0
     spelling = None
     if alike is not None and len(alike[0]) >= _ALIKE:
-        spelling = float((_partners(source, matrix, search)[0][alike[0]] == alike[1]).mean())
+        spelling = float((partners.forward[alike[0]] == alike[1]).mean())
     gain = (found - control) / (1 - control) if control < 1 else 0.0
     verdict = _verdict([(gain, _GAIN), (frequency, _FREQUENCY), (spelling, _SPELLING)])
     return Confidence(len(pairs[0]) / len(source), found, control, frequency, spelling, verdict)
@@ -134,22 +134,14 @@ def _consistency(
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     hits = []
     for known, asked in (halves, halves[::-1]):
-        best, _ = _partners(source, rotation(source, target, rows[known], columns[known]), search)
-        hits.append(best[rows[asked]] == columns[asked])
+        found = _partners(source, rotation(source, target, rows[known], columns[known]), search)
+        hits.append(found.forward[rows[asked]] == columns[asked])
     return float(np.concatenate(hits).mean())
 
 
-def _mutual(source: Matrix, matrix: Matrix, search: PartnerSearch) -> tuple[Indices, Indices]:
-    """Give the pairs that choose each other."""
-    forward, backward = _partners(source, matrix, search)
-    rows = np.flatnonzero(backward[forward] == np.arange(len(forward)))
-    return rows, forward[rows]
-
-
-def _partners(source: Matrix, matrix: Matrix, search: PartnerSearch) -> tuple[Indices, Indices]:
-    first = [np.ones(size, dtype=np.int64) for size in (len(source), search.size)]
-    found = search.search(source @ matrix, *first)
-    return found.forward, found.backward
+def _partners(source: Matrix, matrix: Matrix, search: PartnerSearch) -> Partners:
+    """Find the best partner of every word under a rotation."""
+    return search.search(source @ matrix, *(np.ones(size, dtype=np.int64) for size in (len(source), search.size)))
 
 
 def _rank_correlation(rows: Indices, columns: Indices) -> float:

@@ -209,8 +209,7 @@ def _pairs(found: Partners, direction: Direction) -> tuple[Indices, Indices]:
     if direction == "backward":
         return found.backward, targets
     if direction == "mutual":
-        kept = found.backward[found.forward] == sources
-        return sources[kept], found.forward[kept]
+        return found.mutual()
     return np.concatenate([sources, found.backward]), np.concatenate([found.forward, targets])
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -46,6 +47,11 @@ class Partners(NamedTuple):
     backward: Indices
     source_best: Matrix
     target_best: Matrix
+
+    def mutual(self) -> tuple[Indices, Indices]:
+        """Give the pairs that choose each other: source rows and target rows, shape [p] each."""
+        rows = np.flatnonzero(self.backward[self.forward] == np.arange(len(self.forward)))
+        return rows, self.forward[rows]
 
 
 class PartnerSearch(Protocol):
@@ -397,10 +403,16 @@ def _cores() -> int:
 @contextmanager
 def one_thread_each() -> Iterator[None]:
     """Have every product run in the thread that asks for it: blocks are shared out among threads already."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@cache
+def _libraries() -> Any:
+    """Find the libraries of linear algebra, once: to look for them takes as long as a small decomposition."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 class DeviceSearch:
