@@ -327,6 +327,21 @@ def _plan(pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore) 
     makers = {
         text: f"lexenc run {pipeline.path} --until {maker}" for text, maker in _made_inputs(pipeline, step).items()
     }
+    return plan_step(pipeline, step, force=force, digests=digests, makers=makers)
+
+
+def plan_step(
+    pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore, makers: Mapping[str, str] | None = None
+) -> Plan:
+    """Decide what to do with one step.
+
+    Args:
+        pipeline: Its pipeline, for the precision.
+        step: The step.
+        force: Replace a result of another recipe.
+        digests: Remembered digests.
+        makers: Commands that make inputs that are not there, by path.
+    """
     return plan_stage(
         step.stage,
         inputs=step.inputs,

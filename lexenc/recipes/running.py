@@ -12,8 +12,8 @@ from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError, LexencError
 from lexenc.fetching import Offer, fetch
 from lexenc.files.text import counted
-from lexenc.pipeline import Forecast, Pipeline, Step, forecast
-from lexenc.planning import plan_stage, run_plan
+from lexenc.pipeline import Forecast, Pipeline, Step, forecast, plan_step
+from lexenc.planning import run_plan
 from lexenc.progress import SILENT, Progress
 from lexenc.recipes.comparison import Found, score_of
 from lexenc.recipes.expansion import Expansion, Need
@@ -258,16 +258,7 @@ def _do(
     step: Step, pipeline: Pipeline, force: bool, device: str, progress: Progress, notices: Notices, digests: DigestStore
 ) -> tuple[Manifest, bool]:
     """Run or reuse one step; tell which."""
-    plan = plan_stage(
-        step.stage,
-        inputs=step.inputs,
-        params=step.params,
-        seed=step.seed,
-        out=step.out,
-        force=force,
-        precision=pipeline.precision,
-        digests=digests,
-    )
+    plan = plan_step(pipeline, step, force=force, digests=digests)
     manifest = run_plan(plan, device=device, progress=progress, notices=notices, digests=digests)
     return manifest, plan.action == "reuse"
 
