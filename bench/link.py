@@ -15,12 +15,11 @@ that a busy machine hurts all of them. Printed are medians and the memory each o
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 
 import numpy as np
-from search import bare_product, encodings, measure
+from search import bare_product, encodings, take_turns
 
 from lexenc.lexical.linking import (
     ApproximateSimilarity,
@@ -89,16 +88,8 @@ def main() -> None:
             work[f"{kind} k={k} spread"] = lambda k=k, own=own: link_mentions(own, spread, k=k)
             found = recall(link_mentions(own, spread, k=k), link(mentions, names, spread, k))
             print(f"{kind} recall at {k}: {found:.3f}")
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
-    for _ in range(options.rounds):
-        for name, call in work.items():
-            results[name].append(measure(call, clock))
-    bare = statistics.median(seconds for seconds, _ in results["bare product"])
-    print(f"{options.mentions} mentions x {options.names} names x {options.dimensions}, median of {options.rounds}")
-    print("what\tseconds\tratio\tpeak_mb")
-    for name, own in results.items():
-        seconds = statistics.median(seconds for seconds, _ in own)
-        print(f"{name}\t{seconds:.2f}\t{seconds / bare:.2f}\t{max(peak for _, peak in own):.0f}")
+    title = f"{options.mentions} mentions x {options.names} names x {options.dimensions}"
+    take_turns(work, options.rounds, clock, title)
 
 
 if __name__ == "__main__":

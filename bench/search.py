@@ -70,6 +70,20 @@ def measure(work: Callable[[], object], clock: Callable[[], float]) -> tuple[flo
     return seconds, peak
 
 
+def take_turns(work: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float], title: str) -> None:
+    """Measure everything in turn, and print medians, ratios to the bare product and peak memory."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
+    for _ in range(rounds):
+        for name, call in work.items():
+            found[name].append(measure(call, clock))
+    bare = statistics.median(seconds for seconds, _ in found["bare product"])
+    print(f"{title}, median of {rounds}")
+    print("what\tseconds\tratio\tpeak_mb")
+    for name, results in found.items():
+        seconds = statistics.median(seconds for seconds, _ in results)
+        print(f"{name}\t{seconds:.2f}\t{seconds / bare:.2f}\t{max(peak for _, peak in results):.0f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=5000)
@@ -97,16 +111,7 @@ def main() -> None:
         index.add(targets)
         for k in options.k:
             work[f"faiss IndexFlatIP k={k}"] = lambda k=k: index.search(queries, k)
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
-    for _ in range(options.rounds):
-        for name, call in work.items():
-            found[name].append(measure(call, clock))
-    bare = statistics.median(seconds for seconds, _ in found["bare product"])
-    print(f"{options.queries} x {options.targets} x {options.dimensions}, median of {options.rounds}")
-    print("what\tseconds\tratio\tpeak_mb")
-    for name, results in found.items():
-        seconds = statistics.median(seconds for seconds, _ in results)
-        print(f"{name}\t{seconds:.2f}\t{seconds / bare:.2f}\t{max(peak for _, peak in results):.0f}")
+    take_turns(work, options.rounds, clock, f"{options.queries} x {options.targets} x {options.dimensions}")
 
 
 if __name__ == "__main__":
