@@ -179,9 +179,9 @@ def work(name: str, folder: Path, columns: Columns, steps: int) -> dict[str, Any
     return {"seconds": median(seconds), "losses": losses, "memory": memory}
 
 
-def run(name: str, scratch: Path, steps: int) -> dict[str, Any]:
-    """Do one run in a process of its own."""
-    command = [sys.executable, __file__, "--worker", name, "--scratch", str(scratch), "--steps", str(steps)]
+def run(script: str, name: str, scratch: Path, steps: int) -> dict[str, Any]:
+    """Do one run of a benchmark in a process of its own."""
+    command = [sys.executable, script, "--worker", name, "--scratch", str(scratch), "--steps", str(steps)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -205,7 +205,7 @@ def main() -> None:
         folder = without_dropout(Path(package.origin).parent / "model", Path(name) / "encoder")
         columns = texts(folder, PAIRS * options.steps, options.negatives)
         (Path(name) / "columns.json").write_text(json.dumps(columns))
-        runs = [{kind: run(kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]
+        runs = [{kind: run(__file__, kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]
     report(columns, options, runs)
 
 
@@ -216,13 +216,20 @@ def report(columns: Columns, options: argparse.Namespace, runs: list[dict[str, d
     print(f"{PAIRS} pairs with {NEGATIVES} {options.negatives} negatives a step: {PAIRS * (NEGATIVES + 2)} texts, "
           f"{sum(distinct) / len(distinct):.0f} of them distinct")  # fmt: skip
     for kind in KINDS:
-        ratios = [each["peer"]["seconds"] / each[kind]["seconds"] for each in runs]
-        gaps = zip(runs[0]["peer"]["losses"], runs[0][kind]["losses"], strict=True)
         name = "SentenceTransformerTrainer, float32" if kind == "peer" else f"lexenc finetune, {kind}"
-        print(f"{name}: {median(each[kind]['seconds'] for each in runs):.2f} s per step, "
-              f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}), "
-              f"largest difference of a loss {max(abs(a - b) for a, b in gaps):.2g}, "
-              f"peak memory {max(each[kind]['memory'] for each in runs):.2f} GiB")  # fmt: skip
+        print(line_of(name, kind, runs))
+
+
+def line_of(name: str, kind: str, runs: list[dict[str, dict[str, Any]]]) -> str:
+    """Give medians and ratios to the peer of one kind of run."""
+    ratios = [each["peer"]["seconds"] / each[kind]["seconds"] for each in runs]
+    gaps = zip(runs[0]["peer"]["losses"], runs[0][kind]["losses"], strict=True)
+    return (
+        f"{name}: {median(each[kind]['seconds'] for each in runs):.2f} s per step, "
+        f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}), "
+        f"largest difference of a loss {max(abs(a - b) for a, b in gaps):.2g}, "
+        f"peak memory {max(each[kind]['memory'] for each in runs):.2f} GiB"
+    )
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ import json
 import logging
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -29,7 +27,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from finetune import without_dropout
+from finetune import line_of, run, without_dropout
 
 from lexenc.device import has_bfloat16, keep_freed_memory
 
@@ -140,13 +138,6 @@ def work(name: str, folder: Path, pairs: list, steps: int) -> dict[str, Any]:
     return {"seconds": median(seconds), "losses": losses, "memory": memory}
 
 
-def run(name: str, scratch: Path, steps: int) -> dict[str, Any]:
-    """Do one run in a process of its own."""
-    command = [sys.executable, __file__, "--worker", name, "--scratch", str(scratch), "--steps", str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -168,7 +159,7 @@ def main() -> None:
         without_dropout(Path(package.origin).parent / "model", Path(name) / "encoder")
         pairs = pairs_of(PAIRS * options.steps)
         (Path(name) / "pairs.json").write_text(json.dumps(pairs))
-        runs = [{kind: run(kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]
+        runs = [{kind: run(__file__, kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]
     report(pairs, runs)
 
 
@@ -184,12 +175,7 @@ def report(pairs: list, runs: list[dict[str, dict[str, Any]]]) -> None:
         if kind.startswith("peer"):
             padding = f"cut and padded to {LONGEST}" if kind == "peer-25" else "padded to the longest"
             name = f"pytorch-metric-learning, float32, {padding}"
-        ratios = [each["peer"]["seconds"] / each[kind]["seconds"] for each in runs]
-        gaps = zip(runs[0]["peer"]["losses"], runs[0][kind]["losses"], strict=True)
-        print(f"{name}: {median(each[kind]['seconds'] for each in runs):.2f} s per step, "
-              f"{median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}), "
-              f"largest difference of a loss {max(abs(a - b) for a, b in gaps):.2g}, "
-              f"peak memory {max(each[kind]['memory'] for each in runs):.2f} GiB")  # fmt: skip
+        print(line_of(name, kind, runs))
 
 
 if __name__ == "__main__":
