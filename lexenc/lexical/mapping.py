@@ -33,41 +33,6 @@ _PRODUCT_ROWS = 8192
 
 
 @dataclass(frozen=True)
-class Preset:
-    """The switches of a well-known way of mapping, as `fit_normalisation` and `fit_mapping` take them.
-
-    Args:
-        actions: Normalisation of both vocabularies.
-        kind: As in `fit_mapping`, like all others.
-        whiten: Whether dictionary rows are made uncorrelated first.
-        source_reweight: Exponent of the singular values on the source side.
-        target_reweight: Exponent of the singular values on the target side.
-        source_dewhiten: Whose whitening is undone on the source side.
-        target_dewhiten: Whose whitening is undone on the target side.
-    """
-
-    actions: tuple[Action, ...]
-    kind: Kind = "advanced"
-    whiten: bool = True
-    source_reweight: float = 0.5
-    target_reweight: float = 0.5
-    source_dewhiten: Side | None = "source"
-    target_dewhiten: Side | None = "target"
-
-
-PRESETS: dict[str, Preset] = {
-    # Artetxe et al. 2018 (ACL): the supervised setting.
-    "supervised": Preset(("unit", "center", "unit")),
-    # Artetxe et al. 2016; Procrustes.
-    "orthogonal": Preset(("unit", "center"), kind="orthogonal"),
-    # Artetxe et al. 2018 (AAAI), "Generalizing and improving bilingual word embedding mappings".
-    "aaai2018": Preset(("unit", "center"), source_reweight=0.0, target_reweight=1.0),
-    # Mikolov et al. 2013: least squares.
-    "unconstrained": Preset(("unit", "center", "unit"), kind="unconstrained"),
-}
-
-
-@dataclass(frozen=True)
 class Normalisation:
     """Normalisation steps with what they learnt from a vocabulary, so that new words get the same treatment.
 
