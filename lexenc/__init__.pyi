@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Literal
 
-from lexenc.api import LexencWarning as LexencWarning
-from lexenc.api import LoadedEncoder as LoadedEncoder
-from lexenc.api import Result as Result
-from lexenc.api import fetch as fetch
-from lexenc.api import load_encoder as load_encoder
-from lexenc.api import load_mapping as load_mapping
-from lexenc.api import load_space as load_space
-from lexenc.api import read_pairs as read_pairs
-from lexenc.api import read_vectors as read_vectors
-from lexenc.api import run as run
-from lexenc.api import translate as translate
+from lexenc.api.parts import LoadedEncoder as LoadedEncoder
+from lexenc.api.parts import fetch as fetch
+from lexenc.api.parts import load_encoder as load_encoder
+from lexenc.api.parts import load_mapping as load_mapping
+from lexenc.api.parts import load_space as load_space
+from lexenc.api.parts import read_pairs as read_pairs
+from lexenc.api.parts import read_vectors as read_vectors
+from lexenc.api.parts import run as run
+from lexenc.api.parts import translate as translate
+from lexenc.api.results import Result as Result
+from lexenc.api.words import LexencWarning as LexencWarning
 from lexenc.errors import ConfigError as ConfigError
 from lexenc.errors import DataError as DataError
 from lexenc.errors import LexencError as LexencError

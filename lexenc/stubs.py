@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from lexenc.api import PARTS, docstring, function_name, signature
+from lexenc.api import PARTS, function_name
+from lexenc.api.stage_functions import docstring, signature
 from lexenc.progress import Progress
 from lexenc.stage import Stage
 from lexenc.stages import STAGES

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import lexenc
 from lexenc import api, stubs
 from lexenc.artifact import read_manifest
 from lexenc.parameters import parameters
+from lexenc.progress import SILENT
 from lexenc.stages import STAGES
 
 WORDS = [f"word{number}" for number in range(40)]
@@ -66,7 +68,7 @@ def test_every_stage_is_a_function_and_hides_no_module():
     names = {api.function_name(name) for name in STAGES}
     assert {"map", "eval_bli", "mine_negatives"} <= names
     assert names <= set(lexenc.__all__) <= set(dir(lexenc))
-    folder = (api.Path(api.__file__)).parent
+    folder = Path(lexenc.__file__).parent
     modules = {path.stem for path in folder.iterdir()}
     assert not set(lexenc.__all__) & modules
 
@@ -203,7 +205,7 @@ def test_progress_is_told(world, files, tmp_path, capsys):
 
         def task(self, title, total, unit):
             self.titles.append(title)
-            return api.SILENT.task(title, total, unit)
+            return SILENT.task(title, total, unit)
 
     lexenc.map(**files, out=tmp_path / "x", progress=Watcher())
     assert Watcher.titles
