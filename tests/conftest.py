@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # As the program does: threads that spin while they wait are far slower where the cores are shared.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A busy machine is no fault of the program.
+settings.register_profile("lexenc", deadline=None)
+settings.load_profile("lexenc")
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LEXENC_TEST_DATA", ROOT.parent / "shared" / "data"))

@@ -232,7 +232,7 @@ def _measured(
     parts: list[np.ndarray], correct: np.ndarray, evidence: Evidence, params: InduceParams, job: Job
 ) -> dict[str, Any]:
     """Describe probabilities beside outcomes: the best candidates, then the others."""
-    from lexenc.evaluation.calibration import precision_coverage, reliability
+    from lexenc.evaluation.reliability import precision_coverage, reliability
 
     first, right = parts[0], correct[:, 0]
     threshold = params.min_probability or _HEADLINE
@@ -261,7 +261,7 @@ def _measured(
 
 
 def _errors(probabilities: np.ndarray, correct: np.ndarray, job: Job, what: str) -> dict[str, Any]:
-    from lexenc.evaluation import calibration as core
+    from lexenc.evaluation import reliability as core
     from lexenc.randomness import generator
 
     low, high = core.calibration_interval(probabilities, correct, generator=generator(job.seed, f"bootstrap {what}"))

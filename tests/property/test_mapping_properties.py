@@ -23,7 +23,7 @@ def matrices(rows: Any, columns: int) -> Any:
 
 
 @given(matrices(st.integers(1, 6), 3), matrices(st.integers(1, 40), 3), st.integers(1, 8), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_search_does_not_depend_on_blocks(queries: Any, targets: Any, k: int, data: st.DataObject) -> None:
     block, other = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
     lists = data.draw(
@@ -38,7 +38,7 @@ def test_search_does_not_depend_on_blocks(queries: Any, targets: Any, k: int, da
 
 
 @given(matrices(st.integers(1, 6), 3), matrices(st.integers(1, 30), 3), st.sampled_from(["nearest", "csls"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_ranks_are_the_columns_of_the_search(queries: Any, targets: Any, criterion: Any) -> None:
     correction = fit_correction(targets, queries, criterion=criterion, csls_neighbours=2)
     found = retrieve(queries, targets, k=len(targets), correction=correction)
@@ -48,7 +48,7 @@ def test_ranks_are_the_columns_of_the_search(queries: Any, targets: Any, criteri
 
 
 @given(matrices(st.integers(1, 6), 3), matrices(st.integers(2, 30), 3), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_search_does_not_depend_on_the_order_of_targets(queries: Any, targets: Any, chance: Any) -> None:
     order = list(range(len(targets)))
     chance.shuffle(order)
@@ -56,7 +56,7 @@ def test_search_does_not_depend_on_the_order_of_targets(queries: Any, targets: A
 
 
 @given(st.integers(0, 10_000), st.integers(2, 6), st.integers(2, 6))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_an_orthogonal_mapping_keeps_inner_products(seed: int, d1: int, d2: int) -> None:
     chance = np.random.default_rng(seed)
     left, right = chance.normal(size=(20, min(d1, d2))), chance.normal(size=(20, max(d1, d2)))
@@ -65,7 +65,7 @@ def test_an_orthogonal_mapping_keeps_inner_products(seed: int, d1: int, d2: int)
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["advanced", "orthogonal", "unconstrained"]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_mapping_identical_spaces_leaves_every_word_with_itself(seed: int, kind: Any) -> None:
     words, _ = normalise(np.random.default_rng(seed).normal(size=(30, 4)), ["unit", "center", "unit"])
     mapping = fit_mapping(words, words, kind=kind)
@@ -76,7 +76,7 @@ def test_mapping_identical_spaces_leaves_every_word_with_itself(seed: int, kind:
 
 
 @given(st.integers(0, 10_000), st.permutations(range(12)))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_order_of_dictionary_lines_does_not_matter(seed: int, order: Any) -> None:
     left, right = np.random.default_rng(seed).normal(size=(2, 12, 3))
     ours, other = fit_mapping(left, right), fit_mapping(left[order], right[order])

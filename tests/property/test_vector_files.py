@@ -97,7 +97,7 @@ def slowly(lines: list[bytes], width: int, duplicates: str, limit: int | None):
     return rows, counts
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     files(),
     st.sampled_from(["first", "last"]),
@@ -143,7 +143,7 @@ TABLES = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TABLES, st.booleans())
 def test_what_is_written_is_read(table, binary):
     words = [word for word, _ in table]

@@ -120,7 +120,7 @@ def test_artifact_digest_of_a_folder_tells_names_and_contents_apart(tmp_path, on
     assert STORE.of(tree(tmp_path / "1", one)) != STORE.of(tree(tmp_path / "2", other))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.dictionaries(st.text("ab1:", min_size=1, max_size=3), st.binary(max_size=2), max_size=3),

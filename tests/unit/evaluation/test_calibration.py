@@ -8,15 +8,17 @@ import pytest
 from lexenc.evaluation.calibration import (
     MODELS,
     Calibrator,
-    brier_score,
-    calibration_error,
-    calibration_floor,
-    calibration_interval,
     choose_calibrator,
     cross_fit,
     fit_calibrator,
     fit_logistic,
     fit_steps,
+)
+from lexenc.evaluation.reliability import (
+    brier_score,
+    calibration_error,
+    calibration_floor,
+    calibration_interval,
     log_loss,
     precision_coverage,
     reliability,

@@ -78,7 +78,7 @@ WORDS = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4))
 def test_dictionaries_what_is_written_is_read_again(tmp_path_factory, pairs):
     path = tmp_path_factory.mktemp("d") / "x.tsv"

@@ -81,7 +81,7 @@ WORDS = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs=st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=6), separator=st.sampled_from(",;\t"))
 def test_review_comes_back_from_any_spreadsheet(tmp_path_factory, pairs, separator):
     path = tmp_path_factory.mktemp("review") / "review.csv"

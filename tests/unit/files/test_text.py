@@ -62,7 +62,7 @@ def test_text_lines(lines, content, expected):
         assert [line for _, line in stream_lines(io.BytesIO(sent))] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(texts=st.lists(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])), max_size=5))
 def test_text_what_is_written_is_read_again(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("t") / "x"

@@ -52,7 +52,7 @@ def slow_sets(entries):
     return {concept: list(own) for concept, own in names.items()}, list(listed.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ENTRIES)
 def test_gathering_equals_a_slow_loop(entries):
     sets = gather_sets(entries)
@@ -80,7 +80,7 @@ def test_nothing_at_all_is_no_error():
 # ---------------------------------------------------------------- pairs
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ENTRIES)
 def test_all_pairs_where_none_has_to_be_drawn(entries):
     sets = gather_sets(entries)
@@ -91,7 +91,6 @@ def test_all_pairs_where_none_has_to_be_drawn(entries):
     assert Counter(shown(sets, synonym_pairs(sets, per_concept=99, seed=0))) == Counter(wanted)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 70))
 def test_pairs_are_numbered_once_each(size):
     first, second = pair_places(np.arange(size * (size - 1) // 2))
@@ -189,7 +188,7 @@ def test_shuffled_names_keep_sizes_and_texts():
 # ---------------------------------------------------------------- relations
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ENTRIES, st.data())
 def test_rows_that_share_text_or_concept_are_related(entries, draw):
     sets = gather_sets(entries)
