@@ -1,0 +1,262 @@
+"""Word links of many sentences, and how the links of two directions become one set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.alignment.compiled import compiled, inlined
+from lexenc.errors import unknown_name
+
+Indices = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Symmetrisation = Literal[
+    "threshold",
+    "intersection",
+    "union",
+    "grow-diag",
+    "grow-diag-final",
+    "grow-diag-final-and",
+    "forward",
+    "backward",
+]
+
+SYMMETRISATIONS: tuple[str, ...] = get_args(Symmetrisation)
+
+
+class Links(NamedTuple):
+    """The word links of some sentence pairs, by source word, then target word.
+
+    Args:
+        starts: Where those of each sentence pair begin, and the end of the last. Shape [n + 1].
+        source: Place of the source word in its sentence, from 0. Shape [p].
+        target: Place of the target word. Shape [p].
+        scores: In [0, 1]. Shape [p].
+    """
+
+    starts: Indices
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    scores: Floats
+
+    def __len__(self) -> int:
+        """How many sentence pairs."""
+        return len(self.starts) - 1
+
+    def sentences(self) -> Iterator[list[tuple[int, int, float]]]:
+        """Give the links of one sentence pair after the other."""
+        for start, end in zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True):
+            part = slice(start, end)
+            yield list(
+                zip(self.source[part].tolist(), self.target[part].tolist(), self.scores[part].tolist(), strict=True)
+            )
+
+    @classmethod
+    def of(cls, sentences: list[list[tuple[int, int, float]]]) -> Links:
+        """Take the links of every sentence pair as a list, in any order."""
+        flat = [link for each in sentences for link in sorted(each)]
+        columns = list(zip(*flat, strict=True)) if flat else [(), (), ()]
+        starts = np.concatenate([[0], np.cumsum([len(each) for each in sentences])]).astype(np.int64)
+        return cls(
+            starts,
+            np.array(columns[0], dtype=np.int32),
+            np.array(columns[1], dtype=np.int32),
+            np.array(columns[2], dtype=np.float32),
+        )
+
+    @classmethod
+    def joined(cls, parts: list[Links]) -> Links:
+        """Put sentence pairs behind each other."""
+        sizes = np.concatenate([[0], *(np.diff(part.starts) for part in parts)])
+        rest = (np.concatenate([getattr(part, name) for part in parts]) for name in ("source", "target", "scores"))
+        return cls(np.cumsum(sizes).astype(np.int64), *rest) if parts else cls.of([])
+
+
+def symmetrise(forward: Any, backward: Any, how: Symmetrisation, *, threshold: float = 0.35) -> NDArray[np.bool_]:
+    """Make one set of links of what two directions say of a sentence pair.
+
+    Args:
+        forward: Probability that a target word is linked to a source word, shape [m, n] for m source and n target
+            words; every column sums up to at most 1, and what is missing is the probability that the word is linked
+            to none. Zeros and ones for plain links.
+        backward: Probability that a source word is linked to a target word, shape [m, n]; every row sums up to at
+            most 1.
+        how: threshold: pairs whose mean probability reaches `threshold`. For all others each direction takes its most
+            probable link (or none). intersection: what both take; union: what either takes; grow-diag: the
+            intersection, with neighbours in the union of which a word is not linked yet (Koehn et al. 2003); final:
+            also those of either direction with such a word anywhere; final-and: of which both words are not.
+            forward, backward: one direction's.
+        threshold: For `threshold`.
+
+    Returns:
+        Shape [m, n].
+
+    Raises:
+        ConfigError: If there is no such way.
+    """
+    ahead, back = (np.ascontiguousarray(each, dtype=np.float32) for each in (forward, backward))
+    width, height = ahead.shape
+    kept = np.zeros((max(width, 1), max(height, 1)), dtype=np.bool_)
+    _choose(ahead, back, _number(how), threshold, kept, np.zeros_like(kept), np.zeros_like(kept))
+    return kept[:width, :height]
+
+
+def links_of(
+    source_lengths: Indices,
+    target_lengths: Indices,
+    forward: NDArray[Any],
+    backward: NDArray[Any],
+    how: Symmetrisation,
+    *,
+    sure: float = 1.0,
+    threshold: float = 0.35,
+) -> Links:
+    """Make links of what two directions say of many sentence pairs.
+
+    Args:
+        source_lengths: Words of every source sentence. Shape [n].
+        target_lengths: Words of every target sentence. Shape [n].
+        forward: Tables [target words, source words], one behind the other: how probable it is that the target word is
+            linked to the source word, times `sure`. Shape [cells].
+        backward: Tables [source words, target words]: that the source word is linked to the target word.
+        how: As in `symmetrise`.
+        sure: What stands for a probability of 1.
+        threshold: As in `symmetrise`.
+
+    Returns:
+        Links whose score is the mean probability of the two directions.
+    """
+    width, height = int(source_lengths.max(initial=1)), int(target_lengths.max(initial=1))
+    room = int((source_lengths + target_lengths).sum()) * 2 + 16
+    while True:
+        source, target = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+        scores, starts = np.empty(room, dtype=np.float32), np.zeros(len(source_lengths) + 1, dtype=np.int64)
+        done = _links(source_lengths, target_lengths, forward, backward, 1 / sure, _number(how), threshold,
+                      starts, source, target, scores, max(width, 1), max(height, 1))  # fmt: skip
+        if done:
+            end = starts[-1]
+            return Links(starts, source[:end].copy(), target[:end].copy(), scores[:end].copy())
+        room *= 4
+
+
+def _number(how: str) -> int:
+    if how not in SYMMETRISATIONS:
+        raise unknown_name("symmetrisation", how, SYMMETRISATIONS)
+    return SYMMETRISATIONS.index(how)
+
+
+_THRESHOLD, _INTERSECTION, _UNION, _GROW, _FINAL, _FINAL_AND, _FORWARD, _BACKWARD = range(8)
+
+
+@compiled
+def _links(  # noqa: PLR0913 - one loop, for the speed of it
+    source_lengths: Any, target_lengths: Any, forward: Any, backward: Any, unit: float, how: int, threshold: float,
+    starts: Any, source: Any, target: Any, scores: Any, widest: int, highest: int,
+) -> bool:  # fmt: skip
+    """Fill in the links of all sentence pairs; False where there is not room for all of them."""
+    kept = np.zeros((widest, highest), dtype=np.bool_)
+    one, other = np.zeros_like(kept), np.zeros_like(kept)
+    ahead = np.zeros((widest, highest), dtype=np.float32)
+    back = np.zeros((widest, highest), dtype=np.float32)
+    cell, end = 0, 0
+    for sentence in range(len(source_lengths)):
+        width, height = source_lengths[sentence], target_lengths[sentence]
+        for i in range(width):
+            for j in range(height):
+                ahead[i, j] = forward[cell + j * width + i] * unit
+                back[i, j] = backward[cell + i * height + j] * unit
+        cell += width * height
+        _choose(ahead[:width, :height], back[:width, :height], how, threshold, kept, one, other)
+        for i in range(width):
+            for j in range(height):
+                if kept[i, j]:
+                    if end == len(source):
+                        return False
+                    source[end], target[end] = i, j
+                    scores[end] = (ahead[i, j] + back[i, j]) / 2
+                    end += 1
+        starts[sentence + 1] = end
+    return True
+
+
+@inlined
+def _taken(one: bool, other: bool, how: int) -> bool:
+    """Tell whether a link is in the set that two directions begin with."""
+    if how == _UNION:
+        return one or other
+    if how == _FORWARD:
+        return one
+    if how == _BACKWARD:
+        return other
+    return one and other
+
+
+@compiled
+def _choose(forward: Any, backward: Any, how: int, threshold: float, kept: Any, one: Any, other: Any) -> None:
+    """Mark in `kept` the links of one sentence pair; `one` and `other` are space to work in."""
+    width, height = forward.shape
+    for i in range(width):
+        for j in range(height):
+            kept[i, j] = how == _THRESHOLD and (forward[i, j] + backward[i, j]) >= 2 * threshold
+            one[i, j] = False
+            other[i, j] = False
+    if how == _THRESHOLD or width == 0 or height == 0:
+        return
+    _best(forward, one)
+    _best(backward.T, other.T)
+    for i in range(width):
+        for j in range(height):
+            kept[i, j] = _taken(one[i, j], other[i, j], how)
+    if how in (_GROW, _FINAL, _FINAL_AND):
+        _grow(kept, one, other, width, height)
+    if how in (_FINAL, _FINAL_AND):
+        _finish(kept, one, width, height, how == _FINAL_AND)
+        _finish(kept, other, width, height, how == _FINAL_AND)
+
+
+@compiled
+def _best(probabilities: Any, taken: Any) -> None:
+    """Mark in every column the most probable row, if it is more probable than none."""
+    width, height = probabilities.shape
+    for j in range(height):
+        place, total = 0, 0.0
+        for i in range(width):
+            total += probabilities[i, j]
+            if probabilities[i, j] > probabilities[place, j]:
+                place = i
+        if probabilities[place, j] > 0 and probabilities[place, j] >= 1 - total - 1e-6:
+            taken[place, j] = True
+
+
+@compiled
+def _grow(kept: Any, one: Any, other: Any, width: int, height: int) -> None:
+    """Add neighbours of links that are in the union, as long as a word of theirs is not linked."""
+    grown = True
+    while grown:
+        grown = False
+        for i in range(width):
+            for j in range(height):
+                if not kept[i, j]:
+                    continue
+                for x in range(max(i - 1, 0), min(i + 2, width)):
+                    for y in range(max(j - 1, 0), min(j + 2, height)):
+                        if kept[x, y] or not (one[x, y] or other[x, y]):
+                            continue
+                        if not kept[x, :height].any() or not kept[:width, y].any():
+                            kept[x, y] = True
+                            grown = True
+
+
+@compiled
+def _finish(kept: Any, direction: Any, width: int, height: int, both: bool) -> None:
+    """Add what one direction takes where a word, or both, are not linked."""
+    for i in range(width):
+        for j in range(height):
+            if not direction[i, j] or kept[i, j]:
+                continue
+            free, also = not kept[i, :height].any(), not kept[:width, j].any()
+            if (free and also) if both else (free or also):
+                kept[i, j] = True

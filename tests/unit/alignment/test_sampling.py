@@ -1,0 +1,110 @@
+"""Aligning without a model: a toy language, the same again, and how it mixes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lexenc.alignment.links import links_of
+from lexenc.alignment.numbered import Bitext, Side
+from lexenc.alignment.sampling import Priors, Sweeps, sample_links, usual_sweeps
+from lexenc.errors import ConfigError
+
+
+def side(sentences, types):
+    starts = np.concatenate([[0], np.cumsum([len(each) for each in sentences])])
+    flat = [word for each in sentences for word in each]
+    return Side(np.array(flat, dtype=np.int32), starts.astype(np.int64), types)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """Sentences of 12 words, each translated by the word of the same number; neighbours change places at times."""
+    random = np.random.default_rng(1)
+    sources, targets, gold = [], [], []
+    for _ in range(120):
+        words = random.integers(0, 40, size=random.integers(3, 12)).tolist()
+        order = list(range(len(words)))
+        swap = int(random.integers(0, len(words) - 1))
+        order[swap], order[swap + 1] = order[swap + 1], order[swap]
+        sources.append(words)
+        targets.append([words[place] for place in order])
+        gold.append({(place, row) for row, place in enumerate(order)})
+    return Bitext(side(sources, 40), side(targets, 40)), gold
+
+
+def marginals(bitext, sweeps, *, seed=0, chains=1, **more):
+    scale = 60_000 // (sweeps.counted * chains)
+    tables = []
+    for direction, each in enumerate((bitext, bitext.swapped)):
+        counts = np.zeros(each.cells[-1], dtype=np.uint16)
+        for chain in range(chains):
+            sample_links(each, sweeps=sweeps, seed=seed + 2 * chain + direction, counts=counts, scale=scale, **more)
+        tables.append(counts)
+    return tables, scale * sweeps.counted * chains
+
+
+def scored(bitext, gold, tables, sure, how="threshold"):
+    links = links_of(bitext.source.lengths, bitext.target.lengths, *tables, how, sure=sure)
+    found = [{each[:2] for each in sentence} for sentence in links.sentences()]
+    right = sum(len(one & other) for one, other in zip(found, gold, strict=True))
+    return right / sum(map(len, found)), right / sum(map(len, gold))
+
+
+@pytest.mark.parametrize("model", ["fertility", "diagonal"])
+def test_a_toy_language_is_learnt(toy, model):
+    bitext, gold = toy
+    precision, recall = scored(bitext, gold, *marginals(bitext, usual_sweeps(len(bitext), model, factor=0.2)))
+    assert precision > 0.9
+    assert recall > 0.9
+
+
+def test_probabilities_of_a_word_sum_up_to_at_most_one(toy):
+    bitext, _ = toy
+    (forward, _), sure = marginals(bitext, Sweeps((("hmm", 4),), 8), chains=2)
+    first = forward[: bitext.cells[1]].reshape(bitext.target.lengths[0], bitext.source.lengths[0])
+    assert (first.sum(axis=1) <= sure * 1.01).all()
+    assert first.sum() > 0.5 * sure * len(first)
+
+
+def test_the_same_seed_gives_the_same_and_another_one_another(toy):
+    bitext, _ = toy
+    sweeps = Sweeps((("ibm 1", 2),), 4)
+    first, again, other = (marginals(bitext, sweeps, seed=seed)[0] for seed in (3, 3, 4))
+    assert all((one == two).all() for one, two in zip(first, again, strict=True))
+    assert any((one != two).any() for one, two in zip(first, other, strict=True))
+
+
+def test_the_table_of_counts_makes_room_when_it_is_full(toy, monkeypatch):
+    from lexenc.alignment import sampling
+
+    bitext, gold = toy
+    wide = marginals(bitext, Sweeps((("ibm 1", 3),), 6))
+    smallest = sampling._empty_table
+    monkeypatch.setattr(sampling, "_empty_table", lambda pairs: smallest(1)[:2048].copy())
+    narrow = marginals(bitext, Sweeps((("ibm 1", 3),), 6))
+    assert all((one == two).all() for one, two in zip(wide[0], narrow[0], strict=True))
+
+
+def test_sentences_without_words_are_passed_over():
+    bitext = Bitext(side([[], [0, 1], [1], []], 2), side([[0], [1, 0], [], []], 2))
+    tables, sure = marginals(bitext, Sweeps((), 4))
+    assert [len(table) for table in tables] == [4, 4]
+    assert sure > 0
+
+
+def test_sweeps_are_many_for_few_sentences_and_few_for_many():
+    assert usual_sweeps(447) == Sweeps((("ibm 1", 59), ("hmm", 59)), 236)
+    assert usual_sweeps(60_730).total == 5 + 5 + 20
+    assert usual_sweeps(10**9).total >= 4
+    with pytest.raises(ConfigError, match="diagonal"):
+        usual_sweeps(10, "diagonals")
+
+
+def test_told_after_every_sweep(toy):
+    bitext, _ = toy
+    seen = []
+    counts = np.zeros(bitext.cells[-1], dtype=np.uint16)
+    sweeps = Sweeps((("ibm 1", 2), ("hmm", 1)), 3)
+    sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, told=lambda: seen.append(1), priors=Priors())
+    assert len(seen) == sweeps.total
