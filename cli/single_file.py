@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from lexenc.errors import ConfigError
 from lexenc.files.text import writing
+from lexenc.planning import Plan
 from lexenc.stage import Stage
 
 
@@ -21,10 +23,12 @@ class SingleFile:
     Args:
         name: Within the result.
         path: Where the user wants it; None for standard output.
+        option: What the user wrote before it.
     """
 
     name: str
     path: Path | None
+    option: str = "--out"
 
     @property
     def place(self) -> str:
@@ -45,7 +49,8 @@ class SingleFile:
                 if path is not None and own.is_relative_to(path.resolve()):
                     where = "is" if own == path.resolve() else "lies in"
                     raise ConfigError(
-                        f"--out {self.path} {where} the input '{name}' itself.", hint="Choose another place for it."
+                        f"{self.option} {self.path} {where} the input '{name}' itself.",
+                        hint="Choose another place for it.",
                     )
 
     def deliver(self, folder: Path) -> None:
@@ -86,3 +91,30 @@ def wanted_file(stage: Stage, values: Mapping[str, Any]) -> SingleFile | None:
     if path.exists() and not values.get("run_force"):
         raise ConfigError(f"{path} is there already.", hint="Choose another --out, or add --force to replace it.")
     return SingleFile(name, path)
+
+
+def wanted_copies(stage: Stage, values: Mapping[str, Any], plan: Plan) -> list[SingleFile]:
+    """Tell which files of a result are wanted in another place too.
+
+    Raises:
+        ConfigError: If there is another file in such a place, and it was not to be replaced.
+    """
+    made = []
+    for name, file in stage.copies.items():
+        given, option = values.get(f"copy_{name}"), f"--{name}"
+        if given is None:
+            continue
+        path = Path(given)
+        if path.is_dir():
+            raise ConfigError(f"{option} {path} is a folder.", hint="Give a file name.")
+        if path.exists() and not values.get("run_force") and not _is_that(path, file, plan):
+            raise ConfigError(f"{path} is there already.", hint=f"Choose another {option}, or add --force.")
+        made.append(SingleFile(file, path, option))
+    return made
+
+
+def _is_that(path: Path, file: str, plan: Plan) -> bool:
+    """Tell whether a file is what an earlier run of the same plan put there."""
+    if plan.action != "reuse" or plan.out is None:
+        return False
+    return filecmp.cmp(path, plan.out / file, shallow=False)

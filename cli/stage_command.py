@@ -21,7 +21,7 @@ from lexenc.stage import Input, Stage, Table
 from lexenc.stages import STAGES
 
 from .piped_inputs import kept_inputs
-from .single_file import SingleFile, wanted_file
+from .single_file import SingleFile, wanted_copies, wanted_file
 from .ui import View, print_json
 
 _INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
@@ -88,6 +88,22 @@ def _input_parameters(stage: Stage) -> list[inspect.Parameter]:
         made.append(
             _parameter("out", str if stage.out_required else str | None, info, ... if stage.out_required else None)
         )
+    return [*made, *_copy_parameters(stage)]
+
+
+def _copy_parameters(stage: Stage) -> list[inspect.Parameter]:
+    """Give the options that put a file of the result in another place too, or show a part of it."""
+    made = []
+    for name, file in stage.copies.items():
+        info = typer.Option(
+            option_name(name), help=f"Put {file} of the result here too.", metavar="FILE", rich_help_panel=_INPUTS
+        )
+        made.append(_parameter(f"copy_{name}", str | None, info, None))
+    if stage.draw is not None:
+        info = typer.Option(
+            "--show", help="Draw the first so many in the terminal.", min=0, metavar="NUMBER", rich_help_panel=_INPUTS
+        )
+        made.append(_parameter("run_show", int, info, 0))
     return made
 
 
@@ -213,8 +229,9 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             digests=digests,
         )
         plan = replace(plan, records=kept.records(plan.records))
-        if single is not None:
-            single.check_apart(plan.inputs)
+        copies = wanted_copies(stage, values, plan)
+        for each in [*copies, *([] if single is None else [single])]:
+            each.check_apart(plan.inputs)
         if values.get("run_dry_run"):
             show_plan(plan, view)
             return
@@ -231,6 +248,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
         )
     if single is None:
         show_result(plan, manifest, view)
+        _show_more(plan, copies, values, view)
     else:
         _show_single(plan, manifest, view, single)
     if not manifest.answer:
@@ -239,6 +257,17 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             hint = f"The exit code is 1. See: lexenc show {shlex.quote(str(plan.out))}"
             view.notices().warn(f"{stage.name}: the answer kept in {plan.out} is no.", hint)
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_more(plan: Plan, copies: list[SingleFile], values: Mapping[str, Any], view: View) -> None:
+    """Put files of the result where they are wanted too, and draw what was asked for."""
+    if plan.out is None:
+        return
+    for each in copies:
+        each.deliver(plan.out)
+        view.say(f"{each.name} -> {each.place}")
+    if values.get("run_show") and plan.stage.draw is not None:
+        view.results([], plan.stage.draw(plan.out, values["run_show"]))
 
 
 def show_plan(plan: Plan, view: View) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -126,3 +127,11 @@ def keep_freed_memory() -> None:
         return
     for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
         adjust(option, (1 << 31) - 1)
+
+
+def cores() -> int:
+    """Count the processor cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows
+        return os.cpu_count() or 1

@@ -155,6 +155,8 @@ class Stage:
         files: By the ending of a name, the file of the result that alone is written where `--out` has that ending; the
             first goes to standard output where there is no `--out`.
         resolve: Fills in the parameters whose default depends on the inputs, so that the recipe holds what was used.
+        copies: By option name, a file of the result that the command line also puts where that option says.
+        draw: Gives pictures of the first so many parts of a result folder, as tables; the command line has `--show`.
     """
 
     name: str
@@ -173,3 +175,5 @@ class Stage:
     check: Callable[[Mapping[str, Any], Any], list[ConfigError]] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     resolve: Callable[[Mapping[str, Any], Any], Any] | None = None
+    copies: Mapping[str, str] = field(default_factory=dict)
+    draw: Callable[[Path, int], list[Table]] | None = None

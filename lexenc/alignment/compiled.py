@@ -12,7 +12,7 @@ def compiled(function: _Function) -> _Function:
     """Compile a function of numbers and arrays; while it runs, other threads run too."""
     import numba
 
-    made: _Function = numba.njit(cache=True, nogil=True)(function)
+    made: _Function = numba.njit(cache=True, nogil=True, fastmath=True)(function)
     return made
 
 
@@ -20,5 +20,5 @@ def inlined(function: _Function) -> _Function:
     """The same for what is called within such a loop."""
     import numba
 
-    made: _Function = numba.njit(cache=True, nogil=True, inline="always")(function)
+    made: _Function = numba.njit(cache=True, nogil=True, fastmath=True, inline="always")(function)
     return made

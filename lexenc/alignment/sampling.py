@@ -13,15 +13,16 @@ parameter): nothing depends on the word before, so that few sweeps are enough. I
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled, inlined
 from lexenc.alignment.numbered import Bitext
+from lexenc.alignment.pair_table import FREE, fill, slot_of
 from lexenc.errors import unknown_name
 
 Doubles = NDArray[np.float64]
@@ -142,58 +143,121 @@ def sample_links(
         told()
 
 
+class _Corpus(NamedTuple):
+    """What the compiled loops read.
+
+    Args:
+        sources: Number of every source word. Shape [t].
+        source_starts: Where each source sentence begins. Shape [n + 1].
+        targets: Number of every target word. Shape [u].
+        target_starts: Where each target sentence begins. Shape [n + 1].
+        cells: Where the table of each sentence pair begins. Shape [n + 1].
+        pairs: Number of the pair of words of every cell, or nothing. Shape [cells] or [0].
+        turned: Whether the tables of `pairs` are those of the other direction.
+    """
+
+    sources: Any
+    source_starts: Any
+    targets: Any
+    target_starts: Any
+    cells: Any
+    pairs: Any
+    turned: bool
+
+
+class _State(NamedTuple):
+    """What the compiled loops change.
+
+    Args:
+        links: Source place that every target word is linked to, or none. Shape [u].
+        counted: How often the words of a pair are linked, by its number, or nothing. Shape [pairs] or [0].
+        table: The same by pair, where pairs have no numbers; see `slot_of`. Shape [slots, 2].
+        totals: Links of every source word. Shape [source types].
+        inverse: One through the weight of all its translations. Shape [source types].
+        null: Unlinked occurrences of every target word, and of all. Shape [target types + 1].
+        jumped: Jumps of this sweep, by distance. Shape [distances].
+        fertile: Occurrences of every source word by how many translations they have. Shape [types, fertilities].
+        off: Distances from the diagonal: of the links drawn, expected, their variance, how many. Shape [4].
+        random: State of the generator. Shape [1].
+    """
+
+    links: Any
+    counted: Any
+    table: Any
+    totals: Any
+    inverse: Any
+    null: Any
+    jumped: Any
+    fertile: Any
+    off: Any
+    random: Any
+
+
 class _Chain:
     """One chain: where every word is linked, and the counts that follow from it."""
 
     def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
-        source, target = bitext
+        source, target = bitext.source, bitext.target
         self._bitext, self._priors = bitext, priors
-        self._state = np.array([_scrambled(seed)], dtype=np.uint64)
-        self._links = np.full(len(target.words), _NEW, dtype=np.int32)
-        self._table = _empty_table(2 * len(target.words))
-        self._inverse = np.empty(source.types, dtype=np.float64)
-        self._totals = np.zeros(source.types, dtype=np.int64)
-        self._inverse[:] = 1 / (priors.translation * target.types)
-        self._null = np.zeros(target.types + 1, dtype=np.int64)  # the last one is their sum
-        self._jumps = np.ones(2 * _JUMPS + 1)
+        pairs = bitext.pairs
+        self._corpus = _Corpus(
+            source.words, source.starts, target.words, target.starts, bitext.cells,
+            np.zeros(0, dtype=np.int32) if pairs is None else pairs.numbers, bitext.turned,
+        )  # fmt: skip
+        self._state = _State(
+            links=np.full(len(target.words), _NEW, dtype=np.int32),
+            counted=np.zeros(0 if pairs is None else pairs.pairs, dtype=np.int32),
+            table=_empty_table(2 * len(target.words) if pairs is None else 1),
+            totals=np.zeros(source.types, dtype=np.int64),
+            inverse=np.full(source.types, 1 / (priors.translation * target.types)),
+            null=np.zeros(target.types + 1, dtype=np.int64),
+            jumped=np.zeros(2 * _JUMPS + 1),
+            fertile=np.zeros((source.types, _FERTILITIES), dtype=np.int64),
+            off=np.zeros(4),
+            random=np.array([_scrambled(seed)], dtype=np.uint64),
+        )
+        self._longest = int(max(source.lengths.max(initial=0), target.lengths.max(initial=0))) + 1
+        self._jumps = np.ones(2 * self._longest + 1)
         self._more = np.ones((source.types, _FERTILITIES))
         self._used = 0
         self._tension = _TENSION
 
     def sweep(self, model: int, counts: Counts, scale: int) -> None:
         """Draw every link again, given all others."""
-        source, target = self._bitext
         priors = self._priors
-        longest = int(max(source.lengths.max(initial=0), target.lengths.max(initial=0))) + 1
-        jumped = np.zeros(2 * _JUMPS + 1)
-        fertile = np.zeros((source.types, _FERTILITIES), dtype=np.int64)
-        off = np.zeros(4)
-        first = 0
-        cells = self._bitext.cells
-        while first < len(self._bitext):
-            # The table of counts must not fill up half-way: so many sentences as it has room for.
-            room = int(_LOAD * len(self._table)) - self._used
-            last = int(np.searchsorted(target.starts, target.starts[first] + max(room, 0), side="right")) - 1
-            if last <= first:
-                self._table, self._used = _rebuilt(self._table)
-                continue
+        numbers = np.array([priors.translation, priors.null, priors.unlinked, self._tension])
+        for each in (self._state.jumped, self._state.fertile, self._state.off):
+            each[:] = 0
+        for first, last in self._parts():
             self._used += _sweep(
-                source.words, source.starts, target.words, target.starts, cells, first, last,
-                self._links, self._table, self._totals, self._inverse, self._null, self._jumps, self._more,
-                model, counts, scale, self._state,
-                np.array([priors.translation, priors.null, priors.unlinked, self._tension]),
-                jumped, fertile, off, longest,
-            )  # fmt: skip
-            first = last
-        self._jumps = (jumped + priors.jump) / (jumped + priors.jump).sum()
-        self._more = _ratios(fertile, priors.fertility)
+                self._corpus, self._state, first, last, model, numbers, self._jumps, self._more, counts, scale
+            )
+        jumps = self._state.jumped + priors.jump
+        reach = np.clip(np.arange(-self._longest, self._longest + 1), -_JUMPS, _JUMPS) + _JUMPS
+        self._jumps = (jumps / jumps.sum())[reach]
+        self._more = _ratios(self._state.fertile, priors.fertility)
         if model == _DIAGONAL:
-            self._tension = _next_tension(self._tension, *off)
+            self._tension = _next_tension(self._tension, *self._state.off)
+
+    def _parts(self) -> Iterator[tuple[int, int]]:
+        """Give sentences from and to, so many at a time that the table of counts does not fill up half-way."""
+        if len(self._state.counted):
+            yield 0, len(self._bitext)
+            return
+        starts, first = self._bitext.target.starts, 0
+        while first < len(self._bitext):
+            room = int(_LOAD * len(self._state.table)) - self._used
+            last = int(np.searchsorted(starts, starts[first] + max(room, 0), side="right")) - 1
+            if last <= first:
+                table, self._used = _rebuilt(self._state.table)
+                self._state = self._state._replace(table=table)
+                continue
+            yield first, last
+            first = last
 
 
 _NEW = -2  # not linked yet
 _UNLINKED = -1
-_FREE = -1  # a slot without a pair
 
 
 def _scrambled(seed: int) -> int:
@@ -203,15 +267,15 @@ def _scrambled(seed: int) -> int:
 
 def _empty_table(pairs: int) -> NDArray[np.int64]:
     """A table of counts by pair of words, with room for that many. Shape [slots, 2]: pair, count."""
-    slots = 1 << max(16, math.ceil(math.log2(max(1, pairs) / _LOAD)))
-    return np.full((slots, 2), _FREE, dtype=np.int64)
+    slots = 1 << max(8, math.ceil(math.log2(max(1, pairs) / _LOAD)))
+    return np.full((slots, 2), FREE, dtype=np.int64)
 
 
 def _rebuilt(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     """Leave out pairs that are not linked any more; give the table and how many are left."""
     live = table[table[:, 1] > 0]
     made = _empty_table(max(len(live) * 2, int(_LOAD * len(table))))
-    _fill(live, made)
+    fill(live, made)
     return made, len(live)
 
 
@@ -244,24 +308,6 @@ def _next_tension(tension: float, drawn: float, expected: float, squares: float,
 
 
 @inlined
-def _slot(table: Any, pair: int) -> int:
-    """Find the slot of a pair, or the free one where it would stand."""
-    mask = len(table) - 1
-    place = ((pair * -7046029254386353131) >> 20) & mask
-    while table[place, 0] != pair and table[place, 0] != _FREE:
-        place = (place + 1) & mask
-    return place
-
-
-@compiled
-def _fill(pairs: Any, table: Any) -> None:
-    for row in range(len(pairs)):
-        place = _slot(table, pairs[row, 0])
-        table[place, 0] = pairs[row, 0]
-        table[place, 1] = pairs[row, 1]
-
-
-@inlined
 def _uniform(state: Any) -> float:
     """Draw from [0, 1): xorshift of 64 bits (Marsaglia 2003)."""
     bits = state[0]
@@ -270,12 +316,6 @@ def _uniform(state: Any) -> float:
     bits ^= bits << np.uint64(17)
     state[0] = bits
     return float(bits >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@inlined
-def _jump(distance: int) -> int:
-    """Give the row of a distance."""
-    return min(max(distance, -_JUMPS), _JUMPS) + _JUMPS
 
 
 @compiled
@@ -295,24 +335,74 @@ def _near(near: Any, row: int, width: int, height: int, tension: float, weight: 
     return mean, squares / total - mean * mean
 
 
+@inlined
+def _change(corpus: Any, state: Any, cell: int, word: int, target: int, by: int) -> int:
+    """Count a link of two words, or one less; give how many slots were taken for it."""
+    new = 0
+    if len(state.counted):
+        state.counted[corpus.pairs[cell]] += by
+    else:
+        pair = (np.int64(word) << 32) | target
+        slot = slot_of(state.table, pair)
+        if state.table[slot, 0] == FREE:
+            state.table[slot, 0] = pair
+            state.table[slot, 1] = 0
+            new = 1
+        state.table[slot, 1] += by
+    state.totals[word] += by
+    return new
+
+
+@compiled
+def _weigh(  # noqa: PLR0913 - compiled
+    corpus: Any, state: Any, start: int, width: int, target: int, cell: int, step: int, alpha: float, values: Any
+) -> None:
+    """Fill in how probable a target word is as the translation of every source word."""
+    if len(state.counted):
+        for place in range(width):
+            count = state.counted[corpus.pairs[cell + place * step]]
+            values[place] = (count + alpha) * state.inverse[corpus.sources[start + place]]
+        return
+    for place in range(width):
+        word = corpus.sources[start + place]
+        count = max(state.table[slot_of(state.table, (np.int64(word) << 32) | target), 1], 0)
+        values[place] = (count + alpha) * state.inverse[word]
+
+
+@inlined
+def _drawn(values: Any, width: int, drawn: float) -> int:
+    """Give the place that a number between 0 and the sum of the values falls on."""
+    place = 0
+    while place < width - 1 and drawn >= values[place]:
+        drawn -= values[place]
+        place += 1
+    return place
+
+
 @compiled
 def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
-    sources: Any, source_starts: Any, targets: Any, target_starts: Any, cells: Any, first: int, last: int,
-    links: Any, table: Any, totals: Any, inverse: Any, null: Any, jumps: Any, more: Any,
-    model: int, counts: Any, scale: int, state: Any, priors: Any, jumped: Any, fertile: Any, off: Any, longest: int,
+    corpus: Any, state: Any, first: int, last: int, model: int, priors: Any, jumps: Any, more: Any, counts: Any,
+    scale: int,
 ) -> int:  # fmt: skip
-    """Draw the links of some sentences; give how many pairs are new in the table."""
-    rising = np.empty(longest)
-    having = np.zeros(longest, dtype=np.int64)
-    following = np.empty(longest, dtype=np.int64)
-    near = np.ones(longest)
+    """Draw the links of some sentences; give how many slots of the table are new."""
+    reach = len(jumps) // 2
+    turned_jumps = jumps[::-1].copy()
+    values = np.empty(reach)
+    near = np.ones(reach)
+    fertility = np.ones(reach)
+    having = np.zeros(reach, dtype=np.int64)
+    following = np.empty(reach, dtype=np.int64)
     alpha, null_alpha, unlinked, tension = priors[0], priors[1], priors[2], priors[3]
-    target_types = len(null) - 1
+    target_types = len(state.null) - 1
     spread = alpha * target_types
+    jumping, fertile = model == _HMM or model == _FERTILITY, model == _FERTILITY
+    links, null = state.links, state.null
     new = 0
     for sentence in range(first, last):
-        start, begin = source_starts[sentence], target_starts[sentence]
-        width, height = source_starts[sentence + 1] - start, target_starts[sentence + 1] - begin
+        start, begin = corpus.source_starts[sentence], corpus.target_starts[sentence]
+        width, height = corpus.source_starts[sentence + 1] - start, corpus.target_starts[sentence + 1] - begin
+        base = corpus.cells[sentence]
+        down, across = (1, height) if corpus.turned else (width, 1)
         having[:width] = 0
         after = width
         for row in range(height - 1, -1, -1):
@@ -321,85 +411,79 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
             if link >= 0:
                 after = link
                 having[link] += 1
+        if fertile:
+            for place in range(width):
+                fertility[place] = more[corpus.sources[start + place], min(having[place], _FERTILITIES - 1)]
         before = -1
         for row in range(height):
-            target = targets[begin + row]
+            target = corpus.targets[begin + row]
+            cell = base + row * down
             link = links[begin + row]
             if link >= 0:
-                word = sources[start + link]
-                table[_slot(table, (np.int64(word) << 32) | target), 1] -= 1
-                totals[word] -= 1
-                inverse[word] = 1.0 / (totals[word] + spread)
+                word = corpus.sources[start + link]
+                new += _change(corpus, state, cell + link * across, word, target, -1)
+                state.inverse[word] = 1.0 / (state.totals[word] + spread)
                 having[link] -= 1
+                if fertile:
+                    fertility[link] = more[word, min(having[link], _FERTILITIES - 1)]
             elif link == _UNLINKED:
                 null[target] -= 1
                 null[target_types] -= 1
             after = following[row]
+            _weigh(corpus, state, start, width, target, cell, across, alpha, values)
+            free = unlinked * (null[target] + null_alpha) / (null[target_types] + null_alpha * target_types)
             if model == _DIAGONAL:
                 mean, variance = _near(near, row, width, height, tension, 1 - unlinked)
-            total = 0.0
-            for place in range(width):
-                word = sources[start + place]
-                slot = _slot(table, (np.int64(word) << 32) | target)
-                count = max(table[slot, 1], 0)
-                value = (count + alpha) * inverse[word]
-                if model == _DIAGONAL:
-                    value *= near[place]
-                elif model >= _HMM:
-                    value *= jumps[_jump(place - before)] * jumps[_jump(after - place)]
-                if model == _FERTILITY:
-                    value *= more[word, min(having[place], _FERTILITIES - 1)]
-                total += value
-                rising[place] = total
-            linked = total
-            value = unlinked * (null[target] + null_alpha) / (null[target_types] + null_alpha * target_types)
-            if model == _HMM or model == _FERTILITY:
-                value *= jumps[_jump(after - before)]
-            total += value
-            if len(counts):
-                cell = cells[sentence] + row * width
-                lower = 0.0
                 for place in range(width):
-                    counts[cell + place] += np.uint16((rising[place] - lower) / total * scale + 0.5)
-                    lower = rising[place]
-            drawn = _uniform(state) * total
+                    values[place] *= near[place]
+            if jumping:
+                free *= jumps[reach + after - before]
+                for place in range(width):
+                    values[place] *= jumps[reach - before + place] * turned_jumps[reach - after + place]
+            if fertile:
+                for place in range(width):
+                    values[place] *= fertility[place]
+            linked = 0.0
+            for place in range(width):
+                linked += values[place]
+            total = linked + free
+            if len(counts):
+                own = base + row * width
+                factor = scale / total
+                for place in range(width):
+                    counts[own + place] += np.uint16(values[place] * factor + 0.5)
+            drawn = _uniform(state.random) * total
             if drawn < linked:
-                low, high = 0, width - 1
-                while low < high:
-                    middle = (low + high) >> 1
-                    if rising[middle] > drawn:
-                        high = middle
-                    else:
-                        low = middle + 1
-                word = sources[start + low]
-                pair = (np.int64(word) << 32) | target
-                slot = _slot(table, pair)
-                if table[slot, 0] == _FREE:
-                    table[slot, 0] = pair
-                    table[slot, 1] = 0
-                    new += 1
-                table[slot, 1] += 1
-                totals[word] += 1
-                inverse[word] = 1.0 / (totals[word] + spread)
-                having[low] += 1
-                links[begin + row] = low
-                before = low
+                link = _drawn(values, width, drawn)
+                word = corpus.sources[start + link]
+                new += _change(corpus, state, cell + link * across, word, target, 1)
+                state.inverse[word] = 1.0 / (state.totals[word] + spread)
+                having[link] += 1
+                if fertile:
+                    fertility[link] = more[word, min(having[link], _FERTILITIES - 1)]
+                before = link
                 if model == _DIAGONAL:
-                    off[0] += abs((low + 1) / width - (row + 1) / height)
-                    off[1] += mean
-                    off[2] += variance
-                    off[3] += 1
+                    state.off[0] += abs((link + 1) / width - (row + 1) / height)
+                    state.off[1] += mean
+                    state.off[2] += variance
+                    state.off[3] += 1
+                links[begin + row] = link
             else:
                 links[begin + row] = _UNLINKED
                 null[target] += 1
                 null[target_types] += 1
-        before = -1
-        for row in range(height):
-            link = links[begin + row]
-            if link >= 0:
-                jumped[_jump(link - before)] += 1
-                before = link
-        jumped[_jump(width - before)] += 1
-        for place in range(width):
-            fertile[sources[start + place], min(having[place], _FERTILITIES - 1)] += 1
+        _remember(state, corpus.sources[start : start + width], links[begin : begin + height], having)
     return new
+
+
+@compiled
+def _remember(state: Any, words: Any, links: Any, having: Any) -> None:
+    """Count the jumps and fertilities of a sentence."""
+    before = -1
+    for row in range(len(links)):
+        if links[row] >= 0:
+            state.jumped[min(max(links[row] - before, -_JUMPS), _JUMPS) + _JUMPS] += 1
+            before = links[row]
+    state.jumped[min(max(len(words) - before, -_JUMPS), _JUMPS) + _JUMPS] += 1
+    for place in range(len(words)):
+        state.fertile[words[place], min(having[place], _FERTILITIES - 1)] += 1

@@ -7,7 +7,6 @@ checked for every word; the few words for which they do not are compared with th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.device import cores
 from lexenc.search.neighbours import cells_of, mask_of
 
 Matrix = NDArray[Any]
@@ -160,7 +160,7 @@ class BarredSearch:
     def __init__(self, target: Matrix, *, neighbours: int = 10, threads: int | None = None) -> None:
         self._target = np.ascontiguousarray(target)
         self._neighbours = neighbours
-        self._threads = threads or _cores()
+        self._threads = threads or cores()
         self.size = len(target)
         self.bars: tuple[Matrix, ...] = ()
         self.compared = 0  # words of the last round that had to be compared with a whole vocabulary
@@ -391,13 +391,6 @@ def _parts(count: int, size: int) -> list[slice]:
 def _each(pool: ThreadPoolExecutor, work: Callable[[slice], Any], parts: list[slice]) -> list[Any]:
     """Do the work for every part; results in their order."""
     return list(pool.map(work, parts))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows
-        return os.cpu_count() or 1
 
 
 @contextmanager

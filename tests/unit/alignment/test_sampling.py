@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_and_another_one_another(toy):
 def test_the_table_of_counts_makes_room_when_it_is_full(toy, monkeypatch):
     from lexenc.alignment import sampling
 
-    bitext, gold = toy
+    bitext, _ = toy
     wide = marginals(bitext, Sweeps((("ibm 1", 3),), 6))
     smallest = sampling._empty_table
     monkeypatch.setattr(sampling, "_empty_table", lambda pairs: smallest(1)[:2048].copy())

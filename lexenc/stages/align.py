@@ -1,0 +1,259 @@
+"""align: sentences and their translations -> which words belong together, with scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.parallel import parallel_text
+from lexenc.files.text import counted
+from lexenc.parameters import param
+from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.align_statistical import Case, number_corpus, sample_corpus, write_links
+from lexenc.stages.aligned_files import LEXICON, AlignmentFiles, WordPairs
+from lexenc.stages.aligners import open_aligner
+from lexenc.stages.alignment_lexicon import write_lexicon
+from lexenc.stages.alignment_page import PAGE, grids, write_page
+from lexenc.stages.reading import language_param
+
+if TYPE_CHECKING:
+    from lexenc.alignment.words import Segmenter
+
+# Sentence pairs aligned, or read, at a time.
+_PART = 4096
+# A score below which a link is left out, where the method does not say itself.
+_LEAST = {"statistical": 0.4, "eflomal": 0.4, "softmax": 0.001, "span": 0.4}
+Segmentation = Literal["words", "spaces", "characters", "spacy"]
+
+
+@dataclass(frozen=True)
+class AlignParams:
+    """Parameters of `align`."""
+
+    method: Literal["argmax", "itermax", "match", "softmax", "span", "statistical", "eflomal"] | None = param(
+        None,
+        "argmax: each the other's nearest; itermax: again among the words left; match: the best matching; softmax: "
+        "probable both ways; span: a span predicted in the other sentence; statistical: learnt from the corpus alone; "
+        "eflomal: by that program, if installed. If left out itermax with --encoder or --vectors, else statistical.",
+    )
+    words: Segmentation = param(
+        "words",
+        "What is linked. words: Unicode words and signs; spaces: what stands between spaces; characters: for languages "
+        "without spaces; spacy: by spaCy, if installed.",
+    )
+    source_words: Segmentation | None = param(None, "The same for the source alone.")
+    target_words: Segmentation | None = param(None, "The same for the target alone.")
+    layer: int | None = param(
+        None, "Layer of the encoder that words are taken from; negative from the end. By default 8, or the last."
+    )
+    unit: Literal["words", "subwords"] = param(
+        "subwords", "What is compared: words (the mean of their subwords), or subwords, any of which links a word."
+    )
+    distortion: float = param(0.0, "How much far-off pairs are held back (argmax, itermax).", ge=0, le=1)
+    threshold: float | None = param(
+        None,
+        "Least score of a link; if left out 0.4 for statistical and span, 0.001 for softmax, else 0.",
+        ge=0,
+        le=1,
+    )
+    symmetrise: Literal[
+        "threshold", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward",
+        "backward",
+    ] = param(
+        "threshold",
+        "How the directions of statistical become one: threshold: by their mean probability; the others by the most "
+        "probable link of each direction.",
+    )  # fmt: skip
+    model: Literal["fertility", "diagonal"] = param(
+        "fertility", "Of statistical. fertility: an HMM with fertilities; diagonal: IBM 2 by the diagonal, faster."
+    )
+    chains: int = param(3, "Chains of each direction that are averaged (statistical).", ge=1)
+    sweeps: float = param(1.0, "Times as many sweeps of each chain as is usual for a corpus of this size.", gt=0)
+    max_words: int = param(200, "Sentence pairs with a longer side get no links, and are counted (statistical).", ge=1)
+    lowercase: bool = param(
+        True, "Count words without their case (statistical, vectors, lexicon); they are written as they are."
+    )
+    source_language: str | None = language_param("source")
+    target_language: str | None = language_param("target")
+    lexicon_min_count: int = param(2, "Links that a pair of the lexicon has at least.", ge=1)
+    lexicon_min_probability: float = param(
+        0.05, "Share of the links of its source word that a pair of the lexicon has at least.", ge=0, le=1
+    )
+    drawn: int = param(50, "Sentence pairs drawn in alignments.html, the first ones.", ge=0)
+
+
+_ENCODED = ("argmax", "itermax", "match", "softmax")
+
+
+def resolve_align(inputs: Mapping[str, Any], params: AlignParams) -> AlignParams:
+    """Fill in what depends on the inputs, and on the method."""
+    method = params.method or ("itermax" if inputs.get("encoder") or inputs.get("vectors") else "statistical")
+    threshold = _LEAST.get(method, 0.0) if params.threshold is None else params.threshold
+    return replace(
+        params,
+        method=method,
+        threshold=threshold,
+        source_words=params.source_words or params.words,
+        target_words=params.target_words or params.words,
+    )
+
+
+def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigError]:
+    """Give the faults that only several values together show."""
+    method = resolve_align(inputs, params).method
+    pairs, encoder, vectors = (bool(inputs.get(name)) for name in ("pairs", "encoder", "vectors"))
+    sides = [name for name in ("source", "target") if inputs.get(name)]
+    table = [
+        (not pairs and not sides, "align needs --pairs, or --source and --target.", "One file of both, or two."),
+        (pairs and bool(sides), "--pairs already has both sides.", "Leave --source and --target out."),
+        (
+            not pairs and len(sides) == 1,
+            f"align needs --{'target' if sides == ['source'] else 'source'} too.",
+            "Or one file of both as --pairs.",
+        ),
+        (
+            method in _ENCODED and not encoder and not vectors,
+            f"--method {method} needs --encoder or --vectors.",
+            "Without either: --method statistical.",
+        ),
+        (method == "span" and not encoder, "--method span needs --encoder.", "lexenc align-train span makes one."),
+        (
+            method in ("statistical", "eflomal") and (encoder or vectors),
+            f"--method {method} learns from the corpus alone.",
+            "Leave --encoder and --vectors out, or choose another method.",
+        ),
+        (method == "span" and vectors, "--method span takes no --vectors.", "It needs an encoder that finds spans."),
+        (encoder and vectors, "--encoder and --vectors do not go together.", "Give one of them."),
+    ]
+    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+
+
+def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
+    """Align a corpus."""
+    parts = _Parts(inputs, params)
+    summary = _by_counting(parts, params, job) if params.method == "statistical" else _by_model(
+        parts, inputs, params, job
+    )  # fmt: skip
+    summary |= _tell(parts, job)
+    case = Case(params.lowercase, params.source_language, params.target_language)
+    summary |= write_lexicon(
+        job, case, min_count=params.lexicon_min_count, min_probability=params.lexicon_min_probability
+    )
+    write_page(job.out, params.drawn)
+    return Outcome(summary)
+
+
+class _Parts:
+    """The sentence pairs of the inputs in parts, cut into words; counts on the way what was read last."""
+
+    def __init__(self, inputs: Mapping[str, Any], params: AlignParams) -> None:
+        from lexenc.alignment.words import segmenter
+
+        path: Path = inputs.get("pairs") or inputs["source"]
+        self._text = parallel_text(path, None if inputs.get("pairs") else inputs["target"])
+        self._cut: tuple[Segmenter, Segmenter] = (
+            segmenter(params.source_words or params.words, params.source_language),
+            segmenter(params.target_words or params.words, params.target_language),
+        )
+        self.name = self._text.name
+        self.pairs = self.empty = self.half_empty = 0
+
+    def __iter__(self) -> Iterator[WordPairs]:
+        self.pairs = self.empty = self.half_empty = 0
+        part: list[tuple[list[str], list[str]]] = []
+        for _, source, target in self._text:
+            words = self._cut[0].segment(source), self._cut[1].segment(target)
+            self.pairs += 1
+            self.empty += not words[0] and not words[1]
+            self.half_empty += bool(words[0]) != bool(words[1])
+            part.append(words)
+            if len(part) == _PART:
+                yield part
+                part = []
+        if part:
+            yield part
+        if self.pairs == self.empty:
+            raise DataError(f"{self.name}: there is no sentence pair in it.", hint="Check the files.")
+
+
+def _by_counting(parts: _Parts, params: AlignParams, job: Job) -> dict[str, Any]:
+    """Learn from the corpus alone."""
+    from lexenc.alignment.sampling import usual_sweeps
+    from lexenc.alignment.statistical import Sampling, usual_priors
+
+    case = Case(params.lowercase, params.source_language, params.target_language)
+    bitext, too_long = number_corpus(parts, case, params.max_words, job)
+    if too_long:
+        job.notices.warn(
+            f"{counted(too_long, 'sentence pair')} with more than {params.max_words:,} words on a side: no links.",
+            "--max-words takes longer ones.",
+        )
+    sampling = Sampling(usual_sweeps(len(bitext), params.model, factor=params.sweeps), job.seed,
+                        usual_priors(params.model))  # fmt: skip
+    counts = sample_corpus(bitext, sampling, params.chains, job)
+    write_links(bitext, counts, sure=sampling.sure, how=params.symmetrise, threshold=params.threshold or 0.0, job=job)
+    return {"sentence_pairs": len(bitext), "too_long": too_long}
+
+
+def _by_model(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
+    """Align part by part with an encoder, vectors, or another program."""
+    aligner = open_aligner(inputs, params, job)
+    with AlignmentFiles(job.out) as files, job.progress.task("align", None, "sentence pairs") as task:
+        if files.pairs:
+            job.notices.say(f"align: {counted(files.pairs, 'sentence pair')} are there already.")
+        done = 0
+        for part in parts:
+            if done >= files.pairs:
+                files.write(pairs=part, links=aligner.align(part))
+            done += len(part)
+            task.advance(len(part))
+        pairs = files.pairs
+    return {"sentence_pairs": pairs} | aligner.remarks()
+
+
+def _tell(parts: _Parts, job: Job) -> dict[str, Any]:
+    """Warn of sentences without a translation."""
+    if parts.half_empty:
+        job.notices.warn(
+            f"{parts.name}: {counted(parts.half_empty, 'sentence')} without words on the other side; no links.",
+            "Are both files of the same text, line by line?",
+        )
+    return {"empty": parts.empty + parts.half_empty} if parts.empty or parts.half_empty else {}
+
+
+ALIGN = Stage(
+    name="align",
+    version=1,
+    summary="Link the words of sentences and their translations: by an encoder, by vectors, or by the corpus alone.",
+    inputs={
+        "pairs": Input("Sentence pairs: 'source ||| target' or source, TAB, target.", required=False),
+        "source": Input("Sentences, one to a line, in place of --pairs.", required=False),
+        "target": Input("Their translations, line by line.", required=False),
+        "encoder": Input("Encoder; for span one that finds spans (align-train span).", kind="encoder", required=False),
+        "vectors": Input("Shared space (a folder of map or interpolate), in place of an encoder.", required=False),
+    },
+    params=AlignParams,
+    run=align,
+    makes="alignments.txt (Pharaoh: i-j from 0), scores.txt and sentences.txt (its words), line by line; lexicon.tsv, "
+    "which every command reads as a dictionary; alignments.html to look at.",
+    examples=(
+        ("lexenc align --pairs corpus.src-tgt --method statistical --out runs/alignments", ""),
+        (
+            "lexenc align --source a.txt --target b.txt --method itermax --encoder ENC --layer 8 --out runs/alignments "
+            "--lexicon lexicon.tsv",
+            "",
+        ),
+        ("cat corpus.tsv | lexenc align --pairs - --words spaces --out runs/alignments --show 3", ""),
+    ),
+    next_step="lexenc eval alignment --gold GOLD --predicted {out}",
+    uses_device=True,
+    uses_seed=True,
+    resumable=True,
+    check=check_align,
+    resolve=resolve_align,
+    copies={"lexicon": LEXICON, "html": PAGE},
+    draw=grids,
+)
