@@ -321,14 +321,24 @@ def _uniform(state: Any) -> float:
 @compiled
 def _near(near: Any, row: int, width: int, height: int, tension: float, weight: float) -> tuple[float, float]:
     """Fill in how probable every place is by its distance from the diagonal; give mean and variance of the distance."""
+    # From the diagonal outwards every step is the same factor: two exponentials in place of one per word.
+    middle = (row + 1) / height * width - 1
+    first = int(math.floor(middle))
+    factor = math.exp(-tension / width)
+    value = math.exp(-tension / width * (middle - first))
+    for place in range(min(first, width - 1), -1, -1):
+        near[place] = value
+        value *= factor
+    value = math.exp(-tension / width * (first + 1 - middle))
+    for place in range(first + 1, width):
+        near[place] = value
+        value *= factor
     total, mean, squares = 0.0, 0.0, 0.0
     for place in range(width):
-        distance = abs((place + 1) / width - (row + 1) / height)
-        value = math.exp(-tension * distance)
-        near[place] = value
-        total += value
-        mean += value * distance
-        squares += value * distance * distance
+        distance = abs(place - middle) / width
+        total += near[place]
+        mean += near[place] * distance
+        squares += near[place] * distance * distance
     for place in range(width):
         near[place] *= weight / total
     mean /= total
@@ -336,37 +346,35 @@ def _near(near: Any, row: int, width: int, height: int, tension: float, weight: 
 
 
 @inlined
-def _change(corpus: Any, state: Any, cell: int, word: int, target: int, by: int) -> int:
+def _change(counted: Any, pairs: Any, table: Any, cell: int, word: int, target: int, by: int) -> int:
     """Count a link of two words, or one less; give how many slots were taken for it."""
     new = 0
-    if len(state.counted):
-        state.counted[corpus.pairs[cell]] += by
+    if len(counted):
+        counted[pairs[cell]] += by
     else:
         pair = (np.int64(word) << 32) | target
-        slot = slot_of(state.table, pair)
-        if state.table[slot, 0] == FREE:
-            state.table[slot, 0] = pair
-            state.table[slot, 1] = 0
+        slot = slot_of(table, pair)
+        if table[slot, 0] == FREE:
+            table[slot, 0] = pair
+            table[slot, 1] = 0
             new = 1
-        state.table[slot, 1] += by
-    state.totals[word] += by
+        table[slot, 1] += by
     return new
 
 
-@compiled
-def _weigh(  # noqa: PLR0913 - compiled
-    corpus: Any, state: Any, start: int, width: int, target: int, cell: int, step: int, alpha: float, values: Any
-) -> None:
-    """Fill in how probable a target word is as the translation of every source word."""
-    if len(state.counted):
-        for place in range(width):
-            count = state.counted[corpus.pairs[cell + place * step]]
-            values[place] = (count + alpha) * state.inverse[corpus.sources[start + place]]
-        return
+@inlined
+def _counts_by_number(counted: Any, pairs: Any, cell: int, step: int, width: int, values: Any) -> None:
+    """Fill in how often a target word is linked to every source word of the sentence."""
     for place in range(width):
-        word = corpus.sources[start + place]
-        count = max(state.table[slot_of(state.table, (np.int64(word) << 32) | target), 1], 0)
-        values[place] = (count + alpha) * state.inverse[word]
+        values[place] = counted[pairs[cell + place * step]]
+
+
+@inlined
+def _counts_by_pair(table: Any, words: Any, start: int, target: int, width: int, values: Any) -> None:
+    """The same where pairs have no numbers."""
+    for place in range(width):
+        slot = slot_of(table, (np.int64(words[start + place]) << 32) | target)
+        values[place] = max(table[slot, 1], 0)
 
 
 @inlined
@@ -396,13 +404,15 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
     target_types = len(state.null) - 1
     spread = alpha * target_types
     jumping, fertile = model == _HMM or model == _FERTILITY, model == _FERTILITY
-    links, null = state.links, state.null
+    # As plain arrays: parts of a tuple are counted whenever they are touched.
+    sources, source_starts, targets, target_starts, cells, pairs, turned = corpus
+    links, counted, table, totals, inverse, null, _, _, off, random = state
     new = 0
     for sentence in range(first, last):
-        start, begin = corpus.source_starts[sentence], corpus.target_starts[sentence]
-        width, height = corpus.source_starts[sentence + 1] - start, corpus.target_starts[sentence + 1] - begin
-        base = corpus.cells[sentence]
-        down, across = (1, height) if corpus.turned else (width, 1)
+        start, begin = source_starts[sentence], target_starts[sentence]
+        width, height = source_starts[sentence + 1] - start, target_starts[sentence + 1] - begin
+        base = cells[sentence]
+        down, across = (1, height) if turned else (width, 1)
         having[:width] = 0
         after = width
         for row in range(height - 1, -1, -1):
@@ -413,16 +423,17 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 having[link] += 1
         if fertile:
             for place in range(width):
-                fertility[place] = more[corpus.sources[start + place], min(having[place], _FERTILITIES - 1)]
+                fertility[place] = more[sources[start + place], min(having[place], _FERTILITIES - 1)]
         before = -1
         for row in range(height):
-            target = corpus.targets[begin + row]
+            target = targets[begin + row]
             cell = base + row * down
             link = links[begin + row]
             if link >= 0:
-                word = corpus.sources[start + link]
-                new += _change(corpus, state, cell + link * across, word, target, -1)
-                state.inverse[word] = 1.0 / (state.totals[word] + spread)
+                word = sources[start + link]
+                new += _change(counted, pairs, table, cell + link * across, word, target, -1)
+                totals[word] -= 1
+                inverse[word] = 1.0 / (totals[word] + spread)
                 having[link] -= 1
                 if fertile:
                     fertility[link] = more[word, min(having[link], _FERTILITIES - 1)]
@@ -430,7 +441,12 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 null[target] -= 1
                 null[target_types] -= 1
             after = following[row]
-            _weigh(corpus, state, start, width, target, cell, across, alpha, values)
+            if len(counted):
+                _counts_by_number(counted, pairs, cell, across, width, values)
+            else:
+                _counts_by_pair(table, sources, start, target, width, values)
+            for place in range(width):
+                values[place] = (values[place] + alpha) * inverse[sources[start + place]]
             free = unlinked * (null[target] + null_alpha) / (null[target_types] + null_alpha * target_types)
             if model == _DIAGONAL:
                 mean, variance = _near(near, row, width, height, tension, 1 - unlinked)
@@ -452,27 +468,28 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 factor = scale / total
                 for place in range(width):
                     counts[own + place] += np.uint16(values[place] * factor + 0.5)
-            drawn = _uniform(state.random) * total
+            drawn = _uniform(random) * total
             if drawn < linked:
                 link = _drawn(values, width, drawn)
-                word = corpus.sources[start + link]
-                new += _change(corpus, state, cell + link * across, word, target, 1)
-                state.inverse[word] = 1.0 / (state.totals[word] + spread)
+                word = sources[start + link]
+                new += _change(counted, pairs, table, cell + link * across, word, target, 1)
+                totals[word] += 1
+                inverse[word] = 1.0 / (totals[word] + spread)
                 having[link] += 1
                 if fertile:
                     fertility[link] = more[word, min(having[link], _FERTILITIES - 1)]
                 before = link
                 if model == _DIAGONAL:
-                    state.off[0] += abs((link + 1) / width - (row + 1) / height)
-                    state.off[1] += mean
-                    state.off[2] += variance
-                    state.off[3] += 1
+                    off[0] += abs((link + 1) / width - (row + 1) / height)
+                    off[1] += mean
+                    off[2] += variance
+                    off[3] += 1
                 links[begin + row] = link
             else:
                 links[begin + row] = _UNLINKED
                 null[target] += 1
                 null[target_types] += 1
-        _remember(state, corpus.sources[start : start + width], links[begin : begin + height], having)
+        _remember(state, sources[start : start + width], links[begin : begin + height], having)
     return new
 
 

@@ -108,3 +108,26 @@ def test_told_after_every_sweep(toy):
     sweeps = Sweeps((("ibm 1", 2), ("hmm", 1)), 3)
     sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, told=lambda: seen.append(1), priors=Priors())
     assert len(seen) == sweeps.total
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (5, 9), (9, 5), (7, 7), (1, 6), (6, 1)])
+def test_nearness_to_the_diagonal_is_the_exponential_of_the_distance(width, height):
+    from lexenc.alignment.sampling import _near
+
+    near = np.zeros(width + 2)
+    for row in range(height):
+        mean, variance = _near(near, row, width, height, 3.0, 0.9)
+        distances = np.abs(np.arange(1, width + 1) / width - (row + 1) / height)
+        wanted = np.exp(-3.0 * distances)
+        wanted /= wanted.sum()
+        np.testing.assert_allclose(near[:width], 0.9 * wanted, rtol=1e-9)
+        assert mean == pytest.approx(wanted @ distances)
+        assert variance == pytest.approx(wanted @ distances**2 - (wanted @ distances) ** 2, abs=1e-12)
+
+
+def test_numbered_pairs_change_nothing_but_the_speed(toy):
+    bitext, _ = toy
+    sweeps = Sweeps((("ibm 1", 2), ("hmm", 2)), 4)
+    plain, numbered = (marginals(each, sweeps)[0] for each in (bitext, bitext.with_pairs()))
+    assert all((one == other).all() for one, other in zip(plain, numbered, strict=True))
+    assert bitext.with_pairs(most=10).pairs is None
