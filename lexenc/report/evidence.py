@@ -9,6 +9,7 @@ from lexenc.errors import LexencError
 from lexenc.report.questions import Question, frequencies_of, questions_of
 from lexenc.report.runs import Run, Runs
 from lexenc.report.systems import Claim, System, best_of, claims_of, sweeps_of, systems_of
+from lexenc.report.verdicts import Verdict, verdicts_of
 
 _OWN_PLACES = ("eval bli", "compare")
 CLOSELY = 4  # systems looked at word by word
@@ -44,6 +45,11 @@ class Evidence:
     def claims(self) -> list[Claim]:
         """What the results may show."""
         return claims_of(self.runs, self.systems, self.seed)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What self-learning judged of its results."""
+        return verdicts_of(self.runs)
 
     @cached_property
     def closely(self) -> list[System]:

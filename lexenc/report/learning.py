@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from lexenc.errors import LexencError
 from lexenc.files.text import counted, json_lines
 from lexenc.report import charts
 from lexenc.report.evidence import Evidence
-from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, number, readable
+from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, is_number, number, readable
 from lexenc.report.runs import Run
+from lexenc.report.verdicts import verdict_table
 
 _POINTS = 400  # points of one line; a chart cannot show more
 _TABLE = 60
@@ -29,8 +30,9 @@ def learning(evidence: Evidence) -> Section:
     )
     runs = evidence.runs.finished
     section.parts.extend(_training([run for run in runs if (run.folder / "training.jsonl").is_file()]))
+    section.parts.extend(_self_learning(evidence))
     for run in runs:
-        section.parts.extend(_iterations(run) + _calibration(run))
+        section.parts.extend(_calibration(run))
     if not section.parts:
         section.parts.append(
             Remark(
@@ -51,23 +53,19 @@ def _records(path: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-
-
 # ---------------------------------------------------------------- training
 
 
 def _training(runs: Sequence[Run]) -> list[Part]:
     tables = {run.name: _records(run.folder / "training.jsonl") for run in runs}
-    kept = {name: rows for name, rows in list(tables.items())[-6:] if any(_is_number(row.get("loss")) for row in rows)}
+    kept = {name: rows for name, rows in list(tables.items())[-6:] if any(is_number(row.get("loss")) for row in rows)}
     parts: list[Part] = []
     for key, title, what in (
         ("loss", "Loss per step", "loss"),
         ("learning_rate", "Learning rate per step", "learning rate"),
     ):
         own = {
-            name: [(row.get("step", i + 1), row[key]) for i, row in enumerate(rows) if _is_number(row.get(key))]
+            name: [(row.get("step", i + 1), row[key]) for i, row in enumerate(rows) if is_number(row.get(key))]
             for name, rows in kept.items()
         }
         own = {name: points for name, points in own.items() if len(points) > 1}
@@ -81,7 +79,7 @@ def _epoch_means(rows: Sequence[dict[str, Any]], key: str) -> list[tuple[float, 
     """Give the mean of every epoch, at its last step; one batch is easier than another."""
     epochs: dict[float, list[tuple[float, float]]] = {}
     for i, row in enumerate(rows):
-        if _is_number(row.get("epoch")) and _is_number(row.get(key)):
+        if is_number(row.get("epoch")) and is_number(row.get(key)):
             epochs.setdefault(row["epoch"], []).append((row.get("step", i + 1), row[key]))
     return [
         (own[-1][0], mean, f"epoch {epoch:g}: mean {mean:.4g}")
@@ -105,18 +103,22 @@ def _lines(
     across: str,
     what: str,
     means: dict[str, list[tuple[float, float, str]]],
+    called: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Draw one line per result; the points are means where there are any, else the values, if these are few."""
+    """Draw one line per result, called as is said; the points are means where there are any, else few values."""
+    shown = {name: (called or {}).get(name, name) for name in table}
     drawn: list[dict[str, Any]] = []
     for name, values in table.items():
         thin, own = _thinned(values, _POINTS), means.get(name, [])
         for place, (x, y) in enumerate(thin):
             speaks = not own and (len(thin) < _TABLE or place == len(thin) - 1)
-            label = {"label": f"{name}, {across} {x:g}: {y:.4g}"} if speaks else {}
-            drawn.append({"series": name, "x": x, "y": y, "line": True, **label})
-        drawn += [{"series": name, "x": x, "y": y, "line": False, "label": f"{name}, {say}"} for x, y, say in own]
+            label = {"label": f"{shown[name]}, {across} {x:g}: {y:.4g}"} if speaks else {}
+            drawn.append({"series": shown[name], "x": x, "y": y, "line": True, **label})
+        drawn += [
+            {"series": shown[name], "x": x, "y": y, "line": False, "label": f"{name}, {say}"} for x, y, say in own
+        ]
     rows = [
-        [Cell(readable(name), link=name), number(x, 0), Cell(f"{y:.4g}", y, "number")]
+        [Cell(readable(shown[name]), link=name), number(x, 0), Cell(f"{y:.4g}", y, "number")]
         for name, values in table.items()
         for x, y in _thinned(values, _TABLE)
     ]
@@ -126,9 +128,9 @@ def _lines(
         notes.append(f"Lines are means of neighbouring steps: {longest:,} of them are more than can be drawn.")
     if longest > _TABLE:
         notes.append(f"The table has means of neighbours, at most {_TABLE} rows for a result.")
-    ends = "; ".join(f"{name} from {values[0][1]:.3g} to {values[-1][1]:.3g}" for name, values in table.items())
+    ends = "; ".join(f"{shown[name]} from {values[0][1]:.3g} to {values[-1][1]:.3g}" for name, values in table.items())
     about = f"Line chart of {what} over {across}: {ends}."
-    drawing = charts.draw(charts.lines(drawn, list(table), width=charts.HALF, x=across, y=what), about)
+    drawing = charts.draw(charts.lines(drawn, list(shown.values()), width=charts.HALF, x=across, y=what), about)
     data = Grid("The numbers of this chart", ["result", f"#{across}", f"#{what}"], rows, folded=True)
     return Figure(title, readable(about), {"any": drawing}, data, " ".join(filter(None, notes)), half=True)
 
@@ -143,15 +145,32 @@ _MEASURES = (
 )
 
 
-def _iterations(run: Run) -> list[Part]:
-    records = _records(run.folder / "iterations.jsonl")
-    parts: list[Part] = []
-    for key, title in _MEASURES:
-        points = [(row.get("iteration", i + 1), row[key]) for i, row in enumerate(records) if _is_number(row.get(key))]
-        if len(points) > 1:
-            heading = f"{title} ({run.name})"
-            parts.append(_lines({run.name: points}, heading, "iteration", key.replace("_", " "), {}))
+_TOGETHER = 6  # results that can be told apart in one chart
+
+
+def _self_learning(evidence: Evidence) -> list[Part]:
+    """Draw all results that learnt by themselves in one set of charts, each with its verdict, the worst first."""
+    words = {one.run.name: one.word for one in evidence.verdicts}
+    tables = {run.name: _records(run.folder / "iterations.jsonl") for run in evidence.runs.finished}
+    names = sorted((name for name, rows in tables.items() if rows), key=lambda name: _ORDER.get(words.get(name, ""), 3))
+    parts: list[Part] = [verdict_table(evidence.verdicts)] if evidence.verdicts else []
+    for start in range(0, len(names), _TOGETHER):
+        own = names[start : start + _TOGETHER]
+        part = f" ({start // _TOGETHER + 1} of {-(-len(names) // _TOGETHER)})" if len(names) > _TOGETHER else ""
+        for key, title in _MEASURES:
+            lines = {name: _points(tables[name], key) for name in own}
+            lines = {name: points for name, points in lines.items() if len(points) > 1}
+            called = {name: f"{name}: {words[name]}" if name in words else name for name in lines}
+            if lines:
+                parts.append(_lines(lines, title + part, "iteration", key.replace("_", " "), {}, called))
     return parts
+
+
+_ORDER = {"not found": 0, "doubtful": 1, "found": 2}
+
+
+def _points(rows: Sequence[dict[str, Any]], key: str) -> list[tuple[float, float]]:
+    return [(row.get("iteration", i + 1), row[key]) for i, row in enumerate(rows) if is_number(row.get(key))]
 
 
 # ---------------------------------------------------------------- calibration
@@ -208,9 +227,9 @@ def _shares(rows: Any, first: str, second: str) -> list[_Share]:
     found = []
     for row in rows if isinstance(rows, list) else []:
         values: list[Any] = [row.get(name) for name in (first, second)] if isinstance(row, dict) else []
-        if values and all(_is_number(value) and 0 <= value <= 1 for value in values):
+        if values and all(is_number(value) and 0 <= value <= 1 for value in values):
             told = [
-                f"{name} {row[name]:g}" for name in ("count", "threshold", "low", "high") if _is_number(row.get(name))
+                f"{name} {row[name]:g}" for name in ("count", "threshold", "low", "high") if is_number(row.get(name))
             ]
             found.append(_Share(float(values[0]), float(values[1]), ", ".join(told)))
     return found

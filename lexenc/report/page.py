@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lexenc import __version__
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
-from lexenc.report import learning, lineage, scores, space, words
+from lexenc.report import learning, lineage, scores, space, verdicts, words
 from lexenc.report.evidence import Evidence
 from lexenc.report.parts import Figure, Section, readable, span
 from lexenc.report.systems import Claim, System
@@ -79,6 +79,7 @@ def build_page(evidence: Evidence, *, title: str, sections: Sequence[str]) -> Pa
         title=readable(title),
         headline=headline,
         qualified=qualified,
+        warnings=verdicts.warnings(evidence.runs, evidence.verdicts),
         tiles=_tiles(evidence),
         sections=made,
         origin=_origin(evidence),
@@ -171,6 +172,9 @@ def _without_translation(evidence: Evidence) -> tuple[str, str]:
                 if low is not None and high is not None:
                     sentence = f"{run.name}: {key.replace('_', ' ')} {value:.3f} {span(low, high, scale=1, digits=3)}."
                     return readable(sentence), "With its 95 % interval; the convention stands beside the score below."
+    if evidence.verdicts:
+        told = "Self-learning judged itself, without a dictionary; nothing has been scored on one yet."
+        return verdicts.headline(evidence.verdicts), told
     return "Nothing has been scored yet.", "The sections below say what was made, and which commands score it."
 
 

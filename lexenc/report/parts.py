@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 # Neither HTML nor SVG can hold these, and half of a surrogate pair is no character at all.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -138,6 +138,11 @@ def span(low: float | None, high: float | None, *, scale: float = 100, digits: i
     if low is None or high is None or low != low or high != high:
         return ""
     return f"[{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a value of a file is a number; what is true or false is none, and neither is NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def word(text: object) -> Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from lexenc.report.evidence import Evidence
 from lexenc.report.parts import Cell, Figure, Grid, Heading, Part, Remark, Section, number, percent, readable, span
 from lexenc.report.runs import Run
 from lexenc.report.systems import Claim, System
+from lexenc.report.verdicts import verdict_table
 
 _SWEEP = (
     "lexenc eval bli --vectors runs/mapped --encoder runs/encoder --train-dictionary train.tsv --dictionary test.tsv "
@@ -31,6 +33,8 @@ def claims(evidence: Evidence) -> Section:
         "A difference is shown where its 95 % interval leaves out zero. Everything else is named too: what is not "
         "shown is not known to be equal either.",
     )
+    if evidence.verdicts:
+        section.parts.append(verdict_table(evidence.verdicts))
     if not evidence.claims:
         section.parts.append(
             Remark(
@@ -116,6 +120,8 @@ def _translation(evidence: Evidence) -> list[Part]:
     return parts
 
 
+# Nobody reads all of a digest, and no line breaks within it.
+_DIGEST = re.compile(r"[0-9a-f]{40,}")
 _CONVENTIONS = ("retrieval", "direction", "search_space", "search_space_words", "coverage", "seed")
 
 
@@ -133,7 +139,10 @@ def _common(results: Sequence[dict[str, Any]]) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else readable(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    text = readable(value)
+    return f"{text[:12]}…" if _DIGEST.fullmatch(text) else text
 
 
 def _marked(cell: Cell, best: bool) -> Cell:

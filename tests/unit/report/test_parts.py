@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from lexenc.report import charts, learning
-from lexenc.report.parts import Figure, number, readable, span
+from lexenc.report.parts import Figure, Grid, number, readable, span
 from lexenc.report.planes import Missing, Pair, _plane, choose_pairs, project
 from lexenc.report.questions import Question, most_wanted
+from lexenc.report.verdicts import Verdict
 
 EVIL = "</svg><script>hacked=1</script>\"'&\x00\udcff"
 
@@ -162,12 +163,13 @@ def run(tmp_path):
     return SimpleNamespace(name="run", folder=tmp_path)
 
 
-def evidence(run):
-    return SimpleNamespace(runs=SimpleNamespace(finished=[run]))
+def evidence(*runs, verdicts=()):
+    return SimpleNamespace(runs=SimpleNamespace(finished=[*runs]), verdicts=[*verdicts])
 
 
-def titles(run):
-    return [part.title for part in learning.learning(evidence(run)).parts if isinstance(part, Figure)]
+def titles(*runs, verdicts=()):
+    parts = learning.learning(evidence(*runs, verdicts=verdicts)).parts
+    return [part.title for part in parts if isinstance(part, Figure)]
 
 
 def test_nothing_learnt_says_what_would_be_needed(run):
@@ -189,8 +191,8 @@ def test_records_are_drawn_where_they_are(run):
     ]
     (run.folder / "calibration.json").write_text(json.dumps({"bins": bins, "measured": {"thresholds": points}}))
     assert titles(run) == [
-        "Loss per step", "Learning rate per step", "Objective of self-learning (run)",
-        "Pairs in the dictionary of self-learning (run)", "Share of similarities kept (run)",
+        "Loss per step", "Learning rate per step", "Objective of self-learning",
+        "Pairs in the dictionary of self-learning", "Share of similarities kept",
         "Probabilities said and found (run)", "Precision against coverage (run)",
     ]  # fmt: skip
 
@@ -211,3 +213,27 @@ def test_long_records_are_thinned_and_it_is_said(run):
     assert "5,000" in figure.note
     assert len(figure.data.rows) <= 60
     assert len(figure.drawings["any"]) < 60_000
+
+
+def learner(folder, name):
+    place = folder / name
+    place.mkdir()
+    rows = [{"iteration": i, "objective": i / 9} for i in range(1, 5)]
+    (place / "iterations.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    return SimpleNamespace(name=name, folder=place)
+
+
+def test_results_that_learnt_by_themselves_share_a_chart_with_their_verdicts(tmp_path):
+    runs = [learner(tmp_path, name) for name in ("good", "noise")]
+    verdicts = [Verdict(run, "", word, {}) for run, word in zip(runs, ("found", "not found"), strict=True)]
+    parts = learning.learning(evidence(*runs, verdicts=verdicts)).parts
+    (figure,) = [part for part in parts if isinstance(part, Figure)]
+    assert figure.title == "Objective of self-learning"
+    assert figure.drawings["any"].index("noise: not found") < figure.drawings["any"].index("good: found")
+    (table,) = [part for part in parts if isinstance(part, Grid)]
+    assert [row[1].text for row in table.rows] == ["✗ noise: not found", "✓ found"]
+
+
+def test_no_chart_has_more_lines_than_can_be_told_apart(tmp_path):
+    runs = [learner(tmp_path, f"run{i}") for i in range(8)]
+    assert titles(*runs) == ["Objective of self-learning (1 of 2)", "Objective of self-learning (2 of 2)"]
