@@ -211,10 +211,10 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     )
     with _recorder(job.out / HISTORY, unfinished, job) as record:
         run_training(training, folder=unfinished, record=record, progress=job.progress)
-    remove_checkpoints(unfinished)
-    unfinished.rmdir()
     encoder.save(job.out)
     _write_card(job.out, inputs, params, rate, tuned)
+    remove_checkpoints(unfinished)
+    unfinished.rmdir()
     return Outcome(_summary(job.out / HISTORY, tuned, training))
 
 

@@ -110,6 +110,7 @@ def learn_mapping(
         confidence = _judge(material, rows, columns, params, job)
         summary |= asdict(confidence)
     mapping = _fit(material, rows, columns, params, job)
+    _forget(job.out / UNFINISHED)
     if mapping.announcement:
         job.notices.warn(mapping.announcement, "Use a larger dictionary, or vectors with fewer dimensions.")
     return Learnt(mapping.normalised_by(material.left, material.right), summary, confidence)
@@ -206,40 +207,60 @@ def _recorder(
     sides: tuple[np.ndarray, np.ndarray],
     drawn: np.random.Generator,
 ) -> Iterator[Callable[[Iteration, Learning], None]]:
-    """Write one line per iteration, and a checkpoint every now and then; both go on where earlier work stopped."""
+    """Write one line per iteration, and a checkpoint every now and then; both go on where earlier work stopped.
+
+    The last iteration that was finished is kept too: when learning ends, so that what follows can be stopped as well,
+    and when it is interrupted.
+    """
     from lexenc.lexical.self_learning import rotation
 
     log, folder = job.out / LOG, job.out / UNFINISHED
     folder.mkdir(exist_ok=True)
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() and start.iteration else []
     saved = time.monotonic()
+    last: tuple[Learning, dict[str, Any]] | None = None
     with log.open("w", encoding="utf-8") as stream:
         stream.writelines(lines[: start.iteration])
 
         def record(step: Iteration, state: Learning) -> None:
-            nonlocal saved
+            nonlocal saved, last
             line: dict[str, Any] = asdict(step)
             if validate is not None and (step.iteration % params.validate_every == 0 or state.finished):
                 line["validation_precision_at_1"] = validate(rotation(*sides, state.source, state.target))
             stream.write(json.dumps(line) + "\n")
             stream.flush()
+            # The next iteration draws on: what is saved later needs the state of now.
+            last = state, dict(drawn.bit_generator.state)
             if time.monotonic() - saved >= params.checkpoint_seconds:
-                _save(folder, state, drawn)
+                _save(folder, *last)
                 saved = time.monotonic()
 
-        yield record
-    (folder / _STATE).unlink(missing_ok=True)
-    folder.rmdir()
+        try:
+            yield record
+        except KeyboardInterrupt:
+            if last is not None:
+                _save(folder, *last)
+            raise
+    if last is not None:
+        _save(folder, *last)
 
 
-def _save(folder: Path, state: Learning, drawn: np.random.Generator) -> None:
+def _forget(folder: Path) -> None:
+    """Remove what is left of unfinished self-learning, if there was any."""
+    if folder.is_dir():
+        for name in (_STATE, f"{_STATE}.new"):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _save(folder: Path, state: Learning, drawn: dict[str, Any]) -> None:
     """Write a checkpoint in place of the one before; a kill at any moment leaves one of the two whole."""
     from safetensors.numpy import save_file
 
     arrays = {"source": state.source, "target": state.target}
     arrays |= {f"bars_{number}": each for number, each in enumerate(state.bars)}
-    numbers = {name: getattr(state, name) for name in ("iteration", "keep", "best", "improved")}
-    about = {"state": json.dumps(numbers), "drawn": json.dumps(drawn.bit_generator.state)}
+    numbers = {name: getattr(state, name) for name in ("iteration", "keep", "best", "improved", "finished")}
+    about = {"state": json.dumps(numbers), "drawn": json.dumps(drawn)}
     aside = folder / f"{_STATE}.new"
     save_file(arrays, aside, metadata=about)
     aside.replace(folder / _STATE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -242,6 +244,8 @@ def run_training(
 ) -> None:
     """Train to the end.
 
+    An interruption is held back until the step is done and kept in the folder; a second one is not.
+
     Args:
         training: A run; its encoder is tuned in place.
         folder: Where unfinished work is kept and found; None keeps nothing.
@@ -273,12 +277,56 @@ def run_training(
 
 def _all_steps(training: Training, folder: Path | None, record: Callable[[StepRecord], None], task: Task) -> None:
     saved = time.monotonic()
-    for epoch, rows in training.batches():
-        record(training.take_step(epoch, rows))
-        task.advance(1)
-        if folder is not None and time.monotonic() - saved >= training.schedule.checkpoint_seconds:
+
+    def save() -> None:
+        nonlocal saved
+        if folder is not None:
             checkpoints.save_checkpoint(folder, training.checkpoint())
             saved = time.monotonic()
+
+    with _interruptions_held_back() as let_through:
+        for epoch, rows in training.batches():
+            # What stops a step half-way leaves weights that nothing can go on from: it is not kept.
+            done = training.take_step(epoch, rows)
+            try:
+                record(done)
+                task.advance(1)
+                let_through()
+            except KeyboardInterrupt:
+                save()
+                raise
+            if time.monotonic() - saved >= training.schedule.checkpoint_seconds:
+                save()
+
+
+@contextmanager
+def _interruptions_held_back() -> Iterator[Callable[[], None]]:
+    """Hold the first interruption (SIGINT) back until it is let through; the second one comes through at once.
+
+    Where signals do not arrive (in other threads than the main one) or are ignored, nothing changes.
+
+    Yields:
+        What lets an interruption through, if one has come.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield lambda: None
+        return
+    came: list[int] = []
+
+    def hold(number: int, frame: object) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    def let_through() -> None:
+        if came:
+            usual(came[0], None)
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield let_through
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 @contextmanager

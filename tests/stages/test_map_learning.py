@@ -114,6 +114,43 @@ def test_stopped_and_continued_is_the_same_result(stage, languages, tmp_path, mo
         assert (again.out / name).read_bytes() == (whole.out / name).read_bytes(), name
 
 
+@pytest.mark.parametrize("place", ["search", "record", "judgement"])
+def test_interrupted_between_checkpoints_it_goes_on_from_the_last_iteration(
+    stage, languages, tmp_path, monkeypatch, place
+):
+    from lexenc.lexical import self_learning
+    from lexenc.stages import map_learning
+
+    settings = {**QUICK, "supervision": "identical", "max_iterations": 9, "checkpoint_seconds": 1e6}
+    whole = stage("map", tmp_path / "whole", settings, **vectors(languages))
+    module, name, count = {
+        "search": (self_learning, "_advance", 6),
+        "record": (map_learning, "asdict", 6),
+        "judgement": (map_learning, "_judge", 1),
+    }[place]
+    real, calls = getattr(module, name), []
+
+    def interrupted(*args):
+        calls.append(1)
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stage("map", tmp_path / "out", settings, **vectors(languages))
+    done = []
+    with monkeypatch.context() as patch:
+        advance = self_learning._advance
+        patch.setattr(self_learning, "_advance", lambda *args: done.append(1) or advance(*args))
+        again = stage("map", tmp_path / "out", settings, **vectors(languages))
+    assert len(done) == (0 if place == "judgement" else 9 - 5)
+    assert again.files == whole.files
+    for name in ("iterations.jsonl", "induced.tsv", "source/vectors.npy", "target/vectors.npy"):
+        assert (again.out / name).read_bytes() == (whole.out / name).read_bytes(), name
+
+
 def test_rcsls_and_arithmetic(stage, languages, tmp_path):
     train = write_pairs(tmp_path / "train.tsv", [(f"word{i}", f"wort{i}") for i in range(300) if i % 5])
     made = stage("map", tmp_path / "rcsls", {"preset": "rcsls"}, **vectors(languages), dictionary=train)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import warnings
 from dataclasses import replace
 
@@ -287,6 +288,55 @@ def test_loop_resumed_run_ends_with_the_same_bits(make, tmp_path, kind, chunk_to
     assert_equal(whole, weights(encoder))
     assert [seen[step] for step in sorted(seen)] == records
     assert run.step == run.total == 9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["record", "step"])
+def test_loop_interrupted_between_checkpoints_goes_on_from_the_last_step(make, tmp_path, monkeypatch, kind, place):
+    plan = replace(PLAN, checkpoint_seconds=1e9)
+    whole, records = trained(make(kind), plan)
+    seen = []
+
+    def record(one):
+        seen.append(one)
+        if place == "record" and one.step == 4:
+            raise KeyboardInterrupt
+
+    encoder = make(kind)
+    if place == "step":
+        real, calls = encoder.embed, []
+
+        def embed(tokens):
+            calls.append(1)
+            if len(calls) == 4:
+                signal.raise_signal(signal.SIGINT)
+            return real(tokens)
+
+        monkeypatch.setattr(encoder, "embed", embed)
+    usual = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(training(encoder, plan), folder=tmp_path, record=record)
+    assert signal.getsignal(signal.SIGINT) is usual
+    assert [each.step for each in seen] == [1, 2, 3, 4]
+    encoder = make(kind)
+    run_training(training(encoder, plan), folder=tmp_path, record=seen.append)
+    assert seen == records
+    assert_equal(whole, weights(encoder))
+
+
+def test_loop_second_interruption_stops_at_once_and_keeps_no_half_step(make, tmp_path, monkeypatch):
+    encoder = make("static")
+
+    def embed(tokens):
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(encoder, "embed", embed)
+    seen = []
+    with pytest.raises(KeyboardInterrupt):
+        run_training(training(encoder), folder=tmp_path, record=seen.append)
+    assert seen == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_loop_finished_run_is_not_trained_further(make, tmp_path):
