@@ -54,6 +54,12 @@ class Links(NamedTuple):
                 zip(self.source[part].tolist(), self.target[part].tolist(), self.scores[part].tolist(), strict=True)
             )
 
+    def at_least(self, score: float) -> Links:
+        """Leave out links with a lower score."""
+        kept = self.scores >= score
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Links(before[self.starts].astype(np.int64), self.source[kept], self.target[kept], self.scores[kept])
+
     @classmethod
     def of(cls, sentences: list[list[tuple[int, int, float]]]) -> Links:
         """Take the links of every sentence pair as a list, in any order."""

@@ -323,7 +323,7 @@ def _near(near: Any, row: int, width: int, height: int, tension: float, weight: 
     """Fill in how probable every place is by its distance from the diagonal; give mean and variance of the distance."""
     # From the diagonal outwards every step is the same factor: two exponentials in place of one per word.
     middle = (row + 1) / height * width - 1
-    first = int(math.floor(middle))
+    first = math.floor(middle)
     factor = math.exp(-tension / width)
     value = math.exp(-tension / width * (middle - first))
     for place in range(min(first, width - 1), -1, -1):

@@ -44,8 +44,8 @@ def all_chains(count: int) -> list[Chain]:
 
 
 def usual_priors(model: Model) -> Priors:
-    """Give the priors of a model; IBM 2 leaves fewer words without a link, as its program does."""
-    return Priors(unlinked=0.08) if model == "diagonal" else Priors()
+    """Give the priors of a model: as their programs have them, but that fewer words are left without a link."""
+    return Priors(unlinked=0.08 if model == "diagonal" else 0.1)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.align_statistical import Case, number_corpus, sample_corpus, write_links
+from lexenc.stages.align_eflomal import align_by_eflomal, eflomal_program
+from lexenc.stages.align_statistical import Case, Joining, number_corpus, sample_corpus, write_links
 from lexenc.stages.aligned_files import LEXICON, AlignmentFiles, WordPairs
 from lexenc.stages.aligners import open_aligner
 from lexenc.stages.alignment_lexicon import write_lexicon
@@ -62,10 +63,10 @@ class AlignParams:
     symmetrise: Literal[
         "threshold", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward",
         "backward",
-    ] = param(
-        "threshold",
-        "How the directions of statistical become one: threshold: by their mean probability; the others by the most "
-        "probable link of each direction.",
+    ] | None = param(
+        None,
+        "How the directions of statistical and eflomal become one. threshold: by their mean probability; the others by "
+        "the most probable link of each direction. If left out threshold, for eflomal intersection.",
     )  # fmt: skip
     model: Literal["fertility", "diagonal"] = param(
         "fertility", "Of statistical. fertility: an HMM with fertilities; diagonal: IBM 2 by the diagonal, faster."
@@ -96,6 +97,7 @@ def resolve_align(inputs: Mapping[str, Any], params: AlignParams) -> AlignParams
         params,
         method=method,
         threshold=threshold,
+        symmetrise=params.symmetrise or ("intersection" if method == "eflomal" else "threshold"),
         source_words=params.source_words or params.words,
         target_words=params.target_words or params.words,
     )
@@ -128,15 +130,28 @@ def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigEr
         (method == "span" and vectors, "--method span takes no --vectors.", "It needs an encoder that finds spans."),
         (encoder and vectors, "--encoder and --vectors do not go together.", "Give one of them."),
     ]
-    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong] + _missing_program(method)
+
+
+def _missing_program(method: str | None) -> list[ConfigError]:
+    """Give the fault of a program that is not installed."""
+    try:
+        if method == "eflomal":
+            eflomal_program()
+    except ConfigError as fault:
+        return [fault]
+    return []
 
 
 def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     """Align a corpus."""
     parts = _Parts(inputs, params)
-    summary = _by_counting(parts, params, job) if params.method == "statistical" else _by_model(
-        parts, inputs, params, job
-    )  # fmt: skip
+    if params.method == "statistical":
+        summary = _by_counting(parts, params, job)
+    elif params.method == "eflomal":
+        summary = {"sentence_pairs": align_by_eflomal(parts, params.symmetrise or "intersection", job)}
+    else:
+        summary = _by_model(parts, inputs, params, job)
     summary |= _tell(parts, job)
     case = Case(params.lowercase, params.source_language, params.target_language)
     summary |= write_lexicon(
@@ -194,7 +209,8 @@ def _by_counting(parts: _Parts, params: AlignParams, job: Job) -> dict[str, Any]
     sampling = Sampling(usual_sweeps(len(bitext), params.model, factor=params.sweeps), job.seed,
                         usual_priors(params.model))  # fmt: skip
     counts = sample_corpus(bitext, sampling, params.chains, job)
-    write_links(bitext, counts, sure=sampling.sure, how=params.symmetrise, threshold=params.threshold or 0.0, job=job)
+    joining = Joining(params.symmetrise or "threshold", params.threshold or 0.0)
+    write_links(bitext, counts, sampling.sure, joining, job)
     return {"sentence_pairs": len(bitext), "too_long": too_long}
 
 
@@ -211,7 +227,7 @@ def _by_model(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, job
             done += len(part)
             task.advance(len(part))
         pairs = files.pairs
-    return {"sentence_pairs": pairs} | aligner.remarks()
+    return {"sentence_pairs": pairs} | aligner.finish(job)
 
 
 def _tell(parts: _Parts, job: Job) -> dict[str, Any]:

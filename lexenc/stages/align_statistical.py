@@ -154,20 +154,35 @@ def sample_corpus(bitext: Bitext, sampling: Sampling, chains: int, job: Job) -> 
     return forward, backward
 
 
+@dataclass(frozen=True)
+class Joining:
+    """How the links of two directions become one set.
+
+    Args:
+        how: As in `symmetrise`.
+        threshold: Least mean probability, where that decides.
+    """
+
+    how: Symmetrisation
+    threshold: float
+
+
 def write_links(
-    bitext: Bitext,
-    counts: tuple[list[Counts], list[Counts]],
-    *,
-    sure: int,
-    how: Symmetrisation,
-    threshold: float,
-    job: Job,
+    bitext: Bitext, counts: tuple[list[Counts], list[Counts]], sure: int, joining: Joining, job: Job
 ) -> None:
-    """Join both directions and write the links."""
+    """Join both directions and write the links.
+
+    Args:
+        bitext: The corpus.
+        counts: Of the chains of each direction.
+        sure: What a certain link counts in one chain.
+        joining: How.
+        job: Its place.
+    """
     from lexenc.alignment.statistical import joined_links
 
     with AlignmentFiles(job.out, [LINKS, SCORES]) as files:
-        parts = joined_links(bitext, *counts, sure=sure, how=how, threshold=threshold)
+        parts = joined_links(bitext, *counts, sure=sure, how=joining.how, threshold=joining.threshold)
         with job.progress.task("write", len(bitext), "sentence pairs") as task:
             done = 0
             for links in parts:

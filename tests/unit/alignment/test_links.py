@@ -123,3 +123,9 @@ def test_room_for_links_grows_with_them():
     sure = np.full(30 * 30, 1, dtype=np.uint16)
     made = links_of(np.array([30]), np.array([30]), sure, sure, "threshold")
     assert len(made.source) == 900
+
+
+def test_links_below_a_score_are_left_out():
+    made = Links.of([[(0, 0, 0.9), (0, 1, 0.2)], [(1, 1, 0.1)], [(2, 2, 0.5)]])
+    assert [len(each) for each in made.at_least(0.5).sentences()] == [1, 0, 1]
+    assert list(made.at_least(0).sentences()) == list(made.sentences())
