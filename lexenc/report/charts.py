@@ -186,6 +186,37 @@ def groups(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], *, 
     }
 
 
+def intervals(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], *, width: int, x: str) -> Spec:
+    """Points with intervals along lines, one group below the other: names of any length have room, on narrow pages too.
+
+    Args:
+        rows: `series`, `kind`, `y`, `low`, `high`, `label`.
+        names: The series in order.
+        kinds: The groups in order.
+        width: In pixels.
+        x: Title of the horizontal axis.
+    """
+    colour, shape, _ = _series(names, width)
+    letters = 26 if width > NARROW else 15
+    room = int(_LETTER * min(letters, max(map(len, kinds), default=1))) + 24
+    axis = {"title": None, "ticks": False, "domain": False, "labelLimit": room, "labelPadding": 8}
+    down = {"field": "kind", "type": "ordinal", "sort": [*kinds], "axis": axis, "scale": {"paddingInner": 0.3}}
+    along = {"field": "y", "type": "quantitative", "title": x, "scale": {"nice": True}, "axis": {"tickCount": 6}}
+    return {
+        "data": _values(rows),
+        "width": width - room - 30,
+        "height": len(kinds) * (14 * len(names) + 14),
+        "encoding": {"y": down, "yOffset": {"field": "series", "sort": [*names]}, "color": colour},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 2, "aria": False},
+                "encoding": {"x": {**along, "field": "low"}, "x2": {"field": "high"}},
+            },
+            {"mark": {"type": "point"}, "encoding": {"x": along, "shape": shape, "description": {"field": "label"}}},
+        ],
+    }
+
+
 # ---------------------------------------------------------------- learning
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from lexenc import __version__
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
-from lexenc.report import learning, lineage, scores, space, verdicts, words
+from lexenc.report import learning, lineage, scores, space, tables, tasks, verdicts, words
 from lexenc.report.evidence import Evidence
-from lexenc.report.parts import Figure, Section, readable, span
+from lexenc.report.parts import Figure, Section, is_number, readable, span
 from lexenc.report.systems import Claim, System
 from lexenc.resources import ROOT
 
@@ -165,12 +165,14 @@ def _holds_for(best: System) -> str:
 
 
 def _without_translation(evidence: Evidence) -> tuple[str, str]:
+    for one, told, how in tasks.best_of_tasks(evidence):
+        return readable(f"{told}: {one.value:.1f} {span(*one.ends, scale=1)}."), readable(f"{how}, x 100.")
     for run in evidence.evaluations():
         for result in run.manifest.results:
             for key, value in result.items():
                 low, high = result.get(f"{key}_low"), result.get(f"{key}_high")
-                if low is not None and high is not None:
-                    sentence = f"{run.name}: {key.replace('_', ' ')} {value:.3f} {span(low, high, scale=1, digits=3)}."
+                if is_number(value) and is_number(low) and is_number(high):
+                    sentence = f"{run.name}: {tables.head(key)} {value:.3f} {span(low, high, scale=1, digits=3)}."
                     return readable(sentence), "With its 95 % interval; the convention stands beside the score below."
     if evidence.verdicts:
         told = "Self-learning judged itself, without a dictionary; nothing has been scored on one yet."

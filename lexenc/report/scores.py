@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,9 @@ from lexenc.files.text import counted
 from lexenc.report import charts
 from lexenc.report.evidence import Evidence
 from lexenc.report.parts import Cell, Figure, Grid, Heading, Part, Remark, Section, number, percent, readable, span
-from lexenc.report.runs import Run
 from lexenc.report.systems import Claim, System
+from lexenc.report.tables import head, plain
+from lexenc.report.tasks import findings, task_parts
 from lexenc.report.verdicts import verdict_table
 
 _SWEEP = (
@@ -35,7 +35,10 @@ def claims(evidence: Evidence) -> Section:
     )
     if evidence.verdicts:
         section.parts.append(verdict_table(evidence.verdicts))
+    others = findings(evidence)
     if not evidence.claims:
+        section.parts.extend(others)
+    if not evidence.claims and not others:
         section.parts.append(
             Remark(
                 "Nothing was compared. A sweep over lambda, or two evaluations of one test dictionary, let claims "
@@ -43,6 +46,7 @@ def claims(evidence: Evidence) -> Section:
                 _SWEEP,
             )
         )
+    if not evidence.claims:
         return section
     main = evidence.closely[0].run.name if evidence.closely else ""
     rows = [_claim_row(claim) for claim in sorted(evidence.claims, key=lambda one: one.link != main)]
@@ -53,7 +57,7 @@ def claims(evidence: Evidence) -> Section:
         "the other was scored, both ways, so that the best of many does not flatter itself."
     )
     columns = ["claim", "#gain", "#95 % interval", "answer", "#words", "how compared", "result"]
-    section.parts.append(Grid("Differences between systems", columns, rows, note))
+    section.parts.extend([Grid("Differences between systems", columns, rows, note), *others])
     return section
 
 
@@ -87,18 +91,24 @@ def scores(evidence: Evidence) -> Section:
         section.parts.extend(_translation(evidence))
     else:
         section.parts.append(Remark("No word translation was scored. To score it:", _EVAL))
-    tables: dict[str, list[tuple[Run, dict[str, Any]]]] = {}
-    for run in evidence.evaluations():
-        for result in run.manifest.results:
-            what = "differences" if "difference" in result else "controls" if "control" in result else "all results"
-            tables.setdefault(f"{run.manifest.stage}: {what}", []).append((run, result))
-    section.parts.extend(_any_task(title, results) for title, results in tables.items())
+    section.parts.extend(task_parts(evidence))
     return section
 
 
 def _translation(evidence: Evidence) -> list[Part]:
     heads = [one.head for one in evidence.systems]
-    columns = ["result", "#lambda", "#P@1", "#95 % interval", "#P@5", "#P@10", "#MRR", "#words", *_varying(heads)]
+    varying = _varying(heads)
+    columns = [
+        "result",
+        "#lambda",
+        "#P@1",
+        "#95 % interval",
+        "#P@5",
+        "#P@10",
+        "#MRR",
+        "#words",
+        *(head(key) for key in varying),
+    ]
     best = max(one.head["precision_at_1"] for one in evidence.systems)
     rows = [
         [
@@ -110,7 +120,7 @@ def _translation(evidence: Evidence) -> list[Part]:
             percent(one.head["precision_at_10"]),
             number(one.head["mean_reciprocal_rank"], 3),
             Cell(f"{one.head['queries']:,}", one.head["queries"], "number"),
-            *(Cell(_plain(one.head[key])) for key in _varying(heads)),
+            *(Cell(plain(one.head[key])) for key in varying),
         ]
         for one in sorted(evidence.systems, key=lambda one: one.run.name != evidence.closely[0].run.name)
     ]
@@ -120,8 +130,6 @@ def _translation(evidence: Evidence) -> list[Part]:
     return parts
 
 
-# Nobody reads all of a digest, and no line breaks within it.
-_DIGEST = re.compile(r"[0-9a-f]{40,}")
 _CONVENTIONS = ("retrieval", "direction", "search_space", "search_space_words", "coverage", "seed")
 
 
@@ -132,17 +140,8 @@ def _varying(results: Sequence[dict[str, Any]]) -> list[str]:
 
 def _common(results: Sequence[dict[str, Any]]) -> str:
     same = [key for key in (*_CONVENTIONS, "gold", "ties") if key in results[0] and key not in _varying(results)]
-    told = "; ".join(f"{key.replace('_', ' ')}: {_plain(results[0][key])}" for key in same)
+    told = "; ".join(f"{head(key)}: {plain(results[0][key])}" for key in same)
     return f"Per source word, words without vectors left out. The same for all: {told}."
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    text = readable(value)
-    return f"{text[:12]}…" if _DIGEST.fullmatch(text) else text
 
 
 def _marked(cell: Cell, best: bool) -> Cell:
@@ -181,51 +180,6 @@ def _conventions(systems: Sequence[System]) -> Grid:
     )
     columns = ["system", "convention", "#P@1", "#95 % interval", "#P@5", "#P@10", "#MRR", "#queries"]
     return Grid("The same systems under other conventions, and controls", columns, rows, note, folded=True)
-
-
-_ROWS = 300
-
-
-def _any_task(title: str, results: Sequence[tuple[Run, dict[str, Any]]]) -> Grid:
-    """Lay out the results of a task by the names that it gave them; what is the same everywhere goes into the note."""
-    left_out = len(results) - _ROWS
-    results = results[:_ROWS]
-    keys = list(dict.fromkeys(key for _, each in results for key, value in each.items() if _is_plain(value)))
-    ends = {f"{key}_{end}" for key in keys for end in ("low", "high")} & set(keys)
-    same = [key for key in keys if len(results) > 1 and len({str(each.get(key)) for _, each in results}) == 1]
-    shown = [key for key in keys if key not in ends and key not in same]
-    numeric = {key for key in shown if all(_is_number(each.get(key)) for _, each in results)}
-    heads = [f"#{_head(key)}" if key in numeric else _head(key) for key in shown]
-    rows = [[Cell(run.name, link=run.name), *(_value(each, key) for key in shown)] for run, each in results]
-    notes = ["Where a number has an interval, it stands behind it in brackets."]
-    if same:
-        told = "; ".join(f"{_head(key)}: {_plain(results[0][1][key])}" for key in same if key not in ends)
-        notes.append(f"The same for all: {told}.")
-    if left_out > 0:
-        notes.append(f"{counted(left_out, 'more row')} left out.")
-    return Grid(readable(title), ["result", *heads], rows, " ".join(notes))
-
-
-def _head(key: str) -> str:
-    return readable(key.replace("_", " "))
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, str | int | float)
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-def _value(result: dict[str, Any], key: str) -> Cell:
-    value = result.get(key)
-    if value is None or isinstance(value, str | bool):
-        return Cell("" if value is None else readable(value))
-    text = f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-    low, high = result.get(f"{key}_low"), result.get(f"{key}_high")
-    ends = f" [{low:.4g}, {high:.4g}]" if isinstance(low, int | float) and isinstance(high, int | float) else ""
-    return Cell(text + ends, float(value), "number")
 
 
 # ---------------------------------------------------------------- lambda
