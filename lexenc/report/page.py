@@ -126,14 +126,37 @@ def _headline(evidence: Evidence) -> tuple[str, str]:
     if not evidence.closely:
         return _without_translation(evidence)
     best = evidence.closely[0]
-    claim = next((one for one in evidence.claims if one.short[0] and one.link == best.run.name), None)
+    claim = next(iter(_main_claims(evidence)), None)
     if claim is None:
         head = best.head
         ends = span(head.get("precision_at_1_low"), head.get("precision_at_1_high"))
         sentence = f"{best.label} translates {100 * head['precision_at_1']:.1f} % {ends} of the test words rightly."
         return readable(sentence), _holds_for(best)
-    how = " " + claim.how[:1].upper() + claim.how[1:] + "." if claim.how.startswith("lambda chosen") else ""
-    return readable(_sentence(claim)), _holds_for(best) + how + _tuning(evidence, best)
+    return readable(_sentence(claim)), _holds_for(best) + _choice(evidence, claim, best) + _tuning(evidence, best)
+
+
+def _choice(evidence: Evidence, claim: Claim, best: System) -> str:
+    """Say why the gain is not the distance between two tiles, where lambda had to be chosen."""
+    if not _is_chosen(claim):
+        return ""
+    rival = next((one for one in evidence.closely if one is not best and one.weight == 0), None)
+    apart = ""
+    if rival is not None and _is_blend(best):
+        distance = 100 * (best.head["precision_at_1"] - rival.head["precision_at_1"])
+        apart = (
+            f" On the words that chose it, lambda {best.weight:g} looks {distance:+.1f} points better "
+            f"({100 * best.head['precision_at_1']:.1f} against {100 * rival.head['precision_at_1']:.1f}); the gain "
+            "above leaves out what choosing adds."
+        )
+    return f" {claim.how[:1].upper()}{claim.how[1:]}, both ways.{apart}"
+
+
+def _is_blend(one: System) -> bool:
+    return one.weight is not None and 0 < one.weight < 1
+
+
+def _is_chosen(claim: Claim) -> bool:
+    return claim.how.startswith("lambda chosen")
 
 
 def _tuning(evidence: Evidence, best: System) -> str:
@@ -149,9 +172,10 @@ def _tuning(evidence: Evidence, best: System) -> str:
 
 def _sentence(claim: Claim) -> str:
     gain, ends = claim.gain, span(claim.gain.low, claim.gain.high)
+    chosen = ", lambda chosen on other words" if _is_chosen(claim) else ""
     if gain.shown and gain.mean > 0:
-        return f"{claim.short[0]} {100 * gain.mean:.1f} points {ends}."
-    return f"{claim.short[1]} {100 * gain.mean:+.1f} points {ends}."
+        return f"{claim.short[0]} {100 * gain.mean:.1f} points {ends}{chosen}."
+    return f"{claim.short[1]} {100 * gain.mean:+.1f} points {ends}{chosen}."
 
 
 def _holds_for(best: System) -> str:
@@ -182,13 +206,31 @@ def _without_translation(evidence: Evidence) -> tuple[str, str]:
 
 def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
     """Give the few figures that matter: (what, value, interval)."""
+    best = evidence.closely[0] if evidence.closely else None
+    chosen = next((one for one in _main_claims(evidence) if _is_chosen(one)), None)
     tiles = [
-        (evidence.part_of(one), f"{100 * one.head['precision_at_1']:.1f}",
+        (_tile_name(evidence, one, chosen is not None and one is best and _is_blend(one)), f"{100 * one.head['precision_at_1']:.1f}",
          span(one.head.get("precision_at_1_low"), one.head.get("precision_at_1_high")))
         for one in sorted(evidence.closely, key=lambda one: -1.0 if one.weight is None else one.weight)
     ]  # fmt: skip
+    if chosen is not None and chosen.score is not None:
+        place = next((i for i, one in enumerate(tiles) if one[0].startswith("best")), len(tiles))
+        gain = f"{100 * chosen.gain.mean:+.1f} points"
+        tiles.insert(place, ("blend, lambda chosen on other words", f"{100 * chosen.score:.1f}", gain))
     control = _control_tile(evidence)
     return [(readable(what), value, ends) for what, value, ends in [*tiles, *control]]
+
+
+def _main_claims(evidence: Evidence) -> list[Claim]:
+    """Give the claims that may stand in the headline, the main one first."""
+    if not evidence.closely:
+        return []
+    return [one for one in evidence.claims if one.short[0] and one.link == evidence.closely[0].run.name]
+
+
+def _tile_name(evidence: Evidence, one: System, chosen: bool) -> str:
+    name = evidence.part_of(one)
+    return f"best {name}, chosen on these words" if chosen else name
 
 
 def _control_tile(evidence: Evidence) -> list[tuple[str, str, str]]:

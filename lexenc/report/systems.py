@@ -156,6 +156,7 @@ class Claim:
         link: Result that it comes from.
         tuning: Whether it is about what tuning gained.
         short: The claim as a headline, up to its number: (if it is shown, if it is not); empty for no headline.
+        score: What the first reached, where its weight was chosen on other words; None where nothing was chosen.
     """
 
     text: str
@@ -166,6 +167,7 @@ class Claim:
     link: str = ""
     tuning: bool = False
     short: tuple[str, str] = ("", "")
+    score: float | None = None
 
 
 def claims_of(runs: Runs, systems: Sequence[System], seed: int) -> list[Claim]:
@@ -189,6 +191,8 @@ def _asked_for(runs: Runs, run: Run) -> Claim | None:
     )
     names = [_named(runs, run, side) for side in ("first", "second")]
     how = f"lexenc compare; {result['metric'].replace('_', ' ')}, {result['questions']} questions"
+    if any("predictions-" in run.manifest.inputs[side][0].path for side in ("first", "second")):
+        how += "; lambda as named, not chosen on other words"
     if result.get("conventions") == "different":
         how += "; different conventions"
     control = runs.is_control(run)
@@ -233,11 +237,10 @@ def _of_sweep(sweep: Sequence[System], seed: int) -> list[Claim]:
             draws=draws_for(len(chosen)),
         )
         text = f"{name}: blending, best near lambda {best.weight:g}, beats {other}"
-        short = (
-            f"Blending at lambda {best.weight:g} beats {other} by",
-            f"That blending at lambda {best.weight:g} beats {other} is not shown:",
-        )
-        claims.append(Claim(text, gain, how, queries=len(chosen), link=name, short=short))
+        where = f"near lambda {best.weight:g}" if len(blends) > 1 else f"at lambda {best.weight:g}"
+        short = (f"Blending {where} beats {other} by", f"That blending {where} beats {other} is not shown:")
+        score = float(chosen.mean())
+        claims.append(Claim(text, gain, how, queries=len(chosen), link=name, short=short, score=score))
     return claims
 
 
