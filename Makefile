@@ -11,15 +11,22 @@ export TOKENIZERS_PARALLELISM := true
 
 .PHONY: demo test check bench browser clean
 
+# What pip and the builds of packages print is kept in a file, and shown only where something fails.
+LOG := $(VENV)/install.log
+QUIETLY = >> $(LOG) 2>&1 || { cat $(LOG) >&2; exit 1; }
+
 $(STAMP): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/python -m pip install -q $(TORCH)
-	$(BIN)/python -m pip install -q -e '.[dev]'
-	touch $(STAMP)
+	@echo "Installing into $(VENV); minutes the first time ($(LOG) has the details)."
+	@$(PYTHON) -m venv $(VENV)
+	@: > $(LOG)
+	@$(BIN)/python -m pip install -q --upgrade pip $(QUIETLY)
+	@$(BIN)/python -m pip install -q $(TORCH) $(QUIETLY)
+	@$(BIN)/python -m pip install -q -e '.[dev]' $(QUIETLY)
+	@touch $(STAMP)
 
 demo: $(STAMP)  ## the main job on the bundled default: a word translator, tuned, blended and scored
 	$(BIN)/lexenc demo --out runs/demo --force
+	@echo "To type lexenc, here and in README, first: source $(BIN)/activate"
 
 # A process per core, each with one thread: tests are small, and threads that share cores wait for each other.
 test: $(STAMP)  ## all tests
