@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -216,6 +217,20 @@ def output_digests(folder: Path, digests: DigestStore) -> dict[str, str]:
     files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, RECIPE))
     names = [each.relative_to(folder).as_posix() for each in files]
     return dict(zip(names, digests.of_many(files), strict=True))
+
+
+def share(folder: Path) -> None:
+    """Give the files of a result the mode that the user's umask allows; safetensors writes its own for the owner only.
+
+    Before their digests are taken, as a change of mode is a change of time.
+
+    Args:
+        folder: In which the result is built.
+    """
+    allowed = (folder / RECIPE).stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and (mode := path.stat().st_mode) & allowed != allowed:
+            path.chmod(stat.S_IMODE(mode) | allowed)
 
 
 def altered_outputs(folder: Path, manifest: Manifest, digests: DigestStore) -> list[str]:

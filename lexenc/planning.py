@@ -390,7 +390,10 @@ def run_plan(
             folder, plan.seed, device, plan.precision, progress, notices, continued, plan.key, plan.out is not None
         )
         outcome = plan.stage.run(plan.inputs, plan.params, job)
-        outputs = artifact.output_digests(folder, digests or DigestStore(None)) if plan.out is not None else {}
+        outputs = {}
+        if plan.out is not None:
+            artifact.share(folder)
+            outputs = artifact.output_digests(folder, digests or DigestStore(None))
         manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command)
         if plan.out is not None:
             artifact.write_manifest(folder, manifest)

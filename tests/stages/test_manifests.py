@@ -139,6 +139,12 @@ def test_manifest_says_what_made_the_result(mapped, world):
     assert (manifest.device, manifest.precision) == ("cpu", "float32")
 
 
+def test_all_files_of_a_result_may_be_read_by_the_same_people(mapped):
+    modes = {path.name: path.stat().st_mode for path in mapped.out.rglob("*") if path.is_file()}
+    assert "mapping.safetensors" in modes
+    assert len(set(modes.values())) == 1
+
+
 def test_manifests_form_a_chain(stage, static, mapped, map_inputs, world, tmp_path):
     blended = stage("interpolate", tmp_path / "blended", vectors=mapped.out, encoder=static,
                     dictionary=world / "train.tsv")  # fmt: skip

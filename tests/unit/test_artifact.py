@@ -434,6 +434,21 @@ def test_artifact_building_takes_what_a_kill_left(tmp_path, files):
     assert names(tmp_path) == ["out"]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_artifact_files_get_the_mode_that_the_umask_allows(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        with building(tmp_path / "out", "k", resumable=False) as (folder, _):
+            tree(folder, {"sub/private": b"x", "program": b"x"})
+            (folder / "sub" / "private").chmod(0o600)
+            (folder / "program").chmod(0o700)
+            artifact.share(folder)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out" / "sub" / "private").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "out" / "program").stat().st_mode & 0o777 == mode | 0o700
+
+
 # ---------------------------------------------------------------- places
 
 
