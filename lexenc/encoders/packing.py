@@ -299,10 +299,10 @@ def _add(fresh: Tensor, old: Tensor) -> Tensor:
 
 
 class Backbone(Protocol):
-    """Turns packed tokens into the last layer of a language model."""
+    """Turns packed tokens into a layer of a language model."""
 
-    def __call__(self, packed: Packed) -> Tensor:
-        """Shape [tokens, width], in the precision of the backbone."""
+    def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
+        """States after a layer: 0 before the first, None after the last. Shape [tokens, width], in its precision."""
 
 
 class PackedBackbone:
@@ -330,13 +330,13 @@ class PackedBackbone:
         self.embed, self.layers, self.heads, self.offset, self.bias = embed, tuple(layers), heads, offset, bias
         self.weights = Weights(dtype)
 
-    def __call__(self, packed: Packed) -> Tensor:
-        """Shape [tokens, width]."""
+    def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
+        """Shape [tokens, width]; layers after the one asked for are not computed."""
         states = self.embed(packed.tokens.unsqueeze(0), packed.positions.unsqueeze(0) + self.offset)
         states = states.squeeze(0).to(self.weights.dtype)
-        for layer in self.layers:
-            dropout = layer.attention_dropout if layer.query.training else 0.0
-            states = layer(states, packed, self.weights, Attention(self.heads, dropout, self.bias))
+        for each in self.layers[:layer]:
+            dropout = each.attention_dropout if each.query.training else 0.0
+            states = each(states, packed, self.weights, Attention(self.heads, dropout, self.bias))
         return states
 
 
@@ -351,7 +351,7 @@ class RectangularBackbone:
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         self.model, self.dtype = model, dtype
 
-    def __call__(self, packed: Packed) -> Tensor:
+    def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
         """Shape [tokens, width]."""
         blocks = []
         lower = self.dtype != torch.float32
@@ -359,6 +359,13 @@ class RectangularBackbone:
             for group in packed.groups:
                 if group.length:
                     tokens = packed.tokens[group.start : group.stop].view(group.texts, group.length)
-                    states = self.model(input_ids=tokens, attention_mask=torch.ones_like(tokens)).last_hidden_state
+                    states = self._states(tokens, layer)
                     blocks.append(states.reshape(group.texts * group.length, -1))
         return torch.cat(blocks)
+
+    def _states(self, tokens: Tensor, layer: int | None) -> Tensor:
+        """Shape [texts, length] -> [texts, length, width]."""
+        given = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+        found = self.model(**given, output_hidden_states=layer is not None)
+        states: Tensor = found.last_hidden_state if layer is None else found.hidden_states[layer]
+        return states

@@ -70,6 +70,12 @@ class StaticEncoder:
         vectors: torch.Tensor = self._bag(ids, torch.from_numpy(offsets.astype(np.int64)).to(device))
         return vectors
 
+    def states(self, tokens: Sequence[int] | np.ndarray) -> torch.Tensor:
+        """Give the vectors of single subwords. Shape [t] -> [t, d], float32."""
+        ids = torch.from_numpy(np.asarray(tokens, dtype=np.int64)).to(self._bag.weight.device)
+        vectors: torch.Tensor = self._bag.weight[ids]
+        return vectors
+
     def save(self, folder: Path) -> None:
         """Write tokenizer, weights (safetensors) and the table of modules that sentence-transformers reads."""
         folder.mkdir(parents=True, exist_ok=True)

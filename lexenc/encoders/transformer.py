@@ -156,6 +156,27 @@ class TransformerEncoder:
             features = part(features)
         return features["sentence_embedding"][packed.inverse].float()
 
+    def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
+        """States of all tokens after a layer, in one packed pass; pooling and what follows it take no part.
+
+        Args:
+            tokens: Token numbers, special tokens included; no text longer than `longest`.
+            layer: From 0, before the first layer, to `layers`, after the last; None is the last.
+
+        Returns:
+            Shape [all tokens, width], float32, texts behind each other in the order given.
+        """
+        packed = pack(tokens, self._device)
+        if not len(packed.tokens):
+            return torch.zeros(0, self.width, device=self._device)
+        states = self._backbone(packed, layer).float()
+        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+        if (np.diff(lengths) >= 0).all():
+            return states
+        order = np.argsort(lengths, kind="stable")
+        rows = np.argsort(np.repeat(order, lengths[order]), kind="stable")
+        return states[torch.from_numpy(rows).to(self._device)]
+
     def _pool(self, states: Tensor, packed: Packed) -> Tensor:
         """One row per text, shortest text first. Shape [n, width]."""
         pooling = self._modules[1]
@@ -175,6 +196,37 @@ class TransformerEncoder:
         return torch.cat(blocks)
 
     # -----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> int:
+        """How many layers the language model has."""
+        return int(self._model.config.num_hidden_layers)
+
+    @property
+    def width(self) -> int:
+        """Length of a state."""
+        return int(self._model.config.hidden_size)
+
+    @property
+    def longest(self) -> int:
+        """Longest input in tokens, special tokens included."""
+        return self._limit
+
+    def uncut_tokenizer(self) -> Tokenizer:
+        """Make a tokeniser like the encoder's own that neither cuts nor pads.
+
+        Raises:
+            ConfigError: If the encoder's has no compiled form.
+        """
+        if not isinstance(self._tokenizer, Tokenizer):
+            raise ConfigError(
+                f"The tokeniser of the encoder ({type(self._tokenizer).__name__}) cannot tell "
+                "which word a subword belongs to.",
+                hint="Use an encoder with a tokenizer.json.",
+            )
+        own = Tokenizer.from_str(self._tokenizer.to_str())
+        own.no_truncation()
+        return own
 
     @property
     def side_by_side(self) -> bool:
