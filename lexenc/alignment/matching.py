@@ -1,0 +1,397 @@
+"""From vectors of words to links between them, for many sentence pairs at once.
+
+Source: argmax, itermax, match and distortion are those of Jalili Sabet, Dufter, Yvon and Schütze 2020, "SimAlign: High
+Quality Word Alignments Without Parallel Training Data Using Static and Contextualized Embeddings", section 2; softmax
+is that of Dou and Neubig 2021, "Word Alignment by Fine-tuning Embeddings on Parallel Corpora", section 2.1.
+
+The similarities of a sentence pair are a table, source units by target units, where units are words or subwords. The
+tables of all pairs lie behind each other in one row of numbers, without padding, and compiled loops go over them.
+Numbers that differ by less than 1e-6 count as equal, and of equal ones the first is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.alignment.compiled import compiled
+from lexenc.alignment.links import Links
+from lexenc.encoders.word_vectors import WordVectors
+from lexenc.errors import ConfigError, unknown_name
+from lexenc.registry import Registry
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+Similarity = Literal["shifted", "cosine"]
+
+MOST_CELLS = 1 << 27
+"""Sentence pairs with a larger table (half a gigabyte) get no links; 10,000 by 10,000 units is less."""
+_CELLS = 1 << 22
+# Closer than rounding can tell apart: equal vectors must give equal similarities wherever they stand.
+_TIE = 1e-6
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How similarities become links.
+
+    Args:
+        method: Of `METHODS`. argmax: each is the most similar of the other. itermax: the same, and again among what is
+            left. match: the one-to-one links of greatest total similarity, as many as the shorter side has units.
+            softmax: dot products as probabilities, in both directions above a threshold.
+        similarity: shifted: (cosine + 1) / 2; cosine: itself. It matters for itermax and distortion; softmax takes
+            neither.
+        distortion: How much of the similarity is lost between the beginning of one sentence and the end of the other;
+            in [0, 1], 0 for none.
+        alpha: Share of the similarity that counts where one of the two is linked already, for itermax.
+        rounds: Of itermax, the first (argmax) included: n_max of the paper.
+        threshold: Probability that both directions must exceed, for softmax.
+
+    Raises:
+        ConfigError: If a number is out of its range, or there is no such method or similarity.
+    """
+
+    method: str = "itermax"
+    similarity: Similarity = "shifted"
+    distortion: float = 0.0
+    alpha: float = 0.9
+    rounds: int = 2
+    threshold: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise unknown_name(METHODS.kind, self.method, METHODS)
+        if self.similarity not in get_args(Similarity):
+            raise unknown_name("similarity", self.similarity, get_args(Similarity))
+        for name in ("distortion", "alpha", "threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"The {name} is {getattr(self, name)}.", hint="Use a number from 0 to 1.")
+        if self.rounds < 1:
+            raise ConfigError(f"The number of rounds is {self.rounds}.", hint="Use 1 or more; 2 is usual.")
+
+
+class Tables(NamedTuple):
+    """Tables of numbers, one behind the other, each row by row.
+
+    Args:
+        values: Shape [cells].
+        heights: Rows of every table. Shape [n].
+        widths: Columns of every table. Shape [n].
+    """
+
+    values: Floats
+    heights: Indices
+    widths: Indices
+
+    @property
+    def starts(self) -> Indices:
+        """Where each table begins, and the end of the last. Shape [n + 1]."""
+        return _starts(self.heights * self.widths)
+
+    @classmethod
+    def of(cls, matrix: Any) -> Tables:
+        """Take one table. Shape [m, n]."""
+        values = np.array(matrix, dtype=np.float32)
+        return cls(values.reshape(-1), np.array(values.shape[:1]), np.array(values.shape[1:]))
+
+
+class Method(NamedTuple):
+    """A way to choose links.
+
+    Args:
+        choose: Tables of similarities -> scores in [0, 1] of what is linked, -1 elsewhere. Shape [cells].
+        products: Whether similarities are dot products of the vectors as they are, not cosines.
+    """
+
+    choose: Callable[[Tables, Matching], Floats]
+    products: bool = False
+
+
+def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Links:
+    """Link the words of many sentence pairs.
+
+    Args:
+        source: Vectors of n sentences, by word or by subword.
+        target: Vectors of their n translations.
+        how: Method and settings.
+
+    Returns:
+        Words of which any units are linked; their score is the greatest of theirs. Of argmax, itermax and match it is
+        the similarity (distortion included, no less than 0), of softmax the harmonic mean of the two probabilities.
+    """
+    method = METHODS[how.method]
+    vectors = (source.values, target.values)
+    if not method.products:
+        vectors = (_unit(source.values), _unit(target.values))
+    sizes = np.where(too_large(source, target), 0, np.diff([source.starts, target.starts]))
+    parts = []
+    for first, last in _runs(sizes[0] * sizes[1]):
+        heights, widths = sizes[:, first:last]
+        starts = (source.starts[first:last], target.starts[first:last])
+        cells = _starts(heights * widths)
+        tables = Tables(np.empty(cells[-1], dtype=np.float32), heights, widths)
+        _multiply(vectors[0], vectors[1], *starts, *tables[1:], cells, tables.values)
+        if how.similarity == "shifted" and not method.products:
+            np.divide(tables.values + np.float32(1), 2, out=tables.values)
+        parts.append(_collect(choose(tables, how), tables, (source.words, target.words), starts))
+    return Links.joined(parts)
+
+
+def choose(tables: Tables, how: Matching) -> Floats:
+    """Choose links by similarity, after distortion. Changes the tables.
+
+    Returns:
+        Scores in [0, 1] of what is linked, -1 elsewhere. Shape [cells].
+    """
+    if how.distortion:
+        _distort(*tables, tables.starts, how.distortion)
+    scores: Floats = METHODS[how.method].choose(tables, how)
+    return scores
+
+
+def too_large(source: WordVectors, target: WordVectors) -> NDArray[np.bool_]:
+    """Tell which sentence pairs have too many units to be linked. Shape [n]."""
+    large: NDArray[np.bool_] = np.diff(source.starts) * np.diff(target.starts) > MOST_CELLS
+    return large
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Methods
+
+
+def argmax(tables: Tables, how: Matching) -> Floats:
+    """Link those of which each is the most similar of the other."""
+    return _iterate(tables, 1, how.alpha)
+
+
+def itermax(tables: Tables, how: Matching) -> Floats:
+    """Link as argmax, then again: pairs of which one is linked count less, those of which both are do not count.
+
+    It stops when all units of one side are linked. As in the authors' program, there is one round only where a side has
+    one or two units.
+    """
+    return _iterate(tables, how.rounds, how.alpha)
+
+
+def match(tables: Tables, how: Matching) -> Floats:
+    """Link one to one, as many as the shorter side has units, so that the sum of similarities is the greatest.
+
+    Where several ways are equally good, which one is taken is not defined.
+    """
+    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped, unused-ignore]
+
+    scores = np.full(len(tables.values), -1, dtype=np.float32)
+    starts = tables.starts
+    for start, stop, width in zip(starts[:-1].tolist(), starts[1:].tolist(), tables.widths.tolist(), strict=True):
+        if start < stop:
+            table = tables.values[start:stop].reshape(-1, width)
+            rows, columns = linear_sum_assignment(table, maximize=True)
+            scores[start + rows * width + columns] = table[rows, columns].clip(0, 1)
+    return scores
+
+
+def softmax(tables: Tables, how: Matching) -> Floats:
+    """Link where the softmax over the row and the softmax over the column both exceed the threshold."""
+    scores = np.empty(len(tables.values), dtype=np.float32)
+    _softmax(*tables, tables.starts, how.threshold, scores)
+    return scores
+
+
+METHODS = Registry(
+    "matching method",
+    {
+        "argmax": Method(argmax),
+        "itermax": Method(itermax),
+        "match": Method(match),
+        "softmax": Method(softmax, products=True),
+    },
+)
+"""Ways to choose links; other packages add theirs."""
+
+
+def _iterate(tables: Tables, rounds: int, alpha: float) -> Floats:
+    kept = np.zeros(len(tables.values), dtype=np.bool_)
+    _mutual(*tables, tables.starts, rounds, alpha, kept)
+    return np.where(kept, tables.values.clip(0, 1), np.float32(-1))
+
+
+@compiled
+def _mutual(
+    values: Any, heights: Any, widths: Any, starts: Any, rounds: int, alpha: float, kept: Any
+) -> None:  # fmt: skip
+    """Mark links by mutual argmax, in rounds."""
+    for pair in range(len(heights)):
+        height, width = heights[pair], widths[pair]
+        if height == 0 or width == 0:
+            continue
+        table = values[starts[pair] : starts[pair + 1]].reshape(height, width)
+        links = kept[starts[pair] : starts[pair + 1]].reshape(height, width)
+        rows, columns = np.zeros(height, dtype=np.bool_), np.zeros(width, dtype=np.bool_)
+        _round(table, rows, columns, alpha, links)
+        for _ in range(1, rounds if min(height, width) > 2 else 1):
+            if rows.all() or columns.all() or not _round(table, rows, columns, alpha, links):
+                break
+
+
+@compiled
+def _round(table: Any, rows: Any, columns: Any, alpha: float, links: Any) -> bool:
+    """Mark pairs of which each is the best of the other, given the rows and columns linked before; False for none."""
+    height, width = table.shape
+    ahead, back = np.zeros(height, dtype=np.int64), np.zeros(width, dtype=np.int64)
+    best = np.full(width, -np.inf, dtype=np.float32)
+    for i in range(height):
+        top = np.float32(-np.inf)
+        for j in range(width):
+            value = table[i, j]
+            if rows[i] and columns[j]:
+                continue
+            if rows[i] or columns[j]:
+                value -= np.float32(1 - alpha) * abs(value)
+            if value > top + np.float32(_TIE):
+                top, ahead[i] = value, j
+            if value > best[j] + np.float32(_TIE):
+                best[j], back[j] = value, i
+    found = False
+    for i in range(height):
+        j = ahead[i]
+        if back[j] == i and not links[i, j]:
+            links[i, j] = rows[i] = columns[j] = found = True
+    return found
+
+
+@compiled
+def _softmax(values: Any, heights: Any, widths: Any, starts: Any, threshold: float, scores: Any) -> None:
+    """Fill in the scores of pairs probable in both directions, -1 for others."""
+    for pair in range(len(heights)):
+        height, width = heights[pair], widths[pair]
+        if height == 0 or width == 0:
+            continue
+        table = values[starts[pair] : starts[pair + 1]].reshape(height, width)
+        score = scores[starts[pair] : starts[pair + 1]].reshape(height, width)
+        top = np.full(width, -np.inf, dtype=np.float32)
+        total = np.zeros(width, dtype=np.float32)
+        for i in range(height):
+            for j in range(width):
+                top[j] = max(top[j], table[i, j])
+        for i in range(height):
+            for j in range(width):
+                score[i, j] = np.exp(table[i, j] - top[j])
+                total[j] += score[i, j]
+        for i in range(height):
+            most = table[i].max()
+            whole = np.float32(0)
+            for j in range(width):
+                whole += np.exp(table[i, j] - most)
+            for j in range(width):
+                back, ahead = score[i, j] / total[j], np.exp(table[i, j] - most) / whole
+                both = ahead > threshold and back > threshold
+                score[i, j] = 2 * ahead * back / (ahead + back) if both else -1
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Similarities before, words after
+
+
+def _unit(values: Floats) -> Floats:
+    """Vectors of length 1; zero vectors stay as they are. Shape [t, d]."""
+    lengths = np.sqrt(np.einsum("td,td->t", values, values))
+    scaled: Floats = values / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
+    return scaled
+
+
+def _runs(cells: Indices) -> Iterator[tuple[int, int]]:
+    """Cut sentence pairs into runs whose tables together are small, or that are single pairs."""
+    ends = np.cumsum(cells)
+    first = 0
+    while first < len(cells):
+        before = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, before + _CELLS, side="right")))
+        yield first, last
+        first = last
+
+
+@compiled
+def _multiply(
+    source: Any, target: Any, source_starts: Any, target_starts: Any, heights: Any, widths: Any, starts: Any, out: Any
+) -> None:
+    """Fill in the dot products of all units of each sentence pair."""
+    for pair in range(len(heights)):
+        height, width = heights[pair], widths[pair]
+        if height and width:
+            rows = source[source_starts[pair] : source_starts[pair] + height]
+            columns = target[target_starts[pair] : target_starts[pair] + width]
+            np.dot(rows, columns.T, out[starts[pair] : starts[pair + 1]].reshape(height, width))
+
+
+@compiled
+def _distort(values: Any, heights: Any, widths: Any, starts: Any, strength: float) -> None:
+    """Take the share strength * (i / (m - 1) - j / (n - 1))^2 from every similarity; not where a side has one unit."""
+    for pair in range(len(heights)):
+        height, width = heights[pair], widths[pair]
+        if height < 2 or width < 2:
+            continue
+        for i in range(height):
+            for j in range(width):
+                cell = starts[pair] + i * width + j
+                away = i / (height - 1) - j / (width - 1)
+                values[cell] -= np.float32(strength * away * away) * abs(values[cell])
+
+
+def _collect(
+    scores: Floats,
+    tables: Tables,
+    words: tuple[NDArray[np.int32], NDArray[np.int32]],
+    starts: tuple[Indices, Indices],
+) -> Links:
+    """Make links of words of links of units.
+
+    Args:
+        scores: As the methods give them. Shape [cells].
+        tables: Their sizes.
+        words: The word of every unit, source and target.
+        starts: Where the units of each sentence begin, source and target. Shape [n].
+    """
+    room = int(np.count_nonzero(scores >= 0))
+    source, target = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+    found, ends = np.empty(room, dtype=np.float32), np.zeros(len(tables.heights) + 1, dtype=np.int64)
+    count = _join(scores, tables.heights, tables.widths, *words, *starts, ends, source, target, found)
+    return Links(ends, source[:count].copy(), target[:count].copy(), found[:count].copy())
+
+
+@compiled
+def _join(  # noqa: PLR0913 - one loop, for the speed of it
+    scores: Any, heights: Any, widths: Any, source_words: Any, target_words: Any, source_starts: Any,
+    target_starts: Any, ends: Any, source: Any, target: Any, found: Any,
+) -> int:  # fmt: skip
+    """Fill in links by source word and target word, the score the greatest of their units; give their number."""
+    cell, count = 0, 0
+    for pair in range(len(heights)):
+        height, width = heights[pair], widths[pair]
+        owners = source_words[source_starts[pair] : source_starts[pair] + height]
+        others = target_words[target_starts[pair] : target_starts[pair] + width]
+        for i in range(height):
+            # The row of a word: the greatest of the rows of its units, in the last of them.
+            again = i > 0 and owners[i] == owners[i - 1]
+            closed = i + 1 == height or owners[i + 1] != owners[i]
+            best = np.float32(-1)
+            for j in range(width):
+                if again:
+                    scores[cell + j] = max(scores[cell + j], scores[cell + j - width])
+                best = max(best, scores[cell + j])
+                if j + 1 == width or others[j + 1] != others[j]:
+                    if closed and best >= 0:
+                        source[count], target[count], found[count] = owners[i], others[j], best
+                        count += 1
+                    best = np.float32(-1)
+            cell += width
+        ends[pair + 1] = count
+    return count
+
+
+def _starts(counts: Indices) -> Indices:
+    """Where parts of these sizes begin, and the end of the last. Shape [n] -> [n + 1]."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
