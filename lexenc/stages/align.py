@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexenc.artifact import UNFINISHED
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted
@@ -158,6 +160,7 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
         job, case, min_count=params.lexicon_min_count, min_probability=params.lexicon_min_probability
     )
     write_page(job.out, params.drawn)
+    shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
     return Outcome(summary)
 
 

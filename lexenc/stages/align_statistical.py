@@ -44,7 +44,7 @@ class Case:
 
 
 class _Numbering:
-    """Writes the words of one language as numbers, sentence by sentence."""
+    """Writes the words of one language as numbers, sentence by sentence; complete when the block ends well."""
 
     def __init__(self, path: Path) -> None:
         from lexenc.alignment.counting import Vocabulary
@@ -57,7 +57,10 @@ class _Numbering:
         numbers.tofile(self._stream)
         self._starts.append(self._starts[-1] + len(numbers))
 
-    def close(self) -> None:
+    def __enter__(self) -> _Numbering:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stream.close()
         with self._path.with_suffix(".starts").open("wb") as stream:
             self._starts.tofile(stream)
@@ -79,13 +82,15 @@ def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: J
     folder.mkdir(exist_ok=True)
     done = folder / _NUMBERED
     if not (done.is_file() and (job.out / SENTENCES).is_file()):
-        sides = [_Numbering(folder / f"{name}.words") for name in ("source", "target")]
         languages = (case.source_language, case.target_language)
         too_long = 0
         with (
+            _Numbering(folder / "source.words") as source,
+            _Numbering(folder / "target.words") as target,
             AlignmentFiles(job.out, [SENTENCES], fresh=True) as files,
             job.progress.task("read", None, "sentence pairs") as task,
         ):
+            sides = (source, target)
             for part in parts:
                 files.write(pairs=part)
                 for pair in part:
@@ -94,8 +99,6 @@ def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: J
                     for side, words, language in zip(sides, pair, languages, strict=True):
                         side.add(case.of(words, language) if fits else [])
                 task.advance(len(part))
-        for side in sides:
-            side.close()
         state = {"types": [len(side.words) for side in sides], "too_long": too_long}
         done.write_text(json.dumps(state), encoding="utf-8")
     return _open_numbered(folder)
