@@ -58,9 +58,17 @@ def convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
     note = (
         f"{_setting(head)}, coverage {100 * head['coverage']:.1f} %, ties: {head['ties']}, seed {head['seed']}. "
         "Words without vectors are left out; in 'all lines' they are wrong."
+        f"{_learnt_from(head)}"
     )
     title = f"Word translation at lambda {head['lambda']:g}, the headline" if sweep else "Word translation"
     return Table(title, columns, rows, note)
+
+
+def _learnt_from(head: dict[str, Any]) -> str:
+    """Say that scores are too high; tables are copied without the warnings above them."""
+    count = head["pairs_learnt_from"]
+    was = "was" if count == 1 else "were"
+    return f" NOT A FAIR TEST: {counted(count, 'test pair')} {was} learnt from." if count else ""
 
 
 def _setting(head: dict[str, Any]) -> str:
@@ -95,6 +103,6 @@ def sweep_table(results: list[list[dict[str, Any]]], dictionary: Path) -> Table:
     note = (
         f"Row '{name}' ({origin}): P@1 x 100 for every lambda, from 0 (the static vectors alone) to 1 (the encoder "
         "alone); below it the ends of its 95 % bootstrap interval. "
-        f"{_setting(head)}, {queries} ({asks} words with vectors on both sides)."
+        f"{_setting(head)}, {queries} ({asks} words with vectors on both sides).{_learnt_from(head)}"
     )
     return Table("Word translation over lambda", ["pair \\ lambda", *names], rows, note)

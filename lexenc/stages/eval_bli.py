@@ -120,6 +120,7 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
 
     results: list[list[dict[str, Any]]] = []
     translations = read_dictionary(inputs["dictionary"], params)
+    learnt = _learnt_from(inputs, translations, job)
     if params.direction == "target-source":
         translations = translations.swapped()
     gold = translations.translations()
@@ -128,7 +129,7 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
         questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
         if not results:
             _check_coverage(whole, questions, translations, params, job)
-        results.append(_score_system(system, questions, params, job))
+        results.append(_score_system(system, questions, learnt, params, job))
     headline = results[0][0]
     flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
     tables = [sweep_table(results, inputs["dictionary"])] if len(results) > 1 else []
@@ -154,6 +155,16 @@ def _tell_failure(heads: list[dict[str, Any]], params: EvalBliParams, job: Job) 
         )
     value = f"{headline['precision_at_1']:.4f}"
     job.notices.warn(f"Precision at 1{where} is {value}, below --fail-under {params.fail_under:g}.", hint)
+
+
+def _learnt_from(inputs: dict[str, Any], pairs: Pairs, job: Job) -> int:
+    """Count the distinct test pairs that what is scored was learnt from, as far as manifests tell, and warn."""
+    from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
+
+    made = [inputs.get(name) for name in ("vectors", "source", "target", "encoder")]
+    found = seen_pairs(made, list(pairs), inputs["dictionary"], taught=[inputs.get("train_dictionary")])
+    tell_seen_pairs(found, len(set(pairs)), job)
+    return len(found.pairs)
 
 
 # ---------------------------------------------------------------- what is scored
@@ -280,14 +291,16 @@ def _check_coverage(system: _System, questions: Questions, pairs: Pairs, params:
     job.notices.warn(low_coverage("test word", covered, total), hint)
 
 
-def _score_system(system: _System, questions: Questions, params: EvalBliParams, job: Job) -> list[dict[str, Any]]:
+def _score_system(
+    system: _System, questions: Questions, learnt: int, params: EvalBliParams, job: Job
+) -> list[dict[str, Any]]:
     """Score a system; the first object is the headline, the others are other conventions and controls."""
     from lexenc.evaluation.bli import control_scores, conventions
     from lexenc.randomness import generator
 
     ranks, found = _search(system, questions, params, job)
     _write_predictions(system, questions, ranks, found, job)
-    shared = _shared_keys(system, questions, params, job)
+    shared = _shared_keys(system, questions, params, job) | {"pairs_learnt_from": learnt}
     asks = params.direction.split("-")[0]
     objects = []
     for name, scores in conventions(questions, ranks).items():
@@ -384,7 +397,7 @@ def _write_predictions(
 
 EVAL_BLI = Stage(
     name="eval bli",
-    version=1,
+    version=2,
     summary="Score word translation: precision at 1, 5, 10, MRR and MAP, under every convention of the field.",
     inputs={
         "dictionary": Input("Test dictionary: source, TAB, target; several lines for several translations."),

@@ -41,6 +41,9 @@ def protocol_table(results: list[dict[str, Any]], search: str) -> Table:
         f"Any concept in common counts, {head['case']}, {head['similarity']}, {search}, ties: {head['ties']}, "
         f"seed {head['seed']}.{control}"
     )
+    if head["mentions_learnt_from"]:
+        stand = "stands" if head["mentions_learnt_from"] == 1 else "stand"
+        note += f" NOT A FAIR TEST: {counted(head['mentions_learnt_from'], 'mention')} {stand} in what it was tuned on."
     return Table("Entity linking", ["protocol", "mentions", "P@1", "95 % interval", "P@5", "P@10"], rows, note)
 
 

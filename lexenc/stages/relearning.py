@@ -6,27 +6,25 @@ words can therefore be seen only on entries that the mapping never saw.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
+from lexenc.artifact import DigestStore, Manifest, maker_of
 from lexenc.errors import LexencError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.text import fold_case
 from lexenc.parameters import build, parameters
 from lexenc.stage import Job, Notices, Stage
+from lexenc.stages.lineage import NoManifest, lessons, unchanged
 
 if TYPE_CHECKING:
     import numpy as np
 
     from lexenc.files.spaces import Space
     from lexenc.files.vectors import Vectors
-
-_TAUGHT = ("dictionary", "pairs", "train_dictionary")  # inputs from which something is learnt
 
 
 @dataclass
@@ -57,51 +55,18 @@ def trace(folder: Path, dictionaries: Sequence[Path]) -> Origin:
     """
     digests = DigestStore.default()
     origin = Origin()
-    _follow(folder, origin, origin.mapped, {digests.of(path): path for path in dictionaries})
+    for each in lessons(folder, {digests.of(path): path for path in dictionaries}):
+        if isinstance(each, NoManifest):
+            if not each.tuned:
+                origin.gaps.append(f"{each.folder} has no manifest that says what it was learnt from")
+        elif each.path is None:
+            origin.gaps.append(each.gap)
+        else:
+            seen = origin.tuned if each.tuned else origin.mapped
+            for left, right in read_pairs(each.path):
+                seen[0].add(fold_case(left))
+                seen[1].add(fold_case(right))
     return origin
-
-
-def _follow(folder: Path, origin: Origin, seen: tuple[set[str], set[str]], at_hand: dict[str, Path]) -> None:
-    maker = maker_of(folder)
-    if maker is None:
-        if seen is origin.mapped:
-            origin.gaps.append(f"{folder} has no manifest that says what it was learnt from")
-        return
-    encoder_only = maker.stage == "interpolate" and maker.params.get("lambda") == 1
-    for name, records in maker.inputs.items():
-        if encoder_only and name != "encoder":
-            continue
-        for record in records:
-            if name in _TAUGHT:
-                _add(folder, record, origin, seen, at_hand)
-            else:
-                within = owner_of(_place(folder, record))
-                if within is not None:
-                    _follow(within, origin, origin.tuned if name == "encoder" else seen, at_hand)
-
-
-def _add(
-    folder: Path, record: InputRecord, origin: Origin, seen: tuple[set[str], set[str]], at_hand: dict[str, Path]
-) -> None:
-    """Note the words of a dictionary, if it still is what it was."""
-    path = at_hand.get(record.sha256) or unchanged(folder, record)
-    if path is None:
-        origin.gaps.append(f"{record.given}, from which {folder} was learnt, is not there any more or has changed")
-        return
-    for left, right in read_pairs(path):
-        seen[0].add(fold_case(left))
-        seen[1].add(fold_case(right))
-
-
-def _place(folder: Path, record: InputRecord) -> Path:
-    return Path(os.path.normpath(folder.absolute().parent / record.path))
-
-
-def unchanged(folder: Path, record: InputRecord) -> Path | None:
-    """Give the place of an input of a result, or None where it is gone or holds something else now."""
-    path = _place(folder, record)
-    same = path.exists() and DigestStore.default().of(path) == record.sha256
-    return path if same else None
 
 
 # ---------------------------------------------------------------- learning again

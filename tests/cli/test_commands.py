@@ -225,10 +225,12 @@ def test_train_static_that_diverges_is_no_bug(world, fails, tmp_path):
 def test_audit_finds_leaks(world, lexenc, attempt, tmp_path):
     (tmp_path / "test.tsv").write_text("house\thaus\nhouse\theim\nnew\tneu\n", encoding="utf-8")
     files = ["--train", world / "train.tsv", "--test", tmp_path / "test.tsv"]
-    found = json.loads(lexenc("audit", *files, "--json").stdout)
+    asked = attempt("audit", *files, "--json")
+    assert asked.code == 1
+    found = json.loads(asked.stdout)
     assert (found["leaked_pairs"], found["leaked_sources"], found["train_kept"]) == (1, 1, 27)
-    assert attempt("audit", *files, "--fail-on-leak").code == 1
     lexenc("audit", *files, "--out", tmp_path / "clean")
+    assert attempt("audit", *files, "--out", tmp_path / "strict", "--fail-on-leak").code == 1
     assert "house" not in (tmp_path / "clean" / "train.tsv").read_text(encoding="utf-8")
     again = json.loads(
         lexenc("audit", "--train", tmp_path / "clean" / "train.tsv", "--test", files[3], "--json").stdout

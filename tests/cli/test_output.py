@@ -82,6 +82,7 @@ KEYS = {
     "task", "retrieval", "direction", "search_space", "search_space_words", "gold", "ties", "seed", "coverage",
     "query_unit", "out_of_vocabulary", "queries", "precision_at_1", "precision_at_5", "precision_at_10",
     "precision_at_1_low", "precision_at_1_high", "mean_reciprocal_rank", "mean_average_precision",
+    "pairs_learnt_from",
 }  # fmt: skip
 
 
@@ -130,6 +131,25 @@ def test_on_a_terminal_the_same_table_is_drawn(monkeypatch, capsys):
     assert "Scores" in text
     assert note in text, "it has the width of the window"
     assert "11.84" in text
+
+
+def test_words_of_heads_stay_whole_in_a_window_of_80(monkeypatch, capsys):
+    import sys
+
+    from lexenc_cli.ui import show_table
+
+    from lexenc.stage import Table
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    systems = [f"{name} noCL {weight}" for name in ("mBERT", "XLM-R", "LaBSE", "xMPNET") for weight in ("1.0", "0.3")]
+    columns = ["", "x 100", "VecMap", *systems]
+    show_table(Table("Table 6", columns, [["en-de", "ours", *["-43.8"] * 9], ["en-de", "95 %", *["10-14"] * 9]], ""))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    words = {word for line in lines for word in line.split()}
+    assert {word for column in columns for word in column.split()} <= words
 
 
 @pytest.mark.parametrize(("tty", "no_color", "styled"), [(True, None, True), (True, "1", False), (False, None, False)])

@@ -231,6 +231,43 @@ def test_vectors_in_one_space_need_no_folder_of_ours(stage, world):
     assert head(made)["precision_at_1"] == 1
 
 
+def test_test_pairs_that_were_learnt_from_are_counted_and_listed(stage, mapped, static, world, pairs_file, tmp_path):
+    fair = stage("eval bli", vectors=mapped.out, dictionary=world / "test.tsv")
+    assert head(fair)["pairs_learnt_from"] == 0
+    assert fair.warnings == []
+    mixed = pairs_file(
+        tmp_path / "mixed.tsv", [("House", "Haus"), ("hund", "dog"), ("dog", "katze"), ("apple", "apfel")]
+    )
+    made = stage("eval bli", tmp_path / "out", {"lowercase": True}, vectors=mapped.out, dictionary=mixed)
+    assert head(made)["pairs_learnt_from"] == 2
+    assert sum("2 of 4 test pairs were learnt from" in each for each in made.warnings) == 1
+    assert (made.out / "leaks.tsv").read_text() == "house\thaus\nhund\tdog\n"
+    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    for folder in (mapped.out / "source", mapped.out / "target"):
+        assert folder.is_dir()
+    sides = {side: mapped.out / side for side in ("source", "target")}
+    assert head(stage("eval bli", dictionary=world / "train.tsv", **sides))["pairs_learnt_from"] == 28
+    train = {"encoder": static, "train_dictionary": world / "test.tsv"}
+    blend = stage("eval bli", None, {"lambda": (0.5,)}, vectors=mapped.out, dictionary=world / "test.tsv", **train)
+    assert head(blend)["pairs_learnt_from"] == 12
+
+
+def test_what_an_encoder_was_tuned_on_is_found_through_blends(stage, mapped, static, world, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "pairs.tsv", [("sun", "sonne"), ("apple", "apfel"), ("x", "y")])
+    tuned = stage("finetune", tmp_path / "tuned", {"epochs": 1}, pairs=pairs, encoder=static)
+    blend = stage("interpolate", tmp_path / "blend", {"lambda": 0.5}, vectors=mapped.out, encoder=tuned.out,
+                  dictionary=world / "train.tsv")  # fmt: skip
+    made = stage("eval bli", vectors=blend.out, dictionary=world / "test.tsv")
+    assert head(made)["pairs_learnt_from"] == 1
+    words = {"source_vocabulary": world / "en.txt", "target_vocabulary": world / "de.txt"}
+    alone = stage("eval bli", encoder=tuned.out, dictionary=world / "test.tsv", **words)
+    assert head(alone)["pairs_learnt_from"] == 1
+    pairs.write_text("other\tpair\n", encoding="utf-8")
+    changed = stage("eval bli", vectors=blend.out, dictionary=world / "test.tsv")
+    assert head(changed)["pairs_learnt_from"] == 0
+    assert any("cannot be checked" in each for each in changed.warnings)
+
+
 def test_lowercase_folds_words_and_dictionary(stage, mapped, pairs_file, tmp_path):
     pairs = pairs_file(tmp_path / "t.tsv", [("Dog", "HUND")])
     made = stage("eval bli", params={"lowercase": True}, vectors=mapped.out, dictionary=pairs)
@@ -250,6 +287,24 @@ def test_audit_removes_what_leaks(stage, world, pairs_file, tmp_path):
     assert "dog\thund" in (made.out / "train.tsv").read_text()
     strict = stage("audit", tmp_path / "strict", {"drop_sources": True}, train=world / "train.tsv", test=test)
     assert "dog\thund" not in (strict.out / "train.tsv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("out", "params", "leak", "answer"),
+    [
+        (False, {}, True, False),
+        (False, {}, False, True),
+        (True, {}, True, True),
+        (True, {"fail_on_leak": True}, True, False),
+        (True, {"fail_on_leak": True}, False, True),
+    ],
+)
+def test_audit_says_no_where_it_finds_leaks_and_cleans_nothing(stage, pairs_file, tmp_path, out, params, leak, answer):
+    train = pairs_file(tmp_path / "train.tsv", [("a", "b"), ("c", "d")])
+    test = pairs_file(tmp_path / "test.tsv", [("a", "b" if leak else "x")])
+    made = stage("audit", tmp_path / "out" if out else None, params, train=train, test=test)
+    assert made.manifest.answer is answer
+    assert made.warnings == ([] if answer else ["1 test pair is in the training dictionary."])
 
 
 def test_audit_counts_capitals_as_they_are_in_the_files(stage, pairs_file, tmp_path):

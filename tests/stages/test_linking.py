@@ -111,6 +111,26 @@ def test_predictions_hold_every_mention_and_what_was_answered(evaluated):
         assert len({*targets}) >= len(row["predictions"]) - 1, "concepts do not come again"
 
 
+def test_mentions_that_the_encoder_was_tuned_on_are_counted(stage, kb, queries, static, tmp_path):
+    from lexenc.files.concepts import stream_concept_names
+
+    first = next(stream_concept_names(queries))
+    names = tmp_path / "names.txt"
+    lines = [f"{first.concepts[0]}||{first.text.upper()}", f"{first.concepts[0]}||another name", f"C9||{first.text}"]
+    names.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    tuned = stage("finetune", tmp_path / "tuned", {"epochs": 1}, synonyms=[names], encoder=static)
+    given = {"knowledge_base": [kb], "mentions": queries}
+    made = stage("eval xel", encoder=tuned.out, **given)
+    assert made.manifest.results[0]["mentions_learnt_from"] >= 1
+    assert any("the encoder was tuned on" in each for each in made.warnings)
+    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    names.unlink()
+    gone = stage("eval xel", encoder=tuned.out, **given)
+    assert gone.manifest.results[0]["mentions_learnt_from"] == 0
+    assert any("cannot be checked" in each for each in gone.warnings)
+    assert stage("eval xel", encoder=static, **given).manifest.results[0]["mentions_learnt_from"] == 0
+
+
 def test_case_counts_where_that_is_wanted(stage, kb, queries, static):
     made = stage("eval xel", params={"lowercase": False}, knowledge_base=[kb], mentions=queries, encoder=static)
     head = made.manifest.results[0]
