@@ -41,8 +41,8 @@ def reproduce_command(
     encoder: Annotated[
         list[str] | None,
         typer.Option(
-            help="LaBSE: only this one of the paper's; LaBSE=ENC: another in its place; ENC: in place of all. Several "
-            "times for several; if left out all of the paper's.",
+            help="LaBSE: only this one of the paper's; LaBSE=ENC: another in its place, or a copy in a folder of that "
+            "name; ENC: in place of all. Several times for several; if left out all of the paper's.",
             metavar="ENC",
         ),
     ] = None,
@@ -87,7 +87,7 @@ def reproduce_command(
     r"""Make tables of a paper here, and print them beside the paper's with the difference.
 
     Every number comes from ordinary steps, one folder each, which are reused. A step that fails leaves its own numbers
-    empty; the exit code is then 1.
+    empty; the exit code is then 1. An encoder that is not the paper's goes by its own name and has no difference.
 
     \b
     Examples:
@@ -280,9 +280,10 @@ class _Teller:
 
 def _show(asked: _Asked, table: RecipeTable, found: Found, view: View) -> None:
     """Show one table beside the paper's."""
-    from lexenc.recipes.comparison import as_objects, as_table, compare
+    from lexenc.recipes.comparison import Systems, as_objects, as_table, compare
 
-    rows = compare(asked.paper, table, found, asked.cells)
+    systems = Systems.of(asked.paper, asked.settings.encoders)
+    rows = compare(asked.paper, table, found, asked.cells, systems)
     if not rows:
         view.say(f"{table.name}: none of its pairs was asked for.")
         return
@@ -290,7 +291,7 @@ def _show(asked: _Asked, table: RecipeTable, found: Found, view: View) -> None:
         for one in as_objects(table, rows):
             print_json(one)
         return
-    view.table(as_table(table, rows, [*_departures(asked, table), *asked.paper.notes(table)]))
+    view.table(as_table(table, rows, systems, [*_departures(asked, table), *asked.paper.notes(table)]))
     view.say(_closing(table, [each for row in rows.values() for each in row]))
 
 
@@ -316,5 +317,5 @@ def _closing(table: RecipeTable, places: Sequence[Compared]) -> str:
     gaps = [each.difference for each in cells if each.difference is not None]
     states = {state: sum(each.state == state for each in cells) for state in ("done", "failed", "no data", "not asked")}
     parts = [f"{count} {state}" for state, count in states.items() if count]
-    mean = f"; ours - paper {sum(gaps) / len(gaps):+.1f} on the mean" if gaps else ""
+    mean = f"; ours - paper {sum(gaps) / len(gaps):+.1f} on the mean of {len(gaps)}" if gaps else ""
     return f"{table.name}: {counted(len(cells), 'number')}: {', '.join(parts)}{mean}"

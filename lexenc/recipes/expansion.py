@@ -123,7 +123,9 @@ class Expansion:
         found = {}
         for role, what in wanted.items():
             if "{language}" not in str(what):
-                found[role] = self._file(role, what, values)
+                # Of the target language alone, if of any.
+                alone = {"language": values["target"]} if "{target}" in str(what) else {}
+                found[role] = self._file(role, what, {**values, **alone})
                 continue
             for side in ("source", "target"):
                 found[f"{side}_{role}"] = self._file(role, what, {**values, "language": values[side]})
@@ -148,11 +150,18 @@ class Expansion:
         return Need(self.settings.data / resource.family / resource.file, role, resource)
 
     def _check_files(self) -> None:
-        known = sorted({role for dataset in self.paper.datasets.values() for role in dataset["files"]})
+        files = [(role, str(what)) for each in self.paper.datasets.values() for role, what in each["files"].items()]
+        known = sorted({role for role, _ in files})
+        of_one_language = {role for role, what in files if "{language}" in what or "{target}" in what}
         faults = []
         for role, path in self.settings.files.items():
             if role not in known:
                 faults.append(unknown_name("file", role, known))
+            elif "{language}" in path and role not in of_one_language:
+                hint = "Write {pair}, {source} or {target}."
+                faults.append(
+                    ConfigError(f"--file {role}: {{language}} means nothing, as {role} is not of one.", hint=hint)
+                )
             faults += [
                 unknown_name(f"placeholder in --file {role}", name, PLACEHOLDERS)
                 for name in _VALUE.findall(path)

@@ -81,23 +81,55 @@ def rows(stdout: str) -> dict[tuple[str, str], dict[str, str]]:
 # ---------------------------------------------------------------- tables
 
 
-def test_bli_stands_beside_the_paper(bli):
+def test_a_stand_in_goes_by_its_own_name_and_has_no_gap(bli):
     first, second = bli.stdout.split("\tx 100\t")[1:]
-    tables = [rows("\tx 100\t" + text) for text in (first.removesuffix("\n"), second)]
-    untuned, tuned = tables
-    assert untuned["en-de", "paper"]["LaBSE noCL 1.0"] == "25.4"
-    assert tuned["en-de", "paper"]["LaBSE +CL 0.3"] == "61.1"
-    for table in tables:
+    untuned, tuned = (rows("\tx 100\t" + text) for text in (first.removesuffix("\n"), second))
+    assert list(untuned["en-de", "ours"]) == [
+        "VecMap", "mBERT noCL 1.0", "mBERT noCL 0.3", "XLM-R noCL 1.0", "XLM-R noCL 0.3", "static noCL 1.0",
+        "static noCL 0.3", "xMPNET noCL 1.0", "xMPNET noCL 0.3",
+    ]  # fmt: skip
+    assert untuned["en-de", "paper's LaBSE"]["static noCL 1.0"] == "25.4"
+    assert tuned["en-de", "paper's LaBSE"]["static +CL 0.3"] == "61.1"
+    for table in (untuned, tuned):
         for column, ours in table["en-de", "ours"].items():
-            paper, gap = float(table["en-de", "paper"][column]), table["en-de", "gap"][column]
-            if column.startswith(("LaBSE", "VecMap")):
-                assert float(gap) == pytest.approx(float(ours) - paper, abs=0.051)
+            paper, gap = table["en-de", "paper"][column], table["en-de", "gap"][column]
+            if column == "VecMap":
+                assert float(gap) == pytest.approx(float(ours) - float(paper), abs=0.051)
+            elif column.startswith("static"):
+                assert (paper, gap) == ("-", "-")
                 low, high = map(int, table["en-de", "95 %"][column].split("-"))
                 assert low - 1 <= float(ours) <= high + 1
             else:
                 assert (ours, gap) == ("-", "-")
+                assert float(paper) > 0
     assert float(untuned["en-de", "ours"]["VecMap"]) >= 90, "the world is an easy one"
     assert ("average", "paper") not in untuned, "one pair needs no average"
+
+
+def test_one_in_place_of_all_is_one_set_of_columns(bli, lexenc, files, static, runs):
+    words = ["reproduce", "table-6", "--pairs", "en-de", "--encoder", static, *files, "--out", runs]
+    shown = lexenc(*words)
+    table = rows(shown.stdout)
+    assert list(table["en-de", "ours"]) == ["VecMap", "static noCL 1.0", "static noCL 0.3"]
+    assert [kind for _, kind in table] == [
+        "ours", "95 %", "paper", "gap", "paper's mBERT", "paper's XLM-R", "paper's LaBSE", "paper's xMPNET",
+    ]  # fmt: skip
+    assert table["en-de", "paper's mBERT"] == {"VecMap": "-", "static noCL 1.0": "15.6", "static noCL 0.3": "50.7"}
+    assert "3 numbers: 3 done; ours - paper" in shown.stderr
+    assert shown.stderr.rstrip().endswith("on the mean of 1")
+    objects = [json.loads(line) for line in lexenc(*words, "--json", "-q").lines]
+    assert [each["encoder"] for each in objects] == [None, str(static), str(static)]
+    assert objects[1]["paper"] is objects[1]["difference"] is None
+    assert objects[1]["paper_others"] == {"mBERT": 15.6, "XLM-R": 12.7, "LaBSE": 25.4, "xMPNET": 22.0}
+
+
+def test_a_folder_named_as_the_encoder_is_a_copy_of_it(lexenc, files, static, tmp_path):
+    shutil.copytree(static, tmp_path / "LaBSE")
+    words = ["--pairs", "en-de", "--encoder", f"LaBSE={tmp_path / 'LaBSE'}", *files, "--out", tmp_path / "runs"]
+    table = rows(lexenc("reproduce", "table-8", *words).stdout)
+    for column, gap in table["en-de", "gap"].items():
+        ours, paper = (float(table["en-de", kind][column]) for kind in ("ours", "paper"))
+        assert float(gap) == pytest.approx(ours - paper, abs=0.051)
 
 
 def test_bli_says_what_is_done_and_by_which_convention(bli, static):
@@ -121,10 +153,9 @@ def test_tables_share_what_they_can_and_nothing_is_done_again(bli, lexenc, files
     steps = [line for line in again.stderr.splitlines() if line.startswith("[")]
     reused = [line for line in again.stderr.splitlines() if "reused" in line]
     assert len(steps) == len(reused) == 5
-    assert (
-        rows(again.stdout)["en-de", "ours"]["0.3"]
-        == rows(bli.stdout.split("\n", 5)[5])["en-de", "ours"]["LaBSE +CL 0.3"]
-    )
+    tuned = rows("\tx 100\t" + bli.stdout.split("\tx 100\t")[2])
+    assert rows(again.stdout)["en-de", "ours"]["0.3"] == tuned["en-de", "ours"]["static +CL 0.3"]
+    assert "Word translation on GT-BLI by static tuned, by lambda" in again.stderr
 
 
 def test_json_has_every_number_with_its_result(bli, lexenc, files, static, runs):
@@ -132,13 +163,9 @@ def test_json_has_every_number_with_its_result(bli, lexenc, files, static, runs)
     objects = [json.loads(line) for line in lexenc("reproduce", "table-8", *words).lines]
     assert [each["column"] for each in objects] == ["VecMap", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1.0"]
     one = objects[3]
-    assert (one["recipe"], one["row"], one["state"], one["paper"]) == (
-        "lexical-encoders/table-8",
-        "en-de",
-        "done",
-        54.1,
-    )
-    assert one["difference"] == pytest.approx(one["ours"] - one["paper"])
+    assert (one["recipe"], one["row"], one["state"]) == ("lexical-encoders/table-8", "en-de", "done")
+    assert (one["encoder"], one["paper"], one["paper_others"]) == (str(static), None, {"LaBSE": 54.1})
+    assert objects[0]["difference"] == pytest.approx(objects[0]["ours"] - objects[0]["paper"])
     assert one["ours"] == pytest.approx(100 * one["result"]["precision_at_1"])
     assert (one["result"]["lambda"], one["result"]["query_unit"]) == (0.3, "source word")
 
@@ -148,7 +175,7 @@ def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, ru
     shown = lexenc("reproduce", "table-10", "table-1", *words, *files, "--out", runs)
     table, means = shown.stdout.split("\tx 100\t")[1:]
     found = rows("\tx 100\t" + table)
-    assert found["en-fi", "paper"]["LaBSE noCL 0.5"] == "51.6"
+    assert found["en-fi", "paper's LaBSE"]["static noCL 0.5"] == "51.6"
     assert set(found["en-fi", "ours"].values()) & {"?", "!"} == set()
     assert found["en-fi", "ours"]["mBERT noCL 1.0"] == "-"
     clean = (runs / "Multi-SimLex-5k/en-fi/clean/train.tsv").read_text(encoding="utf-8")
@@ -156,16 +183,16 @@ def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, ru
     assert "dog\thund" in clean
     # The paper's mean over the pair asked for, not over all six; GT-BLI has the pair too.
     found = rows("\tx 100\t" + means)
-    assert found["LaBSE Multi-SimLex Spearman λ=0.5", "paper"]["noCL λ"] == "51.6"
-    assert found["LaBSE GT-BLI P@1 λ=0.3", "paper"]["+CL λ"] == "53.3"
-    assert found["LaBSE Multi-SimLex Spearman λ=0.5", "gap"]["noCL λ"] != "-"
+    assert found["static Multi-SimLex Spearman λ=0.5", "paper's LaBSE"]["noCL λ"] == "51.6"
+    assert found["static GT-BLI P@1 λ=0.3", "paper's LaBSE"]["+CL λ"] == "53.3"
+    assert found["static Multi-SimLex Spearman λ=0.5", "gap"]["VecMap"] != "-"
     assert "coverage: 83.3 %" in shown.stderr
 
 
 def test_xel_tunes_on_words_on_names_and_on_both(lexenc, files, static, runs):
     shown = lexenc("reproduce", "table-4", "--pairs", "en-de", "--encoder", f"XLM-R={static}", *files, "--out", runs)
     found = rows(shown.stdout)
-    assert list(found["XLM-R noCL", "ours"]) == ["en-de P@1", "en-de P@5"]
+    assert list(found["static noCL", "ours"]) == ["en-de P@1", "en-de P@5"]
     assert {float(value) for (label, kind), cells in found.items() if kind == "ours" for value in cells.values()} <= {
         0, 25, 50, 75, 100,
     }  # fmt: skip
@@ -184,9 +211,10 @@ def test_average_is_over_the_pairs_that_have_numbers(attempt, files, static, wor
     found = rows(shown.stdout)
     assert set(found["en-fr", "ours"].values()) == {"?", "-"}
     assert ("en-fr", "gap") not in found
-    assert float(found["average", "paper"]["LaBSE noCL 1.0"]) == pytest.approx((25.4 + 19.3) / 2, abs=0.051)
-    both = [float(found[pair, "ours"]["LaBSE noCL 1.0"]) for pair in ("en-de", "en-fi")]
-    assert float(found["average", "ours"]["LaBSE noCL 1.0"]) == pytest.approx(sum(both) / 2, abs=0.051)
+    own = found["average", "paper's LaBSE"]["static noCL 1.0"]
+    assert float(own) == pytest.approx((25.4 + 19.3) / 2, abs=0.051)
+    both = [float(found[pair, "ours"]["static noCL 1.0"]) for pair in ("en-de", "en-fi")]
+    assert float(found["average", "ours"]["static noCL 1.0"]) == pytest.approx(sum(both) / 2, abs=0.051)
     assert float(found["average", "paper"]["mBERT noCL 1.0"]) == pytest.approx((15.6 + 7.9 + 25.2) / 3, abs=0.051)
 
 
@@ -201,9 +229,9 @@ def test_a_cell_that_fails_leaves_the_others(attempt, files, static, tmp_path):
     shown = attempt("reproduce", "table-7", *words, *files, "--out", tmp_path / "runs")
     assert shown.code == 1
     found = rows(shown.stdout)["en-de", "ours"]
-    assert (found["mBERT +CL 1.0"], found["mBERT +CL 0.3"]) == ("!", "!")
+    assert (found["broken +CL 1.0"], found["broken +CL 0.3"]) == ("!", "!")
     assert float(found["VecMap"]) >= 90
-    assert float(found["LaBSE +CL 1.0"]) >= 0
+    assert float(found["static +CL 1.0"]) >= 0
     assert "Traceback" not in shown.stderr
     assert "warning: GT-BLI-5k/en-de/broken/negatives failed: " in shown.stderr
     assert not (tmp_path / "runs/GT-BLI-5k/en-de/broken/negatives").exists()
@@ -260,6 +288,7 @@ def test_results_of_other_settings_are_not_replaced_unasked(bli, fails, files, s
         (["table-6", "--pairs", "en-xx"], "There is no language pair in these tables called 'en-xx'.", "Did you mean"),
         (["table-6", "--file", "train"], "--file train is not ROLE=PATH.", "For instance"),
         (["table-6", "--file", "trian=a"], "There is no file called 'trian'.", "Did you mean 'train'?"),
+        (["table-4", "--file", "train={language}.tsv"], "--file train: {language} means nothing", "Write {pair}"),
         (["table-6", "--encoder", "./nowhere"], "The encoder is not there: ./nowhere", "Check the path"),
         (["table-6", "--device", "gpu"], "", ""),
         (["table-6", "--retrieval", "cls"], "", ""),

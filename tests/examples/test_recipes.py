@@ -263,6 +263,11 @@ def test_own_files_and_their_placeholders(tmp_path):
     made.add(READ[3].rows["bg-ca"][0].cells[0])
     mapped = made.pipeline().steps[0]
     assert mapped.inputs == {"source": "bg.vec", "target": "ca.vec", "dictionary": "bg-ca/1k.tsv"}
+    # Mentions are of the second language alone.
+    for path in ("{language}.txt", "{target}.txt"):
+        made = expansion(tmp_path, files={"mentions": path})
+        made.add(READ[4].rows["XLM-R noCL"][2].cells[0])
+        assert made.pipeline().steps[-1].inputs["mentions"] == "fi.txt"
     with pytest.raises(ConfigError) as caught:
         expansion(tmp_path, files={"vector": "a.vec", "train": "{langauge}.tsv"})
     assert "There is no file called 'vector'.  hint: Did you mean 'vectors'?" in caught.value.message
