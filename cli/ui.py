@@ -147,11 +147,19 @@ def show_table(table: Table) -> None:
     mark = _best_row(table)
     for number, row in enumerate(table.rows):
         drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
-    Console().print()
-    Console().print(drawn)
+    console = Console()
+    wide = console.options.update(max_width=1 << 12)
+    # Rather heads of several lines, and narrower gaps, than words that are broken.
+    if console.measure(drawn, options=wide).maximum > console.width:
+        for place in drawn.columns[1:]:
+            place.header = "\n".join(str(place.header).split()) if place.justify == "right" else place.header
+    if console.measure(drawn, options=wide).maximum > console.width:
+        drawn.padding = (0, 0)
+    console.print()
+    console.print(drawn)
     if table.note:
         # As a caption it would be as narrow as the table.
-        Console().print(Text(table.note, style="dim italic"))
+        console.print(Text(table.note, style="dim italic"))
 
 
 def _is_number(cell: str) -> bool:

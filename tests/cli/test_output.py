@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -146,7 +147,7 @@ def test_words_of_heads_stay_whole_in_a_window_of_80(monkeypatch, capsys):
     systems = [f"{name} noCL {weight}" for name in ("mBERT", "XLM-R", "LaBSE", "xMPNET") for weight in ("1.0", "0.3")]
     columns = ["", "x 100", "VecMap", *systems]
     show_table(Table("Table 6", columns, [["en-de", "ours", *["-43.8"] * 9], ["en-de", "95 %", *["10-14"] * 9]], ""))
-    lines = capsys.readouterr().out.splitlines()
+    lines = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
     assert max(map(len, lines)) <= 80
     words = {word for line in lines for word in line.split()}
     assert {word for column in columns for word in column.split()} <= words
