@@ -21,6 +21,7 @@ _DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 2]]
 _QUIET, _GRID, _PAPER = "var(--quiet)", "var(--grid)", "var(--paper)"
 _VERSION = "6.1"
 _LETTER = 7.2  # mean width of a letter at the size of labels
+_PADDING = 22  # between the points of a plane and its edge
 _LABELLED = 14  # pairs of a plane that are named
 
 # Of places, two digits after the point are more than a screen can show; texts and labels stay as they are.
@@ -135,9 +136,7 @@ def curve(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: 
         y: Title of the vertical axis.
     """
     colour, shape, dash = _series(names, width)
-    values = sorted({row["x"] for row in rows})
-    every = max(1, -(-len(values) * 24 // (width - 70)))  # as many as have room for their figures
-    axis = {"grid": False, "format": ",.4~r", "values": values[::every]}
+    axis = {"grid": False, "format": ",.4~r", "values": _ticks(rows, width - 70), "labelOverlap": False}
     across = {"field": "x", "type": "quantitative", "title": x, "axis": axis}
     up = {"field": "y", "type": "quantitative", "title": y, "scale": {"zero": False, "nice": True}}
     return {
@@ -156,6 +155,19 @@ def curve(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: 
     }
 
 
+def _ticks(rows: Sequence[Spec], width: int) -> list[float]:
+    """Choose values whose figures have room: the best one, the ends, then whatever fits between them."""
+    values = sorted({row["x"] for row in rows})
+    best = max(rows, key=lambda row: row["y"])["x"]
+    scale = width / ((values[-1] - values[0]) or 1)
+    chosen: list[float] = []
+    for value in (best, values[0], values[-1], *values):
+        room = _LETTER * len(f"{value:.4g}") + 6
+        if all(abs(value - other) * scale >= room for other in chosen):
+            chosen.append(value)
+    return sorted(chosen)
+
+
 def groups(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], *, width: int, y: str) -> Spec:
     """Points with intervals, side by side within each group.
 
@@ -170,7 +182,10 @@ def groups(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], *, 
     axis = {"labelExpr": "split(datum.label, '|')", "labelAngle": 0, "labelPadding": 10, "title": None, "ticks": False,
             "grid": False, "labelFontSize": 12 if width > NARROW else 10}  # fmt: skip
     across = {"field": "kind", "type": "ordinal", "sort": [*kinds], "axis": axis, "scale": {"paddingInner": 0.35}}
-    up = {"field": "y", "type": "quantitative", "title": y, "scale": {"domainMin": 0, "nice": True}}
+    up: Spec = {"field": "y", "type": "quantitative", "title": y, "scale": {"domainMin": 0, "nice": True}}
+    if 96 < max((row["y"] for row in rows), default=0) <= 100:
+        # Marks of 100 need room above their middle.
+        up |= {"scale": {"domain": [0, 104], "nice": False}, "axis": {"values": [*range(0, 101, 20)]}}
     return {
         "data": _values(rows),
         "width": width - 70,
@@ -312,7 +327,7 @@ def plane(shown: Plane, *, width: int = HALF, languages: tuple[str, str] = ("sou
             "field": side,
             "type": "quantitative",
             "axis": {**axis, "title": title},
-            "scale": {"zero": False, "nice": False, "padding": 22},
+            "scale": {"zero": False, "nice": False, "padding": _PADDING},
         }
         for side, title in (
             ("x", f"first component, {100 * shown.explained[0]:.1f} % of the variance"),
@@ -365,7 +380,8 @@ def _labels(rows: Sequence[Spec], width: int) -> list[Spec]:
     """Choose words whose labels do not touch, both words of a pair or none; the outermost pairs first."""
     points = np.array([(row["x"], row["y"]) for row in rows])
     low, size = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-9)
-    pixels = (points - low) / size * (width - 30)
+    view = np.array([width - 30, width - 90])
+    pixels = _PADDING + (points - low) / size * (view - 2 * _PADDING)
     distance = np.linalg.norm(points - points.mean(axis=0), axis=1)
     pairs = sorted(range(0, len(rows), 2), key=lambda place: -max(distance[place], distance[place + 1]))
     taken: list[tuple[float, float, float, float]] = []
@@ -375,7 +391,9 @@ def _labels(rows: Sequence[Spec], width: int) -> list[Spec]:
         boxes = [_box(float(pixels[place + side, 0]), float(pixels[place + side, 1]), names[side]) for side in (0, 1)]
         if len(chosen) >= 2 * _LABELLED:
             break
-        free = not any(_touch(one, other) for one in boxes for other in taken) and not _touch(*boxes)
+        # What leaves the plane would stand on the title of an axis, or be cut.
+        inside = all(box[0] >= 0 and box[2] <= view[0] for box in boxes)
+        free = inside and not any(_touch(one, other) for one in boxes for other in taken) and not _touch(*boxes)
         if free:
             taken += boxes
             chosen += [{**rows[place + side], "word": names[side]} for side in (0, 1)]

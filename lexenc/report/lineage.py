@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lexenc.report import charts
 from lexenc.report.evidence import Evidence
 from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, number, readable
 from lexenc.report.runs import Run, Runs
+from lexenc.report.tasks import best_of_tasks
 
 _DRAWN = 40  # boxes that a drawing can hold
 _WIDE_FROM = 4  # columns from which a drawing is shrunk to the width of the page
@@ -33,7 +35,7 @@ def lineage(evidence: Evidence) -> Section:
         )
     for name, message in runs.unreadable:
         section.parts.append(Remark(readable(f"{name} is left out: {message}")))
-    section.parts.extend(_drawing(runs))
+    section.parts.extend(_drawing(evidence))
     section.parts.extend([_results(runs), _inputs(runs), _versions(runs)])
     return section
 
@@ -47,29 +49,51 @@ def _time(seconds: float) -> str:
 # ---------------------------------------------------------------- drawing
 
 
-def _drawing(runs: Runs) -> list[Part]:
-    nodes, edges = _graph(runs)
+def _drawing(evidence: Evidence) -> list[Part]:
+    runs = evidence.runs
+    nodes, edges = _graph(runs, runs.finished, runs.unfinished)
+    title, left_out, shown = "From raw files to results", "", list(runs.finished)
     if len(nodes) > _DRAWN:
-        return [Remark(f"{len(nodes)} files and results are more than a drawing can hold; the tables below have all.")]
+        whole, best = len(nodes), _best(evidence)
+        own = {one.name for one in runs.ancestors(best)}
+        shown = [run for run in runs.finished if run.name in own]
+        nodes, edges = _graph(runs, shown, ())
+        if len(nodes) > _DRAWN:
+            return [Remark(f"{whole} files and results are more than a drawing can hold; the tables below have all.")]
+        title = f"From raw files to {best.name}"
+        left_out = (
+            f" Of {whole} files and results, more than a drawing can hold, these are what {best.name} came from; the "
+            "tables below have all."
+        )
     about = (
-        f"Diagram of the pipeline: {counted(len(runs.finished), 'result')} made from "
+        f"Diagram of the pipeline: {counted(len(shown), 'result')} made from "
         f"{counted(sum(node['kind'] == 'raw' for node in nodes), 'raw file')}; the tables below say the same in words."
     )
     names = {node["id"]: node["name"] for node in nodes}
     rows = [[Cell(readable(names[start])), Cell(readable(names[end]))] for start, end in edges]
     data = Grid("The lines of this drawing", ["read", "to make"], rows, folded=True)
     drawing = charts.draw(charts.pipeline(nodes, edges), about)
-    note = "Raw files on the left, results to the right of what they were made from."
+    note = f"Raw files on the left, results to the right of what they were made from.{left_out}"
     form = "fit" if max(node["column"] for node in nodes) >= _WIDE_FROM else "scroll"
-    return [Figure("From raw files to results", about, {form: drawing}, data, note)]
+    return [Figure(readable(title), readable(about), {form: drawing}, data, readable(note))]
 
 
-def _graph(runs: Runs) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+def _best(evidence: Evidence) -> Run:
+    """Give the result that a reader asks for first: the best on translation, else on another task, else the last."""
+    if evidence.closely:
+        return evidence.closely[0].run
+    scored = best_of_tasks(evidence)
+    return scored[0][0].run if scored else evidence.runs.finished[-1]
+
+
+def _graph(
+    runs: Runs, shown: Sequence[Run], unfinished: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     """Give boxes and lines; the boxes of raw files are told apart by all that was typed, results by their names."""
     raw: dict[str, dict[str, Any]] = {}
     made: dict[str, dict[str, Any]] = {}
     edges: dict[tuple[str, str], None] = {}
-    for run in runs.finished:
+    for run in shown:
         own = f"result {run.name}"
         column = 1 + max((made[f"result {each.name}"]["column"] for each in runs.parents(run)), default=0)
         for role, record in ((role, one) for role, many in run.manifest.inputs.items() for one in many):
@@ -82,7 +106,7 @@ def _graph(runs: Runs) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     pending = [
         {"id": f"pending {name}", "name": name, "what": "not finished", "kind": "pending", "column": 1,
          "label": f"{name}: not finished"}
-        for name in runs.unfinished
+        for name in unfinished
     ]  # fmt: skip
     return [*raw.values(), *made.values(), *pending], list(edges)
 
@@ -144,7 +168,8 @@ def _sources(runs: Runs, run: Run) -> list[str]:
     for role, record in ((role, one) for role, many in run.manifest.inputs.items() for one in many):
         maker = runs.maker(record)
         name = maker.name if maker is not None else _raw_name(record.given)
-        gone = " (replaced since)" if record.made_by and maker is None else ""
+        absence = runs.absence(run, record)
+        gone = f" ({absence})" if absence else ""
         found.append(readable(f"{role.replace('_', ' ')}: {name}{gone}"))
     return found
 

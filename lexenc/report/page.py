@@ -208,8 +208,9 @@ def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
     """Give the few figures that matter: (what, value, interval)."""
     best = evidence.closely[0] if evidence.closely else None
     chosen = next((one for one in _main_claims(evidence) if _is_chosen(one)), None)
+    flattered = best if chosen is not None and best is not None and _is_blend(best) else None
     tiles = [
-        (_tile_name(evidence, one, chosen is not None and one is best and _is_blend(one)), f"{100 * one.head['precision_at_1']:.1f}",
+        (_tile_name(evidence, one, one is flattered), f"{100 * one.head['precision_at_1']:.1f}",
          span(one.head.get("precision_at_1_low"), one.head.get("precision_at_1_high")))
         for one in sorted(evidence.closely, key=lambda one: -1.0 if one.weight is None else one.weight)
     ]  # fmt: skip

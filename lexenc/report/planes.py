@@ -156,7 +156,8 @@ def _blend_of(runs: Runs, own: Sequence[Run]) -> list[Run]:
 def _raw(runs: Runs, run: Run) -> _Sides:
     places = [run.input_path(side) for side in ("source", "target")]
     if not all(same_as_then(runs, run, side) for side in ("source", "target")):
-        raise FileNotFoundError("the vectors have been replaced since")
+        gone = {runs.absence(run, run.manifest.inputs[side][0]) for side in ("source", "target")}
+        raise FileNotFoundError(f"the vectors {'are not here' if 'not here' in gone else 'have been replaced since'}")
     left, right = (place for place in places if place is not None)
     return left, right
 

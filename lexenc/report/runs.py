@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lexenc.artifact import MANIFEST, RECIPE, InputRecord, Manifest, is_artifact, maker_of, owner_of, read_manifest
-from lexenc.errors import ConfigError, DataError
+from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.parameters import as_dict
 from lexenc.stages import STAGES
 
@@ -42,10 +42,32 @@ class Run:
     def changed(self) -> dict[str, Any]:
         """Parameters whose values are not the defaults of their stage."""
         given = self.manifest.params | self.manifest.settings
-        name = self.manifest.stage
-        defaults = as_dict(STAGES[name].params()) if name in STAGES else {}
-        defaults["precision"] = "float32"
+        defaults = {**_defaults_of(self.manifest), "precision": "float32"}
         return {key: value for key, value in given.items() if key not in defaults or defaults[key] != value}
+
+
+# Parameters that defaults of others depend on, each after those that its own default depends on.
+_STEERING = ("hub", "supervision", "preset", "loss")
+
+
+def _defaults_of(manifest: Manifest) -> dict[str, Any]:
+    """Give what a stage would have taken by itself: its defaults, and those that inputs, presets and losses bring."""
+    if manifest.stage not in STAGES:
+        return {}
+    stage = STAGES[manifest.stage]
+    params = stage.params()
+    if stage.resolve is None:
+        return as_dict(params)
+    inputs = {name: [one.given for one in records] for name, records in manifest.inputs.items()}
+    own: dict[str, Any] = {}
+    try:
+        for key in _STEERING:
+            if hasattr(params, key) and key in manifest.params:
+                own[key] = as_dict(stage.resolve(inputs, params)).get(key)
+                params = replace(params, **{key: manifest.params[key]})
+        return as_dict(stage.resolve(inputs, params)) | own
+    except (LexencError, LookupError, TypeError, ValueError, AttributeError):  # of another version
+        return as_dict(stage.params())
 
 
 @dataclass(frozen=True)
@@ -75,6 +97,13 @@ class Runs:
     def maker(self, record: InputRecord) -> Run | None:
         """Give the result that an input belongs to, as it was when the input was read; None for a raw file."""
         return self._by_key.get(record.made_by) if record.made_by else None
+
+    def absence(self, run: Run, record: InputRecord) -> str:
+        """Say why an input that lexenc made has no maker here; nothing for what has one, and for raw files."""
+        if record.made_by is None or self.maker(record) is not None:
+            return ""
+        folder = owner_of(run.path_of(record))
+        return "not here" if folder is None or maker_of(folder) is None else "replaced since"
 
     def parents(self, run: Run) -> list[Run]:
         """Give the results that one was made from, each once."""

@@ -19,6 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from lexenc.artifact import Manifest, write_manifest
+from lexenc.report.evidence import Evidence
+from lexenc.report.page import SECTIONS, build_page
+from lexenc.report.runs import find_runs
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = os.environ.get("LEXENC_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
 ONLY_WITH_BROWSER = pytest.mark.skipif(
@@ -191,3 +196,62 @@ def test_nothing_in_a_file_runs_and_nothing_is_fetched(seen):
     assert found["hacked"] == "undefined"
     assert found["scripts"] == 2
     assert found["requests"] == 0
+
+
+# ---------------------------------------------------------------- long names, noise, many runs
+
+
+WIDTH = r"""
+(() => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const inner = document.documentElement.clientWidth;
+  const links = [...document.querySelectorAll("nav a")].map((one) => one.getBoundingClientRect());
+  const box = document.querySelector(".warning").getBoundingClientRect();
+  parent.postMessage(JSON.stringify({
+    page: document.documentElement.scrollWidth - inner,
+    hidden: links.filter((one) => one.right > inner || one.left < 0).length,
+    links: links.length,
+    warned: box.width > 100 && box.top < document.querySelector("nav").getBoundingClientRect().top,
+  }), "*");
+})();
+"""
+
+
+@pytest.fixture(scope="module")
+def hard_page(tmp_path_factory):
+    """A page of what is hard to lay out: digests, long names, many tasks, noise."""
+    root = tmp_path_factory.mktemp("hard")
+    digest = "9a95ee1ec16c5897f085397ac6e9f445e710701d390a8b3254b584ccf413d8f3"
+    linking = {"task": "xel", "protocol": "concepts", "scored": "answerable", "queries": 6, "precision_at_1": 0.8,
+               "precision_at_1_low": 0.7, "precision_at_1_high": 0.9, "knowledge_base_sha256": digest}  # fmt: skip
+    other = {"task": "x", "a_long_text": digest.upper(), "b": "https://example.org/" + "long" * 30, "value": 0.1,
+             "value_low": 0.05, "value_high": 0.2}  # fmt: skip
+    lost = {"verdict": "not found", "consistency": 0.8, "chance_consistency": 0.5, "frequency_agreement": 0.0}
+    for name, stage, results, summary in (
+        ("linked-" + "by-a-long-name-" * 6, "eval xel", [linking, {**linking, "control": "character TF-IDF"}], {}),
+        ("other", "eval new", [other, {**other, "value": 0.2}], {}),
+        ("unbroken" * 9, "map", [], lost),
+    ):
+        (root / name).mkdir()
+        manifest = Manifest(
+            stage=stage, stage_version=1, key=name, params={}, seed=0, inputs={}, outputs={}, summary=summary,
+            results=results, tables=[], device="cpu", precision="float32", seconds=1.0,
+            created="2026-01-01T00:00:00+00:00", command="", versions={"lexenc": "0"},
+        )  # fmt: skip
+        write_manifest(root / name, manifest)
+    text = build_page(Evidence(find_runs(root)), title="hard", sections=[*SECTIONS]).html
+    code = base64.b64encode(hashlib.sha256(WIDTH.encode()).digest()).decode()
+    text = text.replace("script-src '", f"script-src 'sha256-{code}' '", 1)
+    path = root / "page.html"
+    path.write_text(text.replace("</body>", f"<script>{WIDTH}</script></body>"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_names_and_digests_do_not_widen_the_page(hard_page, tmp_path, width):
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(page=hard_page.as_uri(), width=width), encoding="utf-8")
+    done = open_page(frame, tmp_path / "profile")
+    assert console(done) == []
+    found = json.loads(html.unescape(re.search(r'data-check="([^"]*)"', done.stdout)[1]))
+    assert found == {"page": 0, "hidden": 0, "links": 8, "warned": True}

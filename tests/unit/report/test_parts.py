@@ -114,6 +114,7 @@ def all_charts():
         "curve": charts.curve([point], names, width=charts.WIDE, **axes),
         "groups": charts.groups([point], names, [point["kind"]], width=charts.NARROW, y=EVIL),
         "lines": charts.lines([{**point, "line": True}], names, width=charts.HALF, **axes),
+        "intervals": charts.intervals([point], names, [point["kind"]], width=charts.NARROW, x=EVIL),
         "shares": charts.shares([point], width=charts.HALF, diagonal=True, **axes),
         "plane": charts.plane(project(EVIL, pairs, *random.normal(size=(2, 3, 4)))),
         "pipeline": charts.pipeline(
@@ -153,6 +154,47 @@ def test_series_differ_in_more_than_colour():
     assert "stroke-dasharray" in svg
     assert len(points) == 4
     assert len(set(points)) == 2, "shapes"
+
+
+def drawn_curve(values, best, width=charts.NARROW):
+    rows = [{"series": "a", "x": x, "y": float(x == best), "low": 0, "high": 1, "label": "l"} for x in values]
+    svg = charts.draw(charts.curve(rows, ["a"], width=width, x="x", y="y"), "")
+    axis = svg[: svg.index(">x</text>")].rsplit("role-axis-label", 1)[1] if "role-axis-label" in svg else svg
+    return re.findall(r">([\d.]+)</text>", axis)
+
+
+@pytest.mark.parametrize("best", [0.5, 0.45, 0.95])
+def test_the_best_value_and_the_ends_are_named_on_narrow_pages(best):
+    shown = drawn_curve([0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 0.95, 1], best)
+    assert f"{best:g}" in shown
+    assert shown[0] == "0"
+    assert best == 0.95 or shown[-1] == "1"
+
+
+def test_eight_weights_have_room_on_narrow_pages():
+    assert drawn_curve([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1], 0.5) == "0 0.1 0.2 0.3 0.4 0.5 0.7 1".split()
+
+
+def test_marks_of_a_hundred_have_room_above_them():
+    row = {"series": "a", "kind": "k", "y": 100.0, "low": 100.0, "high": 100.0, "label": "l"}
+    spec = charts.groups([row], ["a"], ["k"], width=charts.WIDE, y="y")
+    assert spec["layer"][1]["encoding"]["y"]["scale"]["domain"] == [0, 104]
+    assert ">100</text>" in charts.draw(spec, "")
+    assert ">104</text>" not in charts.draw(spec, "")
+
+
+def test_words_at_the_edge_of_a_plane_stay_off_the_title_of_its_axis():
+    random = np.random.default_rng(0)
+    pairs = [Pair(f"eine sehr lange Benennung {i}", f"a very long name {i}", True) for i in range(40)]
+    spec = charts.plane(project("s", pairs, *random.normal(size=(2, 40, 4))))
+    size, rows = spec["width"], spec["data"]["values"]
+    low, high = min(row["x"] for row in rows), max(row["x"] for row in rows)
+    shown = spec["layer"][2]["data"]["values"]
+    assert shown
+    for row in shown:
+        middle = 22 + (row["x"] - low) / (high - low) * (size - 44)
+        assert 0 <= middle - 3.6 * len(row["word"])
+        assert middle + 3.6 * len(row["word"]) <= size
 
 
 # ---------------------------------------------------------------- records

@@ -8,6 +8,9 @@ import pytest
 
 from lexenc.artifact import InputRecord, Manifest, write_manifest
 from lexenc.errors import ConfigError
+from lexenc.report import lineage
+from lexenc.report.evidence import Evidence
+from lexenc.report.parts import Figure
 from lexenc.report.runs import find_runs
 
 
@@ -99,3 +102,66 @@ def test_a_manifest_of_another_program_is_no_result(tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"name": "an app"}))
     with pytest.raises(ConfigError, match="manifest that cannot be read"):
         find_runs(tmp_path)
+
+
+# ---------------------------------------------------------------- settings and drawing
+
+
+def changed(folder, **more):
+    make(folder, **more)
+    return find_runs(folder).finished[0].changed
+
+
+TUNED = {
+    "epochs": 5,
+    "batch_size": 128,
+    "loss": "mneg",
+    "scale": 20.0,
+    "schedule": "linear",
+    "warmup": 0.1,
+    "clip": 1.0,
+}
+LINKED = {"epochs": 1, "batch_size": 256, "loss": "multi-similarity", "schedule": "constant", "similarity_alpha": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("stage", "inputs", "params", "expected"),
+    [
+        ("finetune", ["pairs"], TUNED, {}),
+        ("finetune", ["synonyms"], LINKED, {}),
+        ("finetune", ["pairs"], LINKED | {"epochs": 7}, {"epochs": 7, "loss": "multi-similarity", "batch_size": 256,
+                                                          "schedule": "constant"}),
+        ("map", ["dictionary"], {"supervision": "dictionary", "preset": "supervised", "kind": "advanced",
+                                 "source_reweight": 0.5}, {}),
+        ("map", [], {"supervision": "none", "preset": "unsupervised", "csls_neighbours": 10}, {"supervision": "none"}),
+        ("map", ["dictionary"], {"supervision": "dictionary", "preset": "rcsls", "kind": "rcsls"}, {"preset": "rcsls"}),
+        ("map", ["dictionary"], {"supervision": "dictionary", "preset": "gone by now", "limit": 5},
+         {"supervision": "dictionary", "preset": "gone by now", "limit": 5}),
+        ("a new one", [], {"x": 1}, {"x": 1}),
+    ],
+)  # fmt: skip
+def test_what_presets_and_data_bring_is_a_default_too(tmp_path, stage, inputs, params, expected):
+    given = {name: (tmp_path / "raw", None) for name in inputs}
+    assert changed(tmp_path / "run", stage=stage, params=params, inputs=given) == expected
+
+
+def test_inputs_that_are_not_here_are_not_called_replaced(root, tmp_path):
+    mapped = make(tmp_path / "elsewhere" / "mapped")
+    scores = make(tmp_path / "copied" / "scores", stage="eval bli", inputs={"vectors": (mapped, "mapped")})
+    (table,) = [part for part in lineage.lineage(Evidence(find_runs(scores.parent))).parts if "Results" in part.title]
+    assert table.rows[0][2].marked == [("vectors: elsewhere/mapped (not here)", True)]
+    make(tmp_path / "copied" / "mapped", key="another")
+    (table,) = [part for part in lineage.lineage(Evidence(find_runs(scores.parent))).parts if "Results" in part.title]
+    assert ("vectors: elsewhere/mapped (replaced since)", True) in [
+        row[2].marked[0] for row in table.rows if row[2].marked
+    ]
+
+
+def test_of_many_results_those_behind_the_last_are_drawn(root):
+    for place in range(50):
+        make(root / f"other{place}")
+    make(root / "last", stage="link", inputs={"vectors": (root / "mapped", "mapped")}, created="2027-01-01")
+    (figure,) = [part for part in lineage.lineage(Evidence(find_runs(root))).parts if isinstance(part, Figure)]
+    assert figure.title == "From raw files to last"
+    assert "Of 55 files and results" in figure.note
+    assert [[cell.text for cell in row] for row in figure.data.rows] == [["mapped", "last"]]
