@@ -245,7 +245,7 @@ def askable(pairs: Pairs, sides: Sides, policy: Policy, path: Path, *, held_out:
         DataError: If there are none.
     """
     from lexenc.files.vectors import index_of
-    from lexenc.stages.reading import coverage_advice, uncovered
+    from lexenc.stages.reading import uncovered
 
     gold = pairs.translations()
     known, choices = index_of(sides.words), set(sides.choices)
@@ -254,10 +254,7 @@ def askable(pairs: Pairs, sides: Sides, policy: Policy, path: Path, *, held_out:
     if policy.out_of_vocabulary == "left-out":
         words = answerable
     if len(answerable) < 2:
-        languages = (policy.source_language, policy.target_language)
-        if policy.direction == "target-source":
-            languages = languages[::-1]
-        advice = coverage_advice(pairs, sides.words, sides.choices, lowercase=policy.lowercase, languages=languages)
+        advice = _advice(pairs, sides, policy)
         if not answerable:
             raise uncovered("dictionary entry", len(pairs), pairs, advice)
         raise DataError(
@@ -265,6 +262,33 @@ def askable(pairs: Pairs, sides: Sides, policy: Policy, path: Path, *, held_out:
             hint=advice or "Give a larger dictionary.",
         )
     return Entries(gold, words, path, held_out)
+
+
+def tell_coverage(pairs: Pairs, sides: Sides, policy: Policy, job: Job) -> None:
+    """Warn where less than half of a dictionary has vectors, and of the slip that explains it.
+
+    Args:
+        pairs: The dictionary, the language that asks first.
+        sides: The space.
+        policy: How words are asked.
+        job: Where the warning goes.
+    """
+    from lexenc.stages.reading import low_coverage
+
+    words, choices = set(sides.words), set(sides.choices)
+    covered, total = sum(left in words and right in choices for left, right in pairs), len(pairs)
+    if 2 * covered < total:
+        hint = _advice(pairs, sides, policy) or "Words without a vector are not asked."
+        job.notices.warn(low_coverage("dictionary pair", covered, total), hint)
+
+
+def _advice(pairs: Pairs, sides: Sides, policy: Policy) -> str | None:
+    from lexenc.stages.reading import coverage_advice
+
+    languages = (policy.source_language, policy.target_language)
+    if policy.direction == "target-source":
+        languages = languages[::-1]
+    return coverage_advice(pairs, sides.words, sides.choices, lowercase=policy.lowercase, languages=languages)
 
 
 def _held_out(entries: Entries, origin: Origin, column: int) -> _Chosen:

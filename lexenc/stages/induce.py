@@ -11,7 +11,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evidence import Sides, askable, density_of, directed, gather
+from lexenc.stages.evidence import Sides, askable, density_of, directed, gather, tell_coverage
 from lexenc.stages.induce_tables import bin_table, curve_table
 from lexenc.stages.probabilities import THRESHOLDS, Calibration, fitted, read_calibration, tested, write_calibration
 from lexenc.stages.reading import language_param, lowercase_param, read_dictionary, tell_findings
@@ -101,6 +101,9 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
         entries = askable(held_out, sides, params, inputs["held_out"], held_out=True)
     elif dictionary is not None and saved is None:
         entries = askable(dictionary, sides, params, inputs["dictionary"], held_out=False)
+    for pairs in (dictionary, held_out):
+        if pairs is not None:
+            tell_coverage(pairs, sides, params, job)
     density = density_of(sides, params, job)
     evidence = None if entries is None else gather(inputs, entries, sides, density, params, job)
     if saved is not None:

@@ -13,7 +13,9 @@ from lexenc.artifact import read_manifest
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.dictionaries import read_pairs
 from lexenc.files.spaces import load_space
-from lexenc.stage import Job
+from lexenc.planning import plan_stage, run_plan
+from lexenc.stage import Job, Notices
+from lexenc.stages import STAGES
 from lexenc.stages.relearning import NotAgainError, Relearner, trace
 
 WORDS, SIZE, TRAIN = 550, 30, 330
@@ -372,6 +374,19 @@ def test_dictionaries_without_vectors(stage, space, place, tmp_path):
     path.write_text("en1\tde1\n")
     with pytest.raises(DataError, match="only one entry"):
         stage("induce", vectors=space.out, dictionary=path)
+
+
+def test_swapped_columns_are_told(stage, space, place, tmp_path):
+    pairs = read_pairs(place / "train.tsv")
+    path = tmp_path / "swapped.tsv"
+    same = "".join(f"{word}\t{word}\n" for word in ("1984", "radio"))
+    path.write_text(same + "".join(f"{right}\t{left}\n" for left, right in pairs), encoding="utf-8")
+    told = []
+    given = {"vectors": str(space.out), "dictionary": str(path)}
+    plan = plan_stage(STAGES["induce"], inputs=given, params={})
+    run_plan(plan, device="cpu", notices=Notices(warn=lambda *remark: told.append(remark)))
+    (hint,) = [hint for message, hint in told if "dictionary pairs have vectors on both sides" in message]
+    assert "The columns look swapped" in hint
 
 
 # ---------------------------------------------------------------- review
