@@ -191,12 +191,18 @@ def _asked_for(runs: Runs, run: Run) -> Claim | None:
     )
     names = [_named(runs, run, side) for side in ("first", "second")]
     how = f"lexenc compare; {result['metric'].replace('_', ' ')}, {result['questions']} questions"
-    if any("predictions-" in run.manifest.inputs[side][0].path for side in ("first", "second")):
+    if any(_blended(run.manifest.inputs[side][0].path) for side in ("first", "second")):
         how += "; lambda as named, not chosen on other words"
     if result.get("conventions") == "different":
         how += "; different conventions"
     control = runs.is_control(run)
     return Claim(f"{names[0]} against {names[1]}", gain, how, control, result["count"], run.name)
+
+
+def _blended(path: str) -> bool:
+    """Tell whether answers are those of a lambda that somebody had to choose."""
+    _, _, weight = Path(path).stem.partition("predictions-")
+    return weight not in ("", "0", "1")
 
 
 def _named(runs: Runs, run: Run, side: str) -> str:

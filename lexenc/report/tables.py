@@ -69,7 +69,9 @@ def decimal(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) < 0.0005:
-        return "under 0.001" if value > 0 else "-0.000"
+        return "under 0.001" if value > 0 else "above -0.001"
+    if abs(value) < 1:
+        return f"{value:.3f}".rstrip("0").rstrip(".")
     return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
 
 
@@ -91,7 +93,7 @@ def number_of(result: dict[str, Any], key: str) -> Cell:
 def _figure(key: str, value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{100 * value:.1f}" if share(key) else decimal(float(value))
+    return f"{100 * value:z.1f}" if share(key) else decimal(float(value))
 
 
 def _cell(result: dict[str, Any], key: str, *, numeric: bool) -> Cell:
@@ -198,7 +200,7 @@ def _sides(run: Run) -> str:
 def _hundredfold(value: Any, *, sign: bool) -> Cell:
     if not is_number(value):
         return Cell("–", style="number quiet")
-    return Cell(f"{100 * value:{'+' if sign else ''}.1f}", 100 * value, "number")
+    return Cell(f"{100 * value:{'+' if sign else ''}z.1f}", 100 * value, "number")
 
 
 def answer(value: Any, low: Any, high: Any) -> Cell:

@@ -76,7 +76,16 @@ def texts(row):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (5.809e-06, "under 0.001"), (0.00567, "0.00567"), (0.5, "0.5"), (1234.6, "1,235"), (-1e-9, "-0.000")],
+    [
+        (0.0, "0"),
+        (5.809e-06, "under 0.001"),
+        (0.00567, "0.006"),
+        (0.5, "0.5"),
+        (0.9999, "1"),
+        (12.345, "12.3"),
+        (1234.6, "1,235"),
+        (-1e-9, "above -0.001"),
+    ],
 )
 def test_numbers_have_no_powers_of_ten(value, text):
     assert decimal(value) == text
