@@ -15,7 +15,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.align_eflomal import align_by_eflomal, eflomal_program
-from lexenc.stages.align_statistical import Case, Joining, number_corpus, sample_corpus, write_links
+from lexenc.stages.align_statistical import Case, Joining, number_corpus, sample_corpus, write_joined
 from lexenc.stages.aligned_files import LEXICON, AlignmentFiles, WordPairs
 from lexenc.stages.aligners import open_aligner
 from lexenc.stages.alignment_lexicon import write_lexicon
@@ -213,7 +213,7 @@ def _by_counting(parts: _Parts, params: AlignParams, job: Job) -> dict[str, Any]
                         usual_priors(params.model))  # fmt: skip
     counts = sample_corpus(bitext, sampling, params.chains, job)
     joining = Joining(params.symmetrise or "threshold", params.threshold or 0.0)
-    write_links(bitext, counts, sampling.sure, joining, job)
+    write_joined(bitext, counts, sampling.sure, joining, job)
     return {"sentence_pairs": len(bitext), "too_long": too_long}
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from lexenc.artifact import UNFINISHED
 from lexenc.errors import ConfigError, WorkError
+from lexenc.files.alignments import SCORES, SENTENCES
 from lexenc.files.parallel import parallel_text
 from lexenc.files.text import read_lines
-from lexenc.stages.aligned_files import LINKS, SCORES, SENTENCES, AlignmentFiles, WordPairs
+from lexenc.stages.aligned_files import LINKS, AlignmentFiles, WordPairs, words_of
 
 if TYPE_CHECKING:
     from lexenc.alignment.links import Links, Symmetrisation
@@ -78,7 +79,7 @@ def _joined(sentences: Path, made: list[Path], how: Symmetrisation) -> Iterator[
     while part := list(islice(lines, _PART)):
         found = []
         for pair, (_, forward), (_, backward) in part:
-            tables = np.zeros((2, len(pair.source.split()), len(pair.target.split())))
+            tables = np.zeros((2, len(words_of(pair.source)), len(words_of(pair.target))))
             for table, links in zip(tables, (forward, backward), strict=True):
                 for link in links.split():
                     table[tuple(map(int, link.split("-")))] = 1

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from lexenc.artifact import UNFINISHED
 from lexenc.device import cores
+from lexenc.files.alignments import SCORES, SENTENCES
 from lexenc.files.text import fold_case
-from lexenc.stages.aligned_files import LINKS, SCORES, SENTENCES, AlignmentFiles, WordPairs
+from lexenc.stages.aligned_files import LINKS, AlignmentFiles, WordPairs
 
 if TYPE_CHECKING:
     from lexenc.alignment.links import Symmetrisation
@@ -170,7 +171,7 @@ class Joining:
     threshold: float
 
 
-def write_links(
+def write_joined(
     bitext: Bitext, counts: tuple[list[Counts], list[Counts]], sure: int, joining: Joining, job: Job
 ) -> None:
     """Join both directions and write the links.

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lexenc.artifact import UNFINISHED
-from lexenc.files.parallel import ParallelText, joined, parallel_text
-from lexenc.files.text import read_lines
+from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_alignments, score_line
+from lexenc.files.parallel import joined, parallel_text
 
 if TYPE_CHECKING:
     from lexenc.alignment.links import Links
 
-LINKS, SCORES, SENTENCES, LEXICON = "alignments.txt", "scores.txt", "sentences.txt", "lexicon.tsv"
+LINKS, LEXICON = NAME, "lexicon.tsv"
 _DONE = "done.json"
 
 WordPairs = Sequence[tuple[list[str], list[str]]]
@@ -68,8 +68,8 @@ class AlignmentFiles:
             self._append(SENTENCES, lines)
         if links is not None:
             listed = list(links.sentences())
-            self._append(LINKS, (" ".join(f"{i}-{j}" for i, j, _ in each) for each in listed))
-            self._append(SCORES, (" ".join(f"{score:.3f}" for *_, score in each) for each in listed))
+            self._append(LINKS, map(link_line, listed))
+            self._append(SCORES, map(score_line, listed))
         self.pairs += len(pairs) if pairs is not None else len(links or ())
         for stream in self._streams.values():
             stream.flush()
@@ -92,11 +92,11 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 def read_aligned(folder: Path) -> Iterator[tuple[list[str], list[str], list[tuple[int, int, float]]]]:
     """Give the sentence pairs of a result with their links, one after the other."""
-    texts: ParallelText = parallel_text(folder / SENTENCES)
-    lines = zip(texts, read_lines(folder / LINKS), read_lines(folder / SCORES), strict=True)
-    for (_, source, target), (_, links), (_, scores) in lines:
-        found = [
-            (*map(int, link.split("-")), float(score))
-            for link, score in zip(links.split(), scores.split(), strict=True)
-        ]
-        yield source.split(" ") if source else [], target.split(" ") if target else [], found  # type: ignore[misc]
+    for pair, links in zip(parallel_text(folder / SENTENCES), read_alignments(folder), strict=True):
+        found = [(i, j, score) for (i, j), score in zip(links.sure, links.scores, strict=True)]
+        yield words_of(pair.source), words_of(pair.target), found
+
+
+def words_of(sentence: str) -> list[str]:
+    """Take a sentence apart again; only a space parts words, as a no-break space may stand in one."""
+    return sentence.split(" ") if sentence else []

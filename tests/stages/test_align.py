@@ -185,6 +185,13 @@ def test_unequal_files_name_the_longer_one(stage, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_no_break_space_stays_inside_its_word(stage, tmp_path):
+    path = lines(tmp_path / "c.txt", *["10\u00a0000 men ||| 10\u00a0000 Mann"] * 20)
+    made = stage("align", tmp_path / "out", {"words": "spaces"}, pairs=path)
+    assert links_of(made.out)[0] == {(0, 0), (1, 1)}
+    assert ("10\u00a0000", "10\u00a0000") in set(read_pairs(made.out / "lexicon.tsv"))
+
+
 def test_a_very_long_line_gets_no_links_and_is_counted(stage, tmp_path):
     long = " ".join(["word"] * 10_000)
     path = lines(tmp_path / "c.txt", "a b ||| c d", f"{long} ||| {long}", "a ||| c")
