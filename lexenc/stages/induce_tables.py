@@ -71,7 +71,7 @@ def bin_table(head: dict[str, Any], bins: list[dict[str, Any]]) -> Table:
         for each in bins
     ]
     note = (
-        f"Expected calibration error {head['expected_calibration_error']:.3f} (10 bins of equal mass; 95 % bootstrap "
+        f"Expected calibration error {head['expected_calibration_error']:.3f} (10 bins of equal mass; 95 % interval "
         f"{head['expected_calibration_error_low']:.3f}-{head['expected_calibration_error_high']:.3f}; perfect "
         f"probabilities would show {head['expected_calibration_error_if_perfect']:.3f} on so few words); "
         f"{head['expected_calibration_error_equal_width']:.3f} in bins of equal width. Brier score "

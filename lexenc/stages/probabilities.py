@@ -114,7 +114,7 @@ def _errors(probabilities: np.ndarray, correct: np.ndarray, job: Job, what: str)
     from lexenc.evaluation import reliability as core
     from lexenc.randomness import generator
 
-    low, high = core.calibration_interval(probabilities, correct, generator=generator(job.seed, f"bootstrap {what}"))
+    low, high = core.calibration_interval(probabilities, correct, generator=generator(job.seed, f"noise {what}"))
     return {
         "candidates": what,
         "expected_calibration_error": core.calibration_error(probabilities, correct),

@@ -171,6 +171,41 @@ def test_floor_and_interval_hold_for_true_probabilities():
     assert calibration_error(np.full(1000, 0.9), correct) == pytest.approx(0.9 - correct.mean())
 
 
+def test_interval_holds_the_estimate_where_resampling_adds_to_it():
+    random = np.random.default_rng(5)
+    for count in (1, 7, 60, 400):
+        for _ in range(20):
+            truth = random.random(count)
+            correct = random.random(count) < truth
+            low, high = calibration_interval(truth, correct, generator=random, draws=200)
+            assert 0 <= low <= calibration_error(truth, correct) <= high
+    assert np.isnan(calibration_interval(np.zeros(0), np.zeros(0, dtype=bool), generator=random)).all()
+
+
+@pytest.mark.parametrize("count", [150, 1000])
+@pytest.mark.parametrize("slip", ["none", "a tenth too sure", "here too high, there too low", "nearly certain"])
+def test_interval_covers_the_true_error(count, slip):
+    random = np.random.default_rng(6)
+    covered, below = 0, 0
+    for _ in range(300):
+        said = np.sort(random.random(count))
+        if slip == "nearly certain":
+            said = 0.9 + said / 10
+        truth = {
+            "none": said,
+            "a tenth too sure": np.clip(said - 0.1, 0, 1),
+            "here too high, there too low": said + 0.15 * np.sin(6 * said),
+            "nearly certain": said**2,
+        }[slip].clip(0, 1)
+        bins = np.array_split(said - truth, 10)
+        error = sum(abs(each.sum()) for each in bins) / count
+        low, high = calibration_interval(said, random.random(count) < truth, generator=random, draws=300)
+        covered += low - 1e-12 <= error <= high
+        below += high < error
+    assert covered / 300 > 0.93
+    assert below == 0
+
+
 def test_scores_by_hand():
     probabilities, correct = np.array([0.8, 0.4]), np.array([True, False])
     assert brier_score(probabilities, correct) == pytest.approx((0.04 + 0.16) / 2)
