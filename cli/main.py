@@ -20,7 +20,7 @@ from lexenc.stage import Stage
 from lexenc.stages import STAGES
 
 from .stage_command import stage_command
-from .ui import show_error
+from .ui import ReaderGone, mute, show_error
 
 _SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
@@ -43,6 +43,10 @@ class LexencGroup(TyperGroup):
         """
         words = list(sys.argv[1:] if args is None else args)
         code = self._outcome(words, **extra)
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            mute()
         if standalone_mode:
             sys.exit(code)
         return code
@@ -51,6 +55,14 @@ class LexencGroup(TyperGroup):
         as_json, debug = "--json" in words, "--debug" in words
         try:
             code = super().main(words, standalone_mode=False, **extra)
+        except ReaderGone:
+            code = ExitCode.DONE
+        except SystemExit as error:
+            # Typer and rich leave so when they cannot print a help text.
+            if not isinstance(error.__context__, BrokenPipeError):
+                raise
+            mute()
+            code = ExitCode.DONE
         except Exception as error:
             if debug:
                 traceback.print_exc()
@@ -149,11 +161,7 @@ _WRONG_PATH = (
 
 
 def _explain_system(error: OSError, as_json: bool) -> int:
-    """Tell a full disk, a missing permission and a closed pipe from our own faults."""
-    if error.errno == errno.EPIPE:
-        # Whoever read our output has gone; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+    """Tell a full disk and a missing permission from our own faults."""
     name = f": {error.filename}" if error.filename else ""
     hints = {
         errno.ENOSPC: "Free some space, or choose an --out on another disk.",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from lexenc.errors import ConfigError
 from lexenc.files.text import writing
 from lexenc.planning import Plan
 from lexenc.stage import Stage
+
+from .ui import write_bytes
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,8 @@ class SingleFile:
         """Take the file out of the folder that it was made in."""
         with (folder / self.name).open("rb") as made:
             if self.path is None:
-                sys.stdout.flush()
-                shutil.copyfileobj(made, sys.stdout.buffer)
-                sys.stdout.buffer.flush()
+                for part in iter(partial(made.read, 1 << 20), b""):
+                    write_bytes(part)
                 return
             # Somebody's link stays one: what it points to is replaced.
             place = self.path.resolve()

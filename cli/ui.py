@@ -69,12 +69,11 @@ class View:
     def answers(self, objects: Iterable[Mapping[str, Any]], table: Table) -> None:
         """Show some of many answers as they come; for a program without heads, which would stand between them."""
         if self.json:
-            for one in objects:
-                print_json(one)
+            answer_out("".join(json_line(one) for one in objects))
         elif sys.stdout.isatty():
             show_table(table)
         else:
-            write_out("".join("\t".join(row) + "\n" for row in table.rows))
+            answer_out("".join("\t".join(row) + "\n" for row in table.rows))
 
     def table(self, table: Table) -> None:
         """Show a table; where a program reads it, the convention behind the numbers still reaches the person."""
@@ -85,18 +84,58 @@ class View:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one object on one line of standard output."""
-    write_out(json.dumps(value, ensure_ascii=False) + "\n")
+    write_out(json_line(value))
 
 
-def write_out(text: str) -> None:
-    """Write to standard output; words whose bytes are not UTF-8 leave as they came."""
-    sys.stdout.flush()
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:
-        sys.stdout.write(text)
-        return
-    buffer.write(text.encode("utf-8", "surrogateescape"))
-    buffer.flush()
+def json_line(value: Mapping[str, Any]) -> str:
+    """Write an object in one line."""
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+class ReaderGone(Exception):  # noqa: N818 - no error: whoever read has enough
+    """Whoever reads our answers has gone, so that no more of them need be made."""
+
+
+def answer_out(text: str) -> None:
+    """Write some of many answers to standard output.
+
+    Raises:
+        ReaderGone: If nobody reads them any more.
+    """
+    if not write_out(text):
+        raise ReaderGone
+
+
+def mute() -> None:
+    """Let standard output lead nowhere, once whoever read it has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def write_out(text: str) -> bool:
+    """Write to standard output; words whose bytes are not UTF-8 leave as they came.
+
+    Returns:
+        Whether somebody read it; if not, all else is written to nobody, and the work can go on.
+    """
+    return write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def write_bytes(data: bytes) -> bool:
+    """Write bytes to standard output, likewise."""
+    try:
+        sys.stdout.flush()
+        buffer = getattr(sys.stdout, "buffer", None)
+        if buffer is None:
+            sys.stdout.write(data.decode("utf-8", "surrogateescape"))
+        else:
+            buffer.write(data)
+            buffer.flush()
+    except BrokenPipeError:
+        mute()
+        return False
+    return True
 
 
 def _to_stderr(text: str) -> None:

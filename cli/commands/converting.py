@@ -17,7 +17,7 @@ from lexenc.errors import ConfigError
 from lexenc.files.text import check_language, counted, writing
 from lexenc.resources import bundled_path
 
-from ..ui import View, print_json
+from ..ui import ReaderGone, View, answer_out, json_line, mute, print_json
 
 if TYPE_CHECKING:
     from lexenc.files.exchange.pairs import PairFile
@@ -90,7 +90,7 @@ def convert_command(
         rows, languages = _rows(path, read, wanted)
         if json and out == "-":
             for row in rows:
-                print_json({name: value for name, value in asdict(row).items() if value is not None})
+                answer_out(json_line({name: value for name, value in asdict(row).items() if value is not None}))
             return
         with _opened(out) as stream:
             made = write_rows(stream, rows, kind, *languages)
@@ -171,9 +171,13 @@ def _check_apart(path: Path, out: str, force: bool) -> None:
 @contextmanager
 def _opened(out: str) -> Iterator[IO[bytes]]:
     if out == "-":
-        sys.stdout.flush()
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.flush()
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            mute()
+            raise ReaderGone from None
         return
     with writing(Path(out)) as stream:
         yield stream

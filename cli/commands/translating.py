@@ -15,7 +15,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import check_language, fold_case, read_lines, stream_lines
 from lexenc.stage import Job
 
-from ..ui import View, print_json, write_out
+from ..ui import View, answer_out, json_line
 
 
 def translate_command(
@@ -88,11 +88,10 @@ def translate_command(
         )
         for answer in translator.ask(lines):
             if json:
-                print_json(
-                    {"source": answer.source, "rank": answer.rank, "target": answer.target, "score": answer.score}
-                )
+                one = {"source": answer.source, "rank": answer.rank, "target": answer.target, "score": answer.score}
+                answer_out(json_line(one))
             else:
-                write_out(f"{answer.source}\t{answer.rank}\t{answer.target}\t{answer.score:.4f}\n")
+                answer_out(f"{answer.source}\t{answer.rank}\t{answer.target}\t{answer.score:.4f}\n")
     _tell_unknown(translator.unknown, view, asks)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -180,3 +182,46 @@ def test_words_that_are_not_utf8_come_out_as_they_were_in_the_vectors(world, lex
     done = program("translate", "--vectors", tmp_path / "mapped", *asked, "-", input=b"haus\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"haus\t1\th\xe4us\t")
+
+
+# ---------------------------------------------------------------- a reader that goes
+
+
+def unread(program, *args, **more):
+    """Run a command whose standard output nobody reads, as after head has its lines."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        return program(*args, capture_output=False, stdout=write, stderr=subprocess.PIPE, **more)
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize("name", ["help", "command help", "version", "list", "convert", "convert json", "translate",
+                                  "induce", "eval bli", "show"])  # fmt: skip
+def test_a_reader_that_goes_is_no_failure(world, mapped, program, name):
+    table = {
+        "help": ["--help"],
+        "command help": ["map", "--help"],
+        "version": ["--version"],
+        "list": ["list"],
+        "convert": ["convert", world / "train.tsv"],
+        "convert json": ["convert", world / "train.tsv", "--json"],
+        "translate": ["translate", "--vectors", mapped, world / "en.txt"],
+        "induce": ["induce", "--vectors", mapped, "--dictionary", world / "train.tsv"],
+        "eval bli": ["eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--json"],
+        "show": ["show", mapped],
+    }
+    done = unread(program, *table[name])
+    assert done.returncode == 0, done.stderr
+    assert not {"error:", "Traceback", "Broken"} & set(done.stderr.decode().split())
+
+
+def test_a_reader_that_goes_stops_no_other_work(pipeline, program):
+    done = unread(program, "run", pipeline, "--json")
+    assert done.returncode == 0, done.stderr
+    assert (pipeline.parent / "runs" / "scores" / "manifest.json").is_file()
+
+
+def test_a_reader_that_goes_does_not_turn_no_into_yes(pipeline, program):
+    assert unread(program, "status", pipeline, "--json").returncode == 1
