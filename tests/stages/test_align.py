@@ -186,7 +186,7 @@ def test_unequal_files_name_the_longer_one(stage, tmp_path):
 
 
 def test_a_no_break_space_stays_inside_its_word(stage, tmp_path):
-    path = lines(tmp_path / "c.txt", *["10\u00a0000 men ||| 10\u00a0000 Mann"] * 20)
+    path = lines(tmp_path / "c.txt", *["10\u00a0000 men ||| 10\u00a0000 Mann", "men ||| Mann"] * 20)
     made = stage("align", tmp_path / "out", {"words": "spaces"}, pairs=path)
     assert links_of(made.out)[0] == {(0, 0), (1, 1)}
     assert ("10\u00a0000", "10\u00a0000") in set(read_pairs(made.out / "lexicon.tsv"))
