@@ -64,7 +64,8 @@ class EvalXlsimParams:
         None,
         "Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs "
         "with one are left out of the headline; back-off: they count in it, with the similarity of --back-off. If left "
-        "out encoder in a blend, else drop.",
+        "out encoder in a blend, else drop. With several --lambda the headline has only the pairs with static vectors, "
+        "the same for all; the others count in a row beside it.",
     )
     back_off: float = param(0.0, "Similarity of pairs with a missing word, where all pairs count.", ge=-1, le=1)
     lambda_: tuple[float, ...] = param(
@@ -107,12 +108,15 @@ class _System:
         weight: Lambda, where there is one.
         first: Left words.
         second: Right words.
+        compared: Which pairs are scored so that systems can be compared, those with static vectors; None for all that
+            have both vectors. Shape [n], bool.
     """
 
     label: str
     weight: float | None
     first: TextVectors
     second: TextVectors
+    compared: np.ndarray | None = None
 
     @cached_property
     def covered(self) -> np.ndarray:
@@ -305,8 +309,9 @@ def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -
         blended_texts(own, other, projection, weights, encoder_alone=asked.encoder_alone)
         for own, other in zip((static.first, static.second), encoded, strict=True)
     )
+    compared = static.covered if len(weights) > 1 else None
     for (weight, first), (_, second) in zip(left, right, strict=True):
-        yield _System(f"-{weight:g}", weight, first, second)
+        yield _System(f"-{weight:g}", weight, first, second, compared)
 
 
 def _encoded(pairs: ScoredPairs, encoder: Encoder, job: Job) -> tuple[TextVectors, TextVectors]:
@@ -373,7 +378,10 @@ def _side_advice(languages: Sides, covered: int, pairs: ScoredPairs, params: Eva
 def _score(
     system: _System, pairs: ScoredPairs, shared: dict[str, Any], params: EvalXlsimParams, job: Job
 ) -> list[dict[str, Any]]:
-    """Score a system: covered pairs, all pairs, and the control; the first object is the headline."""
+    """Score a system: covered pairs, all pairs, and the control; the first object is the headline.
+
+    Systems of a sweep are scored on the pairs that all of them cover first, and then on all that they cover.
+    """
     import numpy as np
 
     from lexenc.evaluation.similarity import agreement, cosines, shuffled_spearman
@@ -386,23 +394,29 @@ def _score(
         drawn = generator(job.seed, "bootstrap")
         return agreement(values, scores, generator=drawn, draws=params.draws, level=params.level)
 
-    inside = scored(found[covered], gold[covered])
-    whole = inside if covered.all() else scored(np.where(covered, found, params.back_off), gold)
+    first = covered if system.compared is None else covered & system.compared
+    inside = scored(found[first], gold[first])
+    whole = inside if first.all() else scored(np.where(covered, found, params.back_off), gold)
     objects = [
-        _object(shared, inside, int(covered.sum()), "left out"),
-        _object(shared, whole, len(gold), f"similarity {params.back_off:g}"),
+        _object(shared, inside, int(first.sum()), "left out", "covered" if system.compared is None else "static"),
+        _object(shared, whole, len(gold), f"similarity {params.back_off:g}", "all"),
     ]
     chance = shuffled_spearman(
-        found[covered], gold[covered], generator=generator(job.seed, "shuffled scores"), level=params.level
+        found[first], gold[first], generator=generator(job.seed, "shuffled scores"), level=params.level
     )
     if params.missing == "back-off":
         objects.reverse()
-    return [*objects, _control(shared, chance, int(covered.sum()))]
+    if (covered & ~first).any():
+        more = scored(found[covered], gold[covered])
+        objects.insert(1, _object(shared, more, int(covered.sum()), "left out", "covered"))
+    return [*objects, _control(shared, chance, int(first.sum()))]
 
 
-def _object(shared: dict[str, Any], found: Agreement, count: int, policy: str) -> dict[str, Any]:
+def _object(shared: dict[str, Any], found: Agreement, count: int, policy: str, counted_pairs: str) -> dict[str, Any]:
     return {
         **shared,
+        "counted": counted_pairs,
+        "coverage": count / shared["test_pairs"] if policy == "left out" else shared["coverage"],
         "out_of_vocabulary": policy,
         "pairs": count,
         "spearman": found.spearman.value,
@@ -476,7 +490,7 @@ def _write(system: _System, pairs: ScoredPairs, found: np.ndarray, job: Job) -> 
 
 EVAL_XLSIM = Stage(
     name="eval xlsim",
-    version=1,
+    version=2,
     summary="Score word similarity, within a language or across two: Spearman and Pearson with what people say.",
     inputs={
         "pairs": Input(

@@ -38,7 +38,10 @@ def convention_table(objects: list[dict[str, Any]], *, sweep: bool) -> Table:
 def _name(one: dict[str, Any]) -> str:
     if "control" in one:
         return f"control: {one['control']}"
-    return "covered pairs" if one["out_of_vocabulary"] == "left out" else f"all pairs, else {_back_off(one)}"
+    return _COUNTED.get(one["counted"]) or f"all pairs, else {_back_off(one)}"
+
+
+_COUNTED = {"static": "pairs with static vectors", "covered": "covered pairs"}
 
 
 def _back_off(one: dict[str, Any]) -> str:
@@ -79,16 +82,26 @@ def sweep_table(results: list[list[dict[str, Any]]], pairs: Path) -> Table:
     heads = [own[0] for own in results]
     names = ["static(0.0)" if head["lambda"] == 0 else f"{head['lambda']:g}" for head in heads]
     level = f"{100 * heads[0]['level']:g} %"
+    wider = [next((each for each in own[1:] if each.get("counted") == "covered"), None) for own in results]
     rows = [
         [pairs.stem, *(_hundredfold(head["spearman"], 1) for head in heads)],
         [f"{level} from", *(_hundredfold(head["spearman_low"], 1) for head in heads)],
         [f"{level} to", *(_hundredfold(head["spearman_high"], 1) for head in heads)],
         ["coverage %", *(f"{100 * head['coverage']:.1f}" for head in heads)],
     ]
-    counts = "all pairs" if heads[0]["out_of_vocabulary"] != "left out" else "covered pairs"
+    if any(wider):
+        rows += [
+            ["more pairs", *(_NOTHING if each is None else _hundredfold(each["spearman"], 1) for each in wider)],
+            ["coverage %", *(_NOTHING if each is None else f"{100 * each['coverage']:.1f}" for each in wider)],
+        ]
+    counts = {"static": "the pairs with static vectors", "all": "all pairs"}.get(heads[0]["counted"], "covered pairs")
     note = (
         f"Spearman x 100 of {counts} for every lambda, from 0 (the static vectors alone) to 1 (the encoder alone), "
-        "with the ends of its bootstrap interval. Where coverage differs, other pairs are counted; with --missing drop "
-        "the same ones."
+        f"with the ends of its bootstrap interval: {counted(heads[0]['pairs'], 'pair')}, the same for every lambda."
     )
+    if any(wider):
+        note += (
+            " More pairs: those, too, of which the encoder alone stands for a word; not to be compared with the row "
+            "above, nor with a lambda that has none."
+        )
     return Table("Word similarity over lambda", ["pairs \\ lambda", *names], rows, note)

@@ -95,13 +95,26 @@ def test_a_word_without_static_vector_has_only_the_encoder_part(stage, mapped, s
     params = {"draws": 200, "lambda": "0,0.5,1"}
     made = stage("eval xlsim", None, params, **blend_inputs(mapped, static, world), pairs=own)
     heads = made.manifest.results[:3]
-    assert [each["pairs"] for each in heads] == [20, 21, 21]
+    assert [each["pairs"] for each in heads] == [20, 20, 20]
+    assert {each["coverage"] for each in heads} == {20 / 21}
+    assert made.manifest.summary["best_spearman"] == max(each["spearman"] for each in heads)
     assert [each["words_missing"] for each in heads] == [1, 0, 0]
+    wider = [each for each in made.manifest.results[3:] if each.get("counted") == "covered"]
+    assert [(each["lambda"], each["pairs"], each["coverage"]) for each in wider] == [(0.5, 21, 1), (1, 21, 1)]
+    rows = {row[0]: row[1:] for row in made.manifest.tables[0]["rows"] if row[0] != "coverage %"}
+    assert rows["more pairs"] == ["-", *(f"{100 * each['spearman']:.1f}" for each in wider)]
+    assert [row[0] for row in made.manifest.tables[1]["rows"]] == [
+        "pairs with static vectors", "all pairs, else 0", "control: shuffled scores"
+    ]  # fmt: skip
+    one = stage("eval xlsim", None, params | {"lambda": "0.5"}, **blend_inputs(mapped, static, world), pairs=own)
+    assert (head(one)["pairs"], head(one)["counted"]) == (21, "covered")
+    assert head(one)["spearman"] == wider[0]["spearman"]
     assert heads[1]["words_encoder_alone"] == 1
     alone = stage("eval xlsim", None, {"draws": 200}, encoder=static, pairs=own)
-    assert heads[2]["spearman"] == pytest.approx(head(alone)["spearman"])
+    assert wider[1]["spearman"] == pytest.approx(head(alone)["spearman"])
     dropped = stage("eval xlsim", None, params | {"missing": "drop"}, **blend_inputs(mapped, static, world), pairs=own)
     assert [each["pairs"] for each in dropped.manifest.results[:3]] == [20, 20, 20]
+    assert [each["spearman"] for each in dropped.manifest.results[:3]] == [each["spearman"] for each in heads]
 
 
 @pytest.mark.parametrize("form", ["vec", "folder"])
