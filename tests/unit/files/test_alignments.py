@@ -36,9 +36,7 @@ def test_words_counted_from_one_come_back_from_zero(write):
     ]
 
 
-@pytest.mark.parametrize(
-    "line", ["0-1:0.5 2-3:1e-3", "0-1-0.5 2-3-1.e-3", "0-1:5e-1 2-3:0.001"]
-)
+@pytest.mark.parametrize("line", ["0-1:0.5 2-3:1e-3", "0-1-0.5 2-3-1.e-3", "0-1:5e-1 2-3:0.001"])
 def test_scores_stand_beside_their_link(write, line):
     (row,) = read_alignments(write(line))
     assert (row.sure, row.scores) == ([(0, 1), (2, 3)], [0.5, 0.001])
