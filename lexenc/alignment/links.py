@@ -81,7 +81,7 @@ class Links(NamedTuple):
         return cls(np.cumsum(sizes).astype(np.int64), *rest) if parts else cls.of([])
 
 
-def symmetrise(forward: Any, backward: Any, how: Symmetrisation, *, threshold: float = 0.4) -> NDArray[np.bool_]:
+def symmetrise(forward: Any, backward: Any, how: Symmetrisation, *, threshold: float = 0.45) -> NDArray[np.bool_]:
     """Make one set of links of what two directions say of a sentence pair.
 
     Args:
@@ -118,7 +118,7 @@ def links_of(
     how: Symmetrisation,
     *,
     sure: float = 1.0,
-    threshold: float = 0.4,
+    threshold: float = 0.45,
 ) -> Links:
     """Make links of what two directions say of many sentence pairs.
 

@@ -45,7 +45,7 @@ def all_chains(count: int) -> list[Chain]:
 
 def usual_priors(model: Model) -> Priors:
     """Give the priors of a model: as their programs have them, but that fewer words are left without a link."""
-    return Priors(unlinked=0.08 if model == "diagonal" else 0.1)
+    return Priors(unlinked=0.08 if model == "diagonal" else 0.05)
 
 
 @dataclass(frozen=True)

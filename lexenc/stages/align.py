@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Sentence pairs aligned, or read, at a time.
 _PART = 4096
 # A score below which a link is left out, where the method does not say itself.
-_LEAST = {"statistical": 0.4, "eflomal": 0.4, "softmax": 0.001, "span": 0.4}
+_LEAST = {"statistical": 0.45, "eflomal": 0.45, "softmax": 0.001, "span": 0.4}
 Segmentation = Literal["words", "spaces", "characters", "spacy"]
 
 
@@ -58,7 +58,7 @@ class AlignParams:
     distortion: float = param(0.0, "How much far-off pairs are held back (argmax, itermax).", ge=0, le=1)
     threshold: float | None = param(
         None,
-        "Least score of a link; if left out 0.4 for statistical and span, 0.001 for softmax, else 0.",
+        "Least score of a link; if left out 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.",
         ge=0,
         le=1,
     )
