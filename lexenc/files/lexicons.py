@@ -99,12 +99,18 @@ def unguarded(cell: str) -> str:
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
-def write_review(path: Path, entries: Iterable[Entry]) -> None:
-    """Write a table for a spreadsheet: CSV with a byte order mark, a proposal to a line, the decision left empty."""
+def write_review(path: Path, entries: Iterable[Entry], *, optimistic: bool = False) -> None:
+    """Write a table for a spreadsheet: CSV with a byte order mark, a proposal to a line, the decision left empty.
+
+    Args:
+        path: The file.
+        entries: In order.
+        optimistic: Whether the probabilities are known to be too high; the header then says so.
+    """
     with writing(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         table = csv.writer(text)
-        table.writerow(REVIEW_COLUMNS)
+        table.writerow(OPTIMISTIC if optimistic and each == LEXICON_HEAD[2] else each for each in REVIEW_COLUMNS)
         for each in entries:
             table.writerow((guarded(each.source), guarded(each.target), f"{each.probability:.2f}", "", ""))
         text.detach()  # what it holds is written first; the file itself is closed elsewhere

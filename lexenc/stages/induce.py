@@ -222,7 +222,7 @@ def _write(
     if not entries:
         job.notices.warn("No translation passes the filters; the lexicon is empty.", "Lower --min-probability.")
     write_lexicon(out / "lexicon.tsv", entries, optimistic=calibration.optimistic)
-    write_review(out / "review.csv", entries)
+    write_review(out / "review.csv", entries, optimistic=calibration.optimistic)
     return {
         "words": len(found.candidates),
         "pairs": len(entries),

@@ -110,6 +110,7 @@ def test_probabilities_hold_on_words_that_nothing_was_learnt_from(stage, space, 
     assert worse["log_loss"] > head["log_loss"]
     assert worse["expected_calibration_error"] > head["expected_calibration_error"] + 0.03
     assert (leaky.out / "lexicon.tsv").read_text(encoding="utf-8").split("\t")[2] == "optimistic_probability"
+    assert (leaky.out / "review.csv").read_text(encoding="utf-8-sig").split(",")[2] == "optimistic_probability"
 
 
 def test_held_out_entries_are_used_as_they_are(stage, space, place):

@@ -76,6 +76,16 @@ def test_other_cells_stay(cell):
     assert guarded(cell) == unguarded(cell) == cell
 
 
+@pytest.mark.parametrize("optimistic", [False, True])
+def test_review_says_whether_its_probabilities_are_too_high(entries, tmp_path, optimistic):
+    path = tmp_path / "review.csv"
+    write_review(path, entries, optimistic=optimistic)
+    head, first, *_ = path.read_text(encoding="utf-8-sig").splitlines()
+    assert head == f"source,target,{'optimistic_' if optimistic else ''}probability,decision,correction"
+    path.write_text(f"{head}\n{first.replace(',,', ',ok,')}\n", encoding="utf-8")
+    assert read_review(path).accepted == [("print", "drucken")]
+
+
 WORDS = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
     lambda word: word == word.strip(" ")
 )
