@@ -1,0 +1,465 @@
+"""A model that is asked what a word is translated by: the word marked in its sentence, the answer a span of the other.
+
+Source: Nagata, Chousa and Nishino 2020, "A Supervised Word Alignment Method based on Cross-Language Span Prediction
+using Multilingual BERT", section 3; Wu, Nagata and Tsuruoka 2023, "WSPAlign". Any model for extractive question
+answering will do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, pre_tokenizers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from lexenc.device import CPU, Device
+from lexenc.encoders.base import printable
+from lexenc.errors import ConfigError
+
+MARK = "¶"
+_TYPES = "token_type_ids"
+Indices = NDArray[np.int64]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sentences of words as subwords
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Sentences of words as subwords, end to end in three arrays so that a million sentences stay small.
+
+    Args:
+        ids: Numbers of the subwords. Shape [t], int32.
+        words: Where the subwords of every word begin in `ids`, and the end of the last. Shape [w + 1], int64.
+        sentences: Where the words of every sentence begin in `words`, and the end of the last. Shape [n + 1], int64.
+    """
+
+    ids: NDArray[np.int32]
+    words: Indices
+    sentences: Indices
+
+    def __len__(self) -> int:
+        return len(self.sentences) - 1
+
+    @property
+    def lengths(self) -> Indices:
+        """Words of every sentence. Shape [n]."""
+        return np.diff(self.sentences)
+
+    @property
+    def sizes(self) -> Indices:
+        """Subwords of every sentence. Shape [n]."""
+        return np.diff(self.words[self.sentences])
+
+    def sentence(self, number: int) -> tuple[NDArray[np.int32], Indices]:
+        """Give the subwords of a sentence, and where those of each word begin among them, and the end."""
+        bounds = self.words[self.sentences[number] : self.sentences[number + 1] + 1]
+        return self.ids[bounds[0] : bounds[-1]], bounds - bounds[0]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pieces]) -> Pieces:
+        """Put sentences behind each other."""
+        if not parts:
+            return cls(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+        ids = np.concatenate([part.ids for part in parts])
+        return cls(ids, _chained([part.words for part in parts]), _chained([part.sentences for part in parts]))
+
+
+def _chained(bounds: Sequence[Indices]) -> Indices:
+    """Put bounds behind each other, each going on where the one before ends."""
+    sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(np.diff(each) for each in bounds)])
+    return np.cumsum(sizes, dtype=np.int64)
+
+
+class Frame(NamedTuple):
+    """The special subwords around one sentence or two, as the tokenizer puts them.
+
+    Args:
+        before: Subwords before the first sentence.
+        between: Between the two; empty for one.
+        after: At the end.
+        types: What the model is told of the kind of subword: before, first, between, second and after.
+    """
+
+    before: list[int]
+    between: list[int]
+    after: list[int]
+    types: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many special subwords."""
+        return len(self.before) + len(self.between) + len(self.after)
+
+
+class WordTokenizer:
+    """Cuts words into subwords, whole sentences at once, and knows which word every subword is from.
+
+    Args:
+        tokenizer: Compiled; neither cuts nor pads.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        if isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
+            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)  # a word has a space before it
+        self._own = tokenizer
+        self.single, self.pair = _frame(tokenizer, ["a"]), _frame(tokenizer, ["a"], ["a"])
+
+    def cut(self, sentences: Iterable[Sequence[str]]) -> Pieces:
+        """Cut sentences of words into subwords; a word may have none, such as a lone control character."""
+        lists = [[printable(word) for word in words] for words in sentences]
+        encodings = self._own.encode_batch(lists, is_pretokenized=True, add_special_tokens=False)
+        counts = [
+            np.bincount(np.array(encoding.word_ids, dtype=np.int64), minlength=len(words))
+            for encoding, words in zip(encodings, lists, strict=True)
+        ]
+        ids = np.fromiter((number for encoding in encodings for number in encoding.ids), dtype=np.int32)
+        flat = np.concatenate([np.zeros(1, dtype=np.int64), *counts])
+        lengths = [0, *(len(words) for words in lists)]
+        return Pieces(ids, np.cumsum(flat, dtype=np.int64), np.cumsum(lengths, dtype=np.int64))
+
+    def subwords(self, word: str) -> list[int]:
+        """Give the subwords of one word."""
+        ids: list[int] = self._own.encode([word], is_pretokenized=True, add_special_tokens=False).ids
+        return ids
+
+
+def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
+    """Give the compiled part of a tokenizer of transformers, one that neither cuts nor pads.
+
+    Raises:
+        ConfigError: If it has none; it could then not say which word a subword is from.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer):
+        raise ConfigError(
+            f"The tokenizer {type(tokenizer).__name__} does not tell which word a subword is from.",
+            hint="Use an encoder with a tokenizer.json.",
+        )
+    # A copy: the original's settings belong to transformers, which changes them on each call.
+    own = Tokenizer.from_str(backend.to_str())
+    own.no_padding()
+    own.no_truncation()
+    return own
+
+
+def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = None) -> Frame:
+    """See where a tokenizer puts special subwords around one sentence or two."""
+    made = tokenizer.encode(words, others, is_pretokenized=True)
+    owners = made.sequence_ids
+    places = [[i for i, owner in enumerate(owners) if owner == wanted] for wanted in (0, 1)]
+    first, second = places[0], places[1] or places[0][-1:]
+    split = first[-1] + 1
+    kinds = [0, made.type_ids[first[0]], made.type_ids[first[-1]], made.type_ids[second[-1]], made.type_ids[-1]]
+    between = made.ids[split : second[0]] if places[1] else []
+    return Frame(made.ids[: first[0]], between, made.ids[second[-1] + 1 :], tuple(kinds))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Questions
+
+
+class Questions(NamedTuple):
+    """Words whose translation is asked for.
+
+    Args:
+        pairs: Sentence pair of each. Shape [q], int64.
+        swapped: Whether the word is of the target sentence. Shape [q], bool.
+        words: Its place in the sentence. Shape [q], int64.
+    """
+
+    pairs: Indices
+    swapped: NDArray[np.bool_]
+    words: Indices
+
+    def chosen(self, rows: Any) -> Questions:
+        """Give some of them."""
+        return Questions(self.pairs[rows], self.swapped[rows], self.words[rows])
+
+
+def all_questions(source: Pieces, target: Pieces, usable: NDArray[np.bool_]) -> Questions:
+    """Ask about every word that has a subword, in both directions.
+
+    Args:
+        source: Sentences.
+        target: Their translations.
+        usable: Which sentence pairs to ask about. Shape [n].
+    """
+    parts = []
+    for swapped, side in ((False, source), (True, target)):
+        pairs = np.repeat(np.arange(len(side)), side.lengths)
+        words = np.arange(len(pairs)) - np.repeat(side.sentences[:-1], side.lengths)
+        kept = (np.diff(side.words) > 0) & usable[pairs]
+        parts.append(Questions(pairs[kept], np.full(int(kept.sum()), swapped), words[kept]))
+    return Questions(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+class Batch(NamedTuple):
+    """Questions as the model takes them; b of them, padded to L subwords.
+
+    Args:
+        ids: Shape [b, L].
+        types: Shape [b, L].
+        real: 0 where a place only fills up. Shape [b, L].
+        owners: What the answer may be at each place: 0 no word (the first subword), j + 1 word j of the context,
+            -1 where no answer may begin or end. Shape [b, L].
+        first: Place where the context begins. Shape [b].
+        height: Words of the longest context.
+    """
+
+    ids: Tensor
+    types: Tensor
+    real: Tensor
+    owners: Tensor
+    first: Indices
+    height: int
+
+
+class SpanModel:
+    """A model for extractive question answering, asked about marked words.
+
+    Args:
+        module: What `AutoModelForQuestionAnswering` gives.
+        tokenizer: Its tokenizer, of transformers.
+        device: Where it computes, and how precisely; parameters stay in float32.
+
+    Raises:
+        ConfigError: If the tokenizer does not know the mark, or cannot tell words apart.
+    """
+
+    def __init__(self, module: nn.Module, tokenizer: Any, *, device: Device = CPU) -> None:
+        self.words = WordTokenizer(uncut_tokenizer(tokenizer))
+        self._mark = self.words.subwords(MARK)
+        if not knows_mark(tokenizer):
+            raise ConfigError(
+                f"The model's tokenizer does not know the mark {MARK}, which stands around the word asked about.",
+                hint="Train one with: lexenc align-train span",
+            )
+        self.module: Any = module.float().eval().to(device.torch)
+        self.device = device
+        self._tokenizer = tokenizer
+        self._typed = takes_types(module) and _TYPES in tokenizer.model_input_names
+        self.limit = longest_input(module)
+
+    @classmethod
+    def load(cls, folder: Path, *, device: Device = CPU, new_head: bool = False) -> SpanModel:
+        """Load a model from a folder; code that comes with it is never run, pickled weights are never read.
+
+        Args:
+            folder: As `save_pretrained` writes it.
+            device: Where it computes, and how precisely.
+            new_head: Take an encoder of any kind, put a new head for answers on it, and teach its tokenizer the mark.
+                PyTorch's own generator draws the numbers.
+
+        Raises:
+            ConfigError: If there is no such model in the folder.
+        """
+        module, missing = load_pretrained(AutoModelForQuestionAnswering, folder)
+        if missing and not new_head:
+            raise ConfigError(
+                f"The model {folder} answers no questions ({missing[0]} is missing).",
+                hint="Train it for that with: lexenc align-train span",
+            )
+        tokenizer = load_tokenizer(folder)
+        if new_head and not knows_mark(tokenizer):
+            tokenizer.add_tokens([MARK])
+            with quiet_transformers():
+                module.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        if new_head and takes_types(module) and _TYPES not in tokenizer.model_input_names:
+            tokenizer.model_input_names = [*tokenizer.model_input_names, _TYPES]
+            tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
+        return cls(module, tokenizer, device=device)
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that `AutoModelForQuestionAnswering` and `AutoTokenizer` load; safetensors."""
+        with quiet_transformers():
+            self.module.save_pretrained(folder)
+            self._tokenizer.save_pretrained(folder)
+
+    def sizes(self, source: Pieces, target: Pieces) -> Indices:
+        """Give how many subwords a question about each sentence pair has, whatever the word. Shape [n]."""
+        return source.sizes + target.sizes + 2 * len(self._mark) + self.words.pair.size
+
+    def batch(self, source: Pieces, target: Pieces, questions: Questions) -> Batch:
+        """Write some questions down: the sentence with the word marked, then the other sentence.
+
+        Args:
+            source: Sentences.
+            target: Their translations.
+            questions: About words with subwords, each no longer than `limit`.
+        """
+        lines, first, owners = [], [], []
+        for pair, swapped, word in zip(*(each.tolist() for each in questions), strict=True):
+            asked, context = (target, source) if swapped else (source, target)
+            ids, start, owner = self._line(asked.sentence(pair), word, context.sentence(pair))
+            lines.append(ids)
+            first.append(start)
+            owners.append(owner)
+        return self._padded(lines, first, owners)
+
+    def _line(
+        self, asked: tuple[NDArray[np.int32], Indices], word: int, context: tuple[NDArray[np.int32], Indices]
+    ) -> tuple[NDArray[np.int32], int, Indices]:
+        """Write one question down; give where its context begins, and the word of each subword of the context."""
+        frame, mark = self.words.pair, self._mark
+        ids, bounds = asked
+        begin, end = int(bounds[word]), int(bounds[word + 1])
+        head = [frame.before, ids[:begin], mark, ids[begin:end], mark, ids[end:], frame.between]
+        line = np.concatenate([*head, context[0], frame.after]).astype(np.int32)
+        owner = np.repeat(np.arange(1, len(context[1])), np.diff(context[1]))
+        return line, len(line) - len(frame.after) - len(context[0]), owner
+
+    def _padded(self, lines: list[NDArray[np.int32]], first: list[int], owners: list[Indices]) -> Batch:
+        width = max(len(line) for line in lines)
+        ids = np.full((len(lines), width), self._tokenizer.pad_token_id or 0, dtype=np.int64)
+        types, real = np.zeros_like(ids), np.zeros_like(ids)
+        places = np.full((len(lines), width), -1, dtype=np.int64)
+        kinds, behind = self.words.pair.types, len(self.words.pair.after)
+        between = len(self.words.pair.between)
+        for row, (line, start, owner) in enumerate(zip(lines, first, owners, strict=True)):
+            ids[row, : len(line)], real[row, : len(line)] = line, 1
+            types[row, : start - between], types[row, start - between : start] = kinds[1], kinds[2]
+            types[row, start : len(line)] = kinds[3]
+            types[row, len(line) - behind : len(line)] = kinds[4]
+            places[row, 0], places[row, start : start + len(owner)] = 0, owner
+        at = self.device.torch
+        return Batch(
+            ids=torch.from_numpy(ids).to(at),
+            types=torch.from_numpy(types).to(at),
+            real=torch.from_numpy(real).to(at),
+            owners=torch.from_numpy(places).to(at),
+            first=np.array(first, dtype=np.int64),
+            height=max((int(owner.max(initial=0)) for owner in owners), default=0),
+        )
+
+    def logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Score every place as the beginning and as the end of the answer.
+
+        Returns:
+            Two of shape [b, L], float32; minus infinity where no answer may begin or end.
+        """
+        given = {"input_ids": batch.ids, "attention_mask": batch.real}
+        if self._typed:
+            given[_TYPES] = batch.types
+        with arithmetic(self.device):
+            found = self.module(**given)
+        outside = batch.owners < 0
+        start, end = (
+            each.float().masked_fill(outside, float("-inf")) for each in (found.start_logits, found.end_logits)
+        )
+        return start, end
+
+    def probabilities(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Say how probable it is that the answer begins, and ends, with each word.
+
+        Returns:
+            Two of shape [b, 1 + words of the longest context]; first that there is no answer, then the words of the
+            context, each the sum over its subwords.
+        """
+        with torch.inference_mode():
+            both = [_by_word(each, batch.owners, batch.height) for each in self.logits(batch)]
+        return both[0].cpu().numpy(), both[1].cpu().numpy()
+
+
+def _by_word(logits: Tensor, owners: Tensor, height: int) -> Tensor:
+    """Add up what the subwords of each word have. Shape [b, 1 + height]."""
+    table = logits.new_zeros(len(logits), 1 + height)
+    return table.scatter_add_(1, owners.clamp(min=0), torch.softmax(logits, dim=1))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Models of transformers
+
+
+def load_pretrained(kind: Any, folder: Path) -> tuple[Any, list[str]]:
+    """Load a model of transformers, and tell which of its weights the folder does not hold and are new.
+
+    Args:
+        kind: `AutoModel` or one of its relatives.
+        folder: As transformers or sentence-transformers writes it.
+
+    Raises:
+        ConfigError: If it cannot be loaded: code that comes with it is never run, pickled weights are never read.
+    """
+    place = _place(folder)
+    settings = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(place, **settings)
+            module, found = kind.from_pretrained(
+                place, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **settings
+            )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"The model {folder} cannot be loaded: {first}",
+            hint="Give a transformer as transformers saves it, with safetensors.",
+        ) from None
+    return module, sorted(found["missing_keys"])
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer of a model that `load_pretrained` has loaded."""
+    with quiet_transformers():
+        return AutoTokenizer.from_pretrained(_place(folder), trust_remote_code=False, local_files_only=True)
+
+
+def knows_mark(tokenizer: Any) -> bool:
+    """Tell whether a tokenizer has a subword for the mark."""
+    found = WordTokenizer(uncut_tokenizer(tokenizer)).subwords(MARK)
+    return bool(found) and tokenizer.unk_token_id not in found
+
+
+def _place(folder: Path) -> Path:
+    """Give the folder of the transformer itself; sentence-transformers used to put it one deeper."""
+    deeper = folder / "0_Transformer"
+    return deeper if not (folder / "config.json").is_file() and deeper.is_dir() else folder
+
+
+def takes_types(module: nn.Module) -> bool:
+    """Tell whether a model wants to know which of two sentences a subword is from."""
+    kinds = getattr(getattr(module, "config", None), "type_vocab_size", 0) or 0
+    return kinds > 1 and _TYPES in inspect.signature(module.forward).parameters
+
+
+def longest_input(module: Any) -> int:
+    """Give how many subwords a model takes."""
+    places = getattr(module.config, "max_position_embeddings", None)
+    if not places or places < 0:
+        return 1 << 30  # positions are relative
+    embeddings = getattr(module.base_model, "embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None)
+    # Models of the RoBERTa family begin to count behind the number of the padding subword.
+    return int(places - (padding + 1 if isinstance(padding, int) else 0))
+
+
+@contextmanager
+def arithmetic(device: Device) -> Iterator[None]:
+    """Compute with the precision of a device."""
+    with torch.autocast(device.torch.type, dtype=device.dtype, enabled=device.dtype != torch.float32):
+        yield
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from drawing on the terminal and from reporting on weights, which belongs to the caller."""
+    shown, loudness = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(loudness)
+        if shown:
+            transformers_logging.enable_progress_bar()
