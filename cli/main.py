@@ -15,12 +15,12 @@ import typer
 from typer.core import TyperGroup
 
 import lexenc
-from lexenc.errors import ExitCode, LexencError
+from lexenc.errors import ExitCode, LexencError, ManyFaultsError
 from lexenc.stage import Stage
 from lexenc.stages import STAGES
 
 from .stage_command import stage_command
-from .ui import ReaderGone, mute, show_error
+from .ui import ReaderGone, mute, show_error, show_errors
 
 _SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
@@ -31,7 +31,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 class LexencGroup(TyperGroup):
-    """A group whose every failure is an `error:` line, a `hint:` line and the right exit code."""
+    """A group whose every fault is an `error:` line and a `hint:` line, and every failure the right exit code."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command line.
@@ -84,9 +84,10 @@ def _what_is_left(words: list[str]) -> str:
 
 
 def _explain(error: Exception, words: list[str], as_json: bool) -> int:
-    """Show an error in two lines and give its exit code."""
+    """Show an error in two lines, several one after the other, and give the exit code."""
     if isinstance(error, LexencError):
-        show_error(error.message, error.hint or "See: lexenc --help", as_json=as_json)
+        faults = error.faults if isinstance(error, ManyFaultsError) else [error]
+        show_errors([(fault.message, fault.hint or "See: lexenc --help") for fault in faults], as_json=as_json)
         return error.exit_code
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.artifact import InputRecord
-from lexenc.errors import ConfigError, LexencError
+from lexenc.errors import ConfigError, LexencError, ManyFaultsError
 from lexenc.stage import Notices, Stage
 
 
@@ -97,7 +97,8 @@ def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[Kept]:
             kept.given[name] = many if isinstance(kept.given[name], list) else many[0]
         yield kept
     except LexencError as error:
-        error.message, error.hint = kept.told(error.message), kept.advised(error.hint)
+        for one in [error, *(error.faults if isinstance(error, ManyFaultsError) else [])]:
+            one.message, one.hint = kept.told(one.message), kept.advised(one.hint)
         raise
     finally:
         if folder is not None:

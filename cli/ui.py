@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -145,12 +145,33 @@ def _to_stderr(text: str) -> None:
 
 def show_error(message: str, hint: str | None, *, as_json: bool = False) -> None:
     """Show a failure: one line that says what, one that says what to do."""
+    show_errors([(message, hint)], as_json=as_json)
+
+
+def show_errors(faults: Sequence[tuple[str, str | None]], *, as_json: bool = False) -> None:
+    """Show all faults of a failure, two lines each; as JSON one object, with a list where there are several.
+
+    Args:
+        faults: What is wrong and what to do about it. What is listed below a first line stays below it.
+        as_json: For a program.
+    """
     if as_json:
-        _to_stderr(json.dumps({"error": message, "hint": hint}, ensure_ascii=False))
+        objects = [_fault_object(*fault) for fault in faults]
+        body = (
+            objects[0] if len(objects) == 1 else {"error": f"{len(objects)} faults.", "hint": None, "faults": objects}
+        )
+        _to_stderr(json.dumps(body, ensure_ascii=False))
         return
-    _to_stderr(_styled("error:", "1;31") + f" {message}")
-    if hint:
-        _to_stderr(_styled("hint:", "36") + f"  {hint}")
+    for message, hint in faults:
+        _to_stderr(_styled("error:", "1;31") + f" {message}")
+        if hint:
+            _to_stderr(_styled("hint:", "36") + f"  {hint}")
+
+
+def _fault_object(message: str, hint: str | None) -> dict[str, Any]:
+    first, *listed = message.splitlines()
+    more = {"listed": [" ".join(line.split()) for line in listed]} if listed else {}
+    return {"error": first, "hint": hint, **more}
 
 
 def show_warning(message: str, hint: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,19 @@ class Pipeline:
 
 @dataclass
 class _Reader:
-    """Collects faults while a file is read."""
+    """Collects faults while a file is read.
+
+    Args:
+        path: The file.
+        folder: In which it is.
+        faults: So far.
+        unread: Names of steps that could not be read; what refers to them is no fault of its own.
+    """
 
     path: Path
     folder: Path
     faults: list[ConfigError] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
 
     def fault(self, message: str, hint: str | None = None) -> None:
         self.faults.append(ConfigError(message, hint=hint))
@@ -187,6 +196,8 @@ def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path
     if not isinstance(name, str) or name.replace("-", " ") not in _stage_names():
         fault = unknown_name("stage", str(name), STAGES)
         reader.fault(f"{place}: {fault.message}", fault.hint)
+        meant = get_close_matches(str(name), STAGES, n=1)
+        reader.unread |= {str(each).replace(" ", "-") for each in ([entry["name"]] if "name" in entry else meant)}
         return None
     stage: Stage = STAGES[_stage_names()[name.replace("-", " ")]]
     label = _label(entry.get("name", name), place, reader)
@@ -255,6 +266,8 @@ def _resolve(
     if match:
         head, _, rest = match.group(1).partition(".")
         known = {step.name: step for step in before}
+        if head not in known and head in reader.unread:
+            return text
         if head not in known:
             fault = unknown_name("earlier step", head, known)
             reader.fault(f"{place}.inputs.{name}: {fault.message}", fault.hint)
@@ -358,7 +371,8 @@ def plan_step(
 def _made_inputs(pipeline: Pipeline, step: Step) -> dict[str, str]:
     """Give the paths among a step's inputs that earlier steps make, with the names of those steps."""
     outs = {other.name: other.out for other in pipeline.steps if other.name in step.needs}
-    texts = [(step.stage.inputs[name], text) for name, value in step.inputs.items() for text in _texts(value)]
+    known = step.stage.inputs
+    texts = [(known[name], text) for name, value in step.inputs.items() if name in known for text in _texts(value)]
     return {
         text: name for one, text in texts for name, out in outs.items() if Path(one.split(text)[1]).is_relative_to(out)
     }
@@ -448,7 +462,11 @@ def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencErro
     faults: list[LexencError] = []
     for step in steps:
         made = _made_inputs(pipeline, step)
-        own = {name: [text for text in _texts(value) if text not in made] for name, value in step.inputs.items()}
+        # What is still a reference was found to be wrong where the file was read.
+        own = {
+            name: [text for text in _texts(value) if text not in made and "${" not in text]
+            for name, value in step.inputs.items()
+        }
         partial = {name: texts for name, texts in own.items() if texts and name in step.stage.inputs}
         # The step's own name, for a pipeline may have several steps of one stage.
         reduced = replace(step.stage, name=step.name, inputs={name: step.stage.inputs[name] for name in partial})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lexenc.artifact import DigestStore, Manifest, cache_folder
 from lexenc.encoders.locate import locate_encoder
-from lexenc.errors import ConfigError, LexencError
+from lexenc.errors import ConfigError, LexencError, ManyFaultsError
 from lexenc.fetching import Offer, fetch
 from lexenc.files.text import counted
 from lexenc.pipeline import Forecast, Pipeline, Step, forecast, plan_step
@@ -244,7 +244,7 @@ def run_steps(
         try:
             manifest, reused = _do(step, pipeline, force, device, progress, notices, digests or DigestStore(None))
         except (LexencError, OSError, MemoryError, RuntimeError) as error:  # of PyTorch: out of memory, for one
-            reason = error.message if isinstance(error, LexencError) else f"{type(error).__name__}: {error}"
+            reason = _reason(error)
             attempt.failed[step.name] = reason
             hint = error.hint if isinstance(error, LexencError) else None
             notices.warn(f"{step.name} failed: {reason}", hint or "The cells that need it stay empty.")
@@ -252,6 +252,13 @@ def run_steps(
         attempt.made[step.name] = manifest
         listener.after(step, manifest, reused)
     return attempt
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what went wrong."""
+    if isinstance(error, ManyFaultsError):
+        return " ".join(fault.message for fault in error.faults)
+    return error.message if isinstance(error, LexencError) else f"{type(error).__name__}: {error}"
 
 
 def _do(

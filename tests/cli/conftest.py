@@ -39,11 +39,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Failure:
-    """The two lines of a failure, and the remarks that came before them."""
+    """The two lines of a failure, and the remarks that came before them; of several faults the first, and all."""
 
     message: str
     hint: str
     before: list[str]
+    faults: list[tuple[str, str]]
 
 
 def invoke(*args: object, stdin: str | bytes | None = None, env: dict[str, str] | None = None) -> Shown:
@@ -71,12 +72,12 @@ def attempt():
 
 @pytest.fixture(scope="session")
 def fails():
-    """Run a command that must fail in exactly two lines and without a traceback; gives them."""
+    """Run a command that must fail in exactly two lines a fault and without a traceback; gives them."""
 
-    def run(*args: object, code: int = 2, early: bool = True, **more) -> Failure:
+    def run(*args: object, code: int = 2, early: bool = True, faults: int = 1, **more) -> Failure:
         shown = invoke(*args, **more)
         assert shown.code == code, (shown.code, shown.stdout, shown.stderr)
-        return read_failure(shown.stderr, early=early)
+        return read_failure(shown.stderr, early=early, faults=faults)
 
     return run
 
@@ -87,17 +88,20 @@ def failure():
     return read_failure
 
 
-def read_failure(stderr: str, *, early: bool = True) -> Failure:
+def read_failure(stderr: str, *, early: bool = True, faults: int = 1) -> Failure:
     """Check the form of a failure; an early one comes before any remark."""
     assert "Traceback" not in stderr
     lines = stderr.splitlines()
     places = [number for number, line in enumerate(lines) if line.startswith("error:")]
-    assert len(places) == 1, stderr
-    before, own = lines[: places[0]], lines[places[0] :]
-    assert [line.startswith("hint:") for line in own] == [False] * (len(own) - 1) + [True], stderr
+    assert len(places) == faults, stderr
+    before, found = lines[: places[0]], []
+    for place, end in zip(places, [*places[1:], len(lines)], strict=True):
+        own = lines[place:end]
+        assert [line.startswith("hint:") for line in own] == [False] * (len(own) - 1) + [True], stderr
+        found.append(("\n".join(own[:-1]).removeprefix("error: "), own[-1].removeprefix("hint:  ")))
     if early:
         assert before == [], stderr
-    return Failure("\n".join(own[:-1]).removeprefix("error: "), own[-1].removeprefix("hint:  "), before)
+    return Failure(*found[0], before, found)
 
 
 def command_line(*args: object) -> list[str]:

@@ -52,20 +52,59 @@ def test_typo_in_yaml(yaml, fails, command):
 
 
 def test_several_faults_are_shown_together(yaml, fails):
-    found = fails("check", yaml(MINE % "cuont: 5, max_score: 7, sampling: tpo" + "sead: 4\n"))
-    first, *rest = found.message.splitlines()
-    assert first == "pipeline.yaml has 4 problems:"
-    assert len(rest) == 4
-    for part in ("'sead'", "'cuont'", "steps[0].params.max_score must be at most 1, got 7.", "Did you mean 'top'?"):
-        assert any(part in line for line in rest), part
+    found = fails("check", yaml(MINE % "cuont: 5, max_score: 7, sampling: tpo" + "sead: 4\n"), faults=4).faults
+    assert [message for message, _ in found] == [
+        "There is no pipeline key called 'sead'.",
+        "There is no parameter of mine-negatives called 'cuont'.",
+        "steps[0].params.max_score must be at most 1, got 7.",
+        "steps[0].params.sampling cannot be 'tpo'.",
+    ]
+    assert found[3][1].endswith("Did you mean 'top'?")
 
 
 def test_several_faults_of_options_are_shown_together(world, fails, tmp_path):
-    found = fails("map", *map_files(world), "--kind", "ortogonal", "--limit", 0, "--out", tmp_path / "out")
-    first, *rest = found.message.splitlines()
-    assert first == "map has 2 problems:"
-    assert "Did you mean 'orthogonal'?" in rest[0]
-    assert "--limit must be at least 1, got 0." in rest[1]
+    words = ["map", *map_files(world), "--kind", "ortogonal", "--limit", 0, "--out", tmp_path / "out"]
+    found = fails(*words, faults=2).faults
+    assert found[0][1].endswith("Did you mean 'orthogonal'?")
+    assert found[1][0] == "--limit must be at least 1, got 0."
+
+
+def test_several_missing_files_are_two_lines_each_and_a_list_in_json(fails, attempt, tmp_path):
+    words = ["map", "--source", "a", "--target", "b", "--dictionary", "c", "--out", tmp_path / "out"]
+    wanted = [(f"map: input '{name}' is not there: {path}", "Check the path.")
+              for name, path in (("source", "a"), ("target", "b"), ("dictionary", "c"))]  # fmt: skip
+    assert fails(*words, faults=3).faults == wanted
+    (line,) = attempt(*words, "--json").stderr.splitlines()
+    told = json.loads(line)
+    assert told["error"] == "3 faults."
+    assert [(each["error"], each["hint"]) for each in told["faults"]] == wanted
+
+
+def test_faults_that_follow_from_a_step_that_cannot_be_read_are_not_told(yaml, fails):
+    found = fails("check", yaml("""
+steps:
+  - {stage: finetun, name: encoder, inputs: {pairs: WORLD/train.tsv, encoder: ENC}}
+  - {stage: map, inputs: {source: WORLD/en.vec, target: WORLD/de.vec, dictionary: WORLD/train.tsv}}
+  - {stage: interpolate, inputs: {vectors: "${map}", encoder: "${encoder}", dictionary: WORLD/train.tsv}}
+  - {stage: mine-negatives, inputs: {pairs: "${encoder.x}", encoder: "${encoder}", target_vocabulary: WORLD/de.txt}}
+"""))  # fmt: skip
+    assert found.message == "steps[0]: There is no stage called 'finetun'."
+    assert found.hint == "Did you mean 'finetune'?"
+    found = fails("check", yaml("""
+steps:
+  - {stage: finetun, inputs: {pairs: WORLD/train.tsv, encoder: ENC}}
+  - {stage: encode, inputs: {words: WORLD/en.txt, encoder: "${finetune}"}}
+"""))  # fmt: skip
+    assert found.message == "steps[0]: There is no stage called 'finetun'."
+
+
+def test_an_unknown_input_beside_a_reference_is_told(yaml, fails):
+    found = fails("check", yaml("""
+steps:
+  - {stage: encode, name: first, inputs: {words: WORLD/en.txt, encoder: ENC}}
+  - {stage: encode, inputs: {texts: WORLD/en.txt, words: "${first.words.txt}", encoder: ENC}}
+"""))  # fmt: skip
+    assert found.message == "steps[1]: There is no input of encode called 'texts'."
 
 
 def test_yaml_reads_no_as_false(yaml, fails):
@@ -81,20 +120,20 @@ def test_yaml_reads_2e_5_as_text_and_we_as_a_number(yaml, lexenc, world):
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "faults", "says"),
     [
-        ("steps: []", "steps must be a list with at least one step."),
-        ("", "is not a table of keys and values."),
-        ("steps: [1]", "steps[0] must be a table, got 1."),
-        ("steps:\n - stage: mapp", "There is no stage called 'mapp'."),
-        ("a: [1", "line 1"),
-        ("seed: -3\nsteps:\n - stage: compare\n   inputs: {first: a, second: b}", "seed must be a whole number"),
-        ("steps:\n - {stage: compare, inputs: {first: '${gone}', second: b}}", "no earlier step called 'gone'"),
-        ("device: gpu\nsteps:\n - {stage: compare, inputs: {first: a, second: b}}", "no device called 'gpu'"),
+        ("steps: []", 1, "steps must be a list with at least one step."),
+        ("", 1, "is not a table of keys and values."),
+        ("steps: [1]", 1, "steps[0] must be a table, got 1."),
+        ("steps:\n - stage: mapp", 1, "There is no stage called 'mapp'."),
+        ("a: [1", 1, "line 1"),
+        ("seed: -3\nsteps:\n - stage: compare\n   inputs: {first: a, second: b}", 3, "seed must be a whole number"),
+        ("steps:\n - {stage: compare, inputs: {first: '${gone}', second: b}}", 2, "no earlier step called 'gone'"),
+        ("device: gpu\nsteps:\n - {stage: compare, inputs: {first: a, second: b}}", 3, "no device called 'gpu'"),
     ],
 )
-def test_bad_pipeline_files(yaml, fails, body, says):
-    assert says in fails("check", yaml(body)).message
+def test_bad_pipeline_files(yaml, fails, body, faults, says):
+    assert any(says in message for message, _ in fails("check", yaml(body), faults=faults).faults)
 
 
 def test_missing_pipeline_file(fails, tmp_path):
@@ -120,10 +159,10 @@ def test_earlier_step_must_be_up_to_date(pipeline, fails, tmp_path):
 
 
 def test_check_finds_missing_files(yaml, fails):
-    found = fails("check", yaml((MINE % "count: 3").replace("train.tsv", "trian.tsv").replace("de.txt", "ed.txt")))
-    assert found.message.splitlines()[0].endswith("has 2 problems:") or "has 2 problems" in found.message
-    assert "trian.tsv" in found.message
-    assert "ed.txt" in found.message
+    body = (MINE % "count: 3").replace("train.tsv", "trian.tsv").replace("de.txt", "ed.txt")
+    found = fails("check", yaml(body), faults=2).faults
+    assert "trian.tsv" in found[0][0]
+    assert "ed.txt" in found[1][0]
 
 
 # ---------------------------------------------------------------- input data
