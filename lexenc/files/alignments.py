@@ -187,17 +187,3 @@ def write_alignments(folder: Path, sentences: Iterable[Sequence[tuple[int, int, 
             scored.write(f"{score_line(links)}\n".encode())
             total += len(links)
     return total
-
-
-def write_links(path: Path, sentences: Iterable[Iterable[tuple[int, int]]], *, one_based: bool = False) -> None:
-    """Write the links of every sentence pair without scores.
-
-    Args:
-        path: The file.
-        sentences: Source and target word of every link, counted from 0.
-        one_based: Whether the file counts from 1.
-    """
-    first = int(one_based)
-    with writing(path) as stream:
-        for links in sentences:
-            stream.write(f"{link_line((i + first, j + first) for i, j in links)}\n".encode())
