@@ -16,7 +16,7 @@ Numbers = NDArray[np.float64]
 
 DRAWS = 10_000
 METRICS = ("aer", "precision", "recall", "f1")
-COUNTS = ("predicted", "sure", "sure_hits", "possible_hits")
+COUNTS = ("predicted", "sure", "possible", "sure_hits", "possible_hits")
 FREQUENCIES = ("1", "2-4", "5-19", "20-99", "100-")
 DISTANCES = ("0", "1", "2-3", "4-7", "8-")
 _LAST_FREQUENCIES = (1, 4, 19, 99)
@@ -66,11 +66,11 @@ def counts_of(judged: Judged, chosen: Flags | None = None) -> Indices:
         chosen: Which of them count; all if left out. Shape [p].
 
     Returns:
-        Links of the system, sure links, sure ones that the system has, possible ones that it has; see `COUNTS`. Shape
-        [n, 4].
+        As `COUNTS` names them: links of the system; gold links that are sure; those that are only possible; sure ones
+        that the system has; possible ones that it has, whether sure or not. Shape [n, 5].
     """
     own = judged.predicted
-    flags = (own, judged.sure, own & judged.sure, own & judged.possible)
+    flags = (own, judged.sure, judged.possible & ~judged.sure, own & judged.sure, own & judged.possible)
     kept = flags if chosen is None else [each & chosen for each in flags]
     columns = [np.bincount(judged.rows[each, 0], minlength=judged.sentences) for each in kept]
     return np.stack(columns, axis=1)
@@ -80,7 +80,7 @@ def scores_of(counts: Any) -> dict[str, Numbers]:
     """Score counts summed over a corpus; nan where nothing is there to be counted.
 
     Args:
-        counts: As `counts_of` gives them, summed up. Shape [..., 4].
+        counts: As `counts_of` gives them, summed up. Shape [..., 5].
 
     Returns:
         For A predicted, S sure and P possible links, P with S: precision |A & P| / |A|, recall |A & S| / |S|, their
@@ -88,7 +88,7 @@ def scores_of(counts: Any) -> dict[str, Numbers]:
 
     Source: Och and Ney 2003, "A Systematic Comparison of Various Statistical Alignment Models", section 6.1.
     """
-    own, sure, sure_hits, possible_hits = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
+    own, sure, _, sure_hits, possible_hits = np.moveaxis(np.asarray(counts, dtype=np.float64), -1, 0)
     precision, recall = _ratio(possible_hits, own), _ratio(sure_hits, sure)
     both = precision + recall
     f1 = np.where(both == 0, 0.0, _ratio(2 * precision * recall, both))
@@ -136,8 +136,8 @@ def summary(totals: Any, drawn: Any, *, level: float = LEVEL) -> dict[str, float
     """Give the scores under plain keys with the ends of their intervals; None where there is no value.
 
     Args:
-        totals: Counts of the corpus. Shape [4].
-        drawn: The same of drawn corpora. Shape [draws, 4].
+        totals: Counts of the corpus. Shape [5].
+        drawn: The same of drawn corpora. Shape [draws, 5].
         level: Share of draws inside; those without a value are left out.
     """
     values, spread = scores_of(totals), scores_of(drawn)
@@ -167,8 +167,8 @@ def differences(
     """Compare two systems on the same sentence pairs, metric by metric.
 
     Args:
-        first: Counts of every sentence pair. Shape [n, 4].
-        second: The other system's, in the same order. Shape [n, 4].
+        first: Counts of every sentence pair. Shape [n, 5].
+        second: The other system's, in the same order. Shape [n, 5].
         generator: Source of randomness.
         draws: Resamplings.
         level: Share of draws inside the intervals.
@@ -177,7 +177,7 @@ def differences(
         First minus second; of the error rate below zero where the first is better. nan where a score has no value.
     """
     drawn = drawn_counts(np.concatenate([first, second], axis=1), generator=generator, draws=draws)
-    gaps = _gaps(drawn[:, :4], drawn[:, 4:])
+    gaps = _gaps(drawn[:, : len(COUNTS)], drawn[:, len(COUNTS) :])
     whole = _gaps(first.sum(axis=0), second.sum(axis=0))
     return {metric: _difference(float(whole[metric]), gaps[metric], level) for metric in METRICS}
 
@@ -225,7 +225,8 @@ def _bands(last: tuple[int, ...], values: Indices) -> Indices:
 
 def _opposite(source: Indices, width: Indices, height: Indices) -> Indices:
     """Give the target word that is as far along its sentence as the source word; half a word is rounded up."""
-    return np.minimum((2 * source * height + width) // (2 * width), height - 1)
+    places: Indices = np.minimum((2 * source * height + width) // (2 * width), height - 1)
+    return places
 
 
 # ---------------------------------------------------------------- controls

@@ -24,6 +24,7 @@ STAGES = Registry(
         "align": "lexenc.stages.align:ALIGN",
         "align-train span": "lexenc.stages.align_train:ALIGN_TRAIN_SPAN",
         "align-train softmax": "lexenc.stages.align_train:ALIGN_TRAIN_SOFTMAX",
+        "eval alignment": "lexenc.stages.eval_alignment:EVAL_ALIGNMENT",
         "read-review": "lexenc.stages.read_review:READ_REVIEW",
         "export": "lexenc.stages.export:EXPORT",
         "compare": "lexenc.stages.compare:COMPARE",

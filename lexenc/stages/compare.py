@@ -13,6 +13,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.compare_alignments import are_alignments, compare_alignments
 from lexenc.stages.compare_similarities import are_similarities, compare_similarities
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ class CompareParams:
     """Parameters of `compare`."""
 
     metric: Literal["precision_at_1", "precision_at_5", "precision_at_10", "reciprocal_rank", "average_precision"] = (
-        param("precision_at_1", "What is compared, question by question; of eval xlsim always Spearman.")
+        param(
+            "precision_at_1",
+            "What is compared, question by question; of eval xlsim always Spearman, of eval alignment AER.",
+        )
     )
     questions: Literal["covered", "all"] = param(
         "covered",
@@ -86,6 +90,10 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     from lexenc.randomness import generator
 
     first, second = inputs["first"], inputs["second"]
+    if are_alignments(first, second):
+        return compare_alignments(
+            first, second, job, metric=params.metric, questions=params.questions, draws=params.draws, level=params.level
+        )
     if are_similarities(first, second):
         return compare_similarities(
             first,
@@ -99,7 +107,7 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     places = [predictions_file(inputs[name]) for name in ("first", "second")]
     known: _Both = (_convention_of(places[0]), _convention_of(places[1]))
     _check_metric(known, params)
-    pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions)
+    pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions, _folded(places))
     alike = _check_conventions(known, inputs, job)
     if params.metric == "average_precision" and params.questions == "covered":
         _check_golds(pairs, job)
@@ -157,25 +165,41 @@ def _numbered(rows: Sequence[Prediction]) -> dict[tuple[str, int], Prediction]:
     return table
 
 
+def _folded(places: Sequence[Path]) -> Path | None:
+    """Give the evaluation that alone was made with --lowercase; None where both or none were, or nobody knows."""
+    makers = [maker_of(place.parent) for place in places]
+    if not all(maker is not None and "lowercase" in maker.params for maker in makers):
+        return None
+    folded = [place.parent for maker, place in zip(makers, places, strict=True) if maker and maker.params["lowercase"]]
+    return folded[0] if len(folded) == 1 else None
+
+
 def _matched(
-    first: Sequence[Prediction], second: Sequence[Prediction], questions: str
+    first: Sequence[Prediction], second: Sequence[Prediction], questions: str, folded: Path | None = None
 ) -> list[tuple[Prediction, Prediction]]:
     """Pair the answers to the same questions.
+
+    Args:
+        first: Answers of one evaluation.
+        second: Of the other.
+        questions: Which count.
+        folded: The evaluation that alone folded case, which explains what differs.
 
     Raises:
         DataError: If the two evaluations asked different questions, or none that counts is left.
     """
     asked, known = _numbered(first), _numbered(second)
+    case = f"Only {folded} was made with --lowercase: evaluate both with it, or both without." if folded else None
     if set(asked) != set(known):
         only = len(set(asked) ^ set(known))
         words = f"{counted(only, 'source word')} {'is' if only == 1 else 'are'} in one of them only"
         raise DataError(
             f"The evaluations asked different questions ({words}).",
-            hint="Evaluate both with the same test dictionary (or mentions), --direction and --lowercase.",
+            hint=case or "Evaluate both with the same test dictionary (or mentions), --direction and --lowercase.",
         )
     for key, row in asked.items():
         if set(row.gold) != set(known[key].gold):
-            raise DataError(f"The gold answers of '{row.source}' differ.", hint="Use the same test file.")
+            raise DataError(f"The gold answers of '{row.source}' differ.", hint=case or "Use the same test file.")
     pairs = [(row, known[key]) for key, row in asked.items()]
     kept = pairs if questions == "all" else [pair for pair in pairs if pair[0].covered and pair[1].covered]
     if not kept:
@@ -365,7 +389,7 @@ COMPARE = Stage(
     summary="Compare two evaluations of the same questions by paired bootstrap.",
     inputs={
         "first": Input(
-            "Predictions: a folder that eval bli, eval xel or eval xlsim --out wrote, or a file of it (one lambda).",
+            "Predictions: a folder that eval bli, xel, xlsim or alignment --out wrote, or a file of it (one lambda).",
             positional=True,
         ),
         "second": Input("The other system's.", positional=True),

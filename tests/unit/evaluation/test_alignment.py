@@ -42,7 +42,7 @@ def random():
 
 
 def test_hand_worked_scores(judged):
-    assert counts_of(judged).tolist() == [[3, 1, 1, 2], [1, 2, 1, 1]]
+    assert counts_of(judged).tolist() == [[3, 1, 1, 1, 2], [1, 2, 1, 1, 1]]
     scores = scores_of(counts_of(judged).sum(axis=0))
     assert scores["precision"] == 3 / 4
     assert scores["recall"] == 2 / 3
@@ -52,22 +52,22 @@ def test_hand_worked_scores(judged):
 
 def test_repeated_links_count_once_and_sure_ones_are_possible():
     twice = judge(np.concatenate([PREDICTED, PREDICTED]), SURE, np.concatenate([SURE, POSSIBLE, SURE]), 2)
-    assert counts_of(twice).tolist() == [[3, 1, 1, 2], [1, 2, 1, 1]]
+    assert counts_of(twice).tolist() == [[3, 1, 1, 1, 2], [1, 2, 1, 1, 1]]
     assert int(twice.possible.sum()) == 5
 
 
 def test_of_some_links_only_these_count(judged):
-    assert counts_of(judged, judged.rows[:, 1] == 0).tolist() == [[1, 1, 1, 1], [1, 2, 1, 1]]
+    assert counts_of(judged, judged.rows[:, 1] == 0).tolist() == [[1, 1, 0, 1, 1], [1, 2, 0, 1, 1]]
 
 
 @pytest.mark.parametrize(
     ("counts", "scores"),
     [
-        ([0, 3, 0, 0], (1.0, None, 0.0, None)),
-        ([4, 0, 0, 4], (0.0, 1.0, None, None)),
-        ([4, 3, 0, 0], (1.0, 0.0, 0.0, 0.0)),
-        ([3, 3, 3, 3], (0.0, 1.0, 1.0, 1.0)),
-        ([0, 0, 0, 0], (None, None, None, None)),
+        ([0, 3, 9, 0, 0], (1.0, None, 0.0, None)),
+        ([4, 0, 9, 0, 4], (0.0, 1.0, None, None)),
+        ([4, 3, 9, 0, 0], (1.0, 0.0, 0.0, 0.0)),
+        ([3, 3, 9, 3, 3], (0.0, 1.0, 1.0, 1.0)),
+        ([0, 0, 9, 0, 0], (None, None, None, None)),
     ],
 )
 def test_scores_without_a_value_are_none(counts, scores):
@@ -96,7 +96,7 @@ def test_draws_do_not_depend_on_the_size_of_blocks(monkeypatch):
 
 
 def test_without_sentence_pairs_nothing_is_drawn():
-    assert drawn_counts(np.zeros((0, 4), dtype=np.int64), generator=random(), draws=3).tolist() == [[0.0] * 4] * 3
+    assert drawn_counts(np.zeros((0, 5), dtype=np.int64), generator=random(), draws=3).tolist() == [[0.0] * 5] * 3
 
 
 def test_intervals_hold_the_score_and_widen_with_the_level(judged):
@@ -122,7 +122,7 @@ def test_a_better_system_is_shown_to_be_better():
 
 
 def test_differences_of_scores_without_a_value_are_nan():
-    none = np.array([[0, 1, 0, 0]])
+    none = np.array([[0, 1, 0, 0, 0]])
     found = differences(none, none, generator=random(), draws=10)
     assert np.isnan([found["precision"].mean, found["precision"].p_value]).all()
     assert found["recall"].mean == 0
@@ -174,7 +174,7 @@ def test_scores_are_those_of_sets(predicted, sure, possible):
     counts = counts_of(judged)
     for sentence in range(4):
         own, gold, more = ({link for link in each if link[0] == sentence} for each in (predicted, sure, possible))
-        wanted = [len(own), len(gold), len(own & gold), len(own & (gold | more))]
+        wanted = [len(own), len(gold), len(more - gold), len(own & gold), len(own & (gold | more))]
         assert counts[sentence].tolist() == wanted
     own, gold, wide = set(predicted), set(sure), set(sure) | set(possible)
     scores = scores_of(counts.sum(axis=0))

@@ -1,0 +1,284 @@
+"""The links of a system and of a gold file, read for eval alignment, and all that shows they do not belong together."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lexenc.errors import DataError
+from lexenc.files.alignments import alignments_file, read_alignments, sentences_file
+from lexenc.files.parallel import ParallelText, parallel_text
+from lexenc.files.text import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class LinkFile:
+    """The links of a file, words counted from 0.
+
+    Args:
+        path: The file.
+        option: The name of the input: gold or predicted.
+        declared: Whether the user says that it counts words from 1; None where nothing is said.
+        sure: Sentence pair, source word, target word. Shape [p, 3].
+        possible: The same of links that are only possible. Shape [q, 3].
+        names: What the lines are called, as far as they are.
+        zero: The first link with an index 0, with its line; None where there is none.
+        lines: Number of lines.
+    """
+
+    path: Path
+    option: str
+    declared: bool | None
+    sure: np.ndarray
+    possible: np.ndarray
+    names: dict[int, str]
+    zero: tuple[int, str] | None
+    lines: int
+
+    @property
+    def first(self) -> int:
+        """From where the file counts words."""
+        return int(bool(self.declared))
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no link at all."""
+        return not len(self.sure) and not len(self.possible)
+
+    @property
+    def counting(self) -> str | None:
+        """What shows from where it counts words; None where nothing does."""
+        if self.declared is not None:
+            return f"is said to count words from {self.first}"
+        return None if self.zero is None else f"does (line {self.zero[0]}: '{self.zero[1]}')"
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Which words the links are of.
+
+    Args:
+        name: The files.
+        source: Number of every source word, its sentences behind each other. Shape [t].
+        source_lengths: Words of every source sentence. Shape [n].
+        target_lengths: Words of every target sentence. Shape [n].
+    """
+
+    name: str
+    source: np.ndarray
+    source_lengths: np.ndarray
+    target_lengths: np.ndarray
+
+    def frequencies(self, rows: np.ndarray) -> np.ndarray:
+        """Tell how often the source word of each link comes in the sentences. Shape [p]."""
+        import numpy as np
+
+        starts = np.cumsum(self.source_lengths) - self.source_lengths
+        words = self.source[starts[rows[:, 0]] + rows[:, 1]]
+        found: np.ndarray = np.bincount(self.source)[words] if len(self.source) else words
+        return found
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
+    """Read all links of a file or of the folder of a result.
+
+    Args:
+        path: As the user gave it.
+        option: The name of the input.
+        one_based: Whether it counts words from 1; None for not, unless something shows that it may.
+    """
+    place, lines = alignments_file(path), 0
+    columns = {kind: array("q") for kind in ("sure", "possible")}
+    names: dict[int, str] = {}
+    zero = None
+    for row in read_alignments(place, one_based=bool(one_based)):
+        lines = row.line
+        if row.name:
+            names[row.line] = row.name
+        for kind, mark, links in (("sure", "-", row.sure), ("possible", "p", row.possible)):
+            for source, target in links:
+                columns[kind].extend((row.line - 1, source, target))
+                if zero is None and not one_based and 0 in (source, target):
+                    zero = row.line, f"{source}{mark}{target}"
+    sure, possible = (_table(columns[kind]) for kind in ("sure", "possible"))
+    return LinkFile(place, option, one_based, sure, possible, names, zero, lines)
+
+
+def read_gold_and_predicted(
+    gold: Path, predicted: Path, gold_one_based: bool | None, predicted_one_based: bool | None
+) -> tuple[LinkFile, LinkFile]:
+    """Read both files, and refuse what cannot be scored.
+
+    Raises:
+        DataError: If they have not as many lines or name them differently, do not count words from the same number
+            and nobody says so, the system has possible links, or the gold file has none of any kind.
+    """
+    first = read_links(gold, "gold", gold_one_based)
+    second = read_links(predicted, "predicted", predicted_one_based)
+    if first.lines != second.lines:
+        raise _unequal(first.path, first.lines, second.path, second.lines)
+    if first.empty:
+        raise DataError(
+            f"{first.path} holds no links.", hint="Give the gold links: 0-0 for a sure, 0p1 for a possible."
+        )
+    _check_names(first, second)
+    _check_kinds(second)
+    _check_counting(first, second)
+    return first, second
+
+
+def _table(values: array[int]) -> np.ndarray:
+    import numpy as np
+
+    return np.array(values, dtype=np.int64).reshape(-1, 3)
+
+
+def read_sentences(inputs: Mapping[str, Any]) -> Sentences | None:
+    """Read the words that the links are of, cut at spaces: those the user gave, else those of the system's result.
+
+    Args:
+        inputs: Of the stage.
+
+    Raises:
+        DataError: If the system's result was cut into other words.
+    """
+    own = sentences_file(inputs["predicted"])
+    aligned = None if own is None else _counted(parallel_text(own))
+    if inputs.get("pairs"):
+        given = parallel_text(inputs["pairs"])
+    elif inputs.get("source"):
+        given = parallel_text(inputs["source"], inputs["target"])
+    else:
+        return aligned
+    sentences = _counted(given)
+    if aligned is not None:
+        _check_cut(sentences, aligned)
+    return sentences
+
+
+def _counted(text: ParallelText) -> Sentences:
+    """Count the words of sentence pairs and number the source words."""
+    import numpy as np
+
+    numbers: dict[str, int] = {}
+    words, widths, heights = array("q"), array("q"), array("q")
+    for source, target in _cut(text):
+        words.extend(numbers.setdefault(word, len(numbers)) for word in source)
+        widths.append(len(source))
+        heights.append(len(target))
+    return Sentences(text.name, *(np.array(column, dtype=np.int64) for column in (words, widths, heights)))
+
+
+def _cut(text: ParallelText) -> Iterator[tuple[list[str], list[str]]]:
+    from lexenc.alignment.words import segmenter
+
+    cutter = segmenter("spaces")
+    for pair in text:
+        yield cutter.segment(pair.source), cutter.segment(pair.target)
+
+
+# ---------------------------------------------------------------- what does not belong together
+
+
+def _unequal(one: Path | str, lines: int, other: Path | str, others: int) -> DataError:
+    return DataError(
+        f"{one} has {counted(lines, 'line')}, {other} {others:,}.",
+        hint="Every file needs one line per sentence pair in the same order; one without links is an empty line.",
+    )
+
+
+def _check_names(gold: LinkFile, predicted: LinkFile) -> None:
+    """Refuse lines that are called differently."""
+    for line, name in gold.names.items():
+        other = predicted.names.get(line, name)
+        if other != name:
+            raise DataError(
+                f"Line {line} is called '{name}' in {gold.path}, '{other}' in {predicted.path}.",
+                hint="Put the lines of both in the same order.",
+            )
+
+
+def _check_kinds(predicted: LinkFile) -> None:
+    """Refuse possible links of a system."""
+    if len(predicted.possible):
+        sentence, source, target = (int(each) for each in predicted.possible[0])
+        link = f"{source + predicted.first}p{target + predicted.first}"
+        raise DataError(
+            f"{predicted.path}, line {sentence + 1}: '{link}' is a possible link, as only gold files have them.",
+            hint="Are --gold and --predicted swapped?",
+        )
+
+
+def _check_counting(gold: LinkFile, predicted: LinkFile) -> None:
+    """Refuse two files of which only one shows from where it counts words, or is said to.
+
+    Two that show nothing are scored as they are: whether both count from 0 or both from 1, their links match alike.
+    """
+    for own, other in ((gold, predicted), (predicted, gold)):
+        if own.counting is None and other.counting is not None and not own.empty and not other.empty:
+            option = f"{own.option}-one-based"
+            raise DataError(
+                f"{own.path} holds no index 0, {other.path} {other.counting}: they may not count words from the same "
+                "number.",
+                hint=f"Add --{option} if {own.path.name} counts from 1; --no-{option} if it counts from 0 and links "
+                "the first word of no sentence.",
+            )
+
+
+def _check_cut(given: Sentences, aligned: Sentences) -> None:
+    """Refuse links of other words than those of the sentences."""
+    import numpy as np
+
+    if len(given.source_lengths) != len(aligned.source_lengths):
+        raise _unequal(given.name, len(given.source_lengths), aligned.name, len(aligned.source_lengths))
+    for side in ("source", "target"):
+        one, other = (getattr(each, f"{side}_lengths") for each in (given, aligned))
+        if (one != other).any():
+            row = int(np.argmax(one != other))
+            raise DataError(
+                f"Line {row + 1:,}: {counted(int(one[row]), f'{side} word')} in {given.name}, {other[row]:,} in "
+                f"{aligned.name}: the links are of other words.",
+                hint="Align the text with: lexenc align --words spaces",
+            )
+
+
+def check_range(file: LinkFile, sentences: Sentences) -> None:
+    """Refuse links of words that a sentence does not have.
+
+    Raises:
+        DataError: If there are not as many sentence pairs as lines, or an index runs past its sentence.
+    """
+    import numpy as np
+
+    pairs = len(sentences.source_lengths)
+    if pairs != file.lines:
+        raise _unequal(file.path, file.lines, sentences.name, pairs)
+    rows = np.concatenate([file.sure, file.possible])
+    lengths = np.stack([sentences.source_lengths, sentences.target_lengths], axis=1)[rows[:, 0]]
+    past = np.flatnonzero((rows[:, 1:] >= lengths).any(axis=1))
+    if len(past):
+        worst = past[np.argmin(rows[past, 0])]
+        raise _past(file, rows[worst], lengths[worst], possible=bool(worst >= len(file.sure)))
+
+
+def _past(file: LinkFile, row: np.ndarray, lengths: np.ndarray, *, possible: bool) -> DataError:
+    sentence, source, target = (int(each) for each in row)
+    link = f"{source + file.first}{'p' if possible else '-'}{target + file.first}"
+    hint = "Are these the sentences that were aligned, cut into the same words by spaces?"
+    if not file.declared and file.zero is None:
+        hint = f"If {file.path.name} counts words from 1, add --{file.option}-one-based."
+    return DataError(
+        f"{file.path}, line {sentence + 1}: '{link}' runs past the sentence, which has "
+        f"{counted(int(lengths[0]), 'source word')} and {counted(int(lengths[1]), 'target word')}, counted from "
+        f"{file.first}.",
+        hint=hint,
+    )
