@@ -625,7 +625,7 @@ def eval_xlsim(
         train_dictionary: Dictionary for blending vectors with an encoder; test pairs in it are counted.
         out: Folder for the result. None keeps nothing.
         side: Where the words are in a shared space. both: left words in source, right words in target; source, target: pairs of one language. One of: both, source, target.
-        missing: Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs with one are left out of the headline; back-off: they count in it, with the similarity of back_off. If left out encoder in a blend, else drop.
+        missing: Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs with one are left out of the headline; back-off: they count in it, with the similarity of back_off. If left out encoder in a blend, else drop. With several lambda_ the headline has only the pairs with static vectors, the same for all; the others count in a row beside it.
         back_off: Similarity of pairs with a missing word, where all pairs count.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
@@ -863,6 +863,256 @@ def induce(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def align(
+    *,
+    out: str | PathLike[str],
+    pairs: str | PathLike[str] | None = None,
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    vectors: str | PathLike[str] | None = None,
+    method: Literal['argmax', 'itermax', 'match', 'softmax', 'span', 'statistical', 'eflomal'] | None = None,
+    words: Literal['words', 'spaces', 'characters', 'spacy'] = 'words',
+    source_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
+    target_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
+    layer: int | None = None,
+    unit: Literal['words', 'subwords'] = 'subwords',
+    distortion: float = 0.0,
+    threshold: float | None = None,
+    symmetrise: Literal['threshold', 'intersection', 'union', 'grow-diag', 'grow-diag-final', 'grow-diag-final-and', 'forward', 'backward'] | None = None,
+    model: Literal['fertility', 'diagonal'] = 'fertility',
+    chains: int = 3,
+    sweeps: float = 1.0,
+    max_words: int = 200,
+    lowercase: bool = True,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    lexicon_min_count: int = 2,
+    lexicon_min_probability: float = 0.05,
+    drawn: int = 50,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Link the words of sentences and their translations: by an encoder, by vectors, or by the corpus alone.
+
+    Makes: alignments.txt (Pharaoh: i-j from 0), scores.txt and sentences.txt (its words), line by line; lexicon.tsv, which every command reads as a dictionary; alignments.html to look at.
+
+    Args:
+        pairs: Sentence pairs: 'source ||| target' or source, TAB, target.
+        source: Sentences, one to a line, in place of pairs.
+        target: Their translations, line by line.
+        encoder: Encoder; for span one that finds spans (align-train span).
+        vectors: Shared space (a folder of map or interpolate), in place of an encoder.
+        out: Folder for the result.
+        method: argmax: each the other's nearest; itermax: again among the words left; match: the best matching; softmax: probable both ways; span: a span predicted in the other sentence; statistical: learnt from the corpus alone; eflomal: by that program, if installed. If left out itermax with encoder or vectors, else statistical.
+        words: What is linked. words: Unicode words and signs; spaces: what stands between spaces; characters: for languages without spaces; spacy: by spaCy, if installed.
+        source_words: The same for the source alone. One of: words, spaces, characters, spacy.
+        target_words: The same for the target alone. One of: words, spaces, characters, spacy.
+        layer: Layer of the encoder that words are taken from; negative from the end. By default 8, or the last.
+        unit: What is compared: words (the mean of their subwords), or subwords, any of which links a word. One of: words, subwords.
+        distortion: How much far-off pairs are held back (argmax, itermax).
+        threshold: Least score of a link; if left out 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.
+        symmetrise: How the directions of statistical and eflomal become one. threshold: by their mean probability; the others by the most probable link of each direction. If left out threshold, for eflomal intersection. One of: threshold, intersection, union, grow-diag, grow-diag-final, grow-diag-final-and, forward, backward.
+        model: Of statistical. fertility: an HMM with fertilities; diagonal: IBM 2 by the diagonal, faster.
+        chains: Chains of each direction that are averaged (statistical).
+        sweeps: Times as many sweeps of each chain as is usual for a corpus of this size.
+        max_words: Sentence pairs with a longer side get no links, and are counted (statistical).
+        lowercase: Count words without their case (statistical, vectors, lexicon); they are written as they are.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        lexicon_min_count: Links that a pair of the lexicon has at least.
+        lexicon_min_probability: Share of the links of its source word that a pair of the lexicon has at least.
+        drawn: Sentence pairs drawn in alignments.html, the first ones.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def align_train_span(
+    *,
+    alignments: str | PathLike[str],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str],
+    pairs: str | PathLike[str] | None = None,
+    validation: str | PathLike[str] | None = None,
+    validation_pairs: str | PathLike[str] | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    learning_rate: float = 3e-05,
+    weight_decay: float = 0.01,
+    schedule: Literal['linear', 'constant'] = 'linear',
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    one_based: bool = False,
+    validation_one_based: bool = False,
+    chunk_tokens: int = 16384,
+    checkpoint_seconds: float = 60.0,
+    min_score: float = 0.0,
+    words_per_sentence: int | None = None,
+    threshold: float = 0.4,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Teach an encoder to find the translation of a marked word as a span of the other sentence.
+
+    Makes: a model that AutoModelForQuestionAnswering loads, and training.jsonl with loss and learning rate per step.
+
+    Args:
+        pairs: Sentence pairs, words parted by spaces: 'source ||| target' or source, TAB, target. Not needed where alignments is a result of align, which has the words it linked.
+        alignments: Links to learn from: a result of align, or a file (i-j, from 0), gold or not.
+        encoder: Encoder to start from: a folder or a hub name.
+        validation: Links held out, a file or a result of align: loss and error rate before and after.
+        validation_pairs: Sentence pairs of validation, as pairs.
+        out: Folder for the result.
+        epochs: Passes over the sentence pairs.
+        batch_size: Words asked about per step.
+        learning_rate: Peak; small encoders learn little below 1e-4.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays.
+        warmup: Share of the steps in which the learning rate rises to its peak.
+        clip: Largest norm of the gradient; 0 does not clip.
+        one_based: The links of alignments count words from 1.
+        validation_one_based: The links of validation count words from 1.
+        chunk_tokens: Subwords in one pass; a step with more goes through in chunks, equal but for dropout.
+        checkpoint_seconds: Time between checkpoints.
+        min_score: Links with a lower score are not learnt, and words that have no other are left out.
+        words_per_sentence: Words asked about per sentence and epoch, drawn anew each time; all where left out.
+        threshold: Score from which two words are linked in the error rate.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def align_train_softmax(
+    *,
+    encoder: str | PathLike[str],
+    out: str | PathLike[str],
+    pairs: str | PathLike[str] | None = None,
+    alignments: str | PathLike[str] | None = None,
+    validation: str | PathLike[str] | None = None,
+    validation_pairs: str | PathLike[str] | None = None,
+    epochs: int = 1,
+    batch_size: int = 8,
+    learning_rate: float = 2e-05,
+    weight_decay: float = 0.01,
+    schedule: Literal['linear', 'constant'] = 'linear',
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    one_based: bool = False,
+    validation_one_based: bool = False,
+    chunk_tokens: int = 16384,
+    checkpoint_seconds: float = 60.0,
+    objectives: Literal['so', 'co', 'tlm', 'supervised'] | Sequence[Literal['so', 'co', 'tlm', 'supervised']] = ('so', 'tlm'),
+    layer: int | None = None,
+    min_score: float = 0.0,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Tune an encoder on sentence pairs so that the words of sentence and translation are told by their states.
+
+    Makes: an encoder that SentenceTransformer(folder) and AutoModel load, and training.jsonl with loss and learning rate per step.
+
+    Args:
+        pairs: Sentence pairs, words parted by spaces: 'source ||| target' or source, TAB, target. Not needed where alignments is a result of align, which has the words it linked.
+        alignments: Links to learn from, for supervised; its sentence pairs, for all.
+        encoder: Encoder to start from: a folder or a hub name.
+        validation: Links held out, a file or a result of align: loss and error rate before and after.
+        validation_pairs: Sentence pairs of validation, as pairs.
+        out: Folder for the result.
+        epochs: Passes over the sentence pairs.
+        batch_size: Sentence pairs per step.
+        learning_rate: Peak.
+        weight_decay: Of AdamW; none on biases and normalisation.
+        schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays.
+        warmup: Share of the steps in which the learning rate rises to its peak.
+        clip: Largest norm of the gradient; 0 does not clip.
+        one_based: The links of alignments count words from 1.
+        validation_one_based: The links of validation count words from 1.
+        chunk_tokens: Subwords in one pass; a step with more goes through in chunks, equal but for dropout.
+        checkpoint_seconds: Time between checkpoints.
+        objectives: so: make the links probable that the encoder finds itself; co: make both directions agree; tlm: guess masked subwords of sentence and translation together; supervised: make the links of alignments probable.
+        layer: Layer whose states are compared; negative from the end. By default 8, or the last.
+        min_score: With supervised: links with a lower score are not learnt.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_alignment(
+    *,
+    gold: str | PathLike[str],
+    predicted: str | PathLike[str],
+    pairs: str | PathLike[str] | None = None,
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    gold_one_based: bool | None = None,
+    predicted_one_based: bool | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    force: bool = False,
+    seed: int | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score word links against gold links: precision, recall, F1 and alignment error rate with intervals.
+
+    Makes: link-counts.tsv: for every sentence pair its links and how many of them are right, for compare.
+
+    Args:
+        gold: Gold links, one line per sentence pair: 0-0 for a sure link, 1p2 for a possible one.
+        predicted: Links to score: a file of 0-0 1-2 lines, or a folder of align.
+        pairs: Their sentences, words between spaces: source ||| target, or source, TAB, target. With them come controls and scores by kind of link.
+        source: Source sentences in a file of their own, in place of pairs.
+        target: Target sentences, line by line.
+        out: Folder for the result. None keeps nothing.
+        gold_one_based: Whether words are counted from 1 in the gold file. If left out they are counted from 0, and refused where the two files do not look alike.
+        predicted_one_based: Whether words are counted from 1 in the links that are scored. If left out they are counted from 0, and refused where the two files do not look alike.
+        draws: Bootstrap resamplings of the sentence pairs.
+        level: Share of draws inside the intervals.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def read_review(
     review: str | PathLike[str],
     *,
@@ -929,9 +1179,9 @@ def compare(
     """Compare two evaluations of the same questions by paired bootstrap.
 
     Args:
-        first: Predictions: a folder that eval bli, eval xel or eval xlsim out wrote, or a file of it (one lambda).
+        first: Predictions: a folder that eval bli, xel, xlsim or alignment out wrote, or a file of it (one lambda).
         second: The other system's.
-        metric: What is compared, question by question; of eval xlsim always Spearman. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
+        metric: What is compared, question by question; of eval xlsim always Spearman, of eval alignment AER. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
         questions: covered: those with vectors on both sides in both evaluations (of eval xel: the answerable mentions); all: what has none is wrong.
         draws: Bootstrap resamplings.
         level: Share of draws inside the interval.
@@ -962,7 +1212,7 @@ def audit(
 ) -> Result:
     """Find leaks between training and test dictionaries, repeats, case and words without vectors.
 
-    Makes: train.tsv without the leaked pairs, and leaks.tsv.
+    Makes: train.tsv without the leaked pairs, and leaks.tsv. Without --out nothing is written, and the exit code is 1 where there are leaks.
 
     Args:
         train: Training dictionary: source, TAB, target.
@@ -974,7 +1224,7 @@ def audit(
         source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         drop_sources: train.tsv of the result also loses pairs whose source word is tested.
-        fail_on_leak: Exit with 1 where a test pair is in the training dictionary.
+        fail_on_leak: Exit with 1 where a test pair is in the training dictionary with out too; without out, where nothing is cleaned, that is always so.
         force: Replace another result of lexenc in `out`.
         progress: True draws bars; or an object with a `task` of your own.
 
