@@ -402,7 +402,11 @@ def _judge(material: _Material, rows: np.ndarray, columns: np.ndarray, params: M
     )
     if found.verdict != "found":
         hint = "Start from a dictionary: --supervision semi --dictionary pairs.tsv"
-        job.notices.warn(found.sentence, "Give more pairs." if params.supervision == "semi" else hint)
+        if params.supervision == "semi":
+            hint = "Give more pairs, or let self-learning see more words: --vocabulary-cutoff."
+        if found.verdict == "doubtful":
+            hint += " Or check it on pairs you know: lexenc eval bli."
+        job.notices.warn(found.sentence, hint)
     return found
 
 
@@ -411,20 +415,26 @@ def confidence_table(learnt: Learnt) -> Table:
     found, summary = learnt.confidence, learnt.summary
     if found is None:
         raise WorkError("There is nothing to judge without self-learning.")
-    spelling = found.identical_agreement
-    alike = "not looked at" if spelling is None else f"{100 * spelling:.1f} %"
-    rows = [
-        ["mapping", found.verdict],
+    signs = [
+        [
+            sign.name,
+            "not looked at" if sign.value is None else f"{sign.value:.2f}",
+            f"{sign.bar.lost:g}",
+            f"{sign.bar.found:g}",
+        ]
+        for sign in found.signs
+    ]
+    others = [
         ["held-out pairs found again", f"{100 * found.consistency:.1f} %"],
         ["the same by chance", f"{100 * found.chance_consistency:.1f} %"],
         ["words that choose each other", f"{100 * found.mutual:.1f} %"],
-        ["agreement of frequency ranks", f"{found.frequency_agreement:+.2f}"],
-        ["words written alike that are partners", alike],
         ["objective (mean cosine to the nearest word)", f"{summary['objective']:.4f}"],
         ["iterations", f"{summary['iterations']:,}"],
     ]
+    rows = [["mapping", found.verdict, "", ""], *signs, *([*each, "", ""] for each in others)]
     note = (
-        "Judged without a dictionary on the most frequent words, CSLS. Held-out pairs: of the pairs that choose each "
-        "other, half teach a rotation that has to find the other half again; chance is a rotation drawn at random."
+        "Judged without a dictionary on the most frequent words, CSLS: found where every sign reaches its bar, not "
+        "found where one is no better than noise. Held-out pairs: of the pairs that choose each other, half teach a "
+        "rotation that has to find the other half again; chance is a rotation drawn at random."
     )
-    return Table("Self-learning", ["sign", "value"], rows, note)
+    return Table("Self-learning", ["sign", "value", "noise below", "found from"], rows, note)
