@@ -205,7 +205,10 @@ class Dictionaries:
 
 
 def hub_next_step(inputs: Mapping[str, Any], params: MapParams) -> str:
-    """Give the command to type next."""
+    """Give the command to type next: from a language that was mapped to the hub."""
+    from lexenc.files.hubs import read_hub
+
     names = given_names(inputs)
-    other = next((each for each in names if each != params.hub), names[0])
-    return f"lexenc translate --vectors {{out}} --from {other}" + (f" --to {params.hub}" if params.hub else " --to ...")
+    hub = read_hub(Path(inputs["into"])).hub if inputs.get("into") else params.hub
+    other = next((each for each in names if each != hub), names[0])
+    return f"lexenc translate --vectors {{out}} --from {other} --to {hub}"

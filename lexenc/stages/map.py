@@ -6,6 +6,7 @@ import collections.abc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexenc.device import CPU, choose_device
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
 from lexenc.parameters import param
@@ -193,7 +194,13 @@ def _check_pair(inputs: collections.abc.Mapping[str, Any], resolved: MapParams) 
 
 
 def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
-    """Learn a mapping of two languages or of many, or take a saved one."""
+    """Learn a mapping of two languages or of many, or take a saved one.
+
+    Raises:
+        ConfigError: If this machine has no such device, whether or not this mapping needs one.
+    """
+    if job.device_name not in ("auto", CPU.name):
+        choose_device(job.device_name, job.precision)
     if is_hub_wanted(inputs, params):
         from lexenc.stages.hub import map_to_hub
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lexenc.errors import ConfigError, DataError, WorkError
-from lexenc.planning import plan_stage
+from lexenc.planning import plan_stage, run_plan
 from lexenc.resources import preset_names, preset_summary, read_preset
 from lexenc.stages import STAGES
 from lexenc.stages.map import Preset
@@ -75,7 +75,46 @@ def test_noise_is_called_noise_and_is_no_answer(stage, languages, tmp_path):
     made = stage("map", tmp_path / "out", {**QUICK, "supervision": "none", "start_vocabulary": 200}, **given)
     assert made.manifest.summary["verdict"] == "not found"
     assert not made.manifest.answer
-    assert any("No mapping was found" in warning for warning in made.warnings)
+    (told,) = [warning for warning in made.warnings if "No mapping was found" in warning]
+    assert "agreement of frequency ranks" in told
+    assert "noise below 0.3" in told
+    table = made.manifest.tables[0]
+    assert table["columns"] == ["sign", "value", "noise below", "found from"]
+    assert table["rows"][1][2:] == ["0.1", "0.4"]
+    assert {len(row) for row in table["rows"]} == {4}
+
+
+@pytest.mark.parametrize(
+    ("consistency", "chance", "frequency", "alike", "verdict"),
+    [
+        (0.508, 0.017, 0.54, None, "found"),  # fastText en-de, the 2,000 most frequent words, identical
+        (0.512, 0.014, 0.53, 0.55, "found"),  # none, another seed than the next
+        (0.269, 0.013, 0.29, 0.20, "not found"),  # none: precision at 1 of 0.9 on test words
+        (0.24, 0.013, 0.23, None, "not found"),  # random first pairs
+        (0.71, 0.21, 0.19, None, "not found"),  # the same in 100 dimensions, where the first sign is strong
+        (0.30, 0.013, 0.50, 0.40, "doubtful"),
+        (0.508, 0.017, 0.35, None, "doubtful"),
+        (0.05, 0.013, 0.50, 0.40, "not found"),
+    ],
+)
+def test_the_verdict_tells_mappings_from_what_failing_looks_like(consistency, chance, frequency, alike, verdict):
+    from lexenc.lexical.confidence import Confidence, _verdict
+
+    judged = Confidence(0.5, consistency, chance, frequency, alike, "doubtful")
+    assert _verdict(judged.signs) == verdict
+
+
+@pytest.mark.parametrize("name", ["cuda:0", "mps"])
+def test_a_device_that_is_not_there_is_refused_though_the_work_needs_none(languages, tmp_path, name):
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("This machine has one.")
+    given = {key: str(path) for key, path in vectors(languages).items()} | {"dictionary": str(languages / "few.tsv")}
+    plan = plan_stage(STAGES["map"], inputs=given, params={}, out=tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"this machine has none|no Metal device"):
+        run_plan(plan, device=name)
+    assert not (tmp_path / "out").exists()
 
 
 def test_validation_is_watched_and_teaches_nothing(stage, languages, tmp_path):
