@@ -333,6 +333,20 @@ def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, ma
         stage("compare", first=good.out, second=other.out)
 
 
+@pytest.mark.parametrize("lines", [["dog\thund", "Dog\tkatze"], ["dog\thund", "CAT\tkatze"]])
+def test_compare_names_the_case_that_one_side_folded(stage, mapped, world, tmp_path, lines):
+    test = tmp_path / "test.tsv"
+    test.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plain, folded = (
+        stage("eval bli", tmp_path / f"{lower}", vectors=mapped.out, dictionary=test, params={"lowercase": lower})
+        for lower in (False, True)
+    )
+    for first, second in ((plain, folded), (folded, plain)):
+        with pytest.raises(DataError) as caught:
+            stage("compare", first=first.out, second=second.out)
+        assert caught.value.hint.startswith(f"Only {folded.out} was made with --lowercase: ")
+
+
 NAMES = {
     "precision_at_1": "precision_at_1", "precision_at_5": "precision_at_5", "precision_at_10": "precision_at_10",
     "reciprocal_rank": "mean_reciprocal_rank", "average_precision": "mean_average_precision",
