@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Literal
 
+from lexenc.api.files import convert as convert
+from lexenc.api.files import write_report as write_report
 from lexenc.api.parts import LoadedEncoder as LoadedEncoder
 from lexenc.api.parts import fetch as fetch
 from lexenc.api.parts import load_encoder as load_encoder
@@ -129,7 +131,7 @@ def new_encoder(
 
 def mine_negatives(
     *,
-    pairs: str | PathLike[str],
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]],
     encoder: str | PathLike[str],
     target_vocabulary: str | PathLike[str],
     out: str | PathLike[str],
@@ -195,7 +197,7 @@ def finetune(
     *,
     encoder: str | PathLike[str],
     out: str | PathLike[str],
-    pairs: str | PathLike[str] | None = None,
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     synonyms: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     negatives: str | PathLike[str] | None = None,
     epochs: int | None = None,
@@ -282,7 +284,7 @@ def map(
     out: str | PathLike[str],
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
-    dictionary: str | PathLike[str] | None = None,
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     validation: str | PathLike[str] | None = None,
     mapping: str | PathLike[str] | None = None,
     source_vocabulary: str | PathLike[str] | None = None,
@@ -439,7 +441,7 @@ def interpolate(
     *,
     vectors: str | PathLike[str],
     encoder: str | PathLike[str],
-    dictionary: str | PathLike[str],
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]],
     out: str | PathLike[str],
     source_vocabulary: str | PathLike[str] | None = None,
     target_vocabulary: str | PathLike[str] | None = None,
@@ -485,12 +487,12 @@ def interpolate(
 
 def eval_bli(
     *,
-    dictionary: str | PathLike[str],
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]],
     vectors: str | PathLike[str] | None = None,
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
     encoder: str | PathLike[str] | None = None,
-    train_dictionary: str | PathLike[str] | None = None,
+    train_dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     source_vocabulary: str | PathLike[str] | None = None,
     target_vocabulary: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
@@ -591,10 +593,10 @@ def cross_pairs(
 
 def eval_xlsim(
     *,
-    pairs: str | PathLike[str],
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]],
     vectors: str | PathLike[str] | None = None,
     encoder: str | PathLike[str] | None = None,
-    train_dictionary: str | PathLike[str] | None = None,
+    train_dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     out: str | PathLike[str] | None = None,
     side: Literal['both', 'source', 'target'] = 'both',
     missing: Literal['encoder', 'average', 'drop', 'back-off'] | None = None,
@@ -792,7 +794,7 @@ def eval_xel(
 def induce(
     *,
     vectors: str | PathLike[str],
-    dictionary: str | PathLike[str] | None = None,
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     held_out: str | PathLike[str] | None = None,
     words: str | PathLike[str] | None = None,
     calibration: str | PathLike[str] | None = None,
@@ -866,7 +868,7 @@ def induce(
 def align(
     *,
     out: str | PathLike[str],
-    pairs: str | PathLike[str] | None = None,
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
     encoder: str | PathLike[str] | None = None,
@@ -944,7 +946,7 @@ def align_train_span(
     alignments: str | PathLike[str],
     encoder: str | PathLike[str],
     out: str | PathLike[str],
-    pairs: str | PathLike[str] | None = None,
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     validation: str | PathLike[str] | None = None,
     validation_pairs: str | PathLike[str] | None = None,
     epochs: int = 1,
@@ -1009,7 +1011,7 @@ def align_train_softmax(
     *,
     encoder: str | PathLike[str],
     out: str | PathLike[str],
-    pairs: str | PathLike[str] | None = None,
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     alignments: str | PathLike[str] | None = None,
     validation: str | PathLike[str] | None = None,
     validation_pairs: str | PathLike[str] | None = None,
@@ -1075,7 +1077,7 @@ def eval_alignment(
     *,
     gold: str | PathLike[str],
     predicted: str | PathLike[str],
-    pairs: str | PathLike[str] | None = None,
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
@@ -1125,7 +1127,7 @@ def read_review(
     Makes: reviewed.tsv (accepted pairs) and rejected.tsv (pairs that were found wrong).
 
     Args:
-        review: Table with the columns source, target, decision (ok, wrong, other) and correction; commas, semicolons or TABs between them, as a spreadsheet saves it.
+        review: Table with the columns source, target, decision (ok, wrong, other) and correction (several with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a spreadsheet saves it.
         out: Folder for the result. None keeps nothing.
         force: Replace another result of lexenc in `out`.
         progress: True draws bars; or an object with a `task` of your own.
@@ -1197,8 +1199,8 @@ def compare(
 
 def audit(
     *,
-    train: str | PathLike[str],
-    test: str | PathLike[str],
+    train: str | PathLike[str] | Sequence[tuple[str, str]],
+    test: str | PathLike[str] | Sequence[tuple[str, str]],
     source_vectors: str | PathLike[str] | None = None,
     target_vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,

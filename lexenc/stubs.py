@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from lexenc.api import PARTS, function_name
-from lexenc.api.stage_functions import docstring, signature
+from lexenc.api import PARTS
+from lexenc.api.stage_functions import docstring, function_name, signature
 from lexenc.progress import Progress
 from lexenc.stage import Stage
 from lexenc.stages import STAGES
@@ -69,6 +69,8 @@ def written(annotation: Any) -> str:
         return f"Literal[{', '.join(repr(each) for each in inner)}]"
     if origin is os.PathLike:
         return "PathLike[str]"
+    if origin is tuple:
+        return f"tuple[{', '.join(written(each) for each in inner)}]"
     if origin is Sequence:
         return f"Sequence[{written(inner[0])}]"
     if origin is Mapping:

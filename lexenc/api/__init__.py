@@ -21,6 +21,8 @@ PARTS = {
     "translate": "lexenc.api.parts:translate",
     "run": "lexenc.api.parts:run",
     "fetch": "lexenc.api.parts:fetch",
+    "convert": "lexenc.api.files:convert",
+    "write_report": "lexenc.api.files:write_report",
     "load_space": "lexenc.api.parts:load_space",
     "load_mapping": "lexenc.api.parts:load_mapping",
     "load_encoder": "lexenc.api.parts:load_encoder",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
+from lexenc.api.inputs import kept_pairs, shown_argument, takes_pairs
 from lexenc.api.results import Result
 from lexenc.api.settings import PathLike, precision_of, seed_of, setting, watcher
 from lexenc.api.words import Words, in_words_of_python, notices_of
@@ -82,6 +84,7 @@ def _named(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def _input(name: str, one: Input) -> inspect.Parameter:
     kind: Any = PathLike | Sequence[PathLike] if one.many else PathLike
+    kind = kind | Sequence[tuple[str, str]] if takes_pairs(name, one) else kind
     kind = kind | Mapping[str, PathLike] if one.named else kind
     made = _named(name, kind if one.required else kind | None, inspect.Parameter.empty if one.required else None)
     return made.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) if one.positional else made
@@ -135,14 +138,14 @@ def _with_choices(text: str, kind: Any) -> str:
 def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
     """Plan and run a stage with the arguments of a call."""
     words, answers = Words(stage), list[dict[str, Any]]()
-    with in_words_of_python(words):
+    with in_words_of_python(words), kept_pairs(stage, given) as kept:
         device = setting(given, "device", "auto")
         check_device_name(device)
         out = None if given.get("out") is None else result_folder(os.fspath(given["out"]))
         digests = DigestStore.default()
         plan = plan_stage(
             stage,
-            inputs={name: _texts(given[name]) for name in stage.inputs if given.get(name) is not None},
+            inputs=kept.given,
             params={name: given[one.name] for name, (one, _) in parameters(stage.params).items() if one.name in given},
             seed=seed_of(setting(given, "seed", 0)),
             out=out,
@@ -150,6 +153,7 @@ def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
             precision=precision_of(setting(given, "precision", "float32")),
             digests=digests,
         )
+        plan = replace(plan, records=kept.records(plan.records))
         manifest = run_plan(
             plan,
             device=device,
@@ -163,18 +167,7 @@ def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
     return made
 
 
-def _texts(value: Any) -> str | list[str]:
-    """Write paths as a user would type them."""
-    if isinstance(value, Mapping):
-        return [f"{name}={os.fspath(path)}" if name else os.fspath(path) for name, path in value.items()]
-    return os.fspath(value) if isinstance(value, str | os.PathLike) else [os.fspath(each) for each in value]
-
-
 def _written(stage: Stage, given: Mapping[str, Any]) -> str:
     """Write the call for the manifest."""
-    shown = ", ".join(
-        f"{name}={os.fspath(value) if isinstance(value, os.PathLike) else value!r}"
-        for name, value in given.items()
-        if name != "progress"
-    )
+    shown = ", ".join(f"{name}={shown_argument(value)}" for name, value in given.items() if name != "progress")
     return f"lexenc.{function_name(stage.name)}({shown})"

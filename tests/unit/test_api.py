@@ -264,6 +264,39 @@ def test_encoder():
         lexenc.load_encoder("minni")
 
 
+def test_pairs_of_words_stand_for_a_dictionary(world, files, mapped, tmp_path):
+    pairs = list(zip(WORDS[:30], OTHER[:30], strict=True))
+    made = lexenc.map(**{**files, "dictionary": pairs}, out=tmp_path / "mapped")
+    assert made.manifest.inputs["dictionary"][0].given == "the pairs given as dictionary"
+    assert made.manifest.key == mapped.manifest.key
+    assert "dictionary=[30 pairs]" in made.manifest.command
+    test = lexenc.read_pairs(world / "test.tsv")
+    assert lexenc.eval_bli(vectors=mapped.out, dictionary=test).results[0]["queries"] == 10
+    with pytest.raises(lexenc.ConfigError, match="dictionary takes a path, or a list of pairs of words, got"):
+        lexenc.eval_bli(vectors=mapped.out, dictionary=[("print", "drucken", "x")])
+    with pytest.raises(lexenc.ConfigError, match="vectors takes a path, got 3"):
+        lexenc.eval_bli(vectors=3, dictionary=world / "test.tsv")
+    with pytest.raises(lexenc.ConfigError, match="TAB"):
+        lexenc.eval_bli(vectors=mapped.out, dictionary=[("a\tb", "c")])
+
+
+def test_convert_and_report(world, mapped, tmp_path):
+    languages = {"source_language": "en", "target_language": "de"}
+    made = lexenc.convert(world / "test.tsv", out=tmp_path / "terms.tbx", **languages)
+    pairs = lexenc.read_pairs(made)
+    assert pairs.targets == OTHER[30:]
+    back = lexenc.convert(made, out=tmp_path / "back.tsv")
+    assert back.read_bytes() == (world / "test.tsv").read_bytes()
+    assert lexenc.convert([("a", "b")], out=back, force=True).read_text() == "a\tb\n"
+    for more, message in (({"out": back}, "already there"), ({"out": tmp_path / "x.doc"}, "cannot tell a format"),
+                          ({"out": tmp_path / "x.tmx"}, "names its languages")):  # fmt: skip
+        with pytest.raises(lexenc.ConfigError, match=message):
+            lexenc.convert([("a", "b")], **more)
+    lexenc.eval_bli(vectors=mapped.out, dictionary=world / "test.tsv", out=tmp_path / "runs" / "scores")
+    page = lexenc.write_report(tmp_path / "runs", out=tmp_path / "page.html", sections=["scores"])
+    assert "<html" in page.read_text(encoding="utf-8")
+
+
 def test_pipelines(world, tmp_path):
     path = tmp_path / "pipeline.yaml"
     path.write_text(

@@ -1,0 +1,135 @@
+"""Functions that write one file: pairs in another format, and a page on results."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lexenc.api.settings import PathLike, seed_of, setting
+from lexenc.api.words import Words, in_words_of_python, notices_of
+from lexenc.device import check_device_name
+from lexenc.errors import ConfigError
+from lexenc.files.text import check_language, writing
+from lexenc.resources import bundled_path
+
+if TYPE_CHECKING:
+    from lexenc.files.exchange.writing import Kind, Row
+
+
+def _free(out: PathLike, force: bool) -> Path:
+    """Give a file to write, before any work is done for it."""
+    place = Path(out)
+    if place.is_dir() or not place.parent.is_dir():
+        what = "is a folder" if place.is_dir() else "lies in a folder that is not there"
+        raise ConfigError(f"out {what}: {out}", hint="Name a file in a folder that is there.")
+    if place.exists() and not force:
+        raise ConfigError(f"{out} is already there.", hint="Choose another out, or add force=True to replace it.")
+    return place
+
+
+def convert(
+    pairs: PathLike | Sequence[tuple[str, str]],
+    *,
+    out: PathLike,
+    to: Kind | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    deprecated: bool = False,
+    force: bool = False,
+) -> Path:
+    """Turn translation memories and termbases into word pairs, and word pairs into those.
+
+    Args:
+        pairs: TMX, XLIFF or TBX file, a table, or a list of pairs of words.
+        out: File to write.
+        to: tsv, tmx, tbx (version 3), tbx2, xliff (1.2) or xliff2; None goes by the name of `out`.
+        source_language: Language code (BCP-47) of the source words; a table and a list do not say theirs.
+        target_language: The same of the target words.
+        deprecated: Keep terms that a termbase marks as deprecated or superseded.
+        force: Replace the file.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        LexencError: If pairs or arguments cannot be used.
+    """
+    from lexenc.files.exchange.pairs import PairFile, remarks
+    from lexenc.files.exchange.writing import SUFFIXES, Row, read_rows, write_rows
+    from lexenc.files.exchange.xml import looks_like_xml
+
+    place, kind = _free(out, force), to or SUFFIXES.get(Path(out).suffix.lower())
+    if kind is None:
+        raise ConfigError(f"convert cannot tell a format from the name {out}.", hint="Give it as to='tmx', for one.")
+    for code, name in ((source_language, "source_language"), (target_language, "target_language")):
+        if code is not None:
+            check_language(code, name)
+    languages, found = (source_language, target_language), None
+    if isinstance(pairs, str | os.PathLike):
+        path = bundled_path(os.fspath(pairs)) or Path(pairs)
+        if not path.exists():
+            raise ConfigError(f"There is nothing at {pairs}.", hint="Check the path.")
+        if path.resolve() == place.resolve():
+            raise ConfigError(f"out is the file that is read: {out}", hint="Choose another name.")
+        found = PairFile(path, *languages, deprecated=deprecated) if looks_like_xml(path) else None
+        rows: list[Row] = list(read_rows(path) if found is None else (Row(left, right) for _, left, right in found))
+    else:
+        rows = [Row(left, right) for left, right in pairs]
+    if found is not None:
+        languages = (found.found.source, found.found.target)
+        for message, hint in remarks(found):
+            notices_of(Words(None)).warn(message, hint)
+    if kind != "tsv" and None in languages:
+        hint = "Add source_language='en', target_language='de', or whichever they are."
+        raise ConfigError(f"convert: {kind} names its languages, and the pairs do not.", hint=hint)
+    with writing(place) as stream:
+        write_rows(stream, rows, kind, languages[0] or "", languages[1] or "")
+    return place
+
+
+def write_report(
+    folder: PathLike,
+    *,
+    out: PathLike = "report.html",
+    title: str | None = None,
+    sections: Sequence[str] | None = None,
+    sample: int = 500,
+    seed: int | None = None,
+    device: str | None = None,
+    force: bool = False,
+) -> Path:
+    """Write a page that says what results show; the command `report`.
+
+    Args:
+        folder: Folder with results.
+        out: File to write.
+        title: Title; None names the folder.
+        sections: What to show; None everything.
+        sample: Most answers shown; of more, so many are drawn at random.
+        seed: Seed of samples and intervals; None: LEXENC_SEED, else 0.
+        device: Where encoders compute; None: LEXENC_DEVICE, else cpu.
+        force: Replace the file.
+
+    Returns:
+        The page.
+
+    Raises:
+        LexencError: If there are no results, or the page cannot be written.
+    """
+    from lexenc.report.evidence import Evidence
+    from lexenc.report.page import SECTIONS, build_page, check_sections
+    from lexenc.report.runs import find_runs
+
+    place, chosen = _free(out, force), [*SECTIONS] if sections is None else list(sections)
+    with in_words_of_python(Words(None)):
+        name = setting({"device": device}, "device", "cpu")
+        check_device_name(name)
+        check_sections(chosen)
+        own_seed = seed_of(setting({"seed": seed}, "seed", 0))
+        evidence = Evidence(find_runs(Path(folder)), seed=own_seed, sample=sample, device=name)
+        page = build_page(evidence, title=title or f"Report on {Path(folder).resolve().name}", sections=chosen)
+    with writing(place) as stream:
+        stream.write(page.html.encode("utf-8"))
+    return place
