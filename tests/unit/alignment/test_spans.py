@@ -128,8 +128,8 @@ def test_questions_are_what_the_tokenizer_makes_of_marked_sentences(folders, kin
         assert batch.ids[row, :size].tolist() == right["input_ids"]
         assert size == model.sizes(source, target)[pair]
         assert batch.real[row].tolist() == [1] * size + [0] * (batch.ids.shape[1] - size)
-        owners = [word + 1 if side == 1 else -1 for word, side in
-                  zip((w if w is not None else -2 for w in right.word_ids()), right.sequence_ids(), strict=True)]  # fmt: skip
+        places = zip(right.word_ids(), right.sequence_ids(), strict=True)
+        owners = [place + 1 if side == 1 else -1 for place, side in places]
         assert batch.owners[row, :size].tolist() == [0, *owners[1:]]
         assert (batch.owners[row, size:] == -1).all()
         if kind == "wordpiece":

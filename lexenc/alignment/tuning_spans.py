@@ -1,0 +1,230 @@
+"""Span prediction learnt from word links: every word is a question, the words it is linked to are the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lexenc.alignment.links import Links
+from lexenc.alignment.span_model import Batch, Pieces, Questions, SpanModel, all_questions
+from lexenc.device import Device
+from lexenc.randomness import generator
+
+Indices = NDArray[np.int64]
+
+
+class Answers(NamedTuple):
+    """What each word is linked to.
+
+    Args:
+        first: First word of the span, from 0; -1 where the word has no link. Shape [q].
+        last: Last word of the span. Shape [q].
+        known: False where all links of the word are too uncertain. Shape [q].
+    """
+
+    first: Indices
+    last: Indices
+    known: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LinkedText:
+    """Sentence pairs as subwords, with the links of their words.
+
+    Args:
+        source: Sentences.
+        target: Their translations.
+        links: Of their words.
+    """
+
+    source: Pieces
+    target: Pieces
+    links: Links
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def is_learnt(scores: NDArray[np.floating], min_score: float) -> NDArray[np.bool_]:
+    """Tell which links are learnt: a link with the score 0 is merely possible, nobody knows. Shape as `scores`."""
+    return (scores >= min_score) & (scores > 0)
+
+
+def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0) -> Answers:
+    """Find the answer to each question: the longest run of words that the word is linked to.
+
+    A word without links has no answer, which is to be learnt as well. A word that has only links below `min_score`, or
+    of no score at all, is left out: nobody knows.
+
+    Args:
+        text: Sentence pairs with links.
+        questions: About its words.
+        min_score: Links with a lower score are not learnt.
+    """
+    first, last = (np.full(len(questions.pairs), -1, dtype=np.int64) for _ in range(2))
+    known = np.ones(len(first), dtype=np.bool_)
+    pairs = np.repeat(np.arange(len(text)), np.diff(text.links.starts))
+    sure = is_learnt(text.links.scores, min_score)
+    sides = text.links.source.astype(np.int64), text.links.target.astype(np.int64)
+    for swapped, own, other in ((False, *sides), (True, *sides[::-1])):
+        rows = np.flatnonzero(questions.swapped == swapped)
+        width = int(max(own.max(initial=0), questions.words.max(initial=0))) + 1
+        asked = questions.pairs[rows] * width + questions.words[rows]
+        keys = pairs * width + own
+        runs = longest_runs(keys[sure], other[sure], text.links.scores[sure])
+        place = np.minimum(np.searchsorted(runs.keys, asked), max(0, len(runs.keys) - 1))
+        found = runs.keys[place] == asked if len(runs.keys) else np.zeros(len(asked), dtype=np.bool_)
+        first[rows[found]], last[rows[found]] = runs.first[place[found]], runs.last[place[found]]
+        known[rows] = found | ~np.isin(asked, keys)
+    return Answers(first, last, known)
+
+
+class Runs(NamedTuple):
+    """The longest run of each of some words.
+
+    Args:
+        keys: The word, rising. Shape [r].
+        first: First of the words that it is linked to in the run. Shape [r].
+        last: Last of them. Shape [r].
+    """
+
+    keys: Indices
+    first: Indices
+    last: Indices
+
+
+def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -> Runs:
+    """Find for every word the longest run of neighbours that it is linked to.
+
+    Of equally long ones it is that with the larger sum of scores, then the first.
+
+    Args:
+        keys: The word of each link. Shape [p].
+        others: The place of the word that it is linked to; no link twice. Shape [p].
+        scores: Of the link. Shape [p].
+    """
+    if not len(keys):
+        return Runs(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+    order = np.lexsort((others, keys))
+    keys, others, scores = keys[order], others[order], scores[order]
+    fresh = np.ones(len(keys), dtype=np.bool_)
+    fresh[1:] = (keys[1:] != keys[:-1]) | (others[1:] != others[:-1] + 1)
+    begins = np.flatnonzero(fresh)
+    lengths = np.diff(begins, append=len(keys))
+    sums = np.add.reduceat(scores.astype(np.float64), begins)
+    best = np.lexsort((begins, -sums, -lengths, keys[begins]))
+    _, places = np.unique(keys[begins][best], return_index=True)
+    chosen = best[places]
+    starts = begins[chosen]
+    return Runs(keys[starts], others[starts], others[starts] + lengths[chosen] - 1)
+
+
+class SpanLessons:
+    """Questions with answers; the loss is the mean cross entropy of where the answer begins and where it ends.
+
+    Places are those of the other sentence, and the first subword, which stands for no answer.
+
+    Args:
+        model: The model that learns.
+        text: Sentence pairs with links.
+        min_score: Links with a lower score are not learnt.
+        words_per_sentence: Words asked about per sentence and epoch, drawn anew each time; None asks about all.
+        seed: Of the draw.
+
+    Attributes:
+        questions: What is asked.
+        answers: What is right.
+        empty: Sentence pairs of which a side is empty.
+        too_long: Sentence pairs that are longer than the model takes; nothing of them is learnt.
+        uncertain: Words left out because all their links are below `min_score`.
+    """
+
+    def __init__(
+        self,
+        model: SpanModel,
+        text: LinkedText,
+        *,
+        min_score: float = 0.0,
+        words_per_sentence: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._model, self._text, self._seed = model, text, seed
+        self._most = words_per_sentence
+        empty = (text.source.sizes == 0) | (text.target.sizes == 0)
+        self._sizes = model.sizes(text.source, text.target)
+        long = ~empty & (self._sizes > model.limit)
+        self.empty, self.too_long = int(empty.sum()), int(long.sum())
+        asked = all_questions(text.source, text.target, ~empty & ~long)
+        answers = answers_of(text, asked, min_score=min_score)
+        # An answer of which the tokenizer leaves nothing has no place.
+        known = answers.known & self._placed(asked, answers)
+        self.uncertain = int((~known).sum())
+        self.questions = asked.chosen(known)
+        self.answers = Answers(answers.first[known], answers.last[known], answers.known[known])
+
+    def _placed(self, asked: Questions, answers: Answers) -> NDArray[np.bool_]:
+        """Tell which answers begin and end with a word that has subwords. Shape [q]."""
+        placed = np.ones(len(asked.pairs), dtype=np.bool_)
+        for swapped, side in ((False, self._text.target), (True, self._text.source)):
+            rows = np.flatnonzero((asked.swapped == swapped) & (answers.first >= 0))
+            counts = np.diff(side.words)
+            begin = side.sentences[asked.pairs[rows]]
+            placed[rows] = (counts[begin + answers.first[rows]] > 0) & (counts[begin + answers.last[rows]] > 0)
+        return placed
+
+    @property
+    def module(self) -> nn.Module:
+        """All weights that learn."""
+        module: nn.Module = self._model.module
+        return module
+
+    @property
+    def device(self) -> Device:
+        """Where it computes."""
+        return self._model.device
+
+    def rows(self, epoch: int) -> Indices:
+        """Give the questions of an epoch. Shape [n]."""
+        count = len(self.questions.pairs)
+        if self._most is None:
+            return np.arange(count)
+        keys = generator(self._seed, f"words of epoch {epoch}").random(count)
+        groups = self.questions.pairs * 2 + self.questions.swapped
+        order = np.lexsort((keys, groups))
+        begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
+        rank = np.arange(count) - np.repeat(begins, np.diff(begins, append=count))
+        return np.sort(order[rank < self._most])
+
+    def sizes(self, rows: Indices) -> Indices:
+        """Give the subwords of some questions. Shape as `rows`."""
+        found: Indices = self._sizes[self.questions.pairs[rows]]
+        return found
+
+    def losses(self, rows: Indices, step: int) -> Tensor:
+        """Give the loss of each of some questions. Shape as `rows`."""
+        batch = self._model.batch(self._text.source, self._text.target, self.questions.chosen(rows))
+        begin, end = self._places(batch, rows)
+        start_logits, end_logits = self._model.logits(batch)
+        one, other = (
+            F.cross_entropy(logits, torch.from_numpy(places).to(logits.device), reduction="none")
+            for logits, places in ((start_logits, begin), (end_logits, end))
+        )
+        return (one + other) / 2
+
+    def _places(self, batch: Batch, rows: Indices) -> tuple[Indices, Indices]:
+        """Give the place of the first and of the last subword of each answer, 0 where there is none. Shape [b] each."""
+        begin, end = (np.zeros(len(rows), dtype=np.int64) for _ in range(2))
+        for place, row in enumerate(rows.tolist()):
+            first, last = int(self.answers.first[row]), int(self.answers.last[row])
+            if first < 0:
+                continue
+            side = self._text.source if self.questions.swapped[row] else self._text.target
+            bounds = side.sentence(int(self.questions.pairs[row]))[1]
+            begin[place], end[place] = batch.first[place] + bounds[first], batch.first[place] + bounds[last + 1] - 1
+        return begin, end
