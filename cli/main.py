@@ -208,7 +208,8 @@ def build_app() -> typer.Typer:
         Stages hand over folders: each holds its files and a manifest that says what made it.
         """
 
-    groups = {"eval": typer.Typer(cls=TyperGroup, help="Score vectors and encoders on a task.", **_SETTINGS)}
+    helps = {"eval": "Score vectors and encoders on a task.", "align-train": "Make models that align words better."}
+    groups = {name: typer.Typer(cls=TyperGroup, help=text, **_SETTINGS) for name, text in helps.items()}
     for name in STAGES:
         stage: Stage = STAGES[name]
         group, _, short = name.rpartition(" ")
