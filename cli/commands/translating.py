@@ -13,6 +13,7 @@ import typer
 from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import check_language, fold_case, read_lines, stream_lines
+from lexenc.resources import bundled_path
 from lexenc.stage import Job
 
 from ..ui import View, answer_out, json_line
@@ -75,12 +76,14 @@ def translate_command(
     view = View(json=json, quiet=quiet)
     if language is not None:
         check_language(language, "--language")
-    lines = _words(words, lowercase, language)
-    folder = Path(vectors)
-    if not folder.exists():
-        raise ConfigError(f"translate: input 'vectors' is not there: {vectors}", hint="Make it with lexenc map.")
+    # All that may be missing, before anything is loaded.
+    folder = _place(vectors, "vectors", "Make it with lexenc map.")
+    given = None if words == "-" else _place(words, "words", "Pipe words in and write - in its place.")
+    model = None if subwords is None else _place(subwords, "subwords", "Check the path of --subwords.")
     found = locate_encoder(encoder).path if encoder else None
-    model = _model(subwords)
+    if given is None and sys.stdin.isatty():
+        raise ConfigError("translate waits for words, but standard input is a terminal.", hint="Give a file of words.")
+    lines = _words(given, lowercase, language)
     with tempfile.TemporaryDirectory(prefix="lexenc-") as out:
         job = Job(Path(out), device_name=device, notices=view.notices())
         translator = Translator(
@@ -95,27 +98,17 @@ def translate_command(
     _tell_unknown(translator.unknown, view, asks)
 
 
-def _model(subwords: str | None) -> Path | None:
-    if subwords is None:
-        return None
-    if not Path(subwords).exists():
-        raise ConfigError(f"translate: there is no file {subwords}.", hint="Check the path of --subwords.")
-    return Path(subwords)
+def _place(given: str, name: str, hint: str) -> Path:
+    """Find an input, or what is bundled under its name."""
+    path = bundled_path(given) or Path(given)
+    if not path.exists():
+        raise ConfigError(f"translate: input '{name}' is not there: {given}", hint=hint)
+    return path
 
 
-def _words(words: str, lowercase: bool, language: str | None) -> Iterator[str]:
-    """Give the words, line by line, as they come."""
-    if words != "-":
-        path = Path(words)
-        if not path.exists():
-            raise ConfigError(f"translate: there is no file {words}.", hint="Pipe words in and write - in its place.")
-        lines = read_lines(path)
-    else:
-        if sys.stdin.isatty():
-            raise ConfigError(
-                "translate waits for words, but standard input is a terminal.", hint="Give a file of words."
-            )
-        lines = stream_lines(sys.stdin.buffer)
+def _words(path: Path | None, lowercase: bool, language: str | None) -> Iterator[str]:
+    """Give the words of a file or of standard input, line by line, as they come."""
+    lines = stream_lines(sys.stdin.buffer) if path is None else read_lines(path)
     found = False
     for _, line in lines:
         word = line.strip(" \t")
@@ -123,7 +116,7 @@ def _words(words: str, lowercase: bool, language: str | None) -> Iterator[str]:
             found = True
             yield fold_case(word, language) if lowercase else word
     if not found:
-        raise DataError(f"{'standard input' if words == '-' else words} holds no words.", hint="One word per line.")
+        raise DataError(f"{'standard input' if path is None else path} holds no words.", hint="One word per line.")
 
 
 def _tell_unknown(unknown: list[str], view: View, side: str) -> None:

@@ -238,7 +238,7 @@ def test_subwords_of_another_model_are_no_use(of_subwords, mapped, lexenc, fails
     assert "has 7 dimensions" in wrong.message
     wrong = fails("translate", *asked, of_subwords / "text", stdin="x\n", early=False)
     assert wrong.message == f"{of_subwords / 'text'} is not a fastText model."
-    assert "there is no file none.bin" in fails("translate", *asked, "none.bin", stdin="x\n").message
+    assert "input 'subwords' is not there: none.bin" in fails("translate", *asked, "none.bin", stdin="x\n").message
 
 
 def test_subwords_need_a_mapping_and_no_encoder(of_subwords, blended, tuned, fails):
@@ -271,3 +271,19 @@ def test_languages_of_a_pair_are_source_and_target(mapped, fails):
     found = fails("translate", "--vectors", mapped, "--from", "sorce", stdin="x\n", early=False)
     assert found.message == f"There is no language in {mapped} called 'sorce'."
     assert found.hint == "Did you mean 'source'?"
+
+
+def test_what_is_missing_is_said_before_anything_is_loaded(mapped, fails, monkeypatch):
+    def loaded(*args, **more):
+        raise AssertionError("something was loaded")
+
+    monkeypatch.setattr("lexenc.stages.translate.Translator.__init__", loaded)
+    for words in (["none.txt"], ["--encoder", "./none", "-"], ["--subwords", "none.bin", "-"]):
+        assert "none" in fails("translate", "--vectors", mapped, *words).message
+    assert "'none'" in fails("translate", "--vectors", "bundled:none", "-").message
+
+
+def test_words_may_be_bundled(mapped, attempt):
+    shown = attempt("translate", "--vectors", mapped, "bundled:static/en/words.txt", "-q")
+    assert shown.code == 0
+    assert any(line.startswith("window\t1\t") for line in shown.lines)
