@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,11 @@ def read_pairs(
         if not line.strip(" \t"):
             continue
         cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if each]
+        if number == 1 and _is_review_head(line):
+            raise DataError(
+                f"{path} is a table for review, not a dictionary.",
+                hint=f"lexenc read-review makes a dictionary of it: lexenc read-review {path} --out reviewed.tsv",
+            )
         if number == 1 and _is_lexicon_head(cells):
             width = len(cells)
             continue
@@ -129,6 +135,11 @@ def _read_units(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
 def _is_lexicon_head(cells: Sequence[str]) -> bool:
     """Tell whether a first line names the columns of a lexicon."""
     return tuple(cells[:2]) == LEXICON_HEAD[:2] and len(cells) > 2 and cells[2].endswith(LEXICON_HEAD[2])
+
+
+def _is_review_head(line: str) -> bool:
+    """Tell whether a first line names the columns of a table that a lexicographer edits."""
+    return {"source", "target", "decision"} <= {each.strip('" ').lower() for each in re.split("[,;\t]", line)}
 
 
 def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> None:

@@ -15,6 +15,9 @@ from lexenc.errors import ConfigError, DataError
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# Bytes that no text has, and beginnings of files whose first line has none of them.
+_CONTROLS, _PICTURES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"), (b"\x89PNG", b"\xff\xd8\xff")
 # Turkish, Azerbaijani, Crimean Tatar and Tatar, by each of their codes.
 _TURKIC = ("tr", "tur", "az", "aze", "azj", "crh", "tt", "tat")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
@@ -111,11 +114,17 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
             yield number, line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
             place = offset + error.start + len(raw) - len(line)
-            raise DataError(
-                f"{name} is not UTF-8 (byte 0x{line[error.start]:02x} at offset {place}, line {number}).",
-                hint=f"Convert it: iconv -f latin1 -t utf-8 {argument}",
-            ) from None
+            where = f"(byte 0x{line[error.start]:02x} at offset {place}, line {number})"
+            if _is_binary(raw):
+                raise DataError(f"{name} is no text file {where}.", hint="Give a file of UTF-8 text.") from None
+            hint = f"Convert it: iconv -f {'utf-16' if raw.startswith(_UTF16) else 'latin1'} -t utf-8 {argument}"
+            raise DataError(f"{name} is not UTF-8 {where}.", hint=hint) from None
         offset += len(raw)
+
+
+def _is_binary(line: bytes) -> bool:
+    """Tell whether a line that is not UTF-8 is no text in another encoding either."""
+    return line.startswith(_PICTURES) or (bool(_CONTROLS.search(line)) and not line.startswith(_UTF16))
 
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:

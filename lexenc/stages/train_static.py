@@ -180,7 +180,7 @@ TRAIN_STATIC = Stage(
     run=train_static,
     makes="vectors.npy and words.txt, by frequency; on request vectors.vec and model.bin.",
     examples=(("lexenc train-static --text corpus.en.txt --dimensions 150 --epochs 10 --out runs/static-en", ""),),
-    next_step="lexenc map --source {out} --target runs/static-de --dictionary train.tsv --out runs/mapped",
+    next_step="lexenc map --source {out} --target OTHER-LANGUAGE --dictionary DICTIONARY --out runs/mapped",
     uses_seed=True,
     check=check_train_static,
 )

@@ -127,3 +127,11 @@ def test_dictionaries_english_pairs_have_one_translation_per_source(data, pair):
         pairs = read_pairs(data / "bli" / "gt" / pair / name)
         assert {len(golds) for golds in pairs.translations().values()} == {1}
         assert len(pairs.translations()) == len(pairs)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_dictionary_that_is_a_review_names_what_reads_it(read, mark):
+    head = mark.join(["source", "target", "probability", "decision", "correction"])
+    with pytest.raises(DataError, match="is a table for review") as caught:
+        read(f"\ufeff{head}\n" + mark.join(["dog", "hund", "0.9", "ok", ""]) + "\n")
+    assert caught.value.hint.startswith("lexenc read-review makes a dictionary of it")

@@ -84,6 +84,24 @@ def test_text_long_file_of_carriage_returns(lines):
 
 
 @pytest.mark.parametrize(
+    ("content", "message", "hint"),
+    [
+        (b"gr\xfcn\n", "is not UTF-8 (byte 0xfc", "Convert it: iconv -f latin1"),
+        ("\ufeffgr\xfcn\n".encode("utf-16-le"), "is not UTF-8 (byte 0xff", "Convert it: iconv -f utf-16"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}\n", "is no text file (byte 0x93", "Give a file of UTF-8 text."),
+        (b"\x89PNG\r\n\x1a\n", "is no text file", "Give a file of UTF-8 text."),
+    ],
+)
+def test_text_that_is_not_utf8_says_what_to_do(tmp_path, content, message, hint):
+    path = tmp_path / "x"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        list(read_lines(path))
+    assert caught.value.message.startswith(f"{path} {message}")
+    assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
     ("content", "byte", "offset", "line"),
     [
         (b"caf\xe9\n", "0xe9", 3, 1),
