@@ -123,20 +123,25 @@ class Review:
     Args:
         accepted: Pairs to keep: confirmed, or corrected. In order of the table, each once.
         rejected: Pairs that were found wrong.
-        corrected: How many of the accepted are corrections.
+        corrected: How many of the accepted are corrections that no line confirms; the others were confirmed.
         undecided: Lines without a decision.
+        lines: All lines.
+        corrected_lines: Lines with a correction; one may give several pairs.
     """
 
     accepted: list[tuple[str, str]] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
     corrected: int = 0
     undecided: int = 0
+    lines: int = 0
+    corrected_lines: int = 0
 
 
 def read_review(path: Path) -> Review:
     """Read a review file back, as any spreadsheet saves it: columns between commas, semicolons or TABs.
 
-    The columns may come in another order, and others may stand between them; the case of decisions does not matter.
+    The columns may come in another order, and others may stand between them; the case of decisions does not matter. A
+    correction may hold several translations with semicolons between them; each makes a pair of its own.
 
     Raises:
         DataError: If a column is missing, or a line holds a decision that nobody knows or none that fits; with file,
@@ -144,22 +149,31 @@ def read_review(path: Path) -> Review:
     """
     with open_bytes(path) as stream:
         text = _text(stream, path)
-    kept: dict[tuple[str, str], None] = {}
+    kept: dict[tuple[str, str], bool] = {}  # whether a line confirms it
     dropped: dict[tuple[str, str], None] = {}
-    corrected = undecided = 0
+    decisions = []
     for place, row in _rows(text, path):
         pair, decision = _decided(place, row)
-        if decision == "":
-            undecided += 1
-        elif decision == "wrong":
+        decisions.append(decision)
+        if decision == "ok":
+            kept[pair] = True
+        elif decision:
             dropped[pair] = None
-        else:
-            if decision == "other":
-                dropped[pair] = None
-                corrected += 1
-                pair = (pair[0], row["correction"])
-            kept[pair] = None
-    return Review(list(kept), [pair for pair in dropped if pair not in kept], corrected, undecided)
+            for better in _translations(row["correction"]) if decision == "other" else ():
+                kept.setdefault((pair[0], better), False)
+    return Review(
+        list(kept),
+        [pair for pair in dropped if pair not in kept],
+        sum(not confirmed for confirmed in kept.values()),
+        decisions.count(""),
+        len(decisions),
+        decisions.count("other"),
+    )
+
+
+def _translations(correction: str) -> list[str]:
+    """Split a correction at semicolons."""
+    return [each.strip(" ") for each in correction.split(";") if each.strip(" ")]
 
 
 def _text(stream: IO[bytes], path: Path) -> str:
@@ -220,7 +234,7 @@ def _decided(place: str, row: dict[str, str]) -> tuple[tuple[str, str], str]:
             f"{place}: '{target}' is ok, but the correction is '{correction}'.",
             hint="Write other where the correction is to replace it, or empty the correction.",
         )
-    if decision == "other" and not correction:
+    if (decision == "other" or correction) and not _translations(correction):
         raise DataError(
             f"{place}: another translation, but the correction is empty.", hint="Fill it in, or write wrong."
         )

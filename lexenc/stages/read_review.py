@@ -33,10 +33,16 @@ def read_review_stage(inputs: dict[str, Any], params: ReadReviewParams, job: Job
             f"{inputs['review']}: {counted(review.undecided, 'line')} without a decision left out.",
             "Write ok, wrong or other into the column 'decision'.",
         )
+    if review.corrected_lines:
+        lines = counted(review.corrected_lines, "line")
+        job.notices.say(f"{lines} with a correction, split at semicolons: {counted(review.corrected, 'new pair')}.")
+    # Pairs: accepted are those confirmed and those corrected. Lines: all, and those without a decision.
     summary = {
         "accepted": len(review.accepted),
+        "confirmed": len(review.accepted) - review.corrected,
         "corrected": review.corrected,
         "rejected": len(review.rejected),
+        "lines": review.lines,
         "undecided": review.undecided,
     }
     return Outcome(summary, [{"task": "read-review", **summary}])
@@ -44,12 +50,13 @@ def read_review_stage(inputs: dict[str, Any], params: ReadReviewParams, job: Job
 
 READ_REVIEW = Stage(
     name="read-review",
-    version=1,
+    version=2,
     summary="Turn a reviewed table of induce into a dictionary: what was confirmed, and what was corrected.",
     inputs={
         "review": Input(
-            "Table with the columns source, target, decision (ok, wrong, other) and correction; commas, semicolons or "
-            "TABs between them, as a spreadsheet saves it.",
+            "Table with the columns source, target, decision (ok, wrong, other) and correction (several "
+            "with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a spreadsheet "
+            "saves it.",
             positional=True,
         )
     },

@@ -12,6 +12,7 @@ from lexenc.lexical.hub import anchored, composed
 from lexenc.lexical.mapping import fit_mapping, normalise
 from lexenc.planning import plan_stage
 from lexenc.stages import STAGES
+from lexenc.stages.map import MapParams, next_step_of_map
 
 from .conftest import write_pairs, write_vec
 
@@ -145,6 +146,8 @@ def test_a_language_added_later_is_where_it_would_have_been(hub, stage, tongues,
     whole = stage("map", tmp_path / "whole", {"hub": "en"}, **inputs(tongues, NAMES))
     more = inputs(tongues, ["it"], into=hub.out)
     added = stage("map", tmp_path / "added", **more)
+    step = next_step_of_map({"into": hub.out, "vectors": {"it": tongues / "it.vec"}}, MapParams())
+    assert step == "lexenc translate --vectors {out} --from it --to en"
     assert json.loads((added.out / "hub.json").read_text())["languages"] == list(NAMES)
     for name in NAMES:
         for file in ("words.txt", "vectors.npy", "mapping.safetensors"):

@@ -401,7 +401,9 @@ def test_review_comes_back_as_a_dictionary(stage, induced, tmp_path):
     made = stage("read-review", tmp_path / "out", review=tmp_path / "r.csv")
     assert list(read_pairs(made.out / "reviewed.tsv")) == [tuple(cells[0][:2])]
     assert list(read_pairs(made.out / "rejected.tsv")) == [tuple(cells[1][:2])]
-    assert made.manifest.summary == {"accepted": 1, "corrected": 0, "rejected": 1, "undecided": len(text) - 3}
+    assert made.manifest.summary == {
+        "accepted": 1, "confirmed": 1, "corrected": 0, "rejected": 1, "lines": len(text) - 1, "undecided": len(text) - 3
+    }  # fmt: skip
     with pytest.raises(DataError, match="no line has a decision"):
         stage("read-review", None, review=induced.out / "review.csv")
 
