@@ -103,8 +103,8 @@ def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str =
     """Write pairs in one of the formats, as they come.
 
     A score becomes `<prop type="x-score">` in TMX and a note in XLIFF and TBX, which have no field for it that other
-    programs would not read as something else. Every pair is an entry of its own: that two translations of a word mean
-    the same is not known.
+    programs would not read as something else. In TBX all translations of a word are terms of one concept, which
+    stands where the word comes first; for that all pairs are held. Elsewhere every pair is an entry of its own.
 
     Args:
         stream: Where to.
@@ -129,23 +129,42 @@ def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str =
     about = {"source": source, "target": target, "version": lexenc.__version__}
     names = {name: f'"{escape(value)}"' for name, value in about.items()}
     stream.write(('<?xml version="1.0" encoding="UTF-8"?>\n' + form.head.format(**names)).encode())
-    for row in rows:
-        made.pairs += 1
-        score = "" if row.score is None else f"{row.score:.6g}"
-        entry = form.entry(made.pairs, clean(row.source), clean(row.target), score, names)
-        stream.write(entry.encode())
+    for number, (word, many) in enumerate(_by_source(rows) if form.grouped else _one_by_one(rows), start=1):
+        made.pairs += len(many)
+        terms = [(clean(row.target), "" if row.score is None else f"{row.score:.6g}") for row in many]
+        stream.write(form.entry(number, clean(word), terms, names).encode())
     stream.write(form.foot.encode())
     return made
+
+
+def _one_by_one(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Give every pair by itself, as it comes."""
+    for row in rows:
+        yield row.source, [row]
+
+
+def _by_source(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Give every source word with all its pairs."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.source, []).append(row)
+    yield from found.items()
+
+
+# Translations with their scores.
+_Terms = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class _Form:
     head: str
-    entry: Callable[[int, str, str, str, dict[str, str]], str]
+    entry: Callable[[int, str, _Terms, dict[str, str]], str]
     foot: str
+    grouped: bool = False
 
 
-def _tmx(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+def _tmx(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
+    ((target, score),) = terms
     note = f'<prop type="x-score">{score}</prop>' if score else ""
     sides = "".join(
         f"<tuv xml:lang={names[side]}><seg>{text}</seg></tuv>"
@@ -154,30 +173,36 @@ def _tmx(number: int, source: str, target: str, score: str, names: dict[str, str
     return f'<tu tuid="{number}">{note}{sides}</tu>\n'
 
 
-def _tbx(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
-    note = f"<note>score {score}</note>" if score else ""
+def _tbx(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
+    targets = "".join(f"<termSec><term>{target}</term>{_note(score)}</termSec>" for target, score in terms)
     return (
         f'<conceptEntry id="c{number}">'
         f"<langSec xml:lang={names['source']}><termSec><term>{source}</term></termSec></langSec>"
-        f"<langSec xml:lang={names['target']}><termSec><term>{target}</term>{note}</termSec></langSec></conceptEntry>\n"
+        f"<langSec xml:lang={names['target']}>{targets}</langSec></conceptEntry>\n"
     )
 
 
-def _tbx2(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
-    note = f"<note>score {score}</note>" if score else ""
+def _tbx2(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
+    targets = "".join(f"<tig><term>{target}</term>{_note(score)}</tig>" for target, score in terms)
     return (
         f'<termEntry id="c{number}"><langSet xml:lang={names["source"]}><tig><term>{source}</term></tig></langSet>'
-        f"<langSet xml:lang={names['target']}><tig><term>{target}</term>{note}</tig></langSet></termEntry>\n"
+        f"<langSet xml:lang={names['target']}>{targets}</langSet></termEntry>\n"
     )
 
 
-def _xliff(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+def _note(score: str) -> str:
+    return f"<note>score {score}</note>" if score else ""
+
+
+def _xliff(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
+    ((target, score),) = terms
     # A machine chose what has a score; somebody should look at it.
-    state, note = (' state="needs-review-translation"', f"<note>score {score}</note>") if score else ("", "")
+    state, note = (' state="needs-review-translation"', _note(score)) if score else ("", "")
     return f'<trans-unit id="{number}"><source>{source}</source><target{state}>{target}</target>{note}</trans-unit>\n'
 
 
-def _xliff2(number: int, source: str, target: str, score: str, names: dict[str, str]) -> str:
+def _xliff2(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
+    ((target, score),) = terms
     note = f'<notes><note category="score">{score}</note></notes>' if score else ""
     return (
         f'<unit id="{number}">{note}<segment state="translated"><source>{source}</source>'
@@ -197,12 +222,14 @@ _FORMS: dict[str, _Form] = {
         "<sourceDesc><p>Word pairs written by lexenc.</p></sourceDesc></fileDesc></tbxHeader><text><body>\n",
         _tbx,
         "</body></text></tbx>\n",
+        grouped=True,
     ),
     "tbx2": _Form(
         '<martif type="TBX" xml:lang={source}><martifHeader><fileDesc><sourceDesc><p>Word pairs written by lexenc.'
         "</p></sourceDesc></fileDesc></martifHeader><text><body>\n",
         _tbx2,
         "</body></text></martif>\n",
+        grouped=True,
     ),
     "xliff": _Form(
         '<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file original="pairs" '

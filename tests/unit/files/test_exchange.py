@@ -308,7 +308,22 @@ def test_what_is_written_is_read_again(file, kind):
     assert b"0.75" in stream.getvalue()
 
 
-@given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1)), min_size=1, max_size=5), st.sampled_from(KINDS))
+@pytest.mark.parametrize(("kind", "unit"), [("tbx", "conceptEntry"), ("tbx2", "termEntry")])
+def test_translations_of_a_word_are_terms_of_one_concept(file, kind, unit):
+    rows = [Row("delete", "löschen", 0.5), Row("print", "drucken"), Row("delete", "entfernen")]
+    stream = io.BytesIO()
+    assert write_rows(stream, rows, kind, "en", "de").pairs == 3
+    assert stream.getvalue().count(f"<{unit} ".encode()) == 2
+    assert stream.getvalue().count(b"<term>delete</term>") == 1
+    assert [pair[1:] for pair in PairFile(file(stream.getvalue()))] == [
+        ("delete", "löschen"), ("delete", "entfernen"), ("print", "drucken"),
+    ]  # fmt: skip
+
+
+PAIRS = st.tuples(st.text(min_size=1), st.text(min_size=1))
+
+
+@given(st.lists(PAIRS, min_size=1, max_size=5, unique_by=lambda pair: pair[0]), st.sampled_from(KINDS))
 def test_any_text_survives_but_for_spaces_and_control_characters(tmp_path_factory, rows, kind):
     path = tmp_path_factory.mktemp("x") / "x"
     with path.open("wb") as stream:
