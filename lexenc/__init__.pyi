@@ -801,7 +801,7 @@ def induce(
     out: str | PathLike[str] | None = None,
     top: int = 1,
     limit: int | None = None,
-    min_probability: float = 0.0,
+    min_probability: float = 0.05,
     mutual: bool = False,
     margin: float | None = None,
     identical: Literal['mark', 'keep', 'drop'] = 'mark',
@@ -836,7 +836,7 @@ def induce(
         out: Folder for the result. None keeps nothing.
         top: Translations per word at most.
         limit: Only the first words of the vocabulary; they are the most frequent.
-        min_probability: Least probability of a translation.
+        min_probability: Least probability of a translation; 0 keeps all. Below the default hardly two of a hundred are right.
         mutual: Only pairs of which each is the other's best.
         margin: Least distance to the word's next candidate, in CSLS.
         identical: Translations spelt like their word: mark: with a word in the column status; keep: as any; drop. One of: mark, keep, drop.
@@ -1048,7 +1048,7 @@ def align_train_softmax(
         out: Folder for the result.
         epochs: Passes over the sentence pairs.
         batch_size: Sentence pairs per step.
-        learning_rate: Peak.
+        learning_rate: Peak; small encoders take more.
         weight_decay: Of AdamW; none on biases and normalisation.
         schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays.
         warmup: Share of the steps in which the learning rate rises to its peak.

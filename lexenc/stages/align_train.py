@@ -121,7 +121,7 @@ class SoftmaxTrainParams(TuningParams):
     """Parameters of `align-train softmax`."""
 
     batch_size: int = param(8, "Sentence pairs per step.", ge=1)
-    learning_rate: float = param(2e-5, "Peak.", gt=0)
+    learning_rate: float = param(2e-5, "Peak; small encoders take more.", gt=0)
     objectives: tuple[Literal["so", "co", "tlm", "supervised"], ...] = param(
         ("so", "tlm"),
         "so: make the links probable that the encoder finds itself; co: make both directions agree; tlm: guess masked "

@@ -48,7 +48,7 @@ class TuningParams:
 
     epochs: int = param(1, "Passes over the sentence pairs.", ge=1)
     batch_size: int = param(32, "Lessons per step.", ge=1)
-    learning_rate: float = param(3e-5, "Peak.", gt=0)
+    learning_rate: float = param(3e-5, "Peak, after the warm-up.", gt=0)
     weight_decay: float = param(0.01, "Of AdamW; none on biases and normalisation.", ge=0)
     schedule: Literal["linear", "constant"] = param(
         "linear", "Learning rate after the warm-up. linear: falls to 0; constant: stays."

@@ -220,4 +220,10 @@ def test_speed_settings_are_those_and_no_others():
         for shown, (field, _) in parameters(STAGES[name].params).items()
         if not rule_of(field).affects_result
     }
-    assert found == {"encode token_budget", "finetune checkpoint_seconds", "map checkpoint_seconds"}
+    assert found == {
+        "align-train softmax checkpoint_seconds",
+        "align-train span checkpoint_seconds",
+        "encode token_budget",
+        "finetune checkpoint_seconds",
+        "map checkpoint_seconds",
+    }
