@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,15 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evidence import Sides, askable, density_of, directed, gather, tell_coverage
 from lexenc.stages.induce_tables import bin_table, curve_table
-from lexenc.stages.probabilities import THRESHOLDS, Calibration, fitted, read_calibration, tested, write_calibration
+from lexenc.stages.probabilities import (
+    FLOOR,
+    THRESHOLDS,
+    Calibration,
+    fitted,
+    read_calibration,
+    tested,
+    write_calibration,
+)
 from lexenc.stages.reading import language_param, lowercase_param, read_dictionary, tell_findings
 
 if TYPE_CHECKING:
@@ -32,7 +40,12 @@ class InduceParams:
 
     top: int = param(1, "Translations per word at most.", ge=1)
     limit: int | None = param(None, "Only the first words of the vocabulary; they are the most frequent.", ge=1)
-    min_probability: float = param(0.0, "Least probability of a translation.", ge=0, le=1)
+    min_probability: float = param(
+        FLOOR,
+        "Least probability of a translation; 0 keeps all. Below the default hardly two of a hundred are right.",
+        ge=0,
+        le=1,
+    )
     mutual: bool = param(False, "Only pairs of which each is the other's best.")
     margin: float | None = param(None, "Least distance to the word's next candidate, in CSLS.", ge=0)
     identical: Literal["mark", "keep", "drop"] = param(
@@ -219,6 +232,14 @@ def _write(
     from lexenc.files.lexicons import write_lexicon, write_review
 
     entries = list(_entries(found, known, params))
+    improbable = 0
+    if params.min_probability:
+        improbable = sum(1 for _ in _entries(found, known, replace(params, min_probability=0.0))) - len(entries)
+    if improbable:
+        job.notices.say(
+            f"{counted(improbable, 'pair')} less probable than {params.min_probability:g} left out; "
+            "--min-probability 0 keeps all."
+        )
     if not entries:
         job.notices.warn("No translation passes the filters; the lexicon is empty.", "Lower --min-probability.")
     write_lexicon(out / "lexicon.tsv", entries, optimistic=calibration.optimistic)
@@ -226,6 +247,7 @@ def _write(
     return {
         "words": len(found.candidates),
         "pairs": len(entries),
+        "improbable_pairs": improbable,
         "known_pairs": sum(entry.status.startswith("known") for entry in entries),
         "words_with_translation": len({entry.source for entry in entries}),
     }

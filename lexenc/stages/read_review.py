@@ -55,8 +55,8 @@ READ_REVIEW = Stage(
     inputs={
         "review": Input(
             "Table with the columns source, target, decision (ok, wrong, other) and correction (several "
-            "with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a spreadsheet "
-            "saves it.",
+            "with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a "
+            "spreadsheet saves it.",
             positional=True,
         )
     },

@@ -19,6 +19,7 @@ from lexenc.stages import STAGES
 from lexenc.stages.relearning import NotAgainError, Relearner, trace
 
 WORDS, SIZE, TRAIN = 550, 30, 330
+ALL = {"min_probability": 0}
 
 
 def write_vec(path, words, matrix):
@@ -71,7 +72,7 @@ def blend(stage, space, place, bag):
 
 @pytest.fixture(scope="module")
 def induced(stage, space, place):
-    return stage("induce", place / "induced", vectors=space.out, dictionary=place / "train.tsv")
+    return stage("induce", place / "induced", ALL, vectors=space.out, dictionary=place / "train.tsv")
 
 
 def rows_of(folder):
@@ -258,7 +259,7 @@ def test_lexicon_is_a_dictionary_for_other_stages(stage, induced, place, tmp_pat
 def filtered(stage, space, place, induced):
     def make(tmp_path, params, **inputs):
         files = {"vectors": space.out, "calibration": induced.out, "dictionary": place / "train.tsv"} | inputs
-        return rows_of(stage("induce", tmp_path / "out", params, **files).out)
+        return rows_of(stage("induce", tmp_path / "out", ALL | params, **files).out)
 
     return make
 
@@ -281,6 +282,19 @@ def test_filters(filtered, induced, tmp_path, params, holds):
     assert all(holds(row) for row in rows)
     loose = [row for row in every if row["source"] == row["target"] or holds(row)]
     assert len(rows) >= len(loose) - 1
+
+
+def test_what_is_hardly_ever_right_is_left_out_and_counted(stage, space, place, induced, tmp_path):
+    files = {"vectors": space.out, "calibration": induced.out}
+    made = stage("induce", tmp_path / "out", **files)
+    kept = [row for row in rows_of(induced.out) if float(row["probability"]) >= 0.05]
+    assert [row["source"] for row in rows_of(made.out)] == [row["source"] for row in kept]
+    counts = made.manifest.summary
+    assert counts["pairs"] + counts["improbable_pairs"] == len(rows_of(induced.out)) > len(kept)
+    assert induced.manifest.summary["improbable_pairs"] == 0
+    assert induced.manifest.results[0]["threshold"] == 0.9
+    held = stage("induce", **files, held_out=place / "test.tsv").manifest.results[0]
+    assert held["threshold"] == 0.9
 
 
 def test_more_translations_numbers_limits_and_lists(filtered, tmp_path, place):
@@ -313,7 +327,7 @@ def test_shuffled_control_believes_nothing(stage, space, place, tmp_path):
 
 
 def test_same_seed_same_bytes(stage, space, place, induced, tmp_path):
-    again = stage("induce", tmp_path / "out", vectors=space.out, dictionary=place / "train.tsv")
+    again = stage("induce", tmp_path / "out", ALL, vectors=space.out, dictionary=place / "train.tsv")
     assert again.manifest.outputs == induced.manifest.outputs
 
 
