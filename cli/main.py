@@ -77,9 +77,12 @@ class LexencGroup(TyperGroup):
 
 def _what_is_left(words: list[str]) -> str:
     """Say what an interrupted command leaves to its next run."""
-    name = next((word for word in words if not word.startswith("-")), "")
-    if name == "fetch" or (name in STAGES and STAGES[name].resumable):
-        return f"{name} continues where it was"
+    named = [word for word in words if not word.startswith("-")]
+    name = named[0] if named else ""
+    # The commands of a group are two words.
+    stage = next((each for each in (" ".join(named[:2]), name) if each in STAGES), None)
+    if name == "fetch" or (stage is not None and STAGES[stage].resumable):
+        return f"{stage or name} continues where it was"
     return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
 
 

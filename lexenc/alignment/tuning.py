@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from lexenc.alignment.spans import batches_of
 from lexenc.device import Device, keep_freed_memory
 from lexenc.errors import WorkError
 from lexenc.progress import SILENT, Progress, Task
-from lexenc.randomness import derived_seed, generator
+from lexenc.randomness import generator
 from lexenc.training import checkpoints
-from lexenc.training.loop import StepRecord, _interruptions_held_back
 from lexenc.training.optimiser import SCHEDULES, MasterAdamW, warmup_steps
+from lexenc.training.steps import StepRecord, own_randomness, take_steps
 
 Indices = NDArray[np.int64]
 
@@ -187,10 +186,11 @@ def run_tuning(
         WorkError: If the loss is no longer a number, or the GPU has not enough memory.
     """
     keep_freed_memory()
-    with own_randomness(tuning.seed, "dropout", tuning.lessons.device), _watched(tuning, folder, progress) as task:
+    randomness = own_randomness(tuning.seed, "dropout", tuning.lessons.device.torch)
+    with randomness, _watched(tuning, folder, progress) as task:
         tuning.lessons.module.train()
         try:
-            _all_steps(tuning, folder, record, task)
+            take_steps(tuning, folder, record, task, every=tuning.schedule.checkpoint_seconds)
         except torch.cuda.OutOfMemoryError:
             raise WorkError(
                 f"Out of GPU memory at step {tuning.step + 1} (batch {tuning.schedule.batch_size}).",
@@ -211,42 +211,9 @@ def _watched(tuning: Tuning, folder: Path | None, progress: Progress) -> Iterato
         yield task
 
 
-def _all_steps(tuning: Tuning, folder: Path | None, record: Callable[[StepRecord], None], task: Task) -> None:
-    saved = time.monotonic()
-
-    def save() -> None:
-        nonlocal saved
-        if folder is not None:
-            checkpoints.save_checkpoint(folder, tuning.checkpoint())
-            saved = time.monotonic()
-
-    with _interruptions_held_back() as let_through:
-        for epoch, rows in tuning.batches():
-            # What stops a step half-way leaves weights that nothing can go on from: it is not kept.
-            done = tuning.take_step(epoch, rows)
-            try:
-                record(done)
-                task.advance(1)
-                let_through()
-            except KeyboardInterrupt:
-                save()
-                raise
-            if time.monotonic() - saved >= tuning.schedule.checkpoint_seconds:
-                save()
-
-
 def mean_loss(lessons: Lessons, *, tokens: int = 16_384) -> float:
     """Give the mean loss of all lessons without tuning anything; NaN where there is none."""
     rows = lessons.rows(0)
     with torch.inference_mode():
         total = sum(float(lessons.losses(part, 0).sum()) for part in _chunks(lessons, rows, tokens))
     return total / len(rows) if len(rows) else math.nan
-
-
-@contextmanager
-def own_randomness(seed: int, purpose: str, device: Device) -> Iterator[None]:
-    """Seed PyTorch for one purpose and leave everybody else's randomness alone."""
-    devices = [device.torch] if device.torch.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(derived_seed(seed, purpose))
-        yield

@@ -57,12 +57,12 @@ class SpanTrainParams(TuningParams):
 def align_train_span(inputs: dict[str, Any], params: SpanTrainParams, job: Job) -> Outcome:
     """Teach an encoder to answer what a word is translated by, and write it for `align --method span`."""
     from lexenc.alignment.span_model import SpanModel
-    from lexenc.alignment.tuning import own_randomness
     from lexenc.alignment.tuning_spans import SpanLessons
     from lexenc.device import CPU
+    from lexenc.training.steps import own_randomness
 
     _check_transformer(inputs["encoder"])
-    with own_randomness(job.seed, "new head", CPU):
+    with own_randomness(job.seed, "new head", CPU.torch):
         model = SpanModel.load(inputs["encoder"], device=job.device, new_head=True)
     text = read_linked(inputs.get("pairs"), inputs["alignments"], model.words.cut, one_based=params.one_based, job=job)
     lessons = SpanLessons(
@@ -135,13 +135,13 @@ class SoftmaxTrainParams(TuningParams):
 
 def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job: Job) -> Outcome:
     """Tune an encoder on sentence pairs, and write it for `align --method softmax`."""
-    from lexenc.alignment.tuning import own_randomness
     from lexenc.alignment.tuning_softmax import SoftmaxLessons, cut_pieces
     from lexenc.device import CPU
+    from lexenc.training.steps import own_randomness
 
     _check_transformer(inputs["encoder"])
     # An encoder without a part that nobody asks, such as a pooler, gets one that is drawn, and saved with it.
-    with own_randomness(job.seed, "new encoder", CPU):
+    with own_randomness(job.seed, "new encoder", CPU.torch):
         encoder: Any = open_encoder(inputs["encoder"], "auto", job)
     text = read_linked(
         inputs.get("pairs"),
@@ -150,7 +150,7 @@ def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job:
         one_based=params.one_based,
         job=job,
     )
-    with own_randomness(job.seed, "new head", job.device):
+    with own_randomness(job.seed, "new head", job.device.torch):
         head = _head(inputs["encoder"], encoder, job) if "tlm" in params.objectives else None
     lessons = SoftmaxLessons(
         encoder,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 from statistics import fmean
@@ -18,13 +17,13 @@ from lexenc.files.parallel import SentencePair, parallel_text
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job
+from lexenc.stages.step_log import step_log
 
 if TYPE_CHECKING:
     from lexenc.alignment.links import Links
     from lexenc.alignment.span_model import Pieces
     from lexenc.alignment.tuning import Lessons, Tuning
     from lexenc.alignment.tuning_spans import LinkedText
-    from lexenc.training.loop import StepRecord
 
 HISTORY = "training.jsonl"
 _PART = 4096
@@ -250,7 +249,7 @@ def run_to_end(tuning: Tuning, job: Job, *, name: str) -> dict[str, Any]:
         f"{counted(tuning.total, 'step')}, learning rate {tuning.schedule.learning_rate:g} after {tuning.warmup} "
         "warm-up steps."
     )
-    with _recorder(history, unfinished, job, name) as record:
+    with step_log(history, unfinished, job, name) as record:
         run_tuning(tuning, folder=unfinished, record=record, progress=job.progress)
     steps = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
     return {
@@ -272,26 +271,6 @@ def remove_unfinished(job: Job) -> None:
 
 def _mean_of(steps: Sequence[Mapping[str, Any]]) -> float:
     return fmean(step["loss"] for step in steps)
-
-
-@contextmanager
-def _recorder(history: Path, unfinished: Path, job: Job, name: str) -> Iterator[Callable[[StepRecord], None]]:
-    """Write one line per step; after a resume the lines of steps that are done again go."""
-    from lexenc.training.checkpoints import load_checkpoint
-
-    checkpoint = load_checkpoint(unfinished)
-    done = checkpoint.step if checkpoint is not None else 0
-    kept = history.read_text(encoding="utf-8").splitlines(keepends=True)[:done] if history.is_file() and done else []
-    if done:
-        job.notices.say(f"{name}: continuing from step {done:,} (same settings).")
-    with history.open("w", encoding="utf-8") as stream:
-        stream.writelines(kept)
-
-        def record(step: StepRecord) -> None:
-            stream.write(json.dumps(asdict(step)) + "\n")
-            stream.flush()
-
-        yield record
 
 
 # ---------------------------------------------------------------- held-out links

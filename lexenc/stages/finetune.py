@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -26,12 +25,13 @@ from lexenc.stages.reading import (
     read_dictionary,
     result_name,
 )
+from lexenc.stages.step_log import step_log
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
     from lexenc.files.dictionaries import Pairs
     from lexenc.training.data import PairData
-    from lexenc.training.loop import Schedule, StepRecord, Training
+    from lexenc.training.loop import Schedule, Training
 
 # A step of AdamW moves every weight by about the learning rate. A transformer's weights are small and shared by all
 # words; the rows of a bag of subwords are large, and each is met by few pairs.
@@ -209,7 +209,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
         f"{len(tuned.data):,} pairs, {training.total:,} steps, learning rate {rate:g} after {training.warmup} warm-up "
         "steps."
     )
-    with _recorder(job.out / HISTORY, unfinished, job) as record:
+    with step_log(job.out / HISTORY, unfinished, job, "finetune") as record:
         run_training(training, folder=unfinished, record=record, progress=job.progress)
     encoder.save(job.out)
     _write_card(job.out, inputs, params, rate, tuned)
@@ -327,26 +327,6 @@ def _schedule(params: FinetuneParams, rate: float) -> Schedule:
         checkpoint_seconds=params.checkpoint_seconds,
         shape=_set(params.schedule),
     )
-
-
-@contextmanager
-def _recorder(history: Path, unfinished: Path, job: Job) -> Iterator[Callable[[StepRecord], None]]:
-    """Write one line per step; after a resume the lines of steps that are done again go."""
-    from lexenc.training.checkpoints import load_checkpoint
-
-    checkpoint = load_checkpoint(unfinished)
-    done = checkpoint.step if checkpoint is not None else 0
-    kept = history.read_text(encoding="utf-8").splitlines(keepends=True)[:done] if history.is_file() and done else []
-    if done:
-        job.notices.say(f"finetune: continuing from step {done:,} (same settings).")
-    with history.open("w", encoding="utf-8") as stream:
-        stream.writelines(kept)
-
-        def record(step: StepRecord) -> None:
-            stream.write(json.dumps(asdict(step)) + "\n")
-            stream.flush()
-
-        yield record
 
 
 def _summary(history: Path, tuned: _Tuned, training: Training) -> dict[str, Any]:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,12 +13,12 @@ import torch
 
 from lexenc.device import keep_freed_memory
 from lexenc.errors import WorkError
-from lexenc.progress import SILENT, Progress, Task
-from lexenc.randomness import derived_seed
+from lexenc.progress import SILENT, Progress
 from lexenc.training import checkpoints
 from lexenc.training.data import Batch, PairData, TokenStore, batch_of, epoch_rows
 from lexenc.training.losses import Contrast, Loss
 from lexenc.training.optimiser import SCHEDULES, MasterAdamW, warmup_steps
+from lexenc.training.steps import StepRecord, own_randomness, take_steps
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
@@ -64,17 +60,6 @@ class Schedule:
     def total(self, pairs: int) -> int:
         """Give all steps."""
         return self.epochs * self.steps_per_epoch(pairs)
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """What one step did; the same on every run with the same seed."""
-
-    step: int
-    epoch: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
 
 
 Encode = Callable[[Sequence[np.ndarray]], torch.Tensor]
@@ -256,14 +241,15 @@ def run_training(
         WorkError: If the loss is no longer a number, or the GPU has not enough memory.
     """
     keep_freed_memory()
-    with _own_randomness(training), progress.task("train", training.total, "steps") as task:
+    randomness = own_randomness(training.seed, "dropout", training._device)
+    with randomness, progress.task("train", training.total, "steps") as task:
         found = checkpoints.load_checkpoint(folder) if folder is not None else None
         if found is not None:
             training.restore(found)
             task.advance(training.step)
         training.encoder.module.train()
         try:
-            _all_steps(training, folder, record, task)
+            take_steps(training, folder, record, task, every=training.schedule.checkpoint_seconds)
         except torch.cuda.OutOfMemoryError:
             lengths = training.tokens.lengths()
             size = training.schedule.batch_size
@@ -273,66 +259,3 @@ def run_training(
             ) from None
         finally:
             training.encoder.module.eval()
-
-
-def _all_steps(training: Training, folder: Path | None, record: Callable[[StepRecord], None], task: Task) -> None:
-    saved = time.monotonic()
-
-    def save() -> None:
-        nonlocal saved
-        if folder is not None:
-            checkpoints.save_checkpoint(folder, training.checkpoint())
-            saved = time.monotonic()
-
-    with _interruptions_held_back() as let_through:
-        for epoch, rows in training.batches():
-            # What stops a step half-way leaves weights that nothing can go on from: it is not kept.
-            done = training.take_step(epoch, rows)
-            try:
-                record(done)
-                task.advance(1)
-                let_through()
-            except KeyboardInterrupt:
-                save()
-                raise
-            if time.monotonic() - saved >= training.schedule.checkpoint_seconds:
-                save()
-
-
-@contextmanager
-def _interruptions_held_back() -> Iterator[Callable[[], None]]:
-    """Hold the first interruption (SIGINT) back until it is let through; the second one comes through at once.
-
-    Where signals do not arrive (in other threads than the main one) or are ignored, nothing changes.
-
-    Yields:
-        What lets an interruption through, if one has come.
-    """
-    usual = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield lambda: None
-        return
-    came: list[int] = []
-
-    def hold(number: int, frame: object) -> None:
-        came.append(number)
-        signal.signal(signal.SIGINT, usual)
-
-    def let_through() -> None:
-        if came:
-            usual(came[0], None)
-
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield let_through
-    finally:
-        signal.signal(signal.SIGINT, usual)
-
-
-@contextmanager
-def _own_randomness(training: Training) -> Iterator[None]:
-    """Seed dropout for this run and leave everybody else's randomness alone."""
-    devices = [training._device] if training._device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(derived_seed(training.seed, "dropout"))
-        yield

@@ -58,6 +58,7 @@ def test_options_are_yaml_keys_are_manifest_keys(name, tmp_path, monkeypatch):
     assert set(stage.inputs) <= options | arguments
     extra = {"out", "device", "precision", "seed", "json", "dry_run", "force", "check_content", "quiet",
              "no_progress", "debug", "help"}  # fmt: skip
+    extra |= set(stage.copies) | ({"show"} if stage.draw else set())
     assert options - known - set(stage.inputs) <= extra
     assert not known & extra
     assert stage.uses_seed == ("seed" in options)
