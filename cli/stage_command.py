@@ -293,7 +293,9 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
         [] if place is None else [{"stage": plan.stage.name, "out": place} | manifest.summary]
     )
     view.results(results, [Table(**table) for table in manifest.tables])
-    if plan.stage.next_step and plan.out is not None and not view.json:
+    # What is not to be relied on is not to be gone on with.
+    sound = manifest.answer and manifest.summary.get("verdict") != "doubtful"
+    if sound and plan.stage.next_step and plan.out is not None and not view.json:
         view.say("next: " + _next_step(plan))
 
 

@@ -889,8 +889,8 @@ def align(
     lowercase: bool = True,
     source_language: str | None = None,
     target_language: str | None = None,
-    lexicon_min_count: int = 2,
-    lexicon_min_probability: float = 0.05,
+    min_count: int = 2,
+    min_probability: float = 0.05,
     drawn: int = 50,
     force: bool = False,
     seed: int | None = None,
@@ -925,8 +925,8 @@ def align(
         lowercase: Count words without their case (statistical, vectors, lexicon); they are written as they are.
         source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        lexicon_min_count: Links that a pair of the lexicon has at least.
-        lexicon_min_probability: Share of the links of its source word that a pair of the lexicon has at least.
+        min_count: Links that a pair of the lexicon has at least.
+        min_probability: Share of the links of its source word that a pair of the lexicon has at least.
         drawn: Sentence pairs drawn in alignments.html, the first ones.
         force: Replace another result of lexenc in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -957,7 +957,7 @@ def align_train_span(
     warmup: float = 0.1,
     clip: float = 1.0,
     one_based: bool = False,
-    validation_one_based: bool = False,
+    gold_one_based: bool = False,
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     min_score: float = 0.0,
@@ -988,7 +988,7 @@ def align_train_span(
         warmup: Share of the steps in which the learning rate rises to its peak.
         clip: Largest norm of the gradient; 0 does not clip.
         one_based: The links of alignments count words from 1.
-        validation_one_based: The links of validation count words from 1.
+        gold_one_based: The links of validation count words from 1.
         chunk_tokens: Subwords in one pass; a step with more goes through in chunks, equal but for dropout.
         checkpoint_seconds: Time between checkpoints.
         min_score: Links with a lower score are not learnt, and words that have no other are left out.
@@ -1023,7 +1023,7 @@ def align_train_softmax(
     warmup: float = 0.1,
     clip: float = 1.0,
     one_based: bool = False,
-    validation_one_based: bool = False,
+    gold_one_based: bool = False,
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     objectives: Literal['so', 'co', 'tlm', 'supervised'] | Sequence[Literal['so', 'co', 'tlm', 'supervised']] = ('so', 'tlm'),
@@ -1054,7 +1054,7 @@ def align_train_softmax(
         warmup: Share of the steps in which the learning rate rises to its peak.
         clip: Largest norm of the gradient; 0 does not clip.
         one_based: The links of alignments count words from 1.
-        validation_one_based: The links of validation count words from 1.
+        gold_one_based: The links of validation count words from 1.
         chunk_tokens: Subwords in one pass; a step with more goes through in chunks, equal but for dropout.
         checkpoint_seconds: Time between checkpoints.
         objectives: so: make the links probable that the encoder finds itself; co: make both directions agree; tlm: guess masked subwords of sentence and translation together; supervised: make the links of alignments probable.
@@ -1082,7 +1082,7 @@ def eval_alignment(
     target: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     gold_one_based: bool | None = None,
-    predicted_one_based: bool | None = None,
+    system_one_based: bool | None = None,
     draws: int = 10000,
     level: float = 0.95,
     force: bool = False,
@@ -1101,7 +1101,7 @@ def eval_alignment(
         target: Target sentences, line by line.
         out: Folder for the result. None keeps nothing.
         gold_one_based: Whether words are counted from 1 in the gold file. If left out they are counted from 0, and refused where the two files do not look alike.
-        predicted_one_based: Whether words are counted from 1 in the links that are scored. If left out they are counted from 0, and refused where the two files do not look alike.
+        system_one_based: Whether words are counted from 1 in the links that are scored. If left out they are counted from 0, and refused where the two files do not look alike.
         draws: Bootstrap resamplings of the sentence pairs.
         level: Share of draws inside the intervals.
         force: Replace another result of lexenc in `out`.

@@ -81,8 +81,8 @@ class AlignParams:
     )
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
-    lexicon_min_count: int = param(2, "Links that a pair of the lexicon has at least.", ge=1)
-    lexicon_min_probability: float = param(
+    min_count: int = param(2, "Links that a pair of the lexicon has at least.", ge=1)
+    min_probability: float = param(
         0.05, "Share of the links of its source word that a pair of the lexicon has at least.", ge=0, le=1
     )
     drawn: int = param(50, "Sentence pairs drawn in alignments.html, the first ones.", ge=0)
@@ -156,9 +156,7 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
         summary = _by_model(parts, inputs, params, job)
     summary |= _tell(parts, job)
     case = Case(params.lowercase, params.source_language, params.target_language)
-    summary |= write_lexicon(
-        job, case, min_count=params.lexicon_min_count, min_probability=params.lexicon_min_probability
-    )
+    summary |= write_lexicon(job, case, min_count=params.min_count, min_probability=params.min_probability)
     write_page(job.out, params.drawn)
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
     return Outcome(summary)

@@ -93,7 +93,7 @@ class _SpansHeldOut:
         self._lessons: SpanLessons | None = None
         if inputs.get("validation"):
             text = read_linked(inputs.get("validation_pairs"), inputs["validation"], model.words.cut,
-                               one_based=params.validation_one_based, job=job)  # fmt: skip
+                               one_based=params.gold_one_based, job=job)  # fmt: skip
             self._lessons = SpanLessons(model, text)
 
     def numbers(self, when: str) -> dict[str, float]:
@@ -104,7 +104,7 @@ class _SpansHeldOut:
         if self._lessons is None:
             return {}
         aligner = SpanAligner(self._model, threshold=self._params.threshold)
-        rate = error_rate(self._inputs, aligner.align, one_based=self._params.validation_one_based)
+        rate = error_rate(self._inputs, aligner.align, one_based=self._params.gold_one_based)
         return {f"validation_loss_{when}": mean_loss(self._lessons), f"validation_aer_{when}": rate}
 
 
@@ -197,7 +197,7 @@ def _softmax_numbers(
     if not inputs.get("validation"):
         return {}
     aligner = EmbeddingAligner(word_encoder(encoder, layer=lessons.layer), how=Matching("softmax"))
-    rate = error_rate(inputs, aligner.align, one_based=params.validation_one_based)
+    rate = error_rate(inputs, aligner.align, one_based=params.gold_one_based)
     return {f"validation_aer_{when}": rate}
 
 

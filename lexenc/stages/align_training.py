@@ -55,7 +55,7 @@ class TuningParams:
     warmup: float = param(0.1, "Share of the steps in which the learning rate rises to its peak.", ge=0, le=1)
     clip: float = param(1.0, "Largest norm of the gradient; 0 does not clip.", ge=0)
     one_based: bool = param(False, "The links of --alignments count words from 1.")
-    validation_one_based: bool = param(False, "The links of --validation count words from 1.")
+    gold_one_based: bool = param(False, "The links of --validation count words from 1.")
     chunk_tokens: int = param(
         16_384, "Subwords in one pass; a step with more goes through in chunks, equal but for dropout.", ge=1
     )

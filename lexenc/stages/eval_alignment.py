@@ -29,7 +29,7 @@ class EvalAlignmentParams:
     """Parameters of `eval alignment`."""
 
     gold_one_based: bool | None = param(None, _BASE.format("the gold file"))
-    predicted_one_based: bool | None = param(None, _BASE.format("the links that are scored"))
+    system_one_based: bool | None = param(None, _BASE.format("the links that are scored"))
     draws: int = param(10_000, "Bootstrap resamplings of the sentence pairs.", ge=100)
     level: float = param(0.95, "Share of draws inside the intervals.", gt=0, le=0.999)
 
@@ -64,7 +64,7 @@ def check_eval_alignment(inputs: Mapping[str, Any], params: EvalAlignmentParams)
 def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job) -> Outcome:
     """Score the links, and where the sentences are known the controls and every kind of link."""
     gold, predicted = read_gold_and_predicted(
-        inputs["gold"], inputs["predicted"], params.gold_one_based, params.predicted_one_based
+        inputs["gold"], inputs["predicted"], params.gold_one_based, params.system_one_based
     )
     sentences = read_sentences(inputs)
     if sentences is not None:
@@ -88,7 +88,7 @@ def _tell(gold: LinkFile, predicted: LinkFile, sentences: Sentences | None, job:
     elif sentences is not None and gold.counting is None and predicted.counting is None:
         job.notices.warn(
             "Neither file holds an index 0; both are read as counting words from 0.",
-            "If they count from 1, add --gold-one-based and --predicted-one-based: the scores stay, the bands do not.",
+            "If they count from 1, add --gold-one-based and --system-one-based: the scores stay, the bands do not.",
         )
     if not len(gold.sure):
         job.notices.warn(f"{gold.path} holds no sure links.", "There is no recall then.")

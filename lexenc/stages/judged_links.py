@@ -114,7 +114,7 @@ def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
 
 
 def read_gold_and_predicted(
-    gold: Path, predicted: Path, gold_one_based: bool | None, predicted_one_based: bool | None
+    gold: Path, predicted: Path, gold_one_based: bool | None, system_one_based: bool | None
 ) -> tuple[LinkFile, LinkFile]:
     """Read both files, and refuse what cannot be scored.
 
@@ -123,7 +123,7 @@ def read_gold_and_predicted(
             and nobody says so, the system has possible links, or the gold file has none of any kind.
     """
     first = read_links(gold, "gold", gold_one_based)
-    second = read_links(predicted, "predicted", predicted_one_based)
+    second = read_links(predicted, "system", system_one_based)
     if first.lines != second.lines:
         raise _unequal(first.path, first.lines, second.path, second.lines)
     if first.empty:

@@ -123,9 +123,9 @@ def test_two_files_and_a_tab_are_the_same_corpus(stage, text, tmp_path, aligned)
 def test_case_is_not_counted_unless_asked(stage, tmp_path):
     path = tmp_path / "case.txt"
     path.write_text("Haus Hund ||| HOUSE dog\nhaus ||| house\nHUND ||| Dog\n" * 10, encoding="utf-8")
-    made = stage("align", tmp_path / "out", {"lexicon_min_count": 1}, pairs=path)
+    made = stage("align", tmp_path / "out", {"min_count": 1}, pairs=path)
     assert set(read_pairs(made.out / "lexicon.tsv")) >= {("haus", "house"), ("hund", "dog")}
-    kept = stage("align", tmp_path / "kept", {"lexicon_min_count": 1, "lowercase": False}, pairs=path)
+    kept = stage("align", tmp_path / "kept", {"min_count": 1, "lowercase": False}, pairs=path)
     assert any(source == "Haus" for source, _ in read_pairs(kept.out / "lexicon.tsv"))
 
 

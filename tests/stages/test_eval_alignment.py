@@ -74,7 +74,7 @@ def test_the_sentences_bring_controls_and_bands(score):
 def test_the_same_links_counted_from_one_score_the_same(score):
     plain = score(pairs=PAIRS).manifest.results
     gold, predicted = "1-1 2p2\n\n1-2 2-1\n", "1-1 2-2\n\n2-1 2-2\n"
-    both = score(gold, predicted, pairs=PAIRS, gold_one_based=True, predicted_one_based=True)
+    both = score(gold, predicted, pairs=PAIRS, gold_one_based=True, system_one_based=True)
     one = score(gold, PREDICTED, pairs=PAIRS, gold_one_based=True)
     for made in (both, one):
         for own, other in zip(made.manifest.results, plain, strict=True):
@@ -138,11 +138,11 @@ def test_links_of_other_words_are_refused(stage, write, folder):
 @pytest.mark.parametrize(("gold", "predicted", "params", "named"), [
     ("1-1\n", "0-0\n", {}, "gold"),
     ("1-1\n2p1\n", "1-1\n1-0\n", {}, "gold"),
-    ("0p0\n", "1-1\n", {}, "predicted"),
-    ("1-1\n", "1-1\n", {"gold_one_based": True}, "predicted"),
-    ("1-1\n", "1-1\n", {"predicted_one_based": True}, "gold"),
-    ("1-1\n", "1-1\n", {"gold_one_based": False}, "predicted"),
-    ("0-0\n", "1-1\n", {"gold_one_based": False}, "predicted"),
+    ("0p0\n", "1-1\n", {}, "system"),
+    ("1-1\n", "1-1\n", {"gold_one_based": True}, "system"),
+    ("1-1\n", "1-1\n", {"system_one_based": True}, "gold"),
+    ("1-1\n", "1-1\n", {"gold_one_based": False}, "system"),
+    ("0-0\n", "1-1\n", {"gold_one_based": False}, "system"),
 ])  # fmt: skip
 def test_a_file_that_does_not_show_what_the_other_does_is_refused(score, gold, predicted, params, named):
     message, hint = refused(score, gold, predicted, **params)
@@ -160,9 +160,9 @@ def test_a_file_that_does_not_show_what_the_other_does_is_refused(score, gold, p
     ("0-0\n", "0-1\n", {}),
     ("1-1\n", "1-1\n", {}),
     ("1-1\n", "0-0\n", {"gold_one_based": True}),
-    ("0-0\n", "1-1\n", {"predicted_one_based": True}),
-    ("1-1\n", "1-1\n", {"gold_one_based": True, "predicted_one_based": True}),
-    ("1-1\n", "1-1\n", {"gold_one_based": True, "predicted_one_based": False}),
+    ("0-0\n", "1-1\n", {"system_one_based": True}),
+    ("1-1\n", "1-1\n", {"gold_one_based": True, "system_one_based": True}),
+    ("1-1\n", "1-1\n", {"gold_one_based": True, "system_one_based": False}),
     ("1-1\n", "\n", {"gold_one_based": True}),
     ("0-0\n", "\n", {}),
 ])  # fmt: skip
@@ -170,7 +170,7 @@ def test_what_shows_no_clash_is_scored(score, gold, predicted, params):
     score(gold, predicted, **params)
 
 
-@pytest.mark.parametrize("option", ["gold", "predicted"])
+@pytest.mark.parametrize("option", ["gold", "system"])
 def test_an_index_0_in_a_file_said_to_count_from_one_is_refused(score, option):
     message, hint = refused(score, **{f"{option}_one_based": True})
     assert f"{'x.gold' if option == 'gold' else 'x.out'}, line 1: '0-0' holds an index 0" in message
@@ -224,9 +224,7 @@ def test_what_is_no_link_is_refused(score, option, name, token, what):
 
 
 def test_possible_links_of_a_system_are_refused(score):
-    message, hint = refused(
-        score, "1-1\n", "\n".join(["1-1 2p3"]) + "\n", gold_one_based=True, predicted_one_based=True
-    )
+    message, hint = refused(score, "1-1\n", "\n".join(["1-1 2p3"]) + "\n", gold_one_based=True, system_one_based=True)
     assert "x.out, line 1: '2p3' is a possible link" in message
     assert hint == "Are --gold and --predicted swapped?"
 
@@ -352,7 +350,7 @@ def test_published_outputs_score_as_published(stage, data, pair, aer, sentences,
 @pytest.mark.parametrize(("params", "message", "hint"), [
     ({}, "holds no index 0, ", "Add --gold-one-based"),
     ({"gold_one_based": False}, "runs past the sentence", "add --gold-one-based"),
-    ({"gold_one_based": True, "predicted_one_based": True}, "holds an index 0", "leave out the option"),
+    ({"gold_one_based": True, "system_one_based": True}, "holds an index 0", "leave out the option"),
 ])  # fmt: skip
 def test_the_wrong_base_is_refused(stage, data, pair, params, message, hint):
     folder = data / "align"
