@@ -21,6 +21,7 @@ from lexenc.files.dictionaries import read_pairs
 from lexenc.files.vectors import load_vectors
 from lexenc.lexical.audit import find_leaks
 from lexenc.resources import ROOT, bundled_names
+from lexenc.stages import STAGES
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -154,7 +155,7 @@ def test_readme_commands_exist():
     assert len(lines) >= 8
     for line in lines:
         words = line.split()
-        command = words[1:3] if words[1] == "eval" else words[1:2]
+        command = words[1:3] if " ".join(words[1:3]) in STAGES else words[1:2]
         shown = CliRunner().invoke(build_app(), [*command, "--help"], env={"COLUMNS": "200", **os.environ})
         assert shown.exit_code == 0, line
         for option in (word for word in words if word.startswith("--")):
