@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled
 from lexenc.alignment.links import Links
-from lexenc.encoders.word_vectors import WordVectors
+from lexenc.encoders.word_vectors import WordVectors, starts_of
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
 
@@ -90,7 +90,7 @@ class Tables(NamedTuple):
     @property
     def starts(self) -> Indices:
         """Where each table begins, and the end of the last. Shape [n + 1]."""
-        return _starts(self.heights * self.widths)
+        return starts_of(self.heights * self.widths)
 
     @classmethod
     def of(cls, matrix: Any) -> Tables:
@@ -132,7 +132,7 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
     for first, last in _runs(sizes[0] * sizes[1]):
         heights, widths = sizes[:, first:last]
         starts = (source.starts[first:last], target.starts[first:last])
-        cells = _starts(heights * widths)
+        cells = starts_of(heights * widths)
         tables = Tables(np.empty(cells[-1], dtype=np.float32), heights, widths)
         _multiply(vectors[0], vectors[1], *starts, *tables[1:], cells, tables.values)
         if how.similarity == "shifted" and not method.products:
@@ -390,8 +390,3 @@ def _join(  # noqa: PLR0913 - one loop, for the speed of it
             cell += width
         ends[pair + 1] = count
     return count
-
-
-def _starts(counts: Indices) -> Indices:
-    """Where parts of these sizes begin, and the end of the last. Shape [n] -> [n + 1]."""
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

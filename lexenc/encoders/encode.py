@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from lexenc.progress import SILENT, Progress, Task
+
+Item = TypeVar("Item")
 
 WINDOW = 65_536
 """Texts tokenised and sorted together; bounds the memory."""
@@ -58,7 +60,7 @@ def encode_texts(
     """
     if out is None:
         out = np.empty((len(texts), encoder.dimensions), dtype=np.float32)
-    with progress.task("Encoding", len(texts), "texts") as task, _workers(encoder) as pool:
+    with progress.task("Encoding", len(texts), "texts") as task, workers(encoder) as pool:
         for start in range(0, len(texts), WINDOW):
             rows = out[start : start + WINDOW]
             _encode_window(encoder, texts[start : start + WINDOW], rows, token_budget, pool, task)
@@ -86,7 +88,7 @@ def _encode_window(
         task.advance(len(rows))
 
     waiting: list[tuple[list[tuple[int, ...]], Future[np.ndarray]]] = []
-    for batch in _batches(distinct, token_budget):
+    for batch in batches_within(distinct, token_budget, len):
         if pool is None:
             finish(batch, _embed(encoder, batch))
             continue
@@ -98,16 +100,22 @@ def _encode_window(
         finish(batch, future.result())
 
 
-def _batches(texts: list[tuple[int, ...]], token_budget: int) -> Iterator[list[tuple[int, ...]]]:
-    """Cut sorted texts into batches of at most `token_budget` tokens."""
-    batch: list[tuple[int, ...]] = []
+def batches_within(texts: Iterable[Item], token_budget: int, length: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Cut sorted texts into batches of at most `token_budget` tokens; a longer text stands alone.
+
+    Args:
+        texts: Shortest first.
+        token_budget: Tokens of a batch.
+        length: Gives the tokens of a text.
+    """
+    batch: list[Item] = []
     size = 0
     for text in texts:
-        if batch and size + len(text) > token_budget:
+        if batch and size + length(text) > token_budget:
             yield batch
             batch, size = [], 0
         batch.append(text)
-        size += len(text)
+        size += length(text)
     if batch:
         yield batch
 
@@ -121,7 +129,7 @@ def _embed(encoder: TextEncoder, batch: list[tuple[int, ...]]) -> np.ndarray:
 
 
 @contextmanager
-def _workers(encoder: TextEncoder) -> Iterator[ThreadPoolExecutor | None]:
+def workers(encoder: Any) -> Iterator[ThreadPoolExecutor | None]:
     """Threads that run forward passes side by side, or None where the encoder works on its own.
 
     One pass per thread beats one pass over all threads: the many small steps of a pass need not wait for one another,

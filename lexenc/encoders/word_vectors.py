@@ -7,8 +7,7 @@ windows that overlap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from lexenc.device import keep_freed_memory
 from lexenc.encoders.base import Encoder, printable
-from lexenc.encoders.encode import MOST_WORKERS, TOKEN_BUDGET
+from lexenc.encoders.encode import TOKEN_BUDGET, batches_within, workers
 from lexenc.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
@@ -138,7 +137,11 @@ class TransformerWords:
             row += sum(piece.size for piece in found)
             pieces += found
         values = np.empty((row, self.encoder.width), dtype=np.float32)
-        _side_by_side(self.encoder, lambda batch: self._pass(batch, values), _batches(pieces, self._token_budget))
+        sorted_pieces = sorted(pieces, key=lambda piece: len(piece.ids))
+        batches = batches_within(sorted_pieces, self._token_budget, lambda piece: len(piece.ids))
+        with workers(self.encoder) as pool:
+            for _ in (map if pool is None else pool.map)(lambda batch: self._pass(batch, values), batches):
+                pass
         return _assemble(values, tokens, sentences, windowed, self.unit)
 
     def _pass(self, batch: list[_Piece], values: Floats) -> None:
@@ -216,37 +219,6 @@ def _windows(words: Sequence[int | None], room: int) -> list[tuple[int, int]]:
     return windows
 
 
-def _batches(pieces: list[_Piece], budget: int) -> Iterator[list[_Piece]]:
-    """Cut pieces into batches of at most `budget` tokens, shortest pieces first."""
-    batch: list[_Piece] = []
-    size = 0
-    for piece in sorted(pieces, key=lambda piece: len(piece.ids)):
-        if batch and size + len(piece.ids) > budget:
-            yield batch
-            batch, size = [], 0
-        batch.append(piece)
-        size += len(piece.ids)
-    if batch:
-        yield batch
-
-
-def _side_by_side(
-    encoder: TransformerEncoder, work: Callable[[list[_Piece]], None], batches: Iterator[list[_Piece]]
-) -> None:
-    """Do the passes, one per thread where the encoder gains by it."""
-    import torch
-
-    threads = torch.get_num_threads()
-    if threads == 1 or not encoder.side_by_side:
-        for batch in batches:
-            work(batch)
-        return
-    count = min(threads, MOST_WORKERS)
-    with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(threads // count,)) as pool:
-        list(pool.map(work, batches))
-    torch.set_num_threads(threads)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Tables
 
@@ -308,7 +280,7 @@ class TableWords:
         counts = np.bincount(owners, minlength=len(sentences))
         return WordVectors(
             np.ascontiguousarray(self._matrix[rows[known]], dtype=np.float32),
-            _starts(counts),
+            starts_of(counts),
             _ranges(np.zeros(len(sentences), dtype=np.int64), lengths)[known].astype(np.int32),
             np.zeros(len(sentences), dtype=np.bool_),
             (lengths - counts).astype(np.int32),
@@ -403,7 +375,7 @@ def _assemble(
         values = _means(values, np.flatnonzero(fresh))
         words, owners = words[fresh], owners[fresh]
     counts = np.bincount(owners, minlength=len(sentences))
-    return WordVectors(values, _starts(counts), words, windowed, (lengths - with_vector).astype(np.int32))
+    return WordVectors(values, starts_of(counts), words, windowed, (lengths - with_vector).astype(np.int32))
 
 
 def _means(values: Floats, starts: Indices) -> Floats:
@@ -413,7 +385,7 @@ def _means(values: Floats, starts: Indices) -> Floats:
     return sums
 
 
-def _starts(counts: Indices) -> Indices:
+def starts_of(counts: Indices) -> Indices:
     """Where parts of these sizes begin, and the end of the last. Shape [n] -> [n + 1]."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 

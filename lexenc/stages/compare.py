@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.artifact import Manifest, maker_of
 from lexenc.errors import ConfigError, DataError
+from lexenc.files.link_counts import is_link_counts
+from lexenc.files.similarities import is_similarities
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.compare_alignments import are_alignments, compare_alignments
-from lexenc.stages.compare_similarities import are_similarities, compare_similarities
+from lexenc.stages.compare_alignments import compare_alignments
+from lexenc.stages.compare_similarities import compare_similarities
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,11 +92,11 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     from lexenc.randomness import generator
 
     first, second = inputs["first"], inputs["second"]
-    if are_alignments(first, second):
+    if _both(first, second, is_link_counts, "word alignment"):
         return compare_alignments(
             first, second, job, metric=params.metric, questions=params.questions, draws=params.draws, level=params.level
         )
-    if are_similarities(first, second):
+    if _both(first, second, is_similarities, "word similarity"):
         return compare_similarities(
             first,
             second,
@@ -136,6 +138,22 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
         "seed": job.seed,
     }
     return Outcome({"difference": found.mean, "shown": found.shown}, [result], [_table(result, known, inputs)])
+
+
+def _both(first: Path, second: Path, is_one: Callable[[Path], bool], kind: str) -> bool:
+    """Tell whether two evaluations are of one kind.
+
+    Raises:
+        DataError: If only one is.
+    """
+    kinds = [is_one(each) for each in (first, second)]
+    if len(set(kinds)) == 2:
+        one, other = (first, second) if kinds[0] else (second, first)
+        raise DataError(
+            f"{one} is an evaluation of {kind}, {other} is none.",
+            hint="Compare two of one kind of evaluation.",
+        )
+    return kinds[0]
 
 
 def _check_metric(known: _Both, params: CompareParams) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.link_counts import is_link_counts, read_link_counts
+from lexenc.files.link_counts import read_link_counts
 from lexenc.files.text import counted
 from lexenc.stage import Job, Outcome, Table
 
@@ -16,22 +16,6 @@ if TYPE_CHECKING:
     from lexenc.evaluation.bootstrap import Difference
 
 _NAMES = {"aer": "AER", "precision": "precision", "recall": "recall", "f1": "F1"}
-
-
-def are_alignments(first: Path, second: Path) -> bool:
-    """Tell whether two evaluations are of word alignment.
-
-    Raises:
-        DataError: If only one is.
-    """
-    kinds = [is_link_counts(each) for each in (first, second)]
-    if len(set(kinds)) == 2:
-        one, other = (first, second) if kinds[0] else (second, first)
-        raise DataError(
-            f"{one} is an evaluation of word alignment, {other} is none.",
-            hint="Compare two of one kind of evaluation.",
-        )
-    return kinds[0]
 
 
 def compare_alignments(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.similarities import is_similarities, read_similarities
+from lexenc.files.similarities import read_similarities
 from lexenc.files.text import counted
 from lexenc.stage import Job, Outcome, Table
 
@@ -16,22 +16,6 @@ if TYPE_CHECKING:
     from lexenc.files.similarities import Similarity
 
 _BACK_OFF = 0.0
-
-
-def are_similarities(first: Path, second: Path) -> bool:
-    """Tell whether two evaluations are of word similarity.
-
-    Raises:
-        DataError: If only one is.
-    """
-    kinds = [is_similarities(each) for each in (first, second)]
-    if len(set(kinds)) == 2:
-        one, other = (first, second) if kinds[0] else (second, first)
-        raise DataError(
-            f"{one} is an evaluation of word similarity, {other} is none.",
-            hint="Compare two of one kind of evaluation.",
-        )
-    return kinds[0]
 
 
 def compare_similarities(

@@ -18,7 +18,7 @@ from lexenc.training import checkpoints
 from lexenc.training.data import Batch, PairData, TokenStore, batch_of, epoch_rows
 from lexenc.training.losses import Contrast, Loss
 from lexenc.training.optimiser import SCHEDULES, MasterAdamW, warmup_steps
-from lexenc.training.steps import StepRecord, own_randomness, take_steps
+from lexenc.training.steps import StepRecord, check_finite, own_randomness, take_steps
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
@@ -199,11 +199,7 @@ class Training:
         return StepRecord(self.step, epoch + 1, value, factor * self.schedule.learning_rate, norm)
 
     def _check(self, value: float, what: str) -> None:
-        if not math.isfinite(value):
-            raise WorkError(
-                f"The {what} is {value} at step {self.step + 1} of {self.total}.",
-                hint=f"Lower the learning rate ({self.schedule.learning_rate:g}), or use --precision float32.",
-            )
+        check_finite(value, what, step=self.step, total=self.total, learning_rate=self.schedule.learning_rate)
 
     def checkpoint(self) -> checkpoints.Checkpoint:
         """Give where the run stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from lexenc.errors import WorkError
 from lexenc.progress import Task
 from lexenc.randomness import derived_seed
 from lexenc.training import checkpoints
@@ -28,6 +30,26 @@ class StepRecord:
     loss: float
     learning_rate: float
     gradient_norm: float
+
+
+def check_finite(value: float, what: str, *, step: int, total: int, learning_rate: float) -> None:
+    """Refuse a loss or a gradient that is no longer a number.
+
+    Args:
+        value: It.
+        what: What it is.
+        step: Steps done so far.
+        total: Of so many.
+        learning_rate: Peak.
+
+    Raises:
+        WorkError: If it is infinite or no number.
+    """
+    if not math.isfinite(value):
+        raise WorkError(
+            f"The {what} is {value} at step {step + 1} of {total}.",
+            hint=f"Lower the learning rate ({learning_rate:g}), or use --precision float32.",
+        )
 
 
 class Steps(Protocol):
