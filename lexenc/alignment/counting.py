@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,24 +32,39 @@ class WordPair(NamedTuple):
     links: int
 
 
-class Vocabulary:
-    """Numbers for words, in the order in which they come."""
+class WordNumbers:
+    """Numbers for words, in the order in which they come.
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+    Args:
+        folded: Gives the form in which a word is counted; words of one form have one number.
+    """
+
+    def __init__(self, folded: Callable[[str], str] = str) -> None:
+        self._folded = folded
+        self._forms: dict[str, int] = {}
+        # As written, so that a word is folded once only.
+        self._seen: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._forms)
 
     def numbers(self, words: Sequence[str]) -> list[int]:
         """Give the number of every word; new words get the next ones."""
-        known = self._numbers
-        return [known.setdefault(word, len(known)) for word in words]
+        seen = self._seen
+        try:
+            return [seen[word] for word in words]
+        except KeyError:
+            return [self._number(word) for word in words]
+
+    def _number(self, word: str) -> int:
+        if word not in self._seen:
+            self._seen[word] = self._forms.setdefault(self._folded(word), len(self._forms))
+        return self._seen[word]
 
     @property
     def words(self) -> list[str]:
-        """All words by number."""
-        return list(self._numbers)
+        """All forms by number."""
+        return list(self._forms)
 
 
 class LinkCounts:
@@ -60,6 +75,12 @@ class LinkCounts:
         self._counts: Indices = np.zeros(0, dtype=np.int64)
         self._waiting: list[Indices] = []
         self._size = 0
+
+    @property
+    def total(self) -> int:
+        """All links."""
+        self._settle()
+        return int(self._counts.sum())
 
     def add(self, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:
         """Count links.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -9,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled
-from lexenc.alignment.pair_table import FREE, fill, slot_of
+from lexenc.errors import WorkError
 
 Indices = NDArray[np.int64]
+Numbers = NDArray[np.int32]
 
-# Up to so many cells their pairs are numbered, which takes some hundred megabytes.
-MOST_CELLS = 1 << 25
-_LOAD = 0.5
+# Cells that are numbered at a time.
+_CELLS = 1 << 26
+_MOST_PAIRS = (1 << 31) - 1
 
 
 class Side(NamedTuple):
@@ -27,7 +29,7 @@ class Side(NamedTuple):
         types: How many different words there are; numbers are below it.
     """
 
-    words: NDArray[np.int32]
+    words: Numbers
     starts: Indices
     types: int
 
@@ -41,11 +43,12 @@ class PairNumbers(NamedTuple):
     """A number for every pair of words that stand in a sentence pair together.
 
     Args:
-        numbers: Of every cell: tables [target words, source words], one behind the other. Shape [cells], int32.
-        pairs: How many pairs.
+        numbers: Of every cell: tables [target words, source words], one behind the other. Shape [cells], int32; may
+            lie on disk.
+        pairs: How many pairs; numbers are below it.
     """
 
-    numbers: NDArray[np.int32]
+    numbers: Numbers
     pairs: int
 
 
@@ -56,14 +59,19 @@ class Bitext:
     Args:
         source: Sentences.
         target: Their translations, as many.
-        pairs: Numbers of the pairs of words, which make everything faster where there is memory for them.
+        pairs: Numbers of the pairs of words, see `number_pairs`.
         turned: Whether `pairs` are those of the other direction.
     """
 
     source: Side
     target: Side
-    pairs: PairNumbers | None = None
+    pairs: PairNumbers
     turned: bool = False
+
+    @classmethod
+    def of(cls, source: Side, target: Side) -> Bitext:
+        """Number the pairs of words in memory."""
+        return cls(source, target, number_pairs(source, target, np.empty(cells_of(source, target)[-1], dtype=np.int32)))
 
     def __len__(self) -> int:
         return len(self.source.starts) - 1
@@ -71,67 +79,141 @@ class Bitext:
     @property
     def swapped(self) -> Bitext:
         """The same the other way round."""
-        return Bitext(self.target, self.source, self.pairs, not self.turned)
-
-    def with_pairs(self, most: int = MOST_CELLS) -> Bitext:
-        """Number the pairs of words, if there are no more than so many cells."""
-        cells = int(self.cells[-1])
-        if cells > most:
-            return self
-        source, target = self.source, self.target
-        numbers = np.empty(cells, dtype=np.int32)
-        keys, found = np.full((1 << 12, 2), -1, dtype=np.int64), 0
-        first = 0
-        while first < len(self):
-            first, found = _number(
-                source.words, source.starts, target.words, target.starts, keys, first, found, numbers
-            )
-            if first < len(self):
-                keys = _grown(keys)
-        return replace(self, pairs=PairNumbers(numbers, found), turned=False)
+        return replace(self, source=self.target, target=self.source, turned=not self.turned)
 
     @property
     def cells(self) -> Indices:
         """Where the table of each sentence begins, words by words, and the end of the last. Shape [n + 1]."""
-        sizes: Any = self.source.lengths * self.target.lengths
-        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return cells_of(self.source, self.target)
+
+    def parts(self, cells: int) -> Iterator[tuple[int, int]]:
+        """Give sentences from and to, about so many cells at a time."""
+        return _parts(self.cells, cells)
 
 
-def _grown(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give a table of four times as many slots, with what was in it."""
-    made = np.full((4 * len(keys), 2), FREE, dtype=np.int64)
-    fill(keys[keys[:, 0] != FREE], made)
-    return made
+def cells_of(source: Side, target: Side) -> Indices:
+    """Give where the table of each sentence pair begins, and the end of the last. Shape [n + 1]."""
+    sizes: Any = source.lengths * target.lengths
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def number_pairs(
+    source: Side, target: Side, numbers: Numbers, *, told: Callable[[int], None] = lambda sentences: None
+) -> PairNumbers:
+    """Number the pairs of words that stand in a sentence pair together.
+
+    Pairs of one source word have numbers next to each other. Memory: four bytes for every different pair, and what a
+    part of the corpus takes.
+
+    Args:
+        source: Sentences.
+        target: Their translations.
+        numbers: Room for the number of every cell. Shape [cells]; may lie on disk.
+        told: Called with how many sentence pairs have got theirs.
+
+    Raises:
+        WorkError: If there are more than 2^31 different pairs.
+    """
+    starts, partners = _all_partners(source, target)
+    if starts[-1] > _MOST_PAIRS:
+        raise WorkError(
+            f"{starts[-1]:,} different pairs of words stand in sentence pairs together.",
+            hint=f"Split the corpus; {_MOST_PAIRS:,} can be counted.",
+        )
+    number = np.zeros(target.types, dtype=np.int32)
+    cells = cells_of(source, target)
+    for first, last in _parts(cells, _CELLS):
+        begin, end = source.starts[first], source.starts[last]
+        occurrences, places = _by_word(source.words[begin:end], source.types)
+        owners = np.repeat(np.arange(first, last, dtype=np.int32), source.lengths[first:last])
+        _number(
+            occurrences, places + begin, owners[places], source.starts, target.words, target.starts,
+            cells, starts, partners, number, numbers,
+        )  # fmt: skip
+        told(last - first)
+    return PairNumbers(numbers, int(starts[-1]))
+
+
+def _all_partners(source: Side, target: Side) -> tuple[Indices, Numbers]:
+    """List for every source word the target words that stand in its sentence pairs, each once.
+
+    Returns:
+        Where the partners of every source word begin, and the end of the last, shape [types + 1]; the partners.
+    """
+    occurrences, places = _by_word(source.words, source.types)
+    owners = np.repeat(np.arange(len(source.starts) - 1, dtype=np.int32), source.lengths)[places]
+    seen, starts = np.full(target.types, -1, dtype=np.int32), np.zeros(source.types + 1, dtype=np.int64)
+    nothing = np.zeros(0, dtype=np.int32)
+    _partners(occurrences, owners, target.words, target.starts, seen, starts, nothing)
+    partners = np.empty(starts[-1], dtype=np.int32)
+    seen[:] = -1
+    _partners(occurrences, owners, target.words, target.starts, seen, starts, partners)
+    return starts, partners
+
+
+def _parts(cells: Indices, size: int) -> Iterator[tuple[int, int]]:
+    """Cut sentence pairs into parts of about so many cells, at least one each."""
+    first, count = 0, len(cells) - 1
+    while first < count:
+        last = max(first + 1, int(np.searchsorted(cells, cells[first] + size, side="right")) - 1)
+        yield first, last
+        first = last
 
 
 @compiled
-def _number(
-    sources: Any, source_starts: Any, targets: Any, target_starts: Any, keys: Any, first: int, found: int, numbers: Any
-) -> tuple[int, int]:
-    """Number the pairs of the sentences from `first` on, in the order in which they come.
+def _by_word(words: Any, types: int) -> Any:
+    """Sort places by the word that stands there, and by place.
 
     Returns:
-        The first sentence for which there was no room in the table, and how many pairs there are now.
+        Where the places of every word begin, and the end of the last, shape [types + 1]; the places.
     """
-    cell = 0
-    for sentence in range(first):
-        cell += (source_starts[sentence + 1] - source_starts[sentence]) * (
-            target_starts[sentence + 1] - target_starts[sentence]
-        )
-    for sentence in range(first, len(source_starts) - 1):
-        width = source_starts[sentence + 1] - source_starts[sentence]
-        height = target_starts[sentence + 1] - target_starts[sentence]
-        if found + width * height > _LOAD * len(keys):
-            return sentence, found
-        for row in range(height):
-            for place in range(width):
-                word = sources[source_starts[sentence] + place]
-                pair = (np.int64(word) << 32) | targets[target_starts[sentence] + row]
-                slot = slot_of(keys, pair)
-                if keys[slot, 0] == FREE:
-                    keys[slot, 0] = pair
-                    keys[slot, 1] = found
+    starts = np.zeros(types + 1, dtype=np.int64)
+    for word in words:
+        starts[word + 1] += 1
+    for word in range(types):
+        starts[word + 1] += starts[word]
+    room, places = starts[:-1].copy(), np.empty(len(words), dtype=np.int64)
+    for place in range(len(words)):
+        word = words[place]
+        places[room[word]] = place
+        room[word] += 1
+    return starts, places
+
+
+@compiled
+def _partners(
+    occurrences: Any, owners: Any, targets: Any, target_starts: Any, seen: Any, starts: Any, partners: Any
+) -> None:
+    """Fill in where the partners of every source word begin; where there is room for them, the partners too."""
+    found = 0
+    for word in range(len(occurrences) - 1):
+        for place in range(occurrences[word], occurrences[word + 1]):
+            sentence = owners[place]
+            for row in range(target_starts[sentence], target_starts[sentence + 1]):
+                target = targets[row]
+                if seen[target] != word:
+                    seen[target] = word
+                    if len(partners):
+                        partners[found] = target
                     found += 1
-                numbers[cell] = keys[slot, 1]
-                cell += 1
-    return len(source_starts) - 1, found
+        starts[word + 1] = found
+
+
+@compiled
+def _number(  # noqa: PLR0913 - one loop, for the speed of it
+    occurrences: Any, places: Any, owners: Any, source_starts: Any, targets: Any, target_starts: Any, cells: Any,
+    starts: Any, partners: Any, number: Any, numbers: Any,
+) -> None:  # fmt: skip
+    """Fill in the numbers of some sentences: word by word, whose partners are numbered by their place."""
+    for word in range(len(occurrences) - 1):
+        if occurrences[word] == occurrences[word + 1]:
+            continue
+        for partner in range(starts[word], starts[word + 1]):
+            number[partners[partner]] = partner
+        for place in range(occurrences[word], occurrences[word + 1]):
+            sentence = owners[place]
+            width = source_starts[sentence + 1] - source_starts[sentence]
+            cell = cells[sentence] + places[place] - source_starts[sentence]
+            for row in range(target_starts[sentence], target_starts[sentence + 1]):
+                numbers[cell] = number[targets[row]]
+                cell += width

@@ -13,7 +13,7 @@ parameter): nothing depends on the word before, so that few sweeps are enough. I
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled, inlined
 from lexenc.alignment.numbered import Bitext
-from lexenc.alignment.pair_table import FREE, fill, slot_of
 from lexenc.errors import unknown_name
 
 Doubles = NDArray[np.float64]
@@ -38,8 +37,8 @@ _MODELS = ("ibm 1", "hmm", "fertility", "diagonal")
 _IBM_1, _HMM, _FERTILITY, _DIAGONAL = range(4)
 # How strongly links keep to the diagonal at first, and within which bounds it is learnt (Dyer et al.'s program).
 _TENSION, _TENSION_BOUNDS = 4.0, (0.1, 14.0)
-# Of its slots, the share that a table of counts fills at most.
-_LOAD = 0.6
+# Cells of the sentence pairs that are gone through before somebody may stop the chain.
+_CELLS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def sample_links(
     counts: Counts,
     scale: int,
     priors: Priors | None = None,
-    told: Callable[[], None] = lambda: None,
+    told: Callable[[int], None] = lambda sentences: None,
 ) -> None:
     """Run one chain in one direction, and add what it says of every link.
 
@@ -129,18 +128,16 @@ def sample_links(
             depend on their order.
         scale: What a sure link counts in one sweep.
         priors: None takes the usual ones.
-        told: Called after every sweep.
+        told: Called with how many sentence pairs were gone through, several times in a sweep of many.
     """
     chain = _Chain(bitext, seed, priors or Priors())
     nothing = np.zeros(0, dtype=np.uint16)
     for model, count in sweeps.before:
         for _ in range(count):
-            chain.sweep(_MODELS.index(model), nothing, scale)
-            told()
+            chain.sweep(_MODELS.index(model), nothing, scale, told)
     for number in range(sweeps.last):
         counted = number >= sweeps.last - sweeps.counted
-        chain.sweep(_MODELS.index(sweeps.model), counts if counted else nothing, scale)
-        told()
+        chain.sweep(_MODELS.index(sweeps.model), counts if counted else nothing, scale, told)
 
 
 class _Corpus(NamedTuple):
@@ -152,7 +149,7 @@ class _Corpus(NamedTuple):
         targets: Number of every target word. Shape [u].
         target_starts: Where each target sentence begins. Shape [n + 1].
         cells: Where the table of each sentence pair begins. Shape [n + 1].
-        pairs: Number of the pair of words of every cell, or nothing. Shape [cells] or [0].
+        pairs: Number of the pair of words of every cell. Shape [cells].
         turned: Whether the tables of `pairs` are those of the other direction.
     """
 
@@ -170,8 +167,7 @@ class _State(NamedTuple):
 
     Args:
         links: Source place that every target word is linked to, or none. Shape [u].
-        counted: How often the words of a pair are linked, by its number, or nothing. Shape [pairs] or [0].
-        table: The same by pair, where pairs have no numbers; see `slot_of`. Shape [slots, 2].
+        counted: How often the words of a pair are linked, by its number. Shape [pairs].
         totals: Links of every source word. Shape [source types].
         inverse: One through the weight of all its translations. Shape [source types].
         null: Unlinked occurrences of every target word, and of all. Shape [target types + 1].
@@ -183,7 +179,6 @@ class _State(NamedTuple):
 
     links: Any
     counted: Any
-    table: Any
     totals: Any
     inverse: Any
     null: Any
@@ -198,16 +193,13 @@ class _Chain:
 
     def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
         source, target = bitext.source, bitext.target
-        self._bitext, self._priors = bitext, priors
-        pairs = bitext.pairs
+        self._parts, self._priors = list(bitext.parts(_CELLS)), priors
         self._corpus = _Corpus(
-            source.words, source.starts, target.words, target.starts, bitext.cells,
-            np.zeros(0, dtype=np.int32) if pairs is None else pairs.numbers, bitext.turned,
-        )  # fmt: skip
+            source.words, source.starts, target.words, target.starts, bitext.cells, bitext.pairs.numbers, bitext.turned
+        )
         self._state = _State(
             links=np.full(len(target.words), _NEW, dtype=np.int32),
-            counted=np.zeros(0 if pairs is None else pairs.pairs, dtype=np.int32),
-            table=_empty_table(2 * len(target.words) if pairs is None else 1),
+            counted=np.zeros(bitext.pairs.pairs, dtype=np.int32),
             totals=np.zeros(source.types, dtype=np.int64),
             inverse=np.full(source.types, 1 / (priors.translation * target.types)),
             null=np.zeros(target.types + 1, dtype=np.int64),
@@ -219,41 +211,23 @@ class _Chain:
         self._longest = int(max(source.lengths.max(initial=0), target.lengths.max(initial=0))) + 1
         self._jumps = np.ones(2 * self._longest + 1)
         self._more = np.ones((source.types, _FERTILITIES))
-        self._used = 0
         self._tension = _TENSION
 
-    def sweep(self, model: int, counts: Counts, scale: int) -> None:
+    def sweep(self, model: int, counts: Counts, scale: int, told: Callable[[int], None]) -> None:
         """Draw every link again, given all others."""
         priors = self._priors
         numbers = np.array([priors.translation, priors.null, priors.unlinked, self._tension])
         for each in (self._state.jumped, self._state.fertile, self._state.off):
             each[:] = 0
-        for first, last in self._parts():
-            self._used += _sweep(
-                self._corpus, self._state, first, last, model, numbers, self._jumps, self._more, counts, scale
-            )
+        for first, last in self._parts:
+            _sweep(self._corpus, self._state, first, last, model, numbers, self._jumps, self._more, counts, scale)
+            told(last - first)
         jumps = self._state.jumped + priors.jump
         reach = np.clip(np.arange(-self._longest, self._longest + 1), -_JUMPS, _JUMPS) + _JUMPS
         self._jumps = (jumps / jumps.sum())[reach]
         self._more = _ratios(self._state.fertile, priors.fertility)
         if model == _DIAGONAL:
             self._tension = _next_tension(self._tension, *self._state.off)
-
-    def _parts(self) -> Iterator[tuple[int, int]]:
-        """Give sentences from and to, so many at a time that the table of counts does not fill up half-way."""
-        if len(self._state.counted):
-            yield 0, len(self._bitext)
-            return
-        starts, first = self._bitext.target.starts, 0
-        while first < len(self._bitext):
-            room = int(_LOAD * len(self._state.table)) - self._used
-            last = int(np.searchsorted(starts, starts[first] + max(room, 0), side="right")) - 1
-            if last <= first:
-                table, self._used = _rebuilt(self._state.table)
-                self._state = self._state._replace(table=table)
-                continue
-            yield first, last
-            first = last
 
 
 _NEW = -2  # not linked yet
@@ -263,20 +237,6 @@ _UNLINKED = -1
 def _scrambled(seed: int) -> int:
     """Spread a seed over 64 bits; never zero."""
     return int(np.random.default_rng(seed).integers(1, 1 << 63))
-
-
-def _empty_table(pairs: int) -> NDArray[np.int64]:
-    """A table of counts by pair of words, with room for that many. Shape [slots, 2]: pair, count."""
-    slots = 1 << max(8, math.ceil(math.log2(max(1, pairs) / _LOAD)))
-    return np.full((slots, 2), FREE, dtype=np.int64)
-
-
-def _rebuilt(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Leave out pairs that are not linked any more; give the table and how many are left."""
-    live = table[table[:, 1] > 0]
-    made = _empty_table(max(len(live) * 2, int(_LOAD * len(table))))
-    fill(live, made)
-    return made, len(live)
 
 
 def _ratios(fertile: NDArray[np.int64], weight: float) -> Doubles:
@@ -346,38 +306,6 @@ def _near(near: Any, row: int, width: int, height: int, tension: float, weight: 
 
 
 @inlined
-def _change(counted: Any, pairs: Any, table: Any, cell: int, word: int, target: int, by: int) -> int:
-    """Count a link of two words, or one less; give how many slots were taken for it."""
-    new = 0
-    if len(counted):
-        counted[pairs[cell]] += by
-    else:
-        pair = (np.int64(word) << 32) | target
-        slot = slot_of(table, pair)
-        if table[slot, 0] == FREE:
-            table[slot, 0] = pair
-            table[slot, 1] = 0
-            new = 1
-        table[slot, 1] += by
-    return new
-
-
-@inlined
-def _counts_by_number(counted: Any, pairs: Any, cell: int, step: int, width: int, values: Any) -> None:
-    """Fill in how often a target word is linked to every source word of the sentence."""
-    for place in range(width):
-        values[place] = counted[pairs[cell + place * step]]
-
-
-@inlined
-def _counts_by_pair(table: Any, words: Any, start: int, target: int, width: int, values: Any) -> None:
-    """The same where pairs have no numbers."""
-    for place in range(width):
-        slot = slot_of(table, (np.int64(words[start + place]) << 32) | target)
-        values[place] = max(table[slot, 1], 0)
-
-
-@inlined
 def _drawn(values: Any, width: int, drawn: float) -> int:
     """Give the place that a number between 0 and the sum of the values falls on."""
     place = 0
@@ -391,8 +319,8 @@ def _drawn(values: Any, width: int, drawn: float) -> int:
 def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
     corpus: Any, state: Any, first: int, last: int, model: int, priors: Any, jumps: Any, more: Any, counts: Any,
     scale: int,
-) -> int:  # fmt: skip
-    """Draw the links of some sentences; give how many slots of the table are new."""
+) -> None:  # fmt: skip
+    """Draw the links of some sentences."""
     reach = len(jumps) // 2
     turned_jumps = jumps[::-1].copy()
     values = np.empty(reach)
@@ -406,8 +334,7 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
     jumping, fertile = model == _HMM or model == _FERTILITY, model == _FERTILITY
     # As plain arrays: parts of a tuple are counted whenever they are touched.
     sources, source_starts, targets, target_starts, cells, pairs, turned = corpus
-    links, counted, table, totals, inverse, null, _, _, off, random = state
-    new = 0
+    links, counted, totals, inverse, null, _, _, off, random = state
     for sentence in range(first, last):
         start, begin = source_starts[sentence], target_starts[sentence]
         width, height = source_starts[sentence + 1] - start, target_starts[sentence + 1] - begin
@@ -431,7 +358,7 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
             link = links[begin + row]
             if link >= 0:
                 word = sources[start + link]
-                new += _change(counted, pairs, table, cell + link * across, word, target, -1)
+                counted[pairs[cell + link * across]] -= 1
                 totals[word] -= 1
                 inverse[word] = 1.0 / (totals[word] + spread)
                 having[link] -= 1
@@ -441,10 +368,8 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 null[target] -= 1
                 null[target_types] -= 1
             after = following[row]
-            if len(counted):
-                _counts_by_number(counted, pairs, cell, across, width, values)
-            else:
-                _counts_by_pair(table, sources, start, target, width, values)
+            for place in range(width):
+                values[place] = counted[pairs[cell + place * across]]
             for place in range(width):
                 values[place] = (values[place] + alpha) * inverse[sources[start + place]]
             free = unlinked * (null[target] + null_alpha) / (null[target_types] + null_alpha * target_types)
@@ -472,7 +397,7 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
             if drawn < linked:
                 link = _drawn(values, width, drawn)
                 word = sources[start + link]
-                new += _change(counted, pairs, table, cell + link * across, word, target, 1)
+                counted[pairs[cell + link * across]] += 1
                 totals[word] += 1
                 inverse[word] = 1.0 / (totals[word] + spread)
                 having[link] += 1
@@ -490,7 +415,6 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 null[target] += 1
                 null[target_types] += 1
         _remember(state, sources[start : start + width], links[begin : begin + height], having)
-    return new
 
 
 @compiled

@@ -85,7 +85,7 @@ def run_chains(
     space: Callable[[Chain], Counts],
     finished: Callable[[Chain, Counts], None] = lambda chain, counts: None,
     threads: int = 1,
-    told: Callable[[], None] = lambda: None,
+    told: Callable[[int], None] = lambda sentences: None,
 ) -> None:
     """Run chains side by side; the number of threads does not change the result.
 
@@ -96,14 +96,14 @@ def run_chains(
         space: Gives room for the counts of a chain, zeros, shape [cells]; may lie on disk.
         finished: Told when a chain has come to its end.
         threads: Chains at a time.
-        told: Called after every sweep of any.
+        told: Called with how many sentence pairs any of them went through.
     """
     stopped = Event()
 
-    def go_on() -> None:
+    def go_on(sentences: int) -> None:
         if stopped.is_set():
             raise _Stopped
-        told()
+        told(sentences)
 
     def run(chain: Chain) -> None:
         counts = space(chain)
@@ -125,7 +125,7 @@ def run_chains(
         for each in [pool.submit(run, chain) for chain in chains]:
             each.result()
     finally:
-        # Whoever interrupts need not wait for more than a sweep.
+        # Whoever interrupts need not wait for more than a part of a sweep.
         stopped.set()
         pool.shutdown(cancel_futures=True)
 
@@ -150,9 +150,7 @@ def joined_links(
         threshold: For joining by probability.
     """
     cells = bitext.cells
-    first = 0
-    while first < len(bitext):
-        last = max(first + 1, int(np.searchsorted(cells, cells[first] + _CELLS, side="right")) - 1)
+    for first, last in bitext.parts(_CELLS):
         part = slice(cells[first], cells[last])
         ahead, back = (_summed([each[part] for each in side]) for side in (forward, backward))
         yield links_of(
@@ -164,7 +162,6 @@ def joined_links(
             sure=sure * len(forward),
             threshold=threshold,
         )
-        first = last
 
 
 def _summed(counts: list[Counts]) -> NDArray[np.int32]:

@@ -15,10 +15,10 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.align_eflomal import align_by_eflomal, eflomal_program
-from lexenc.stages.align_statistical import Case, Joining, number_corpus, sample_corpus, write_joined
+from lexenc.stages.align_statistical import Joining, number_corpus, sample_corpus, write_joined
 from lexenc.stages.aligned_files import LEXICON, AlignmentFiles, WordPairs
 from lexenc.stages.aligners import open_aligner
-from lexenc.stages.alignment_lexicon import write_lexicon
+from lexenc.stages.alignment_lexicon import Case, Counted, count_links, write_lexicon
 from lexenc.stages.alignment_page import PAGE, grids, write_page
 from lexenc.stages.reading import language_param
 
@@ -148,18 +148,17 @@ def _missing_program(method: str | None) -> list[ConfigError]:
 def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     """Align a corpus."""
     parts = _Parts(inputs, params)
-    if params.method == "statistical":
-        summary = _by_counting(parts, params, job)
-    elif params.method == "eflomal":
-        summary = {"sentence_pairs": align_by_eflomal(parts, params.symmetrise or "intersection", job)}
-    else:
-        summary = _by_model(parts, inputs, params, job)
-    summary |= _tell(parts, job)
     case = Case(params.lowercase, params.source_language, params.target_language)
-    summary |= write_lexicon(job, case, min_count=params.min_count, min_probability=params.min_probability)
+    if params.method == "statistical":
+        summary, counts = _by_counting(parts, case, params, job)
+    else:
+        summary = _by_others(parts, inputs, params, job)
+        counts = count_links(job, case)
+    summary |= _tell(parts, job)
+    lexicon = write_lexicon(job, counts, min_count=params.min_count, min_probability=params.min_probability)
     write_page(job.out, params.drawn)
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
-    return Outcome(summary)
+    return Outcome(summary | {"links": counts.links.total, "lexicon_pairs": lexicon})
 
 
 class _Parts:
@@ -195,12 +194,11 @@ class _Parts:
             raise DataError(f"{self.name}: there is no sentence pair in it.", hint="Check the files.")
 
 
-def _by_counting(parts: _Parts, params: AlignParams, job: Job) -> dict[str, Any]:
+def _by_counting(parts: _Parts, case: Case, params: AlignParams, job: Job) -> tuple[dict[str, Any], Counted]:
     """Learn from the corpus alone."""
     from lexenc.alignment.sampling import usual_sweeps
     from lexenc.alignment.statistical import Sampling, usual_priors
 
-    case = Case(params.lowercase, params.source_language, params.target_language)
     bitext, too_long = number_corpus(parts, case, params.max_words, job)
     if too_long:
         job.notices.warn(
@@ -211,12 +209,14 @@ def _by_counting(parts: _Parts, params: AlignParams, job: Job) -> dict[str, Any]
                         usual_priors(params.model))  # fmt: skip
     counts = sample_corpus(bitext, sampling, params.chains, job)
     joining = Joining(params.symmetrise or "threshold", params.threshold or 0.0)
-    write_joined(bitext, counts, sampling.sure, joining, job)
-    return {"sentence_pairs": len(bitext), "too_long": too_long}
+    counted_links = write_joined(bitext, counts, sampling.sure, joining, job)
+    return {"sentence_pairs": len(bitext), "too_long": too_long}, counted_links
 
 
-def _by_model(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
-    """Align part by part with an encoder, vectors, or another program."""
+def _by_others(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
+    """Align with another program, or part by part with an encoder or vectors."""
+    if params.method == "eflomal":
+        return {"sentence_pairs": align_by_eflomal(parts, params.symmetrise or "intersection", job)}
     aligner = open_aligner(inputs, params, job)
     with AlignmentFiles(job.out) as files, job.progress.task("align", None, "sentence pairs") as task:
         if files.pairs:

@@ -4,53 +4,34 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lexenc.artifact import UNFINISHED
 from lexenc.device import cores
 from lexenc.files.alignments import SCORES, SENTENCES
-from lexenc.files.text import fold_case
 from lexenc.stages.aligned_files import LINKS, AlignmentFiles, WordPairs
+from lexenc.stages.alignment_lexicon import Case, Counted
 
 if TYPE_CHECKING:
-    from lexenc.alignment.links import Symmetrisation
-    from lexenc.alignment.numbered import Bitext
+    from lexenc.alignment.links import Links, Symmetrisation
+    from lexenc.alignment.numbered import Bitext, Side
     from lexenc.alignment.sampling import Counts
     from lexenc.alignment.statistical import Chain, Sampling
     from lexenc.stage import Job
 
-_NUMBERED = "numbered.json"
-
-
-@dataclass(frozen=True)
-class Case:
-    """Whether words are counted without their case, and by whose rules.
-
-    Args:
-        folded: Whether.
-        source_language: BCP-47 code.
-        target_language: BCP-47 code.
-    """
-
-    folded: bool
-    source_language: str | None = None
-    target_language: str | None = None
-
-    def of(self, words: list[str], language: str | None) -> list[str]:
-        """Give words as they are counted."""
-        return [fold_case(word, language) for word in words] if self.folded else words
+_NUMBERED, _SIDES = "numbered.json", ("source", "target")
 
 
 class _Numbering:
-    """Writes the words of one language as numbers, sentence by sentence; complete when the block ends well."""
+    """Writes the words of one language as numbers, sentence by sentence, and what they stand for in the end."""
 
-    def __init__(self, path: Path) -> None:
-        from lexenc.alignment.counting import Vocabulary
+    def __init__(self, path: Path, folded: Callable[[str], str]) -> None:
+        from lexenc.alignment.counting import WordNumbers
 
-        self.words, self._starts = Vocabulary(), array("q", [0])
+        self.words, self._starts = WordNumbers(folded), array("q", [0])
         self._path, self._stream = path, path.open("wb")
 
     def add(self, words: list[str]) -> None:
@@ -65,6 +46,7 @@ class _Numbering:
         self._stream.close()
         with self._path.with_suffix(".starts").open("wb") as stream:
             self._starts.tofile(stream)
+        self._path.with_suffix(".json").write_text(json.dumps(self.words.words), encoding="utf-8")
 
 
 def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: Job) -> tuple[Bitext, int]:
@@ -83,11 +65,11 @@ def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: J
     folder.mkdir(exist_ok=True)
     done = folder / _NUMBERED
     if not (done.is_file() and (job.out / SENTENCES).is_file()):
-        languages = (case.source_language, case.target_language)
+        folded = [case.fold(language) for language in case.languages]
         too_long = 0
         with (
-            _Numbering(folder / "source.words") as source,
-            _Numbering(folder / "target.words") as target,
+            _Numbering(folder / "source.words", folded[0]) as source,
+            _Numbering(folder / "target.words", folded[1]) as target,
             AlignmentFiles(job.out, [SENTENCES], fresh=True) as files,
             job.progress.task("read", None, "sentence pairs") as task,
         ):
@@ -97,27 +79,48 @@ def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: J
                 for pair in part:
                     fits = max(map(len, pair)) <= max_words
                     too_long += not fits
-                    for side, words, language in zip(sides, pair, languages, strict=True):
-                        side.add(case.of(words, language) if fits else [])
+                    for side, words in zip(sides, pair, strict=True):
+                        side.add(words if fits else [])
                 task.advance(len(part))
         state = {"types": [len(side.words) for side in sides], "too_long": too_long}
         done.write_text(json.dumps(state), encoding="utf-8")
-    return _open_numbered(folder)
+    state = json.loads(done.read_text(encoding="utf-8"))
+    numbered = [_open_side(folder / name, types) for name, types in zip(_SIDES, state["types"], strict=True)]
+    return _open_pairs(numbered[0], numbered[1], folder / "pairs.numbers", job), state["too_long"]
 
 
-def _open_numbered(folder: Path) -> tuple[Bitext, int]:
+def _open_side(path: Path, types: int) -> Side:
     import numpy as np
 
-    from lexenc.alignment.numbered import Bitext, Side
+    from lexenc.alignment.numbered import Side
 
-    state = json.loads((folder / _NUMBERED).read_text(encoding="utf-8"))
-    sides = []
-    for name, types in zip(("source", "target"), state["types"], strict=True):
-        starts = np.fromfile(folder / f"{name}.starts", dtype=np.int64)
-        size = int(starts[-1])
-        words = np.memmap(folder / f"{name}.words", dtype=np.int32, mode="r") if size else np.zeros(0, dtype=np.int32)
-        sides.append(Side(words, starts, max(1, types)))
-    return Bitext(sides[0], sides[1]).with_pairs(), state["too_long"]
+    starts = np.fromfile(path.with_suffix(".starts"), dtype=np.int64)
+    return Side(_on_disk(path.with_suffix(".words"), np.int32, int(starts[-1])), starts, max(1, types))
+
+
+def _open_pairs(source: Side, target: Side, path: Path, job: Job) -> Bitext:
+    """Number the pairs of words on disk, if that is not done yet."""
+    import numpy as np
+
+    from lexenc.alignment.numbered import Bitext, PairNumbers, cells_of, number_pairs
+
+    cells, count = int(cells_of(source, target)[-1]), path.with_suffix(".count")
+    if not count.is_file():
+        with job.progress.task("number", len(source.starts) - 1, "sentence pairs") as task:
+            made = number_pairs(source, target, _on_disk(path, np.int32, cells, fresh=True), told=task.advance)
+        count.write_text(str(made.pairs), encoding="utf-8")
+    return Bitext(source, target, PairNumbers(_on_disk(path, np.int32, cells), int(count.read_text(encoding="utf-8"))))
+
+
+def _on_disk(path: Path, kind: Any, size: int, *, fresh: bool = False) -> Any:
+    """Open numbers that lie on disk, or make room for them. Shape [size]."""
+    import numpy as np
+
+    if not size:
+        # What is empty cannot be mapped into memory.
+        path.touch()
+        return np.zeros(0, dtype=kind)
+    return np.memmap(path, dtype=kind, mode="w+" if fresh else "r", shape=(size,))
 
 
 def sample_corpus(bitext: Bitext, sampling: Sampling, chains: int, job: Job) -> tuple[list[Counts], list[Counts]]:
@@ -133,11 +136,8 @@ def sample_corpus(bitext: Bitext, sampling: Sampling, chains: int, job: Job) -> 
         return folder / f"{chain.name}.counts"
 
     def space(chain: Chain) -> Counts:
-        aside = place(chain).with_suffix(".partial")
-        if not cells:
-            aside.touch()
-            return np.zeros(0, dtype=np.uint16)
-        return np.memmap(aside, dtype=np.uint16, mode="w+", shape=(cells,))
+        counts: Counts = _on_disk(place(chain).with_suffix(".partial"), np.uint16, cells, fresh=True)
+        return counts
 
     def finished(chain: Chain, counts: Counts) -> None:
         if isinstance(counts, np.memmap):
@@ -147,13 +147,11 @@ def sample_corpus(bitext: Bitext, sampling: Sampling, chains: int, job: Job) -> 
     missing = [chain for chain in wanted if not place(chain).is_file()]
     if len(missing) < len(wanted):
         job.notices.say(f"align: {len(wanted) - len(missing)} of {len(wanted)} chains are there already.")
-    with job.progress.task("sample", len(missing) * sampling.sweeps.total, "sweeps") as task:
-        run_chains(bitext, missing, sampling, space=space, finished=finished, threads=cores(),
-                   told=lambda: task.advance(1))  # fmt: skip
-    read = {
-        chain: np.memmap(place(chain), dtype=np.uint16, mode="r") if cells else np.zeros(0, dtype=np.uint16)
-        for chain in wanted
-    }
+    # A sentence pair counts as often as it is gone through.
+    work = len(missing) * sampling.sweeps.total * len(bitext)
+    with job.progress.task("sample", work, "sentence pairs") as task:
+        run_chains(bitext, missing, sampling, space=space, finished=finished, threads=cores(), told=task.advance)
+    read = {chain: _on_disk(place(chain), np.uint16, cells) for chain in wanted}
     forward, backward = ([read[each] for each in wanted if each.direction == name] for name in ("forward", "backward"))
     return forward, backward
 
@@ -173,8 +171,8 @@ class Joining:
 
 def write_joined(
     bitext: Bitext, counts: tuple[list[Counts], list[Counts]], sure: int, joining: Joining, job: Job
-) -> None:
-    """Join both directions and write the links.
+) -> Counted:
+    """Join both directions, write the links and count them.
 
     Args:
         bitext: The corpus.
@@ -183,14 +181,28 @@ def write_joined(
         joining: How.
         job: Its place.
     """
+    from lexenc.alignment.counting import LinkCounts
     from lexenc.alignment.statistical import joined_links
 
+    linked = LinkCounts()
     with AlignmentFiles(job.out, [LINKS, SCORES]) as files:
         parts = joined_links(bitext, *counts, sure=sure, how=joining.how, threshold=joining.threshold)
         with job.progress.task("write", len(bitext), "sentence pairs") as task:
             done = 0
             for links in parts:
+                linked.add(*_linked_words(bitext, links, done))
                 if done >= files.pairs:
                     files.write(links=links)
                 done += len(links)
                 task.advance(len(links))
+    texts = (job.out / UNFINISHED / f"{name}.json" for name in _SIDES)
+    return Counted(linked, *(json.loads(each.read_text(encoding="utf-8")) for each in texts))
+
+
+def _linked_words(bitext: Bitext, links: Links, first: int) -> list[Any]:
+    """Give the numbers of the words linked in sentence pairs from `first` on: source, and target. Shape [p] each."""
+    import numpy as np
+
+    owners = np.repeat(np.arange(first, first + len(links)), np.diff(links.starts))
+    sides = ((bitext.source, links.source), (bitext.target, links.target))
+    return [side.words[side.starts[owners] + places] for side, places in sides]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lexenc.alignment import counting
-from lexenc.alignment.counting import LinkCounts, Vocabulary
+from lexenc.alignment.counting import LinkCounts, WordNumbers
 
 
 def counted(*parts):
@@ -44,7 +44,7 @@ def test_nothing_was_linked():
 
 
 def test_words_are_numbered_as_they_come():
-    words = Vocabulary()
+    words = WordNumbers()
     assert words.numbers(["a", "b", "a"]) == [0, 1, 0]
     assert words.numbers(["c", "b"]) == [2, 1]
     assert (words.words, len(words)) == (["a", "b", "c"], 3)
