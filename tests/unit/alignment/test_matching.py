@@ -154,7 +154,8 @@ def plain_itermax(table, rounds=2, alpha=0.9):
 
 @given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 9), st.integers(1, 4))
 def test_rounds_equal_the_definition(seed, height, width, rounds):
-    table = np.random.default_rng(seed).permutation(height * width).reshape(height, width) / 100 + 0.05
+    # No number is 0.9 times another: of equals the definition takes both.
+    table = np.random.default_rng(seed).permutation(height * width).reshape(height, width) / 97 + 0.0531
     found = links_in(table, Matching("itermax", rounds=rounds))
     assert found.keys() == set(map(tuple, np.argwhere(plain_itermax(table, rounds)).tolist()))
 
