@@ -1,0 +1,116 @@
+"""align, align-train and eval alignment as a person types them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+
+EN = "house dog cat tree water fire stone bread milk green red blue".split()
+FR = "maison chien chat arbre eau feu pierre pain lait vert rouge bleu".split()
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    draw = np.random.default_rng(0)
+    rows = [draw.choice(len(EN), size=draw.integers(3, 7), replace=False).tolist() for _ in range(60)]
+    return [(" ".join(EN[each] for each in row), " ".join(FR[each] for each in row)) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def corpus(sentences, tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "corpus.src-tgt"
+    path.write_text("".join(f"{source} ||| {target}\n" for source, target in sentences))
+    return path
+
+
+@pytest.fixture(scope="module")
+def aligned(lexenc, corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("aligned") / "alignments"
+    lexenc("align", "--pairs", corpus, "--method", "statistical", "--out", out)
+    return out
+
+
+def gold(sentences, *, base=0):
+    lines = [" ".join(f"{i + base}-{i + base}" for i in range(len(source.split()))) for source, _ in sentences]
+    return "\n".join(lines) + "\n"
+
+
+def test_links_go_from_the_corpus_to_their_error_rate(lexenc, sentences, corpus, aligned, tmp_path):
+    (tmp_path / "toy.gold").write_text(gold(sentences, base=1))
+    shown = lexenc("eval", "alignment", "--gold", tmp_path / "toy.gold", "--predicted", aligned, "--gold-one-based",
+                   "--pairs", corpus, "--json")  # fmt: skip
+    scores = json.loads(shown.lines[0])
+    assert 0 <= scores["aer"] < 0.1
+    assert all(0.9 < scores[name] <= 1 for name in ("precision", "recall"))
+
+
+def test_an_encoder_two_files_and_a_lexicon(lexenc, sentences, tmp_path, static):
+    for name, side in (("a.txt", 0), ("b.txt", 1)):
+        (tmp_path / name).write_text("".join(pair[side] + "\n" for pair in sentences))
+    shown = lexenc("align", "--source", tmp_path / "a.txt", "--target", tmp_path / "b.txt", "--method", "itermax",
+                   "--encoder", static, "--out", tmp_path / "out", "--lexicon", tmp_path / "lexicon.tsv",
+                   "--html", tmp_path / "grids.html")  # fmt: skip
+    assert (tmp_path / "lexicon.tsv").read_bytes() == (tmp_path / "out/lexicon.tsv").read_bytes()
+    assert (tmp_path / "grids.html").read_text().startswith("<!doctype html>")
+    assert "next: lexenc eval alignment" in shown.stderr
+
+
+def test_a_corpus_may_be_piped_and_shown(lexenc, corpus, tmp_path):
+    shown = lexenc("align", "--pairs", "-", "--words", "spaces", "--out", tmp_path / "out", "--show", 2,
+                   stdin=corpus.read_text())  # fmt: skip
+    source, target = corpus.read_text().splitlines()[0].split(" ||| ")
+    assert all(word in shown.stdout for word in source.split())
+    assert all(word in shown.stderr for word in target.split())
+
+
+def test_a_tuned_aligner_aligns(lexenc, corpus, aligned, transformer, tmp_path):
+    lexenc("align-train", "span", "--pairs", corpus, "--alignments", aligned, "--encoder", transformer,
+           "--out", tmp_path / "aligner", "--epochs", 1, "--batch-size", 64)  # fmt: skip
+    lexenc("align", "--pairs", corpus, "--method", "span", "--encoder", tmp_path / "aligner", "--threshold", 0,
+           "--out", tmp_path / "spans")  # fmt: skip
+    assert len((tmp_path / "spans/alignments.txt").read_text().splitlines()) == 60
+
+
+def test_the_wrong_base_is_refused(fails, sentences, corpus, aligned, tmp_path):
+    (tmp_path / "toy.gold").write_text(gold(sentences, base=1))
+    failed = fails("eval", "alignment", "--gold", tmp_path / "toy.gold", "--predicted", aligned, "--pairs", corpus,
+                   code=2, early=False)  # fmt: skip
+    assert "--gold-one-based" in failed.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "named"),
+    [
+        (b"", [], "no sentence pair"),
+        (b"only one side\n", [], "line 1"),
+        (b"a b ||| c d\n\xff ||| b\n", [], "line 2"),
+        (b"a b ||| c d\n", ["--method", "itermax"], "--encoder"),
+        (b"a b ||| c d\n", ["--method", "itermx"], "itermx"),
+    ],
+)
+def test_what_cannot_be_aligned_is_one_error_and_leaves_nothing(fails, tmp_path, content, options, named):
+    (tmp_path / "corpus.txt").write_bytes(content)
+    failed = fails("align", "--pairs", tmp_path / "corpus.txt", "--out", tmp_path / "out", *options)
+    assert named in failed.message + failed.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_alignment_continues(start, lexenc, corpus, aligned, tmp_path):
+    many = tmp_path / "many.txt"
+    many.write_text(corpus.read_text() * 200)
+    command = ["align", "--pairs", many, "--out", tmp_path / "out", "--sweeps", 5]
+    process = start(*command, "--no-progress")
+    while not list(tmp_path.glob(".out.partial/unfinished/*.counts")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in stderr
+    assert not (tmp_path / "out").exists()
+    assert "chains are there already" in lexenc(*command).stderr
+    assert len((tmp_path / "out/alignments.txt").read_text().splitlines()) == 60 * 200
