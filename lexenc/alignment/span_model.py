@@ -8,162 +8,25 @@ answering will do.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import printable
+from lexenc.encoders.subwords import Pieces, WordTokenizer, uncut_tokenizer
 from lexenc.errors import ConfigError
 
 MARK = "¶"
 _TYPES = "token_type_ids"
 Indices = NDArray[np.int64]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Sentences of words as subwords
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Sentences of words as subwords, end to end in three arrays so that a million sentences stay small.
-
-    Args:
-        ids: Numbers of the subwords. Shape [t], int32.
-        words: Where the subwords of every word begin in `ids`, and the end of the last. Shape [w + 1], int64.
-        sentences: Where the words of every sentence begin in `words`, and the end of the last. Shape [n + 1], int64.
-    """
-
-    ids: NDArray[np.int32]
-    words: Indices
-    sentences: Indices
-
-    def __len__(self) -> int:
-        return len(self.sentences) - 1
-
-    @property
-    def lengths(self) -> Indices:
-        """Words of every sentence. Shape [n]."""
-        return np.diff(self.sentences)
-
-    @property
-    def sizes(self) -> Indices:
-        """Subwords of every sentence. Shape [n]."""
-        return np.diff(self.words[self.sentences])
-
-    def sentence(self, number: int) -> tuple[NDArray[np.int32], Indices]:
-        """Give the subwords of a sentence, and where those of each word begin among them, and the end."""
-        bounds = self.words[self.sentences[number] : self.sentences[number + 1] + 1]
-        return self.ids[bounds[0] : bounds[-1]], bounds - bounds[0]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Pieces]) -> Pieces:
-        """Put sentences behind each other."""
-        if not parts:
-            return cls(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
-        ids = np.concatenate([part.ids for part in parts])
-        return cls(ids, _chained([part.words for part in parts]), _chained([part.sentences for part in parts]))
-
-
-def _chained(bounds: Sequence[Indices]) -> Indices:
-    """Put bounds behind each other, each going on where the one before ends."""
-    sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(np.diff(each) for each in bounds)])
-    return np.cumsum(sizes, dtype=np.int64)
-
-
-class Frame(NamedTuple):
-    """The special subwords around one sentence or two, as the tokenizer puts them.
-
-    Args:
-        before: Subwords before the first sentence.
-        between: Between the two; empty for one.
-        after: At the end.
-        types: What the model is told of the kind of subword: before, first, between, second and after.
-    """
-
-    before: list[int]
-    between: list[int]
-    after: list[int]
-    types: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """How many special subwords."""
-        return len(self.before) + len(self.between) + len(self.after)
-
-
-class WordTokenizer:
-    """Cuts words into subwords, whole sentences at once, and knows which word every subword is from.
-
-    Args:
-        tokenizer: Compiled; neither cuts nor pads.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        if isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
-            tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)  # a word has a space before it
-        self._own = tokenizer
-        self.single, self.pair = _frame(tokenizer, ["a"]), _frame(tokenizer, ["a"], ["a"])
-
-    def cut(self, sentences: Iterable[Sequence[str]]) -> Pieces:
-        """Cut sentences of words into subwords; a word may have none, such as a lone control character."""
-        lists = [[printable(word) for word in words] for words in sentences]
-        encodings = self._own.encode_batch(lists, is_pretokenized=True, add_special_tokens=False)
-        counts = [
-            np.bincount(np.array(encoding.word_ids, dtype=np.int64), minlength=len(words))
-            for encoding, words in zip(encodings, lists, strict=True)
-        ]
-        ids = np.fromiter((number for encoding in encodings for number in encoding.ids), dtype=np.int32)
-        flat = np.concatenate([np.zeros(1, dtype=np.int64), *counts])
-        lengths = [0, *(len(words) for words in lists)]
-        return Pieces(ids, np.cumsum(flat, dtype=np.int64), np.cumsum(lengths, dtype=np.int64))
-
-    def subwords(self, word: str) -> list[int]:
-        """Give the subwords of one word."""
-        ids: list[int] = self._own.encode([word], is_pretokenized=True, add_special_tokens=False).ids
-        return ids
-
-
-def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
-    """Give the compiled part of a tokenizer of transformers, one that neither cuts nor pads.
-
-    Raises:
-        ConfigError: If it has none; it could then not say which word a subword is from.
-    """
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if not isinstance(backend, Tokenizer):
-        raise ConfigError(
-            f"The tokenizer {type(tokenizer).__name__} does not tell which word a subword is from.",
-            hint="Use an encoder with a tokenizer.json.",
-        )
-    # A copy: the original's settings belong to transformers, which changes them on each call.
-    own = Tokenizer.from_str(backend.to_str())
-    own.no_padding()
-    own.no_truncation()
-    return own
-
-
-def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = None) -> Frame:
-    """See where a tokenizer puts special subwords around one sentence or two."""
-    made = tokenizer.encode(words, others, is_pretokenized=True)
-    owners = made.sequence_ids
-    places = [[i for i, owner in enumerate(owners) if owner == wanted] for wanted in (0, 1)]
-    first, second = places[0], places[1] or places[0][-1:]
-    split = first[-1] + 1
-    kinds = [0, made.type_ids[first[0]], made.type_ids[first[-1]], made.type_ids[second[-1]], made.type_ids[-1]]
-    between = made.ids[split : second[0]] if places[1] else []
-    return Frame(made.ids[: first[0]], between, made.ids[second[-1] + 1 :], tuple(kinds))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.links import Links
-from lexenc.alignment.span_model import Pieces, Questions, SpanModel, all_questions
+from lexenc.alignment.span_model import Questions, SpanModel, all_questions
 from lexenc.device import CPU, Device
 from lexenc.encoders.locate import locate_encoder
+from lexenc.encoders.subwords import Pieces
 from lexenc.progress import SILENT, Progress
 
 # The mean of two directions from which Nagata et al. link two words.
@@ -146,7 +147,7 @@ class SpanAligner:
             Links with their scores. A pair with an empty sentence has none, nor has one that is too long; `counts`
             tells how many were so.
         """
-        source, target = (self.model.words.cut(pair[side] for pair in pairs) for side in (0, 1))
+        source, target = (self.model.words.cut([pair[side] for pair in pairs]) for side in (0, 1))
         questions = all_questions(source, target, self._usable(source, target))
         self.counts.questions += len(questions.pairs)
         spans = self._answers(source, target, questions, progress)

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.modeling_outputs import BaseModelOutput
 
-from lexenc.alignment.span_model import Frame, Pieces, WordTokenizer, load_pretrained
+from lexenc.alignment.span_model import load_pretrained
 from lexenc.alignment.tuning_spans import LinkedText, is_learnt
 from lexenc.device import Device
+from lexenc.encoders.subwords import Frame, Pieces, WordTokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.word_vectors import LAYER
 from lexenc.errors import ConfigError

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.alignment.links import Links
-from lexenc.alignment.span_model import Batch, Pieces, Questions, SpanModel, all_questions
+from lexenc.alignment.span_model import Batch, Questions, SpanModel, all_questions
 from lexenc.device import Device
+from lexenc.encoders.subwords import Pieces
 from lexenc.randomness import generator
 
 Indices = NDArray[np.int64]

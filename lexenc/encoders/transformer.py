@@ -18,6 +18,7 @@ from lexenc.device import CPU, Device
 from lexenc.encoders.base import printable
 from lexenc.encoders.locate import locate_encoder
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
+from lexenc.encoders.subwords import uncut_tokenizer
 from lexenc.errors import ConfigError
 
 PoolingChoice = Literal["auto", "mean", "model"]
@@ -218,15 +219,7 @@ class TransformerEncoder:
         Raises:
             ConfigError: If the encoder's has no compiled form.
         """
-        if not isinstance(self._tokenizer, Tokenizer):
-            raise ConfigError(
-                f"The tokeniser of the encoder ({type(self._tokenizer).__name__}) cannot tell "
-                "which word a subword belongs to.",
-                hint="Use an encoder with a tokenizer.json.",
-            )
-        own = Tokenizer.from_str(self._tokenizer.to_str())
-        own.no_truncation()
-        return own
+        return uncut_tokenizer(self._tokenizer)
 
     @property
     def side_by_side(self) -> bool:
@@ -346,12 +339,9 @@ def _longest(transformer: Any, model: Any, wanted: int | None) -> int:
 
 def _fast_tokenizer(tokenizer: Any, limit: int) -> Any:
     """A compiled tokeniser of our own that cuts and never pads; the one given where it has no compiled part."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if not isinstance(backend, Tokenizer):
+    if not isinstance(getattr(tokenizer, "backend_tokenizer", None), Tokenizer):
         return tokenizer
-    # A copy: the original's settings belong to transformers, which changes them on each call.
-    own = Tokenizer.from_str(backend.to_str())
-    own.no_padding()
+    own = uncut_tokenizer(tokenizer)
     own.enable_truncation(limit, direction=tokenizer.truncation_side)
     return own
 

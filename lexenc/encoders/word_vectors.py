@@ -1,27 +1,25 @@
 """Vectors of the words of sentences, or of their subwords: from any layer of a transformer, or from a table.
 
-Sentences come as lists of words, and the tokeniser itself tells which word a subword belongs to: words are never
-tokenised one by one, which gives other subwords. Nothing is cut: what is longer than the model goes through it in
-windows that overlap.
+Sentences come as lists of words. Nothing is cut: what is longer than the model goes through it in windows that overlap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.device import keep_freed_memory
-from lexenc.encoders.base import Encoder, printable
+from lexenc.encoders.base import Encoder
 from lexenc.encoders.encode import TOKEN_BUDGET, batches_within, workers
+from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError, unknown_name
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding
 
     from lexenc.encoders.static import StaticEncoder
     from lexenc.encoders.transformer import TransformerEncoder
@@ -122,17 +120,17 @@ class TransformerWords:
             )
         self.encoder, self.layer, self.unit = encoder, layer % (encoder.layers + 1), unit
         self._token_budget = token_budget
-        self._tokenise = _WordTokeniser(encoder.uncut_tokenizer(), special=True)
+        self._words = WordTokenizer(encoder.uncut_tokenizer())
         keep_freed_memory()
 
     def __call__(self, sentences: Sentences) -> WordVectors:
         """Give the vectors of all sentences; order and neighbours of a sentence do not change them."""
         pieces: list[_Piece] = []
         windowed = np.zeros(len(sentences), dtype=np.bool_)
-        tokens = self._tokenise(sentences)
+        tokens = self._words.encode(sentences, special=True)
         row = 0
-        for number, (ids, words) in enumerate(zip(tokens.ids, tokens.words, strict=True)):
-            found = list(_pieces(ids, words, self.encoder.longest, row))
+        for number, each in enumerate(tokens):
+            found = list(_pieces(each.ids, each.word_ids, self.encoder.longest, row))
             windowed[number] = len(found) > 1
             row += sum(piece.size for piece in found)
             pieces += found
@@ -223,7 +221,6 @@ def _windows(words: Sequence[int | None], room: int) -> list[tuple[int, int]]:
 # Tables
 
 
-@dataclass(frozen=True)
 class StaticWords:
     """Words through a bag of subwords: every subword has its own vector wherever it stands.
 
@@ -232,16 +229,17 @@ class StaticWords:
         unit: As in `word_encoder`.
     """
 
-    encoder: StaticEncoder
-    unit: Unit = "subwords"
+    def __init__(self, encoder: StaticEncoder, unit: Unit = "subwords") -> None:
+        self.encoder, self.unit = encoder, unit
+        self._words = WordTokenizer(encoder.tokenizer)
 
     def __call__(self, sentences: Sentences) -> WordVectors:
         """Give the vectors of all sentences."""
         import torch
 
-        tokens = _WordTokeniser(self.encoder.tokenizer, special=False)(sentences)
+        tokens = self._words.encode(sentences, special=False)
         with torch.inference_mode():
-            flat = np.fromiter(chain.from_iterable(tokens.ids), dtype=np.int64)
+            flat = np.fromiter(chain.from_iterable(each.ids for each in tokens), dtype=np.int64)
             values = self.encoder.states(flat).cpu().numpy()
         return _assemble(values, tokens, sentences, np.zeros(len(sentences), dtype=np.bool_), self.unit)
 
@@ -298,74 +296,20 @@ class TableWords:
 # Words and subwords
 
 
-class _Tokens(NamedTuple):
-    """Subwords of some sentences.
-
-    Args:
-        ids: Token numbers of every sentence.
-        words: The word of every token; None for special tokens.
-    """
-
-    ids: list[list[int]]
-    words: list[list[int | None]]
-
-
-class _WordTokeniser:
-    """Splits words into subwords, a batch of sentences at once.
-
-    Args:
-        tokenizer: Neither cuts nor pads.
-        special: Whether to put special tokens around every sentence.
-    """
-
-    def __init__(self, tokenizer: Tokenizer, *, special: bool) -> None:
-        self._tokenizer, self._special = tokenizer, special
-        self._spaced = _needs_space(tokenizer)
-
-    def __call__(self, sentences: Sentences) -> _Tokens:
-        """Give the subwords of all sentences."""
-        texts: list[list[str]] = [list(words) for words in sentences]
-        if not _is_unicode(texts):
-            texts = [[printable(word) for word in words] for words in texts]
-        if self._spaced:
-            texts = [[f" {word}" if word else "" for word in words] for words in texts]
-        # The fast variant would leave out which word a token belongs to.
-        found = self._tokenizer.encode_batch(texts, is_pretokenized=True, add_special_tokens=self._special)
-        return _Tokens([each.ids for each in found], [each.word_ids for each in found])
-
-
-def _is_unicode(sentences: list[list[str]]) -> bool:
-    """Whether no word holds bytes that could not be decoded."""
-    try:
-        "".join(chain.from_iterable(sentences)).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _needs_space(tokenizer: Tokenizer) -> bool:
-    """Whether a word in a text differs from one at its beginning: subwords of bytes include the space before them."""
-    import json
-
-    first = json.loads(tokenizer.to_str())["pre_tokenizer"] or {}
-    parts: list[dict[str, Any]] = [first, *first.get("pretokenizers", [])]
-    return any(part.get("type") == "ByteLevel" and not part["add_prefix_space"] for part in parts)
-
-
 def _assemble(
-    values: Floats, tokens: _Tokens, sentences: Sentences, windowed: NDArray[np.bool_], unit: Unit
+    values: Floats, tokens: list[Encoding], sentences: Sentences, windowed: NDArray[np.bool_], unit: Unit
 ) -> WordVectors:
     """Put the vectors of all subwords and the words they belong to together.
 
     Args:
         values: Of all subwords, special tokens left out. Shape [t, d].
-        tokens: The subwords.
+        tokens: The subwords of every sentence.
         sentences: The words.
         windowed: Passed on.
         unit: Whether to average the subwords of a word.
     """
-    words = np.fromiter((-1 if word is None else word for each in tokens.words for word in each), dtype=np.int32)
-    owners = np.repeat(np.arange(len(sentences)), [len(each) for each in tokens.words])[words >= 0]
+    words = np.fromiter((-1 if word is None else word for each in tokens for word in each.word_ids), dtype=np.int32)
+    owners = np.repeat(np.arange(len(sentences)), [len(each) for each in tokens])[words >= 0]
     words = words[words >= 0]
     fresh = np.ones(len(words), dtype=np.bool_)
     fresh[1:] = (words[1:] != words[:-1]) | (owners[1:] != owners[:-1])

@@ -21,9 +21,9 @@ from lexenc.stages.step_log import step_log
 
 if TYPE_CHECKING:
     from lexenc.alignment.links import Links
-    from lexenc.alignment.span_model import Pieces
     from lexenc.alignment.tuning import Lessons, Tuning
     from lexenc.alignment.tuning_spans import LinkedText
+    from lexenc.encoders.subwords import Pieces
 
 HISTORY = "training.jsonl"
 _PART = 4096
@@ -166,8 +166,8 @@ def read_linked(
         DataError: As `read_rows`, and if there is no sentence pair.
     """
     from lexenc.alignment.links import Links
-    from lexenc.alignment.span_model import Pieces
     from lexenc.alignment.tuning_spans import LinkedText
+    from lexenc.encoders.subwords import Pieces
 
     rows = read_rows(pairs, alignments, one_based=one_based)
     sides: tuple[list[Pieces], list[Pieces]] = ([], [])
