@@ -1,4 +1,4 @@
-"""Sentences and their translations: one file of both, or two files line by line; read as a stream."""
+"""Sentences and their translations: one file of both (text, TMX or XLIFF), or two line by line; read as a stream."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from lexenc.errors import DataError
+from lexenc.files.exchange.pairs import PairFile
+from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, read_lines, write_lines
 
-Form = Literal["source ||| target", "source TAB target", "two files", "empty"]
+Form = Literal["source ||| target", "source TAB target", "two files", "units", "empty"]
+Languages = tuple[str | None, str | None]
 
 BARS = "|||"
 # Three bars part the sides where they stand alone, as in fast_align; `a|||b` is one word.
@@ -44,12 +47,14 @@ class ParallelText:
     Args:
         source: The file of both, or that of the sentences.
         target: The file of the translations, where it is another.
-        form: How they are written.
+        form: How they are written; units: those of a TMX or XLIFF file.
+        languages: Of units, which are wanted; not needed where there are two.
     """
 
     source: Path
     target: Path | None
     form: Form
+    languages: Languages = (None, None)
 
     @property
     def name(self) -> str:
@@ -60,26 +65,32 @@ class ParallelText:
         """Read from the beginning.
 
         Raises:
-            DataError: If a line is not UTF-8 or has not two sides, or one file has more lines than the other.
+            DataError: If a line is not UTF-8 or has not two sides, one file has more lines than the other, or units
+                are damaged.
         """
         if self.target is not None:
             return _side_by_side(self.source, self.target)
+        if self.form == "units":
+            return _units(self.source, self.languages)
         return _parted(self.source, self.form)
 
 
-def parallel_text(source: Path, target: Path | None = None) -> ParallelText:
+def parallel_text(source: Path, target: Path | None = None, *, languages: Languages = (None, None)) -> ParallelText:
     """Find out how sentence pairs are written: the first line with anything on it shows it.
 
     Args:
-        source: One file, `sentence ||| translation` or `sentence TAB translation`; or the sentences alone. Packed with
-            gzip or not.
+        source: One file, `sentence ||| translation` or `sentence TAB translation`, or TMX or XLIFF; or the sentences
+            alone. Packed with gzip or not.
         target: Their translations, line by line, where `source` has the sentences alone.
+        languages: Of a TMX or XLIFF file, which are wanted; not needed where it has two.
 
     Raises:
         DataError: If a single file has neither three bars nor a TAB.
     """
     if target is not None:
         return ParallelText(source, target, "two files")
+    if looks_like_xml(source):
+        return ParallelText(source, None, "units", languages)
     for number, line in read_lines(source):
         if line.strip(_BLANKS) or "\t" in line:
             return ParallelText(source, None, _form_of(line, f"{source}, line {number}"))
@@ -121,6 +132,12 @@ def _not_two(place: str, line: str, found: int, separator: str) -> DataError:
         f"A {separator} inside a sentence? Take it out, or give two files: --source and --target."
     )  # fmt: skip
     return DataError(f"{place}: {separator} {many}, expected once: {_beginning(line)}.", hint=hint)
+
+
+def _units(path: Path, languages: Languages) -> Iterator[SentencePair]:
+    """Read the units of a TMX or XLIFF file that have both languages; a pair has the line of its unit."""
+    for line, source, target in PairFile(path, *languages):
+        yield SentencePair(line, source.strip(_BLANKS), target.strip(_BLANKS))
 
 
 def _side_by_side(source: Path, target: Path) -> Iterator[SentencePair]:

@@ -23,8 +23,8 @@ def write(tmp_path):
     return to
 
 
-def rows(*arguments):
-    return [tuple(pair) for pair in parallel_text(*arguments)]
+def rows(*arguments, **more):
+    return [tuple(pair) for pair in parallel_text(*arguments, **more)]
 
 
 # ---------------------------------------------------------------- forms
@@ -38,6 +38,17 @@ def test_the_form_of_a_file_shows_in_its_content(write, text, form):
     path = write(text)
     assert parallel_text(path).form == form
     assert rows(path) == [(1, "a b", "c"), (2, "d", "e f")]
+
+
+def test_a_translation_memory_is_read_unit_by_unit(write):
+    def unit(*texts):
+        return "<tu>" + "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in texts) + "</tu>\n"
+
+    units = [unit(("en", "a dog"), ("fr", "un chien")), unit(("en", "alone")), unit(("fr", "chat"), ("en", "cat"))]
+    path = write(f'<tmx version="1.4"><header srclang="en"/><body>\n{"".join(units)}</body></tmx>', "memory.tmx")
+    assert parallel_text(path).form == "units"
+    assert rows(path) == [(2, "a dog", "un chien"), (4, "cat", "chat")]
+    assert rows(path, languages=("fr", "en"))[0][1:] == ("un chien", "a dog")
 
 
 def test_two_files_are_read_line_by_line(write):
