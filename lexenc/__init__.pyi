@@ -871,6 +871,7 @@ def align(
     pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     encoder: str | PathLike[str] | None = None,
     vectors: str | PathLike[str] | None = None,
     method: Literal['argmax', 'itermax', 'match', 'softmax', 'span', 'statistical', 'eflomal'] | None = None,
@@ -885,6 +886,7 @@ def align(
     model: Literal['fertility', 'diagonal'] = 'fertility',
     chains: int = 3,
     sweeps: float = 1.0,
+    dictionary_weight: float = 10.0,
     max_words: int = 200,
     lowercase: bool = True,
     source_language: str | None = None,
@@ -903,9 +905,10 @@ def align(
     Makes: alignments.txt (Pharaoh: i-j from 0), scores.txt and sentences.txt (its words), line by line; lexicon.tsv, which every command reads as a dictionary; alignments.html to look at.
 
     Args:
-        pairs: Sentence pairs: 'source ||| target' or source, TAB, target.
+        pairs: Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.
         source: Sentences, one to a line, in place of pairs.
         target: Their translations, line by line.
+        dictionary: Translations known beforehand, a dictionary or the lexicon.tsv of another corpus (statistical).
         encoder: Encoder; for span one that finds spans (align-train span).
         vectors: Shared space (a folder of map or interpolate), in place of an encoder.
         out: Folder for the result.
@@ -921,6 +924,7 @@ def align(
         model: Of statistical. fertility: an HMM with fertilities; diagonal: IBM 2 by the diagonal, faster.
         chains: Chains of each direction that are averaged (statistical).
         sweeps: Times as many sweeps of each chain as is usual for a corpus of this size.
+        dictionary_weight: Links that a pair of dictionary counts as, times its probability where it is a lexicon.
         max_words: Sentence pairs with a longer side get no links, and are counted (statistical).
         lowercase: Count words without their case (statistical, vectors, lexicon); they are written as they are.
         source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.

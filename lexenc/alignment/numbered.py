@@ -52,6 +52,34 @@ class PairNumbers(NamedTuple):
     pairs: int
 
 
+class Translations(NamedTuple):
+    """Translations that are known beforehand.
+
+    Args:
+        source: Number of the source word, -1 for one that is not in the corpus. Shape [k].
+        target: The same of its translation. Shape [k].
+        weights: How many links each counts as. Shape [k], int64.
+    """
+
+    source: Indices
+    target: Indices
+    weights: Indices
+
+
+class Known(NamedTuple):
+    """How often words were linked before anything is seen.
+
+    Args:
+        pairs: By the number of a pair. Shape [pairs], int32.
+        source: Of every source word, to whatever word. Shape [source types], int64.
+        target: Of every target word. Shape [target types], int64.
+    """
+
+    pairs: Numbers
+    source: Indices
+    target: Indices
+
+
 @dataclass(frozen=True)
 class Bitext:
     """Sentences and their translations, as numbers.
@@ -60,18 +88,23 @@ class Bitext:
         source: Sentences.
         target: Their translations, as many.
         pairs: Numbers of the pairs of words, see `number_pairs`.
+        known: Links that are known beforehand.
         turned: Whether `pairs` are those of the other direction.
     """
 
     source: Side
     target: Side
     pairs: PairNumbers
+    known: Known | None = None
     turned: bool = False
 
     @classmethod
-    def of(cls, source: Side, target: Side) -> Bitext:
+    def of(cls, source: Side, target: Side, translations: Translations | None = None) -> Bitext:
         """Number the pairs of words in memory."""
-        return cls(source, target, number_pairs(source, target, np.empty(cells_of(source, target)[-1], dtype=np.int32)))
+        partners = Partners.of(source, target)
+        numbers = np.empty(cells_of(source, target)[-1], dtype=np.int32)
+        known = None if translations is None else partners.known(translations, source.types, target.types)
+        return cls(source, target, number_pairs(source, target, partners, numbers), known)
 
     def __len__(self) -> int:
         return len(self.source.starts) - 1
@@ -79,7 +112,8 @@ class Bitext:
     @property
     def swapped(self) -> Bitext:
         """The same the other way round."""
-        return replace(self, source=self.target, target=self.source, turned=not self.turned)
+        known = self.known and Known(self.known.pairs, self.known.target, self.known.source)
+        return replace(self, source=self.target, target=self.source, known=known, turned=not self.turned)
 
     @property
     def cells(self) -> Indices:
@@ -97,29 +131,76 @@ def cells_of(source: Side, target: Side) -> Indices:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
+class Partners(NamedTuple):
+    """The target words that stand in the sentence pairs of every source word, each once; their place is their number.
+
+    Args:
+        starts: Where the partners of every source word begin, and the end of the last. Shape [source types + 1].
+        words: The partners. Shape [pairs], int32.
+    """
+
+    starts: Indices
+    words: Numbers
+
+    @classmethod
+    def of(cls, source: Side, target: Side) -> Partners:
+        """Go through a corpus.
+
+        Raises:
+            WorkError: If there are more than 2^31 different pairs.
+        """
+        occurrences, places = _by_word(source.words, source.types)
+        owners = np.repeat(np.arange(len(source.starts) - 1, dtype=np.int32), source.lengths)[places]
+        seen, starts = np.full(target.types, -1, dtype=np.int32), np.zeros(source.types + 1, dtype=np.int64)
+        nothing = np.zeros(0, dtype=np.int32)
+        _partners(occurrences, owners, target.words, target.starts, seen, starts, nothing)
+        if starts[-1] > _MOST_PAIRS:
+            raise WorkError(
+                f"{starts[-1]:,} different pairs of words stand in sentence pairs together.",
+                hint=f"Split the corpus; {_MOST_PAIRS:,} can be counted.",
+            )
+        words = np.empty(starts[-1], dtype=np.int32)
+        seen[:] = -1
+        _partners(occurrences, owners, target.words, target.starts, seen, starts, words)
+        return cls(starts, words)
+
+    def find(self, source: Indices, target: Indices) -> Indices:
+        """Give the numbers of pairs of words, -1 where they never stand in a sentence pair together. Shape [k]."""
+        found = np.full(len(source), -1, dtype=np.int64)
+        _find(self.starts, self.words, source, target, found)
+        return found
+
+    def known(self, translations: Translations, source_types: int, target_types: int) -> Known:
+        """Give known translations as links that were counted before."""
+        source, target, weights = translations
+        found = self.find(source, target)
+        pairs = np.zeros(len(self.words), dtype=np.int32)
+        np.add.at(pairs, found[found >= 0], weights[found >= 0].astype(np.int32))
+        sums = [np.zeros(types, dtype=np.int64) for types in (source_types, target_types)]
+        for words, own in zip((source, target), sums, strict=True):
+            np.add.at(own, words[words >= 0], weights[words >= 0])
+        return Known(pairs, *sums)
+
+
 def number_pairs(
-    source: Side, target: Side, numbers: Numbers, *, told: Callable[[int], None] = lambda sentences: None
+    source: Side,
+    target: Side,
+    partners: Partners,
+    numbers: Numbers,
+    *,
+    told: Callable[[int], None] = lambda sentences: None,
 ) -> PairNumbers:
     """Number the pairs of words that stand in a sentence pair together.
 
-    Pairs of one source word have numbers next to each other. Memory: four bytes for every different pair, and what a
-    part of the corpus takes.
+    Pairs of one source word have numbers next to each other. Memory: what a part of the corpus takes.
 
     Args:
         source: Sentences.
         target: Their translations.
+        partners: Of this corpus.
         numbers: Room for the number of every cell. Shape [cells]; may lie on disk.
         told: Called with how many sentence pairs have got theirs.
-
-    Raises:
-        WorkError: If there are more than 2^31 different pairs.
     """
-    starts, partners = _all_partners(source, target)
-    if starts[-1] > _MOST_PAIRS:
-        raise WorkError(
-            f"{starts[-1]:,} different pairs of words stand in sentence pairs together.",
-            hint=f"Split the corpus; {_MOST_PAIRS:,} can be counted.",
-        )
     number = np.zeros(target.types, dtype=np.int32)
     cells = cells_of(source, target)
     for first, last in _parts(cells, _CELLS):
@@ -128,27 +209,10 @@ def number_pairs(
         owners = np.repeat(np.arange(first, last, dtype=np.int32), source.lengths[first:last])
         _number(
             occurrences, places + begin, owners[places], source.starts, target.words, target.starts,
-            cells, starts, partners, number, numbers,
+            cells, *partners, number, numbers,
         )  # fmt: skip
         told(last - first)
-    return PairNumbers(numbers, int(starts[-1]))
-
-
-def _all_partners(source: Side, target: Side) -> tuple[Indices, Numbers]:
-    """List for every source word the target words that stand in its sentence pairs, each once.
-
-    Returns:
-        Where the partners of every source word begin, and the end of the last, shape [types + 1]; the partners.
-    """
-    occurrences, places = _by_word(source.words, source.types)
-    owners = np.repeat(np.arange(len(source.starts) - 1, dtype=np.int32), source.lengths)[places]
-    seen, starts = np.full(target.types, -1, dtype=np.int32), np.zeros(source.types + 1, dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int32)
-    _partners(occurrences, owners, target.words, target.starts, seen, starts, nothing)
-    partners = np.empty(starts[-1], dtype=np.int32)
-    seen[:] = -1
-    _partners(occurrences, owners, target.words, target.starts, seen, starts, partners)
-    return starts, partners
+    return PairNumbers(numbers, len(partners.words))
 
 
 def _parts(cells: Indices, size: int) -> Iterator[tuple[int, int]]:
@@ -197,6 +261,19 @@ def _partners(
                         partners[found] = target
                     found += 1
         starts[word + 1] = found
+
+
+@compiled
+def _find(starts: Any, partners: Any, source: Any, target: Any, found: Any) -> None:
+    """Fill in the numbers of pairs of words."""
+    for row in range(len(source)):
+        word = source[row]
+        if word < 0 or target[row] < 0:
+            continue
+        for place in range(starts[word], starts[word + 1]):
+            if partners[place] == target[row]:
+                found[row] = place
+                break
 
 
 @compiled

@@ -167,7 +167,7 @@ class _State(NamedTuple):
 
     Args:
         links: Source place that every target word is linked to, or none. Shape [u].
-        counted: How often the words of a pair are linked, by its number. Shape [pairs].
+        counted: How often the words of a pair are linked, known links included, by its number. Shape [pairs].
         totals: Links of every source word. Shape [source types].
         inverse: One through the weight of all its translations. Shape [source types].
         null: Unlinked occurrences of every target word, and of all. Shape [target types + 1].
@@ -192,16 +192,17 @@ class _Chain:
     """One chain: where every word is linked, and the counts that follow from it."""
 
     def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
-        source, target = bitext.source, bitext.target
+        source, target, known = bitext.source, bitext.target, bitext.known
         self._parts, self._priors = list(bitext.parts(_CELLS)), priors
         self._corpus = _Corpus(
             source.words, source.starts, target.words, target.starts, bitext.cells, bitext.pairs.numbers, bitext.turned
         )
+        totals = np.zeros(source.types, dtype=np.int64) if known is None else known.source.copy()
         self._state = _State(
             links=np.full(len(target.words), _NEW, dtype=np.int32),
-            counted=np.zeros(bitext.pairs.pairs, dtype=np.int32),
-            totals=np.zeros(source.types, dtype=np.int64),
-            inverse=np.full(source.types, 1 / (priors.translation * target.types)),
+            counted=np.zeros(bitext.pairs.pairs, dtype=np.int32) if known is None else known.pairs.copy(),
+            totals=totals,
+            inverse=1 / (totals + priors.translation * target.types),
             null=np.zeros(target.types + 1, dtype=np.int64),
             jumped=np.zeros(2 * _JUMPS + 1),
             fertile=np.zeros((source.types, _FERTILITIES), dtype=np.int64),

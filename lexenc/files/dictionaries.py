@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lexenc.errors import DataError
@@ -23,12 +23,14 @@ class Pairs:
         targets: Right column.
         lines: Line number of each pair; empty for pairs that came from no file.
         name: The file, for messages.
+        probabilities: Of each pair, in [0, 1], where the file is a lexicon; empty otherwise.
     """
 
     sources: list[str]
     targets: list[str]
     lines: list[int]
     name: str = ""
+    probabilities: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -45,21 +47,22 @@ class Pairs:
 
     def swapped(self) -> Pairs:
         """Give the same pairs the other way round."""
-        return Pairs(self.targets, self.sources, self.lines, self.name)
+        return replace(self, sources=self.targets, targets=self.sources)
 
     def folded(self, source_language: str | None = None, target_language: str | None = None) -> Pairs:
         """Give the pairs in lower case, each side as its language does it."""
-        return Pairs(
-            [fold_case(each, source_language) for each in self.sources],
-            [fold_case(each, target_language) for each in self.targets],
-            self.lines,
-            self.name,
+        return replace(
+            self,
+            sources=[fold_case(each, source_language) for each in self.sources],
+            targets=[fold_case(each, target_language) for each in self.targets],
         )
 
     def chosen(self, keep: Sequence[int]) -> Pairs:
         """Give the pairs at some positions."""
         lines = [self.lines[i] for i in keep] if self.lines else []
-        return Pairs([self.sources[i] for i in keep], [self.targets[i] for i in keep], lines, self.name)
+        probabilities = [self.probabilities[i] for i in keep] if self.probabilities else []
+        sources, targets = [self.sources[i] for i in keep], [self.targets[i] for i in keep]
+        return Pairs(sources, targets, lines, self.name, probabilities)
 
     def first(self) -> str:
         """Show the first pair, for a hint on the order of columns."""
@@ -75,8 +78,8 @@ def read_pairs(
     """Read pairs of words, phrases or any texts.
 
     A line with a TAB has its columns between TABs, and a column may hold spaces; a line without one is split at runs
-    of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped. An induced lexicon (first line:
-    source, target, probability and so on) is read by its first two columns.
+    of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped. Of a lexicon (first line: source,
+    target, probability and so on) the first three columns are read.
 
     TMX, XLIFF and TBX files are recognised by content; a pair has the line of its unit.
 
@@ -86,13 +89,15 @@ def read_pairs(
         languages: Of a TMX, XLIFF or TBX file, which are wanted; not needed where it has two.
 
     Raises:
-        DataError: If a line has not two columns, a column is empty, or the file has no pair at all.
+        DataError: If a line has not two columns, a column is empty, the probability of a lexicon is none, or the file
+            has no pair at all.
     """
     from lexenc.files.exchange.xml import looks_like_xml
 
     if looks_like_xml(path):
         return _read_units(path, languages)
     sources, targets, lines = [], [], []
+    probabilities: list[float] = []
     width = 2
     for number, line in read_lines(path):
         if not line.strip(" \t"):
@@ -106,9 +111,7 @@ def read_pairs(
         if number == 1 and _is_lexicon_head(cells):
             width = len(cells)
             continue
-        if len(cells) == width:
-            cells = cells[:2]
-        else:
+        if len(cells) != width:
             shown = counted(len(cells), "column")
             hint = "A tab inside the text? Replace it by a space." if "\t" in line else "Put a TAB between the columns."
             raise DataError(f"{path}, line {number}: {shown}, expected {width} ({', '.join(roles)}).", hint=hint)
@@ -116,12 +119,24 @@ def read_pairs(
         if not source or not target:
             empty = roles[0] if not source else roles[1]
             raise DataError(f"{path}, line {number}: the {empty} is empty.", hint="Fill it in, or delete the line.")
+        if width > 2:
+            probabilities.append(_probability(cells[2], f"{path}, line {number}"))
         sources.append(source)
         targets.append(target)
         lines.append(number)
     if not sources:
         raise DataError(f"{path} holds no pairs.", hint=f"One pair per line: {roles[0]}, TAB, {roles[1]}.")
-    return Pairs(sources, targets, lines, str(path))
+    return Pairs(sources, targets, lines, str(path), probabilities)
+
+
+def _probability(cell: str, place: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise DataError(f"{place}: '{cell}' is no probability.", hint="Give a number from 0 to 1 in the third column.")
+    return value
 
 
 def _read_units(path: Path, languages: tuple[str | None, str | None]) -> Pairs:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.artifact import UNFINISHED
 from lexenc.errors import ConfigError, DataError
+from lexenc.files.dictionaries import read_pairs
 from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.align_eflomal import align_by_eflomal, eflomal_program
-from lexenc.stages.align_statistical import Joining, number_corpus, sample_corpus, write_joined
+from lexenc.stages.align_statistical import Joining, KnownPairs, number_corpus, sample_corpus, write_joined
 from lexenc.stages.aligned_files import LEXICON, AlignmentFiles, WordPairs
 from lexenc.stages.aligners import open_aligner
 from lexenc.stages.alignment_lexicon import Case, Counted, count_links, write_lexicon
@@ -23,6 +24,7 @@ from lexenc.stages.alignment_page import PAGE, grids, write_page
 from lexenc.stages.reading import language_param
 
 if TYPE_CHECKING:
+    from lexenc.alignment.numbered import Bitext
     from lexenc.alignment.words import Segmenter
 
 # Sentence pairs aligned, or read, at a time.
@@ -75,6 +77,9 @@ class AlignParams:
     )
     chains: int = param(3, "Chains of each direction that are averaged (statistical).", ge=1)
     sweeps: float = param(1.0, "Times as many sweeps of each chain as is usual for a corpus of this size.", gt=0)
+    dictionary_weight: float = param(
+        10.0, "Links that a pair of --dictionary counts as, times its probability where it is a lexicon.", gt=0
+    )
     max_words: int = param(200, "Sentence pairs with a longer side get no links, and are counted (statistical).", ge=1)
     lowercase: bool = param(
         True, "Count words without their case (statistical, vectors, lexicon); they are written as they are."
@@ -129,6 +134,11 @@ def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigEr
             f"--method {method} learns from the corpus alone.",
             "Leave --encoder and --vectors out, or choose another method.",
         ),
+        (
+            bool(inputs.get("dictionary")) and method != "statistical",
+            f"--method {method} takes no --dictionary.",
+            "Known translations help --method statistical.",
+        ),
         (method == "span" and vectors, "--method span takes no --vectors.", "It needs an encoder that finds spans."),
         (encoder and vectors, "--encoder and --vectors do not go together.", "Give one of them."),
     ]
@@ -150,7 +160,7 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     parts = _Parts(inputs, params)
     case = Case(params.lowercase, params.source_language, params.target_language)
     if params.method == "statistical":
-        summary, counts = _by_counting(parts, case, params, job)
+        summary, counts = _by_counting(parts, inputs, case, params, job)
     else:
         summary = _by_others(parts, inputs, params, job)
         counts = count_links(job, case)
@@ -168,7 +178,8 @@ class _Parts:
         from lexenc.alignment.words import segmenter
 
         path: Path = inputs.get("pairs") or inputs["source"]
-        self._text = parallel_text(path, None if inputs.get("pairs") else inputs["target"])
+        languages = (params.source_language, params.target_language)
+        self._text = parallel_text(path, None if inputs.get("pairs") else inputs["target"], languages=languages)
         self._cut: tuple[Segmenter, Segmenter] = (
             segmenter(params.source_words or params.words, params.source_language),
             segmenter(params.target_words or params.words, params.target_language),
@@ -194,12 +205,15 @@ class _Parts:
             raise DataError(f"{self.name}: there is no sentence pair in it.", hint="Check the files.")
 
 
-def _by_counting(parts: _Parts, case: Case, params: AlignParams, job: Job) -> tuple[dict[str, Any], Counted]:
+def _by_counting(
+    parts: _Parts, inputs: Mapping[str, Any], case: Case, params: AlignParams, job: Job
+) -> tuple[dict[str, Any], Counted]:
     """Learn from the corpus alone."""
     from lexenc.alignment.sampling import usual_sweeps
     from lexenc.alignment.statistical import Sampling, usual_priors
 
-    bitext, too_long = number_corpus(parts, case, params.max_words, job)
+    known = _known(inputs.get("dictionary"), case, params.dictionary_weight)
+    bitext, too_long = number_corpus(parts, case, params.max_words, known, job)
     if too_long:
         job.notices.warn(
             f"{counted(too_long, 'sentence pair')} with more than {params.max_words:,} words on a side: no links.",
@@ -210,7 +224,29 @@ def _by_counting(parts: _Parts, case: Case, params: AlignParams, job: Job) -> tu
     counts = sample_corpus(bitext, sampling, params.chains, job)
     joining = Joining(params.symmetrise or "threshold", params.threshold or 0.0)
     counted_links = write_joined(bitext, counts, sampling.sure, joining, job)
-    return {"sentence_pairs": len(bitext), "too_long": too_long}, counted_links
+    summary = {"sentence_pairs": len(bitext), "too_long": too_long}
+    return summary | _tell_known(bitext, known, job), counted_links
+
+
+def _known(path: Path | None, case: Case, weight: float) -> KnownPairs | None:
+    """Read a dictionary as words are counted."""
+    if path is None:
+        return None
+    pairs = read_pairs(path, languages=case.languages)
+    return KnownPairs(pairs.folded(*case.languages) if case.folded else pairs, weight)
+
+
+def _tell_known(bitext: Bitext, known: KnownPairs | None, job: Job) -> dict[str, Any]:
+    """Say how much of a dictionary is in the corpus."""
+    if known is None or bitext.known is None:
+        return {}
+    found = int((bitext.known.pairs > 0).sum())
+    if not found:
+        job.notices.warn(
+            f"{known.pairs.name}: no pair of it stands in a sentence pair.",
+            f"Are its columns source and target? Its first pair is {known.pairs.first()}.",
+        )
+    return {"known_pairs": found}
 
 
 def _by_others(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
@@ -246,9 +282,15 @@ ALIGN = Stage(
     version=1,
     summary="Link the words of sentences and their translations: by an encoder, by vectors, or by the corpus alone.",
     inputs={
-        "pairs": Input("Sentence pairs: 'source ||| target' or source, TAB, target.", required=False),
+        "pairs": Input(
+            "Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.", required=False
+        ),
         "source": Input("Sentences, one to a line, in place of --pairs.", required=False),
         "target": Input("Their translations, line by line.", required=False),
+        "dictionary": Input(
+            "Translations known beforehand, a dictionary or the lexicon.tsv of another corpus (statistical).",
+            required=False,
+        ),
         "encoder": Input("Encoder; for span one that finds spans (align-train span).", kind="encoder", required=False),
         "vectors": Input("Shared space (a folder of map or interpolate), in place of an encoder.", required=False),
     },

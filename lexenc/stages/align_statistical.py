@@ -17,12 +17,48 @@ from lexenc.stages.alignment_lexicon import Case, Counted
 
 if TYPE_CHECKING:
     from lexenc.alignment.links import Links, Symmetrisation
-    from lexenc.alignment.numbered import Bitext, Side
+    from lexenc.alignment.numbered import Bitext, Side, Translations
     from lexenc.alignment.sampling import Counts
     from lexenc.alignment.statistical import Chain, Sampling
+    from lexenc.files.dictionaries import Pairs
     from lexenc.stage import Job
 
 _NUMBERED, _SIDES = "numbered.json", ("source", "target")
+
+
+@dataclass(frozen=True)
+class KnownPairs:
+    """A dictionary, and how much it counts.
+
+    Args:
+        pairs: Words as they are counted.
+        weight: Links that each pair counts as, times its probability where it has one.
+    """
+
+    pairs: Pairs
+    weight: float
+
+    def numbered(self, source: list[str], target: list[str]) -> Translations:
+        """Give the pairs by the numbers of their words.
+
+        Args:
+            source: Source words of the corpus by number.
+            target: Target words.
+        """
+        import numpy as np
+
+        from lexenc.alignment.numbered import Translations
+
+        def numbers(words: list[str], wanted: list[str]) -> Any:
+            table = {word: number for number, word in enumerate(words)}
+            return np.array([table.get(word, -1) for word in wanted], dtype=np.int64)
+
+        shares = np.array(self.pairs.probabilities or [1.0] * len(self.pairs))
+        return Translations(
+            numbers(source, self.pairs.sources),
+            numbers(target, self.pairs.targets),
+            np.maximum(1, np.rint(self.weight * shares)).astype(np.int64),
+        )
 
 
 class _Numbering:
@@ -49,13 +85,16 @@ class _Numbering:
         self._path.with_suffix(".json").write_text(json.dumps(self.words.words), encoding="utf-8")
 
 
-def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: Job) -> tuple[Bitext, int]:
+def number_corpus(
+    parts: Iterable[WordPairs], case: Case, max_words: int, known: KnownPairs | None, job: Job
+) -> tuple[Bitext, int]:
     """Write the words of a corpus, and their numbers; what was numbered before is taken as it is.
 
     Args:
         parts: Words of the sentence pairs, part by part.
         case: How words are counted.
         max_words: A sentence pair with a longer side is left without links.
+        known: Translations that are known beforehand.
         job: Its place.
 
     Returns:
@@ -86,7 +125,14 @@ def number_corpus(parts: Iterable[WordPairs], case: Case, max_words: int, job: J
         done.write_text(json.dumps(state), encoding="utf-8")
     state = json.loads(done.read_text(encoding="utf-8"))
     numbered = [_open_side(folder / name, types) for name, types in zip(_SIDES, state["types"], strict=True)]
-    return _open_pairs(numbered[0], numbered[1], folder / "pairs.numbers", job), state["too_long"]
+    translations = None if known is None else known.numbered(*_forms(folder))
+    return _open_pairs(numbered[0], numbered[1], translations, folder / "pairs.numbers", job), state["too_long"]
+
+
+def _forms(folder: Path) -> tuple[list[str], list[str]]:
+    """Give the words of both sides, by number, as they are counted."""
+    source, target = (json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in _SIDES)
+    return source, target
 
 
 def _open_side(path: Path, types: int) -> Side:
@@ -98,18 +144,20 @@ def _open_side(path: Path, types: int) -> Side:
     return Side(_on_disk(path.with_suffix(".words"), np.int32, int(starts[-1])), starts, max(1, types))
 
 
-def _open_pairs(source: Side, target: Side, path: Path, job: Job) -> Bitext:
+def _open_pairs(source: Side, target: Side, translations: Translations | None, path: Path, job: Job) -> Bitext:
     """Number the pairs of words on disk, if that is not done yet."""
     import numpy as np
 
-    from lexenc.alignment.numbered import Bitext, PairNumbers, cells_of, number_pairs
+    from lexenc.alignment.numbered import Bitext, PairNumbers, Partners, cells_of, number_pairs
 
-    cells, count = int(cells_of(source, target)[-1]), path.with_suffix(".count")
-    if not count.is_file():
+    cells, done = int(cells_of(source, target)[-1]), path.with_suffix(".done")
+    partners = Partners.of(source, target)
+    if not done.is_file():
         with job.progress.task("number", len(source.starts) - 1, "sentence pairs") as task:
-            made = number_pairs(source, target, _on_disk(path, np.int32, cells, fresh=True), told=task.advance)
-        count.write_text(str(made.pairs), encoding="utf-8")
-    return Bitext(source, target, PairNumbers(_on_disk(path, np.int32, cells), int(count.read_text(encoding="utf-8"))))
+            number_pairs(source, target, partners, _on_disk(path, np.int32, cells, fresh=True), told=task.advance)
+        done.touch()
+    known = None if translations is None else partners.known(translations, source.types, target.types)
+    return Bitext(source, target, PairNumbers(_on_disk(path, np.int32, cells), len(partners.words)), known)
 
 
 def _on_disk(path: Path, kind: Any, size: int, *, fresh: bool = False) -> Any:
@@ -195,8 +243,7 @@ def write_joined(
                     files.write(links=links)
                 done += len(links)
                 task.advance(len(links))
-    texts = (job.out / UNFINISHED / f"{name}.json" for name in _SIDES)
-    return Counted(linked, *(json.loads(each.read_text(encoding="utf-8")) for each in texts))
+    return Counted(linked, *_forms(job.out / UNFINISHED))
 
 
 def _linked_words(bitext: Bitext, links: Links, first: int) -> list[Any]:

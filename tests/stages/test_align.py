@@ -120,6 +120,34 @@ def test_two_files_and_a_tab_are_the_same_corpus(stage, text, tmp_path, aligned)
         assert (made.out / "alignments.txt").read_bytes() == (aligned.out / "alignments.txt").read_bytes()
 
 
+def test_known_translations_help_a_small_corpus(stage, tmp_path):
+    # Words of the translations stand anyhow: three sentences do not show what belongs together.
+    draw = np.random.default_rng(1)
+    pairs = [(one, draw.permutation(other.split()).tolist()) for one, other in corpus(3)[0]]
+    lines = [f"{one} ||| {' '.join(other)}\n" for one, other in pairs]
+    gold = [{(one.split().index(EN[DE.index(word)]), row) for row, word in enumerate(other)} for one, other in pairs]
+    (tmp_path / "few.txt").write_text("".join(lines), encoding="utf-8")
+    # A word of a dictionary need not be in the corpus, and it may be written otherwise.
+    words = [*((one.upper(), other) for one, other in zip(EN, DE, strict=True)), ("cheese", "Käse"), ("sun", "Käse")]
+    (tmp_path / "words.tsv").write_text("".join(f"{one}\t{other}\n" for one, other in words), encoding="utf-8")
+    rows = "".join(f"{one.lower()}\t{other.lower()}\t0.9\n" for one, other in words)
+    (tmp_path / "lexicon.tsv").write_text(f"source\ttarget\tprobability\n{rows}", encoding="utf-8")
+    right = []
+    for name in (None, "words.tsv", "lexicon.tsv"):
+        known = {} if name is None else {"dictionary": tmp_path / name}
+        made = stage("align", tmp_path / f"out-{name}", pairs=tmp_path / "few.txt", **known)
+        right.append(sum(len(one & other) for one, other in zip(links_of(made.out), gold, strict=True)))
+        assert (made.manifest.summary.get("known_pairs") is None) == (name is None)
+    assert right[0] < 0.8 * right[1]
+    assert min(right[1:]) > 0.95 * sum(map(len, gold))
+
+
+def test_a_dictionary_the_wrong_way_round_is_told(stage, text, tmp_path):
+    (tmp_path / "words.tsv").write_text("Haus\thouse\n", encoding="utf-8")
+    made = stage("align", tmp_path / "out", {"sweeps": 0.01}, pairs=text, dictionary=tmp_path / "words.tsv")
+    assert any("no pair of it stands in a sentence pair" in each for each in made.warnings)
+
+
 def test_case_is_not_counted_unless_asked(stage, tmp_path):
     path = tmp_path / "case.txt"
     path.write_text("Haus Hund ||| HOUSE dog\nhaus ||| house\nHUND ||| Dog\n" * 10, encoding="utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lexenc.alignment import numbered
-from lexenc.alignment.numbered import Bitext, Side
+from lexenc.alignment.numbered import Bitext, Side, Translations
 from lexenc.errors import WorkError
 
 
@@ -45,7 +45,8 @@ def test_every_pair_has_one_number_and_every_number_one_pair(monkeypatch, cells)
 def test_told_of_every_sentence_pair():
     _, sides = corpus()
     seen = []
-    numbered.number_pairs(*sides, np.empty(numbered.cells_of(*sides)[-1], dtype=np.int32), told=seen.append)
+    room = np.empty(numbered.cells_of(*sides)[-1], dtype=np.int32)
+    numbered.number_pairs(*sides, numbered.Partners.of(*sides), room, told=seen.append)
     assert sum(seen) == 40
 
 
@@ -53,3 +54,13 @@ def test_too_many_pairs_are_refused(monkeypatch):
     monkeypatch.setattr(numbered, "_MOST_PAIRS", 3)
     with pytest.raises(WorkError, match="different pairs"):
         Bitext.of(*corpus()[1])
+
+
+def test_hand_worked_known_translations():
+    # As above; 0-1 twice, 1-1, 1-2 (never together), a word that is not in the corpus.
+    translations = Translations(*(np.array(each) for each in ([0, 0, 1, 1, -1], [1, 1, 1, 2, 0], [3, 4, 5, 6, 7])))
+    bitext = Bitext.of(side([[0, 1], [0], []], 2), side([[1], [2, 1], [0]], 3), translations)
+    assert bitext.known.pairs.tolist() == [7, 0, 5]
+    assert bitext.known.source.tolist() == [7, 11]
+    assert bitext.known.target.tolist() == [7, 12, 6]
+    assert bitext.swapped.known.source.tolist() == [7, 12, 6]

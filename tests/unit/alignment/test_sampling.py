@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lexenc.alignment.links import links_of
-from lexenc.alignment.numbered import Bitext, Side
+from lexenc.alignment.numbered import Bitext, Side, Translations
 from lexenc.alignment.sampling import Priors, Sweeps, sample_links, usual_sweeps
 from lexenc.errors import ConfigError
 
@@ -112,3 +112,13 @@ def test_nearness_to_the_diagonal_is_the_exponential_of_the_distance(width, heig
         np.testing.assert_allclose(near[:width], 0.9 * wanted, rtol=1e-9)
         assert mean == pytest.approx(wanted @ distances)
         assert variance == pytest.approx(wanted @ distances**2 - (wanted @ distances) ** 2, abs=1e-12)
+
+
+@pytest.mark.parametrize("model", ["fertility", "diagonal"])
+def test_known_translations_decide_where_the_corpus_cannot(model):
+    sides = side([[0, 1]] * 9, 2), side([[0, 1]] * 9, 2)
+    crossed = Translations(np.array([0, 1]), np.array([1, 0]), np.array([50, 50]))
+    bitext = Bitext.of(*sides, crossed)
+    tables, sure = marginals(bitext, Sweeps((), 40, model))
+    links = links_of(bitext.source.lengths, bitext.target.lengths, *tables, "threshold", sure=sure)
+    assert [{each[:2] for each in sentence} for sentence in links.sentences()] == [{(0, 1), (1, 0)}] * 9
