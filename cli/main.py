@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 import lexenc
+from lexenc.artifact import aside_folder
 from lexenc.errors import ExitCode, LexencError, ManyFaultsError
 from lexenc.stage import Stage
 from lexenc.stages import STAGES
@@ -82,8 +84,19 @@ def _what_is_left(words: list[str]) -> str:
     # The commands of a group are two words.
     stage = next((each for each in (" ".join(named[:2]), name) if each in STAGES), None)
     if name == "fetch" or (stage is not None and STAGES[stage].resumable):
+        begun = [aside_folder(Path(out)) for out in _values_of(words, "--out", "-o")]
+        if begun and not any(each.exists() for each in begun):
+            return "nothing was finished yet that could be kept"
         return f"{stage or name} continues where it was"
     return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
+
+
+def _values_of(words: list[str], *options: str) -> list[str]:
+    """Give what was written behind an option, as its next word or behind an equals sign."""
+    following = [after for word, after in pairwise(words) if word in options]
+    return following + [
+        word.split("=", 1)[1] for word in words if word.startswith(tuple(f"{each}=" for each in options))
+    ]
 
 
 def _explain(error: Exception, words: list[str], as_json: bool) -> int:

@@ -82,6 +82,8 @@ def wanted_file(stage: Stage, values: Mapping[str, Any]) -> SingleFile | None:
         first = next(iter(stage.files.values()))
         if given == "-" and values["run_json"]:
             raise ConfigError(f"--json and --out - both print, one numbers, one {first}.", hint="Give --out a name.")
+        if values.get("run_show"):
+            raise ConfigError(f"--show draws, and {first} would be printed too.", hint="Give --out a folder.")
         return None if values["run_json"] else SingleFile(first, None)
     path = Path(given)
     name = stage.files.get(path.suffix.lower())
@@ -106,7 +108,7 @@ def wanted_copies(stage: Stage, values: Mapping[str, Any], plan: Plan) -> list[S
         if given is None:
             continue
         path = Path(given)
-        if path.is_dir():
+        if path.is_dir() or path == Path(str(values.get("out"))):
             raise ConfigError(f"{option} {path} is a folder.", hint="Give a file name.")
         if path.exists() and not values.get("run_force") and not _is_that(path, file, plan):
             raise ConfigError(f"{path} is there already.", hint=f"Choose another {option}, or add --force.")

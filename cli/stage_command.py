@@ -6,8 +6,9 @@ import inspect
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -244,7 +245,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
             notices=kept.notices(view.notices()),
             digests=digests,
             command=shlex.join(["lexenc", *sys.argv[1:]]),
-            **({} if single is None else {"finished": single.deliver}),
+            **({} if single is None else {"finished": lambda folder: _deliver([single, *copies], folder)}),
         )
     if single is None:
         show_result(plan, manifest, view)
@@ -263,11 +264,16 @@ def _show_more(plan: Plan, copies: list[SingleFile], values: Mapping[str, Any], 
     """Put files of the result where they are wanted too, and draw what was asked for."""
     if plan.out is None:
         return
+    _deliver(copies, plan.out)
     for each in copies:
-        each.deliver(plan.out)
         view.say(f"{each.name} -> {each.place}")
     if values.get("run_show") and plan.stage.draw is not None:
         view.results([], plan.stage.draw(plan.out, values["run_show"]))
+
+
+def _deliver(files: Sequence[SingleFile], folder: Path) -> None:
+    for each in files:
+        each.deliver(folder)
 
 
 def show_plan(plan: Plan, view: View) -> None:
@@ -343,5 +349,10 @@ def shown_summary(summary: Mapping[str, Any]) -> str:
             continue
         shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
         # 'precision at 1 0.5' would read as one number after the other.
-        parts.append(f"{name.replace('_', ' ')}{':' if name[-1:].isdigit() else ''} {shown}")
+        parts.append(f"{name.replace('_', ' ')}{':' if _numbered(name) else ''} {shown}")
     return ", ".join(parts) + (" -> " if parts else "-> ")
+
+
+def _numbered(name: str) -> bool:
+    """Tell whether a name ends in a number of its own, unlike f1."""
+    return name.rpartition("_")[2].isdigit()

@@ -198,12 +198,13 @@ def show_table(table: Table) -> None:
     from rich.table import Table as Drawn
     from rich.text import Text
 
-    drawn = Drawn(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
+    # As texts, since words of people's corpora may look like rich's markup.
+    drawn = Drawn(box=box.SIMPLE_HEAD)
     # Every column counts in a window of 80.
     drawn.pad_edge, drawn.collapse_padding, drawn.show_edge = False, True, False
     for number, column in enumerate(table.columns):
         numeric = number and all(_is_number(row[number]) for row in table.rows)
-        drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     mark = _best_row(table)
     for number, row in enumerate(table.rows):
         drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
@@ -212,13 +213,16 @@ def show_table(table: Table) -> None:
     # Rather heads of several lines, and narrower gaps, than words that are broken.
     if console.measure(drawn, options=wide).maximum > console.width:
         for place in drawn.columns[1:]:
-            place.header = "\n".join(str(place.header).split()) if place.justify == "right" else place.header
+            if place.justify == "right":
+                place.header = Text("\n".join(str(place.header).split()))
     if console.measure(drawn, options=wide).maximum > console.width:
         drawn.padding = (0, 0)
     console.print()
+    # As parts of the table, title and note would be as narrow as it is.
+    if table.title:
+        console.print(Text(table.title, style="italic"))
     console.print(drawn)
     if table.note:
-        # As a caption it would be as narrow as the table.
         console.print(Text(table.note, style="dim italic"))
 
 

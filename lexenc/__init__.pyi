@@ -867,13 +867,13 @@ def induce(
 
 def align(
     *,
-    out: str | PathLike[str],
     pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
     dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     encoder: str | PathLike[str] | None = None,
     vectors: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
     method: Literal['argmax', 'itermax', 'match', 'softmax', 'span', 'statistical', 'eflomal'] | None = None,
     words: Literal['words', 'spaces', 'characters', 'spacy'] = 'words',
     source_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
@@ -911,7 +911,7 @@ def align(
         dictionary: Translations known beforehand, a dictionary or the lexicon.tsv of another corpus (statistical).
         encoder: Encoder; for span one that finds spans (align-train span).
         vectors: Shared space (a folder of map or interpolate), in place of an encoder.
-        out: Folder for the result.
+        out: Folder for the result. None keeps nothing.
         method: argmax: each the other's nearest; itermax: again among the words left; match: the best matching; softmax: probable both ways; span: a span predicted in the other sentence; statistical: learnt from the corpus alone; eflomal: by that program, if installed. If left out itermax with encoder or vectors, else statistical.
         words: What is linked. words: Unicode words and signs; spaces: what stands between spaces; characters: for languages without spaces; spacy: by spaCy, if installed.
         source_words: The same for the source alone. One of: words, spaces, characters, spacy.
@@ -1187,7 +1187,7 @@ def compare(
     Args:
         first: Predictions: a folder that eval bli, xel, xlsim or alignment out wrote, or a file of it (one lambda).
         second: The other system's.
-        metric: What is compared, question by question; of eval xlsim always Spearman, of eval alignment AER. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
+        metric: What is compared, question by question; of eval xlsim always Spearman, of eval alignment always AER, precision, recall and F1. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
         questions: covered: those with vectors on both sides in both evaluations (of eval xel: the answerable mentions); all: what has none is wrong.
         draws: Bootstrap resamplings.
         level: Share of draws inside the interval.

@@ -17,7 +17,7 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.align_eflomal import align_by_eflomal, eflomal_program
 from lexenc.stages.align_statistical import Joining, KnownPairs, number_corpus, sample_corpus, write_joined
-from lexenc.stages.aligned_files import LEXICON, AlignmentFiles, WordPairs
+from lexenc.stages.aligned_files import LEXICON, LINKS, AlignmentFiles, WordPairs
 from lexenc.stages.aligners import open_aligner
 from lexenc.stages.alignment_lexicon import Case, Counted, count_links, write_lexicon
 from lexenc.stages.alignment_page import PAGE, grids, write_page
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lexenc.alignment.numbered import Bitext
     from lexenc.alignment.words import Segmenter
 
-# Sentence pairs aligned, or read, at a time.
-_PART = 4096
+# Sentence pairs aligned at a time; work that is stopped goes on behind the last part.
+_PART = 1024
 # A score below which a link is left out, where the method does not say itself.
 _LEAST = {"statistical": 0.45, "eflomal": 0.45, "softmax": 0.001, "span": 0.4}
 Segmentation = Literal["words", "spaces", "characters", "spacy"]
@@ -94,6 +94,20 @@ class AlignParams:
 
 
 _ENCODED = ("argmax", "itermax", "match", "softmax")
+# What means something for some methods only.
+_MEANT_FOR = {
+    "layer": _ENCODED,
+    "unit": _ENCODED,
+    "distortion": ("argmax", "itermax"),
+    "symmetrise": ("statistical", "eflomal"),
+    "model": ("statistical",),
+    "chains": ("statistical",),
+    "sweeps": ("statistical",),
+    "dictionary_weight": ("statistical",),
+    "max_words": ("statistical",),
+}
+# More links a word than a sound alignment has.
+_DENSE = 3
 
 
 def resolve_align(inputs: Mapping[str, Any], params: AlignParams) -> AlignParams:
@@ -142,7 +156,26 @@ def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigEr
         (method == "span" and vectors, "--method span takes no --vectors.", "It needs an encoder that finds spans."),
         (encoder and vectors, "--encoder and --vectors do not go together.", "Give one of them."),
     ]
-    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong] + _missing_program(method)
+    faults = [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    return faults + _without_meaning(params, method or "") + _missing_program(method)
+
+
+def _without_meaning(params: AlignParams, method: str) -> list[ConfigError]:
+    """Give the options that were set and mean nothing for the method."""
+    usual, faults = AlignParams(), []
+    for name, methods in _MEANT_FOR.items():
+        if method not in methods and getattr(params, name) != getattr(usual, name):
+            option = f"--{name.replace('_', '-')}"
+            faults.append(
+                ConfigError(f"{option} means nothing for --method {method}.", hint=f"It is for {', '.join(methods)}.")
+            )
+    if method in ("statistical", "eflomal") and params.threshold is not None:
+        how = params.symmetrise or ("intersection" if method == "eflomal" else "threshold")
+        if how != "threshold":
+            faults.append(
+                ConfigError(f"--threshold means nothing for --symmetrise {how}.", hint="It is for threshold.")
+            )
+    return faults
 
 
 def _missing_program(method: str | None) -> list[ConfigError]:
@@ -164,7 +197,7 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     else:
         summary = _by_others(parts, inputs, params, job)
         counts = count_links(job, case)
-    summary |= _tell(parts, job)
+    summary |= _tell(parts, counts.links.total, job)
     lexicon = write_lexicon(job, counts, min_count=params.min_count, min_probability=params.min_probability)
     write_page(job.out, params.drawn)
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
@@ -185,14 +218,15 @@ class _Parts:
             segmenter(params.target_words or params.words, params.target_language),
         )
         self.name = self._text.name
-        self.pairs = self.empty = self.half_empty = 0
+        self.pairs = self.empty = self.half_empty = self.words = 0
 
     def __iter__(self) -> Iterator[WordPairs]:
-        self.pairs = self.empty = self.half_empty = 0
+        self.pairs = self.empty = self.half_empty = self.words = 0
         part: list[tuple[list[str], list[str]]] = []
         for _, source, target in self._text:
             words = self._cut[0].segment(source), self._cut[1].segment(target)
             self.pairs += 1
+            self.words += max(map(len, words))
             self.empty += not words[0] and not words[1]
             self.half_empty += bool(words[0]) != bool(words[1])
             part.append(words)
@@ -217,7 +251,7 @@ def _by_counting(
     if too_long:
         job.notices.warn(
             f"{counted(too_long, 'sentence pair')} with more than {params.max_words:,} words on a side: no links.",
-            "--max-words takes longer ones.",
+            "Split long lines; --max-words takes longer ones, whose time grows with the product of both lengths.",
         )
     sampling = Sampling(usual_sweeps(len(bitext), params.model, factor=params.sweeps), job.seed,
                         usual_priors(params.model))  # fmt: skip
@@ -267,8 +301,17 @@ def _by_others(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, jo
     return {"sentence_pairs": pairs} | aligner.finish(job)
 
 
-def _tell(parts: _Parts, job: Job) -> dict[str, Any]:
-    """Warn of sentences without a translation."""
+def _tell(parts: _Parts, links: int, job: Job) -> dict[str, Any]:
+    """Warn of sentences without a translation, and of links that cannot be right."""
+    if not links:
+        job.notices.warn(
+            "No words were linked.", "Too few sentences, the same one again and again, or no translations?"
+        )
+    if links > _DENSE * parts.words > 0:
+        job.notices.warn(
+            f"{links / parts.words:.0f} links a word: these are no translations.",
+            "An encoder that is not tuned for softmax gives such links; --method itermax takes any.",
+        )
     if parts.half_empty:
         job.notices.warn(
             f"{parts.name}: {counted(parts.half_empty, 'sentence')} without words on the other side; no links.",
@@ -305,9 +348,14 @@ ALIGN = Stage(
             "--lexicon lexicon.tsv",
             "",
         ),
-        ("cat corpus.tsv | lexenc align --pairs - --words spaces --out runs/alignments --show 3", ""),
+        ("cat corpus.tsv | lexenc align --pairs - --words spaces --dictionary words.tsv > links.txt", ""),
     ),
-    next_step="lexenc eval alignment --gold GOLD --predicted {out}",
+    next_step=(
+        "lexenc eval alignment --gold GOLD --pairs {pairs} --predicted {out}",
+        "lexenc eval alignment --gold GOLD --source {source} --target {target} --predicted {out}",
+    ),
+    out_required=False,
+    files={".txt": LINKS, ".tsv": LEXICON, ".html": PAGE},
     uses_device=True,
     uses_seed=True,
     resumable=True,

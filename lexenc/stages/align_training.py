@@ -80,7 +80,10 @@ def check_inputs(inputs: Mapping[str, Any], *, needs_links: bool) -> list[Config
                 ConfigError(f"{second} is a file of links without words.", hint=f"Give the sentence pairs as {first}.")
             )
     if not inputs.get("alignments") and (needs_links or not inputs.get("pairs")):
-        faults.append(ConfigError("There is nothing to learn from without --alignments.", hint="Make it: lexenc align"))
+        missing = "--alignments" if needs_links else "--pairs or --alignments"
+        faults.append(
+            ConfigError(f"There is nothing to learn from without {missing}.", hint="Make links: lexenc align")
+        )
     if inputs.get("validation_pairs") and not inputs.get("validation"):
         faults.append(ConfigError("--validation-pairs needs --validation.", hint="Give the links held out."))
     return faults
@@ -108,12 +111,31 @@ def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool) -
     if place is None:
         raise DataError(f"{alignments} has no sentence pairs.", hint="Give them as --pairs.")
     links = read_alignments(alignments, one_based=one_based) if alignments is not None else None
+    if own is not None and pairs is not None:
+        _check_same(pairs, own)
     segment = Spaces().segment
     for pair, alignment in _in_step(parallel_text(place), links, f"{place} and {alignments}"):
         source, target = segment(pair.source), segment(pair.target)
         found = _scored(alignment)
         _check_range(found, source, target, f"{alignments}, line {pair.line}", one_based)
         yield source, target, found
+
+
+def _check_same(pairs: Path, own: Path) -> None:
+    """Refuse sentence pairs that are not those that were aligned; their letters and digits are compared."""
+    for number, (given, aligned) in enumerate(zip_longest(parallel_text(pairs), parallel_text(own)), start=1):
+        if given is None or aligned is None:
+            more = pairs if aligned is None else own
+            raise DataError(f"{more} has more lines than the other: {pairs} and {own}.", hint="Leave --pairs out.")
+        if any(_letters(one) != _letters(other) for one, other in zip(given[1:], aligned[1:], strict=True)):
+            raise DataError(
+                f"{pairs}, line {given.line}: not the sentence pair {number:,} that was aligned ({own}).",
+                hint="Leave --pairs out: the result of align has its words.",
+            )
+
+
+def _letters(sentence: str) -> str:
+    return "".join(filter(str.isalnum, sentence))
 
 
 def _in_step(
@@ -144,7 +166,8 @@ def _check_range(links: list[Link], source: Words, target: Words, place: str, on
     for i, j, _ in links:
         if i >= len(source) or j >= len(target):
             shown = f"{i + one_based}-{j + one_based}"
-            hint = "Are these the words that were linked?" + ("" if one_based else " Do the links count from 1?")
+            hint = "Are these the words that were linked?"
+            hint += "" if one_based else " If links count from 1: --one-based, or --gold-one-based for --validation."
             raise DataError(
                 f"{place}: link {shown}, but there are {counted(len(source), 'word')} and {len(target):,}.", hint=hint
             )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lexenc.artifact import MANIFEST, read_manifest
 from lexenc.files.text import counted
 
 if TYPE_CHECKING:
@@ -75,12 +76,21 @@ def _words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> Any:
 
     encoder = load_encoder(inputs["encoder"], pooling="auto", device=job.device)
     layers = getattr(encoder, "layers", 0)
-    layer = params.layer
+    layer = params.layer if params.layer is not None else _tuned_layer(inputs["encoder"])
     if layer is None:
         layer = LAYER if layers >= LAYER else -1
         if 0 < layers < LAYER:
             job.notices.say(f"align: words are taken from layer {layers}, the last; --layer takes another.")
     return word_encoder(encoder, layer=layer, unit=params.unit)
+
+
+def _tuned_layer(encoder: Path) -> int | None:
+    """Give the layer whose states were tuned for alignment, if the encoder is a result of that."""
+    if not (encoder / MANIFEST).is_file():
+        return None
+    manifest = read_manifest(encoder)
+    layer = manifest.summary.get("layer")
+    return layer if manifest.stage == "align-train softmax" and isinstance(layer, int) else None
 
 
 def _tables(path: Path, params: AlignParams) -> tuple[Any, Any]:

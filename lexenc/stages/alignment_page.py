@@ -14,6 +14,8 @@ from lexenc.stages.aligned_files import read_aligned
 
 PAGE = "alignments.html"
 _TEMPLATE = ROOT / "alignment" / "page.html"
+# A larger grid than this nobody looks at, and no browser takes.
+_MOST_CELLS = 10_000
 # Columns of a grid that stand beside each other in a terminal.
 _ACROSS = 24
 _STRENGTHS = ((0.75, "##"), (0.5, "++"), (0.0, "--"))
@@ -30,12 +32,16 @@ def write_page(folder: Path, count: int) -> None:
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     drawn = [_drawn(number, pair) for number, pair in _first(folder, count)]
     with writing(folder / PAGE) as stream:
-        stream.write(template.render(pairs=drawn).encode("utf-8", "replace"))
+        stream.write(template.render(pairs=drawn, most=_MOST_CELLS).encode("utf-8", "replace"))
 
 
 def _first(folder: Path, count: int) -> Iterator[tuple[int, Pair]]:
-    """Give the first sentence pairs that have words on both sides, with their lines from 1."""
-    pairs = ((number, pair) for number, pair in enumerate(read_aligned(folder), start=1) if pair[0] and pair[1])
+    """Give the first sentence pairs that have words on both sides, but not too many, with their lines from 1."""
+    pairs = (
+        (number, pair)
+        for number, pair in enumerate(read_aligned(folder), start=1)
+        if 0 < len(pair[0]) * len(pair[1]) <= _MOST_CELLS
+    )
     return islice(pairs, count)
 
 
@@ -48,6 +54,7 @@ def _drawn(number: int, pair: Pair) -> dict[str, Any]:
         "source": [(word, i in linked[0]) for i, word in enumerate(source)],
         "target": [(word, j in linked[1]) for j, word in enumerate(target)],
         "rows": [[scores.get((i, j)) for j in range(len(target))] for i in range(len(source))],
+        "listed": [(source[i], target[j]) for i, j, _ in links],
     }
 
 
@@ -66,7 +73,8 @@ def _grid(number: int, pair: Pair) -> Table:
     title = f"Line {number}: " + "  ".join(
         f"{source[i]}={target[j]}" for i, j, _ in links[:_ACROSS]
     )  # fmt: skip
-    return Table(title, ["", *(f"{j + 1}" for j in range(wide))], rows, legend + cut)
+    key = "\n## from 0.75, ++ from 0.50, -- below; words counted from 1"
+    return Table(title, ["", *(f"{j + 1}" for j in range(wide))], rows, legend + cut + key)
 
 
 def _mark(score: float | None) -> str:

@@ -31,7 +31,8 @@ class CompareParams:
     metric: Literal["precision_at_1", "precision_at_5", "precision_at_10", "reciprocal_rank", "average_precision"] = (
         param(
             "precision_at_1",
-            "What is compared, question by question; of eval xlsim always Spearman, of eval alignment AER.",
+            "What is compared, question by question; of eval xlsim always Spearman, of eval alignment always AER, "
+            "precision, recall and F1.",
         )
     )
     questions: Literal["covered", "all"] = param(

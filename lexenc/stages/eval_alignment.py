@@ -11,7 +11,14 @@ from lexenc.files.link_counts import NAME, write_link_counts
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.alignment_tables import band_table, score_table
-from lexenc.stages.judged_links import LinkFile, Sentences, check_range, read_gold_and_predicted, read_sentences
+from lexenc.stages.judged_links import (
+    LinkFile,
+    Sentences,
+    check_range,
+    read_gold_and_predicted,
+    read_sentences,
+    were_cut,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +78,11 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
         check_range(gold, sentences)
         check_range(predicted, sentences)
     _tell(gold, predicted, sentences, job)
+    if not inputs.get("pairs") and not inputs.get("source") and were_cut(inputs["predicted"]):
+        job.notices.warn(
+            f"{inputs['predicted']} cut the sentences into words by itself: the gold links may be of other words.",
+            "Give the sentences of the gold links as --pairs, which are compared; --words spaces keeps their words.",
+        )
     judged = _judge(predicted.sure, gold)
     systems = list(_systems(judged, gold, sentences, job))
     results = _scored(systems, _shared_keys(gold, predicted), params, job)

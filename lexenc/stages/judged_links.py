@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lexenc.artifact import MANIFEST, read_manifest
 from lexenc.errors import DataError
 from lexenc.files.alignments import alignments_file, read_alignments, sentences_file
 from lexenc.files.parallel import ParallelText, parallel_text
@@ -163,6 +164,14 @@ def read_sentences(inputs: Mapping[str, Any]) -> Sentences | None:
     if aligned is not None:
         _check_cut(sentences, aligned)
     return sentences
+
+
+def were_cut(path: Path) -> bool:
+    """Tell whether links are a result of ours that cut its sentences otherwise than at spaces."""
+    if not (path / MANIFEST).is_file():
+        return False
+    params = read_manifest(path).params
+    return any(params.get(name, "spaces") != "spaces" for name in ("source_words", "target_words"))
 
 
 def _counted(text: ParallelText) -> Sentences:

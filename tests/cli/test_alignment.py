@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 
 import numpy as np
 import pytest
+
+from lexenc.stage import Table
 
 EN = "house dog cat tree water fire stone bread milk green red blue".split()
 FR = "maison chien chat arbre eau feu pierre pain lait vert rouge bleu".split()
@@ -73,6 +76,64 @@ def test_a_tuned_aligner_aligns(lexenc, corpus, aligned, transformer, tmp_path):
     lexenc("align", "--pairs", corpus, "--method", "span", "--encoder", tmp_path / "aligner", "--threshold", 0,
            "--out", tmp_path / "spans")  # fmt: skip
     assert len((tmp_path / "spans/alignments.txt").read_text().splitlines()) == 60
+
+
+def test_without_a_place_the_links_are_printed(lexenc, fails, corpus, aligned, tmp_path):
+    shown = lexenc("align", "--pairs", corpus, "--lexicon", tmp_path / "lexicon.tsv")
+    assert shown.stdout == (aligned / "alignments.txt").read_text()
+    assert (tmp_path / "lexicon.tsv").read_bytes() == (aligned / "lexicon.tsv").read_bytes()
+    lexenc("align", "--pairs", corpus, "--out", tmp_path / "links.txt")
+    assert (tmp_path / "links.txt").read_bytes() == (aligned / "alignments.txt").read_bytes()
+    assert "--show" in fails("align", "--pairs", corpus, "--show", 1).message
+
+
+def test_words_that_look_like_markup_are_drawn_as_they_are(capsys, monkeypatch):
+    from lexenc_cli.ui import show_table
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_table(Table("Line 1: [/b]=[red]x", ["", "[b]"], [["[/i]", "##"]], "[note]"))
+    shown = capsys.readouterr().out
+    assert all(each in shown for each in ("[/b]=[red]x", "[b]", "[/i]", "[note]"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--method", "softmax", "--encoder", "mini", "--chains", 9], "--chains means nothing for --method softmax"),
+        (["--distortion", 0.5], "--distortion means nothing for --method statistical"),
+        (["--symmetrise", "union", "--threshold", 0.5], "--threshold means nothing for --symmetrise union"),
+        (["--method", "itermax", "--encoder", "mini", "--dictionary", "d.tsv"], "takes no --dictionary"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(fails, corpus, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d.tsv").write_text("dog\tchien\n")
+    assert message in fails("align", "--pairs", corpus, "--out", "out", *options).message
+
+
+def test_links_of_words_cut_here_are_not_scored_without_a_word(lexenc, sentences, aligned, tmp_path):
+    (tmp_path / "toy.gold").write_text(gold(sentences))
+    shown = lexenc("eval", "alignment", "--gold", tmp_path / "toy.gold", "--predicted", aligned)
+    assert "the gold links may be of other words" in shown.stderr
+
+
+def test_no_links_and_far_too_many_are_told(lexenc, tmp_path, static):
+    (tmp_path / "same.txt").write_text("the house is red ||| la maison est rouge\n" * 50)
+    assert "No words were linked" in lexenc("align", "--pairs", tmp_path / "same.txt", "--out", tmp_path / "a").stderr
+    (tmp_path / "one.txt").write_text("x y z u v w ||| x y z u v w\n")
+    shown = lexenc("align", "--pairs", tmp_path / "one.txt", "--method", "softmax", "--encoder", static,
+                   "--out", tmp_path / "b")  # fmt: skip
+    assert "links a word" in shown.stderr
+
+
+def test_a_sentence_pair_too_long_to_draw_is_not_drawn(lexenc, corpus, tmp_path):
+    long = " ".join(["dog"] * 300)
+    (tmp_path / "long.txt").write_text(f"{long} ||| {long}\n{corpus.read_text()}")
+    lexenc("align", "--pairs", tmp_path / "long.txt", "--out", tmp_path / "out")
+    page = (tmp_path / "out/alignments.html").read_text()
+    assert len(page) < 1_000_000
+    assert "Line 1<" not in page
+    assert "Line 2<" in page
 
 
 def test_the_wrong_base_is_refused(fails, sentences, corpus, aligned, tmp_path):

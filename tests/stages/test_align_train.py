@@ -122,9 +122,30 @@ def test_pairs_and_a_file_of_links_do_as_well_as_a_result_of_align(stage, toy, t
     ))  # fmt: skip
     parts = stage("align-train span", tmp_path / "b", {"one_based": True}, alignments=tmp_path / "few.txt",
                   pairs=toy / "few.pairs", encoder=tiny)  # fmt: skip
-    both = stage("align-train span", tmp_path / "c", alignments=toy / "few", pairs=tiny / "config.json", encoder=tiny)
+    both = stage("align-train span", tmp_path / "c", alignments=toy / "few", pairs=toy / "few.pairs", encoder=tiny)
     for other in (parts, both):
         assert (other.out / "model.safetensors").read_bytes() == (whole.out / "model.safetensors").read_bytes()
+
+
+def test_other_sentence_pairs_than_those_aligned_are_refused(stage, toy, tiny, tmp_path):
+    lines = (toy / "few.pairs").read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, changed, message in (("order", lines[::-1], "line 1: not the sentence pair 1"),
+                                   ("fewer", lines[:-1], "more lines than the other")):  # fmt: skip
+        (tmp_path / name).write_text("".join(changed), encoding="utf-8")
+        with pytest.raises(DataError, match=message):
+            stage("align-train span", tmp_path / "out", alignments=toy / "few", pairs=tmp_path / name, encoder=tiny)
+
+
+def test_the_layer_that_was_tuned_is_the_one_that_aligns(stage, toy, tiny, tmp_path):
+    made = stage("align-train softmax", tmp_path / "tuned", {"layer": 1, "objectives": ("so",)},
+                 alignments=toy / "few", encoder=tiny)  # fmt: skip
+    told, first, last = (
+        stage("align", tmp_path / str(layer), {"method": "softmax", "words": "spaces", "layer": layer},
+              pairs=toy / "few.pairs", encoder=made.out)
+        for layer in (None, 1, -1)
+    )  # fmt: skip
+    scores = [(each.out / "scores.txt").read_bytes() for each in (told, first, last)]
+    assert scores[0] == scores[1] != scores[2]
 
 
 @pytest.mark.parametrize("command", ["align-train span", "align-train softmax"])
