@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -168,7 +169,18 @@ def _on_disk(path: Path, kind: Any, size: int, *, fresh: bool = False) -> Any:
         # What is empty cannot be mapped into memory.
         path.touch()
         return np.zeros(0, dtype=kind)
-    return np.memmap(path, dtype=kind, mode="w+" if fresh else "r", shape=(size,))
+    if fresh:
+        _reserve(path, size * np.dtype(kind).itemsize)
+    return np.memmap(path, dtype=kind, mode="r+" if fresh else "r", shape=(size,))
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Make a file of zeros for which there is room; a page that finds none when it is written would end the program."""
+    with path.open("wb") as stream:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)
+        else:
+            stream.truncate(size)
 
 
 def sample_corpus(bitext: Bitext, sampling: Sampling, chains: int, job: Job) -> tuple[list[Counts], list[Counts]]:

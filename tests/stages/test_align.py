@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 
 import numpy as np
@@ -327,6 +329,16 @@ def test_chains_that_are_done_are_kept(text, tmp_path, aligned, monkeypatch):
     assert any("3 of 6 chains are there already" in each for each in said)
     for name in ("alignments.txt", "scores.txt", "lexicon.tsv"):
         assert (tmp_path / "out" / name).read_bytes() == (aligned.out / name).read_bytes()
+
+
+def test_a_disk_without_room_is_found_before_anything_is_written_to_it(stage, text, tmp_path, monkeypatch):
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    with pytest.raises(OSError, match="No space left"):
+        stage("align", tmp_path / "out", pairs=text)
+    assert not (tmp_path / "out").exists()
 
 
 def test_parts_that_are_written_are_kept(text, tmp_path, monkeypatch):
