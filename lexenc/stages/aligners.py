@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lexenc.alignment.links import Links
     from lexenc.alignment.spans import SpanAligner
     from lexenc.stage import Job
-    from lexenc.stages.align import AlignParams
+    from lexenc.stages.align_params import AlignParams
     from lexenc.stages.aligned_files import WordPairs
 
 
