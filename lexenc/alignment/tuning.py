@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -15,13 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.alignment.spans import batches_of
-from lexenc.device import Device, keep_freed_memory
+from lexenc.device import Device
 from lexenc.errors import WorkError
-from lexenc.progress import SILENT, Progress, Task
+from lexenc.progress import SILENT, Progress
 from lexenc.randomness import generator
-from lexenc.training import checkpoints
-from lexenc.training.optimiser import SCHEDULES, MasterAdamW, warmup_steps
-from lexenc.training.steps import StepRecord, check_finite, own_randomness, take_steps
+from lexenc.training.steps import Run, StepRecord
 
 Indices = NDArray[np.int64]
 
@@ -77,7 +74,7 @@ class Schedule:
     checkpoint_seconds: float = 60.0
 
 
-class Tuning:
+class Tuning(Run):
     """A run: the state that every step changes.
 
     Args:
@@ -87,14 +84,10 @@ class Tuning:
     """
 
     def __init__(self, lessons: Lessons, *, schedule: Schedule, seed: int) -> None:
-        self.lessons, self.schedule, self.seed = lessons, schedule, seed
-        self.step = 0
+        self.lessons, self.schedule = lessons, schedule
         self.steps_per_epoch = math.ceil(len(lessons.rows(0)) / schedule.batch_size)
-        self.total = schedule.epochs * self.steps_per_epoch
-        self.warmup = warmup_steps(schedule.warmup, self.total)
-        self.optimiser = MasterAdamW(
-            lessons.module, learning_rate=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
+        total = schedule.epochs * self.steps_per_epoch
+        super().__init__(lessons.module, lessons.device.torch, schedule=schedule, total=total, seed=seed)
 
     def batches(self) -> Iterator[tuple[int, Indices]]:
         """Give epoch and lessons of every step that is still to do."""
@@ -129,29 +122,8 @@ class Tuning:
             loss = self.lessons.losses(part, self.step).sum() / len(rows)
             loss.backward()
             value += float(loss.detach())
-        self._check(value, "loss")
-        factor = SCHEDULES[self.schedule.shape](self.step, warmup=self.warmup, total=self.total)
-        norm = self.optimiser.step(factor, clip=self.schedule.clip)
-        # After the last step no further loss would show what such a gradient did to the weights.
-        self._check(norm, "norm of the gradient")
-        self.step += 1
-        return StepRecord(self.step, epoch + 1, value, factor * self.schedule.learning_rate, norm)
-
-    def _check(self, value: float, what: str) -> None:
-        check_finite(value, what, step=self.step, total=self.total, learning_rate=self.schedule.learning_rate)
-
-    def checkpoint(self) -> checkpoints.Checkpoint:
-        """Give where the run stands."""
-        weights = {name: each.detach() for name, each in self.lessons.module.state_dict().items()}
-        random = checkpoints.random_state(self.lessons.device.torch)
-        return checkpoints.Checkpoint(self.step, weights, self.optimiser.state(), random)
-
-    def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
-        """Continue from where another run stood."""
-        self.lessons.module.load_state_dict(checkpoint.weights)
-        self.optimiser.restore(checkpoint.optimiser)
-        checkpoints.restore_random(checkpoint.random, self.lessons.device.torch)
-        self.step = checkpoint.step
+        self.check_finite(value, "loss")
+        return self.follow_gradient(epoch, value)
 
 
 def _chunks(lessons: Lessons, rows: Indices, tokens: int) -> Iterator[Indices]:
@@ -181,30 +153,13 @@ def run_tuning(
     Raises:
         WorkError: If the loss is no longer a number, or the GPU has not enough memory.
     """
-    keep_freed_memory()
-    randomness = own_randomness(tuning.seed, "dropout", tuning.lessons.device.torch)
-    with randomness, _watched(tuning, folder, progress) as task:
-        tuning.lessons.module.train()
-        try:
-            take_steps(tuning, folder, record, task, every=tuning.schedule.checkpoint_seconds)
-        except torch.cuda.OutOfMemoryError:
-            raise WorkError(
-                f"Out of GPU memory at step {tuning.step + 1} (batch {tuning.schedule.batch_size}).",
-                hint=f"Try --chunk-tokens {tuning.schedule.chunk_tokens // 4}; only dropout then falls differently.",
-            ) from None
-        finally:
-            tuning.lessons.module.eval()
-
-
-@contextmanager
-def _watched(tuning: Tuning, folder: Path | None, progress: Progress) -> Iterator[Task]:
-    """Take up unfinished work, and show how far it is."""
-    found = checkpoints.load_checkpoint(folder) if folder is not None else None
-    with progress.task("train", tuning.total, "steps") as task:
-        if found is not None:
-            tuning.restore(found)
-            task.advance(tuning.step)
-        yield task
+    try:
+        tuning.run_to_end(folder, record, progress)
+    except torch.cuda.OutOfMemoryError:
+        raise WorkError(
+            f"Out of GPU memory at step {tuning.step + 1} (batch {tuning.schedule.batch_size}).",
+            hint=f"Try --chunk-tokens {tuning.schedule.chunk_tokens // 4}; only dropout then falls differently.",
+        ) from None
 
 
 def mean_loss(lessons: Lessons, *, tokens: int = 16_384) -> float:

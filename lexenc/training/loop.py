@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from lexenc.device import keep_freed_memory
 from lexenc.errors import WorkError
 from lexenc.progress import SILENT, Progress
 from lexenc.training import checkpoints
 from lexenc.training.data import Batch, PairData, TokenStore, batch_of, epoch_rows
 from lexenc.training.losses import Contrast, Loss
-from lexenc.training.optimiser import SCHEDULES, MasterAdamW, warmup_steps
-from lexenc.training.steps import StepRecord, check_finite, own_randomness, take_steps
+from lexenc.training.steps import Run, StepRecord
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
@@ -139,7 +137,7 @@ def contrast_of(encodings: torch.Tensor, batch: Batch) -> Contrast:
     )
 
 
-class Training:
+class Training(Run):
     """A run: weights, optimiser and the number of steps done.
 
     Args:
@@ -155,14 +153,10 @@ class Training:
         self, encoder: Encoder, data: PairData, tokens: TokenStore, *, loss: Loss, schedule: Schedule, seed: int
     ) -> None:
         self.encoder, self.data, self.tokens = encoder, data, tokens
-        self.loss, self.schedule, self.seed = loss, schedule, seed
-        self.step = 0
-        self.total = schedule.total(len(data))
-        self.warmup = warmup_steps(schedule.warmup, self.total)
-        self.optimiser = MasterAdamW(
-            encoder.module, learning_rate=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
-        self._device = next(encoder.module.parameters()).device
+        self.loss, self.schedule = loss, schedule
+        module = encoder.module
+        device, total = next(module.parameters()).device, schedule.total(len(data))
+        super().__init__(module, device, schedule=schedule, total=total, seed=seed)
 
     def batches(self) -> Iterator[tuple[int, np.ndarray]]:
         """Give epoch and rows of every step that is still to do."""
@@ -184,36 +178,14 @@ class Training:
         batch = batch_of(self.data, rows, mask_known=self.schedule.mask_known)
         tokens = self.tokens.rows(batch.texts)
         encodings, send_back = encode_with_gradient(
-            self.encoder.embed, tokens, self.schedule.chunk_tokens, device=self._device
+            self.encoder.embed, tokens, self.schedule.chunk_tokens, device=self.device
         )
         loss = self.loss(contrast_of(encodings, batch))
         value = float(loss.detach())
-        self._check(value, "loss")
+        self.check_finite(value, "loss")
         loss.backward()
         send_back()
-        factor = SCHEDULES[self.schedule.shape](self.step, warmup=self.warmup, total=self.total)
-        norm = self.optimiser.step(factor, clip=self.schedule.clip)
-        # After the last step no further loss would show what such a gradient did to the weights.
-        self._check(norm, "norm of the gradient")
-        self.step += 1
-        return StepRecord(self.step, epoch + 1, value, factor * self.schedule.learning_rate, norm)
-
-    def _check(self, value: float, what: str) -> None:
-        check_finite(value, what, step=self.step, total=self.total, learning_rate=self.schedule.learning_rate)
-
-    def checkpoint(self) -> checkpoints.Checkpoint:
-        """Give where the run stands."""
-        weights = {name: each.detach() for name, each in self.encoder.module.state_dict().items()}
-        return checkpoints.Checkpoint(
-            self.step, weights, self.optimiser.state(), checkpoints.random_state(self._device)
-        )
-
-    def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
-        """Continue from where another run stood."""
-        self.encoder.module.load_state_dict(checkpoint.weights)
-        self.optimiser.restore(checkpoint.optimiser)
-        checkpoints.restore_random(checkpoint.random, self._device)
-        self.step = checkpoint.step
+        return self.follow_gradient(epoch, value)
 
 
 def run_training(
@@ -236,22 +208,12 @@ def run_training(
     Raises:
         WorkError: If the loss is no longer a number, or the GPU has not enough memory.
     """
-    keep_freed_memory()
-    randomness = own_randomness(training.seed, "dropout", training._device)
-    with randomness, progress.task("train", training.total, "steps") as task:
-        found = checkpoints.load_checkpoint(folder) if folder is not None else None
-        if found is not None:
-            training.restore(found)
-            task.advance(training.step)
-        training.encoder.module.train()
-        try:
-            take_steps(training, folder, record, task, every=training.schedule.checkpoint_seconds)
-        except torch.cuda.OutOfMemoryError:
-            lengths = training.tokens.lengths()
-            size = training.schedule.batch_size
-            raise WorkError(
-                f"Out of GPU memory at step {training.step + 1} (batch {size}, longest text {lengths.max()} tokens).",
-                hint=f"Try --chunk-tokens {training.schedule.chunk_tokens // 4}; only dropout then falls differently.",
-            ) from None
-        finally:
-            training.encoder.module.eval()
+    try:
+        training.run_to_end(folder, record, progress)
+    except torch.cuda.OutOfMemoryError:
+        lengths = training.tokens.lengths()
+        size = training.schedule.batch_size
+        raise WorkError(
+            f"Out of GPU memory at step {training.step + 1} (batch {size}, longest text {lengths.max()} tokens).",
+            hint=f"Try --chunk-tokens {training.schedule.chunk_tokens // 4}; only dropout then falls differently.",
+        ) from None
