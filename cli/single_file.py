@@ -108,7 +108,8 @@ def wanted_copies(stage: Stage, values: Mapping[str, Any], plan: Plan) -> list[S
         if given is None:
             continue
         path = Path(given)
-        if path.is_dir() or path == Path(str(values.get("out"))):
+        # The folder of the result may not be there yet.
+        if path.is_dir() or (values.get("out") is not None and path == Path(values["out"])):
             raise ConfigError(f"{option} {path} is a folder.", hint="Give a file name.")
         if path.exists() and not values.get("run_force") and not _is_that(path, file, plan):
             raise ConfigError(f"{path} is there already.", hint=f"Choose another {option}, or add --force.")

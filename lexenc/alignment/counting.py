@@ -96,6 +96,8 @@ class LinkCounts:
 
     def _settle(self) -> None:
         """Count what waits."""
+        if not self._waiting:
+            return
         fresh, counts = np.unique(np.concatenate([self._pairs[:0], *self._waiting]), return_counts=True)
         self._waiting, self._size = [], 0
         pairs, place = np.unique(np.concatenate([self._pairs, fresh]), return_inverse=True)

@@ -40,11 +40,12 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     else:
         summary = _by_others(parts, inputs, params, job)
         counts = count_links(job, case)
-    summary |= _tell(parts, counts.links.total, job)
+    links = counts.links.total
+    summary |= _tell(parts, links, job)
     lexicon = write_lexicon(job, counts, min_count=params.min_count, min_probability=params.min_probability)
     write_page(job.out, params.drawn)
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
-    return Outcome(summary | {"links": counts.links.total, "lexicon_pairs": lexicon})
+    return Outcome(summary | {"links": links, "lexicon_pairs": lexicon})
 
 
 class _Parts:

@@ -106,7 +106,8 @@ def resolve_align(inputs: Mapping[str, Any], params: AlignParams) -> AlignParams
 
 def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigError]:
     """Give the faults that only several values together show."""
-    method = resolve_align(inputs, params).method
+    resolved = resolve_align(inputs, params)
+    method = resolved.method
     pairs, encoder, vectors = (bool(inputs.get(name)) for name in ("pairs", "encoder", "vectors"))
     sides = [name for name in ("source", "target") if inputs.get(name)]
     table = [
@@ -137,11 +138,17 @@ def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigEr
         (encoder and vectors, "--encoder and --vectors do not go together.", "Give one of them."),
     ]
     faults = [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
-    return faults + _without_meaning(params, method or "") + _missing_program(method)
+    return faults + _without_meaning(params, resolved) + _missing_program(method)
 
 
-def _without_meaning(params: AlignParams, method: str) -> list[ConfigError]:
-    """Give the options that were set and mean nothing for the method."""
+def _without_meaning(params: AlignParams, resolved: AlignParams) -> list[ConfigError]:
+    """Give the options that were set and mean nothing for the method.
+
+    Args:
+        params: As they were set.
+        resolved: With what depends on the inputs and on the method.
+    """
+    method, how = resolved.method, resolved.symmetrise
     usual, faults = AlignParams(), []
     for name, methods in _MEANT_FOR.items():
         if method not in methods and getattr(params, name) != getattr(usual, name):
@@ -149,12 +156,8 @@ def _without_meaning(params: AlignParams, method: str) -> list[ConfigError]:
             faults.append(
                 ConfigError(f"{option} means nothing for --method {method}.", hint=f"It is for {', '.join(methods)}.")
             )
-    if method in ("statistical", "eflomal") and params.threshold is not None:
-        how = params.symmetrise or ("intersection" if method == "eflomal" else "threshold")
-        if how != "threshold":
-            faults.append(
-                ConfigError(f"--threshold means nothing for --symmetrise {how}.", hint="It is for threshold.")
-            )
+    if method in _MEANT_FOR["symmetrise"] and how != "threshold" and params.threshold is not None:
+        faults.append(ConfigError(f"--threshold means nothing for --symmetrise {how}.", hint="It is for threshold."))
     return faults
 
 
