@@ -117,7 +117,7 @@ def _translations(pipeline: Pipeline, device: str, view: View) -> Table:
     import tempfile
 
     from lexenc.files.dictionaries import read_pairs
-    from lexenc.stages.translate import Translator
+    from lexenc.stages.lexical.translate import Translator
 
     gold = read_pairs(ROOT / "lexicon" / "en-de.test.tsv").translations()
     blended = next(step.out for step in pipeline.steps if step.name == "blended")

@@ -71,7 +71,7 @@ def translate_command(
           --subwords model.bin -
       $ echo drucken | lexenc translate --vectors runs/hub --from de --to fr -
     """
-    from lexenc.stages.translate import Translator
+    from lexenc.stages.lexical.translate import Translator
 
     view = View(json=json, quiet=quiet)
     if language is not None:

@@ -128,7 +128,7 @@ def translate(  # noqa: PLR0913 - the options of the command
         LexencError: If there is no such space or encoder.
     """
     from lexenc.encoders.locate import locate_encoder
-    from lexenc.stages.translate import Translator
+    from lexenc.stages.lexical.translate import Translator
 
     if isinstance(words, str):
         raise ConfigError("words must be a list of words, got one text.", hint=f"Write [{words!r}].")
@@ -277,7 +277,7 @@ def load_mapping(folder: PathLike) -> LearnedMapping:
     Raises:
         LexencError: If it holds no mapping.
     """
-    from lexenc.stages import mappings
+    from lexenc.stages.lexical import mappings
 
     return mappings.load_mapping(_path(folder))
 

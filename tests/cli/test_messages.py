@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.core import TyperGroup
 
-import lexenc.stages.map as map_stage
+import lexenc.stages.lexical.map as map_stage
 from lexenc.stages import STAGES
 
 

@@ -215,7 +215,7 @@ def of_subwords(lexenc, tmp_path_factory):
 def test_subwords_answer_for_unknown_words(of_subwords, lexenc):
     from lexenc.files.spaces import load_space
     from lexenc.files.vectors import fasttext_vectors_for
-    from lexenc.stages.mappings import load_mapping
+    from lexenc.stages.lexical.mappings import load_mapping
 
     asked = ["--vectors", of_subwords / "mapped", "--subwords", of_subwords / "model/model.bin"]
     shown = lexenc("translate", *asked, "--top", 3, stdin="walk99ing\nwalk3\n")
@@ -277,7 +277,7 @@ def test_what_is_missing_is_said_before_anything_is_loaded(mapped, fails, monkey
     def loaded(*args, **more):
         raise AssertionError("something was loaded")
 
-    monkeypatch.setattr("lexenc.stages.translate.Translator.__init__", loaded)
+    monkeypatch.setattr("lexenc.stages.lexical.translate.Translator.__init__", loaded)
     for words in (["none.txt"], ["--encoder", "./none", "-"], ["--subwords", "none.bin", "-"]):
         assert "none" in fails("translate", "--vectors", mapped, *words).message
     assert "'none'" in fails("translate", "--vectors", "bundled:none", "-").message

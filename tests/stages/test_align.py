@@ -16,7 +16,7 @@ from lexenc.files.dictionaries import read_pairs
 from lexenc.planning import plan_stage, run_plan
 from lexenc.stage import Notices
 from lexenc.stages import STAGES
-from lexenc.stages.aligned_files import AlignmentFiles, read_aligned
+from lexenc.stages.alignment.aligned_files import AlignmentFiles, read_aligned
 
 EN = "house dog cat tree water fire stone bread milk green red blue night day sun moon star river sea book".split()
 DE = (
@@ -273,7 +273,7 @@ def test_settings_that_do_not_go_together(stage, text, tmp_path, params, inputs,
 
 
 def test_eflomal_is_looked_for_before_anything_is_read(stage, text, tmp_path, monkeypatch):
-    from lexenc.stages import align_eflomal
+    from lexenc.stages.alignment import align_eflomal
 
     monkeypatch.setattr(align_eflomal.shutil, "which", lambda name: None)
     monkeypatch.setattr(align_eflomal.sys, "executable", str(tmp_path / "python"))
@@ -282,7 +282,7 @@ def test_eflomal_is_looked_for_before_anything_is_read(stage, text, tmp_path, mo
 
 
 def test_eflomal_is_run_and_its_directions_joined(stage, tmp_path, monkeypatch):
-    from lexenc.stages import align_eflomal
+    from lexenc.stages.alignment import align_eflomal
 
     program = tmp_path / "eflomal-align"
     program.write_text(
@@ -321,7 +321,7 @@ def test_chains_that_are_done_are_kept(text, tmp_path, aligned, monkeypatch):
         run_plan(plan, device="cpu", notices=Notices(say=said.append))
 
     monkeypatch.setattr(statistical, "sample_links", stopping)
-    monkeypatch.setattr("lexenc.stages.align_statistical.cores", lambda: 1)
+    monkeypatch.setattr("lexenc.stages.alignment.align_statistical.cores", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "out")
     monkeypatch.setattr(statistical, "sample_links", plain)
@@ -344,7 +344,7 @@ def test_a_disk_without_room_is_found_before_anything_is_written_to_it(stage, te
 def test_parts_that_are_written_are_kept(text, tmp_path, monkeypatch):
     from lexenc.alignment.embedding import EmbeddingAligner
 
-    monkeypatch.setattr("lexenc.stages.align._PART", 40)
+    monkeypatch.setattr("lexenc.stages.alignment.align._PART", 40)
     plain, seen = EmbeddingAligner.align, []
 
     def stopping(self, pairs):

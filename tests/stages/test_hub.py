@@ -12,7 +12,7 @@ from lexenc.lexical.hub import anchored, composed
 from lexenc.lexical.mapping import fit_mapping, normalise
 from lexenc.planning import plan_stage
 from lexenc.stages import STAGES
-from lexenc.stages.map import MapParams, next_step_of_map
+from lexenc.stages.lexical.map import MapParams, next_step_of_map
 
 from .conftest import write_pairs, write_vec
 
@@ -182,7 +182,7 @@ def test_self_learning_and_other_kinds(stage, tongues, tmp_path):
 
 
 def test_stopped_and_continued_is_the_same_result(hub, stage, tongues, tmp_path, monkeypatch):
-    from lexenc.stages import hub as module
+    from lexenc.stages.lexical import hub as module
 
     real, seen = module.read_language, []
 
@@ -304,7 +304,7 @@ def of_model(model, stage):
 
 def test_words_that_a_model_does_not_know_come_from_subwords(model, of_model, stage, tmp_path):
     from lexenc.files.vectors import fasttext_vectors_for
-    from lexenc.stages.mappings import load_mapping
+    from lexenc.stages.lexical.mappings import load_mapping
 
     listed = tmp_path / "words.txt"
     known = of_model.words("source")[1]

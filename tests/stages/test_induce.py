@@ -16,7 +16,7 @@ from lexenc.files.spaces import load_space
 from lexenc.planning import plan_stage, run_plan
 from lexenc.stage import Job, Notices
 from lexenc.stages import STAGES
-from lexenc.stages.relearning import NotAgainError, Relearner, trace
+from lexenc.stages.lexical.relearning import NotAgainError, Relearner, trace
 
 WORDS, SIZE, TRAIN = 550, 30, 330
 ALL = {"min_probability": 0}

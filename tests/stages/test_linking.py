@@ -273,7 +273,7 @@ def test_link_in_batches_is_link_at_once(kb, static, tmp_path, monkeypatch):
     path = tmp_path / "mentions.txt"
     path.write_text("".join(f"{word}\n" for word in ["haus", "hund", "K+", "katze", "haus", "baum", "rot"]))
     whole = answers("link", static, knowledge_base=[kb], mentions=[path])[0]
-    monkeypatch.setattr("lexenc.stages.linking.batches.__defaults__", (3,))
+    monkeypatch.setattr("lexenc.stages.lexical.linking.batches.__defaults__", (3,))
     assert answers("link", static, knowledge_base=[kb], mentions=[path])[0] == whole
 
 
@@ -288,7 +288,9 @@ def test_link_agrees_with_eval_xel(kb, queries, static, evaluated):
 def test_link_warns_of_texts_without_a_direction(kb, static, tmp_path, monkeypatch):
     path = tmp_path / "mentions.txt"
     path.write_text("haus\nhund\n")
-    monkeypatch.setattr("lexenc.stages.linking.encode_words", lambda encoder, words, job: np.zeros((len(words), 16)))
+    monkeypatch.setattr(
+        "lexenc.stages.lexical.linking.encode_words", lambda encoder, words, job: np.zeros((len(words), 16))
+    )
     objects, _, _, warned, _ = answers("link", static, knowledge_base=[kb], mentions=[path])
     assert warned == ["2 mentions have no direction: the encoder knows no part of them."]
     assert [each["name"] for each in objects[0]["answers"][:2]] == ["haus", "hund"], "ties by line"

@@ -9,7 +9,7 @@ from lexenc.errors import ConfigError, DataError, WorkError
 from lexenc.planning import plan_stage, run_plan
 from lexenc.resources import preset_names, preset_summary, read_preset
 from lexenc.stages import STAGES
-from lexenc.stages.map import Preset
+from lexenc.stages.lexical.map import Preset
 
 from .conftest import write_pairs, write_vec
 
@@ -158,7 +158,7 @@ def test_interrupted_between_checkpoints_it_goes_on_from_the_last_iteration(
     stage, languages, tmp_path, monkeypatch, place
 ):
     from lexenc.lexical import self_learning
-    from lexenc.stages import map_learning
+    from lexenc.stages.lexical import map_learning
 
     settings = {**QUICK, "supervision": "identical", "max_iterations": 9, "checkpoint_seconds": 1e6}
     whole = stage("map", tmp_path / "whole", settings, **vectors(languages))

@@ -163,8 +163,8 @@ def test_languages_are_recorded_as_umls_writes_them(stage, files, tmp_path, umls
 
 def test_turkish_rows_are_folded_as_turkish(umls):
     from lexenc.stage import Job
-    from lexenc.stages.finetune import FinetuneParams
-    from lexenc.stages.synonym_sets import read_synonym_data
+    from lexenc.stages.lexical.finetune import FinetuneParams
+    from lexenc.stages.lexical.synonym_sets import read_synonym_data
 
     params = FinetuneParams(lowercase=True, pairs_per_concept=50, suppressible="drop", source_language="az")
     texts = read_synonym_data([umls], params, Job(umls.parent)).data.texts

@@ -1,0 +1,1 @@
+"""Stages of word translators, lexicons and entity linking."""
