@@ -133,15 +133,16 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
         rule, default = rule_of(one), default_of(one)
         inner, optional = without_none(hint)
         text = rule.help if rule.affects_result else f"{rule.help} Same result."
+        panel = rule.group or _SETTINGS
         if inner is bool:
             declared = f"{option_name(shown)}/--no-{shown.replace('_', '-')}"
-            info = typer.Option(declared, help=text, rich_help_panel=_SETTINGS)
+            info = typer.Option(declared, help=text, rich_help_panel=panel)
             made.append(_parameter(one.name, bool, info, default))
             continue
         info = typer.Option(
             option_name(shown),
             help=_with_choices(text, inner),
-            rich_help_panel=_SETTINGS,
+            rich_help_panel=panel,
             metavar=_metavar(inner),
             autocompletion=_completion(inner),
         )

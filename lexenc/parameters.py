@@ -25,6 +25,7 @@ class Rule:
     maximum: float | None = None
     affects_result: bool = True
     check: Callable[[str, str], None] | None = None
+    group: str = ""
 
 
 def param(
@@ -36,6 +37,7 @@ def param(
     le: float | None = None,
     affects_result: bool = True,
     check: Callable[[str, str], None] | None = None,
+    group: str = "",
 ) -> Any:
     """Declare a parameter.
 
@@ -47,8 +49,9 @@ def param(
         le: Largest value allowed.
         affects_result: False for what changes speed or memory only; such a parameter is not part of the recipe.
         check: For text: called with the value and the name to show; raises ConfigError for what cannot be used.
+        group: Heading under which the help shows it; empty for the common one.
     """
-    return field(default=default, metadata={"rule": Rule(help, ge, gt, le, affects_result, check)})
+    return field(default=default, metadata={"rule": Rule(help, ge, gt, le, affects_result, check, group)})
 
 
 def rule_of(one: Field[Any]) -> Rule:
