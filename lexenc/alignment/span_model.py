@@ -7,9 +7,6 @@ answering will do.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +14,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModelForQuestionAnswering
 
 from lexenc.device import CPU, Device
+from lexenc.encoders.pretrained import (
+    arithmetic,
+    load_pretrained,
+    load_tokenizer,
+    longest_input,
+    quiet_transformers,
+    takes_types,
+)
 from lexenc.encoders.subwords import Pieces, WordTokenizer, uncut_tokenizer
 from lexenc.errors import ConfigError
 
@@ -241,88 +245,7 @@ def _by_word(logits: Tensor, owners: Tensor, height: int) -> Tensor:
     return table.scatter_add_(1, owners.clamp(min=0), torch.softmax(logits, dim=1))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Models of transformers
-
-
-def load_pretrained(kind: Any, folder: Path) -> tuple[Any, list[str]]:
-    """Load a model of transformers, and tell which of its weights the folder does not hold and are new.
-
-    Args:
-        kind: `AutoModel` or one of its relatives.
-        folder: As transformers or sentence-transformers writes it.
-
-    Raises:
-        ConfigError: If it cannot be loaded: code that comes with it is never run, pickled weights are never read.
-    """
-    place = _place(folder)
-    settings = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        with quiet_transformers():
-            config = AutoConfig.from_pretrained(place, **settings)
-            module, found = kind.from_pretrained(
-                place, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **settings
-            )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(
-            f"The model {folder} cannot be loaded: {first}",
-            hint="Give a transformer as transformers saves it, with safetensors.",
-        ) from None
-    return module, sorted(found["missing_keys"])
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of a model that `load_pretrained` has loaded."""
-    with quiet_transformers():
-        return AutoTokenizer.from_pretrained(_place(folder), trust_remote_code=False, local_files_only=True)
-
-
 def knows_mark(tokenizer: Any) -> bool:
-    """Tell whether a tokenizer has a subword for the mark."""
+    """Return whether a tokenizer has a subword for the mark."""
     found = WordTokenizer(uncut_tokenizer(tokenizer)).subwords(MARK)
     return bool(found) and tokenizer.unk_token_id not in found
-
-
-def _place(folder: Path) -> Path:
-    """Give the folder of the transformer itself; sentence-transformers used to put it one deeper."""
-    deeper = folder / "0_Transformer"
-    return deeper if not (folder / "config.json").is_file() and deeper.is_dir() else folder
-
-
-def takes_types(module: nn.Module) -> bool:
-    """Tell whether a model wants to know which of two sentences a subword is from."""
-    kinds = getattr(getattr(module, "config", None), "type_vocab_size", 0) or 0
-    return kinds > 1 and _TYPES in inspect.signature(module.forward).parameters
-
-
-def longest_input(module: Any) -> int:
-    """Give how many subwords a model takes."""
-    places = getattr(module.config, "max_position_embeddings", None)
-    if not places or places < 0:
-        return 1 << 30  # positions are relative
-    embeddings = getattr(module.base_model, "embeddings", None)
-    padding = getattr(embeddings, "padding_idx", None)
-    # Models of the RoBERTa family begin to count behind the number of the padding subword.
-    return int(places - (padding + 1 if isinstance(padding, int) else 0))
-
-
-@contextmanager
-def arithmetic(device: Device) -> Iterator[None]:
-    """Compute with the precision of a device."""
-    with torch.autocast(device.torch.type, dtype=device.dtype, enabled=device.dtype != torch.float32):
-        yield
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from drawing on the terminal and from reporting on weights, which belongs to the caller."""
-    shown, loudness = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(loudness)
-        if shown:
-            transformers_logging.enable_progress_bar()

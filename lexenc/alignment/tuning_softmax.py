@@ -9,21 +9,16 @@ both are above 0.001.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import AutoModelForMaskedLM
-from transformers.modeling_outputs import BaseModelOutput
 
-from lexenc.alignment.span_model import load_pretrained
 from lexenc.alignment.tuning_spans import LinkedText, is_learnt
 from lexenc.device import Device
+from lexenc.encoders.masked_language import MaskedHead, MaskedText, mask_subwords
 from lexenc.encoders.subwords import Frame, Pieces, WordTokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.word_vectors import LAYER
@@ -35,8 +30,6 @@ Indices = NDArray[np.int64]
 
 # Subword pairs above this in both directions are linked (section 2.1).
 _LINKED = 1e-3
-# Of the subwords that are to be guessed, as BERT does it: most are masked, some are another, some stay.
-_GUESSED, _MASKED, _SWAPPED = 0.15, 0.8, 0.1
 
 
 def self_training(forward: Tensor, backward: Tensor, linked: Tensor) -> Tensor:
@@ -64,65 +57,6 @@ def consistency(forward: Tensor, backward: Tensor) -> Tensor:
 def extracted(forward: Tensor, backward: Tensor) -> Tensor:
     """Link what both directions find probable. Shape [m, n], bool; carries no gradient."""
     return ((forward > _LINKED) & (backward > _LINKED)).detach()
-
-
-class _Given(nn.Module):  # type: ignore[misc]
-    """Stands where a language model was, and gives the states that it is given."""
-
-    def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> BaseModelOutput:
-        return BaseModelOutput(last_hidden_state=inputs_embeds)
-
-
-class MaskedHead:
-    """The part of a language model that guesses subwords from states, apart from the rest.
-
-    So the vocabulary is only looked at where there is something to guess.
-
-    Args:
-        folder: Of the encoder.
-        encoder: The encoder loaded from it; where its own subword vectors are also those of the guesses, both stay
-            one.
-
-    Attributes:
-        module: The head.
-        fresh: Whether the encoder came without one, so that it has to be learnt from nothing.
-        mask: Number of the subword that stands for one to guess.
-
-    Raises:
-        ConfigError: If there is no such head for the kind of encoder, or the tokenizer has no mask.
-    """
-
-    def __init__(self, folder: Path, encoder: TransformerEncoder) -> None:
-        module, missing = load_pretrained(AutoModelForMaskedLM, folder)
-        transformer = cast(Any, encoder.module)[0]
-        setattr(module, module.base_model_prefix, _Given())
-        if getattr(module.config, "tie_word_embeddings", False):
-            module.get_output_embeddings().weight = transformer.auto_model.get_input_embeddings().weight
-        mask = transformer.tokenizer.mask_token_id
-        if mask is None:
-            raise ConfigError("The encoder's tokenizer has no mask, which tlm needs.", hint="Leave tlm out.")
-        self.module: nn.Module = module.to(next(encoder.parameters()).device)
-        self.fresh, self.mask = bool(missing), int(mask)
-
-    def logits(self, states: Tensor) -> Tensor:
-        """Score every subword of the vocabulary. Shape [t, d] -> [t, v]."""
-        found: Tensor = self.module(inputs_embeds=states.unsqueeze(0)).logits
-        return found.squeeze(0).float()
-
-
-@dataclass(frozen=True)
-class _Guess:
-    """A sentence and its translation with subwords to guess.
-
-    Args:
-        ids: Numbers of the subwords, special ones included. Shape [t].
-        places: Where to guess. Shape [g], at least 1.
-        right: What is right there. Shape [g].
-    """
-
-    ids: Indices
-    places: Indices
-    right: Indices
 
 
 class SoftmaxLessons:
@@ -200,7 +134,8 @@ class SoftmaxLessons:
         if self._objectives - {"tlm"}:
             parts.append(self._linking(rows))
         if "tlm" in self._objectives:
-            parts.append(self._guessing(rows, step))
+            assert self._head is not None
+            parts.append(self._head.losses(self._encoder, [self._masked(row, step) for row in rows.tolist()]))
         return torch.stack(parts).sum(0)
 
     def _linking(self, rows: Indices) -> Tensor:
@@ -239,37 +174,15 @@ class SoftmaxLessons:
             loss = loss + consistency(forward, backward)
         return loss
 
-    def _guessing(self, rows: Indices, step: int) -> Tensor:
-        """Give the mean cross entropy of what is masked in each sentence pair. Shape as `rows`."""
-        assert self._head is not None
-        guesses = [self._masked(row, step) for row in rows.tolist()]
-        states = self._encoder.states([guess.ids for guess in guesses])
-        starts = np.cumsum([0, *(len(guess.ids) for guess in guesses[:-1])])
-        places = np.concatenate([start + guess.places for start, guess in zip(starts, guesses, strict=True)])
-        at = states.device
-        logits = self._head.logits(states[torch.from_numpy(places).to(at)])
-        right = torch.from_numpy(np.concatenate([guess.right for guess in guesses])).to(at)
-        losses = F.cross_entropy(logits, right, reduction="none").split([len(guess.right) for guess in guesses])
-        return torch.stack([each.mean() for each in losses])
-
-    def _masked(self, row: int, step: int) -> _Guess:
-        """Draw what is to be guessed of a sentence pair, at least one subword; which side comes first is drawn too."""
+    def _masked(self, row: int, step: int) -> MaskedText:
+        """Mask subwords of a sentence pair; which side comes first is random."""
         assert self._head is not None
         draw = generator(self._seed, f"masks of step {step}, pair {row}")
         sides = [side.sentence(row)[0].astype(np.int64) for side in (self._text.source, self._text.target)]
         if draw.random() < 0.5:
             sides.reverse()
         ids, free = _joined(self._pair, sides)
-        wanted = free[draw.random(len(free)) < _GUESSED]
-        places = wanted if len(wanted) else draw.choice(free, 1)
-        right = ids[places].copy()
-        kind = draw.random(len(places))
-        ids[places[kind < _MASKED]] = self._head.mask
-        others = places[(kind >= _MASKED) & (kind < _MASKED + _SWAPPED)]
-        # Another subword of the corpus, so that no special one is drawn.
-        corpus = self._text.target.ids
-        ids[others] = corpus[draw.integers(0, len(corpus), len(others))]
-        return _Guess(ids, places, right)
+        return mask_subwords(ids, free, mask=self._head.mask, others=self._text.target.ids, draw=draw)
 
 
 def _joined(frame: Frame, sides: Sequence[Indices]) -> tuple[Indices, Indices]:

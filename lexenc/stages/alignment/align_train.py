@@ -175,7 +175,7 @@ def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job:
 
 
 def _head(folder: Path, encoder: TransformerEncoder, job: Job) -> Any:
-    from lexenc.alignment.tuning_softmax import MaskedHead
+    from lexenc.encoders.masked_language import MaskedHead
 
     head = MaskedHead(folder, encoder)
     if head.fresh:

@@ -6,9 +6,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import BertConfig, PreTrainedTokenizerFast, RobertaConfig, RobertaForQuestionAnswering
 
-from lexenc.alignment.span_model import MARK, SpanModel, all_questions, load_tokenizer
+from lexenc.alignment.span_model import MARK, SpanModel, all_questions
 from lexenc.alignment.spans import SpanAligner, batches_of, best_spans
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
+from lexenc.encoders.pretrained import load_tokenizer
 from lexenc.encoders.subwords import Pieces
 from lexenc.errors import ConfigError
 

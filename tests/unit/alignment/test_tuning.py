@@ -13,7 +13,6 @@ from lexenc.alignment.links import Links
 from lexenc.alignment.span_model import SpanModel, all_questions
 from lexenc.alignment.tuning import Schedule, Tuning, mean_loss, run_tuning
 from lexenc.alignment.tuning_softmax import (
-    MaskedHead,
     SoftmaxLessons,
     consistency,
     cut_pieces,
@@ -24,6 +23,7 @@ from lexenc.alignment.tuning_softmax import (
 from lexenc.alignment.tuning_spans import LinkedText, SpanLessons, answers_of, longest_runs
 from lexenc.device import CPU
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
+from lexenc.encoders.masked_language import MaskedHead
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError, WorkError
 

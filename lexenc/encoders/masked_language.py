@@ -1,0 +1,131 @@
+"""Masked language modelling: a head that predicts hidden subwords from the states of an encoder, and the masking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import AutoModelForMaskedLM
+from transformers.modeling_outputs import BaseModelOutput
+
+from lexenc.encoders.pretrained import load_pretrained
+from lexenc.encoders.transformer import TransformerEncoder
+from lexenc.errors import ConfigError
+
+Indices = NDArray[np.int64]
+
+SHARE = 0.15
+"""Share of the subwords that are predicted, as in BERT."""
+# Of those, the share that becomes a mask, and the share that becomes another subword; the rest stays as it is.
+_MASKED, _SWAPPED = 0.8, 0.1
+
+
+@dataclass(frozen=True)
+class MaskedText:
+    """A text with subwords to predict.
+
+    Args:
+        ids: Numbers of the subwords, special ones included. Shape [t].
+        places: Where to predict. Shape [g], at least 1.
+        right: The subwords that were there. Shape [g].
+    """
+
+    ids: Indices
+    places: Indices
+    right: Indices
+
+
+def mask_subwords(
+    ids: Indices,
+    maskable: Indices,
+    *,
+    mask: int,
+    others: NDArray[np.integer],
+    draw: np.random.Generator,
+    share: float = SHARE,
+) -> MaskedText:
+    """Mask a random share of the subwords of a text, at least one.
+
+    Args:
+        ids: Numbers of the subwords. Shape [t].
+        maskable: Places of those that may be masked. Shape [m], at least 1.
+        mask: Number of the mask.
+        others: Subwords from which replacements are drawn, e.g. those of the corpus, so that no special one is drawn.
+        draw: Source of randomness.
+        share: Share of the places to predict.
+
+    Source: Devlin et al. 2019, "BERT", section 3.1.
+    """
+    ids = ids.copy()
+    wanted = maskable[draw.random(len(maskable)) < share]
+    places = wanted if len(wanted) else draw.choice(maskable, 1)
+    right = ids[places]
+    kind = draw.random(len(places))
+    ids[places[kind < _MASKED]] = mask
+    swapped = places[(kind >= _MASKED) & (kind < _MASKED + _SWAPPED)]
+    ids[swapped] = others[draw.integers(0, len(others), len(swapped))]
+    return MaskedText(ids, places, right)
+
+
+class MaskedHead:
+    """The part of a language model that predicts subwords from states, separated from the rest.
+
+    It is only applied to the states of masked places.
+
+    Args:
+        folder: Folder of the encoder.
+        encoder: The encoder loaded from it. Where the language model shares its subword vectors with the head, the
+            head shares those of `encoder`.
+
+    Attributes:
+        module: The head.
+        fresh: Whether the folder contains no head, so that it starts from random weights.
+        mask: Number of the mask.
+
+    Raises:
+        ConfigError: If the model has no such head, or its tokenizer no mask.
+    """
+
+    def __init__(self, folder: Path, encoder: TransformerEncoder) -> None:
+        module, missing = load_pretrained(AutoModelForMaskedLM, folder)
+        transformer = cast(Any, encoder.module)[0]
+        setattr(module, module.base_model_prefix, _GivenStates())
+        if getattr(module.config, "tie_word_embeddings", False):
+            module.get_output_embeddings().weight = transformer.auto_model.get_input_embeddings().weight
+        mask = transformer.tokenizer.mask_token_id
+        if mask is None:
+            raise ConfigError(
+                f"The tokenizer of the encoder {folder} has no mask, which masked language modelling needs.",
+                hint="Use another encoder, or another objective.",
+            )
+        self.module: nn.Module = module.to(next(encoder.parameters()).device)
+        self.fresh, self.mask = bool(missing), int(mask)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Score every subword of the vocabulary. Shape [t, d] -> [t, v]."""
+        found: Tensor = self.module(inputs_embeds=states.unsqueeze(0)).logits
+        return found.squeeze(0).float()
+
+    def losses(self, encoder: TransformerEncoder, texts: Sequence[MaskedText]) -> Tensor:
+        """Return the mean cross entropy of the masked subwords of each text. Shape [n]."""
+        states = encoder.states([text.ids for text in texts])
+        starts = np.cumsum([0, *(len(text.ids) for text in texts[:-1])])
+        places = np.concatenate([start + text.places for start, text in zip(starts, texts, strict=True)])
+        logits = self.logits(states[torch.from_numpy(places).to(states.device)])
+        right = torch.from_numpy(np.concatenate([text.right for text in texts])).to(states.device)
+        losses = F.cross_entropy(logits, right, reduction="none").split([len(text.right) for text in texts])
+        return torch.stack([each.mean() for each in losses])
+
+
+class _GivenStates(nn.Module):  # type: ignore[misc]
+    """Takes the place of a language model and returns the states that it is called with."""
+
+    def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> BaseModelOutput:
+        return BaseModelOutput(last_hidden_state=inputs_embeds)
