@@ -1,15 +1,18 @@
-"""A space of many languages in one folder: one folder per language, and `hub.json`, which says whose space it is."""
+"""A space of many languages in one folder: a folder per language, and `hub.json`, which names the hub language."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lexenc.errors import DataError, unknown_name
+from lexenc.errors import ConfigError, DataError, unknown_name
+from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.spaces import SIDES, load_space
+from lexenc.files.text import check_language
 from lexenc.files.vectors import Vectors, load_vectors
 
 HUB = "hub.json"
@@ -18,11 +21,11 @@ _FILES = ("words.txt", "vectors.npy", "mapping.safetensors")
 
 @dataclass(frozen=True)
 class Hub:
-    """What a space of many languages is made of.
+    """The contents of a space of many languages.
 
     Args:
         hub: The language whose space it is.
-        languages: All of them, the hub among them.
+        languages: All languages, including the hub.
         lowercase: Whether words were lower-cased.
     """
 
@@ -32,21 +35,19 @@ class Hub:
 
 
 def is_hub(folder: Path) -> bool:
-    """Tell whether a folder holds a space of many languages."""
+    """Return whether a folder contains a space of many languages."""
     return (folder / HUB).is_file()
 
 
 def read_hub(folder: Path) -> Hub:
-    """Read what a space is made of.
+    """Read which languages a space contains.
 
     Raises:
-        DataError: If the folder holds no such space, or its list is damaged.
+        DataError: If the folder contains no such space, or its `hub.json` is damaged.
     """
     path = folder / HUB
     if not path.is_file():
-        raise DataError(
-            f"{folder} holds no space of many languages (no {HUB}).", hint="Make one with lexenc map --hub."
-        )
+        raise DataError(f"{folder} holds no space of many languages (no {HUB}).", hint="Make one with: lexenc map-hub")
     try:
         found = Hub(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
@@ -58,18 +59,18 @@ def read_hub(folder: Path) -> Hub:
 
 
 def write_hub(folder: Path, hub: Hub) -> None:
-    """Write what a space is made of."""
+    """Write which languages a space contains."""
     (folder / HUB).write_text(json.dumps(asdict(hub), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def share_files(source: Path, target: Path) -> None:
-    """Give a folder the words, vectors and mapping of another one.
+    """Link the words, vectors and mapping of one folder into another one.
 
-    By hard links, which take no room; by copies where the file system has none. Results are never changed in place.
+    Hard links take no space; where the file system has none, the files are copied. Results never change in place.
 
     Args:
-        source: The folder that has them.
-        target: The folder that gets them; made if it is not there.
+        source: Folder that has the files.
+        target: Folder to link them into. Created if necessary.
     """
     target.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
@@ -87,11 +88,11 @@ def load_languages(folder: Path, names: tuple[str, str]) -> tuple[Vectors, Vecto
 
     Args:
         folder: The space.
-        names: Their names; the same twice is loaded once.
+        names: Names of the languages. If both are the same, the language is loaded once.
 
     Raises:
-        DataError: If the folder holds no space, or sizes differ.
-        ConfigError: If it has no language of such a name.
+        DataError: If the folder contains no space, or the dimensions differ.
+        ConfigError: If the space has no language of that name.
     """
     if not is_hub(folder):
         for name in names:
@@ -105,3 +106,89 @@ def load_languages(folder: Path, names: tuple[str, str]) -> tuple[Vectors, Vecto
             raise unknown_name(f"language in {folder}", name, known)
     first = load_vectors(folder / names[0])
     return first, first if names[0] == names[1] else load_vectors(folder / names[1])
+
+
+# ---------------------------------------------------------------- dictionaries of many languages
+
+
+def code_of(name: str) -> str | None:
+    """Return `name` if it is a language code, else None."""
+    try:
+        check_language(name, "--vectors")
+    except ConfigError:
+        return None
+    return name
+
+
+class HubDictionaries:
+    """Dictionary files, found by the two languages of their columns.
+
+    Args:
+        given: Files by name such as `en-de`, and at most one folder (named "") with files such as `en-de.tsv`. A named
+            file replaces that of the folder.
+        languages: All languages of the space.
+        option: Option that the user gave them with, for messages.
+        lowercase: Whether to lower-case the words, each as its language does.
+
+    Raises:
+        ConfigError: If a name is not a pair of `languages`, several files are for the same pair, or none is.
+    """
+
+    def __init__(
+        self, given: Mapping[str, Path], languages: Sequence[str], option: str, *, lowercase: bool = False
+    ) -> None:
+        self._option, self._lowercase = option, lowercase
+        self._names = {f"{a}-{b}": (a, b) for a in languages for b in languages if a != b}
+        self._files: dict[tuple[str, str], Path] = {}
+        for name, path in sorted(given.items()):
+            if name and name not in self._names:
+                raise unknown_name(f"pair of languages for {option}", name, self._names)
+            self._files |= {self._names[name]: path} if name else self._in_folder(path)
+        if given and not self._files:
+            raise ConfigError(
+                f"{option} {given['']} holds no dictionary of {', '.join(languages)}.",
+                hint=f"Name each file after its languages, e.g. {next(iter(self._names))}.tsv",
+            )
+
+    def _in_folder(self, folder: Path) -> dict[tuple[str, str], Path]:
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{self._option} {folder} is a file without the names of its languages.",
+                hint=f"Write {self._option} {next(iter(self._names))}={folder}",
+            )
+        found: dict[tuple[str, str], Path] = {}
+        for path in sorted(each for each in folder.iterdir() if each.is_file()):
+            pair = self._names.get(path.name.split(".", 1)[0])
+            if pair in found:
+                name = "-".join(pair)
+                raise ConfigError(
+                    f"{folder} holds several dictionaries of {name}: {found[pair].name}, {path.name}.",
+                    hint=f"Choose one: {self._option} {name}={path}",
+                )
+            if pair is not None:
+                found[pair] = path
+        return found
+
+    def __contains__(self, pair: tuple[str, str]) -> bool:
+        return pair in self._files or pair[::-1] in self._files
+
+    def read(self, first: str, second: str) -> Pairs | None:
+        """Read the dictionary of two languages, or return None if there is none.
+
+        Args:
+            first: Language of the left column of the result.
+            second: Language of the right column.
+
+        A file whose left column is of `first` comes before one with the columns swapped.
+        """
+        columns = (first, second) if (first, second) in self._files else (second, first)
+        if columns not in self._files:
+            return None
+        codes = (code_of(columns[0]), code_of(columns[1]))
+        pairs = read_pairs(self._files[columns], roles=columns, languages=codes)
+        pairs = pairs.folded(*codes) if self._lowercase else pairs
+        return pairs if columns == (first, second) else pairs.swapped()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield the pairs of languages that have a dictionary, in the order of the languages and in both directions."""
+        return (pair for pair in self._names.values() if pair in self)
