@@ -1,8 +1,8 @@
-"""Probabilities that candidates are right, fitted on entries that nothing was learnt from.
+"""Probabilities that candidates are right, fitted on dictionary entries that were not used for learning.
 
-A logistic regression on what is known of a candidate, with or without products of the features, with or without an
-isotonic step behind it. Which of them is decided by the log loss on questions that the fit did not see (cross-fitting);
-the isotonic step, which is the more careful one near 1, stays unless it is clearly worse.
+The models are a logistic regression on the features of a candidate, with or without products of the features, with or
+without isotonic regression after it. The model is chosen by its log loss on questions that its fit did not see
+(cross-fitting). The isotonic model, which is the most careful one near 1, is preferred unless it is clearly worse.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
 MODELS = ("linear", "quadratic", "quadratic, isotonic")
-_PENALTY = 1.0  # of squared weights of standardised features, as scikit-learn's C = 1
 _BLOCK = 16_384
-_ISOTONIC_FROM = 300  # questions; steps drawn through fewer follow their noise
+_ISOTONIC_FROM = 300  # questions; with fewer, isotonic regression follows their noise
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class Logistic:
     """A logistic regression on standardised features.
 
     Args:
-        low: Smallest value of each feature that the fit saw; what lies below counts as this. Shape [f].
-        high: The largest. Shape [f].
+        low: Smallest value of each feature in the training data. Smaller values are raised to it. Shape [f].
+        high: Largest value. Larger values are lowered to it. Shape [f].
         products: Whether squares and products of two features are features too.
-        centre: Mean of every column after that. Shape [g].
-        scale: Its standard deviation; 1 where it does not vary. Shape [g].
+        centre: Mean of every column. Shape [g].
+        scale: Standard deviation of every column; 1 if it does not vary. Shape [g].
         weights: Shape [g].
         bias: Log odds at the centre.
     """
@@ -49,41 +48,41 @@ class Logistic:
     bias: float
 
     def probabilities(self, features: Doubles) -> Doubles:
-        """Give the probability of every row. Shape [n, f] to [n]."""
+        """Return the probability of every row. Shape [n, f] to [n]."""
         result = np.empty(len(features))
         for start in range(0, len(features), _BLOCK):
             part = slice(start, start + _BLOCK)
             columns = (_expanded(features[part], self.low, self.high, self.products) - self.centre) / self.scale
-            result[part] = _sigmoid(columns @ self.weights + self.bias)
+            result[part] = np.exp(-np.logaddexp(0, -(columns @ self.weights + self.bias)))
         return result
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A rising curve that mends probabilities; straight between its points.
+    """A rising curve that corrects probabilities, linear between its points.
 
     Args:
-        before: Probabilities as they come. Shape [b], rising.
-        after: What they are worth. Shape [b], rising.
+        before: Probabilities before the correction. Shape [b], rising.
+        after: Probabilities after it. Shape [b], rising.
     """
 
     before: Doubles
     after: Doubles
 
-    def mended(self, probabilities: Doubles) -> Doubles:
-        """Give what probabilities are worth. Shape [n]."""
+    def corrected(self, probabilities: Doubles) -> Doubles:
+        """Return the corrected probabilities. Shape [n]."""
         result: Doubles = np.interp(probabilities, self.before, self.after)
         return result
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """Turns features of a candidate into the probability that it is right.
+    """Predicts the probability that a candidate is right from its features.
 
     Args:
         model: One of `MODELS`.
         logistic: The regression.
-        steps: What mends its probabilities, if anything does.
+        steps: Correction of its probabilities, if there is one.
     """
 
     model: str
@@ -91,21 +90,23 @@ class Calibrator:
     steps: Steps | None = None
 
     def probabilities(self, features: Doubles) -> Doubles:
-        """Give the probability of every row. Shape [n, f] to [n], in [0, 1]."""
+        """Return the probability of every row. Shape [n, f] to [n], in [0, 1]."""
         plain = self.logistic.probabilities(features)
-        return plain if self.steps is None else self.steps.mended(plain)
+        return plain if self.steps is None else self.steps.corrected(plain)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain lists and numbers, for a file."""
+        """Return the fields as plain lists and numbers for JSON."""
         body: dict[str, Any] = _plain(asdict(self))
         return body
 
     @classmethod
     def from_dict(cls, body: dict[str, Any]) -> Calibrator:
-        """Take what `as_dict` gave.
+        """Make a calibrator from the result of `as_dict`.
 
         Raises:
-            KeyError: If something is missing; TypeError or ValueError if something is of another kind.
+            KeyError: If a field is missing.
+            TypeError: If a field has the wrong type.
+            ValueError: If a number cannot be read.
         """
         arrays = ("low", "high", "centre", "scale", "weights")
         own = dict(body["logistic"])
@@ -123,62 +124,36 @@ def _plain(value: Any) -> Any:
 
 
 def fit_logistic(features: Doubles, correct: Flags, *, products: bool = False) -> Logistic:
-    """Fit a logistic regression with a small penalty on the squared weights (Newton's method).
+    """Fit a logistic regression on standardised features, with scikit-learn's default penalty on squared weights.
+
+    If all answers are right, or all wrong, the weights are zero and the probability is half an answer away from 1 or 0.
 
     Args:
         features: Shape [n, f].
         correct: Shape [n].
         products: Add squares and products of two features.
 
-    Where all answers are alike, the weights are zero and the probability is half an answer away from certainty.
-
     Source: Hastie, Tibshirani and Friedman 2009, section 4.4.1.
     """
+    from sklearn.linear_model import LogisticRegression
+
     low, high = features.min(axis=0), features.max(axis=0)
     columns = _expanded(features, low, high, products)
     centre, scale = columns.mean(axis=0), columns.std(axis=0)
     scale[scale < 1e-9 * np.maximum(1.0, np.abs(centre))] = 1.0
-    right = float(correct.sum())
+    weights, right = np.zeros(len(centre)), float(correct.sum())
     if right in (0.0, float(len(correct))):
         share = (right + 0.5) / (len(correct) + 1)
-        return Logistic(low, high, products, centre, scale, np.zeros(len(centre)), float(np.log(share / (1 - share))))
+        return Logistic(low, high, products, centre, scale, weights, float(np.log(share / (1 - share))))
     varying = (columns.max(axis=0) > columns.min(axis=0)).nonzero()[0]
-    standard = (columns[:, varying] - centre[varying]) / scale[varying]
-    found = _newton(np.concatenate([standard, np.ones((len(columns), 1))], axis=1), correct.astype(np.float64))
-    weights = np.zeros(len(centre))
-    weights[varying] = found[:-1]
-    return Logistic(low, high, products, centre, scale, weights, float(found[-1]))
-
-
-def _newton(table: Doubles, wanted: Doubles) -> Doubles:
-    """Minimise the penalised log loss; the last column, of ones, is not penalised. Shape [n, g] to [g]."""
-    penalty = np.full(table.shape[1], _PENALTY)
-    penalty[-1] = 0.0
-    weights = np.zeros(table.shape[1])
-
-    def loss(at: Doubles) -> float:
-        odds = table @ at
-        return float((np.logaddexp(0, odds) - wanted * odds).sum() + 0.5 * (penalty * at * at).sum())
-
-    now = loss(weights)
-    for _ in range(100):
-        guess = _sigmoid(table @ weights)
-        slope = table.T @ (guess - wanted) + penalty * weights
-        bend = (table * (guess * (1 - guess))[:, None]).T @ table
-        bend[np.diag_indices_from(bend)] += penalty + 1e-9
-        step = np.linalg.solve(bend, slope)
-        size = 1.0
-        while (new := loss(weights - size * step)) > now and size > 1e-6:
-            size /= 2
-        weights = weights - size * step
-        if now - new < 1e-9 * max(1.0, abs(now)):
-            break
-        now = new
-    return weights
+    model = LogisticRegression(solver="newton-cholesky", tol=1e-8)
+    model.fit((columns[:, varying] - centre[varying]) / scale[varying], correct)
+    weights[varying] = model.coef_[0]
+    return Logistic(low, high, products, centre, scale, weights, float(model.intercept_[0]))
 
 
 def _expanded(features: Doubles, low: Doubles, high: Doubles, products: bool) -> Doubles:
-    """Keep features within what the fit saw, between 0 and 1, and add products. Shape [n, f] to [n, g]."""
+    """Clip features to the range of the training data, scale them to [0, 1], add products. Shape [n, f] to [n, g]."""
     span = np.where(high > low, high - low, 1.0)
     inside = (np.clip(features, low, high) - low) / span
     if not products:
@@ -187,37 +162,30 @@ def _expanded(features: Doubles, low: Doubles, high: Doubles, products: bool) ->
     return np.concatenate([inside, (inside - 0.5)[:, first] * (inside - 0.5)[:, second]], axis=1)
 
 
-def _sigmoid(odds: Doubles) -> Doubles:
-    result: Doubles = np.exp(-np.logaddexp(0, -odds))
-    return result
-
-
 def fit_steps(probabilities: Doubles, correct: Flags) -> Steps:
-    """Fit the rising curve closest to the outcomes (isotonic regression, pool adjacent violators).
+    """Fit the rising curve that is closest to the outcomes (isotonic regression).
+
+    Each step counts one more question than it contains, answered as its mean probability says, so that no step is
+    certain.
 
     Args:
-        probabilities: Of questions that their own fit did not see. Shape [n].
+        probabilities: Probabilities of questions that the regression did not see. Shape [n].
         correct: Shape [n].
-
-    Every step counts one more question than it has, answered as its probabilities say, so that none is certain.
 
     Source: Zadrozny and Elkan 2002.
     """
-    order = np.argsort(probabilities, kind="stable")
-    blocks: list[list[float]] = []  # right answers, questions, sum of probabilities
-    for probability, right in zip(probabilities[order].tolist(), correct[order].tolist(), strict=True):
-        blocks.append([float(right), 1.0, probability])
-        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
-            last = blocks.pop()
-            blocks[-1] = [one + other for one, other in zip(blocks[-1], last, strict=True)]
-    table = np.array(blocks)
-    before = table[:, 2] / table[:, 1]
-    after = (table[:, 0] + before) / (table[:, 1] + 1)
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression().fit_transform(probabilities, correct.astype(np.float64))
+    _, step = np.unique(fitted, return_inverse=True)
+    size = np.bincount(step)
+    before = np.bincount(step, weights=probabilities) / size
+    after = (np.bincount(step, weights=correct) + before) / (size + 1)
     return Steps(before, np.maximum.accumulate(after))
 
 
 class _Fits:
-    """Regressions on all groups but some, each fitted once.
+    """Regressions that leave out some groups, each fitted once.
 
     Args:
         features: Shape [n, f].
@@ -232,7 +200,7 @@ class _Fits:
         self._known: dict[frozenset[int], Logistic] = {}
 
     def without(self, *groups: int) -> Logistic:
-        """Fit on all groups but these; on all rows where none would be left."""
+        """Return the regression fitted on all other groups, or on all rows if no other group exists."""
         key = frozenset(groups)
         if key not in self._known:
             rows = ~np.isin(self.folds, list(key))
@@ -241,7 +209,7 @@ class _Fits:
         return self._known[key]
 
     def calibrator(self, model: str, *groups: int) -> Calibrator:
-        """Fit a whole model on all groups but these."""
+        """Return a calibrator fitted on all other groups."""
         logistic = self.without(*groups)
         if "isotonic" not in model:
             return Calibrator(model, logistic)
@@ -253,7 +221,7 @@ class _Fits:
         return Calibrator(model, logistic, fit_steps(unseen[rows], self.correct[rows]))
 
     def unseen(self, model: str) -> Doubles:
-        """Give the probability of every row by a model that did not see its group. Shape [n]."""
+        """Return the probability of every row, from a model that did not see its group. Shape [n]."""
         result = np.zeros(len(self.folds))
         for group in np.unique(self.folds).tolist():
             own = self.folds == group
@@ -267,14 +235,14 @@ def fit_calibrator(features: Doubles, correct: Flags, folds: Indices, *, model: 
     Args:
         features: Shape [n, f].
         correct: Shape [n].
-        folds: Group of every row; the isotonic step is fitted on groups that the regression did not see. Shape [n].
+        folds: Group of every row. Isotonic regression is fitted on groups that the regression did not see. Shape [n].
         model: One of `MODELS`.
     """
     return _Fits(features, correct, folds, products=model != "linear").calibrator(model)
 
 
 def cross_fit(features: Doubles, correct: Flags, folds: Indices, *, model: str) -> Doubles:
-    """Give the probability of every row by a model fitted on the other groups. Shape [n].
+    """Return the probability of every row, from a model fitted on the other groups. Shape [n].
 
     Args:
         features: Shape [n, f].
@@ -287,12 +255,12 @@ def cross_fit(features: Doubles, correct: Flags, folds: Indices, *, model: str) 
 
 @dataclass(frozen=True)
 class Choice:
-    """The model that was chosen, and what it says of the questions that it was fitted on.
+    """The chosen model and its predictions.
 
     Args:
         calibrator: Fitted on all questions.
-        unseen: Probabilities by models fitted on the other groups. Shape [n].
-        losses: Log loss of every model on questions that it did not see.
+        unseen: Probabilities from models fitted on the other groups. Shape [n].
+        losses: Log loss of every model on questions that its fit did not see.
     """
 
     calibrator: Calibrator
@@ -301,10 +269,10 @@ class Choice:
 
 
 def choose_calibrator(features: Doubles, correct: Flags, folds: Indices, *, models: Sequence[str] = MODELS) -> Choice:
-    """Fit every model, and take the one with the least log loss on groups that it did not see.
+    """Fit every model and choose the one with the smallest log loss on groups that its fit did not see.
 
-    The isotonic one is taken, too, if it is worse by no more than a standard error of the difference: where a
-    dictionary is incomplete even the best candidates are not always listed, and a regression alone goes on rising.
+    The isotonic model is chosen as well if it is worse by no more than a standard error of the difference. In an
+    incomplete dictionary even the best candidates are not always listed, and a regression alone keeps rising.
 
     Args:
         features: Shape [n, f].

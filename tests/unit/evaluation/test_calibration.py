@@ -84,7 +84,7 @@ def test_steps_rise_and_are_never_certain():
     before = random.random(800)
     correct = random.random(800) < before**2
     steps = fit_steps(before, correct)
-    grid = steps.mended(np.linspace(0, 1, 101))
+    grid = steps.corrected(np.linspace(0, 1, 101))
     assert (np.diff(grid) >= 0).all()
     assert 0 < grid[0] <= grid[-1] < 1
     assert np.abs(grid - np.linspace(0, 1, 101) ** 2).mean() < 0.06
