@@ -374,7 +374,7 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
             for place in range(width):
                 values[place] = (values[place] + alpha) * inverse[sources[start + place]]
             free = unlinked * (null[target] + null_alpha) / (null[target_types] + null_alpha * target_types)
-            if model == _DIAGONAL:
+            if model == _DIAGONAL and width > 0:
                 mean, variance = _near(near, row, width, height, tension, 1 - unlinked)
                 for place in range(width):
                     values[place] *= near[place]

@@ -75,9 +75,10 @@ def test_the_same_seed_gives_the_same_and_another_one_another(toy):
     assert any((one != two).any() for one, two in zip(first, other, strict=True))
 
 
-def test_sentences_without_words_are_passed_over():
+@pytest.mark.parametrize("model", ["fertility", "diagonal"])
+def test_sentences_without_words_are_passed_over(model):
     bitext = Bitext.of(side([[], [0, 1], [1], []], 2), side([[0], [1, 0], [], []], 2))
-    tables, sure = marginals(bitext, Sweeps((), 4))
+    tables, sure = marginals(bitext, Sweeps((), 4, model))
     assert [len(table) for table in tables] == [4, 4]
     assert sure > 0
 
