@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lexenc.alignment.links import Links
 from lexenc.alignment.matching import METHODS, Matching, match_vectors, too_large
 from lexenc.encoders.word_vectors import WordEncoder, WordVectors
+from lexenc.text.links import Links
 
 __all__ = ["METHODS", "EmbeddingAligner", "Matching"]
 

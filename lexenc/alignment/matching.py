@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled
-from lexenc.alignment.links import Links
 from lexenc.encoders.word_vectors import WordVectors, starts_of
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
+from lexenc.text.links import Links
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]

@@ -25,8 +25,9 @@ from lexenc.encoders.pretrained import (
     quiet_transformers,
     takes_types,
 )
-from lexenc.encoders.subwords import Pieces, WordTokenizer, uncut_tokenizer
+from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
 from lexenc.errors import ConfigError
+from lexenc.text.links import Pieces
 
 MARK = "¶"
 _TYPES = "token_type_ids"

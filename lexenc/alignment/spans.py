@@ -18,12 +18,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.alignment.links import Links
 from lexenc.alignment.span_model import Questions, SpanModel, all_questions
 from lexenc.device import CPU, Device
 from lexenc.encoders.locate import locate_encoder
-from lexenc.encoders.subwords import Pieces
 from lexenc.progress import SILENT, Progress
+from lexenc.text.links import Links, Pieces
 
 # The mean of two directions from which Nagata et al. link two words.
 THRESHOLD = 0.4

@@ -10,9 +10,10 @@ from threading import Event
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.alignment.links import Links, Symmetrisation, links_of
 from lexenc.alignment.numbered import Bitext
 from lexenc.alignment.sampling import Counts, Model, Priors, Sweeps, sample_links
+from lexenc.alignment.symmetrise import Symmetrisation, links_of
+from lexenc.text.links import Links
 
 # Sums of a chain stay below this, so that they fit into 16 bits.
 _MOST = 65_535

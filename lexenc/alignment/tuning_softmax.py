@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lexenc.alignment.tuning_spans import LinkedText, is_learnt
 from lexenc.device import Device
 from lexenc.encoders.masked_language import MaskedHead, MaskedText, mask_subwords
-from lexenc.encoders.subwords import Frame, Pieces, WordTokenizer
+from lexenc.encoders.subwords import Frame, WordTokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.word_vectors import LAYER
 from lexenc.errors import ConfigError
 from lexenc.randomness import generator
+from lexenc.text.links import LinkedText, Pieces
 
 Objective = Literal["so", "co", "tlm", "supervised"]
 Indices = NDArray[np.int64]
@@ -168,7 +168,7 @@ class SoftmaxLessons:
         if "so" in self._objectives:
             loss = loss + self_training(forward, backward, extracted(forward, backward))
         if "supervised" in self._objectives:
-            given = torch.from_numpy(subword_links(self._text, row, min_score=self._min_score)).to(table.device)
+            given = torch.from_numpy(self._text.subword_links(row, min_score=self._min_score)).to(table.device)
             loss = loss + self_training(forward, backward, given)
         if "co" in self._objectives:
             loss = loss + consistency(forward, backward)
@@ -206,23 +206,6 @@ def _layer(encoder: TransformerEncoder, layer: int | None) -> int:
             f"The encoder has {layers} layers, layer {layer} was asked for.", hint=f"Use a layer from 1 to {layers}."
         )
     return wanted
-
-
-def subword_links(text: LinkedText, row: int, *, min_score: float = 0.0) -> NDArray[np.bool_]:
-    """Link every subword of a word with every subword of each word it is linked to. Shape [m, n].
-
-    Args:
-        text: Sentence pairs with links.
-        row: Which of them.
-        min_score: Links with a lower score, or with none, do not count.
-    """
-    bounds = [side.sentence(row)[1] for side in (text.source, text.target)]
-    table = np.zeros((int(bounds[0][-1]), int(bounds[1][-1])), dtype=np.bool_)
-    part = slice(text.links.starts[row], text.links.starts[row + 1])
-    learnt = is_learnt(text.links.scores[part], min_score)
-    for i, j in zip(text.links.source[part][learnt].tolist(), text.links.target[part][learnt].tolist(), strict=True):
-        table[bounds[0][i] : bounds[0][i + 1], bounds[1][j] : bounds[1][j + 1]] = True
-    return table
 
 
 def cut_pieces(encoder: TransformerEncoder, sentences: Sequence[Sequence[str]]) -> Pieces:

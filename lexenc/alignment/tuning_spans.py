@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +10,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lexenc.alignment.links import Links
 from lexenc.alignment.span_model import Batch, Questions, SpanModel, all_questions
 from lexenc.device import Device
-from lexenc.encoders.subwords import Pieces
 from lexenc.randomness import generator
+from lexenc.text.links import LinkedText, is_certain
 
 Indices = NDArray[np.int64]
 
@@ -34,29 +32,6 @@ class Answers(NamedTuple):
     known: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class LinkedText:
-    """Sentence pairs as subwords, with the links of their words.
-
-    Args:
-        source: Sentences.
-        target: Their translations.
-        links: Of their words.
-    """
-
-    source: Pieces
-    target: Pieces
-    links: Links
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-
-def is_learnt(scores: NDArray[np.floating], min_score: float) -> NDArray[np.bool_]:
-    """Tell which links are learnt: a link with the score 0 is merely possible, nobody knows. Shape as `scores`."""
-    return (scores >= min_score) & (scores > 0)
-
-
 def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0) -> Answers:
     """Find the answer to each question: the longest run of words that the word is linked to.
 
@@ -71,7 +46,7 @@ def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0
     first, last = (np.full(len(questions.pairs), -1, dtype=np.int64) for _ in range(2))
     known = np.ones(len(first), dtype=np.bool_)
     pairs = np.repeat(np.arange(len(text)), np.diff(text.links.starts))
-    sure = is_learnt(text.links.scores, min_score)
+    sure = is_certain(text.links.scores, min_score)
     sides = text.links.source.astype(np.int64), text.links.target.astype(np.int64)
     for swapped, own, other in ((False, *sides), (True, *sides[::-1])):
         rows = np.flatnonzero(questions.swapped == swapped)

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from lexenc.arrays import starts_of
 from lexenc.encoders.base import printable
 from lexenc.errors import ConfigError
-
-Indices = NDArray[np.int64]
+from lexenc.text.links import Pieces
 
 
 def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
@@ -88,61 +86,13 @@ class WordTokenizer:
             for encoding, words in zip(encodings, sentences, strict=True)
         ]
         ids = np.fromiter((number for encoding in encodings for number in encoding.ids), dtype=np.int32)
-        flat = np.concatenate([np.zeros(1, dtype=np.int64), *counts])
-        lengths = [0, *(len(words) for words in sentences)]
-        return Pieces(ids, np.cumsum(flat, dtype=np.int64), np.cumsum(lengths, dtype=np.int64))
+        flat = np.concatenate([np.zeros(0, dtype=np.int64), *counts])
+        return Pieces(ids, starts_of(flat), starts_of([len(words) for words in sentences]))
 
     def subwords(self, word: str) -> list[int]:
         """Give the subwords of one word."""
         ids: list[int] = self.encode([[word]], special=False)[0].ids
         return ids
-
-
-@dataclass(frozen=True)
-class Pieces:
-    """Sentences of words as subwords, end to end in three arrays so that a million sentences stay small.
-
-    Args:
-        ids: Numbers of the subwords. Shape [t], int32.
-        words: Where the subwords of every word begin in `ids`, and the end of the last. Shape [w + 1], int64.
-        sentences: Where the words of every sentence begin in `words`, and the end of the last. Shape [n + 1], int64.
-    """
-
-    ids: NDArray[np.int32]
-    words: Indices
-    sentences: Indices
-
-    def __len__(self) -> int:
-        return len(self.sentences) - 1
-
-    @property
-    def lengths(self) -> Indices:
-        """Words of every sentence. Shape [n]."""
-        return np.diff(self.sentences)
-
-    @property
-    def sizes(self) -> Indices:
-        """Subwords of every sentence. Shape [n]."""
-        return np.diff(self.words[self.sentences])
-
-    def sentence(self, number: int) -> tuple[NDArray[np.int32], Indices]:
-        """Give the subwords of a sentence, and where those of each word begin among them, and the end."""
-        bounds = self.words[self.sentences[number] : self.sentences[number + 1] + 1]
-        return self.ids[bounds[0] : bounds[-1]], bounds - bounds[0]
-
-    @classmethod
-    def joined(cls, parts: Sequence[Pieces]) -> Pieces:
-        """Put sentences behind each other."""
-        if not parts:
-            return cls(np.zeros(0, dtype=np.int32), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
-        ids = np.concatenate([part.ids for part in parts])
-        return cls(ids, _chained([part.words for part in parts]), _chained([part.sentences for part in parts]))
-
-
-def _chained(bounds: Sequence[Indices]) -> Indices:
-    """Put bounds behind each other, each going on where the one before ends."""
-    sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(np.diff(each) for each in bounds)])
-    return np.cumsum(sizes, dtype=np.int64)
 
 
 class Frame(NamedTuple):

@@ -371,7 +371,7 @@ def test_parts_that_are_written_are_kept(text, tmp_path, monkeypatch):
 
 def test_half_a_part_is_written_again(tmp_path):
     with AlignmentFiles(tmp_path) as files:
-        from lexenc.alignment.links import Links
+        from lexenc.text.links import Links
 
         files.write(pairs=[(["a"], ["b"])], links=Links.of([[(0, 0, 1.0)]]))
         state = (tmp_path / UNFINISHED / "done.json").read_bytes()

@@ -23,7 +23,7 @@ from lexenc.stages.alignment.alignment_page import PAGE, grids, write_page
 
 if TYPE_CHECKING:
     from lexenc.alignment.numbered import Bitext
-    from lexenc.alignment.words import Segmenter
+    from lexenc.text.words import Segmenter
 
 # Sentence pairs aligned at a time; work that is stopped goes on behind the last part.
 _PART = 1024
@@ -52,7 +52,7 @@ class _Parts:
     """The sentence pairs of the inputs in parts, cut into words; counts on the way what was read last."""
 
     def __init__(self, inputs: Mapping[str, Any], params: AlignParams) -> None:
-        from lexenc.alignment.words import segmenter
+        from lexenc.text.words import segmenter
 
         path: Path = inputs.get("pairs") or inputs["source"]
         languages = (params.source_language, params.target_language)

@@ -18,8 +18,9 @@ from lexenc.files.text import read_lines
 from lexenc.stages.alignment.aligned_files import LINKS, AlignmentFiles, WordPairs, words_of
 
 if TYPE_CHECKING:
-    from lexenc.alignment.links import Links, Symmetrisation
+    from lexenc.alignment.symmetrise import Symmetrisation
     from lexenc.stage import Job
+    from lexenc.text.links import Links
 
 _PART = 4096
 
@@ -73,7 +74,8 @@ def _joined(sentences: Path, made: list[Path], how: Symmetrisation) -> Iterator[
     """Join both directions, part by part."""
     import numpy as np
 
-    from lexenc.alignment.links import Links, symmetrise
+    from lexenc.alignment.symmetrise import symmetrise
+    from lexenc.text.links import Links
 
     lines = zip(parallel_text(sentences), *(read_lines(path) for path in made), strict=True)
     while part := list(islice(lines, _PART)):

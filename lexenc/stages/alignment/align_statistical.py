@@ -17,12 +17,13 @@ from lexenc.stages.alignment.aligned_files import LINKS, AlignmentFiles, WordPai
 from lexenc.stages.alignment.alignment_lexicon import Case, Counted
 
 if TYPE_CHECKING:
-    from lexenc.alignment.links import Links, Symmetrisation
     from lexenc.alignment.numbered import Bitext, Side, Translations
     from lexenc.alignment.sampling import Counts
     from lexenc.alignment.statistical import Chain, Sampling
+    from lexenc.alignment.symmetrise import Symmetrisation
     from lexenc.files.dictionaries import Pairs
     from lexenc.stage import Job
+    from lexenc.text.links import Links
 
 _NUMBERED, _SIDES = "numbered.json", ("source", "target")
 

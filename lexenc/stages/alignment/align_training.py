@@ -20,10 +20,8 @@ from lexenc.stage import Input, Job
 from lexenc.stages.step_log import step_log
 
 if TYPE_CHECKING:
-    from lexenc.alignment.links import Links
     from lexenc.alignment.tuning import Lessons, Tuning
-    from lexenc.alignment.tuning_spans import LinkedText
-    from lexenc.encoders.subwords import Pieces
+    from lexenc.text.links import LinkedText, Links, Pieces
 
 HISTORY = "training.jsonl"
 _PART = 4096
@@ -104,7 +102,7 @@ def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool) -
     Raises:
         DataError: If pairs and links are not as many, or a link points behind the end of a sentence.
     """
-    from lexenc.alignment.words import Spaces
+    from lexenc.text.words import Spaces
 
     own = sentences_file(alignments) if alignments is not None else None
     place = own or pairs
@@ -188,9 +186,7 @@ def read_linked(
     Raises:
         DataError: As `read_rows`, and if there is no sentence pair.
     """
-    from lexenc.alignment.links import Links
-    from lexenc.alignment.tuning_spans import LinkedText
-    from lexenc.encoders.subwords import Pieces
+    from lexenc.text.links import LinkedText, Links, Pieces
 
     rows = read_rows(pairs, alignments, one_based=one_based)
     sides: tuple[list[Pieces], list[Pieces]] = ([], [])

@@ -13,7 +13,7 @@ from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_ali
 from lexenc.files.parallel import joined, parallel_text
 
 if TYPE_CHECKING:
-    from lexenc.alignment.links import Links
+    from lexenc.text.links import Links
 
 LINKS, LEXICON = NAME, "lexicon.tsv"
 _DONE = "done.json"

@@ -12,11 +12,11 @@ from lexenc.files.text import counted
 
 if TYPE_CHECKING:
     from lexenc.alignment.embedding import EmbeddingAligner
-    from lexenc.alignment.links import Links
     from lexenc.alignment.spans import SpanAligner
     from lexenc.stage import Job
     from lexenc.stages.alignment.align_params import AlignParams
     from lexenc.stages.alignment.aligned_files import WordPairs
+    from lexenc.text.links import Links
 
 
 class Aligner(Protocol):

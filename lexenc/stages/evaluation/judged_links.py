@@ -188,7 +188,7 @@ def _counted(text: ParallelText) -> Sentences:
 
 
 def _cut(text: ParallelText) -> Iterator[tuple[list[str], list[str]]]:
-    from lexenc.alignment.words import segmenter
+    from lexenc.text.words import segmenter
 
     cutter = segmenter("spaces")
     for pair in text:

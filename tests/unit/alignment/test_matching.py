@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexenc.alignment import matching
-from lexenc.alignment.links import Links
 from lexenc.alignment.matching import METHODS, Matching, Tables, choose, match_vectors, too_large
 from lexenc.encoders.word_vectors import WordVectors
 from lexenc.errors import ConfigError
+from lexenc.text.links import Links
 
 # Best of each row: a a b c. Best of each column: 0 0 2 1. Only 0-a is both.
 # Then 0 and a count 0.9: rows say b a b c, columns 1 0 2 1, so 0-b (0.765 beats 0.75) and 1-a (0.72 beats 0.70).

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lexenc.alignment.links import links_of
 from lexenc.alignment.numbered import Bitext, Side, Translations
 from lexenc.alignment.sampling import Priors, Sweeps, sample_links, usual_sweeps
+from lexenc.alignment.symmetrise import links_of
 from lexenc.errors import ConfigError
 
 

@@ -10,8 +10,8 @@ from lexenc.alignment.span_model import MARK, SpanModel, all_questions
 from lexenc.alignment.spans import SpanAligner, batches_of, best_spans
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.pretrained import load_tokenizer
-from lexenc.encoders.subwords import Pieces
 from lexenc.errors import ConfigError
+from lexenc.text.links import Pieces
 
 PAIRS = [
     ("the house is unbelievably big".split(), "la maison est vraiment grande".split()),

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from lexenc.alignment.links import Links
 from lexenc.alignment.span_model import SpanModel, all_questions
 from lexenc.alignment.tuning import Schedule, Tuning, mean_loss, run_tuning
 from lexenc.alignment.tuning_softmax import (
@@ -18,14 +17,14 @@ from lexenc.alignment.tuning_softmax import (
     cut_pieces,
     extracted,
     self_training,
-    subword_links,
 )
-from lexenc.alignment.tuning_spans import LinkedText, SpanLessons, answers_of, longest_runs
+from lexenc.alignment.tuning_spans import SpanLessons, answers_of, longest_runs
 from lexenc.device import CPU
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.masked_language import MaskedHead
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError, WorkError
+from lexenc.text.links import LinkedText, Links
 
 PAIRS = [
     ("the house is unbelievably big".split(), "la maison est vraiment grande".split()),
@@ -174,14 +173,14 @@ def test_objectives_are_least_where_everything_is_certain():
 
 def test_given_links_hold_for_every_subword(folder):
     text = softmax_lessons(folder, "so")._text
-    table = subword_links(text, 0, min_score=0.5)
+    table = text.subword_links(0, min_score=0.5)
     source, target = text.source.sentence(0)[1], text.target.sentence(0)[1]
     assert table.shape == (source[-1], target[-1])
     wanted = np.zeros_like(table)
     for i, j in [(0, 0), (1, 1), (3, 3), (3, 4), (4, 0)]:
         wanted[source[i] : source[i + 1], target[j] : target[j + 1]] = True
     assert (table == wanted).all()
-    assert not subword_links(text, 1)[text.source.sentence(1)[1][1]].any(), "a link that is merely possible"
+    assert not text.subword_links(1)[text.source.sentence(1)[1][1]].any(), "a link that is merely possible"
 
 
 def test_softmax_lessons_leave_out_empty_and_long_pairs_and_count_them(folder):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexenc.alignment.links import SYMMETRISATIONS, Links, links_of, symmetrise
+from lexenc.alignment.symmetrise import SYMMETRISATIONS, links_of, symmetrise
 from lexenc.errors import ConfigError
+from lexenc.text.links import Links
 
 # Source words down, target words across. Forward links every target word to one source word.
 FORWARD = [[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]]

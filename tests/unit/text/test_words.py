@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexenc.alignment.words import SEGMENTATIONS, segmenter
 from lexenc.errors import ConfigError
+from lexenc.text.words import SEGMENTATIONS, segmenter
 
 
 def cut(name, text, language=None):

@@ -1,18 +1,17 @@
-"""Word links of many sentences, and how the links of two directions become one set."""
+"""Symmetrisation: the links of two directions become one set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled, inlined
 from lexenc.errors import unknown_name
+from lexenc.text.links import Links
 
 Indices = NDArray[np.int64]
-Floats = NDArray[np.float32]
 Symmetrisation = Literal[
     "threshold",
     "intersection",
@@ -25,60 +24,6 @@ Symmetrisation = Literal[
 ]
 
 SYMMETRISATIONS: tuple[str, ...] = get_args(Symmetrisation)
-
-
-class Links(NamedTuple):
-    """The word links of some sentence pairs, by source word, then target word.
-
-    Args:
-        starts: Where those of each sentence pair begin, and the end of the last. Shape [n + 1].
-        source: Place of the source word in its sentence, from 0. Shape [p].
-        target: Place of the target word. Shape [p].
-        scores: In [0, 1]. Shape [p].
-    """
-
-    starts: Indices
-    source: NDArray[np.int32]
-    target: NDArray[np.int32]
-    scores: Floats
-
-    def __len__(self) -> int:
-        """How many sentence pairs."""
-        return len(self.starts) - 1
-
-    def sentences(self) -> Iterator[list[tuple[int, int, float]]]:
-        """Give the links of one sentence pair after the other."""
-        for start, end in zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True):
-            part = slice(start, end)
-            yield list(
-                zip(self.source[part].tolist(), self.target[part].tolist(), self.scores[part].tolist(), strict=True)
-            )
-
-    def at_least(self, score: float) -> Links:
-        """Leave out links with a lower score."""
-        kept = self.scores >= score
-        before = np.concatenate([[0], np.cumsum(kept)])
-        return Links(before[self.starts].astype(np.int64), self.source[kept], self.target[kept], self.scores[kept])
-
-    @classmethod
-    def of(cls, sentences: list[list[tuple[int, int, float]]]) -> Links:
-        """Take the links of every sentence pair as a list, in any order."""
-        flat = [link for each in sentences for link in sorted(each)]
-        columns = list(zip(*flat, strict=True)) if flat else [(), (), ()]
-        starts = np.concatenate([[0], np.cumsum([len(each) for each in sentences])]).astype(np.int64)
-        return cls(
-            starts,
-            np.array(columns[0], dtype=np.int32),
-            np.array(columns[1], dtype=np.int32),
-            np.array(columns[2], dtype=np.float32),
-        )
-
-    @classmethod
-    def joined(cls, parts: list[Links]) -> Links:
-        """Put sentence pairs behind each other."""
-        sizes = np.concatenate([[0], *(np.diff(part.starts) for part in parts)])
-        rest = (np.concatenate([getattr(part, name) for part in parts]) for name in ("source", "target", "scores"))
-        return cls(np.cumsum(sizes).astype(np.int64), *rest) if parts else cls.of([])
 
 
 def symmetrise(forward: Any, backward: Any, how: Symmetrisation, *, threshold: float = 0.45) -> NDArray[np.bool_]:

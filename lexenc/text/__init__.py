@@ -1,0 +1,1 @@
+"""Words of texts, their subwords, and the links between the words of translations."""
