@@ -6,17 +6,17 @@ import inspect
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any
 
 import typer
 
 from lexenc.artifact import DigestStore, Manifest, result_folder
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ExitCode
-from lexenc.parameters import default_of, parameters, rule_of, without_none
+from lexenc.parameters import choices_of, default_of, help_of, parameters, rule_of, without_none
 from lexenc.planning import Plan, plan_stage, run_plan
 from lexenc.stage import Input, Stage, Table
 from lexenc.stages import STAGES
@@ -132,8 +132,9 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
     for shown, (one, hint) in parameters(stage.params).items():
         rule, default = rule_of(one), default_of(one)
         inner, optional = without_none(hint)
-        text = rule.help if rule.affects_result else f"{rule.help} Same result."
-        panel = rule.group or _SETTINGS
+        text = help_of(one, hint)
+        text = text if rule.affects_result else f"{text} Same result."
+        choices, panel = choices_of(hint), rule.group or _SETTINGS
         if inner is bool:
             declared = f"{option_name(shown)}/--no-{shown.replace('_', '-')}"
             info = typer.Option(declared, help=text, rich_help_panel=panel)
@@ -141,10 +142,10 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
             continue
         info = typer.Option(
             option_name(shown),
-            help=_with_choices(text, inner),
+            help=text,
             rich_help_panel=panel,
-            metavar=_metavar(inner),
-            autocompletion=_completion(inner),
+            metavar=_metavar(hint),
+            autocompletion=completion(choices) if choices else None,
         )
         # Words reach the stage as they were typed: it checks them as it checks a pipeline file, all faults at once.
         made.append(_parameter(one.name, str | None if optional else str, info, _typed(default)))
@@ -159,32 +160,26 @@ def _typed(default: Any) -> str | None:
 
 
 def _metavar(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return "CHOICE"
-    return "NUMBER" if kind in (int, float) else "TEXT"
+    return "CHOICE" if choices_of(kind) else "NUMBER" if without_none(kind)[0] in (int, float) else "TEXT"
 
 
-def _with_choices(text: str, kind: Any) -> str:
-    """Add the choices to a help text that does not explain each of them."""
-    choices = [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
-    if all(f"{choice}:" in text for choice in choices):
-        return text
-    return f"{text} One of: {', '.join(choices)}."
+def completion(choices: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return a shell completion for an option with choices. After a comma it completes the next one."""
 
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{each}" for each in choices if each.startswith(last)]
 
-def _completion(kind: Any) -> Callable[[str], list[str]] | None:
-    if get_origin(kind) is not Literal:
-        return None
-    return lambda incomplete: [str(each) for each in get_args(kind) if str(each).startswith(incomplete)]
+    return complete
 
 
 def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
     table: list[tuple[str, Any, str, Any, str | None]] = []
     if stage.uses_device:
-        text = "Arithmetic; float32 is exact, bfloat16 faster where there is hardware for it."
+        text = "Arithmetic. float32: exact; bfloat16: faster on hardware that supports it; float16: for GPUs only."
         table += [
             ("device", str, "auto, cpu, cuda, cuda:N or mps.", "auto", "LEXENC_DEVICE"),
-            ("precision", Precision, _with_choices(text, Precision), "float32", "LEXENC_PRECISION"),
+            ("precision", Precision, text, "float32", "LEXENC_PRECISION"),
         ]
     if stage.uses_seed:
         table.append(("seed", int, "Seed of all random choices.", 0, "LEXENC_SEED"))

@@ -102,7 +102,7 @@ def new_encoder(
     seed: int | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Make an untrained encoder with a tokenizer learnt from text; finetune then trains it on parallel text.
+    """Make an untrained encoder with a tokenizer learned from text, for finetune to train.
 
     Makes: an encoder that SentenceTransformer(folder) loads.
 
@@ -156,7 +156,7 @@ def mine_negatives(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Find the words that the encoder takes for translations and that are none.
+    """Mine hard negatives: target words that the encoder wrongly ranks close to a source word.
 
     Makes: negatives.jsonl: source, target, its negatives with cosines.
 
@@ -231,7 +231,7 @@ def finetune(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Tune an encoder so that the two texts of a pair, or the names of a concept, come together.
+    """Fine-tune an encoder on text pairs or on synonym sets with a contrastive loss.
 
     Makes: an encoder that SentenceTransformer(folder) loads, and training.jsonl with loss and learning rate per step.
 
@@ -326,7 +326,7 @@ def map(
     target_language: str | None = None,
     control: Literal['none', 'shuffled-pairs'] = 'none',
     hub: str | None = None,
-    retrieval: str | Sequence[str] = ('nearest', 'csls'),
+    retrieval: Literal['nearest', 'csls', 'inverted-softmax'] | Sequence[Literal['nearest', 'csls', 'inverted-softmax']] = ('nearest', 'csls'),
     compare_alone: bool = True,
     force: bool = False,
     seed: int | None = None,
@@ -334,7 +334,7 @@ def map(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Bring the word vectors of two or more languages into one space, with or without a dictionary.
+    """Map the word vectors of two or more languages into a shared space.
 
     Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after self-learning also iterations.jsonl and induced.tsv, its last dictionary. With --hub a folder with all of these for every language.
 
@@ -384,7 +384,7 @@ def map(
         target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         control: shuffled-pairs: give every source another's target, to see what mapping does without knowledge. One of: none, shuffled-pairs.
         hub: Map any number of vectors into the space of this one, which stays where it is; its name there.
-        retrieval: How answers to test_dictionaries are ranked: nearest, csls, inverted-softmax.
+        retrieval: How answers to test_dictionaries are ranked. One of: nearest, csls, inverted-softmax.
         compare_alone: With test_dictionaries: also map every pair that has a dictionary by itself, for comparison.
         force: Replace another result of lexenc in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -413,7 +413,7 @@ def encode(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Encode words, phrases or sentences, each line in isolation.
+    """Encode each line of a file as a vector.
 
     Makes: vectors.npy (float32) and words.txt, row by row.
 
@@ -456,7 +456,7 @@ def interpolate(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Blend the static vectors of a shared space with an encoder's: (1 - lambda) static + lambda encoder.
+    """Blend the vectors of a shared space with an encoder: (1 - lambda) static + lambda encoder.
 
     Makes: source/ and target/ (vectors.npy, words.txt) with the encoder's dimensions, and projection.safetensors.
 
@@ -515,7 +515,7 @@ def eval_bli(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Score word translation: precision at 1, 5, 10, MRR and MAP, under every convention of the field.
+    """Score word translation: precision at 1, 5 and 10, MRR and MAP.
 
     Makes: predictions.jsonl (predictions-LAMBDA.jsonl in a sweep) for lexenc compare, and scores in manifest.json.
 
@@ -568,7 +568,7 @@ def cross_pairs(
     force: bool = False,
     progress: bool | Progress = False,
 ) -> Result:
-    """Build cross-lingual similarity pairs from the same pairs in two languages, as Multi-SimLex does.
+    """Build cross-lingual similarity pairs from the same pairs in two languages.
 
     Makes: pairs.tsv: word, word of the other language, mean score, row; for eval xlsim.
 
@@ -616,7 +616,7 @@ def eval_xlsim(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Score word similarity, within a language or across two: Spearman and Pearson with what people say.
+    """Score word similarity within or across languages: correlation with human ratings.
 
     Makes: similarities.tsv (similarities-LAMBDA.tsv in a sweep) for lexenc compare, and scores in manifest.json.
 
@@ -667,7 +667,7 @@ def encode_concepts(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Encode the names of a knowledge base once, for any number of link and eval xel.
+    """Encode the names of a knowledge base once, for link and eval xel.
 
     Makes: vectors.npy (float32, unit rows) and words.txt, row by row; knowledge-base.txt; names.index with --index.
 
@@ -762,7 +762,7 @@ def eval_xel(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Score entity linking: precision at 1 and 5, by name as SapBERT does and by concept, beside a control.
+    """Score entity linking: precision at 1 and 5, by name and by concept, with a control.
 
     Makes: predictions.jsonl: for every mention its best concepts and where the gold one stands, for compare.
 
@@ -823,7 +823,7 @@ def induce(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Build a dictionary: the best translations of every word, each with the probability that it is right.
+    """Build a dictionary: the best translations of each word with calibrated probabilities.
 
     Makes: lexicon.tsv (every command reads it as a dictionary), review.csv for a spreadsheet, calibration.json, curve.tsv.
 
@@ -900,7 +900,7 @@ def align(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Link the words of sentences and their translations: by an encoder, by vectors, or by the corpus alone.
+    """Align the words of parallel sentences.
 
     Makes: alignments.txt (Pharaoh: i-j from 0), scores.txt and sentences.txt (its words), line by line; lexicon.tsv, which every command reads as a dictionary; alignments.html to look at.
 
@@ -973,7 +973,7 @@ def align_train_span(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Teach an encoder to find the translation of a marked word as a span of the other sentence.
+    """Train an encoder to predict the translation of a marked word as a span of the other sentence.
 
     Makes: a model that AutoModelForQuestionAnswering loads, and training.jsonl with loss and learning rate per step.
 
@@ -1039,7 +1039,7 @@ def align_train_softmax(
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Tune an encoder on sentence pairs so that the words of sentence and translation are told by their states.
+    """Fine-tune an encoder on parallel sentences so that its token states align words.
 
     Makes: an encoder that SentenceTransformer(folder) and AutoModel load, and training.jsonl with loss and learning rate per step.
 
@@ -1093,7 +1093,7 @@ def eval_alignment(
     seed: int | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Score word links against gold links: precision, recall, F1 and alignment error rate with intervals.
+    """Score word alignments: precision, recall, F1 and alignment error rate.
 
     Makes: link-counts.tsv: for every sentence pair its links and how many of them are right, for compare.
 
@@ -1126,7 +1126,7 @@ def read_review(
     force: bool = False,
     progress: bool | Progress = False,
 ) -> Result:
-    """Turn a reviewed table of induce into a dictionary: what was confirmed, and what was corrected.
+    """Turn a reviewed table of induce into a dictionary.
 
     Makes: reviewed.tsv (accepted pairs) and rejected.tsv (pairs that were found wrong).
 
@@ -1152,7 +1152,7 @@ def export(
     force: bool = False,
     progress: bool | Progress = False,
 ) -> Result:
-    """Write vectors as files that VecMap, MUSE, gensim and others open.
+    """Write vectors to files that VecMap, MUSE and gensim read.
 
     Makes: source.vec and target.vec, or vectors.vec (.bin for word2vec, .txt for glove).
 
@@ -1216,7 +1216,7 @@ def audit(
     force: bool = False,
     progress: bool | Progress = False,
 ) -> Result:
-    """Find leaks between training and test dictionaries, repeats, case and words without vectors.
+    """Check training and test dictionaries for leaks, repeats and words without vectors.
 
     Makes: train.tsv without the leaked pairs, and leaks.tsv. Without --out nothing is written, and the exit code is 1 where there are leaks.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexenc.errors import ConfigError, unknown_name
+from lexenc.registry import Registry
 
 _YAML_WORDS = {True: "yes, on or true", False: "no, off or false"}
 
@@ -26,9 +27,10 @@ class Rule:
     affects_result: bool = True
     check: Callable[[str, str], None] | None = None
     group: str = ""
+    choices: Registry | None = None
 
 
-def param(
+def param(  # noqa: PLR0913 - one for each property of a parameter
     default: Any,
     help: str,
     *,
@@ -38,6 +40,7 @@ def param(
     affects_result: bool = True,
     check: Callable[[str, str], None] | None = None,
     group: str = "",
+    choices: Registry | None = None,
 ) -> Any:
     """Declare a parameter.
 
@@ -50,8 +53,10 @@ def param(
         affects_result: False for what changes speed or memory only; such a parameter is not part of the recipe.
         check: For text: called with the value and the name to show; raises ConfigError for what cannot be used.
         group: Heading under which the help shows it; empty for the common one.
+        choices: For text or a tuple of texts: the table whose names are the allowed values.
     """
-    return field(default=default, metadata={"rule": Rule(help, ge, gt, le, affects_result, check, group)})
+    rule = Rule(help, ge, gt, le, affects_result, check, group, choices)
+    return field(default=default, metadata={"rule": rule})
 
 
 def rule_of(one: Field[Any]) -> Rule:
@@ -67,9 +72,35 @@ def shown_name(name: str) -> str:
 
 @cache
 def parameters(kind: type) -> Mapping[str, tuple[Field[Any], Any]]:
-    """Give the fields of a parameter dataclass with their types, by the name that a user sees."""
-    hints = get_type_hints(kind)  # slow, and asked for again and again while commands are built
-    return MappingProxyType({shown_name(one.name): (one, hints[one.name]) for one in fields(kind)})
+    """Return the fields of a parameter dataclass with their types, by the name that a user sees.
+
+    The type of a parameter with choices is a `Literal` of their names.
+    """
+    hints = get_type_hints(kind)  # slow, and used again and again while commands are built
+    return MappingProxyType({shown_name(one.name): (one, _chosen(hints[one.name], one)) for one in fields(kind)})
+
+
+def _chosen(hint: Any, one: Field[Any]) -> Any:
+    choices = rule_of(one).choices
+    if choices is None:
+        return hint
+    inner, optional = without_none(hint)
+    named: Any = Literal.__getitem__(tuple(choices))
+    named = types.GenericAlias(tuple, (named, ...)) if get_origin(inner) is tuple else named
+    return named | None if optional else named
+
+
+def choices_of(hint: Any) -> list[str]:
+    """Return the allowed values of a parameter's type; an empty list where any value of the type is allowed."""
+    inner, _ = without_none(hint)
+    inner = get_args(inner)[0] if get_origin(inner) is tuple else inner
+    return [str(each) for each in get_args(inner)] if get_origin(inner) is Literal else []
+
+
+def help_of(one: Field[Any], hint: Any) -> str:
+    """Return the help text of a parameter, with its choices unless the text explains each of them."""
+    text, choices = rule_of(one).help, choices_of(hint)
+    return text if all(f"{each}:" in text for each in choices) else f"{text} One of: {', '.join(choices)}."
 
 
 def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") -> tuple[Any, list[ConfigError]]:
@@ -166,7 +197,7 @@ def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
 
 def _one(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     if get_origin(hint) is Literal:
-        return _choice(value, get_args(hint), label)
+        return checked_choice(value, get_args(hint), label)
     if hint is str:
         text = _text(value, label)
         if rule.check is not None:
@@ -179,7 +210,18 @@ def _one(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     return _number(value, hint, rule, label)
 
 
-def _choice(value: Any, choices: tuple[Any, ...], label: str) -> Any:
+def checked_choice(value: Any, choices: Iterable[Any], label: str) -> Any:
+    """Return a value that is one of the choices.
+
+    Args:
+        value: The value as it was given.
+        choices: The allowed values.
+        label: Where the value stands, for messages, e.g. `--loss`.
+
+    Raises:
+        ConfigError: If it is not one of the choices.
+    """
+    choices = tuple(choices)
     if value in choices and not isinstance(value, bool):
         return value
     if isinstance(value, bool):

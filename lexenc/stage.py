@@ -139,10 +139,10 @@ class Stage:
     Args:
         name: The command; a space separates group and command.
         version: Raised whenever the same inputs would give another result.
-        summary: One sentence.
         inputs: By option name with underscores.
         params: Frozen dataclass of its parameters.
         run: Called as `run(inputs, params, job)`.
+        summary: One sentence. For a stage of the package it stands in the table of stages.
         makes: What the result folder holds.
         examples: Command lines with what they print.
         next_step: Command to type next; `{out}` is the result folder, `{name}` an input. Of several, the first whose
@@ -161,10 +161,10 @@ class Stage:
 
     name: str
     version: int
-    summary: str
     inputs: Mapping[str, Input]
     params: type
     run: Run
+    summary: str = ""
     makes: str = ""
     examples: tuple[tuple[str, str], ...] = ()
     next_step: str | tuple[str, ...] | Callable[[Mapping[str, Any], Any], str] | None = None

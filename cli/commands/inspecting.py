@@ -10,12 +10,15 @@ from typing import Annotated
 
 import typer
 
+from lexenc.alignment import ALIGNERS
 from lexenc.artifact import InputRecord, Manifest, maker_of, read_manifest
 from lexenc.errors import unknown_name
 from lexenc.planning import package_versions
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names, preset_names, preset_summary
-from lexenc.stage import Stage, Table
+from lexenc.search import RETRIEVAL
+from lexenc.stage import Table
 from lexenc.stages import STAGES
+from lexenc.training import LOSSES
 
 from ..ui import print_json, show_table, write_out
 from .fetching import catalogue_rows
@@ -78,7 +81,8 @@ def _shown(value: object) -> str:
     return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
-_KINDS = ("stages", "presets", "encoders", "bundled", "losses", "retrieval", "tasks", "resources", "recipes")
+_TABLES = {"losses": LOSSES, "retrieval": RETRIEVAL, "aligners": ALIGNERS}
+_KINDS = ("stages", "presets", "encoders", "bundled", *_TABLES, "tasks", "resources", "recipes")
 
 
 def list_command(
@@ -86,7 +90,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List what there is: stages, presets, encoders, bundled files, losses, retrieval, tasks, resources, recipes.
+    r"""List the stages, or what else there is by name: encoders, losses, resources and so on.
 
     \b
     Examples:
@@ -113,28 +117,19 @@ def _listed(kind: str) -> list[tuple[str, str]]:
     if kind == "bundled":
         rows = [(name, "encoder, for --encoder: a bag of subwords in nine languages") for name in BUNDLED_ENCODERS]
         return [*rows, *((PREFIX + name, _bundled_kind(name)) for name in bundled_names())]
-    if kind == "losses":
-        from lexenc.training.losses import LOSSES
-
-        return [(name, (LOSSES[name].__doc__ or "").strip().splitlines()[0]) for name in LOSSES]
+    if kind in _TABLES:
+        return [(name, _TABLES[kind].summary(name)) for name in _TABLES[kind]]
     if kind == "presets":
         return [(name, preset_summary(name)) for name in preset_names()]
-    if kind == "retrieval":
-        return [
-            ("nearest", "cosine"),
-            ("csls", "2 cos less the mean cosine to the 10 nearest of the other language"),
-            ("inverted-softmax", "cosine as a probability over the source vocabulary"),
-        ]
     if kind == "resources":
         return catalogue_rows()
     if kind == "recipes":
         from lexenc.recipes.paper import recipe_names, table_title
 
         return [(name, table_title(name)) for name in recipe_names()]
-    stages: list[Stage] = [STAGES[name] for name in STAGES]
     if kind == "tasks":
-        return [(stage.name.split(" ", 1)[1], stage.summary) for stage in stages if stage.name.startswith("eval ")]
-    return [*((stage.name, stage.summary) for stage in stages), *_helpers()]
+        return [(name.split(" ", 1)[1], STAGES.summary(name)) for name in STAGES if name.startswith("eval ")]
+    return [*((name, STAGES.summary(name)) for name in STAGES), *_helpers()]
 
 
 def _bundled_kind(name: str) -> str:

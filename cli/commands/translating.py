@@ -6,16 +6,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import check_language, fold_case, read_lines, stream_lines
+from lexenc.parameters import checked_choice
 from lexenc.resources import bundled_path
+from lexenc.search import RETRIEVAL
 from lexenc.stage import Job
 
+from ..stage_command import completion
 from ..ui import View, answer_out, json_line
 
 
@@ -34,8 +37,12 @@ def translate_command(
         typer.Option("--to", help="Language of the answers, likewise; the same lists neighbours.", metavar="NAME"),
     ] = "target",
     retrieval: Annotated[
-        Literal["nearest", "csls", "inverted-softmax"],
-        typer.Option(help="How answers are ranked. One of: nearest, csls, inverted-softmax.", metavar="CHOICE"),
+        str,
+        typer.Option(
+            help=f"How answers are ranked. One of: {', '.join(RETRIEVAL)}.",
+            metavar="CHOICE",
+            autocompletion=completion(RETRIEVAL),
+        ),
     ] = "nearest",
     encoder: Annotated[
         str | None,
@@ -74,6 +81,7 @@ def translate_command(
     from lexenc.stages.lexical.translate import Translator
 
     view = View(json=json, quiet=quiet)
+    checked_choice(retrieval, RETRIEVAL, "--retrieval")
     if language is not None:
         check_language(language, "--language")
     # All that may be missing, before anything is loaded.

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from lexenc.files.vectors import Vectors
     from lexenc.lexical.mapping import Mapping as LearnedMapping
     from lexenc.lexical.translation import Answer
-    from lexenc.search.retrieval import Criterion
 
 
 def _path(name: PathLike) -> Path:
@@ -103,7 +102,7 @@ def translate(  # noqa: PLR0913 - the options of the command
     top: int = 5,
     from_: str = "source",
     to: str = "target",
-    retrieval: Criterion = "nearest",
+    retrieval: str = "nearest",
     encoder: PathLike | None = None,
     subwords: PathLike | None = None,
     device: str | None = None,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from lexenc.api.inputs import kept_pairs, shown_argument, takes_pairs
 from lexenc.api.results import Result
@@ -16,7 +16,7 @@ from lexenc.api.words import Words, in_words_of_python, notices_of
 from lexenc.artifact import DigestStore, result_folder
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError
-from lexenc.parameters import default_of, parameters, rule_of, without_none
+from lexenc.parameters import default_of, help_of, parameters, without_none
 from lexenc.planning import plan_stage, run_plan
 from lexenc.progress import Progress
 from lexenc.stage import Input, Stage
@@ -119,7 +119,7 @@ def docstring(stage: Stage) -> str:
     if stage.makes:
         lines.append("out: Folder for the result." + ("" if stage.out_required else " None keeps nothing."))
     for one, hint in parameters(stage.params).values():
-        lines.append(f"{one.name}: {_with_choices(rule_of(one).help, without_none(hint)[0])}")
+        lines.append(f"{one.name}: {help_of(one, hint)}")
     lines += [f"{name}: {text}" for name, (_, _, text) in _run_parameters(stage).items()]
     makes = f"Makes: {stage.makes}\n\n" if stage.makes else ""
     words = Words(stage)
@@ -128,11 +128,6 @@ def docstring(stage: Stage) -> str:
         f"{stage.summary}\n\n{makes}Args:\n{listed}\nReturns:\n    What came of it. A result that is there already is "
         "reused.\n\nRaises:\n    LexencError: If inputs or arguments cannot be used, or the work cannot be done.\n"
     )
-
-
-def _with_choices(text: str, kind: Any) -> str:
-    choices = [str(each) for each in get_args(kind)] if get_origin(kind) is Literal else []
-    return text if all(f"{each}:" in text for each in choices) else f"{text} One of: {', '.join(choices)}."
 
 
 def _run(stage: Stage, given: Mapping[str, Any]) -> Result:

@@ -1,1 +1,15 @@
-"""Exact nearest neighbours in bounded memory."""
+"""Search among vectors: nearest neighbours, retrieval methods and approximate indexes."""
+
+from __future__ import annotations
+
+from lexenc.registry import Registry
+
+RETRIEVAL = Registry(
+    "retrieval",
+    {
+        "nearest": "lexenc.search.retrieval:fit_nearest",
+        "csls": "lexenc.search.retrieval:fit_csls",
+        "inverted-softmax": "lexenc.search.retrieval:fit_inverted_softmax",
+    },
+)
+"""Retrieval methods: functions that return a `retrieval.Correction`, called as `fit_correction` calls them."""

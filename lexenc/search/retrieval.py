@@ -6,15 +6,16 @@ serves them, and that number, the costly part, is computed once (`fit_correction
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lexenc.errors import ConfigError, unknown_name
+from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
+from lexenc.search import RETRIEVAL
 from lexenc.search.neighbours import (
     QUERY_BLOCK,
     Engine,
@@ -26,7 +27,6 @@ from lexenc.search.neighbours import (
     mask_of,
 )
 
-Criterion = Literal["nearest", "csls", "inverted-softmax"]
 Matrix = NDArray[Any]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Correction:
         neighbours: Neighbours averaged over for CSLS, else 0.
     """
 
-    criterion: Criterion = "nearest"
+    criterion: str = "nearest"
     scale: float = 1.0
     offsets: Doubles | None = None
     neighbours: int = 0
@@ -59,7 +59,7 @@ def fit_correction(
     targets: Matrix,
     sources: Matrix | None,
     *,
-    criterion: Criterion = "nearest",
+    criterion: str = "nearest",
     csls_neighbours: int = 10,
     inverse_temperature: float = 1.0,
     device: str = "cpu",
@@ -83,19 +83,46 @@ def fit_correction(
 
     Source: Conneau et al. 2018 section 2.3 (CSLS); Smith et al. 2017 section 2.3 (inverted softmax).
     """
-    if criterion not in get_args(Criterion):
-        raise unknown_name("retrieval criterion", criterion, get_args(Criterion))
-    if criterion == "nearest":
-        return NEAREST
-    if sources is None or not len(sources):
-        raise ConfigError(f"Retrieval by {criterion} needs the vectors of the source vocabulary.")
-    if criterion == "csls":
-        means = mean_similarity(targets, sources, k=csls_neighbours, device=device, progress=progress)
-        return Correction("csls", 2.0, means / 2, csls_neighbours)
+    fit: Callable[..., Correction] = RETRIEVAL[criterion]
+    return fit(
+        targets,
+        sources,
+        csls_neighbours=csls_neighbours,
+        inverse_temperature=inverse_temperature,
+        device=device,
+        progress=progress,
+    )
+
+
+def fit_nearest(targets: Matrix, sources: Matrix | None, **_: Any) -> Correction:
+    """Rank targets by their cosine."""
+    return NEAREST
+
+
+def fit_csls(
+    targets: Matrix, sources: Matrix | None, *, csls_neighbours: int, device: str, progress: Progress, **_: Any
+) -> Correction:
+    """Rank targets by twice the cosine, minus the mean cosine to the nearest words of the other language."""
+    known = _needed(sources, "csls")
+    means = mean_similarity(targets, known, k=csls_neighbours, device=device, progress=progress)
+    return Correction("csls", 2.0, means / 2, csls_neighbours)
+
+
+def fit_inverted_softmax(
+    targets: Matrix, sources: Matrix | None, *, inverse_temperature: float, device: str, progress: Progress, **_: Any
+) -> Correction:
+    """Rank targets by the probability of the query given the target, over the source vocabulary."""
+    known = _needed(sources, "inverted-softmax")
     if not inverse_temperature > 0:
         raise ConfigError(f"The inverse temperature must be above 0, got {inverse_temperature}.")
-    totals = _log_totals(targets, sources, inverse_temperature, device=device, progress=progress)
+    totals = _log_totals(targets, known, inverse_temperature, device=device, progress=progress)
     return Correction("inverted-softmax", inverse_temperature, totals / inverse_temperature)
+
+
+def _needed(sources: Matrix | None, criterion: str) -> Matrix:
+    if sources is None or not len(sources):
+        raise ConfigError(f"Retrieval by {criterion} needs the vectors of the source vocabulary.")
+    return sources
 
 
 def retrieve(  # noqa: PLR0913 - the arguments of top_k and the correction
@@ -139,7 +166,7 @@ def retrieve(  # noqa: PLR0913 - the arguments of top_k and the correction
         query_block=query_block, target_block=target_block, device=device, progress=progress,
     )  # fmt: skip
     scores *= correction.scale
-    if correction.criterion == "csls":
+    if correction.neighbours:
         own = mean_similarity(queries, targets, k=correction.neighbours, device=device, progress=progress)
         scores -= own[:, None]
     return Neighbours(indices, scores.astype(np.float32))

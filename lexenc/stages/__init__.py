@@ -1,4 +1,4 @@
-"""The stages, in the order of the work."""
+"""The stages in the order of the work: where each is declared, and what it does."""
 
 from __future__ import annotations
 
@@ -7,27 +7,78 @@ from lexenc.registry import Registry
 STAGES = Registry(
     "stage",
     {
-        "train-static": "lexenc.stages.encoders.train_static:TRAIN_STATIC",
-        "new-encoder": "lexenc.stages.encoders.new_encoder:NEW_ENCODER",
-        "mine-negatives": "lexenc.stages.lexical.mine_negatives:MINE_NEGATIVES",
-        "finetune": "lexenc.stages.lexical.finetune:FINETUNE",
-        "map": "lexenc.stages.lexical.map:MAP",
-        "encode": "lexenc.stages.encoders.encode:ENCODE",
-        "interpolate": "lexenc.stages.lexical.interpolate:INTERPOLATE",
-        "eval bli": "lexenc.stages.evaluation.bli:EVAL_BLI",
-        "cross-pairs": "lexenc.stages.evaluation.cross_pairs:CROSS_PAIRS",
-        "eval xlsim": "lexenc.stages.evaluation.xlsim:EVAL_XLSIM",
-        "encode-concepts": "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
-        "link": "lexenc.stages.lexical.link:LINK",
-        "eval xel": "lexenc.stages.evaluation.xel:EVAL_XEL",
-        "induce": "lexenc.stages.lexical.induce:INDUCE",
-        "align": "lexenc.stages.alignment.align:ALIGN",
-        "align-train span": "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SPAN",
-        "align-train softmax": "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SOFTMAX",
-        "eval alignment": "lexenc.stages.evaluation.alignment:EVAL_ALIGNMENT",
-        "read-review": "lexenc.stages.lexical.read_review:READ_REVIEW",
-        "export": "lexenc.stages.encoders.export:EXPORT",
-        "compare": "lexenc.stages.evaluation.compare:COMPARE",
-        "audit": "lexenc.stages.lexical.audit:AUDIT",
+        "train-static": (
+            "lexenc.stages.encoders.train_static:TRAIN_STATIC",
+            "Train static word vectors on text with fastText.",
+        ),
+        "new-encoder": (
+            "lexenc.stages.encoders.new_encoder:NEW_ENCODER",
+            "Make an untrained encoder with a tokenizer learned from text, for finetune to train.",
+        ),
+        "mine-negatives": (
+            "lexenc.stages.lexical.mine_negatives:MINE_NEGATIVES",
+            "Mine hard negatives: target words that the encoder wrongly ranks close to a source word.",
+        ),
+        "finetune": (
+            "lexenc.stages.lexical.finetune:FINETUNE",
+            "Fine-tune an encoder on text pairs or on synonym sets with a contrastive loss.",
+        ),
+        "map": ("lexenc.stages.lexical.map:MAP", "Map the word vectors of two or more languages into a shared space."),
+        "encode": ("lexenc.stages.encoders.encode:ENCODE", "Encode each line of a file as a vector."),
+        "interpolate": (
+            "lexenc.stages.lexical.interpolate:INTERPOLATE",
+            "Blend the vectors of a shared space with an encoder: (1 - lambda) static + lambda encoder.",
+        ),
+        "eval bli": (
+            "lexenc.stages.evaluation.bli:EVAL_BLI",
+            "Score word translation: precision at 1, 5 and 10, MRR and MAP.",
+        ),
+        "cross-pairs": (
+            "lexenc.stages.evaluation.cross_pairs:CROSS_PAIRS",
+            "Build cross-lingual similarity pairs from the same pairs in two languages.",
+        ),
+        "eval xlsim": (
+            "lexenc.stages.evaluation.xlsim:EVAL_XLSIM",
+            "Score word similarity within or across languages: correlation with human ratings.",
+        ),
+        "encode-concepts": (
+            "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
+            "Encode the names of a knowledge base once, for link and eval xel.",
+        ),
+        "link": ("lexenc.stages.lexical.link:LINK", "Link mentions to the concepts of a knowledge base."),
+        "eval xel": (
+            "lexenc.stages.evaluation.xel:EVAL_XEL",
+            "Score entity linking: precision at 1 and 5, by name and by concept, with a control.",
+        ),
+        "induce": (
+            "lexenc.stages.lexical.induce:INDUCE",
+            "Build a dictionary: the best translations of each word with calibrated probabilities.",
+        ),
+        "align": ("lexenc.stages.alignment.align:ALIGN", "Align the words of parallel sentences."),
+        "align-train span": (
+            "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SPAN",
+            "Train an encoder to predict the translation of a marked word as a span of the other sentence.",
+        ),
+        "align-train softmax": (
+            "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SOFTMAX",
+            "Fine-tune an encoder on parallel sentences so that its token states align words.",
+        ),
+        "eval alignment": (
+            "lexenc.stages.evaluation.alignment:EVAL_ALIGNMENT",
+            "Score word alignments: precision, recall, F1 and alignment error rate.",
+        ),
+        "read-review": (
+            "lexenc.stages.lexical.read_review:READ_REVIEW",
+            "Turn a reviewed table of induce into a dictionary.",
+        ),
+        "export": ("lexenc.stages.encoders.export:EXPORT", "Write vectors to files that VecMap, MUSE and gensim read."),
+        "compare": (
+            "lexenc.stages.evaluation.compare:COMPARE",
+            "Compare two evaluations of the same questions by paired bootstrap.",
+        ),
+        "audit": (
+            "lexenc.stages.lexical.audit:AUDIT",
+            "Check training and test dictionaries for leaks, repeats and words without vectors.",
+        ),
     },
 )

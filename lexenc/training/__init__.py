@@ -1,1 +1,17 @@
-"""The one training loop, its losses, batches and checkpoints."""
+"""Training of encoders: losses, data, the training loop and its checkpoints."""
+
+from __future__ import annotations
+
+from lexenc.registry import Registry
+
+LOSSES = Registry(
+    "loss",
+    {
+        "mneg": "lexenc.training.losses:mneg",
+        "own-hard": "lexenc.training.losses:own_hard",
+        "symmetric": "lexenc.training.losses:symmetric",
+        "printed": "lexenc.training.losses:printed",
+        "multi-similarity": "lexenc.training.losses:multi_similarity",
+    },
+)
+"""Contrastive losses: functions of a `losses.Contrast` and of keyword settings that return a scalar."""

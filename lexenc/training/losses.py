@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from lexenc.registry import Registry
-
 SCALE = 20.0  # C of section 2
 ALPHA, BETA, BASE, MARGIN = 1.0, 60.0, 0.5, 0.2  # of SapBERT
 
@@ -206,14 +204,3 @@ def _log_one_plus(exponents: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
 
 
 Loss = Callable[..., torch.Tensor]
-
-LOSSES = Registry(
-    "loss",
-    {
-        "mneg": "lexenc.training.losses:mneg",
-        "own-hard": "lexenc.training.losses:own_hard",
-        "symmetric": "lexenc.training.losses:symmetric",
-        "printed": "lexenc.training.losses:printed",
-        "multi-similarity": "lexenc.training.losses:multi_similarity",
-    },
-)

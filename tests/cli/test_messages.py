@@ -372,7 +372,7 @@ def test_bug_asks_for_a_report(world, fails, attempt, tmp_path, monkeypatch):
     def broken(inputs, params, job):
         raise ValueError("sizes 3 and 4\nsecond line")
 
-    monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=broken))
+    monkeypatch.setitem(STAGES._loaded, "map", dataclasses.replace(map_stage.MAP, run=broken))
     found = fails("map", *map_files(world), "--out", tmp_path / "out", code=70)
     assert "Something is wrong inside lexenc (ValueError in" in found.message
     assert "--debug" in found.hint
@@ -387,7 +387,7 @@ def test_out_of_memory_is_no_bug(world, fails, tmp_path, monkeypatch):
     def hungry(inputs, params, job):
         raise MemoryError
 
-    monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=hungry))
+    monkeypatch.setitem(STAGES._loaded, "map", dataclasses.replace(map_stage.MAP, run=hungry))
     assert fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message == "Out of memory."
 
 
@@ -395,7 +395,7 @@ def test_full_disk_is_no_bug(world, fails, tmp_path, monkeypatch):
     def full(inputs, params, job):
         raise OSError(28, "No space left on device", "x")
 
-    monkeypatch.setitem(STAGES._entries, "map", dataclasses.replace(map_stage.MAP, run=full))
+    monkeypatch.setitem(STAGES._loaded, "map", dataclasses.replace(map_stage.MAP, run=full))
     assert "No space left" in fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message
 
 

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from lexenc.training.losses import LOSSES, Contrast, no_mask
+from lexenc.training import LOSSES
+from lexenc.training.losses import Contrast, no_mask
 
 NAMES = list(LOSSES)
 SCALE = 2.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from typing import get_args
 
 import pytest
 from lexenc_cli.main import build_app
@@ -13,11 +12,12 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from lexenc.artifact import read_manifest
-from lexenc.parameters import as_dict, build, parameters, rule_of, without_none
+from lexenc.parameters import as_dict, build, choices_of, parameters, rule_of
 from lexenc.pipeline import read_pipeline
 from lexenc.planning import package_versions, plan_stage
 from lexenc.stage import Stage
 from lexenc.stages import STAGES
+from lexenc.training import LOSSES
 
 NAMES = list(STAGES)
 
@@ -64,7 +64,7 @@ def test_options_are_yaml_keys_are_manifest_keys(name, tmp_path, monkeypatch):
     assert stage.uses_seed == ("seed" in options)
     assert stage.uses_device == ("device" in options) == ("precision" in options)
     # The same words are the keys of a pipeline file, and of the manifest; here with values that need not go together.
-    monkeypatch.setitem(STAGES._entries, name, dataclasses.replace(stage, check=None))
+    monkeypatch.setitem(STAGES._loaded, name, dataclasses.replace(stage, check=None))
     path = tmp_path / "p.yaml"
     inputs = {one: ["x"] if stage.inputs[one].many else "x" for one in stage.inputs}
     defaults = {one: value for one, value in json_defaults(stage).items() if value is not None}
@@ -112,10 +112,8 @@ def test_lambda_is_called_lambda_everywhere():
 
 
 def test_choices_of_losses_are_the_table_of_losses():
-    from lexenc.training.losses import LOSSES
-
     _, hint = parameters(STAGES["finetune"].params)["loss"]
-    assert set(get_args(without_none(hint)[0])) == set(LOSSES)
+    assert choices_of(hint) == list(LOSSES)
 
 
 # ---------------------------------------------------------------- the manifest

@@ -333,6 +333,6 @@ def test_answers_handed_over_as_they_come_are_results(monkeypatch, world):
         return Outcome({"answers": 4})
 
     stage = STAGES["audit"]
-    own = Stage("own", 1, "Hand over.", stage.inputs, stage.params, work, makes="nothing", out_required=False)
+    own = Stage("own", 1, stage.inputs, stage.params, work, "Return answers.", makes="nothing", out_required=False)
     made = api.stage_function(own)(train=world / "train.tsv", test=world / "test.tsv")
     assert made.results == [{"answer": number} for number in range(4)]

@@ -6,6 +6,7 @@ import pytest
 
 from lexenc.errors import ConfigError, DataError, ExitCode, LexencError, WorkError, several, unknown_name
 from lexenc.registry import Registry
+from lexenc.stage import Stage, Table
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,21 @@ def test_registry_takes_entries_of_other_packages(monkeypatch):
 def test_registry_refuses_to_replace_a_built_in_name(monkeypatch):
     points(monkeypatch, ("mneg", "evil:thing"))
     with pytest.raises(ConfigError, match="evil"):
-        Registry("loss", {"mneg": 1})
+        list(Registry("loss", {"mneg": 1}))
+
+
+def test_registry_has_summaries_from_its_table_or_from_the_part(monkeypatch):
+    points(monkeypatch, ("tau", "math:tau"), ("gcd", "math:gcd"))
+    table = Registry("loss", {"made up": ("no_such_module_here:x", "One sentence.")})
+    assert table.summary("made up") == "One sentence."
+    assert table.summary("gcd") == "Greatest Common Divisor."
+
+
+def test_registry_gives_a_stage_the_summary_of_the_table():
+    stage = Stage(name="copy", version=1, inputs={}, params=Table, run=print)
+    table = Registry("stage", {"copy": (stage, "Copy a file.")})
+    assert table["copy"].summary == "Copy a file."
+    assert table["copy"] is table["copy"]
 
 
 def test_registry_of_stages_has_stages_of_their_own_name():

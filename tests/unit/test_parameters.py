@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from lexenc.files.text import check_language
-from lexenc.parameters import as_dict, build, param, parameters
+from lexenc.parameters import as_dict, build, choices_of, help_of, param, parameters
+from lexenc.registry import Registry
 from lexenc.stages import STAGES
 
 
@@ -204,3 +205,33 @@ def test_parameters_are_known_by_the_names_that_users_see():
     assert "lambda" in known
     assert "lambda_" not in known
     assert known["epochs"][1] is int
+
+
+# ---------------------------------------------------------------- choices from a table of parts
+
+
+TABLE = Registry("loss", {"mneg": 1, "own-hard": 2})
+
+
+@dataclass(frozen=True)
+class Chosen:
+    loss: str | None = param(None, "Loss.", choices=TABLE)
+    losses: tuple[str, ...] = param(("mneg",), "mneg: one; own-hard: another.", choices=TABLE)
+
+
+def test_choices_are_the_names_of_a_table():
+    params, faults = build(Chosen, {"loss": "own-hard", "losses": "own-hard, mneg"}, owner="toy")
+    assert not faults
+    assert (params.loss, params.losses) == ("own-hard", ("own-hard", "mneg"))
+    assert build(Chosen, {"loss": None}, owner="toy")[0].loss is None
+    for name in ("loss", "losses"):
+        _, faults = build(Chosen, {name: "own-hart"}, owner="toy")
+        assert faults[0].message == f"--{name} cannot be 'own-hart'."
+        assert faults[0].hint == "Choose one of: mneg, own-hard. Did you mean 'own-hard'?"
+
+
+def test_choices_are_listed_where_the_help_does_not_explain_them():
+    table = parameters(Chosen)
+    assert [choices_of(hint) for _, hint in table.values()] == [["mneg", "own-hard"]] * 2
+    assert help_of(*table["loss"]) == "Loss. One of: mneg, own-hard."
+    assert help_of(*table["losses"]) == "mneg: one; own-hard: another."

@@ -43,11 +43,11 @@ def draw(inputs, params, job):
     return Outcome({"seed": job.seed})
 
 
-COPY = Stage("copy", 1, "Copy.", {"text": Input("Text.", many=True)}, CopyParams, copy)
+COPY = Stage("copy", 1, {"text": Input("Text.", many=True)}, CopyParams, copy, "Copy.")
 DRAW = Stage(
-    "draw lots", 1, "Draw.",
+    "draw lots", 1,
     {"source": Input("Text."), "encoder": Input("Encoder.", kind="encoder", required=False)},
-    CopyParams, draw, uses_seed=True,
+    CopyParams, draw, "Draw.", uses_seed=True,
 )  # fmt: skip
 STORE = DigestStore(None)
 

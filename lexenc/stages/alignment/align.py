@@ -167,7 +167,6 @@ def _tell(parts: _Parts, links: int, job: Job) -> dict[str, Any]:
 ALIGN = Stage(
     name="align",
     version=1,
-    summary="Link the words of sentences and their translations: by an encoder, by vectors, or by the corpus alone.",
     inputs={
         "pairs": Input(
             "Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.", required=False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from lexenc.alignment import ALIGNERS
 from lexenc.errors import ConfigError
 from lexenc.parameters import param
 from lexenc.stages.alignment.align_eflomal import eflomal_program
@@ -20,11 +21,12 @@ Segmentation = Literal["words", "spaces", "characters", "spacy"]
 class AlignParams:
     """Parameters of `align`."""
 
-    method: Literal["argmax", "itermax", "match", "softmax", "span", "statistical", "eflomal"] | None = param(
+    method: str | None = param(
         None,
         "argmax: each the other's nearest; itermax: again among the words left; match: the best matching; softmax: "
         "probable both ways; span: a span predicted in the other sentence; statistical: learnt from the corpus alone; "
         "eflomal: by that program, if installed. If left out itermax with --encoder or --vectors, else statistical.",
+        choices=ALIGNERS,
     )
     words: Segmentation = param(
         "words",

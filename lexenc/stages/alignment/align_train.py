@@ -255,7 +255,6 @@ def _write_card(folder: Path, inputs: Mapping[str, Any], params: TuningParams, t
 ALIGN_TRAIN_SPAN = Stage(
     name="align-train span",
     version=1,
-    summary="Teach an encoder to find the translation of a marked word as a span of the other sentence.",
     inputs={
         "pairs": PAIRS,
         "alignments": Input("Links to learn from: a result of align, or a file (i-j, from 0), gold or not."),
@@ -282,7 +281,6 @@ ALIGN_TRAIN_SPAN = Stage(
 ALIGN_TRAIN_SOFTMAX = Stage(
     name="align-train softmax",
     version=1,
-    summary="Tune an encoder on sentence pairs so that the words of sentence and translation are told by their states.",
     inputs={
         "pairs": PAIRS,
         "alignments": Input("Links to learn from, for supervised; its sentence pairs, for all.", required=False),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lexenc.alignment import ALIGNERS
 from lexenc.artifact import MANIFEST, read_manifest
 from lexenc.files.text import counted
 
@@ -30,7 +31,11 @@ class Aligner(Protocol):
 
 
 def open_aligner(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> Aligner:
-    """Open what the parameters name."""
+    """Open the aligner that the parameters name."""
+    opened = ALIGNERS[params.method or "itermax"]
+    if opened is not None:
+        aligner: Aligner = opened(inputs, params, job)
+        return aligner
     if params.method == "span":
         return _Spans(inputs["encoder"], params, job)
     return _Vectors(inputs, params, job)

@@ -75,7 +75,6 @@ def _texts(path: Path, counts: bool, job: Job) -> list[str]:
 ENCODE = Stage(
     name="encode",
     version=1,
-    summary="Encode words, phrases or sentences, each line in isolation.",
     inputs={
         "words": Input("File with one text per line, or - for standard input.", positional=True),
         "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),

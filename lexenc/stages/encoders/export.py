@@ -175,7 +175,6 @@ def _write(folder: Path, name: str, vectors: Vectors, kind: str) -> int:
 EXPORT = Stage(
     name="export",
     version=1,
-    summary="Write vectors as files that VecMap, MUSE, gensim and others open.",
     inputs={
         "vectors": Input("What map, interpolate, encode or train-static made, or any vector file.", positional=True)
     },

@@ -92,7 +92,6 @@ def _lines(paths: list[Path]) -> Iterator[str]:
 NEW_ENCODER = Stage(
     name="new-encoder",
     version=1,
-    summary="Make an untrained encoder with a tokenizer learnt from text; finetune then trains it on parallel text.",
     inputs={"text": Input("Text, one sentence per line; TABs separate texts. May be given several times.", many=True)},
     params=NewEncoderParams,
     run=new_encoder,

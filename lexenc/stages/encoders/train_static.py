@@ -174,7 +174,6 @@ def check_train_static(inputs: Any, params: TrainStaticParams) -> list[Any]:
 TRAIN_STATIC = Stage(
     name="train-static",
     version=1,
-    summary="Train static word vectors on text with fastText.",
     inputs={"text": Input("Text, one sentence per line. May be given several times.", many=True)},
     params=TrainStaticParams,
     run=train_static,

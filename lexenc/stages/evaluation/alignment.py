@@ -197,7 +197,6 @@ def _tables(results: list[dict[str, Any]]) -> list[Table]:
 EVAL_ALIGNMENT = Stage(
     name="eval alignment",
     version=1,
-    summary="Score word links against gold links: precision, recall, F1 and alignment error rate with intervals.",
     inputs={
         "gold": Input("Gold links, one line per sentence pair: 0-0 for a sure link, 1p2 for a possible one."),
         "predicted": Input("Links to score: a file of 0-0 1-2 lines, or a folder of align."),

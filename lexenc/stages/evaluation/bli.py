@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted
 from lexenc.parameters import param
+from lexenc.search import RETRIEVAL
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.bli_tables import convention_table, sweep_table
 from lexenc.stages.lexical.blending import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
@@ -43,7 +44,7 @@ PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table
 class EvalBliParams:
     """Parameters of `eval bli`."""
 
-    retrieval: Literal["nearest", "csls", "inverted-softmax"] = param("nearest", "How answers are ranked.")
+    retrieval: str = param("nearest", "How answers are ranked.", choices=RETRIEVAL)
     csls_neighbours: int = param(10, "Neighbours that CSLS averages over.", ge=1)
     inverse_temperature: float = param(1.0, "Factor on the cosine in the inverted softmax (VecMap 1, MUSE 30).", gt=0)
     direction: Literal["source-target", "target-source"] = param("source-target", "Which language asks.")
@@ -398,7 +399,6 @@ def _write_predictions(
 EVAL_BLI = Stage(
     name="eval bli",
     version=2,
-    summary="Score word translation: precision at 1, 5, 10, MRR and MAP, under every convention of the field.",
     inputs={
         "dictionary": Input("Test dictionary: source, TAB, target; several lines for several translations."),
         "vectors": Input("Shared space: a folder of map or interpolate.", required=False),

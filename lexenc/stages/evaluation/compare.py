@@ -405,7 +405,6 @@ def _found(known: _Both) -> str:
 COMPARE = Stage(
     name="compare",
     version=3,
-    summary="Compare two evaluations of the same questions by paired bootstrap.",
     inputs={
         "first": Input(
             "Predictions: a folder that eval bli, xel, xlsim or alignment --out wrote, or a file of it (one lambda).",

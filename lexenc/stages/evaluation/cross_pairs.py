@@ -124,7 +124,6 @@ def check_cross_pairs(inputs: Mapping[str, Any], params: CrossPairsParams) -> li
 CROSS_PAIRS = Stage(
     name="cross-pairs",
     version=1,
-    summary="Build cross-lingual similarity pairs from the same pairs in two languages, as Multi-SimLex does.",
     inputs={
         "source": Input("Similarity pairs of the first language, or a file that holds many languages."),
         "target": Input("The same pairs, row by row, in the second; not needed with many in one file.", required=False),

@@ -300,7 +300,6 @@ def _compare(
 EVAL_XEL = Stage(
     name="eval xel",
     version=2,
-    summary="Score entity linking: precision at 1 and 5, by name as SapBERT does and by concept, beside a control.",
     inputs={
         "knowledge_base": KNOWLEDGE_BASE,
         "mentions": Input("Test mentions: 'CUI||mention' lines (XL-BEL), with or without '||context'."),

@@ -491,7 +491,6 @@ def _write(system: _System, pairs: ScoredPairs, found: np.ndarray, job: Job) -> 
 EVAL_XLSIM = Stage(
     name="eval xlsim",
     version=2,
-    summary="Score word similarity, within a language or across two: Spearman and Pearson with what people say.",
     inputs={
         "pairs": Input(
             "Scored pairs: SimLex, WordSim-353, Multi-SimLex, a result of cross-pairs, or word, TAB, word, TAB, score."

@@ -143,7 +143,6 @@ def _dictionary_table(rows: list[dict[str, int]]) -> Table:
 AUDIT = Stage(
     name="audit",
     version=2,
-    summary="Find leaks between training and test dictionaries, repeats, case and words without vectors.",
     inputs={
         "train": Input("Training dictionary: source, TAB, target."),
         "test": Input("Test dictionary, or a result of cross-pairs."),

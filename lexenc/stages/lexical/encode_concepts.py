@@ -55,7 +55,6 @@ def encode_concepts(inputs: dict[str, Any], params: EncodeConceptsParams, job: J
 ENCODE_CONCEPTS = Stage(
     name=MAKER,
     version=1,
-    summary="Encode the names of a knowledge base once, for any number of link and eval xel.",
     inputs={
         "knowledge_base": Input(
             "File of 'CUI||name' lines ('CUI|CUI||name' where several fit); several files make one base.",

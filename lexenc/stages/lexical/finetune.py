@@ -26,6 +26,7 @@ from lexenc.stages.reading import (
     result_name,
 )
 from lexenc.stages.step_log import step_log
+from lexenc.training import LOSSES
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
@@ -83,11 +84,12 @@ class FinetuneParams:
         ge=1,
     )
     learning_rate: float | None = param(None, "Peak; by default 2e-5, and 1e-3 for bags of subwords.", gt=0)
-    loss: Literal["mneg", "own-hard", "symmetric", "printed", "multi-similarity"] | None = param(
+    loss: str | None = param(
         None,
         "mneg: as sentence-transformers; own-hard: without other pairs' hard negatives; symmetric: both directions; "
         "printed: the formula as the paper prints it; multi-similarity: hard pairs of the batch, as SapBERT. By "
         "default mneg, and multi-similarity with --synonyms.",
+        choices=LOSSES,
     )
     scale: float | None = param(
         None,
@@ -298,7 +300,6 @@ def _numbered(pairs: Pairs, negatives: list[list[str]], params: FinetuneParams) 
 def _training(encoder: Encoder, data: PairData, params: FinetuneParams, rate: float, job: Job) -> Training:
     from lexenc.training.data import store_tokens
     from lexenc.training.loop import Training
-    from lexenc.training.losses import LOSSES
 
     tokens = store_tokens(encoder.tokenise, data.texts, progress=job.progress)
     loss = partial(LOSSES[_set(params.loss)], **_loss_settings(params))
@@ -412,7 +413,6 @@ def _check_loss(given: str, inputs: Mapping[str, Any], params: FinetuneParams) -
 FINETUNE = Stage(
     name="finetune",
     version=1,
-    summary="Tune an encoder so that the two texts of a pair, or the names of a concept, come together.",
     inputs={
         "pairs": Input("Pairs of words, phrases or sentences: anchor, TAB, positive.", required=False),
         "synonyms": Input(

@@ -180,7 +180,7 @@ def _ranked(
     correction = fit_correction(
         target,
         source,
-        criterion=retrieval,  # type: ignore[arg-type]
+        criterion=retrieval,
         device=device,
         progress=job.progress,
     )

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # What `map` takes for two languages only.
 _FOR_PAIRS = ("source", "target", "dictionary", "validation", "source_vocabulary", "target_vocabulary")
 _NAMED = Input("", named=True)
-_RETRIEVAL = ("nearest", "csls", "inverted-softmax")
 
 
 def is_hub_wanted(inputs: Mapping[str, Any], params: MapParams) -> bool:
@@ -94,7 +93,7 @@ def _check_names(inputs: Mapping[str, Any], params: MapParams, names: Sequence[s
 
 def _check_params(params: MapParams) -> list[ConfigError]:
     stays = "With --hub the hub stays where it is"
-    faults = [unknown_name("way of retrieval", each, _RETRIEVAL) for each in params.retrieval if each not in _RETRIEVAL]
+    faults = []
     if params.reduce_to is not None:
         faults.append(ConfigError(f"{stays}; --reduce-to cannot be used.", hint="Reduce the vectors before."))
     moves = params.target_reweight != 0 or (params.whiten and params.target_dewhiten != "target")

@@ -307,7 +307,6 @@ def _conventions(params: InduceParams, sides: Sides, job: Job) -> dict[str, Any]
 INDUCE = Stage(
     name="induce",
     version=2,
-    summary="Build a dictionary: the best translations of every word, each with the probability that it is right.",
     inputs={
         "vectors": Input("Shared space: a folder of map or interpolate."),
         "dictionary": Input(

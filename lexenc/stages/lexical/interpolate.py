@@ -165,7 +165,6 @@ def check_interpolate(inputs: Any, params: InterpolateParams) -> list[ConfigErro
 INTERPOLATE = Stage(
     name="interpolate",
     version=1,
-    summary="Blend the static vectors of a shared space with an encoder's: (1 - lambda) static + lambda encoder.",
     inputs={
         "vectors": Input("Shared space: a folder that map made."),
         "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),

@@ -147,7 +147,6 @@ def _tell_kinds(kinds: Counter[bool], job: Job) -> None:
 LINK = Stage(
     name="link",
     version=1,
-    summary="Link mentions to the concepts of a knowledge base.",
     inputs={
         "mentions": Input(
             "File with one mention per line, plain or CUI||mention; several files, or - for standard input.",

@@ -11,6 +11,7 @@ from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.resources import read_preset
+from lexenc.search import RETRIEVAL
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.hub_settings import anchored_params, check_hub, hub_next_step, is_hub_wanted
 from lexenc.stages.lexical.map_learning import confidence_table, learn_mapping
@@ -124,7 +125,7 @@ class MapParams:
         None, "Map any number of --vectors into the space of this one, which stays where it is; its name there."
     )
     retrieval: tuple[str, ...] = param(
-        ("nearest", "csls"), "How answers to --test-dictionaries are ranked: nearest, csls, inverted-softmax."
+        ("nearest", "csls"), "How answers to --test-dictionaries are ranked.", choices=RETRIEVAL
     )
     compare_alone: bool = param(
         True, "With --test-dictionaries: also map every pair that has a dictionary by itself, for comparison."
@@ -269,7 +270,6 @@ def next_step_of_map(inputs: collections.abc.Mapping[str, Any], params: MapParam
 MAP = Stage(
     name="map",
     version=1,
-    summary="Bring the word vectors of two or more languages into one space, with or without a dictionary.",
     inputs={
         "source": Input(
             "Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.", required=False

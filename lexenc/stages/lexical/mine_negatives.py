@@ -177,7 +177,6 @@ def _filter(params: MineParams) -> Filter:
 MINE_NEGATIVES = Stage(
     name="mine-negatives",
     version=1,
-    summary="Find the words that the encoder takes for translations and that are none.",
     inputs={
         "pairs": Input("Word pairs: source, TAB, target."),
         "encoder": Input("Encoder before tuning: 'mini', a folder, or a hub name.", kind="encoder"),

@@ -51,7 +51,6 @@ def read_review_stage(inputs: dict[str, Any], params: ReadReviewParams, job: Job
 READ_REVIEW = Stage(
     name="read-review",
     version=2,
-    summary="Turn a reviewed table of induce into a dictionary: what was confirmed, and what was corrected.",
     inputs={
         "review": Input(
             "Table with the columns source, target, decision (ok, wrong, other) and correction (several "

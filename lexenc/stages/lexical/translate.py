@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lexenc.files.vectors import Subwords, Vectors
     from lexenc.lexical.mapping import Mapping
     from lexenc.lexical.translation import Answer
-    from lexenc.search.retrieval import Criterion
 
 _BATCH = 4096
 # Words that tell whether a space was made from a model, and the mean cosine below which it was not.
@@ -58,7 +57,7 @@ class Translator:
         *,
         asks: str,
         answers: str,
-        retrieval: Criterion,
+        retrieval: str,
         top: int,
         job: Job,
         encoder: Path | None = None,

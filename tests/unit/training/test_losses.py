@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from lexenc.training.losses import LOSSES, Contrast, mneg, no_mask, own_hard, printed, symmetric
+from lexenc.training import LOSSES
+from lexenc.training.losses import Contrast, mneg, no_mask, own_hard, printed, symmetric
 
 ALL = [mneg, own_hard, symmetric, printed]
 BOUNDED = [mneg, own_hard, symmetric]
