@@ -21,6 +21,7 @@ from collections.abc import Callable
 import numpy as np
 from search import bare_product, encodings, take_turns
 
+from lexenc.arrays import Ragged
 from lexenc.lexical.linking import (
     ApproximateSimilarity,
     Catalogue,
@@ -30,7 +31,6 @@ from lexenc.lexical.linking import (
     recall,
 )
 from lexenc.search.approximate import ApproximateIndex
-from lexenc.search.neighbours import Ragged
 
 
 def one_name_per_line(concepts: np.ndarray) -> Catalogue:

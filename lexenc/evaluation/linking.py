@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.arrays import Indices, Ragged
 from lexenc.evaluation.bootstrap import interval
 from lexenc.evaluation.ranking import CUTOFFS, hits_at
-from lexenc.search.neighbours import Indices, Ragged
 
 DEPTH = max(CUTOFFS)
 """Places that are looked at; what stands further down counts as not found."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
-from lexenc.search.neighbours import exact_top_k
+from lexenc.search.neighbours import top_k
 from lexenc.search.retrieval import mean_similarity
 
 Matrix = NDArray[Any]
@@ -141,7 +141,7 @@ def find_candidates(
         raise ConfigError(f"The number of candidates must be at least 1, got {k}.")
     # One more than wanted, so that the last one has a margin too.
     everything = len(rows) == len(source) and bool((rows == np.arange(len(rows))).all())
-    found, scores = exact_top_k(
+    found = top_k(
         source if everything else source[rows],
         target,
         k=k + 1,
@@ -150,14 +150,14 @@ def find_candidates(
         progress=progress,
     )
     width = min(k, len(target))
-    csls = 2 * scores - density.source[rows][:, None]
-    targets = found[:, :width]
+    csls = 2 * found.scores - density.source[rows][:, None]
+    targets = found.indices[:, :width]
     asked, place = np.unique(targets, return_inverse=True)
-    back, best = exact_top_k(target[asked], source, k=1, offsets=density.source / 2, device=device, progress=progress)
-    best = 2 * best[:, 0] - density.target[asked]
+    back = top_k(target[asked], source, k=1, offsets=density.source / 2, device=device, progress=progress)
+    best = 2 * back.scores[:, 0] - density.target[asked]
     place = place.reshape(targets.shape)
     own = csls[:, :width]
-    returns = back[place, 0] == rows[:, None]
+    returns = back.indices[place, 0] == rows[:, None]
     return Candidates(
         rows=rows,
         targets=targets,

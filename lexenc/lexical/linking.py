@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from lexenc.arrays import Ragged, ranges, starts_of
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import (
     GPU_QUERY_BLOCK,
@@ -24,7 +25,6 @@ from lexenc.search.neighbours import (
     Engine,
     Indices,
     Matrix,
-    Ragged,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ class Catalogue:
     def by_concept(self) -> Ragged:
         """Lines of every concept, ascending."""
         order = np.argsort(self.concepts.values, kind="stable")
-        offsets = np.zeros(self.count + 1, dtype=np.int64)
-        np.cumsum(np.bincount(self.concepts.values, minlength=self.count), out=offsets[1:])
-        return Ragged(offsets, self.concepts.rows[order])
+        counts = np.bincount(self.concepts.values, minlength=self.count)
+        return Ragged(starts_of(counts), self.concepts.rows[order])
 
 
 @dataclass(frozen=True)
@@ -194,19 +193,17 @@ def _lines_of(catalogue: Catalogue, names: Indices, scores: Doubles) -> _Ranking
 
 def _first_of_concepts(catalogue: Catalogue, ranking: _Ranking) -> _Ranking:
     """Leave the lines that bring a concept which no line before them has."""
-    offsets = catalogue.concepts.offsets
-    places, source = _ranges(offsets[ranking.lines], offsets[ranking.lines + 1])
-    keys = ranking.owners[source] * catalogue.count + catalogue.concepts.values[places]
+    own = catalogue.concepts.take(ranking.lines)
+    source = own.rows
+    keys = ranking.owners[source] * catalogue.count + own.values
     _, first = np.unique(keys, return_index=True)
     kept = np.unique(source[first])
     return _Ranking(ranking.owners[kept], ranking.lines[kept], ranking.scores[kept])
 
 
 def _ranges(starts: Indices, stops: Indices) -> tuple[Indices, Indices]:
-    """Count from every start to its stop: the numbers behind each other, and to which pair each belongs."""
-    counts = stops - starts
-    source = np.repeat(np.arange(len(starts), dtype=np.int64), counts)
-    return np.arange(len(source)) + np.repeat(starts - np.cumsum(counts) + counts, counts), source
+    """Return the numbers from every start to its stop, concatenated, and the range to which each belongs."""
+    return ranges(starts, stops - starts), np.repeat(np.arange(len(starts), dtype=np.int64), stops - starts)
 
 
 def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) -> None:
@@ -242,12 +239,12 @@ def _among_all(
     """
     by_concept = catalogue.by_concept
     rough = scores[catalogue.name_of_line[by_concept.values]].astype(np.float64)
-    best = np.maximum.reduceat(rough, by_concept.offsets[:-1])
+    best = np.maximum.reduceat(rough, by_concept.starts[:-1])
     wanted = 4 * k
     while True:
         bar = -np.inf if wanted >= len(best) else np.partition(best, len(best) - wanted)[len(best) - wanted]
         near = np.flatnonzero(best >= bar - 2 * error)
-        places, source = _ranges(by_concept.offsets[near], by_concept.offsets[near + 1])
+        places, source = _ranges(by_concept.starts[near], by_concept.starts[near + 1])
         lines = np.unique(by_concept.values[places[rough[places] >= best[near][source] - 2 * error]])
         exact = _exact(similarity, row, catalogue.name_of_line[lines])
         order = np.lexsort((lines, -exact))

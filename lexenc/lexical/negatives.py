@@ -175,14 +175,15 @@ def mine_negatives(  # noqa: PLR0913 - two sides, their pairs and what is allowe
             device=device,
             progress=progress,
         )
+        cosines = found.scores.astype(np.float32)
         short = []
         for pair, place in zip(open_pairs.tolist(), places, strict=True):
-            picks = np.flatnonzero(wanted.passes(found.scores[place], float(positive_scores[pair])))
+            picks = np.flatnonzero(wanted.passes(cosines[place], float(positive_scores[pair])))
             if len(picks) < wanted.count and depth < last:
                 short.append(pair)
                 continue
             picks = _pick(picks, wanted, generator)
-            chosen[pair], scores[pair] = found.indices[place][picks], found.scores[place][picks]
+            chosen[pair], scores[pair] = found.indices[place][picks], cosines[place][picks]
         open_pairs, depth = np.array(short, dtype=np.int64), depth * 4
     order = range(len(pair_anchors))
     return Mined([chosen[i] for i in order], [scores[i] for i in order])

@@ -1,8 +1,8 @@
-"""The best partner of every word, in both directions and under CSLS, again and again while a mapping is learnt.
+"""The best partner of every word in both directions under CSLS, for every round in which a mapping is learnt.
 
-One product per round does the work of four. Of every row and every column only the cells above a bar are kept; the
-bars come from the round before, in which the mapping was nearly the same. Whether the cells kept settle the answer is
-checked for every word; the few words for which they do not are compared with the whole other vocabulary.
+One matrix product per round does the work of four. Only the cells above a threshold ("bar") of their row or column are
+kept; the bars come from the previous round, in which the mapping was nearly the same. For every word it is checked
+whether the kept cells determine the answer. The few other words are compared with the whole other vocabulary.
 """
 
 from __future__ import annotations
@@ -12,33 +12,35 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import local
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import blocks, positions, starts_of
 from lexenc.device import cores
 from lexenc.search.neighbours import cells_of, mask_of
 
 Matrix = NDArray[Any]
 Indices = NDArray[np.int64]
 
-# Cells of a block: with its mask it stays in the cache of one core, where six passes over it cost little.
+# Rows and columns of a block: with its mask it fits into the cache of one core, where six passes over it cost little.
 _ROWS, _COLUMNS = 512, 2048
-# Every so manieth word is compared to guess the first bars.
+# The first bars are estimated from every eighth word.
 _SAMPLE = 8
 # Words compared with a whole vocabulary, or sorted, at a time.
 _CHUNK = 256
-# How far a bar sinks where too few cells were above it to say where it should stand.
+# By how much a bar sinks where too few cells were above it.
 _SINK = 0.02
 
 
 class Partners(NamedTuple):
-    """What one round finds.
+    """Result of one round.
 
     Args:
-        forward: For every source word the target drawn, shape [n].
-        backward: For every target word the source drawn, shape [m].
+        forward: Chosen target of every source word, shape [n].
+        backward: Chosen source of every target word, shape [m].
         source_best: Cosine of every source word to its nearest target, shape [n].
         target_best: Cosine of every target word to its nearest source, shape [m].
     """
@@ -49,46 +51,46 @@ class Partners(NamedTuple):
     target_best: Matrix
 
     def mutual(self) -> tuple[Indices, Indices]:
-        """Give the pairs that choose each other: source rows and target rows, shape [p] each."""
+        """Return the pairs that choose each other: source rows and target rows, shape [p] each."""
         rows = np.flatnonzero(self.backward[self.forward] == np.arange(len(self.forward)))
         return rows, self.forward[rows]
 
 
 class PartnerSearch(Protocol):
-    """Finds partners between two vocabularies, one of which moves from round to round.
+    """Finds partners between two vocabularies, one of which changes from round to round.
 
     Args:
-        size: How many target words there are.
-        bars: What is remembered from round to round. A search that takes over the bars of another goes on with the
-            same bits.
+        size: Number of target words.
+        bars: State that is kept between rounds. A search that is given the bars of another continues with the same
+            results to the last bit.
     """
 
     size: int
     bars: tuple[Matrix, ...]
 
     def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
-        """Find for every word the partner of a given rank by CSLS; 1 is the best.
+        """Find the partner of a given rank by CSLS for every word; rank 1 is the best.
 
         Args:
             source: Source vectors of length 1, shape [n, d], of the type of the target vectors.
-            source_ranks: Rank of the target wanted for every source word, shape [n].
-            target_ranks: Rank of the source wanted for every target word, shape [m].
+            source_ranks: Rank of the target to return for every source word, shape [n].
+            target_ranks: Rank of the source to return for every target word, shape [m].
         """
 
 
 def partner_search(
     target: Matrix, *, neighbours: int = 10, device: str = "cpu", threads: int | None = None
 ) -> PartnerSearch:
-    """Give what finds partners on a device.
+    """Return the search for a device.
 
     Args:
         target: Target vectors of length 1, shape [m, d], float32 or float64; arithmetic is of that type.
         neighbours: Neighbours averaged for CSLS; 0 chooses by cosine alone.
         device: `cpu`, or a device of PyTorch.
-        threads: Threads on the processor; by default one per core. Does not change the result.
+        threads: Threads on the processor, by default one per core. Does not change the result.
 
-    Source: CSLS of Conneau et al. 2018 section 2.3, as in Artetxe et al. 2018 (ACL) section 3.3: the cosine less half
-    the mean cosine that the candidate has to its own nearest words.
+    Source: CSLS of Conneau et al. 2018 section 2.3, as in Artetxe et al. 2018 (ACL) section 3.3: the cosine minus half
+    the mean cosine of the candidate to its own nearest words.
     """
     if device == "cpu":
         return BarredSearch(target, neighbours=neighbours, threads=threads)
@@ -96,33 +98,36 @@ def partner_search(
 
 
 class _Bars(NamedTuple):
-    """What a cell must exceed to be kept, per word of one language, and what was known of the word.
+    """Thresholds of the words of one language that a cell must exceed to be kept.
 
     Args:
         near: Bar of the cosine, for the mean over the nearest words. Shape [n].
-        best: Bar of the cosine less the other word's half mean, for the choice of a partner. Shape [n].
-        half: Half of the mean cosine to the nearest words, as it was when the bars were set. Shape [n].
+        best: Bar of the cosine minus half the mean of the other word, for the choice of a partner. Shape [n].
+        half: Half the mean cosine to the nearest words at the time the bars were set. Shape [n].
     """
 
     near: Matrix
     best: Matrix
     half: Matrix
 
+    def part(self, rows: slice) -> _Bars:
+        return _Bars(*(each[rows] for each in self))
 
-class _Lists(NamedTuple):
-    """Cells by word: those of word i are `starts[i]` to `starts[i + 1]`."""
+
+class _Cells(NamedTuple):
+    """Cells by word: those of word i are at `starts[i]` to `starts[i + 1]`."""
 
     starts: Indices
     others: NDArray[np.int32]
     values: Matrix
 
     def table(self, part: slice) -> tuple[NDArray[np.int32], Matrix]:
-        """Give the cells of some words as rows; -1 and -inf fill them up."""
+        """Return the cells of some words as rows, padded with -1 and -inf."""
         counts = np.diff(self.starts[part.start : part.stop + 1])
         cells = slice(self.starts[part.start], self.starts[part.stop])
         width = max(1, int(counts.max(initial=0)))
         line = np.repeat(np.arange(len(counts)), counts)
-        place = np.arange(cells.stop - cells.start) - np.repeat(np.cumsum(counts) - counts, counts)
+        place = positions(counts)
         others = np.full((len(counts), width), -1, dtype=np.int32)
         values = np.full((len(counts), width), -np.inf, dtype=self.values.dtype)
         others[line, place], values[line, place] = self.others[cells], self.values[cells]
@@ -130,26 +135,26 @@ class _Lists(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Side:
+class _Language:
     """One language in one round.
 
     Args:
         own: Its vectors, shape [n, d].
         other: Those of the other language, shape [m, d].
-        bars: Of its words.
-        lists: Its cells.
-        ranks: Ranks wanted, shape [n].
+        bars: Bars of its words.
+        cells: Kept cells of its words.
+        ranks: Ranks to return, shape [n].
     """
 
     own: Matrix
     other: Matrix
     bars: _Bars
-    lists: _Lists
+    cells: _Cells
     ranks: Indices
 
 
 class BarredSearch:
-    """Partners on the processor; see the head of this module.
+    """Search on the processor, as described at the top of this module.
 
     Args:
         target: As in `partner_search`.
@@ -163,7 +168,7 @@ class BarredSearch:
         self._threads = threads or cores()
         self.size = len(target)
         self.bars: tuple[Matrix, ...] = ()
-        self.compared = 0  # words of the last round that had to be compared with a whole vocabulary
+        self.compared = 0  # words of the last round that were compared with a whole vocabulary
 
     def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
         """Find partners; as `PartnerSearch.search`."""
@@ -173,8 +178,8 @@ class BarredSearch:
             bars = (_Bars(*self.bars[:3]), _Bars(*self.bars[3:])) if self.bars else self._first_bars(source)
             rows, columns = _scan(source, self._target, bars, pool)
             sides = (
-                _Side(source, self._target, bars[0], rows, source_ranks),
-                _Side(self._target, source, bars[1], columns, target_ranks),
+                _Language(source, self._target, bars[0], rows, source_ranks),
+                _Language(self._target, source, bars[1], columns, target_ranks),
             )
             means = [self._means(side, pool) for side in sides]
             chosen = [
@@ -187,26 +192,26 @@ class BarredSearch:
         return Partners(chosen[0].partners, chosen[1].partners, means[0].best, means[1].best)
 
     def _first_bars(self, source: Matrix) -> tuple[_Bars, _Bars]:
-        """Guess bars from a sample of the other vocabulary."""
+        """Estimate bars from a sample of the other vocabulary."""
         dtype, count = self._target.dtype, self._neighbours
         found = []
         for own, other in ((source, self._target), (self._target, source)):
             near, half = np.empty(len(own), dtype), np.zeros(len(own), dtype)
             sample = np.ascontiguousarray(other[::_SAMPLE].T)
-            for part in _parts(len(own), _CHUNK):
+            for part in blocks(len(own), _CHUNK):
                 scores = -np.sort(-(own[part] @ sample), axis=1)
                 near[part] = scores[:, min(scores.shape[1] - 1, _near_rank(count) // _SAMPLE)]
                 if count:
                     half[part] = scores[:, : max(1, count // _SAMPLE)].mean(axis=1) / 2
             found.append(_Bars(near, near, half))
-        # Bars of the choice: the other's half mean goes off; its median is as good a guess as any.
+        # For the choice half the mean of the other word is subtracted; the median is a good enough estimate.
         return (
             found[0]._replace(best=found[0].near - np.median(found[1].half)),
             found[1]._replace(best=found[1].near - np.median(found[0].half)),
         )
 
-    def _means(self, side: _Side, pool: ThreadPoolExecutor) -> _Means:
-        """Average the cosines to the nearest words, exactly."""
+    def _means(self, side: _Language, pool: ThreadPoolExecutor) -> _Means:
+        """Compute the exact mean cosine to the nearest words."""
         size, dtype = len(side.own), side.own.dtype
         found = _Means(np.empty(size, dtype), np.empty(size, dtype), np.empty(size, dtype))
         count = min(self._neighbours, len(side.other))
@@ -225,14 +230,14 @@ class BarredSearch:
                 open_[part] = ordered[:, needed - 1] <= bars
 
         def known(part: slice) -> None:
-            settle(part, side.lists.table(part)[1], side.bars.near[part])
+            settle(part, side.cells.table(part)[1], side.bars.near[part])
 
-        _each(pool, known, _parts(size, _CHUNK))
+        _each(pool, known, blocks(size, _CHUNK))
         self._compare(side, np.flatnonzero(open_), lambda rows, scores: settle(rows, scores, None), pool)
         return found
 
-    def _choose(self, side: _Side, drift: Matrix, half: Matrix, pool: ThreadPoolExecutor) -> _Choice:
-        """Find the partner of the rank wanted, exactly.
+    def _choose(self, side: _Language, drift: Matrix, half: Matrix, pool: ThreadPoolExecutor) -> _Choice:
+        """Find the exact partner of the requested rank.
 
         Args:
             side: The language.
@@ -245,7 +250,7 @@ class BarredSearch:
         open_ = np.zeros(size, dtype=np.bool_)
         wanted = int(np.quantile(side.ranks, 0.99)) * 3 // 2 + 8
         ranks = np.minimum(side.ranks, len(side.other))
-        # A cell below its bar can have risen by that much at most.
+        # The largest amount by which a cell below its bar can have risen.
         rise = float(drift.max(initial=0.0))
 
         def settle(part: Any, others: Matrix | None, scores: Matrix, bars: Matrix | None) -> None:
@@ -259,11 +264,11 @@ class BarredSearch:
                 open_[part] = (ranks[part] > ordered.shape[1]) | (value[:, 0] <= bars + rise)
 
         def known(part: slice) -> None:
-            others, values = side.lists.table(part)
+            others, values = side.cells.table(part)
             scores = np.where(others >= 0, values - half[others], -np.inf).astype(dtype, copy=False)
             settle(part, others, scores, side.bars.best[part])
 
-        _each(pool, known, _parts(size, _CHUNK))
+        _each(pool, known, blocks(size, _CHUNK))
 
         def whole(rows: Indices, scores: Matrix) -> None:
             scores -= half
@@ -273,16 +278,15 @@ class BarredSearch:
         return found
 
     def _compare(
-        self, side: _Side, rows: Indices, take: Callable[[Any, Matrix], None], pool: ThreadPoolExecutor
+        self, side: _Language, rows: Indices, take: Callable[[Any, Matrix], None], pool: ThreadPoolExecutor
     ) -> None:
-        """Compare some words with the whole other vocabulary."""
         self.compared += len(rows)
         flipped = side.other.T
 
         def compare(part: slice) -> None:
             take(rows[part], side.own[rows[part]] @ flipped)
 
-        _each(pool, compare, _parts(len(rows), _CHUNK))
+        _each(pool, compare, blocks(len(rows), _CHUNK))
 
 
 class _Means(NamedTuple):
@@ -301,12 +305,12 @@ class _Choice(NamedTuple):
 
 
 def _near_rank(neighbours: int) -> int:
-    """Give the rank of the cosine at which the bar for means should stand: words move between rounds."""
+    """Return the rank of the cosine that becomes the bar for means, with room for the change between rounds."""
     return 2 * max(neighbours, 1) + 4
 
 
 def _next_bar(ordered: Matrix, rank: int, bars: Matrix | None) -> Matrix:
-    """Put the bar at a rank; where fewer cells are known, somewhat lower than it was."""
+    """Return the bar at a rank; where fewer cells are known, one somewhat lower than before."""
     bar = ordered[:, min(rank, ordered.shape[1]) - 1]
     if bars is None:
         return bar
@@ -315,41 +319,35 @@ def _next_bar(ordered: Matrix, rank: int, bars: Matrix | None) -> Matrix:
     return np.where(np.isfinite(bar), bar, bars - _SINK)
 
 
-def _scan(source: Matrix, target: Matrix, bars: tuple[_Bars, _Bars], pool: ThreadPoolExecutor) -> tuple[_Lists, _Lists]:
-    """Multiply block by block and keep the cells above a bar of their row or their column; by row and by column."""
+def _scan(source: Matrix, target: Matrix, bars: tuple[_Bars, _Bars], pool: ThreadPoolExecutor) -> tuple[_Cells, _Cells]:
+    """Multiply block by block, and return the cells above a bar of their row or column: by row and by column."""
     flipped = target.T
     spare = _Spare(source.dtype)
 
     def scan(rows: slice) -> tuple[Indices, NDArray[np.int32], Matrix]:
         found = [
-            _kept(source[rows], flipped[:, columns], [bar._replace(**_cut(bar, part)) for bar, part in
-                  ((bars[0], rows), (bars[1], columns))], spare, columns.start)
-            for columns in _parts(len(target), _COLUMNS)
-        ]  # fmt: skip
+            _kept(source[rows], flipped[:, columns], bars[0].part(rows), bars[1].part(columns), spare, columns.start)
+            for columns in blocks(len(target), _COLUMNS)
+        ]
         lines, columns, values = (np.concatenate(each) for each in zip(*found, strict=True))
         order = np.argsort(lines.astype(np.uint16), kind="stable")
         return np.bincount(lines, minlength=rows.stop - rows.start), columns[order], values[order]
 
-    blocks = _each(pool, scan, _parts(len(source), _ROWS))
-    counts, columns, values = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    found = _each(pool, scan, blocks(len(source), _ROWS))
+    counts, columns, values = (np.concatenate(each) for each in zip(*found, strict=True))
     rows = np.repeat(np.arange(len(source), dtype=np.int32), counts)
-    by_row = _Lists(_starts(counts), columns, values)
-    narrow = columns.astype(np.uint16) if len(target) <= 1 << 16 else columns  # numbers that small are sorted at once
+    by_row = _Cells(starts_of(counts), columns, values)
+    narrow = columns.astype(np.uint16) if len(target) <= 1 << 16 else columns  # numpy sorts 16-bit numbers by radix
     order = np.argsort(narrow, kind="stable")
-    by_column = _Lists(_starts(np.bincount(columns, minlength=len(target))), rows[order], values[order])
+    by_column = _Cells(starts_of(np.bincount(columns, minlength=len(target))), rows[order], values[order])
     return by_row, by_column
 
 
-def _cut(bars: _Bars, part: slice) -> dict[str, Matrix]:
-    return {name: getattr(bars, name)[part] for name in bars._fields}
-
-
 def _kept(
-    source: Matrix, flipped: Matrix, bars: list[_Bars], spare: _Spare, start: int
+    source: Matrix, flipped: Matrix, rows: _Bars, columns: _Bars, spare: _Spare, start: int
 ) -> tuple[Indices, NDArray[np.int32], Matrix]:
-    """Give the cells of a block above any of its four bars: rows, columns and cosines."""
+    """Return the cells of a block above any of its four bars: rows, columns and cosines."""
     scores = np.matmul(source, flipped, out=spare.block(len(source), flipped.shape[1]))
-    rows, columns = bars
     mask = mask_of(np.greater, scores, rows.near)
     width = scores.shape[1]
     inside = mask[:, :width]
@@ -357,7 +355,7 @@ def _kept(
     scores -= columns.half
     inside |= scores > rows.best[:, None]
     scores -= rows.half[:, None]
-    # The row's half mean went off, the column's came off before: the bar of the column stands on the former alone.
+    # Both half means are subtracted by now; the bar of the column is for the one of the row alone.
     inside |= scores > columns.best - columns.half
     lines, places = cells_of(mask)
     values = scores[lines, places] + columns.half[places] + rows.half[lines]
@@ -365,51 +363,40 @@ def _kept(
 
 
 class _Spare:
-    """One block of memory per thread, used again and again."""
+    """One block of memory per thread, which is reused."""
 
     def __init__(self, dtype: Any) -> None:
-        import threading
-
-        self._local, self._dtype = threading.local(), dtype
+        self._local, self._dtype = local(), dtype
 
     def block(self, rows: int, columns: int) -> Matrix:
-        """Give an array of that shape; what was in it is lost."""
+        """Return an array of a shape; its former content is lost."""
         if not hasattr(self._local, "cells"):
             self._local.cells = np.empty(_ROWS * _COLUMNS, dtype=self._dtype)
         cells: Matrix = self._local.cells[: rows * columns]
         return cells.reshape(rows, columns)
 
 
-def _starts(counts: Indices) -> Indices:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
-def _parts(count: int, size: int) -> list[slice]:
-    return [slice(start, min(count, start + size)) for start in range(0, count, size)]
-
-
 def _each(pool: ThreadPoolExecutor, work: Callable[[slice], Any], parts: list[slice]) -> list[Any]:
-    """Do the work for every part; results in their order."""
     return list(pool.map(work, parts))
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Have every product run in the thread that asks for it: blocks are shared out among threads already."""
+    """Run every matrix product in its own thread, because blocks are distributed over threads already."""
     with _libraries().limit(limits=1, user_api="blas"):
         yield
 
 
 @cache
 def _libraries() -> Any:
-    """Find the libraries of linear algebra, once: to look for them takes as long as a small decomposition."""
+    """Find the libraries of linear algebra once; the search takes as long as a small decomposition."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 class DeviceSearch:
-    """Partners on a device of PyTorch: two products per round, everything sorted there.
+    """Search on a device of PyTorch, with two products per round that are sorted in full.
 
     Args:
         target: As in `partner_search`.
@@ -439,7 +426,7 @@ class DeviceSearch:
         import torch
 
         count = min(max(1, self._neighbours), len(other))
-        tops = [(own[part] @ other.T).topk(count, dim=1).values for part in _parts(len(own), _ROWS * 8)]
+        tops = [(own[part] @ other.T).topk(count, dim=1).values for part in blocks(len(own), _ROWS * 8)]
         top = torch.cat(tops)
         half = top.mean(dim=1) / 2 if self._neighbours else torch.zeros_like(top[:, 0])
         return top[:, 0], half
@@ -449,7 +436,7 @@ class DeviceSearch:
 
         wanted = torch.from_numpy(np.minimum(ranks, len(other))).to(self._device)
         found = []
-        for part in _parts(len(own), _ROWS * 8):
+        for part in blocks(len(own), _ROWS * 8):
             rank = wanted[part, None]
             order = (own[part] @ other.T - half).topk(int(rank.max()), dim=1).indices
             found.append(order.gather(1, rank - 1)[:, 0])

@@ -1,21 +1,21 @@
-"""The nearest rows of one matrix for every row of another: exact, blocked, the same for any block size.
+"""Exact nearest neighbours of the rows of one matrix among the rows of another, the same for any block size.
 
-Two steps. A fast one computes every score in float32, block by block, and keeps a few more candidates per query
-than asked for. A slow one computes the candidates again in float64, each pair by its own sum, and sorts them by
-score, then by index. How far a float32 score can lie from the exact one is known beforehand, so it is also known
-which queries could have lost a neighbour in the first step; those few are searched a second time with a wider net.
+The search has two steps. The fast one computes every score in float32, block by block, and keeps a few more candidates
+per query than requested. The slow one computes the scores of the candidates again in float64, each pair by its own sum,
+and sorts them by score, then by index. The largest rounding error of a float32 score is known beforehand. So it is
+also known which queries could have lost a neighbour in the first step; those few are searched again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lexenc.arrays import Ragged, blocks, positions
 from lexenc.errors import ConfigError, DataError
 from lexenc.progress import SILENT, Progress
 
@@ -26,11 +26,11 @@ Indices = NDArray[np.int64]
 
 QUERY_BLOCK = 2048
 TARGET_BLOCK = 4096
-# On a GPU the targets travel to the device once per query block, so few and large blocks.
+# On a GPU the targets are copied to the device once per query block, so blocks are few and large.
 GPU_QUERY_BLOCK = 16384
-# Bytes of float64 rows gathered at a time when candidates are computed again: about one level-2 cache.
+# Bytes of float64 rows gathered at a time when candidates are scored again: about one level-2 cache.
 _GATHER_BYTES = 1 << 21
-# Columns from which the first, crude bar for every query is taken.
+# Columns from which the first, rough threshold for every query is computed.
 _HEAD = 512
 _ROUNDING = float(np.finfo(np.float32).eps) / 2
 
@@ -41,95 +41,14 @@ class Neighbours:
 
     Args:
         indices: Row of the target, shape [q, k]; -1 where a query has fewer than k targets left.
-        scores: The score of that target, float32, shape [q, k]; -inf where the index is -1.
+        scores: The score of that target, shape [q, k]; -inf where the index is -1.
     """
 
     indices: Indices
-    scores: Floats
+    scores: Matrix
 
 
-@dataclass(frozen=True)
-class Ragged:
-    """A list of whole numbers for every query, stored flat.
-
-    Args:
-        offsets: Where the list of each query begins in `values`; shape [q + 1], the last one is the total.
-        values: All lists behind each other.
-    """
-
-    offsets: Indices
-    values: Indices
-
-    @classmethod
-    def of(cls, lists: Ragged | Sequence[ArrayLike]) -> Ragged:
-        """Store a list of lists; what is stored already comes back as it is."""
-        if isinstance(lists, Ragged):
-            return lists
-        arrays = [np.asarray(entry, dtype=np.int64).ravel() for entry in lists]
-        offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
-        np.cumsum([len(entry) for entry in arrays], out=offsets[1:])
-        values = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
-        return cls(offsets, values)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, row: int) -> Indices:
-        return self.values[self.offsets[row] : self.offsets[row + 1]]
-
-    @property
-    def rows(self) -> Indices:
-        """The query to which each value belongs, as long as `values`."""
-        return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.offsets))
-
-    def take(self, rows: Indices) -> Ragged:
-        """The lists of some queries, in the order given."""
-        return Ragged.of([self[int(row)] for row in rows])
-
-
-def top_k(
-    queries: Matrix,
-    targets: Matrix,
-    *,
-    k: int,
-    exclude: Ragged | Sequence[ArrayLike] | None = None,
-    query_block: int | None = None,
-    target_block: int | None = None,
-    device: str = "cpu",
-    progress: Progress = SILENT,
-) -> Neighbours:
-    """Find the k targets with the highest inner product for every query (cosine where all rows have length 1).
-
-    Equal scores are ordered by index, the lower one first. Neither the block sizes nor the device change the result:
-    the order is that of float64 scores, whatever float type comes in.
-
-    Args:
-        queries: Shape [q, d], any float type.
-        targets: Shape [n, d], any float type.
-        k: Neighbours wanted; n of them come back where k is larger than n.
-        exclude: For every query the targets it must not get (its own row, its translations).
-        query_block: Queries compared at a time; more is a little faster and takes more memory.
-        target_block: Targets compared at a time; the same.
-        device: `cpu`, or a device of PyTorch for the matrix products.
-        progress: Told about every finished query.
-
-    Returns:
-        Indices and scores of shape [q, min(k, n)], best first.
-
-    Raises:
-        ConfigError: If k is below 1, the sizes do not match, or an excluded index does not exist.
-        DataError: If a row holds a value that is not finite.
-
-    Memory: about 8 bytes x query_block x target_block besides the inputs, whatever their sizes.
-    """
-    indices, scores = exact_top_k(
-        queries, targets, k=k, exclude=exclude, query_block=query_block, target_block=target_block,
-        device=device, progress=progress,
-    )  # fmt: skip
-    return Neighbours(indices, scores.astype(np.float32))
-
-
-def exact_top_k(  # noqa: PLR0913 - the arguments of top_k and the offsets
+def top_k(  # noqa: PLR0913 - what is searched, what is left out, and how the work is cut
     queries: Matrix,
     targets: Matrix,
     *,
@@ -140,26 +59,31 @@ def exact_top_k(  # noqa: PLR0913 - the arguments of top_k and the offsets
     target_block: int | None = None,
     device: str = "cpu",
     progress: Progress = SILENT,
-) -> tuple[Indices, Doubles]:
-    """Do the work of `top_k`, with float64 scores and an optional offset per target.
+) -> Neighbours:
+    """Find the k targets with the highest inner product for every query (cosine where all rows have length 1).
+
+    Equal scores are sorted by index, the lower one first. The order is that of float64 scores, whatever float type the
+    vectors have. Neither block sizes nor the device change the result.
 
     Args:
-        queries: As in `top_k`.
-        targets: As in `top_k`.
-        k: As in `top_k`.
-        offsets: A number subtracted from every score of a target, shape [n].
-        exclude: As in `top_k`.
-        query_block: As in `top_k`.
-        target_block: As in `top_k`.
-        device: As in `top_k`.
-        progress: As in `top_k`.
+        queries: Shape [q, d], any float type.
+        targets: Shape [n, d], any float type.
+        k: Number of neighbours.
+        offsets: Number subtracted from every score of a target. Shape [n].
+        exclude: For every query the targets to leave out (e.g. its own row or its translations).
+        query_block: Queries compared at a time; more is a little faster and takes more memory.
+        target_block: Targets compared at a time; the same.
+        device: `cpu`, or a device of PyTorch for the matrix products.
+        progress: Progress bar to update.
 
     Returns:
         Indices and float64 scores of shape [q, min(k, n)], best first.
 
     Raises:
-        ConfigError: As in `top_k`.
-        DataError: As in `top_k`.
+        ConfigError: If k is below 1, the sizes do not match, or an excluded index does not exist.
+        DataError: If a row contains a value that is not finite.
+
+    Memory: about 8 bytes x query_block x target_block besides the inputs, whatever their sizes.
     """
     if k < 1:
         raise ConfigError(f"The number of neighbours must be at least 1, got {k}.")
@@ -167,18 +91,16 @@ def exact_top_k(  # noqa: PLR0913 - the arguments of top_k and the offsets
     width = min(k, len(targets))
     indices = np.full((len(queries), width), -1, dtype=np.int64)
     scores = np.full((len(queries), width), -np.inf)
-    if not width:
-        return indices, scores
-    block = query_block or (QUERY_BLOCK if device == "cpu" else GPU_QUERY_BLOCK)
-    with progress.task("Searching neighbours", len(queries), "queries") as task:
-        for rows in engine.query_blocks(block):
-            indices[rows], scores[rows] = engine.search(rows, width)
-            task.advance(len(rows))
-    return indices, scores
+    if width:
+        with progress.task("Searching neighbours", len(queries), "queries") as task:
+            for rows in engine.query_blocks(query_block or (QUERY_BLOCK if device == "cpu" else GPU_QUERY_BLOCK)):
+                indices[rows], scores[rows] = engine.search(rows, width)
+                task.advance(len(rows))
+    return Neighbours(indices, scores)
 
 
 class Engine:
-    """Scores of queries against targets, block by block; the common ground of neighbours and ranks.
+    """Scores of queries against targets, block by block, for the search of neighbours and of ranks.
 
     Args:
         queries: Shape [q, d].
@@ -190,7 +112,7 @@ class Engine:
 
     Raises:
         ConfigError: If sizes do not match or an excluded index does not exist.
-        DataError: If a row holds a value that is not finite.
+        DataError: If a row contains a value that is not finite.
     """
 
     def __init__(
@@ -220,9 +142,9 @@ class Engine:
         self._buffer = np.empty(0, dtype=np.float32)
 
     def query_blocks(self, size: int) -> Iterator[Indices]:
-        """Give the row numbers of all queries, `size` at a time."""
-        for start in range(0, len(self.queries), size):
-            yield np.arange(start, min(start + size, len(self.queries)), dtype=np.int64)
+        """Yield the row numbers of all queries, `size` at a time."""
+        for part in blocks(len(self.queries), size):
+            yield np.arange(part.start, part.stop, dtype=np.int64)
 
     def blocks(self, rows: Indices) -> Iterator[tuple[int, Floats]]:
         """Compute the float32 scores of some queries, one block of targets after another.
@@ -230,36 +152,34 @@ class Engine:
         Args:
             rows: The queries.
 
-        Returns:
-            The first target of the block, and scores of shape [rows, block]; the array is used again for the next
-            block and may be overwritten.
+        Yields:
+            The first target of the block, and scores of shape [rows, block]. The array is reused for the next block,
+            and may be overwritten by the caller.
         """
         columns, excluded_rows = self._excluded(rows)
         block = _float32(self.queries[rows])
         product = self._cpu_product if self.device == "cpu" else self._torch_product(block)
-        for start in range(0, len(self.targets), self.target_block):
-            stop = min(start + self.target_block, len(self.targets))
-            scores = product(block, start, stop)
+        for part in blocks(len(self.targets), self.target_block):
+            scores = product(block, part)
             if self._offsets32 is not None:
-                scores -= self._offsets32[start:stop]
-            low, high = np.searchsorted(columns, (start, stop))
-            scores[excluded_rows[low:high], columns[low:high] - start] = -np.inf
-            yield start, scores
+                scores -= self._offsets32[part]
+            low, high = np.searchsorted(columns, (part.start, part.stop))
+            scores[excluded_rows[low:high], columns[low:high] - part.start] = -np.inf
+            yield part.start, scores
 
     def exact(self, rows: Indices, columns: Indices) -> Doubles:
-        """Compute scores in float64, each pair by its own sum, so that no other pair and no block can change it.
+        """Compute scores in float64, each pair by its own sum, which no other pair and no block size can change.
 
         Args:
             rows: Queries, shape [p].
-            columns: For every query some targets, shape [p, m]; -1 gives -inf.
+            columns: Some targets for every query, shape [p, m]; the score of -1 is -inf.
 
         Returns:
             Scores, shape [p, m].
         """
         result = np.empty(columns.shape)
         step = max(1, _GATHER_BYTES // (8 * max(1, columns.shape[1] * self.queries.shape[1])))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
+        for part in blocks(len(rows), step):
             left = self.queries[rows[part], None].astype(np.float64)
             right = self.targets[columns[part]].astype(np.float64)
             np.vecdot(right, left, out=result[part])
@@ -290,7 +210,7 @@ class Engine:
         return indices, scores
 
     def _collect(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
-        """Keep the best few by float32 score: their indices, and the score that all dropped ones do not exceed."""
+        """Return the best few by float32 score: their indices, and the largest score that a dropped one can have."""
         best = _Best(len(rows), min(width + 16 + width // 8, len(self.targets)))
         if self.device != "cpu":
             return self._collect_torch(rows, best.count)
@@ -303,18 +223,18 @@ class Engine:
         return best.indices, best.floor.astype(np.float64)
 
     def _search_again(self, query: np.int64, least: float, width: int) -> tuple[Indices, Doubles]:
-        """Search one query among all targets whose float32 score does not rule them out.
+        """Search one query among all targets that its float32 scores do not rule out.
 
         Args:
             query: Row of the query.
-            least: An exact score that the last neighbour reaches at least.
-            width: Neighbours wanted.
+            least: Lower bound of the exact score of the last neighbour.
+            width: Number of neighbours.
         """
         rows = np.array([query])
         indices, scores = np.full((1, width), -1, dtype=np.int64), np.full((1, width), -np.inf)
         for start, block in self.blocks(rows):
             near = np.flatnonzero(block[0] >= np.float32(least - 2 * self.error[query])) + start
-            # In parts, because thousands of equal targets would otherwise fill the memory.
+            # In parts, because thousands of equal targets would fill the memory.
             for part in np.array_split(near, len(near) // 4096 + 1):
                 found = np.concatenate([indices, part[None, :]], axis=1)
                 values = np.concatenate([scores, self.exact(rows, part[None, :])], axis=1)
@@ -323,23 +243,22 @@ class Engine:
         return indices[0], scores[0]
 
     def empty_scores(self) -> Doubles:
-        """Give the scores of a query without any direction, shape [n]: only offsets tell its targets apart."""
+        """Return the scores of a query that is zero, shape [n]: only offsets tell its targets apart."""
         return np.zeros(len(self.targets)) if self.offsets is None else -self.offsets
 
     def _search_empty(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
-        """Answer queries without any direction."""
         values = self.empty_scores()
         order = np.argsort(-values, kind="stable")
         indices = np.full((len(rows), width), -1, dtype=np.int64)
         for place, row in enumerate(rows):
-            barred = np.zeros(0, dtype=np.int64) if self.exclude is None else self.exclude[int(row)]
-            head = order[: width + len(barred)]
-            kept = head[~np.isin(head, barred)][:width]
+            excluded = [] if self.exclude is None else self.exclude[int(row)]
+            head = order[: width + len(excluded)]
+            kept = head[~np.isin(head, excluded)][:width]
             indices[place, : len(kept)] = kept
         return indices, np.where(indices < 0, -np.inf, values[indices])
 
     def _excluded(self, rows: Indices) -> tuple[Indices, Indices]:
-        """Give the excluded cells of some queries in the order of their columns: columns, then rows."""
+        """Return the columns and the rows of the excluded cells of some queries, sorted by column."""
         if self.exclude is None:
             nothing = np.zeros(0, dtype=np.int64)
             return nothing, nothing
@@ -347,49 +266,53 @@ class Engine:
         order = np.argsort(lists.values, kind="stable")
         return lists.values[order], lists.rows[order]
 
-    def _cpu_product(self, block: Floats, start: int, stop: int) -> Floats:
-        """Multiply on the processor, into an array that is used again."""
-        cells = len(block) * (stop - start)
+    def _cpu_product(self, block: Floats, part: slice) -> Floats:
+        """Multiply on the processor, into an array that is reused."""
+        cells = len(block) * (part.stop - part.start)
         if len(self._buffer) < cells:
             self._buffer = np.empty(cells, dtype=np.float32)
-        out = self._buffer[:cells].reshape(len(block), stop - start)
-        return np.matmul(block, _float32(self.targets[start:stop]).T, out=out)
+        out = self._buffer[:cells].reshape(len(block), part.stop - part.start)
+        return np.matmul(block, _float32(self.targets[part]).T, out=out)
 
-    def _torch_product(self, block: Floats) -> Any:
-        """Give a function that multiplies on the device and brings the scores back."""
+    def _torch_product(self, block: Floats) -> Callable[[Floats, slice], Floats]:
+        """Return a function that multiplies on the device and copies the scores back."""
+        left = self._on_device(block)
+        return lambda _, part: self._scores_on_device(left, part).cpu().numpy()
+
+    def _on_device(self, array: Matrix) -> Any:
         import torch
 
-        left = torch.from_numpy(block).to(self.device)
+        return torch.from_numpy(array).to(self.device)
 
-        def product(_: Floats, start: int, stop: int) -> Floats:
-            right = torch.from_numpy(_float32(self.targets[start:stop])).to(self.device)
-            with _full_precision():
-                scores: Floats = (left @ right.T).cpu().numpy()
-            return scores
+    def _scores_on_device(self, left: Any, part: slice) -> Any:
+        """Multiply in full float32 precision; with less the error bound would not hold."""
+        import torch
 
-        return product
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            return left @ self._on_device(_float32(self.targets[part])).T
+        finally:
+            torch.set_float32_matmul_precision(before)
 
     def _collect_torch(self, rows: Indices, count: int) -> tuple[Indices, Doubles]:
-        """Do the work of `_collect` on the device."""
+        """Do the same as `_collect` on the device."""
         import torch
 
         columns, excluded_rows = self._excluded(rows)
-        left = torch.from_numpy(_float32(self.queries[rows])).to(self.device)
+        left = self._on_device(_float32(self.queries[rows]))
         best = torch.full((len(rows), count), -torch.inf, device=self.device)
         indices = torch.full((len(rows), count), -1, dtype=torch.int64, device=self.device)
-        for start in range(0, len(self.targets), self.target_block):
-            stop = min(start + self.target_block, len(self.targets))
-            right = torch.from_numpy(_float32(self.targets[start:stop])).to(self.device)
-            with _full_precision():
-                scores = left @ right.T
+        for part in blocks(len(self.targets), self.target_block):
+            scores = self._scores_on_device(left, part)
             if self._offsets32 is not None:
-                scores -= torch.from_numpy(self._offsets32[start:stop]).to(self.device)
-            low, high = np.searchsorted(columns, (start, stop))
-            cells = (torch.from_numpy(excluded_rows[low:high]), torch.from_numpy(columns[low:high] - start))
-            scores[cells[0].to(self.device), cells[1].to(self.device)] = -torch.inf
-            found, places = scores.topk(min(count, stop - start), dim=1)
+                scores -= self._on_device(self._offsets32[part])
+            low, high = np.searchsorted(columns, (part.start, part.stop))
+            cells = (excluded_rows[low:high], columns[low:high] - part.start)
+            scores[self._on_device(cells[0]), self._on_device(cells[1])] = -torch.inf
+            found, places = scores.topk(min(count, scores.shape[1]), dim=1)
             best, order = torch.cat([best, found], dim=1).topk(count, dim=1)
-            indices = torch.cat([indices, places + start], dim=1).gather(1, order)
+            indices = torch.cat([indices, places + part.start], dim=1).gather(1, order)
         indices[best == -torch.inf] = -1
         return indices.cpu().numpy(), best[:, -1].cpu().numpy().astype(np.float64)
 
@@ -404,15 +327,15 @@ class _Best:
         self.floor = np.full(rows, -np.inf, dtype=np.float32)
 
     def offer(self, start: int, scores: Floats) -> None:
-        """Look at the scores of the targets from `start` on; few of them reach the bar, and only those are moved."""
+        """Add the targets from `start` on; few scores exceed the floor of their row, and only those are copied."""
         rows, columns = cells_of(mask_of(np.greater, scores, self.floor))
         if not len(rows):
             return
         counts = np.bincount(rows, minlength=len(scores))
         active = np.flatnonzero(counts)
         widest = int(counts.max())
-        # Behind the present best of every active query, its new candidates, then emptiness.
-        place = np.arange(len(rows)) - np.repeat(np.cumsum(counts[active]) - counts[active], counts[active])
+        # In each line the present best of an active query, its new candidates, then fillers.
+        place = positions(counts[active])
         line = np.repeat(np.arange(len(active)), counts[active])
         values = np.full((len(active), self.count + widest), -np.inf, dtype=np.float32)
         found = np.full(values.shape, -1, dtype=np.int64)
@@ -422,7 +345,7 @@ class _Best:
         self._keep(active, values, found)
 
     def offer_all(self, start: int, scores: Floats) -> None:
-        """Look at the scores of the targets from `start` on, without a bar: for the very first ones."""
+        """Add all targets from `start` on, the very first ones."""
         active = np.arange(len(scores))
         values = np.concatenate([self.scores, scores], axis=1)
         columns = np.broadcast_to(np.arange(start, start + scores.shape[1]), scores.shape)
@@ -438,15 +361,15 @@ class _Best:
 
 
 def mask_of(test: np.ufunc, scores: Floats, bars: Floats) -> NDArray[np.bool_]:
-    """Compare every cell with the bar of its row.
+    """Compare every cell with the threshold of its row.
 
     Args:
-        test: `np.greater` or the like.
+        test: The comparison, e.g. `np.greater`.
         scores: Shape [q, n].
-        bars: Shape [q].
+        bars: Thresholds. Shape [q].
 
     Returns:
-        Shape [q, n rounded up to a multiple of 8]; the cells added are False.
+        Shape [q, n rounded up to a multiple of 8]; the additional cells are False.
     """
     height, width = scores.shape
     mask = np.empty((height, -(-width // 8) * 8), dtype=np.bool_)
@@ -456,9 +379,9 @@ def mask_of(test: np.ufunc, scores: Floats, bars: Floats) -> NDArray[np.bool_]:
 
 
 def cells_of(mask: NDArray[np.bool_]) -> tuple[Indices, Indices]:
-    """Find the few True cells of a mask of `mask_of`: rows and columns, row by row.
+    """Return the rows and columns of the few True cells of a mask made by `mask_of`, row by row.
 
-    Eight cells are looked at together, as one number, because nearly all of them are False.
+    Eight cells are read at a time, as one number, because nearly all of them are False.
     """
     if not mask.size:
         nothing = np.zeros(0, dtype=np.int64)
@@ -480,32 +403,30 @@ def row_norms(matrix: Matrix, what: str = "row") -> Doubles:
 
     Args:
         matrix: Shape [n, d], any float type.
-        what: How to call a row in an error message.
+        what: What a row is called in an error message.
 
     Raises:
         DataError: If a row is not finite.
     """
     norms = np.empty(len(matrix))
     step = max(1, _GATHER_BYTES // (8 * max(1, matrix.shape[1])))
-    for start in range(0, len(matrix), step):
-        part = matrix[start : start + step].astype(np.float64)
-        np.sqrt(np.vecdot(part, part), out=norms[start : start + step])
+    for part in blocks(len(matrix), step):
+        rows = matrix[part].astype(np.float64)
+        np.sqrt(np.vecdot(rows, rows), out=norms[part])
     wrong = np.flatnonzero(~np.isfinite(norms))
     if len(wrong):
         raise DataError(
             f"The {what} vector in row {wrong[0]} has a value that is not finite ({len(wrong):,} such rows).",
-            hint="Remove these vectors, or make them again.",
+            hint="Remove these vectors, or compute them again.",
         )
     return norms
 
 
 def _float32(matrix: Matrix) -> Floats:
-    """Give the matrix as float32 in one piece, without a copy where it is that already."""
     return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def _check_shapes(queries: Matrix, targets: Matrix) -> None:
-    """Refuse matrices that cannot be multiplied."""
     if queries.ndim != 2 or targets.ndim != 2:
         raise ConfigError(f"Queries and targets must be matrices, got shapes {queries.shape} and {targets.shape}.")
     if queries.shape[1] != targets.shape[1]:
@@ -516,13 +437,13 @@ def _check_shapes(queries: Matrix, targets: Matrix) -> None:
 
 
 def checked_lists(lists: Ragged | Sequence[ArrayLike], queries: int, targets: int, what: str) -> Ragged:
-    """Refuse lists that belong to other queries or name targets that do not exist.
+    """Check that there is a list for every query, and that the listed targets exist.
 
     Args:
-        lists: For every query some targets.
-        queries: How many queries there are.
-        targets: How many targets there are.
-        what: What the listed targets are, for the message.
+        lists: Some targets for every query.
+        queries: Number of queries.
+        targets: Number of targets.
+        what: What the listed targets are called in an error message.
 
     Raises:
         ConfigError: If the lists do not fit.
@@ -532,18 +453,5 @@ def checked_lists(lists: Ragged | Sequence[ArrayLike], queries: int, targets: in
         raise ConfigError(f"There are {len(ragged)} lists of {what} targets for {queries} queries.")
     if len(ragged.values) and not 0 <= ragged.values.min() <= ragged.values.max() < targets:
         wrong = ragged.values.min() if ragged.values.min() < 0 else ragged.values.max()
-        raise ConfigError(f"There is no target {wrong}, which is {what}; there are {targets:,}.")
+        raise ConfigError(f"There is no target {wrong} ({what}); there are {targets:,}.")
     return ragged
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Forbid the device to multiply in less than float32: the error bound would not hold."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

@@ -1,7 +1,7 @@
-"""Criteria that choose a translation among the neighbours: nearest, CSLS, inverted softmax; and exact ranks.
+"""Retrieval criteria (nearest, CSLS, inverted softmax), and the exact ranks of given targets.
 
-All three order the targets of a query by its cosine minus a number that belongs to the target alone. So one engine
-serves them, and that number, the costly part, is computed once (`fit_correction`) for any number of queries.
+Each criterion sorts the targets of a query by the cosine minus a number that depends on the target alone. So one engine
+serves all of them. That number, the costly part, is computed once (`fit_correction`) for any number of queries.
 """
 
 from __future__ import annotations
@@ -13,40 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lexenc.arrays import Ragged
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.search import RETRIEVAL
-from lexenc.search.neighbours import (
-    QUERY_BLOCK,
-    Engine,
-    Neighbours,
-    Ragged,
-    cells_of,
-    checked_lists,
-    exact_top_k,
-    mask_of,
-)
+from lexenc.search.neighbours import QUERY_BLOCK, Engine, Neighbours, cells_of, checked_lists, mask_of, top_k
 
 Matrix = NDArray[Any]
-Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What a criterion knows about every target, from the whole source vocabulary.
+    """What a retrieval criterion needs to know of every target, computed from the whole source vocabulary.
 
     The score of a pair is `scale` x (cosine - offset of the target), for CSLS minus the mean cosine of the query.
 
     Args:
-        criterion: The criterion it belongs to.
         scale: Factor of the corrected cosine.
-        offsets: One number per target, float64, shape [n]; None for `nearest`.
-        neighbours: Neighbours averaged over for CSLS, else 0.
+        offsets: One number per target, float64, shape [n]. None stands for zeros.
+        neighbours: Number of nearest targets whose mean cosine is subtracted from the scores of a query; 0 for none.
     """
 
-    criterion: str = "nearest"
     scale: float = 1.0
     offsets: Doubles | None = None
     neighbours: int = 0
@@ -65,23 +54,21 @@ def fit_correction(
     device: str = "cpu",
     progress: Progress = SILENT,
 ) -> Correction:
-    """Learn what a criterion has to know about every target.
+    """Compute what a retrieval criterion needs to know of every target.
 
     Args:
         targets: The whole target vocabulary, rows of length 1, shape [n, d].
-        sources: The whole source vocabulary, rows of length 1, shape [m, d], not just the queries; for the inverted
-            softmax a sample will do. Not needed for `nearest`.
-        criterion: `nearest` (cosine), `csls` (targets that are close to everything lose) or `inverted-softmax` (the
-            probability of the query given the target).
-        csls_neighbours: Source words averaged for every target; all of them where there are fewer.
-        inverse_temperature: Factor of the cosine in the inverted softmax; VecMap takes 1, MUSE 30.
+        sources: The whole source vocabulary, rows of length 1, shape [m, d], not just the queries. A sample is enough
+            for the inverted softmax. Not needed for `nearest`.
+        criterion: `nearest` (cosine), `csls` (cosine minus how close a target is to everything), `inverted-softmax`
+            (probability of the query given the target), or one that another package registers.
+        csls_neighbours: Number of source words averaged for every target.
+        inverse_temperature: Factor of the cosine in the inverted softmax; VecMap uses 1, MUSE 30.
         device: `cpu`, or a device of PyTorch.
-        progress: Told about the work.
+        progress: Progress bar to update.
 
     Raises:
-        ConfigError: If there is no such criterion, the source vocabulary is missing, or a number is out of range.
-
-    Source: Conneau et al. 2018 section 2.3 (CSLS); Smith et al. 2017 section 2.3 (inverted softmax).
+        ConfigError: If the criterion does not exist, the source vocabulary is missing, or a number is out of range.
     """
     fit: Callable[..., Correction] = RETRIEVAL[criterion]
     return fit(
@@ -95,28 +82,50 @@ def fit_correction(
 
 
 def fit_nearest(targets: Matrix, sources: Matrix | None, **_: Any) -> Correction:
-    """Rank targets by their cosine."""
+    """Return no correction: the nearest target by cosine is the answer."""
     return NEAREST
 
 
 def fit_csls(
     targets: Matrix, sources: Matrix | None, *, csls_neighbours: int, device: str, progress: Progress, **_: Any
 ) -> Correction:
-    """Rank targets by twice the cosine, minus the mean cosine to the nearest words of the other language."""
-    known = _needed(sources, "csls")
-    means = mean_similarity(targets, known, k=csls_neighbours, device=device, progress=progress)
-    return Correction("csls", 2.0, means / 2, csls_neighbours)
+    """Compute the mean cosine of every target to its nearest source words.
+
+    Source: Conneau et al. 2018, section 2.3.
+    """
+    sources = _needed(sources, "csls")
+    means = mean_similarity(targets, sources, k=csls_neighbours, device=device, progress=progress)
+    return Correction(2.0, means / 2, csls_neighbours)
 
 
 def fit_inverted_softmax(
     targets: Matrix, sources: Matrix | None, *, inverse_temperature: float, device: str, progress: Progress, **_: Any
 ) -> Correction:
-    """Rank targets by the probability of the query given the target, over the source vocabulary."""
-    known = _needed(sources, "inverted-softmax")
+    """Compute log(sum over all sources of exp(inverse temperature x cosine)) for every target.
+
+    Source: Smith et al. 2017, section 2.3.
+
+    Raises:
+        ConfigError: If the inverse temperature is not above 0.
+    """
+    sources = _needed(sources, "inverted-softmax")
     if not inverse_temperature > 0:
         raise ConfigError(f"The inverse temperature must be above 0, got {inverse_temperature}.")
-    totals = _log_totals(targets, known, inverse_temperature, device=device, progress=progress)
-    return Correction("inverted-softmax", inverse_temperature, totals / inverse_temperature)
+    # Its own block sizes, never the caller's: sums of float32 products differ in the seventh digit between blocks.
+    engine = Engine(sources, targets, device=device)
+    peaks, totals = np.full(len(targets), -np.inf), np.zeros(len(targets))
+    with progress.task("Comparing vocabularies", len(sources), "words") as task:
+        for rows in engine.query_blocks(QUERY_BLOCK):
+            for start, scores in engine.blocks(rows):
+                part = slice(start, start + scores.shape[1])
+                scores *= np.float32(inverse_temperature)
+                peak = np.maximum(peaks[part], scores.max(axis=0))
+                totals[part] *= np.exp(peaks[part] - peak)
+                np.subtract(scores, peak.astype(np.float32), out=scores)
+                totals[part] += np.exp(scores, out=scores).sum(axis=0, dtype=np.float64)
+                peaks[part] = peak
+            task.advance(len(rows))
+    return Correction(inverse_temperature, (np.log(totals) + peaks) / inverse_temperature)
 
 
 def _needed(sources: Matrix | None, criterion: str) -> Matrix:
@@ -137,39 +146,38 @@ def retrieve(  # noqa: PLR0913 - the arguments of top_k and the correction
     device: str = "cpu",
     progress: Progress = SILENT,
 ) -> Neighbours:
-    """Find the k best targets of every query under a criterion.
+    """Find the k best targets of every query under a retrieval criterion.
 
-    Scores can be compared between queries: CSLS is 2 cos(x, z) - r(x) - r(z) in full, the inverted softmax the
-    logarithm of the probability. Neither block sizes nor the number of queries change the result.
+    Scores can be compared between queries: for CSLS 2 cos(x, z) - r(x) - r(z), for the inverted softmax the logarithm
+    of the probability. Neither block sizes nor the number of queries change the result.
 
     Args:
         queries: Rows of length 1, shape [q, d].
         targets: Rows of length 1, shape [n, d].
-        k: Targets wanted per query.
-        correction: Of `fit_correction` for the same targets; the default is the nearest neighbour by cosine.
-        exclude: For every query the targets it must not get.
+        k: Number of targets per query.
+        correction: Result of `fit_correction` for the same targets; the default is the nearest neighbour by cosine.
+        exclude: For every query the targets to leave out.
         query_block: Queries compared at a time; does not change the result.
         target_block: Targets compared at a time; does not change the result.
         device: `cpu`, or a device of PyTorch.
-        progress: Told about every finished query.
+        progress: Progress bar to update.
 
     Returns:
-        Indices and scores, shape [q, min(k, n)], best first; of equal ones the lower index first.
+        Indices and float32 scores, shape [q, min(k, n)], best first. Equal scores are sorted by index.
 
     Raises:
         ConfigError: As in `top_k`, or if the correction belongs to other targets.
         DataError: As in `top_k`.
     """
     _check_correction(correction, len(targets))
-    indices, scores = exact_top_k(
+    found = top_k(
         queries, targets, k=k, offsets=correction.offsets, exclude=exclude,
         query_block=query_block, target_block=target_block, device=device, progress=progress,
     )  # fmt: skip
-    scores *= correction.scale
+    scores = found.scores * correction.scale
     if correction.neighbours:
-        own = mean_similarity(queries, targets, k=correction.neighbours, device=device, progress=progress)
-        scores -= own[:, None]
-    return Neighbours(indices, scores.astype(np.float32))
+        scores -= mean_similarity(queries, targets, k=correction.neighbours, device=device, progress=progress)[:, None]
+    return Neighbours(found.indices, scores.astype(np.float32))
 
 
 def mean_similarity(
@@ -180,9 +188,9 @@ def mean_similarity(
     Args:
         queries: Rows of length 1, shape [q, d].
         targets: Rows of length 1, shape [n, d].
-        k: Targets averaged; all of them where there are fewer.
+        k: Number of targets averaged.
         device: `cpu`, or a device of PyTorch.
-        progress: Told about every finished query.
+        progress: Progress bar to update.
 
     Returns:
         Shape [q], float64.
@@ -192,8 +200,7 @@ def mean_similarity(
     """
     if not len(targets):
         raise ConfigError("There are no vectors to compare with.")
-    _, scores = exact_top_k(queries, targets, k=k, device=device, progress=progress)
-    means: Doubles = scores.mean(axis=1)
+    means: Doubles = top_k(queries, targets, k=k, device=device, progress=progress).scores.mean(axis=1)
     return means
 
 
@@ -213,20 +220,19 @@ def rank_of(
     Args:
         queries: Rows of length 1, shape [q, d].
         targets: Rows of length 1, shape [n, d].
-        gold: For every query the targets whose ranks are wanted.
-        correction: Of `fit_correction`; the default is the nearest neighbour by cosine.
-        exclude: For every query the targets that do not count.
+        gold: For every query the targets whose ranks to compute.
+        correction: Result of `fit_correction`; the default is the nearest neighbour by cosine.
+        exclude: For every query the targets to leave out.
         query_block: Queries compared at a time; does not change the result.
         target_block: Targets compared at a time; does not change the result.
         device: `cpu`, or a device of PyTorch.
 
     Returns:
-        Ranks, 1 is the best, in the same lists as `gold`. Of equal scores the lower index comes first, as in
-        `retrieve`: the target of rank r is column r - 1 there.
+        Ranks, from 1, in the same lists as `gold`. The target of rank r is in column r - 1 of the result of `retrieve`.
 
     Raises:
         ConfigError: If the sizes do not match, a target does not exist, or the correction belongs to other targets.
-        DataError: If a row holds a value that is not finite.
+        DataError: If a row contains a value that is not finite.
 
     Memory: about 8 bytes x query_block x target_block besides the inputs.
     """
@@ -237,29 +243,29 @@ def rank_of(
     lists = checked_lists(gold, len(queries), len(targets), "expected")
     ranks = np.ones(len(lists.values), dtype=np.int64)
     for rows in engine.query_blocks(query_block):
-        part = slice(lists.offsets[rows[0]], lists.offsets[rows[-1] + 1])
+        part = slice(lists.starts[rows[0]], lists.starts[rows[-1] + 1])
         lines = lists.rows[part] - rows[0]
         columns = lists.values[part]
         filled = engine.query_norms[rows[lines]] > 0
         ranks[part][filled] += _count_better(engine, rows, lines[filled], columns[filled])
         ranks[part][~filled] += _count_better_empty(engine, rows[lines[~filled]], columns[~filled])
-    return Ragged(lists.offsets, ranks)
+    return Ragged(lists.starts, ranks)
 
 
 def _count_better(engine: Engine, rows: Indices, lines: Indices, columns: Indices) -> Indices:
-    """Count the targets that come before each of some pairs.
+    """Count the targets that are better than the target of each pair.
 
     Args:
         engine: The scores.
         rows: A block of queries.
-        lines: For every pair the place of its query in `rows`, ascending; shape [p].
-        columns: For every pair its target, shape [p].
+        lines: Position of the query of each pair in `rows`, ascending; shape [p].
+        columns: Target of each pair, shape [p].
     """
     better = np.zeros(len(lines), dtype=np.int64)
     if not len(lines):
         return better
     own = engine.exact(rows[lines], columns[:, None])[:, 0]
-    # Outside these bars a float32 score settles which of two targets is better; between them float64 has to.
+    # Outside these bounds a float32 score decides which of two targets is better; between them float64 has to.
     error = engine.error[rows[lines]]
     high = np.nextafter((own + error).astype(np.float32), np.float32(np.inf))
     low = np.nextafter((own - error).astype(np.float32), np.float32(-np.inf))
@@ -288,11 +294,11 @@ def _settle(  # noqa: PLR0913 - the inner step of _count_better
     start: int,
     near: NDArray[np.bool_],
 ) -> None:
-    """Count, in float64, the better ones among the targets whose float32 score says nothing."""
+    """Count the better ones among the targets whose float32 score does not decide, in float64."""
     which, found = cells_of(near)
     found += start
     which = pairs[which]
-    # The target of the pair itself is always among them and needs no work.
+    # The target of the pair itself is always among them.
     others = found != columns[which]
     which, found = which[others], found[others]
     values = engine.exact(rows[lines[which]], found[:, None])[:, 0]
@@ -301,7 +307,7 @@ def _settle(  # noqa: PLR0913 - the inner step of _count_better
 
 
 def _count_better_empty(engine: Engine, rows: Indices, columns: Indices) -> Indices:
-    """Do the work of `_count_better` for queries without any direction."""
+    """Do the same as `_count_better` for queries that are zero."""
     better = np.zeros(len(rows), dtype=np.int64)
     values = engine.empty_scores()
     for place, (row, column) in enumerate(zip(rows, columns, strict=True)):
@@ -313,29 +319,6 @@ def _count_better_empty(engine: Engine, rows: Indices, columns: Indices) -> Indi
     return better
 
 
-def _log_totals(
-    targets: Matrix, sources: Matrix, inverse_temperature: float, *, device: str, progress: Progress
-) -> Doubles:
-    """Compute log(sum over all sources of exp(inverse temperature x cosine)) for every target, shape [n]."""
-    # Its own block sizes, never the caller's: sums of float32 products differ in the seventh digit between blocks.
-    engine = Engine(sources, targets, device=device)
-    peaks, totals = np.full(len(targets), -np.inf), np.zeros(len(targets))
-    with progress.task("Comparing vocabularies", len(sources), "words") as task:
-        for rows in engine.query_blocks(QUERY_BLOCK):
-            for start, scores in engine.blocks(rows):
-                part = slice(start, start + scores.shape[1])
-                scores *= np.float32(inverse_temperature)
-                peak = np.maximum(peaks[part], scores.max(axis=0))
-                totals[part] *= np.exp(peaks[part] - peak)
-                np.subtract(scores, peak.astype(np.float32), out=scores)
-                totals[part] += np.exp(scores, out=scores).sum(axis=0, dtype=np.float64)
-                peaks[part] = peak
-            task.advance(len(rows))
-    result: Doubles = np.log(totals) + peaks
-    return result
-
-
 def _check_correction(correction: Correction, targets: int) -> None:
-    """Refuse a correction that was learnt for other targets."""
     if correction.offsets is not None and len(correction.offsets) != targets:
         raise ConfigError(f"The correction belongs to {len(correction.offsets):,} targets, but there are {targets:,}.")

@@ -25,10 +25,10 @@ from lexenc.stages.lexical.linking import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from lexenc.arrays import Ragged
     from lexenc.files.concepts import ConceptName, KnowledgeBase
     from lexenc.files.predictions import Prediction
     from lexenc.lexical.linking import Links
-    from lexenc.search.neighbours import Ragged
 
 _DRAWS = 10_000
 
@@ -117,8 +117,8 @@ def eval_xel(inputs: dict[str, Any], params: EvalXelParams, job: Job) -> Outcome
 
 def _gold_of(linker: Linker) -> Callable[[list[ConceptName]], Ragged]:
     """Give a function that finds the gold concepts of mentions in the knowledge base."""
+    from lexenc.arrays import Ragged
     from lexenc.files.concepts import concept_numbers
-    from lexenc.search.neighbours import Ragged
 
     numbers = concept_numbers(linker.base)
     return lambda mentions: Ragged.of([numbers(mention.concepts) for mention in mentions])
@@ -138,13 +138,11 @@ def _check_answerable(
     Raises:
         DataError: If none can, or there is no mention.
     """
-    import numpy as np
-
     found = _Answerable()
     first = None
     for batch in _mentions(path):
         first = first or batch[0]
-        found.flags.append(np.diff(gold(batch).offsets) > 0)
+        found.flags.append(gold(batch).lengths > 0)
     if first is None:
         raise DataError(f"{path} holds no mentions.", hint="One per line: C0032821||potassium.")
     flags = found.joined()

@@ -177,8 +177,8 @@ def build_index(vectors: np.ndarray, kind: ApproximateKind, job: Job) -> Approxi
 
 def catalogue_of(base: KnowledgeBase) -> Catalogue:
     """Give what the core needs to know of a knowledge base."""
+    from lexenc.arrays import Ragged
     from lexenc.lexical.linking import Catalogue
-    from lexenc.search.neighbours import Ragged
 
     return Catalogue(base.line_offsets, Ragged(base.concept_offsets, base.concepts), len(base.identifiers))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lexenc.arrays import Ragged
 from lexenc.evaluation.linking import gold_ranks, summary
 from lexenc.randomness import generator
-from lexenc.search.neighbours import Ragged
 
 
 def test_any_concept_in_common_is_a_hit():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lexenc.arrays import Ragged
 from lexenc.lexical.linking import ApproximateSimilarity, Catalogue, VectorSimilarity, link_mentions, recall
 from lexenc.lexical.ngrams import NgramModel
 from lexenc.search.approximate import ApproximateIndex
-from lexenc.search.neighbours import Ragged
 
 
 def catalogue(lines):

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.search.neighbours import Ragged, top_k
+from lexenc.search.neighbours import top_k
 from lexenc.search.retrieval import NEAREST, Correction, fit_correction, mean_similarity, rank_of, retrieve
 
 BLOCKS = [(1, 1), (7, 7), (500, 500), (3, 64), (None, None)]
@@ -75,7 +75,7 @@ def test_top_k_gives_what_there_is(space: Any, k: int) -> None:
     found = top_k(queries, targets, k=k)
     assert found.indices.shape == (40, min(k, 900))
     np.testing.assert_array_equal(found.indices, in_order(scores)[:, :k])
-    np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, found.indices, axis=1).astype(np.float32))
+    np.testing.assert_array_equal(found.scores, np.take_along_axis(scores, found.indices, axis=1))
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])
@@ -222,11 +222,3 @@ def test_top_k_refuses_nan_with_its_row(space: Any) -> None:
     broken[17, 3] = np.nan
     with pytest.raises(DataError, match="target vector in row 17"):
         top_k(queries, broken, k=1)
-
-
-def test_ragged_keeps_lists_apart() -> None:
-    lists = Ragged.of([[3, 1], [], [2]])
-    assert [list(entry) for entry in (lists[0], lists[1], lists[2])] == [[3, 1], [], [2]]
-    assert list(lists.rows) == [0, 0, 2]
-    assert Ragged.of(lists) is lists
-    assert len(Ragged.of([])) == 0
