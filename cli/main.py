@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sys
 import traceback
@@ -14,14 +15,13 @@ from typing import Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 import lexenc
-from lexenc.artifact import aside_folder
 from lexenc.errors import ExitCode, LexencError, ManyFaultsError
-from lexenc.stage import Stage
 from lexenc.stages import STAGES
 
-from .stage_command import stage_command
+from .commands import COMMANDS, PANELS
 from .ui import ReaderGone, mute, show_error, show_errors
 
 _SETTINGS: dict[str, Any] = {
@@ -32,8 +32,34 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-class LexencGroup(TyperGroup):
-    """A group whose every fault is an `error:` line and a `hint:` line, and every failure the right exit code."""
+class LazyGroup(TyperGroup):
+    """A group whose help needs only the summaries of its commands; a command is imported when it is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the words name, and import it."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, name and self.loaded(name), rest
+
+    def loaded(self, name: str) -> Any:
+        """Return a command of the group with its options."""
+        command = self.commands[name]
+        if isinstance(command, LazyGroup):
+            return command
+        app = typer.Typer(add_completion=False, **_SETTINGS)
+        full = name if self.name == "lexenc" else f"{self.name} {name}"
+        if full in COMMANDS:
+            function = COMMANDS[full]
+            details = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")  # keeps the line breaks
+            app.command(name, help=f"{COMMANDS.summary(full)}\n\n{details}")(function)
+        else:
+            from .stage_command import stage_command  # here, so that the help of the program need not wait for it
+
+            app.command(name)(stage_command(STAGES[full]))
+        return get_command(app)
+
+
+class LexencGroup(LazyGroup):
+    """The program: every error is an `error:` line and a `hint:` line, and every failure has the right exit code."""
 
     def main(self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command line.
@@ -84,6 +110,8 @@ def _what_is_left(words: list[str]) -> str:
     # The commands of a group are two words.
     stage = next((each for each in (" ".join(named[:2]), name) if each in STAGES), None)
     if name == "fetch" or (stage is not None and STAGES[stage].resumable):
+        from lexenc.artifact import aside_folder
+
         begun = [aside_folder(Path(out)) for out in _values_of(words, "--out", "-o")]
         if begun and not any(each.exists() for each in begun):
             return "nothing was finished yet that could be kept"
@@ -211,47 +239,45 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _listed() -> None:
+    """Stand in the list of commands for one that is not imported yet."""
+
+
 def build_app() -> typer.Typer:
-    """Build the program from the table of stages and the helpers."""
+    """Build the program from the tables of stages and of other commands."""
     app = typer.Typer(cls=LexencGroup, name="lexenc", **_SETTINGS)
 
     @app.callback()
     def root(
         version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
     ) -> None:
-        """Word translators, sentence encoders and the scores that prove them.
+        """Build word translators and sentence encoders, and evaluate them.
 
-        Stages hand over folders: each holds its files and a manifest that says what made it.
+        Each stage writes a folder: its files, and a manifest that records what it was made from.
         """
 
-    helps = {"eval": "Score vectors and encoders on a task.", "align-train": "Make models that align words better."}
-    groups = {name: typer.Typer(cls=TyperGroup, help=text, **_SETTINGS) for name, text in helps.items()}
+    helps = {"eval": "Score vectors and encoders on a task.", "align-train": "Train word aligners."}
+    groups = {name: typer.Typer(cls=LazyGroup, help=text, **_SETTINGS) for name, text in helps.items()}
     for name in STAGES:
-        stage: Stage = STAGES[name]
         group, _, short = name.rpartition(" ")
         place = groups[group] if group else app
-        place.command(short, rich_help_panel="Stages")(stage_command(stage))
-    from .commands import register
-
-    register(app)
+        place.command(short, help=STAGES.summary(name), rich_help_panel="Stages")(_listed)
+    for name in COMMANDS:
+        app.command(name, help=COMMANDS.summary(name), rich_help_panel=PANELS.get(name, "Helpers"))(_listed)
     for name, group_app in groups.items():
         app.add_typer(group_app, name=name, rich_help_panel="Stages")
     return app
 
 
 def main() -> None:
-    """Start the program."""
+    """Run the program."""
     # Threads that spin while they wait are up to 25 times slower where other programs use the same cores (measured),
-    # and no faster where none does. It has to be said before PyTorch is imported.
+    # and no faster elsewhere. PyTorch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Standard error belongs to the program; a user who wants the reports of libraries sets these.
+    for name, value in (("HF_HUB_DISABLE_PROGRESS_BARS", "1"), ("TRANSFORMERS_VERBOSITY", "error")):
+        os.environ.setdefault(name, value)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream is sys.stdout else "replace")
-    # Libraries leave standard error to us; whoever wants their reports sets these.
-    for name, value in (("HF_HUB_DISABLE_PROGRESS_BARS", "1"), ("TRANSFORMERS_VERBOSITY", "error")):
-        os.environ.setdefault(name, value)
     build_app()()
-
-
-if __name__ == "__main__":
-    main()

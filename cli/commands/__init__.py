@@ -1,40 +1,38 @@
-"""Commands that are not stages."""
+"""Commands that are not stages: where each is defined, and what it does."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+from lexenc.registry import Registry
 
-import typer
-
-from .converting import convert_command
-from .demonstrating import demo_command
-from .fetching import fetch_command
-from .inspecting import env_command, list_command, show_command
-from .pipeline import check_command, init_command, run_command, status_command
-from .reporting import report_command
-from .reproducing import reproduce_command
-from .translating import translate_command
-
-
-def _add(app: typer.Typer, name: str, function: Callable[..., None], panel: str) -> None:
-    # The two characters stand in the docstrings; Typer keeps the line breaks after the one that they mean.
-    text = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")
-    app.command(name, help=text, rich_help_panel=panel)(function)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the helpers to the program."""
-    _add(app, "translate", translate_command, "Stages")
-    _add(app, "convert", convert_command, "Stages")
-    _add(app, "run", run_command, "Pipelines")
-    _add(app, "status", status_command, "Pipelines")
-    _add(app, "check", check_command, "Pipelines")
-    _add(app, "init", init_command, "Pipelines")
-    _add(app, "demo", demo_command, "Helpers")
-    _add(app, "reproduce", reproduce_command, "Helpers")
-    _add(app, "fetch", fetch_command, "Helpers")
-    _add(app, "report", report_command, "Helpers")
-    _add(app, "show", show_command, "Helpers")
-    _add(app, "list", list_command, "Helpers")
-    _add(app, "env", env_command, "Helpers")
+COMMANDS = Registry(
+    "command",
+    {
+        "translate": ("lexenc_cli.commands.translating:translate_command", "Translate words."),
+        "convert": (
+            "lexenc_cli.commands.converting:convert_command",
+            "Convert translation memories and termbases to word pairs, and back.",
+        ),
+        "run": ("lexenc_cli.commands.pipeline:run_command", "Run the steps of a pipeline."),
+        "status": ("lexenc_cli.commands.pipeline:status_command", "Show which steps of a pipeline are up to date."),
+        "check": ("lexenc_cli.commands.pipeline:check_command", "Check a pipeline file without running it."),
+        "init": ("lexenc_cli.commands.pipeline:init_command", "Write a commented pipeline file to start from."),
+        "demo": (
+            "lexenc_cli.commands.demonstrating:demo_command",
+            "Build and evaluate an English-German glossary from the bundled data.",
+        ),
+        "reproduce": (
+            "lexenc_cli.commands.reproducing:reproduce_command",
+            "Reproduce tables of a paper and compare them with the printed ones.",
+        ),
+        "fetch": ("lexenc_cli.commands.fetching:fetch_command", "Download a public resource and print its path."),
+        "report": (
+            "lexenc_cli.commands.reporting:report_command",
+            "Write an HTML report of results: scores, charts, errors and provenance.",
+        ),
+        "show": ("lexenc_cli.commands.inspecting:show_command", "Show what a result was made from."),
+        "list": ("lexenc_cli.commands.inspecting:list_command", "List stages, encoders, losses, resources and so on."),
+        "env": ("lexenc_cli.commands.inspecting:env_command", "Print versions and devices, for bug reports."),
+    },
+)
+PANELS = {"translate": "Stages", "convert": "Stages"} | dict.fromkeys(("run", "status", "check", "init"), "Pipelines")
+"""Headings of the help under which these commands are listed; the others are helpers."""

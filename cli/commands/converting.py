@@ -55,10 +55,9 @@ def convert_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print pairs, warnings and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    r"""Turn translation memories and termbases into word pairs, and word pairs into those.
+    r"""Read TMX, XLIFF 1.2 and 2, TBX 2 and 3, tables of source, target and optional score, or the output of translate.
 
-    Reads TMX, XLIFF 1.2 and 2, TBX 2 and 3 (told apart by content; gzip is unpacked), tables of source, target and
-    perhaps a score, and what translate prints. Inline tags go, their text stays.
+    The format is recognised by content, also inside gzip. Inline tags are removed and their text is kept.
 
     \b
     Examples:

@@ -37,9 +37,9 @@ def demo_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    r"""Build an English-German glossary from the bundled seed list, and prove every step of it.
+    r"""Mine hard negatives, fine-tune, map, blend and evaluate, without a network.
 
-    Mines negatives, tunes, maps, blends and evaluates; needs no network; about twenty seconds on two cores.
+    Takes about twenty seconds on two cores.
 
     \b
     Example:

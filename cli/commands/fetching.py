@@ -44,11 +44,11 @@ def fetch_command(
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no bars.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    r"""Fetch a public resource, once, and print the path of the file.
+    r"""Show name, address, licence and size, and ask before the first download.
 
-    Shows name, address, licence and size first and asks. Where nobody can be asked, only what has an open licence is
-    fetched without --yes. The first download of a file is trusted; its sha256 is kept beside it, and another one
-    later is an error. Downloads that broke off continue.
+    Without a terminal, resources with an open licence are downloaded at once and all others need --yes. The first
+    download of a file is trusted: its sha256 is kept, and a later download that differs is an error. Interrupted
+    downloads are resumed.
 
     \b
     Examples:

@@ -21,6 +21,7 @@ from lexenc.stages import STAGES
 from lexenc.training import LOSSES
 
 from ..ui import print_json, show_table, write_out
+from . import COMMANDS
 from .fetching import catalogue_rows
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
@@ -32,7 +33,7 @@ def show_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""Show what made a result, back to the raw files.
+    r"""List settings, counts and inputs, back to the original files.
 
     \b
     Example:
@@ -90,7 +91,7 @@ def list_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""List the stages, or what else there is by name: encoders, losses, resources and so on.
+    r"""Print one line per name.
 
     \b
     Examples:
@@ -129,7 +130,7 @@ def _listed(kind: str) -> list[tuple[str, str]]:
         return [(name, table_title(name)) for name in recipe_names()]
     if kind == "tasks":
         return [(name.split(" ", 1)[1], STAGES.summary(name)) for name in STAGES if name.startswith("eval ")]
-    return [*((name, STAGES.summary(name)) for name in STAGES), *_helpers()]
+    return [(name, table.summary(name)) for table in (STAGES, COMMANDS) for name in table]
 
 
 def _bundled_kind(name: str) -> str:
@@ -146,17 +147,8 @@ def _bundled_kind(name: str) -> str:
     return f"{'training' if part == 'train' else 'test'} lexicon, {source} to {target}"
 
 
-def _helpers() -> list[tuple[str, str]]:
-    """Give the commands that are no stages, with the first line of their help."""
-    from . import register
-
-    helpers = typer.Typer()
-    register(helpers)
-    return [(str(each.name), (each.help or "").splitlines()[0]) for each in helpers.registered_commands]
-
-
 def env_command(json: Json = False, debug: Debug = False) -> None:
-    r"""Print versions and devices, for bug reports.
+    r"""Include the environment variables that affect lexenc.
 
     \b
     Example:

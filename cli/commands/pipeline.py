@@ -64,7 +64,7 @@ def run_command(
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no bars.")] = False,
     debug: Debug = False,
 ) -> None:
-    r"""Run the steps of a pipeline; what is up to date is reused.
+    r"""Reuse the results of steps that are up to date.
 
     \b
     Examples:
@@ -114,7 +114,7 @@ def _show_forecasts(casts: list[Forecast], view: View) -> None:
 
 
 def status_command(pipeline: File, check_content: Check = False, json: Json = False, debug: Debug = False) -> None:
-    r"""Say which steps are up to date; exit with 1 if one is not.
+    r"""Exit with 1 if any step is not up to date.
 
     \b
     Example:
@@ -134,9 +134,9 @@ def check_command(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    r"""Find all faults of a pipeline file without running it; exit with 2 if there are any.
+    r"""Report all errors at once, and exit with 2 if there are any.
 
-    Precedence: option, then LEXENC_ variable (LEXENC_DEVICE), then the file, then the default.
+    The order of precedence is: option, environment variable (LEXENC_DEVICE), file, default.
 
     \b
     Examples:
@@ -213,7 +213,7 @@ def init_command(
     path: Annotated[str, typer.Argument(help="File to write.", metavar="PIPELINE")] = "pipeline.yaml",
     debug: Debug = False,
 ) -> None:
-    r"""Write a commented pipeline file to start from.
+    r"""Refuse to replace a file that exists.
 
     \b
     Example:

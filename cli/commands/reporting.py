@@ -40,9 +40,7 @@ def report_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    r"""Write a page that says what results show, with charts, errors to read, and what everything was made from.
-
-    One file that needs nothing else and asks no network: findings with intervals, scores, answers to read, pictures.
+    r"""Write one self-contained HTML file that loads nothing from the network.
 
     \b
     Examples:

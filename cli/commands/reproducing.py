@@ -84,10 +84,10 @@ def reproduce_command(
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no bars.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    r"""Make tables of a paper here, and print them beside the paper's with the difference.
+    r"""Compute each number with ordinary steps, one folder each, and reuse those that are up to date.
 
-    Every number comes from ordinary steps, one folder each, which are reused. A step that fails leaves its own numbers
-    empty; the exit code is then 1. An encoder that is not the paper's goes by its own name and has no difference.
+    If a step fails, its numbers stay empty and the exit code is 1. An encoder that is not in the paper is listed under
+    its own name, without a difference.
 
     \b
     Examples:

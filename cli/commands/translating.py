@@ -66,7 +66,7 @@ def translate_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print answers, warnings and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    r"""Translate words: source, rank, target, score, separated by TABs.
+    r"""Print the source word, rank, target word and score of each answer, separated by tabs.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def read_failure(stderr: str, *, early: bool = True, faults: int = 1) -> Failure
 
 
 def command_line(*args: object) -> list[str]:
-    return [sys.executable, "-m", "lexenc_cli.main", *(str(each) for each in args)]
+    return [sys.executable, "-m", "lexenc_cli", *(str(each) for each in args)]
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +136,20 @@ def start():
         )
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """Wait until something is so, while a process runs; a process that ends before is a failure, and one that hangs."""
+
+    def wait(sign, process: subprocess.Popen) -> None:
+        end = time.monotonic() + 600
+        while not sign():
+            assert process.poll() is None, process.stderr.read().decode()
+            assert time.monotonic() < end, "the sign never came"
+            time.sleep(0.005)
+
+    return wait
 
 
 def write_vec(path: Path, words: list[str], matrix: np.ndarray) -> None:

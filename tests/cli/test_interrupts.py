@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import threading
-import time
 
 import pytest
 
@@ -25,16 +22,10 @@ def command(world, encoder, out, data="pairs"):
     return ["finetune", *files, "--encoder", encoder, *LONG, "--out", out]
 
 
-def wait_for_steps(process, partial, steps=4):
+def wait_for_steps(wait, process, partial, steps=4):
     """Wait until some steps and a checkpoint are on disk."""
     history, checkpoint = partial / "training.jsonl", partial / "unfinished" / "checkpoint" / "state.json"
-    end = time.monotonic() + 100
-    while time.monotonic() < end:
-        assert process.poll() is None, process.stderr.read().decode()
-        if checkpoint.is_file() and history.read_text().count("\n") >= steps:
-            return
-        time.sleep(0.005)
-    raise AssertionError("no step was done")
+    wait(lambda: checkpoint.is_file() and history.read_text().count("\n") >= steps, process)
 
 
 @pytest.mark.parametrize(
@@ -42,15 +33,17 @@ def wait_for_steps(process, partial, steps=4):
     [("static", signal.SIGINT, "pairs"), ("transformer", signal.SIGKILL, "pairs"),
      ("static", signal.SIGINT, "synonyms")],
 )  # fmt: skip
-def test_killed_finetune_continues_to_the_same_bytes(request, world, start, lexenc, failure, tmp_path, kind, how, data):
+def test_killed_finetune_continues_to_the_same_bytes(
+    request, world, start, lexenc, failure, wait_for, tmp_path, kind, how, data
+):
     encoder, whole = request.getfixturevalue(kind), tmp_path / "whole"
     lexenc(*command(world, encoder, whole, data))
     out, partial = tmp_path / "tuned", tmp_path / ".tuned.partial"
     process = start(*command(world, encoder, out, data))
     try:
-        wait_for_steps(process, partial)
+        wait_for_steps(wait_for, process, partial)
         process.send_signal(how)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate()
     finally:
         process.kill()
     assert not out.exists()
@@ -100,10 +93,10 @@ def test_unfinished_work_of_other_settings_goes_only_when_asked_to(world, static
     assert not (tmp_path / "tuned" / "unfinished").exists()
 
 
-def test_two_writers_of_one_place(world, static, start, fails, tmp_path):
+def test_two_writers_of_one_place(world, static, start, fails, wait_for, tmp_path):
     process = start(*command(world, static, tmp_path / "tuned"))
     try:
-        wait_for_steps(process, tmp_path / ".tuned.partial", steps=1)
+        wait_for_steps(wait_for, process, tmp_path / ".tuned.partial", steps=1)
         process.send_signal(signal.SIGSTOP)
         found = fails(*command(world, static, tmp_path / "tuned"), code=1, early=False)
         assert "Another lexenc is writing" in found.message
@@ -113,20 +106,18 @@ def test_two_writers_of_one_place(world, static, start, fails, tmp_path):
 
 
 def test_interrupted_map_leaves_nothing(world, start, tmp_path):
-    """A pipe that never ends keeps the stage waiting for its input."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+    """Standard input that never ends keeps the stage waiting."""
     (tmp_path / "results").mkdir()
     out = tmp_path / "results" / "out"
     files = ["--source", world / "en.vec", "--target", world / "de.vec"]
     process = start("map", *files, "--dictionary", "-", "--out", out, stdin=subprocess.PIPE)
-    timer = threading.Timer(2.0, process.send_signal, [signal.SIGINT])
-    timer.start()
     try:
-        assert process.wait(timeout=60) == 130
+        # More than a pipe holds: when all of it is written, the stage has begun to read.
+        process.stdin.write(b"house\thaus\n" * 100_000)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
         stderr = process.stderr.read().decode()
     finally:
-        timer.cancel()
         process.kill()
         process.communicate()
     assert stderr.startswith("error: Interrupted.")

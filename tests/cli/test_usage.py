@@ -14,8 +14,8 @@ from lexenc.errors import ExitCode
 def all_commands():
     def walk(command, path):
         if hasattr(command, "commands"):
-            for name, child in command.commands.items():
-                yield from walk(child, [*path, name])
+            for name in command.commands:
+                yield from walk(command.loaded(name), [*path, name])
         else:
             yield tuple(path)
 
@@ -62,7 +62,7 @@ def test_help_fits_a_narrow_window_and_has_an_example(attempt, path):
 def test_every_option_is_named_like_the_others_and_has_help(path):
     command = get_command(build_app())
     for name in path:
-        command = command.commands[name]
+        command = command.loaded(name)
     for option in command.params:
         if option.param_type_name == "argument":
             assert option.help

@@ -29,7 +29,7 @@ def sha(path):
 def command_of(name):
     command = get_command(build_app())
     for word in name.split(" "):
-        command = command.commands[word]
+        command = command.loaded(word)
     return command
 
 
