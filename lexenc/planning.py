@@ -452,7 +452,7 @@ def package_versions() -> dict[str, str]:
         "sentence-transformers",
         "fasttext",
         "faiss-cpu",
-        "pandas",
+        "scikit-learn",
     ):
         try:
             table[name] = version(name)

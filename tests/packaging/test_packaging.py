@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -66,23 +67,25 @@ def test_code_never_imports_cli_or_click():
             assert not re.match(r"\s*(import|from) (cli|click)\b", line), (path, line)
 
 
-def test_third_party_imports_are_declared():
-    """What the code imports stands among the dependencies, under the name it is installed by."""
+def third_party_imports():
+    """The packages that the code imports, under the names by which they are installed."""
     names = {"yaml": "pyyaml", "faiss": "faiss-cpu", "sentence_transformers": "sentence-transformers",
              "huggingface_hub": "huggingface-hub", "vl_convert": "vl-convert-python",
              "sklearn": "scikit-learn"}  # fmt: skip
-    declared = {re.match(r"[\w.-]+", each).group() for each in PROJECT["project"]["dependencies"]}
     used = set()
     for path in [*ROOT.glob("lexenc/**/*.py"), *ROOT.glob("cli/**/*.py")]:
-        for match in re.finditer(r"^\s*(?:import|from) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE):
-            used.add(match.group(1))
-    third = {
-        names.get(name, name)
-        for name in used
-        if name not in sys.stdlib_module_names and name not in ("lexenc", "lexenc_cli") and find_spec(name) is not None
-    }
-    assert {"numpy", "typer", "torch"} <= third
-    assert third <= declared
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                used |= {each.name.partition(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                used.add(node.module.partition(".")[0])
+    return {names.get(name, name) for name in used - sys.stdlib_module_names - {"lexenc", "lexenc_cli"}}
+
+
+def test_imports_and_dependencies_are_the_same_packages():
+    declared = {re.match(r"[\w.-]+", each).group() for each in PROJECT["project"]["dependencies"]}
+    assert {"numpy", "typer", "torch", "lxml"} <= declared
+    assert third_party_imports() | {"pandas"} == declared
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""XML of any size, read once from front to back by a parser that expands nothing and fetches nothing."""
+"""XML files of any size, read once from start to end. Entities are not expanded and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
-from xml.parsers import expat
+
+from lxml import etree
 
 from lexenc.errors import DataError
 from lexenc.files.text import open_bytes
@@ -15,34 +15,14 @@ from lexenc.files.text import open_bytes
 _CHUNK = 1 << 16
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _START = re.compile(rb"\s*<(\?xml|!DOCTYPE|!--|[\w.-]*:?(tmx|xliff|martif|tbx)\b)", re.IGNORECASE)
-
-
-class Handler(Protocol):
-    """Takes elements as they come."""
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take the beginning of an element."""
-
-    def end(self, name: str) -> None:
-        """Take the end of an element."""
-
-    def taken(self) -> list[Any]:
-        """Give what is finished, once."""
-
-    def attach(self, parser: expat.XMLParserType) -> None:
-        """Take the parser, which knows the line, and may be asked for text (`CharacterDataHandler`) and no more."""
-
-
-class LocalNames(dict[str, str]):
-    """Names of elements without their prefix; each is looked at once."""
-
-    def __missing__(self, name: str) -> str:
-        """Cut a prefix off."""
-        return self.setdefault(name, name.rpartition(":")[2])
+# Codes of libxml2 for undeclared prefixes and the like. They do not matter, because prefixes are not used.
+_NAMESPACE_FAULTS = range(200, 206)
+# libxml2 stores lines of elements up to this one only, and uses the end of the text after that.
+_LAST_STORED_LINE = 65534
 
 
 def looks_like_xml(path: Path) -> bool:
-    """Tell by its first bytes whether a file is XML; UTF-16 counts where its mark stands first."""
+    """Return whether the first bytes of a file are XML. UTF-16 is recognised by its byte order mark."""
     if not path.is_file():
         return False
     with open_bytes(path) as stream:
@@ -52,65 +32,87 @@ def looks_like_xml(path: Path) -> bool:
     return _START.match(head.removeprefix(codecs.BOM_UTF8)) is not None
 
 
-def parsed(path: Path, handler: Handler) -> Iterator[Any]:
-    """Feed a file to a handler and give what it makes, as soon as it is made.
-
-    Args:
-        path: The file, in any encoding that it declares; gzip is unpacked.
-        handler: Who makes something of it.
+def root_name(path: Path) -> str:
+    """Return the name of the root element, without its prefix.
 
     Raises:
-        DataError: If it is not well-formed, or declares entities, with the line.
+        DataError: If the file is not well-formed before the root, or if it declares entities.
     """
-    with open_bytes(path) as stream:
-        yield from _fed(stream, _parser(path, handler), path, handler)
-
-
-def _parser(path: Path, handler: Handler) -> expat.XMLParserType:
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler = handler.start, handler.end
-    handler.attach(parser)
-
-    def refuse(name: str, *rest: object) -> None:
-        # Entities of entities grow without bound, and external ones read other files.
+    root = next(_events(path, "start"))
+    kind = root.getroottree().docinfo.internalDTD
+    for entity in kind.iterentities() if kind is not None else ():
+        # Entities of entities grow without limit, and external ones read other files.
+        with open_bytes(path) as stream:
+            line = next((n for n, text in enumerate(stream, 1) if b"<!ENTITY" in text.replace(b"\0", b"")), 1)
         raise DataError(
-            f"{path}, line {parser.CurrentLineNumber}: it declares the entity '{name}', which is not read.",
-            hint="Put the text itself in its place, and remove the declaration.",
+            f"{path}, line {line}: it declares the entity '{entity.name}', which is not supported.",
+            hint="Replace the entity by its text, and remove the declaration.",
         )
-
-    def undefined(name: str, *rest: object) -> None:
-        raise DataError(
-            f"{path}, line {parser.CurrentLineNumber}: &{name}; is not defined.",
-            hint="Write the character itself; what a DOCTYPE points to is never fetched.",
-        )
-
-    parser.EntityDeclHandler = refuse
-    parser.SkippedEntityHandler = undefined
-    return parser
+    return local_name(root)
 
 
-def _fed(stream: IO[bytes], parser: expat.XMLParserType, path: Path, handler: Handler) -> Iterator[Any]:
+def elements(path: Path, names: tuple[str, ...]) -> Iterator[etree._Element]:
+    """Yield elements with some names as soon as they end, and free the memory of each one after its use.
+
+    Args:
+        path: The file, in any encoding that it declares. gzip is unpacked.
+        names: Names without prefixes. The elements must not contain each other.
+
+    Raises:
+        DataError: If the file is not well-formed, with the line.
+    """
+    for element in _events(path, "end", *(f"{{*}}{name}" for name in names)):
+        yield element
+        element.clear()
+        while element is not None:
+            above = element.getparent()
+            while element.getprevious() is not None:
+                del above[0]
+            element = above
+
+
+def _events(path: Path, event: str, *tags: str) -> Iterator[etree._Element]:
+    parser = etree.XMLPullParser([event], tag=tags or None, resolve_entities=False, no_network=True, huge_tree=False)
     try:
-        while chunk := stream.read(_CHUNK):
-            parser.Parse(chunk, False)
-            yield from handler.taken()
-        parser.Parse(b"", True)
-    except expat.ExpatError as error:
-        what = expat.ErrorString(error.code)
-        raise DataError(
-            f"{path}, line {error.lineno}: not well-formed XML ({what}).", hint=_advice(what, error.lineno)
-        ) from None
-    except (LookupError, ValueError) as error:
-        raise DataError(
-            f"{path}: {str(error).rstrip('.')}.", hint="Save it as UTF-8, with that encoding in its first line."
-        ) from None
-    yield from handler.taken()
+        with open_bytes(path) as stream:
+            while chunk := stream.read(_CHUNK):
+                parser.feed(chunk)
+                for fault in parser.feed_error_log:
+                    # Undeclared entities raise no exception.
+                    if fault.type_name in ("ERR_UNDECLARED_ENTITY", "WAR_UNDECLARED_ENTITY"):
+                        raise _not_well_formed(path, fault.message, fault.line)
+                yield from (element for _, element in parser.read_events())
+            parser.close()
+    except etree.XMLSyntaxError as error:
+        if error.code not in _NAMESPACE_FAULTS:
+            raise _not_well_formed(path, error.msg, error.lineno) from None
 
 
-def _advice(what: str, line: int) -> str:
-    if "no element" in what or "unclosed" in what:
-        return "It ends too early: was it copied whole?"
-    if "invalid token" in what:
-        return f"See line {line}: & is written &amp;, < is written &lt;, and the encoding must be the declared one."
-    return f"Mend line {line}, or export the file again."
+def _not_well_formed(path: Path, message: str, line: int) -> DataError:
+    message = re.sub(r",? line \d+, column \d+$", "", message)
+    hint = f"Correct line {line}, or export the file again."
+    if re.search("Premature end|not terminated|no element|' expected", message):
+        hint = "It ends too early. Was it copied completely?"
+    elif "encoding" in message:
+        hint = "Save it as UTF-8, with that encoding in its first line."
+    elif "Entity '" in message:
+        hint = "Write the character itself. A file named by a DOCTYPE is never fetched."
+    elif re.search("EntityRef|invalid element name|invalid Char", message):
+        hint = f"In line {line}, write & as &amp; and < as &lt;."
+    return DataError(f"{path}, line {line}: not well-formed XML ({message}).", hint=hint)
+
+
+def local_name(element: etree._Element) -> str:
+    """Return the name of an element without its namespace. It is empty for comments and instructions."""
+    return str(element.tag).rpartition("}")[2] if isinstance(element.tag, str) else ""
+
+
+def line_of(element: etree._Element) -> int:
+    """Return the line of the start tag of an element."""
+    line = int(element.sourceline or 0)
+    if line > _LAST_STORED_LINE:
+        first = element
+        while not first.text and len(first):
+            first = first[0]
+        line -= (first.text or first.tail or "").count("\n")
+    return line
