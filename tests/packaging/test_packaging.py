@@ -47,7 +47,7 @@ def test_every_folder_with_code_is_a_package():
 
 
 def test_console_script_is_not_called_cli():
-    assert PROJECT["project"]["scripts"] == {"lexenc": "lexenc_cli.main:main"}
+    assert PROJECT["project"]["scripts"] == {"lexenc": "lexenc_cli.__main__:main"}
     installed = [point for point in entry_points(group="console_scripts") if point.name == "lexenc"]
     assert all(point.value.startswith("lexenc_cli.") for point in installed)
     assert SETUPTOOLS["package-dir"]["lexenc_cli"] == "cli"
