@@ -1,0 +1,132 @@
+"""A package that is not part of lexenc adds a loss, a retrieval method, an aligner and an evaluation."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+PACKAGE = '''
+from dataclasses import dataclass
+
+import numpy as np
+
+from lexenc.parameters import param
+from lexenc.search.retrieval import Correction
+from lexenc.stage import Input, Outcome, Stage
+from lexenc.text.links import Links
+
+
+def distance(contrast, *, scale):
+    """Return the squared distance of each pair."""
+    return scale * ((contrast.anchors - contrast.positives) ** 2).sum()
+
+
+def short_first(targets, sources, **settings):
+    """Prefer targets that stand early in the vocabulary."""
+    return Correction(2.0, np.linspace(0, 0.01, len(targets)))
+
+
+class Diagonal:
+    def align(self, pairs):
+        return Links.of([[(i, i, 1.0) for i in range(min(map(len, pair)))] for pair in pairs])
+
+    def finish(self, job):
+        return {"made_by": "made-up"}
+
+
+def diagonal(inputs, params, job):
+    """Link the words in order."""
+    return Diagonal()
+
+
+@dataclass(frozen=True)
+class LengthParams:
+    at_least: int = param(1, "Letters of a word that counts.", ge=1)
+
+
+def evaluate(inputs, params, job):
+    words = [line for line in inputs["words"].read_text(encoding="utf-8").split() if len(line) >= params.at_least]
+    return Outcome({"words": len(words)}, [{"task": "length", "mean": sum(map(len, words)) / len(words)}])
+
+
+LENGTH = Stage(
+    name="eval length",
+    version=1,
+    inputs={"words": Input("Words.")},
+    params=LengthParams,
+    run=evaluate,
+    summary="Score the length of words.",
+    makes="nothing but scores.",
+)
+'''
+POINTS = """
+[lexenc.loss]
+distance = made_up:distance
+[lexenc.retrieval]
+short-first = made_up:short_first
+[lexenc.aligner]
+diagonal = made_up:diagonal
+[lexenc.stage]
+eval length = made_up:LENGTH
+"""
+
+
+@pytest.fixture(scope="module")
+def run(program, tmp_path_factory):
+    """Run a command where the package is installed; the exit code must be 0."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "made_up.py").write_text(PACKAGE)
+    (site / "made_up-1.0.dist-info").mkdir()
+    (site / "made_up-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: made-up\nVersion: 1.0\n")
+    (site / "made_up-1.0.dist-info" / "entry_points.txt").write_text(POINTS)
+
+    def well(*words):
+        done = program(*words, env=os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}, text=True, timeout=None)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return well
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["eval", "--help"], "Score the length of words."),
+        (["eval", "length", "--help"], "Letters of a word that counts."),
+        (["finetune", "--help"], "One of: mneg, own-hard, symmetric, printed, multi-similarity, distance."),
+        (["eval", "bli", "--help"], "One of: nearest, csls, inverted-softmax, short-first."),
+        (["translate", "--help"], "One of: nearest, csls, inverted-softmax, short-first."),
+        (["align", "--help"], "statistical, eflomal, diagonal."),
+        (["list", "losses"], "distance Return the squared distance of each pair."),
+        (["list", "tasks"], "length Score the length of words."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_parts_of_another_package_are_listed(run, words, shown):
+    assert shown in " ".join(run(*words).replace("│", " ").split())
+
+
+def test_parts_of_another_package_do_their_work(run, world, static, mapped, tmp_path):
+    pairs = str(world / "train.tsv")
+    steps = [
+        {"stage": "finetune", "name": "tuned", "inputs": {"pairs": pairs, "encoder": str(static)},
+         "params": {"loss": "distance", "epochs": 1}},
+        {"stage": "eval bli", "name": "scores", "inputs": {"vectors": str(mapped), "dictionary": pairs},
+         "params": {"retrieval": "short-first"}},
+        {"stage": "align", "name": "links", "inputs": {"pairs": str(world / "text.tsv")},
+         "params": {"method": "diagonal"}},
+        {"stage": "eval length", "name": "lengths", "inputs": {"words": pairs}, "params": {"at_least": 2}},
+    ]  # fmt: skip
+    (tmp_path / "p.yaml").write_text(json.dumps({"workdir": "runs", "steps": steps}))
+    results = [json.loads(line) for line in run("run", tmp_path / "p.yaml", "--json").splitlines()]
+    words = (world / "train.tsv").read_text(encoding="utf-8").split()
+    mean = sum(map(len, words)) / len(words)
+    assert {"step": "lengths", "task": "length", "mean": mean} in results
+    assert next(each for each in results if each["step"] == "scores")["retrieval"] == "short-first"
+    tuned = json.loads((tmp_path / "runs" / "tuned" / "manifest.json").read_text())
+    assert tuned["params"]["loss"] == "distance"
+    links = (tmp_path / "runs" / "links" / "alignments.txt").read_text().splitlines()
+    assert set(links) == {"0-0 1-1 2-2 3-3"}
+    assert json.loads((tmp_path / "runs" / "links" / "manifest.json").read_text())["summary"]["made_by"] == "made-up"
