@@ -1,13 +1,13 @@
-"""Multi-SimLex: the same word pairs in many languages.
+"""Data sets of word similarity, among them Multi-SimLex: the same word pairs in many languages.
 
-Two forms are read: the official one (`translation.csv` with the columns `ENG 1`, `ENG 2`, `FIN 1`, .. and `scores.csv`
-with `ENG`, `FIN`, ..) and Concepticon's list of concepts (one file: a word and scores per concept and language).
+Two formats of Multi-SimLex are read: the official one (`translation.csv` with the columns `ENG 1`, `ENG 2`, `FIN 1`, ..
+and `scores.csv` with `ENG`, `FIN`, ..) and the one of Concepticon (one file with words and scores of each concept).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,13 @@ from lexenc.files.similarity import (
     SCORES,
     TRANSLATIONS,
     ScoredPairs,
-    cells_of,
+    read_similarity_file,
     score_of,
 )
-from lexenc.files.text import counted, read_lines
+from lexenc.files.text import cells_of, counted, read_lines, separator_of, table_rows
 
 OFFICIAL, CONCEPTS = "Multi-SimLex", "Multi-SimLex as Concepticon lists it"
-# By the code without region: how the official files and Concepticon name the column.
+# Names of the columns in the official files and in Concepticon, by language code without region.
 _LANGUAGES = {
     "ar": ("ARA", "ARABIC"),
     "cy": ("CYM", "WELSH"),
@@ -45,13 +45,13 @@ _LISTED = re.compile(r"(.*?)\s*\((.*)\)\s*", re.DOTALL)
 
 @dataclass(frozen=True)
 class MultiSimLex:
-    """Where a data set of many languages lies.
+    """Files of a data set of many languages.
 
     Args:
         form: `OFFICIAL` or `CONCEPTS`.
-        words: File with the words (and, for concepts, with the scores).
+        words: File with the words. In the form `CONCEPTS` it has the scores as well.
         scores: File with the scores.
-        heads: Columns of the file with the words.
+        heads: Names of the columns of the file with the words.
     """
 
     form: str
@@ -61,23 +61,23 @@ class MultiSimLex:
 
     @property
     def languages(self) -> list[str]:
-        """Names of the languages as the file has them."""
+        """Names of the languages in the file."""
         if self.form == OFFICIAL:
             return [match.group(1) for head in self.heads if (match := _OFFICIAL_WORD.fullmatch(head))]
         return [head.removesuffix("_SCORE") for head in self.heads if head.endswith("_SCORE")]
 
     def column(self, language: str | None) -> str:
-        """Give the name that the file has for a language.
+        """Return the name of a language in the file.
 
         Raises:
-            DataError: If no language was asked for, or it is not there.
+            DataError: If `language` is None, or the file does not have it.
         """
         known = {code_of(name): name for name in self.languages}
         listed = ", ".join(sorted(known))
         if language is None:
             raise DataError(
                 f"{self.words} holds {counted(len(known), 'language')}, and none was chosen.",
-                hint=f"Give --language, or --source-language and --target-language: {listed}.",
+                hint=f"Add --language, or --source-language and --target-language: {listed}.",
             )
         wanted = code_of(language.split("-")[0].upper())
         if wanted not in known:
@@ -86,18 +86,18 @@ class MultiSimLex:
 
 
 def code_of(name: str) -> str:
-    """Give the shortest code of a language that a file names `ENG` or `ENGLISH`, or a user `en` or `eng`."""
+    """Return the shortest code of a language from `ENG`, `ENGLISH`, `en` or `eng`."""
     return next((code for code, names in _LANGUAGES.items() if name in (code.upper(), *names)), name.lower())
 
 
 def find_multi_simlex(path: Path) -> MultiSimLex | None:
-    """Tell whether a file or folder is Multi-SimLex in many languages, by the head of the file.
+    """Return the files of Multi-SimLex in many languages, or None if `path` is something else.
 
     Args:
-        path: A folder with both official files, one of them, or Concepticon's list.
+        path: A folder with both official files, one of them, or the file of Concepticon.
 
     Raises:
-        DataError: If the scores of the official form are not beside the words.
+        DataError: If there are words of the official format without scores.
     """
     beside = path if path.is_dir() else path.parent
     if path.is_dir() or path.name == SCORES:
@@ -105,7 +105,7 @@ def find_multi_simlex(path: Path) -> MultiSimLex | None:
         if not path.is_file():
             return None
     head = next((line for _, line in read_lines(path) if line.strip(" \t")), "")
-    heads = cells_of(head, _separator(head))
+    heads = cells_of(head, separator_of(head, least=0))
     if {"LINKS", "SIMLEX_IDS"} <= set(heads) and any(each.endswith("_SCORE") for each in heads):
         return MultiSimLex(CONCEPTS, path, path, heads)
     if not any(_OFFICIAL_WORD.fullmatch(each) for each in heads):
@@ -115,71 +115,49 @@ def find_multi_simlex(path: Path) -> MultiSimLex | None:
     return MultiSimLex(OFFICIAL, path, beside / SCORES, heads)
 
 
-def read_multi_simlex(path: Path, language: str | None) -> ScoredPairs:
-    """Read one language; the pairs of two languages are aligned by their `keys`.
+def read_scored_pairs(path: Path, language: str | None = None) -> ScoredPairs:
+    """Read word pairs with similarity scores. Pairs of two languages of one data set are aligned by their `keys`.
+
+    Args:
+        path: A file, or a folder with `pairs.tsv` or with the `translation.csv` and `scores.csv` of Multi-SimLex.
+        language: Language to read from a data set of many languages. It has no meaning for others.
 
     Raises:
-        DataError: If it is no such data set, the language is not there, or a line cannot be used.
+        DataError: If a line cannot be used, or the data set does not have the language.
     """
     found = find_multi_simlex(path)
     if found is None:
-        raise DataError(f"{path} is not Multi-SimLex in many languages.", hint="Give the file as it was published.")
+        return read_similarity_file(path)
     column = found.column(language)
-    return _official(found, column) if found.form == OFFICIAL else _from_concepts(found, column)
-
-
-def _separator(head: str) -> str:
-    return "\t" if "\t" in head else ","
-
-
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Give the lines of a table with a head by column, with their numbers."""
-    heads: list[str] = []
-    separator = ","
-    for number, line in read_lines(path):
-        if not line.strip(" \t"):
-            continue
-        if not heads:
-            separator = _separator(line)
-            heads = cells_of(line, separator)
-            missing = [each for each in needed if each not in heads]
-            if missing:
-                raise DataError(f"{path} has no column '{missing[0]}'.", hint="Give the file as it was published.")
-            continue
-        cells = cells_of(line, separator)
-        if len(cells) < len(heads):
-            raise DataError(
-                f"{path}, line {number}: {counted(len(cells), 'column')}, expected {len(heads)}.",
-                hint="Give the file as it was published.",
-            )
-        yield number, dict(zip(heads, cells, strict=False))
+    table = _official(found, column) if found.form == OFFICIAL else _from_concepts(found, column)
+    if not table.scores:
+        raise DataError(f"{found.words} holds no pairs.", hint="Give the file as it was published.")
+    return table
 
 
 def _official(found: MultiSimLex, column: str) -> ScoredPairs:
-    """Join words and scores by `ID`, or line by line where a file has none."""
+    """Join words and scores by `ID`, or line by line if there is none."""
     scores: dict[str, str] = {}
-    for order, (_, row) in enumerate(_rows(found.scores, [column]), start=1):
+    for order, (_, row) in enumerate(table_rows(found.scores, [column]), start=1):
         scores[row.get("ID", str(order))] = row[column]
     table = ScoredPairs([], [], [], OFFICIAL, MULTI_SIMLEX_SCALE)
-    for order, (number, row) in enumerate(_rows(found.words, [f"{column} 1", f"{column} 2"]), start=1):
+    for order, (number, row) in enumerate(table_rows(found.words, [f"{column} 1", f"{column} 2"]), start=1):
         key, place = row.get("ID", str(order)), f"{found.words}, line {number}"
         if key not in scores:
             raise DataError(f"{place}: pair {key} has no line in {found.scores}.", hint="Take both of one release.")
         words = row[f"{column} 1"], row[f"{column} 2"]
         score = score_of(scores[key], table.scale, f"{found.scores}, pair {key}")
         _add(table, key, words, score, place)
-    return _whole(table, found.words)
+    return table
 
 
 def _from_concepts(found: MultiSimLex, column: str) -> ScoredPairs:
-    """Put the pairs together again: `SIMLEX_IDS` has `203:2` where a concept is the second word of pair 203."""
+    """Join the words of each pair. `SIMLEX_IDS` is `203:2` for a concept that is the second word of pair 203."""
     halves: dict[str, dict[str, tuple[str, float, int]]] = {}
-    said = f"{column}_IN_SOURCE"
-    needed = ["SIMLEX_IDS", column, f"{column}_SCORE"]
-    for number, row in _rows(found.words, needed):
+    for number, row in table_rows(found.words, ["SIMLEX_IDS", column, f"{column}_SCORE"]):
         place = f"{found.words}, line {number}"
         ids, scores = row["SIMLEX_IDS"].split(), row[f"{column}_SCORE"].split()
-        words = _words_in_pairs(row[column], row.get(said, ""), len(ids), place)
+        words = _words_in_pairs(row[column], row.get(f"{column}_IN_SOURCE", ""), len(ids), place)
         if len(scores) != len(ids):
             raise DataError(
                 f"{place}: {counted(len(ids), 'pair')} and {counted(len(scores), 'score')}.",
@@ -204,14 +182,14 @@ def _joined(halves: Mapping[str, Mapping[str, tuple[str, float, int]]], path: Pa
                 f"{path}, line {line}: pair {pair} has the scores {score:g} and {other:g}.", hint="Use the whole file."
             )
         _add(table, pair, (first, second), score, f"{path}, line {line}")
-    return _whole(table, path)
+    return table
 
 
 def _words_in_pairs(listed: str, said: str, count: int, place: str) -> list[str]:
-    """Give the word that a concept has in each of its pairs.
+    """Return the word of a concept in each of its pairs.
 
-    A concept lists its words as `disease (illness/sickness)`; what stands in each pair is a row of words separated by
-    spaces, of which some are phrases: cut so that every piece is a listed word.
+    The words of a concept are listed as `disease (illness/sickness)`. Its words in the pairs are separated by spaces,
+    and some are phrases, so they are split such that each piece is a listed word.
     """
     match = _LISTED.fullmatch(listed)
     listing = [listed, *([match.group(1), *match.group(2).split("/")] if match else [])]
@@ -224,15 +202,15 @@ def _words_in_pairs(listed: str, said: str, count: int, place: str) -> list[str]
     found = tokens if len(tokens) == count else _cut(tokens, count, known)
     if found is None:
         raise DataError(
-            f"{place}: '{said}' cannot be told apart into {count} of: {', '.join(sorted(known))}.",
+            f"{place}: '{said}' cannot be split into {count} of: {', '.join(sorted(known))}.",
             hint="Give the file as it was published.",
         )
     return found
 
 
 def _cut(tokens: Sequence[str], count: int, known: set[str]) -> list[str] | None:
-    """Cut tokens into so many known phrases, from the left, longest first; None where that cannot be done."""
-    # ways[i] holds the ways to cut the first i tokens, by their number of pieces.
+    """Split tokens into `count` known phrases, with the longest first; return None if that is not possible."""
+    # ways[i] holds the ways to split the first i tokens, by their number of pieces.
     ways: list[dict[int, list[str]]] = [{0: []}]
     for end in range(1, len(tokens) + 1):
         here: dict[int, list[str]] = {}
@@ -252,9 +230,3 @@ def _add(table: ScoredPairs, key: str, words: tuple[str, str], score: float, pla
     table.second.append(words[1])
     table.scores.append(score)
     table.keys.append(key)
-
-
-def _whole(table: ScoredPairs, path: Path) -> ScoredPairs:
-    if not table.scores:
-        raise DataError(f"{path} holds no pairs.", hint="Give the file as it was published.")
-    return table

@@ -1,13 +1,16 @@
-"""Lines of text files: where they end, which bytes are text, how files are written whole or not at all."""
+"""Text files: lines, JSON Lines and tables are read as streams, and files are written completely or not at all."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
+import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +19,7 @@ from lexenc.errors import ConfigError, DataError
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-# Bytes that no text has, and beginnings of files whose first line has none of them.
+# Bytes that never occur in text, and the beginnings of pictures, whose first line may have none of them.
 _CONTROLS, _PICTURES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"), (b"\x89PNG", b"\xff\xd8\xff")
 # Turkish, Azerbaijani, Crimean Tatar and Tatar, by each of their codes.
 _TURKIC = ("tr", "tur", "az", "aze", "azj", "crh", "tt", "tat")
@@ -25,22 +28,21 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacked where it is packed with gzip (by content, whatever its name).
+    """Open a file for reading. gzip is recognised by content and unpacked.
 
     Raises:
-        DataError: If it is not there, is a folder, or ends before its packed data does.
+        DataError: If the file does not exist, is a folder, or is damaged.
     """
     if not path.exists():
         raise DataError(f"There is no file {path}.", hint="Check the path.")
     if path.is_dir():
-        raise DataError(f"{path} is a folder, expected a file.", hint="Give the file in it.")
+        raise DataError(f"{path} is a folder, expected a file.", hint="Give a file in it.")
     with path.open("rb") as raw, _unpacked(raw, str(path)) as stream:
         yield stream
 
 
 @contextmanager
 def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[IO[bytes]]:
-    """Give the bytes of a stream, unpacked where they are packed."""
     try:
         if raw.peek(2).startswith(_GZIP):
             with gzip.open(raw) as unpacked:
@@ -48,14 +50,14 @@ def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[IO[bytes]]:
         else:
             yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{name} is damaged: {error}.", hint="Fetch or pack it again.") from None
+        raise DataError(f"{name} is damaged: {error}.", hint="Download or pack it again.") from None
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Give the lines of a UTF-8 file with their numbers, from 1.
+    """Yield the lines of a UTF-8 file with their numbers, counted from 1.
 
-    LF ends a line, CR LF too; in a file without any LF in its first megabyte, CR alone does (an old Macintosh file).
-    No other character does: U+0085 and U+2028 stay inside. A byte order mark at the start is dropped.
+    Lines end with LF or CR LF, or with CR if the first megabyte has no LF (old Macintosh files). No other character
+    ends a line, not even U+0085 or U+2028. A byte order mark at the start is dropped.
 
     Raises:
         DataError: If a line is not UTF-8, with the byte, its offset and the line.
@@ -65,23 +67,23 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def stream_lines(stream: IO[bytes], name: str = "standard input") -> Iterator[tuple[int, str]]:
-    """Give the lines of a stream under the rules of `read_lines`, each as soon as it has come.
+    """Yield the lines of a stream like `read_lines`, each as soon as it has arrived.
 
     Args:
-        stream: Standard input or the like; stays open.
-        name: What messages call it.
+        stream: Standard input or the like. It stays open.
+        name: Name for messages.
 
     Raises:
         DataError: As `read_lines`.
     """
-    # Two bytes tell whether it is packed; one could be all that has come so far.
+    # Two bytes show whether it is packed. `peek` might return one if no more has arrived.
     again = io.BufferedReader(_Rejoined(stream.read(2), stream))
     with _unpacked(again, name) as unpacked:
         yield from _decoded(unpacked, name, "-")
 
 
 class _Rejoined(io.RawIOBase):
-    """A stream of which some bytes were read, from its beginning; gives what has come without waiting for more."""
+    """A stream with some bytes put back in front. It returns what has arrived without waiting for more."""
 
     def __init__(self, head: bytes, rest: IO[bytes]) -> None:
         super().__init__()
@@ -100,13 +102,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int, str]]:
-    """Decode and number lines.
-
-    Args:
-        stream: Unpacked bytes.
-        name: For the message.
-        argument: How a program is told to read it.
-    """
+    """Decode and number lines. `argument` is how other programs name the file on the command line."""
     offset = 0
     for number, raw in enumerate(_raw_lines(stream), start=1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
@@ -115,16 +111,12 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
         except UnicodeDecodeError as error:
             place = offset + error.start + len(raw) - len(line)
             where = f"(byte 0x{line[error.start]:02x} at offset {place}, line {number})"
-            if _is_binary(raw):
-                raise DataError(f"{name} is no text file {where}.", hint="Give a file of UTF-8 text.") from None
-            hint = f"Convert it: iconv -f {'utf-16' if raw.startswith(_UTF16) else 'latin1'} -t utf-8 {argument}"
+            utf16 = raw.startswith(_UTF16)
+            if raw.startswith(_PICTURES) or (_CONTROLS.search(raw) and not utf16):
+                raise DataError(f"{name} is not a text file {where}.", hint="Give a file of UTF-8 text.") from None
+            hint = f"Convert it: iconv -f {'utf-16' if utf16 else 'latin1'} -t utf-8 {argument}"
             raise DataError(f"{name} is not UTF-8 {where}.", hint=hint) from None
         offset += len(raw)
-
-
-def _is_binary(line: bytes) -> bool:
-    """Tell whether a line that is not UTF-8 is no text in another encoding either."""
-    return line.startswith(_PICTURES) or (bool(_CONTROLS.search(line)) and not line.startswith(_UTF16))
 
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
@@ -138,12 +130,68 @@ def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
         yield from (part + b"\r" for part in whole.rstrip(b"\r").split(b"\r"))
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file aside and give it its name when the block ends well; otherwise nothing stays.
+def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield the values of a JSON Lines file with their line numbers. Blank lines are skipped.
+
+    Raises:
+        DataError: If a line is not JSON.
+    """
+    for number, line in read_lines(path):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path}, line {number}: not JSON ({error}).", hint="One object per line.") from None
+
+
+def separator_of(line: str, *, least: int = 2) -> str:
+    """Return what separates the columns of a first line: a TAB, commas (at least `least`), or empty for spaces."""
+    return "\t" if "\t" in line else "," if line.count(",") >= least else ""
+
+
+def cells_of(line: str, separator: str) -> list[str]:
+    """Split a line at TABs, at commas outside quotes, or (if `separator` is empty) at runs of spaces."""
+    if separator == ",":
+        return [cell.strip(" ") for cell in next(csv.reader([line]), [])]
+    if separator:
+        return [cell.strip(" ") for cell in line.split(separator)]
+    return [cell for cell in line.split(" ") if cell]
+
+
+def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the rows of a TSV or CSV table with their line numbers. The first line holds the names of the columns.
 
     Args:
-        path: The final name; its folder must exist.
+        path: The file.
+        needed: Columns that it must have.
+
+    Raises:
+        DataError: If a column is missing, or a row is too short.
+    """
+    hint, heads, separator = "Give the file as it was published.", list[str](), ","
+    for number, line in read_lines(path):
+        if not line.strip(" \t"):
+            continue
+        separator = separator if heads else separator_of(line, least=0)
+        cells = cells_of(line, separator)
+        if not heads:
+            heads = cells
+            for name in needed:
+                if name not in heads:
+                    raise DataError(f"{path} has no column '{name}'.", hint=hint)
+        elif len(cells) < len(heads):
+            shown = counted(len(cells), "column")
+            raise DataError(f"{path}, line {number}: {shown}, expected {len(heads)}.", hint=hint)
+        else:
+            yield number, dict(zip(heads, cells, strict=False))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Write to a temporary file, and rename it if the block succeeds. Otherwise no file is left.
+
+    Args:
+        path: The final name. Its folder must exist.
     """
     aside = path.with_name(f".{path.name}.partial")
     try:
@@ -156,18 +204,30 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines with LF, each word with the bytes it was read with."""
+    """Write lines with LF. Bytes that were read as surrogate escapes are written as they were."""
     with writing(path) as stream:
         for line in lines:
             stream.write(line.encode("utf-8", "surrogateescape") + b"\n")
 
 
+def write_table(path: Path, heads: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Write a table with TABs between the columns. The first line holds their names."""
+    write_lines(path, ("\t".join(row) for row in chain([heads], rows)))
+
+
+def write_json_lines(path: Path, values: Iterable[Any]) -> None:
+    """Write one JSON value per line. Bytes that are not UTF-8 are escaped, so that the file is valid UTF-8."""
+    with writing(path) as stream:
+        for value in values:
+            stream.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+
+
 def fold_case(text: str, language: str | None = None) -> str:
-    """Lower-case a text as its language does.
+    """Return a text in lower case.
 
     Args:
         text: Any text.
-        language: BCP-47 code. Turkish and its relatives have a dotless i: `I` becomes `ı`, `İ` becomes `i`.
+        language: BCP-47 code. In Turkish and related languages `I` becomes `ı` and `İ` becomes `i`.
     """
     if language is not None and language.split("-")[0].lower() in _TURKIC:
         text = text.replace("İ", "i").replace("I", "ı")
@@ -175,21 +235,21 @@ def fold_case(text: str, language: str | None = None) -> str:
 
 
 def counted(number: int, one: str, more: str | None = None) -> str:
-    """Write a count with its noun: `1 word`, `1,200 words`.
+    """Return a count with its noun: `1 word`, `1,200 words`.
 
     Args:
-        number: How many there are.
+        number: The count.
         one: The singular.
-        more: The plural, where it is not made with an s.
+        more: The plural, if it is not the singular with an s.
     """
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def check_language(code: str, label: str) -> None:
-    """Refuse what is no language code; it would silently be folded like English.
+    """Check a language code, because an unknown one would silently be folded like English.
 
     Args:
-        code: The user's words.
+        code: The code.
         label: The option, for the message.
 
     Raises:
@@ -197,23 +257,7 @@ def check_language(code: str, label: str) -> None:
     """
     if _LANGUAGE.fullmatch(code):
         return
-    hint = "Give its code: 'tr' for Turkish, 'az' for Azerbaijani, 'de' or 'de-AT' for German."
+    hint = "Use its code: 'tr' for Turkish, 'az' for Azerbaijani, 'de' or 'de-AT' for German."
     if _LANGUAGE.fullmatch(code.replace("_", "-")):
         hint = f"Write a hyphen: '{code.replace('_', '-')}'."
     raise ConfigError(f"{label} must be a language code, got '{code}'.", hint=hint)
-
-
-def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Give the objects of a JSON Lines file with their line numbers.
-
-    Raises:
-        DataError: If a line is not JSON.
-    """
-    import json
-
-    for number, line in read_lines(path):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path}, line {number}: not JSON ({error}).", hint="One object per line.") from None

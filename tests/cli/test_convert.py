@@ -84,7 +84,7 @@ def test_commands_take_termbases_as_dictionaries(world, tmp_path, lexenc, fails)
     ("args", "message", "hint"),
     [
         (["{tbx}"], "holds 5 languages", "Choose two"),
-        (["{tbx}", "--source-language", "English"], "must be a language code", "Give its code"),
+        (["{tbx}", "--source-language", "English"], "must be a language code", "Use its code"),
         (["{tbx}", *LANGUAGES, "--out", "{tbx}"], "is the file that is read", "another name"),
         (["{tbx}", *LANGUAGES, "--out", "{there}"], "is already there", "--force"),
         (["{tbx}", *LANGUAGES, "--out", "{folder}"], "is a folder", "Name a file"),

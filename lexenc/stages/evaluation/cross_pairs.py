@@ -41,7 +41,7 @@ class CrossPairsParams:
 
 def run_cross_pairs(inputs: dict[str, Any], params: CrossPairsParams, job: Job) -> Outcome:
     """Cross the pairs of two languages and write them."""
-    from lexenc.files.similarity import read_scored_pairs
+    from lexenc.files.multi_simlex import read_scored_pairs
 
     target = inputs.get("target") or inputs["source"]
     first = read_scored_pairs(inputs["source"], params.source_language)
@@ -87,13 +87,14 @@ def _check_scale(
 
 
 def _write(found: CrossPairs, keys: list[str], job: Job) -> None:
-    from lexenc.files.similarity import PAIRS, write_scored_pairs
+    from lexenc.files.similarity import PAIRS
+    from lexenc.files.text import write_table
 
     rows = [
         [left, right, repr(score), keys[row]]
         for (left, right), score, row in zip(found.pairs, found.scores, found.rows, strict=True)
     ]
-    write_scored_pairs(job.out / PAIRS, ["word 1", "word 2", "score", "row"], rows)
+    write_table(job.out / PAIRS, ["word 1", "word 2", "score", "row"], rows)
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -204,8 +204,8 @@ def _summary(results: list[list[dict[str, Any]]]) -> dict[str, Any]:
 
 def _read(path: Path, params: EvalXlsimParams) -> ScoredPairs:
     """Read pairs; two languages of one file are crossed as `cross-pairs` does it."""
-    from lexenc.files.multi_simlex import find_multi_simlex
-    from lexenc.files.similarity import ScoredPairs, read_scored_pairs
+    from lexenc.files.multi_simlex import find_multi_simlex, read_scored_pairs
+    from lexenc.files.similarity import ScoredPairs
     from lexenc.lexical.similarity_pairs import MAX_DIFFERENCE
     from lexenc.stages.evaluation.similarity_sets import cross, known_scale
 

@@ -73,7 +73,7 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
 def _test_pairs(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
     """Read what is tested: a dictionary, or the pairs of a result of cross-pairs without their scores."""
     from lexenc.files.dictionaries import Pairs, read_pairs
-    from lexenc.files.similarity import read_scored_pairs
+    from lexenc.files.multi_simlex import read_scored_pairs
 
     if not path.is_dir():
         return read_pairs(path, languages=languages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lexenc.errors import DataError
-from lexenc.files.similarity import read_scored_pairs
+from lexenc.files.multi_simlex import read_scored_pairs
 
 TRANSLATION = "ID,ENG 1,ENG 2,FIN 1,FIN 2\n7,pain,misery,kipu,kurjuus\n9,allow,permit,sallia,antaa lupa\n"
 SCORES = "ID,ENG,FIN\n9,5.5,5\n7,3.5,4.25\n"
@@ -82,7 +82,7 @@ def test_a_language_must_be_chosen_of_those_there(official, concepts, language, 
         ("\t5\t4.5\n", "\tx\t4.5\n", ["line 3", "'x'"]),
         ("\t5\t4.5\n", "\t7\t4.5\n", ["line 3", "0 to 6"]),
         ("\t5 1\t", "\t5\t", ["line 2", "2 pairs and 1 score"]),
-        ("mild illness disease\t", "mild flu disease\t", ["line 2", "cannot be told apart"]),
+        ("mild illness disease\t", "mild flu disease\t", ["line 2", "cannot be split"]),
         ("3\t10:1\t1\t", "3\t11:1\t1\t", ["has no other word"]),
         ("\t1\t2\n", "\t1\n", ["line 4", "8 columns"]),
     ],

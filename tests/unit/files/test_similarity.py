@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lexenc.errors import DataError
+from lexenc.files.multi_simlex import read_scored_pairs
 from lexenc.files.similarities import Similarity, is_similarities, read_similarities, write_similarities
-from lexenc.files.similarity import read_scored_pairs
 
 
 @pytest.fixture
