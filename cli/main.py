@@ -177,7 +177,13 @@ def _usage(error: typer.TyperException, words: list[str]) -> tuple[str, str]:
         if mark in text:
             text, tail = text.split(mark, 1)
             hint = (mark.strip(" (") + tail).rstrip(")")
-    return text.rstrip(".") + ".", _nameless(error) or hint
+    return text.rstrip(".") + ".", _of_other_command(error, words) or _nameless(error) or hint
+
+
+def _of_other_command(error: typer.TyperException, words: list[str]) -> str | None:
+    """Return a hint that names the command to which an unknown option belongs, if the stage knows it."""
+    option, name = getattr(error, "option_name", None), next((word for word in words if word in STAGES), None)
+    return None if option is None or name is None else STAGES[name].hint_for(option)
 
 
 def _nameless(error: typer.TyperException) -> str | None:

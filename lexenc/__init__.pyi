@@ -281,29 +281,23 @@ def finetune(
 
 def map(
     *,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
     out: str | PathLike[str],
-    source: str | PathLike[str] | None = None,
-    target: str | PathLike[str] | None = None,
     dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     validation: str | PathLike[str] | None = None,
-    mapping: str | PathLike[str] | None = None,
-    source_vocabulary: str | PathLike[str] | None = None,
-    target_vocabulary: str | PathLike[str] | None = None,
-    vectors: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
-    dictionaries: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
-    test_dictionaries: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
-    into: str | PathLike[str] | None = None,
     supervision: Literal['dictionary', 'semi', 'identical', 'numerals', 'none'] | None = None,
     preset: Literal['supervised', 'semi-supervised', 'identical', 'unsupervised', 'aaai2018', 'acl2017', 'emnlp2016', 'refinement', 'rcsls'] | None = None,
     kind: Literal['advanced', 'orthogonal', 'unconstrained', 'rcsls'] | None = None,
     normalise: str | Sequence[str] | None = None,
+    reduce_to: int | None = None,
+    poor_dictionary: Literal['rotate', 'truncate', 'refuse'] = 'rotate',
+    control: Literal['none', 'shuffled-pairs'] = 'none',
     whiten: bool | None = None,
     source_reweight: float | None = None,
     target_reweight: float | None = None,
     source_dewhiten: Literal['source', 'target', 'none'] | None = None,
     target_dewhiten: Literal['source', 'target', 'none'] | None = None,
-    reduce_to: int | None = None,
-    poor_dictionary: Literal['rotate', 'truncate', 'refuse'] = 'rotate',
     vocabulary_cutoff: int | None = None,
     csls_neighbours: int | None = None,
     induction: Literal['union', 'forward', 'backward', 'mutual'] | None = None,
@@ -312,82 +306,210 @@ def map(
     patience: int | None = None,
     max_iterations: int | None = None,
     start_vocabulary: int | None = None,
+    arithmetic: Literal['float32', 'float64'] = 'float32',
+    checkpoint_seconds: float = 60.0,
     rcsls_steps: int | None = None,
     rcsls_rate: float | None = None,
     rcsls_spectral: bool = False,
-    arithmetic: Literal['float32', 'float64'] = 'float32',
-    validate_every: int = 10,
-    checkpoint_seconds: float = 60.0,
     limit: int | None = None,
     duplicates: Literal['first', 'last'] = 'first',
     bad_lines: Literal['error', 'skip'] = 'error',
     lowercase: bool = False,
     source_language: str | None = None,
     target_language: str | None = None,
-    control: Literal['none', 'shuffled-pairs'] = 'none',
-    hub: str | None = None,
-    retrieval: Literal['nearest', 'csls', 'inverted-softmax'] | Sequence[Literal['nearest', 'csls', 'inverted-softmax']] = ('nearest', 'csls'),
-    compare_alone: bool = True,
+    validate_every: int = 10,
     force: bool = False,
     seed: int | None = None,
     device: str | None = None,
     precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Map the word vectors of two or more languages into a shared space.
+    """Map word vectors of two languages into a shared space, with a dictionary or without one.
 
-    Makes: source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after self-learning also iterations.jsonl and induced.tsv, its last dictionary. With --hub a folder with all of these for every language.
+    Makes: source/ and target/ (vectors.npy, words.txt), mapping.safetensors for lexenc apply-mapping, and after self-learning iterations.jsonl and induced.tsv, its last dictionary.
 
     Args:
-        source: Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.
+        source: Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of lexenc.
         target: Target vectors.
         dictionary: Training dictionary: source, TAB, target.
-        validation: Dictionary that self-learning is watched with; it teaches nothing.
-        mapping: A mapping learnt before (a folder of map), to apply to new words of source, target or both.
-        source_vocabulary: Word list, with mapping: map these words only; a fastText .bin makes vectors of words that it does not know.
-        target_vocabulary: The same for target.
-        vectors: With hub or into: vectors of a language with its name, a BCP-47 code where words are folded.
-        dictionaries: With hub or into: a folder with en-de.tsv and so on, or a dictionary as en-de=PATH.
-        test_dictionaries: The same of test dictionaries; every pair of languages that has one is scored.
-        into: A space of hub that vectors are added to; what it holds stays as it is.
+        validation: Dictionary to score during self-learning. Nothing is learned from it.
         out: Folder for the result.
-        supervision: What is known: dictionary: only its pairs count (the default); semi: its pairs start self-learning; identical: words written alike start it; numerals: numbers written alike; none: the vectors alone.
-        preset: A well-known way of mapping; other options change single values of it. See: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
-        kind: advanced: both languages move (the default); orthogonal: a rotation of the source; unconstrained: least squares; rcsls: learnt for CSLS.
-        normalise: Steps in order on each vocabulary: unit, center, unitdim, centeremb, none. By default unit,center,unit.
-        whiten: Make the dimensions of the dictionary rows uncorrelated first (advanced); by default yes.
-        source_reweight: Exponent of the singular values on the source side; 0 is off (advanced). By default 0.5.
-        target_reweight: The same on the target side.
-        source_dewhiten: Whose whitening is undone on the source side; by default source. One of: source, target, none.
-        target_dewhiten: Whose whitening is undone on the target side; by default target. One of: source, target, none.
-        reduce_to: Keep the first dimensions only.
-        poor_dictionary: With fewer independent pairs than dimensions: rotate without whitening, truncate the rank, or refuse. One of: rotate, truncate, refuse.
-        vocabulary_cutoff: Most frequent words of each language that self-learning looks at; by default 20000.
-        csls_neighbours: Neighbours averaged for CSLS in self-learning and rcsls; 0 takes the cosine. By default 10.
-        induction: Whose best partners make the dictionary: both languages' (union, the default), one's, or mutual ones. One of: union, forward, backward, mutual.
-        keep_start: Share of the candidates kept at first; 1 drops none. By default 0.1.
-        keep_growth: Factor on that share whenever the objective stops improving; by default 2.
-        patience: Iterations without improvement before more is kept, or the end; by default 10.
-        max_iterations: End of self-learning at the latest.
-        start_vocabulary: Most frequent words compared for the start with supervision none; by default 4000.
-        rcsls_steps: Gradient steps of rcsls; by default 10.
-        rcsls_rate: First size of its steps, halved when the loss rises; by default 1.
-        rcsls_spectral: Keep the singular values of rcsls at most 1.
-        arithmetic: Numbers of self-learning; the last fit is float64. One of: float32, float64.
-        validate_every: Iterations between two scores on validation.
-        checkpoint_seconds: Time between checkpoints of self-learning.
-        limit: Read the first words of each file only; they are the most frequent.
-        duplicates: Which vector of a repeated word counts (VecMap: last). One of: first, last.
-        bad_lines: What to do with lines that are no vector. One of: error, skip.
+        supervision: dictionary: learn from it alone (the default); semi: start self-learning from it; identical, numerals: start from strings or numbers that are equal; none: from the vectors alone. One of: dictionary, semi, identical, numerals, none.
+        preset: A published method. Options change single values of it: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
+        kind: advanced: both languages move (default); orthogonal: rotation; unconstrained: least squares; rcsls: optimised for CSLS.
+        normalise: Steps, in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit.
+        reduce_to: Dimensions to keep.
+        poor_dictionary: With fewer independent pairs than dimensions: rotate (no whitening), truncate, refuse. One of: rotate, truncate, refuse.
+        control: shuffled-pairs: learn from wrong pairs, to measure what chance reaches. One of: none, shuffled-pairs.
+        whiten: Decorrelate the dictionary rows first. Default: yes.
+        source_reweight: Exponent of the singular values; 0: off. Default: 0.5.
+        target_reweight: The same for the target side.
+        source_dewhiten: Whose whitening to undo. Default: source. One of: source, target, none.
+        target_dewhiten: The same for the target. Default: target. One of: source, target, none.
+        vocabulary_cutoff: Most frequent words to use; more take longer. Default: 20000.
+        csls_neighbours: Neighbours for CSLS, also in rcsls; 0: cosine. Default: 10.
+        induction: Whose best partners count. Default: union. One of: union, forward, backward, mutual.
+        keep_start: Share of candidates kept at first; 1: all. Default: 0.1.
+        keep_growth: Growth of that share at a standstill. Default: 2.
+        patience: Iterations without gain before that. Default: 10.
+        max_iterations: Maximum number of iterations.
+        start_vocabulary: Words compared with supervision none. Default: 4000.
+        arithmetic: Number type. One of: float32, float64.
+        checkpoint_seconds: Seconds between checkpoints.
+        rcsls_steps: Gradient steps. Default: 10.
+        rcsls_rate: First step size, halved if the loss rises. Default: 1.
+        rcsls_spectral: Bound the singular values by 1.
+        limit: Words to read from each file: the first words, which are the most frequent.
+        duplicates: Which vector of a repeated word to use (VecMap uses the last). One of: first, last.
+        bad_lines: What to do with lines that are not a vector. One of: error, skip.
         lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
         source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        control: shuffled-pairs: give every source another's target, to see what mapping does without knowledge. One of: none, shuffled-pairs.
-        hub: Map any number of vectors into the space of this one, which stays where it is; its name there.
-        retrieval: How answers to test_dictionaries are ranked. One of: nearest, csls, inverted-softmax.
-        compare_alone: With test_dictionaries: also map every pair that has a dictionary by itself, for comparison.
+        validate_every: Iterations between scores on validation.
         force: Replace another result of lexenc in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def map_hub(
+    *,
+    vectors: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],
+    out: str | PathLike[str],
+    dictionaries: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    into: str | PathLike[str] | None = None,
+    supervision: Literal['dictionary', 'semi', 'identical', 'numerals', 'none'] | None = None,
+    preset: Literal['supervised', 'semi-supervised', 'identical', 'unsupervised', 'aaai2018', 'acl2017', 'emnlp2016', 'refinement', 'rcsls'] | None = None,
+    kind: Literal['advanced', 'orthogonal', 'unconstrained', 'rcsls'] | None = None,
+    normalise: str | Sequence[str] | None = None,
+    reduce_to: int | None = None,
+    poor_dictionary: Literal['rotate', 'truncate', 'refuse'] = 'rotate',
+    control: Literal['none', 'shuffled-pairs'] = 'none',
+    whiten: bool | None = None,
+    source_reweight: float | None = None,
+    target_reweight: float | None = None,
+    source_dewhiten: Literal['source', 'target', 'none'] | None = None,
+    target_dewhiten: Literal['source', 'target', 'none'] | None = None,
+    vocabulary_cutoff: int | None = None,
+    csls_neighbours: int | None = None,
+    induction: Literal['union', 'forward', 'backward', 'mutual'] | None = None,
+    keep_start: float | None = None,
+    keep_growth: float | None = None,
+    patience: int | None = None,
+    max_iterations: int | None = None,
+    start_vocabulary: int | None = None,
+    arithmetic: Literal['float32', 'float64'] = 'float32',
+    checkpoint_seconds: float = 60.0,
+    rcsls_steps: int | None = None,
+    rcsls_rate: float | None = None,
+    rcsls_spectral: bool = False,
+    limit: int | None = None,
+    duplicates: Literal['first', 'last'] = 'first',
+    bad_lines: Literal['error', 'skip'] = 'error',
+    lowercase: bool = False,
+    hub: str | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Map word vectors of many languages into the space of one of them, or add languages to such a space.
+
+    Makes: hub.json, and for every language a folder with vectors.npy, words.txt and mapping.safetensors; after self-learning also iterations.jsonl and induced.tsv.
+
+    Args:
+        vectors: Vectors of a language with its name, e.g. en=en.vec. Give it once per language.
+        dictionaries: Folder with training dictionaries such as en-de.tsv, or a dictionary as en-de=PATH.
+        into: Space of map-hub to add languages to. Its own languages do not move.
+        out: Folder for the result.
+        supervision: dictionary: learn from it alone (the default); semi: start self-learning from it; identical, numerals: start from strings or numbers that are equal; none: from the vectors alone. One of: dictionary, semi, identical, numerals, none.
+        preset: A published method. Options change single values of it: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
+        kind: advanced: both languages move (default); orthogonal: rotation; unconstrained: least squares; rcsls: optimised for CSLS.
+        normalise: Steps, in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit.
+        reduce_to: Dimensions to keep.
+        poor_dictionary: With fewer independent pairs than dimensions: rotate (no whitening), truncate, refuse. One of: rotate, truncate, refuse.
+        control: shuffled-pairs: learn from wrong pairs, to measure what chance reaches. One of: none, shuffled-pairs.
+        whiten: Decorrelate the dictionary rows first. Default: yes.
+        source_reweight: Exponent of the singular values; 0: off. Default: 0.5.
+        target_reweight: The same for the target side.
+        source_dewhiten: Whose whitening to undo. Default: source. One of: source, target, none.
+        target_dewhiten: The same for the target. Default: target. One of: source, target, none.
+        vocabulary_cutoff: Most frequent words to use; more take longer. Default: 20000.
+        csls_neighbours: Neighbours for CSLS, also in rcsls; 0: cosine. Default: 10.
+        induction: Whose best partners count. Default: union. One of: union, forward, backward, mutual.
+        keep_start: Share of candidates kept at first; 1: all. Default: 0.1.
+        keep_growth: Growth of that share at a standstill. Default: 2.
+        patience: Iterations without gain before that. Default: 10.
+        max_iterations: Maximum number of iterations.
+        start_vocabulary: Words compared with supervision none. Default: 4000.
+        arithmetic: Number type. One of: float32, float64.
+        checkpoint_seconds: Seconds between checkpoints.
+        rcsls_steps: Gradient steps. Default: 10.
+        rcsls_rate: First step size, halved if the loss rises. Default: 1.
+        rcsls_spectral: Bound the singular values by 1.
+        limit: Words to read from each file: the first words, which are the most frequent.
+        duplicates: Which vector of a repeated word to use (VecMap uses the last). One of: first, last.
+        bad_lines: What to do with lines that are not a vector. One of: error, skip.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        hub: Name of the language whose space all others are mapped to. It does not move.
+        force: Replace another result of lexenc in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True draws bars; or an object with a `task` of your own.
+
+    Returns:
+        What came of it. A result that is there already is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def apply_mapping(
+    *,
+    mapping: str | PathLike[str],
+    out: str | PathLike[str],
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
+    source_vocabulary: str | PathLike[str] | None = None,
+    target_vocabulary: str | PathLike[str] | None = None,
+    limit: int | None = None,
+    duplicates: Literal['first', 'last'] = 'first',
+    bad_lines: Literal['error', 'skip'] = 'error',
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Map vectors of new words with a saved mapping.
+
+    Makes: source/ and target/ (vectors.npy, words.txt) and mapping.safetensors. A side that is not given is that of --mapping.
+
+    Args:
+        mapping: Saved mapping: a folder of map, or of one language in a folder of map-hub.
+        source: Source vectors of new words, in the form that the mapping was learned from.
+        target: Target vectors of new words.
+        source_vocabulary: Word list: map only these words. If source is a fastText .bin, it makes vectors of unknown words.
+        target_vocabulary: The same for target.
+        out: Folder for the result.
+        limit: Words to read from each file: the first words, which are the most frequent.
+        duplicates: Which vector of a repeated word to use (VecMap uses the last). One of: first, last.
+        bad_lines: What to do with lines that are not a vector. One of: error, skip.
+        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        force: Replace another result of lexenc in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
         progress: True draws bars; or an object with a `task` of your own.

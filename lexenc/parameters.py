@@ -103,7 +103,14 @@ def help_of(one: Field[Any], hint: Any) -> str:
     return text if all(f"{each}:" in text for each in choices) else f"{text} One of: {', '.join(choices)}."
 
 
-def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") -> tuple[Any, list[ConfigError]]:
+def build(
+    kind: type,
+    given: Mapping[str, Any],
+    *,
+    owner: str,
+    place: str = "",
+    elsewhere: Callable[[str], str | None] = lambda name: None,
+) -> tuple[Any, list[ConfigError]]:
     """Make a parameter object from values of any source, collecting every fault.
 
     Args:
@@ -111,6 +118,7 @@ def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") 
         given: Values by name; `-` and `_` are the same.
         owner: The stage, for messages.
         place: Where the values stand, for messages; empty on the command line.
+        elsewhere: Returns a hint for the name of a parameter that belongs to another stage, else None.
 
     Returns:
         The object (with defaults in place of faulty values) and the faults.
@@ -122,6 +130,7 @@ def build(kind: type, given: Mapping[str, Any], *, owner: str, place: str = "") 
         key = str(name).replace("-", "_")
         if key not in known:
             fault = unknown_name(f"parameter of {owner}", str(name), known)
+            fault.hint = elsewhere(key) or fault.hint
             if key.isdecimal():
                 fault.hint = _pointed(given, name, fault.hint)
             faults.append(fault)

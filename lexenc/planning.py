@@ -82,6 +82,8 @@ class Plan:
 def check_inputs(stage: Stage, given: Mapping[str, Any]) -> list[ConfigError]:
     """Give the faults in the names of the inputs, without looking at any file."""
     faults = [unknown_name(f"input of {stage.name}", name, stage.inputs) for name in given if name not in stage.inputs]
+    for fault, name in zip(faults, (name for name in given if name not in stage.inputs), strict=True):
+        fault.hint = stage.hint_for(name) or fault.hint
     for name, one in stage.inputs.items():
         if one.required and given.get(name) in (None, [], ()):
             faults.append(
@@ -228,7 +230,7 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
     Raises:
         ConfigError: If inputs or parameters cannot be used, or the place is not ours; all faults together.
     """
-    built, faults = build(stage.params, params, owner=stage.name)
+    built, faults = build(stage.params, params, owner=stage.name, elsewhere=stage.hint_for)
     try:
         found = find_inputs(stage, inputs, makers)
     except ConfigError as fault:

@@ -156,6 +156,7 @@ class Stage:
             first goes to standard output where there is no `--out`.
         resolve: Fills in the parameters whose default depends on the inputs, so that the recipe holds what was used.
         copies: By option name, a file of the result that the command line also puts where that option says.
+        elsewhere: By name of an option that belongs to another command, that command; for the hint.
         draw: Gives pictures of the first so many parts of a result folder, as tables; the command line has `--show`.
     """
 
@@ -176,4 +177,10 @@ class Stage:
     files: Mapping[str, str] = field(default_factory=dict)
     resolve: Callable[[Mapping[str, Any], Any], Any] | None = None
     copies: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     draw: Callable[[Path, int], list[Table]] | None = None
+
+    def hint_for(self, name: str) -> str | None:
+        """Return a hint that names the command to which an option belongs, or None."""
+        command = self.elsewhere.get(name.strip("-").replace("-", "_"))
+        return None if command is None else f"Use: lexenc {command} (see: lexenc {command} --help)"

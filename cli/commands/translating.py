@@ -30,7 +30,7 @@ def translate_command(
     top: Annotated[int, typer.Option(help="Answers per word.", min=1, metavar="NUMBER")] = 5,
     asks: Annotated[
         str,
-        typer.Option("--from", help="Language of the words: source, target, or a name in map --hub.", metavar="NAME"),
+        typer.Option("--from", help="Language of the words: source, target, or a name in a hub.", metavar="NAME"),
     ] = "source",
     answers: Annotated[
         str,

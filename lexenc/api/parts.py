@@ -276,9 +276,9 @@ def load_mapping(folder: PathLike) -> LearnedMapping:
     Raises:
         LexencError: If it holds no mapping.
     """
-    from lexenc.stages.lexical import mappings
+    from lexenc.stages.lexical import shared
 
-    return mappings.load_mapping(_path(folder))
+    return shared.load_mapping(_path(folder))
 
 
 def read_vectors(path: PathLike, *, limit: int | None = None) -> Vectors:

@@ -1,7 +1,7 @@
-"""Linear maps that bring the word vectors of two languages into one space, from a dictionary.
+"""Linear maps that bring the word vectors of two languages into one space, learned from a dictionary.
 
-Three steps, each a function of its own: `fit_normalisation` (what the whole vocabulary tells), `fit_mapping` (what
-the dictionary tells) and `Mapping.apply_source` / `apply_target`, which need neither and so serve new words too.
+Three steps: `fit_normalisation` uses the whole vocabulary, `fit_mapping` uses the dictionary, and
+`Mapping.apply_source` / `apply_target` need neither, so that they also map new words.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ Matrix = NDArray[Any]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-# Singular values below this share of the largest count as zero. Rounding vectors to float32 leaves a noise of about
-# 1e-8 of it, the weakest real direction of trained vectors lies above 1e-3.
+# Singular values below this share of the largest count as zero. Rounding vectors to float32 leaves noise of about 1e-8
+# of the largest, and the weakest real direction of trained vectors lies above 1e-3.
 RANK_TOLERANCE = 1e-6
-# Float64 bytes of the rows worked on at a time: they stay in the processor's cache from step to step.
+# Float64 bytes of the rows normalised at a time, so that they stay in the processor's cache from step to step.
 _BLOCK_BYTES = 1 << 20
-# Rows multiplied at a time: small products keep the threads of the linear algebra library waiting for each other.
+# Rows multiplied at a time. In smaller products, the threads of the linear algebra library wait for each other.
 _PRODUCT_ROWS = 8192
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Normalisation steps with what they learnt from a vocabulary, so that new words get the same treatment.
+    """Normalisation steps with their column statistics, so that new words are normalised in the same way.
 
     Args:
         actions: The steps, in order.
-        columns: For every step the column means (`center`) or column lengths (`unitdim`) found, shape [d], or None.
+        columns: Column means (`center`) or column lengths (`unitdim`) of every step, shape [d], or None.
     """
 
     actions: tuple[Action, ...]
     columns: tuple[Doubles | None, ...]
 
     def apply(self, matrix: Matrix, *, out: Floats | None = None) -> Floats:
-        """Normalise rows, of the same vocabulary or new ones.
+        """Normalise rows of the same vocabulary or of new words.
 
         Args:
             matrix: Shape [n, d], any float type.
-            out: Where to put the result; may be `matrix` itself. None makes a new array.
+            out: Array for the result; may be `matrix` itself. None creates a new array.
 
         Returns:
             Shape [n, d], float32.
@@ -73,30 +73,30 @@ def normalise(matrix: Matrix, actions: Sequence[str], *, out: Floats | None = No
         matrix: All vectors of the vocabulary, shape [n, d], any float type.
         actions: Steps in order: `unit` (rows of length 1), `center` (columns of mean 0), `unitdim` (columns of
             length 1), `centeremb` (rows of mean 0), `none`.
-        out: Where to put the result; may be `matrix` itself, which then takes hardly any memory.
+        out: Array for the result; may be `matrix` itself, which saves memory.
 
     Returns:
-        The vectors, float32, and what new words need.
+        The vectors, float32, and the normalisation for new words.
 
     Raises:
-        ConfigError: If there is no such step.
+        ConfigError: If a step is unknown.
 
-    Source: Artetxe et al. 2018 (AAAI), section 3.1. Means and lengths are computed in float64; a row or column of
-    zeros stays as it is.
+    Source: Artetxe et al. 2018 (AAAI), section 3.1. Means and lengths are computed in float64. A row or column of zeros
+    does not change.
     """
     normalisation = fit_normalisation(matrix, actions)
     return normalisation.apply(matrix, out=out), normalisation
 
 
 def fit_normalisation(matrix: Matrix, actions: Sequence[str]) -> Normalisation:
-    """Learn column means and lengths from a whole vocabulary, without changing it.
+    """Compute column means and lengths of a whole vocabulary, without changing it.
 
     Args:
-        matrix: All vectors of the vocabulary, shape [n, d]; fewer rows give other means, so other results.
+        matrix: All vectors of the vocabulary, shape [n, d]. The result depends on all rows.
         actions: As in `normalise`.
 
     Raises:
-        ConfigError: If there is no such step.
+        ConfigError: If a step is unknown.
         DataError: If a value is not finite.
     """
     done = Normalisation((), ())
@@ -107,7 +107,7 @@ def fit_normalisation(matrix: Matrix, actions: Sequence[str]) -> Normalisation:
         if action in ("center", "unitdim"):
             columns = _column_totals(matrix, done, squared=action == "unitdim")
             if not np.isfinite(columns).all():
-                raise DataError("A vector has a value that is not finite.", hint="Remove it, or make it again.")
+                raise DataError("A vector has a value that is not finite.", hint="Remove the vector, or make it again.")
             columns = np.sqrt(columns) if action == "unitdim" else columns / max(1, len(matrix))
         done = Normalisation((*done.actions, action), (*done.columns, columns))  # type: ignore[arg-type]
     return done
@@ -115,19 +115,19 @@ def fit_normalisation(matrix: Matrix, actions: Sequence[str]) -> Normalisation:
 
 @dataclass(frozen=True)
 class Mapping:
-    """One matrix per language that brings its normalised vectors into the common space.
+    """One matrix per language that maps its normalised vectors into the shared space.
 
     Args:
         source: Shape [d_source, k], float64.
         target: Shape [d_target, k], float64.
-        singular_values: Of the rotation, the largest first (with whitening: canonical correlations in [0, 1]).
-            Empty for an unconstrained mapping.
-        rank: Independent dimensions that the dictionary determines.
-        pairs: Dictionary rows used, repeats counted.
-        kind: The kind of mapping that was asked for, or `rcsls`.
-        whitened: Whether whitening took place.
-        announcement: A sentence for the user where the dictionary was too poor for the method, else None.
-        source_normalisation: What raw source vectors go through first; None if unknown.
+        singular_values: Singular values of the rotation, the largest first (with whitening: canonical correlations in
+            [0, 1]). Empty for an unconstrained mapping.
+        rank: Number of independent dimensions that the dictionary determines.
+        pairs: Dictionary rows used, including repeats.
+        kind: The kind of mapping, a name in `lexenc.lexical.MAPPINGS`.
+        whitened: Whether the dictionary rows were whitened.
+        announcement: A sentence for the user if the dictionary is too small for the method, else None.
+        source_normalisation: Normalisation of raw source vectors; None if unknown.
         target_normalisation: The same for the target.
     """
 
@@ -136,32 +136,32 @@ class Mapping:
     singular_values: Doubles
     rank: int
     pairs: int
-    kind: Kind | Literal["rcsls"]
+    kind: str
     whitened: bool
     announcement: str | None = None
     source_normalisation: Normalisation | None = None
     target_normalisation: Normalisation | None = None
 
     def normalised_by(self, source: Normalisation, target: Normalisation) -> Mapping:
-        """Remember how both vocabularies were normalised, so that `apply_source` takes raw vectors."""
+        """Return the mapping with the normalisation of both languages, so that it maps raw vectors."""
         return replace(self, source_normalisation=source, target_normalisation=target)
 
     def apply_source(
         self, matrix: Matrix, *, normalised: bool = False, out: Floats | None = None, device: str = "cpu"
     ) -> Floats:
-        """Map source vectors, known or new.
+        """Map source vectors, of the vocabulary or of new words.
 
         Args:
             matrix: Shape [n, d_source], any float type.
             normalised: Whether the rows are normalised already.
-            out: Where to put the result, shape [n, k]; may be `matrix` itself if k = d_source.
-            device: `cpu`, or a device of PyTorch for the product.
+            out: Array for the result, shape [n, k]; may be `matrix` itself if k = d_source.
+            device: `cpu`, or a PyTorch device for the matrix product.
 
         Returns:
-            Shape [n, k], float32; not of length 1.
+            Shape [n, k], float32, not of unit length.
 
         Raises:
-            ConfigError: If the number of columns is another one than that of the mapping.
+            ConfigError: If `matrix` does not have d_source columns.
         """
         steps = None if normalised else self.source_normalisation
         return _apply(matrix, self.source, steps, side="source", out=out, device=device)
@@ -169,9 +169,30 @@ class Mapping:
     def apply_target(
         self, matrix: Matrix, *, normalised: bool = False, out: Floats | None = None, device: str = "cpu"
     ) -> Floats:
-        """Map target vectors; as `apply_source`."""
+        """Map target vectors, as `apply_source` does."""
         steps = None if normalised else self.target_normalisation
         return _apply(matrix, self.target, steps, side="target", out=out, device=device)
+
+    def as_tensors(self) -> tuple[dict[str, Doubles], dict[str, Any]]:
+        """Return the arrays of the mapping by name, and its other values, which JSON can hold."""
+        tensors = {"source": self.source, "target": self.target, "singular_values": self.singular_values}
+        names = ("kind", "rank", "pairs", "whitened", "announcement")
+        facts: dict[str, Any] = {name: getattr(self, name) for name in names}
+        for side, steps in (("source", self.source_normalisation), ("target", self.target_normalisation)):
+            if steps is not None:
+                facts[f"{side}_actions"] = list(steps.actions)
+                tensors |= {f"{side}_columns_{i}": each for i, each in enumerate(steps.columns) if each is not None}
+        return tensors, facts
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Any], facts: dict[str, Any]) -> Mapping:
+        """Create a mapping from what `as_tensors` returned."""
+        steps: list[Normalisation | None] = []
+        for side in ("source", "target"):
+            actions = facts.pop(f"{side}_actions", None)
+            columns = tuple(tensors.pop(f"{side}_columns_{i}", None) for i in range(len(actions or ())))
+            steps.append(None if actions is None else Normalisation(tuple(actions), columns))
+        return cls(**tensors, **facts, source_normalisation=steps[0], target_normalisation=steps[1])
 
 
 def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
@@ -190,28 +211,28 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
     """Learn a mapping from the dictionary rows of two normalised spaces.
 
     Args:
-        source_rows: The source vector of every dictionary line, shape [p, d_source]; repeats are kept and weigh more.
-        target_rows: The target vector of the same line, shape [p, d_target].
-        kind: `advanced` (whiten, rotate, re-weight, de-whiten; both languages move), `orthogonal` (a rotation of the
-            source, the target stays) or `unconstrained` (least squares, the target stays).
+        source_rows: Source vector of every dictionary line, shape [p, d_source]. Repeated lines weigh more.
+        target_rows: Target vector of the same line, shape [p, d_target].
+        kind: `advanced` (whiten, rotate, re-weight, de-whiten; both languages move), `orthogonal` (rotate the source)
+            or `unconstrained` (least squares; only the source moves).
         whiten: Make the dimensions of the dictionary rows uncorrelated before the rotation. Only `advanced`.
         source_reweight: Exponent of the singular values that multiply the source dimensions; 0 is off. Only `advanced`.
         target_reweight: The same for the target.
-        source_dewhiten: Undo the whitening of this language on the source side; None leaves it. Only after whitening.
-        target_dewhiten: The same on the target side.
-        reduce_to: Keep only that many dimensions, the best corresponding ones. Not for `unconstrained`.
+        source_dewhiten: Language whose whitening is undone on the source side, or None. Only after whitening.
+        target_dewhiten: The same for the target side.
+        reduce_to: Number of dimensions to keep, those that correspond best. Not for `unconstrained`.
         rank_policy: What to do if the dictionary has fewer independent rows than a space has dimensions, so that
-            whitening (or least squares) is not determined: `rotate` does without it, `truncate` works in the
-            directions that are determined, `refuse` raises.
+            whitening (or least squares) is not determined: `rotate` without whitening, `truncate` to the directions
+            that are determined, or `refuse` with an error.
 
     Returns:
-        The mapping; its `announcement` says if the policy was needed.
+        The mapping. Its `announcement` says whether the policy was needed.
 
     Raises:
-        WorkError: If there is no pair, or the dictionary is too poor and the policy is `refuse`.
-        ConfigError: If the numbers of rows differ or a switch cannot be used.
+        WorkError: If there are no pairs, or the dictionary is too small and the policy is `refuse`.
+        ConfigError: If the numbers of rows differ or a setting cannot be used.
 
-    Source: Artetxe et al. 2018 (AAAI), section 3, in the setting of Artetxe et al. 2018 (ACL). Everything is float64.
+    Source: Artetxe et al. 2018 (AAAI), section 3, with the settings of Artetxe et al. 2018 (ACL). All in float64.
     """
     left, right = np.asarray(source_rows, dtype=np.float64), np.asarray(target_rows, dtype=np.float64)
     _check_rows(left, right, kind, rank_policy, reduce_to)
@@ -240,23 +261,22 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
 
 
 class _Directions(NamedTuple):
-    """The right singular vectors of dictionary rows, shape [d, d], their singular values [d], and how many count."""
+    """Right singular vectors of dictionary rows, the weakest first, shape [d, d], their values [d], and the rank."""
 
     vectors: Doubles
     values: Doubles
     rank: int
 
     def power(self, exponent: float) -> Doubles:
-        """Compute (rows' rows)^(exponent / 2) on the directions that count, shape [d, d]."""
+        """Compute (rows' rows)^(exponent / 2) on the non-zero directions, shape [d, d]."""
         kept = self.vectors[:, -self.rank :]
         product: Doubles = (kept * self.values[-self.rank :] ** exponent) @ kept.T
         return product
 
 
 def _directions(rows: Doubles) -> _Directions:
-    """Find the directions of dictionary rows, the weakest first. Shape [p, d]."""
-    # From the eigenvalues of rows' rows: squaring leaves half the digits, singular values down to 1e-8 of the largest,
-    # which is finer than RANK_TOLERANCE, and takes a tenth of the time of decomposing the rows themselves.
+    # The eigenvalues of rows' rows keep half the digits, i.e. singular values down to 1e-8 of the largest, which is
+    # finer than RANK_TOLERANCE, and take a tenth of the time of a decomposition of the rows themselves.
     squares, vectors = np.linalg.eigh(rows.T @ rows)
     values = np.sqrt(np.maximum(squares, 0.0))
     return _Directions(vectors, values, int((values > RANK_TOLERANCE * values.max(initial=0.0)).sum()))
@@ -270,7 +290,7 @@ def _advanced(
     exponents: tuple[float, float],
     dewhiten: tuple[Side | None, Side | None],
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Whiten (where directions are given), rotate, re-weight, de-whiten; each side as one matrix.
+    """Whiten (if `directions` are given), rotate, re-weight and de-whiten; return one matrix for each side.
 
     In the paper's symbols: W_x = (X'X)^(-1/2), W_z = (Z'Z)^(-1/2) whiten; U S V' = svd(W_x X'Z W_z) rotates;
     S^exponent re-weights; U' W_x^(-1) U and V' W_z^(-1) V de-whiten.
@@ -292,10 +312,10 @@ def _advanced(
 
 
 def _rotation(left: Doubles, right: Doubles, reduce_to: int | None) -> tuple[Doubles, Doubles, Doubles]:
-    """Find the rotation of the source onto the target (Procrustes; Schönemann 1966).
+    """Compute the rotation of the source onto the target (Procrustes; Schönemann 1966).
 
-    Spaces of different size get a matrix with orthonormal rows or columns. With fewer dimensions wanted, both sides
-    are written in the rotated basis, where the first dimensions correspond best.
+    For spaces of different size, the matrix has orthonormal rows or columns. With `reduce_to`, both sides are expressed
+    in the rotated basis, whose first dimensions correspond best.
     """
     first, values, second = np.linalg.svd(left.T @ right, full_matrices=False)
     if reduce_to is not None:
@@ -304,7 +324,7 @@ def _rotation(left: Doubles, right: Doubles, reduce_to: int | None) -> tuple[Dou
 
 
 def _least_squares(directions: _Directions, left: Doubles, right: Doubles) -> Doubles:
-    """Find the matrix that brings the source rows closest to the target rows (Mikolov et al. 2013)."""
+    """Compute the matrix that brings the source rows closest to the target rows (Mikolov et al. 2013)."""
     inverse = directions.power(-1)
     solution: Doubles = inverse @ (inverse @ (left.T @ right))
     return solution
@@ -314,12 +334,10 @@ _POOR_HINT = "Use a larger dictionary, or vectors with fewer dimensions."
 
 
 def _poverty(pairs: int, rank: int, left: Doubles, right: Doubles) -> str:
-    """Say how much too poor a dictionary is."""
     return f"The {pairs:,} dictionary pairs determine only {rank} of {max(left.shape[1], right.shape[1])} dimensions"
 
 
 def _announcement(left: Doubles, right: Doubles, rank: int, *, poor: bool, inverts: bool, rotates: bool) -> str | None:
-    """Say what was done about a poor dictionary, if anything was to be done."""
     if poor:
         text = _poverty(len(left), rank, left, right)
         # Measured on word vectors of image captions (d = 100, 60 pairs, six draws, P@1 nearest neighbour): en-de
@@ -345,7 +363,7 @@ def _apply(
     out: Floats | None,
     device: str,
 ) -> Floats:
-    """Normalise and multiply, block by block, so that one pass over the memory does both."""
+    """Normalise and multiply block by block, in one pass over the memory."""
     if matrix.shape[1] != transform.shape[0]:
         raise ConfigError(
             f"The {side} vectors have {matrix.shape[1]} columns, the mapping was learnt from {transform.shape[0]}.",
@@ -357,14 +375,14 @@ def _apply(
     multiply = _product(transform, device)
     for start in range(0, len(matrix), _PRODUCT_ROWS):
         part = slice(start, start + _PRODUCT_ROWS)
-        # A copy of the rows, so that the result may take the place of the input.
+        # A copy of the rows, so that the result may overwrite the input.
         rows = matrix[part].astype(np.float32) if steps is None else steps.apply(matrix[part])
         multiply(rows, result[part])
     return result
 
 
 def _product(transform: Doubles, device: str) -> Callable[[Floats, Floats], None]:
-    """Give the function that multiplies rows with a matrix in float32 and puts the product where it is told."""
+    """Return a function that multiplies rows by a matrix in float32 and writes the product to `out`."""
     matrix = transform.astype(np.float32)
     if device == "cpu":
 
@@ -383,7 +401,7 @@ def _product(transform: Doubles, device: str) -> Callable[[Floats, Floats], None
 
 
 def _blocks(matrix: Matrix) -> Iterator[tuple[slice, Doubles]]:
-    """Copy the rows, block by block, into a float64 array that is used again for the next block."""
+    """Yield copies of the rows block by block, in one float64 array that the next block overwrites."""
     size = max(1, _BLOCK_BYTES // (8 * max(1, matrix.shape[1])))
     rows = np.empty((min(size, len(matrix)), matrix.shape[1]))
     for start in range(0, len(matrix), size):
@@ -394,7 +412,7 @@ def _blocks(matrix: Matrix) -> Iterator[tuple[slice, Doubles]]:
 
 
 def _column_totals(matrix: Matrix, done: Normalisation, *, squared: bool) -> Doubles:
-    """Add up the columns (or their squares) as they are after the steps already known."""
+    """Add up the columns (or their squares) after the normalisation steps in `done`."""
     totals = np.zeros(matrix.shape[1])
     for _, rows in _blocks(matrix):
         done.change(rows)
@@ -403,7 +421,6 @@ def _column_totals(matrix: Matrix, done: Normalisation, *, squared: bool) -> Dou
 
 
 def _change(rows: Doubles, action: Action, columns: Doubles | None) -> None:
-    """Take one normalisation step on float64 rows in place."""
     if action == "unit":
         rows *= (1 / _divisors(np.sqrt(np.vecdot(rows, rows))))[:, None]
     elif action == "center" and columns is not None:
@@ -415,12 +432,10 @@ def _change(rows: Doubles, action: Action, columns: Doubles | None) -> None:
 
 
 def _divisors(lengths: Doubles) -> Doubles:
-    """Give lengths to divide by: zero becomes 1."""
     return np.where(lengths == 0, 1.0, lengths)
 
 
 def _check_rows(left: Doubles, right: Doubles, kind: str, rank_policy: str, reduce_to: int | None) -> None:
-    """Refuse dictionary rows and switches from which nothing can be learnt."""
     if kind not in get_args(Kind):
         raise unknown_name("kind of mapping", kind, get_args(Kind))
     if rank_policy not in get_args(RankPolicy):

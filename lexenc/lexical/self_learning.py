@@ -1,7 +1,7 @@
-"""Self-learning: a dictionary gives a mapping, the mapping a larger dictionary, and so on.
+"""Self-learning: alternate between learning a mapping from a dictionary and inducing a dictionary with the mapping.
 
-Source: Artetxe et al. 2018 (ACL), section 3.3: both directions, CSLS, a vocabulary cut-off, and stochastic dictionary
-induction, which drops most candidates at first so that the search leaves poor optima.
+Source: Artetxe et al. 2018 (ACL), section 3.3: induction in both directions with CSLS and a vocabulary cut-off, and
+stochastic dictionary induction, which drops most candidates at first so that the search leaves poor local optima.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ Direction = Literal["union", "forward", "backward", "mutual"]
 Matrix = NDArray[Any]
 Indices = NDArray[np.int64]
 
+_IMPROVEMENT = 1e-6  # smallest rise of the objective that counts
+
 
 @dataclass(frozen=True)
-class Schedule:
-    """When self-learning drops how much, and when it ends; the defaults are VecMap's but for the patience.
+class SelfLearningSettings:
+    """How a dictionary is induced, and when self-learning ends. The defaults are those of VecMap except for `patience`.
 
     Args:
-        vocabulary_cutoff: Most frequent words of each language among which the dictionary is induced.
-        neighbours: Neighbours averaged for CSLS; 0 chooses by cosine.
-        direction: Whose best partners make the dictionary: both languages' (`union`), one's, or those of pairs that
-            choose each other (`mutual`).
+        vocabulary_cutoff: Number of most frequent words of each language that the dictionary is induced among.
+        csls_neighbours: Neighbours averaged for CSLS; 0 ranks by cosine.
+        induction: Whose best partners make the dictionary: both languages' (`union`), one's (`forward`, `backward`), or
+            pairs that choose each other (`mutual`).
         keep_start: Share of the candidates kept at first; 1 drops none.
         keep_growth: Factor on that share whenever the objective has not improved for `patience` iterations.
-        patience: Iterations without improvement before more is kept; with all kept, before the end.
-        improvement: Smallest rise of the objective that counts.
-        max_iterations: End at the latest; None does not bound it.
+        patience: Iterations without improvement before more candidates are kept, or, if all are kept, before the end.
+        max_iterations: Maximum number of iterations; None for no limit.
     """
 
     vocabulary_cutoff: int = 20_000
-    neighbours: int = 10
-    direction: Direction = "union"
+    csls_neighbours: int = 10
+    induction: Direction = "union"
     keep_start: float = 0.1
     keep_growth: float = 2.0
     patience: int = 50
-    improvement: float = 1e-6
     max_iterations: int | None = None
 
 
 @dataclass(frozen=True)
 class Learning:
-    """How far self-learning has come; with the generator's state, all that is needed to go on.
+    """State of self-learning. With the state of the generator, it is all that is needed to continue.
 
     Args:
         source: Source row of every dictionary pair, shape [p].
@@ -59,8 +59,8 @@ class Learning:
         keep: Share of the candidates kept in the next iteration.
         best: Best objective so far.
         improved: Iteration of the last improvement.
-        finished: Whether the schedule has come to its end.
-        bars: What the search remembers from one round to the next.
+        finished: Whether self-learning has ended.
+        bars: State that the search carries from one iteration to the next.
     """
 
     source: Indices
@@ -79,8 +79,8 @@ class Iteration:
 
     Args:
         iteration: Its number, from 1.
-        objective: Mean cosine of every word to its nearest in the other language, over both languages (`union`,
-            `mutual`) or the one that chooses.
+        objective: Mean cosine of every word to its nearest neighbour in the other language, over both languages
+            (`union`, `mutual`) or the one that chooses.
         keep_probability: Share of the candidates kept.
         dictionary_size: Distinct pairs induced.
         improved: Whether the objective rose.
@@ -98,7 +98,7 @@ def learn(
     target: Matrix,
     start: Learning,
     *,
-    schedule: Schedule,
+    settings: SelfLearningSettings,
     generator: np.random.Generator,
     record: Callable[[Iteration, Learning], None] = lambda step, state: None,
     device: str = "cpu",
@@ -108,38 +108,38 @@ def learn(
 
     Args:
         source: Normalised source vectors, most frequent first, shape [n, d], float32 or float64; arithmetic is of
-            that type. Similarity is their inner product, so the cosine where normalisation ends with unit length.
+            that type. Similarity is the inner product, i.e. the cosine if normalisation ends with unit length.
         target: Normalised target vectors, shape [m, d], of the same type.
-        start: The first dictionary (its rows may lie beyond the cut-off), or where earlier work stopped.
-        schedule: When to drop how much, and when to end.
-        generator: Draws what is dropped; in the state that it had when earlier work stopped.
-        record: Told about every iteration and where it led.
-        device: `cpu`, or a device of PyTorch for the search.
-        progress: Who watches.
+        start: The first dictionary (its rows may lie beyond the cut-off), or the state at which earlier work stopped.
+        settings: How the dictionary is induced, and when to end.
+        generator: Draws the candidates that are dropped. To continue earlier work, restore its state.
+        record: Called after every iteration with its log line and the new state.
+        device: `cpu`, or a PyTorch device for the search.
+        progress: Progress bar to update.
 
     Returns:
-        The last dictionary, from which the final mapping is to be learnt.
+        The last state; the final mapping is learned from its dictionary.
 
     Raises:
         WorkError: If the first dictionary is empty.
-        ConfigError: If a number of the schedule is out of range or the dimensions differ.
+        ConfigError: If a setting is out of range or the dimensions differ.
 
-    Instead of dropping single candidates, the rank of the first one kept is drawn for every word: of candidates that
-    are each kept with probability p it is geometrically distributed. That gives the same dictionaries with the same
-    probabilities and needs n random numbers in place of n x m.
+    Instead of dropping single candidates, the rank of the first one kept is drawn for every word. If each candidate is
+    kept with probability p, this rank is geometrically distributed. The dictionaries and their probabilities are the
+    same, with n random numbers instead of n x m.
     """
-    _check(source, target, start, schedule)
-    state = start if start.keep else replace(start, keep=schedule.keep_start)
-    cut = slice(schedule.vocabulary_cutoff)
+    _check(source, target, start, settings)
+    state = start if start.keep else replace(start, keep=settings.keep_start)
+    cut = slice(settings.vocabulary_cutoff)
     frequent = source[cut]
-    search = partner_search(target[cut], neighbours=schedule.neighbours, device=device)
+    search = partner_search(target[cut], neighbours=settings.csls_neighbours, device=device)
     search.bars = state.bars
-    with progress.task("self-learning", schedule.max_iterations, "iterations") as task:
+    with progress.task("self-learning", settings.max_iterations, "iterations") as task:
         while not state.finished:
             matrix = rotation(source, target, state.source, state.target)
             ranks = [_ranks(len(each), state.keep, generator) for each in (frequent, target[cut])]
             found = search.search(frequent @ matrix, ranks[0], ranks[1])
-            step, state = _advance(state, found, schedule)
+            step, state = _advance(state, found, settings)
             state = replace(state, bars=search.bars)
             record(step, state)
             task.advance(1)
@@ -147,7 +147,7 @@ def learn(
 
 
 def rotation(source: Matrix, target: Matrix, rows: Indices, columns: Indices) -> Matrix:
-    """Find the rotation of the source that fits dictionary pairs best (Schönemann 1966), shape [d, d].
+    """Compute the rotation of the source that fits dictionary pairs best (Schönemann 1966), shape [d, d].
 
     Args:
         source: Shape [n, d].
@@ -155,7 +155,7 @@ def rotation(source: Matrix, target: Matrix, rows: Indices, columns: Indices) ->
         rows: Source rows of the pairs, shape [p].
         columns: Target rows of the pairs, shape [p].
     """
-    # One thread: for so small a decomposition the others are in the way.
+    # For so small a decomposition, more threads are slower than one.
     with one_thread_each():
         cross = (source[rows].T @ target[columns]).astype(np.float64)
         left, _, right = np.linalg.svd(cross)
@@ -163,77 +163,73 @@ def rotation(source: Matrix, target: Matrix, rows: Indices, columns: Indices) ->
     return result
 
 
-def _advance(state: Learning, found: Partners, schedule: Schedule) -> tuple[Iteration, Learning]:
-    """Take the dictionary that was found, and see whether it is better and what comes next."""
+def _advance(state: Learning, found: Partners, settings: SelfLearningSettings) -> tuple[Iteration, Learning]:
+    """Replace the dictionary by the new one, and decide whether to keep more candidates or to end."""
     number = state.iteration + 1
-    objective = _objective(found, schedule.direction)
-    better = objective - state.best >= schedule.improvement
-    pairs = _pairs(found, schedule.direction)
-    step = Iteration(number, objective, state.keep, _distinct(*pairs), better)
+    objective = _objective(found, settings.induction)
+    better = objective - state.best >= _IMPROVEMENT
+    rows, columns = _pairs(found, settings.induction)
+    distinct = len(np.unique(rows * (columns.max(initial=0) + 1) + columns))
     following = replace(
         state,
-        source=pairs[0],
-        target=pairs[1],
+        source=rows,
+        target=columns,
         iteration=number,
         best=objective if better else state.best,
         improved=number if better else state.improved,
     )
-    # The dictionary of a mapping that fits nothing may be empty; the one before is the last to learn from.
-    if not len(pairs[0]):
+    # The dictionary of a mapping that fits nothing may be empty. Then the last one before it is the result.
+    if not len(rows):
         following = replace(following, source=state.source, target=state.target, finished=True)
-    return step, _scheduled(following, schedule)
+    return Iteration(number, objective, state.keep, distinct, better), _scheduled(following, settings)
 
 
-def _scheduled(state: Learning, schedule: Schedule) -> Learning:
-    """Keep more, or end, where nothing has improved for long enough."""
-    if schedule.max_iterations is not None and state.iteration >= schedule.max_iterations:
+def _scheduled(state: Learning, settings: SelfLearningSettings) -> Learning:
+    """Keep more candidates, or end, if nothing has improved for `patience` iterations."""
+    if settings.max_iterations is not None and state.iteration >= settings.max_iterations:
         return replace(state, finished=True)
-    if state.iteration + 1 - state.improved <= schedule.patience:
+    if state.iteration + 1 - state.improved <= settings.patience:
         return state
     if state.keep >= 1:
         return replace(state, finished=True)
-    return replace(state, keep=min(1.0, schedule.keep_growth * state.keep), improved=state.iteration + 1)
+    return replace(state, keep=min(1.0, settings.keep_growth * state.keep), improved=state.iteration + 1)
 
 
-def _objective(found: Partners, direction: Direction) -> float:
+def _objective(found: Partners, induction: Direction) -> float:
     sides = {"forward": [found.source_best], "backward": [found.target_best]}
-    chosen = sides.get(direction, [found.source_best, found.target_best])
+    chosen = sides.get(induction, [found.source_best, found.target_best])
     return float(np.mean([side.mean(dtype=np.float64) for side in chosen]))
 
 
-def _pairs(found: Partners, direction: Direction) -> tuple[Indices, Indices]:
-    """Give the dictionary; in a union a pair that both choose stands twice and weighs double, as in the paper."""
+def _pairs(found: Partners, induction: Direction) -> tuple[Indices, Indices]:
+    """Return the dictionary. In a union, a pair that both languages choose occurs twice, as in the paper."""
     sources, targets = np.arange(len(found.forward)), np.arange(len(found.backward))
-    if direction == "forward":
+    if induction == "forward":
         return sources, found.forward
-    if direction == "backward":
+    if induction == "backward":
         return found.backward, targets
-    if direction == "mutual":
+    if induction == "mutual":
         return found.mutual()
     return np.concatenate([sources, found.backward]), np.concatenate([found.forward, targets])
-
-
-def _distinct(rows: Indices, columns: Indices) -> int:
-    return len(np.unique(rows * (columns.max(initial=0) + 1) + columns))
 
 
 def _ranks(count: int, keep: float, generator: np.random.Generator) -> Indices:
     return generator.geometric(keep, count) if keep < 1 else np.ones(count, dtype=np.int64)
 
 
-def _check(source: Matrix, target: Matrix, start: Learning, schedule: Schedule) -> None:
-    if schedule.direction not in get_args(Direction):
-        raise unknown_name("direction of induction", schedule.direction, get_args(Direction))
+def _check(source: Matrix, target: Matrix, start: Learning, settings: SelfLearningSettings) -> None:
+    if settings.induction not in get_args(Direction):
+        raise unknown_name("direction of induction", settings.induction, get_args(Direction))
     if source.shape[1] != target.shape[1]:
         raise ConfigError(f"Self-learning needs equal sizes, got {source.shape[1]} and {target.shape[1]} columns.")
     for value, low, name in (
-        (schedule.vocabulary_cutoff, 1, "vocabulary cut-off"),
-        (schedule.patience, 1, "patience"),
-        (schedule.keep_growth, 1.001, "growth of the share kept"),
+        (settings.vocabulary_cutoff, 1, "vocabulary cut-off"),
+        (settings.patience, 1, "patience"),
+        (settings.keep_growth, 1.001, "growth of the share kept"),
     ):
         if value < low:
             raise ConfigError(f"The {name} must be at least {low}, got {value}.")
-    if not 0 < schedule.keep_start <= 1:
-        raise ConfigError(f"The share kept must be above 0 and at most 1, got {schedule.keep_start}.")
+    if not 0 < settings.keep_start <= 1:
+        raise ConfigError(f"The share kept must be above 0 and at most 1, got {settings.keep_start}.")
     if not len(start.source):
-        raise WorkError("Self-learning has no pair to start from.", hint="Give a dictionary, or another start.")
+        raise WorkError("Self-learning has no pairs to start from.", hint="Give a dictionary, or another start.")

@@ -23,7 +23,18 @@ STAGES = Registry(
             "lexenc.stages.lexical.finetune:FINETUNE",
             "Fine-tune an encoder on text pairs or on synonym sets with a contrastive loss.",
         ),
-        "map": ("lexenc.stages.lexical.map:MAP", "Map the word vectors of two or more languages into a shared space."),
+        "map": (
+            "lexenc.stages.lexical.map:MAP",
+            "Map word vectors of two languages into a shared space, with a dictionary or without one.",
+        ),
+        "map-hub": (
+            "lexenc.stages.lexical.map_hub:MAP_HUB",
+            "Map word vectors of many languages into the space of one of them, or add languages to such a space.",
+        ),
+        "apply-mapping": (
+            "lexenc.stages.lexical.apply_mapping:APPLY_MAPPING",
+            "Map vectors of new words with a saved mapping.",
+        ),
         "encode": ("lexenc.stages.encoders.encode:ENCODE", "Encode each line of a file as a vector."),
         "interpolate": (
             "lexenc.stages.lexical.interpolate:INTERPOLATE",

@@ -215,7 +215,7 @@ def of_subwords(lexenc, tmp_path_factory):
 def test_subwords_answer_for_unknown_words(of_subwords, lexenc):
     from lexenc.files.spaces import load_space
     from lexenc.files.vectors import fasttext_vectors_for
-    from lexenc.stages.lexical.mappings import load_mapping
+    from lexenc.stages.lexical.shared import load_mapping
 
     asked = ["--vectors", of_subwords / "mapped", "--subwords", of_subwords / "model/model.bin"]
     shown = lexenc("translate", *asked, "--top", 3, stdin="walk99ing\nwalk3\n")
@@ -254,8 +254,8 @@ def test_languages_of_a_hub(of_subwords, world, lexenc, fails, tmp_path):
     folder, out = of_subwords, tmp_path / "hub"
     given = ["--vectors", f"en={folder}/model", "--vectors", f"de={folder}/model/model.bin", "--vectors"]
     pairs = ["--dictionaries", f"en-de={folder}/same.tsv", "--dictionaries", f"en-fr={folder}/same.tsv"]
-    shown = lexenc("map", "--hub", "en", *given, f"fr={folder}/model", *pairs, "--kind", "orthogonal", "--out", out)
-    assert shown.stderr.splitlines()[-1] == f"next: lexenc translate --vectors {out} --from de --to en"
+    shown = lexenc("map-hub", "--hub", "en", *given, f"fr={folder}/model", *pairs, "--kind", "orthogonal", "--out", out)
+    assert shown.stderr.splitlines()[-1] == f"next: lexenc eval bli --vectors {out} --dictionary test/"
     asked = ["--vectors", out, "--from", "de", "--to", "fr", "--subwords", folder / "model/model.bin", "--top", 1]
     found = rows(lexenc("translate", *asked, stdin="walk3\nwalk99ing\n"))
     assert (found[0][:3], float(found[0][3]) > 0.99) == (["walk3", "1", "walk3"], True)

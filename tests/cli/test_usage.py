@@ -90,7 +90,7 @@ def test_every_option_is_named_like_the_others_and_has_help(path):
         (["compare", "--a", "x"], "No such option: --a.", "FIRST and SECOND are given without an option name: lexenc"),
         (["export", "--fromat", "x"], "No such option: --fromat.", "--format"),
         (["run", "--pipeline", "x"], "No such option: --pipeline.", "lexenc run PIPELINE"),
-        (["map"], "Missing option '--out'", "See: lexenc map --help"),
+        (["map"], "Missing option '--source'", "See: lexenc map --help"),
         (["eval", "bli"], "Missing option '--dictionary'.", "See: lexenc eval bli --help"),
         (["compare", "a"], "Missing argument 'SECOND'.", "See: lexenc compare --help"),
         (["show", "a", "b"], "Got unexpected extra argument", "See: lexenc show --help"),

@@ -225,7 +225,8 @@ def test_what_was_made_otherwise_is_not_learnt_again(space, blend, stage, place,
     (place / "older" / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(NotAgainError, match="another version of map"):
         Relearner(place / "older", 0, job)
-    applied = stage("map", tmp_path / "applied", source=place / "en.vec", target=place / "de.vec", mapping=space.out)
+    both = {"source": place / "en.vec", "target": place / "de.vec"}
+    applied = stage("apply-mapping", tmp_path / "applied", **both, mapping=space.out)
     with pytest.raises(NotAgainError, match="not learnt by map from a dictionary"):
         Relearner(applied.out, 0, job)
     assert trace(applied.out, []).seen(0) == trace(space.out, []).seen(0)

@@ -41,7 +41,7 @@ def test_map_lists_pairs_without_vectors(stage, map_inputs, world, pairs_file, t
 def test_saved_mapping_gives_the_same_vectors(stage, map_inputs, tmp_path, kind):
     first = stage("map", tmp_path / "first", {"kind": kind}, **map_inputs)
     inputs = {name: map_inputs[name] for name in ("source", "target")}
-    second = stage("map", tmp_path / "second", mapping=first.out, **inputs)
+    second = stage("apply-mapping", tmp_path / "second", mapping=first.out, **inputs)
     for side in ("source", "target"):
         assert np.allclose(first.matrix(side), second.matrix(side), atol=1e-6)
         assert first.words(side) == second.words(side)
@@ -50,7 +50,8 @@ def test_saved_mapping_gives_the_same_vectors(stage, map_inputs, tmp_path, kind)
 def test_saved_mapping_applies_to_new_words(stage, mapped, world, tmp_path):
     lines = (world / "en.vec").read_text().splitlines()
     (tmp_path / "new.vec").write_text("1 8\nnewword " + lines[5].split(" ", 1)[1] + "\n")
-    made = stage("map", tmp_path / "out", source=tmp_path / "new.vec", target=world / "de.vec", mapping=mapped.out)
+    both = {"source": tmp_path / "new.vec", "target": world / "de.vec"}
+    made = stage("apply-mapping", tmp_path / "out", **both, mapping=mapped.out)
     assert made.words("source") == ["newword"]
     assert np.allclose(made.matrix("source")[0], mapped.matrix("source")[4], atol=1e-6)
 
@@ -120,11 +121,11 @@ def test_blending_twice_warns_with_the_weight_that_comes_of_it(stage, mapped, st
     assert once.warnings == []
     twice = stage("interpolate", tmp_path / "twice", {"lambda": 0.5}, vectors=once.out, **inputs)
     (warning,) = twice.warnings
-    assert "is blended already, with lambda 0.3" in warning
+    assert "is already blended, with lambda 0.3" in warning
     assert "static vectors weigh about 0.35, encodings 0.65." in warning
     train = {"encoder": static, "train_dictionary": world / "train.tsv", "dictionary": world / "test.tsv"}
     swept = stage("eval bli", params={"lambda": (0.0, 0.5)}, vectors=once.out, **train)
-    assert any("is blended already" in each for each in swept.warnings), "a sweep blends too"
+    assert any("is already blended" in each for each in swept.warnings), "a sweep blends too"
 
 
 # ---------------------------------------------------------------- eval bli

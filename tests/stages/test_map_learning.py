@@ -158,14 +158,14 @@ def test_interrupted_between_checkpoints_it_goes_on_from_the_last_iteration(
     stage, languages, tmp_path, monkeypatch, place
 ):
     from lexenc.lexical import self_learning
-    from lexenc.stages.lexical import map_learning
+    from lexenc.stages.lexical import map as map_stage
 
     settings = {**QUICK, "supervision": "identical", "max_iterations": 9, "checkpoint_seconds": 1e6}
     whole = stage("map", tmp_path / "whole", settings, **vectors(languages))
     module, name, count = {
         "search": (self_learning, "_advance", 6),
-        "record": (map_learning, "asdict", 6),
-        "judgement": (map_learning, "_judge", 1),
+        "record": (map_stage, "asdict", 6),
+        "judgement": (map_stage, "_judge", 1),
     }[place]
     real, calls = getattr(module, name), []
 
@@ -195,7 +195,7 @@ def test_rcsls_and_arithmetic(stage, languages, tmp_path):
     made = stage("map", tmp_path / "rcsls", {"preset": "rcsls"}, **vectors(languages), dictionary=train)
     assert made.manifest.params["kind"] == "rcsls"
     assert precision(stage, languages, made) > 0.9
-    again = stage("map", tmp_path / "again", mapping=made.out, **vectors(languages))
+    again = stage("apply-mapping", tmp_path / "again", mapping=made.out, **vectors(languages))
     assert np.array_equal(again.matrix("source"), made.matrix("source"))
     exact = stage(
         "map", tmp_path / "exact", {**QUICK, "preset": "identical", "arithmetic": "float64"}, **vectors(languages)

@@ -12,7 +12,7 @@ from lexenc.parameters import param
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.bli_tables import convention_table, sweep_table
-from lexenc.stages.lexical.blending import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
+from lexenc.stages.lexical.shared import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,

@@ -14,7 +14,7 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.bli import PAPER_WEIGHTS
 from lexenc.stages.evaluation.similarity_tables import convention_table, sweep_table
-from lexenc.stages.lexical.blending import repeated_weight, warn_of_second_blend
+from lexenc.stages.lexical.shared import repeated_weight, warn_of_second_blend
 from lexenc.stages.lexical.text_vectors import (
     Origin,
     Sides,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lexenc.errors import ConfigError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.lexical.blending import encode_to_file, learn_projection, warn_of_second_blend
+from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,

@@ -14,7 +14,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import check_language, counted, fold_case
 from lexenc.parameters import param
 from lexenc.stage import Input, Job
-from lexenc.stages.lexical.blending import encode_to_file
+from lexenc.stages.lexical.shared import encode_to_file
 from lexenc.stages.reading import POOLING, PoolingChoice, encode_words, open_encoder
 
 if TYPE_CHECKING:

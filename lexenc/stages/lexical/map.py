@@ -1,28 +1,45 @@
-"""map: two vector files (+ dictionary) -> one shared space."""
+"""map: vectors of two languages, with or without a dictionary -> one shared space."""
 
 from __future__ import annotations
 
 import collections.abc
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
+
+from lexenc.artifact import UNFINISHED
 from lexenc.device import CPU, choose_device
-from lexenc.errors import ConfigError, unknown_name
+from lexenc.errors import ConfigError, DataError, unknown_name
+from lexenc.evaluation.bli import ask
+from lexenc.files.dictionaries import Pairs, write_pairs
+from lexenc.files.spaces import Space, save_space
+from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import counted
+from lexenc.files.vectors import Vectors, index_of, read_two
+from lexenc.lexical import MAPPINGS
+from lexenc.lexical.confidence import Confidence
+from lexenc.lexical.map_learning import FIRST_PAIRS, Fit, MappingSettings, VocabularyPair, first_pairs, judge
+from lexenc.lexical.mapping import Mapping, normalise
+from lexenc.lexical.self_learning import Iteration, Learning, learn, rotation
 from lexenc.parameters import param
+from lexenc.randomness import generator
 from lexenc.resources import read_preset
-from lexenc.search import RETRIEVAL
-from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.lexical.hub_settings import anchored_params, check_hub, hub_next_step, is_hub_wanted
-from lexenc.stages.lexical.map_learning import confidence_table, learn_mapping
-from lexenc.stages.lexical.new_words import check_new_words, map_new_words
-from lexenc.stages.reading import fold_vectors, language_param, lowercase_param, tell_findings
+from lexenc.search.retrieval import retrieve
+from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.lexical.shared import ReadingParams, as_read, mapped, save_mapping
+from lexenc.stages.reading import language_param, read_dictionary, uncovered, usable_rows
 
-if TYPE_CHECKING:
-    from lexenc.files.vectors import Vectors
-
+LOG = "iterations.jsonl"
+DICTIONARY = "induced.tsv"
+_STATE = "learning.safetensors"
 _ACTIONS = ("unit", "center", "unitdim", "centeremb", "none")
-
+_ADVANCED, _SELF, _RCSLS = "Advanced mapping", "Self-learning", "RCSLS"
 
 Preset = Literal[
     "supervised",
@@ -35,7 +52,7 @@ Preset = Literal[
     "refinement",
     "rcsls",
 ]
-# The preset that a kind of supervision takes where none is named.
+# The preset of each kind of supervision.
 _PRESET_OF = {
     "dictionary": "supervised",
     "semi": "semi-supervised",
@@ -46,147 +63,104 @@ _PRESET_OF = {
 
 
 @dataclass(frozen=True)
-class MapParams:
-    """Parameters of `map`. Those without a default take it from the preset, `resources/presets/*.yaml`."""
+class LearningParams:
+    """How a mapping is learned. The preset (`resources/presets/*.yaml`) gives a value to every None."""
 
     supervision: Literal["dictionary", "semi", "identical", "numerals", "none"] | None = param(
         None,
-        "What is known: dictionary: only its pairs count (the default); semi: its pairs start self-learning; "
-        "identical: words written alike start it; numerals: numbers written alike; none: the vectors alone.",
+        "dictionary: learn from it alone (the default); semi: start self-learning from it; identical, numerals: start "
+        "from strings or numbers that are equal; none: from the vectors alone.",
     )
-    preset: Preset | None = param(
-        None, "A well-known way of mapping; other options change single values of it. See: lexenc list presets"
-    )
-    kind: Literal["advanced", "orthogonal", "unconstrained", "rcsls"] | None = param(
+    preset: Preset | None = param(None, "A published method. Options change single values of it: lexenc list presets")
+    kind: str | None = param(
         None,
-        "advanced: both languages move (the default); orthogonal: a rotation of the source; unconstrained: least "
-        "squares; rcsls: learnt for CSLS.",
+        "advanced: both languages move (default); orthogonal: rotation; unconstrained: least squares; rcsls: "
+        "optimised for CSLS.",
+        choices=MAPPINGS,
     )
     normalise: tuple[str, ...] | None = param(
-        None,
-        "Steps in order on each vocabulary: unit, center, unitdim, centeremb, none. By default unit,center,unit.",
+        None, "Steps, in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit."
     )
-    whiten: bool | None = param(
-        None, "Make the dimensions of the dictionary rows uncorrelated first (advanced); by default yes."
+    reduce_to: int | None = param(None, "Dimensions to keep.", ge=1)
+    poor_dictionary: Literal["rotate", "truncate", "refuse"] = param(
+        "rotate", "With fewer independent pairs than dimensions: rotate (no whitening), truncate, refuse."
     )
+    control: Literal["none", "shuffled-pairs"] = param(
+        "none", "shuffled-pairs: learn from wrong pairs, to measure what chance reaches."
+    )
+    whiten: bool | None = param(None, "Decorrelate the dictionary rows first. Default: yes.", group=_ADVANCED)
     source_reweight: float | None = param(
-        None, "Exponent of the singular values on the source side; 0 is off (advanced). By default 0.5."
+        None, "Exponent of the singular values; 0: off. Default: 0.5.", group=_ADVANCED
     )
-    target_reweight: float | None = param(None, "The same on the target side.")
+    target_reweight: float | None = param(None, "The same for the target side.", group=_ADVANCED)
     source_dewhiten: Literal["source", "target", "none"] | None = param(
-        None, "Whose whitening is undone on the source side; by default source."
+        None, "Whose whitening to undo. Default: source.", group=_ADVANCED
     )
     target_dewhiten: Literal["source", "target", "none"] | None = param(
-        None, "Whose whitening is undone on the target side; by default target."
-    )
-    reduce_to: int | None = param(None, "Keep the first dimensions only.", ge=1)
-    poor_dictionary: Literal["rotate", "truncate", "refuse"] = param(
-        "rotate",
-        "With fewer independent pairs than dimensions: rotate without whitening, truncate the rank, or refuse.",
+        None, "The same for the target. Default: target.", group=_ADVANCED
     )
     vocabulary_cutoff: int | None = param(
-        None, "Most frequent words of each language that self-learning looks at; by default 20000.", ge=2
+        None, "Most frequent words to use; more take longer. Default: 20000.", ge=2, group=_SELF
     )
     csls_neighbours: int | None = param(
-        None, "Neighbours averaged for CSLS in self-learning and rcsls; 0 takes the cosine. By default 10.", ge=0
+        None, "Neighbours for CSLS, also in rcsls; 0: cosine. Default: 10.", ge=0, group=_SELF
     )
     induction: Literal["union", "forward", "backward", "mutual"] | None = param(
-        None, "Whose best partners make the dictionary: both languages' (union, the default), one's, or mutual ones."
+        None, "Whose best partners count. Default: union.", group=_SELF
     )
     keep_start: float | None = param(
-        None, "Share of the candidates kept at first; 1 drops none. By default 0.1.", gt=0, le=1
+        None, "Share of candidates kept at first; 1: all. Default: 0.1.", gt=0, le=1, group=_SELF
     )
-    keep_growth: float | None = param(
-        None, "Factor on that share whenever the objective stops improving; by default 2.", gt=1
-    )
-    patience: int | None = param(
-        None, "Iterations without improvement before more is kept, or the end; by default 10.", ge=1
-    )
-    max_iterations: int | None = param(None, "End of self-learning at the latest.", ge=1)
+    keep_growth: float | None = param(None, "Growth of that share at a standstill. Default: 2.", gt=1, group=_SELF)
+    patience: int | None = param(None, "Iterations without gain before that. Default: 10.", ge=1, group=_SELF)
+    max_iterations: int | None = param(None, "Maximum number of iterations.", ge=1, group=_SELF)
     start_vocabulary: int | None = param(
-        None, "Most frequent words compared for the start with --supervision none; by default 4000.", ge=2
+        None, "Words compared with --supervision none. Default: 4000.", ge=2, group=_SELF
     )
-    rcsls_steps: int | None = param(None, "Gradient steps of rcsls; by default 10.", ge=1)
-    rcsls_rate: float | None = param(None, "First size of its steps, halved when the loss rises; by default 1.", gt=0)
-    rcsls_spectral: bool = param(False, "Keep the singular values of rcsls at most 1.")
-    arithmetic: Literal["float32", "float64"] = param("float32", "Numbers of self-learning; the last fit is float64.")
-    validate_every: int = param(10, "Iterations between two scores on --validation.", ge=1)
-    checkpoint_seconds: float = param(60.0, "Time between checkpoints of self-learning.", ge=0, affects_result=False)
-    limit: int | None = param(None, "Read the first words of each file only; they are the most frequent.", ge=1)
-    duplicates: Literal["first", "last"] = param("first", "Which vector of a repeated word counts (VecMap: last).")
-    bad_lines: Literal["error", "skip"] = param("error", "What to do with lines that are no vector.")
-    lowercase: bool = lowercase_param()
+    arithmetic: Literal["float32", "float64"] = param("float32", "Number type.", group=_SELF)
+    checkpoint_seconds: float = param(60.0, "Seconds between checkpoints.", ge=0, affects_result=False, group=_SELF)
+    rcsls_steps: int | None = param(None, "Gradient steps. Default: 10.", ge=1, group=_RCSLS)
+    rcsls_rate: float | None = param(None, "First step size, halved if the loss rises. Default: 1.", gt=0, group=_RCSLS)
+    rcsls_spectral: bool = param(False, "Bound the singular values by 1.", group=_RCSLS)
+
+    def settings(self) -> MappingSettings:
+        """Return the settings for learning, once the preset is filled in."""
+        return MappingSettings(**{each.name: getattr(self, each.name) for each in fields(MappingSettings)})
+
+
+@dataclass(frozen=True)
+class MapParams(ReadingParams, LearningParams):
+    """Parameters of `map`."""
+
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
-    control: Literal["none", "shuffled-pairs"] = param(
-        "none", "shuffled-pairs: give every source another's target, to see what mapping does without knowledge."
-    )
-    hub: str | None = param(
-        None, "Map any number of --vectors into the space of this one, which stays where it is; its name there."
-    )
-    retrieval: tuple[str, ...] = param(
-        ("nearest", "csls"), "How answers to --test-dictionaries are ranked.", choices=RETRIEVAL
-    )
-    compare_alone: bool = param(
-        True, "With --test-dictionaries: also map every pair that has a dictionary by itself, for comparison."
-    )
+    validate_every: int = param(10, "Iterations between scores on --validation.", ge=1, group=_SELF)
 
 
-def resolve_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> MapParams:
-    """Fill in what is left open from the preset; for a mapping that is only applied there is nothing to fill in."""
-    if inputs.get("mapping"):
-        return params
-    params = anchored_params(params) if is_hub_wanted(inputs, params) else params
+def fill_in(params: Any) -> Any:
+    """Fill in the values of the preset, where no option gave another one."""
     name = params.preset or _PRESET_OF[params.supervision or "dictionary"]
     preset: dict[str, Any] = read_preset(name) | {"preset": name}
     return replace(params, **{key: value for key, value in preset.items() if getattr(params, key) is None})
 
 
-def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
-    if inputs.get("mapping"):
-        return check_new_words(inputs)
-    resolved = resolve_map(inputs, params)
-    faults = [
-        unknown_name("normalisation step", step, _ACTIONS) for step in resolved.normalise or () if step not in _ACTIONS
+def check_steps(params: LearningParams) -> list[ConfigError]:
+    """Return errors for normalisation steps that do not exist."""
+    return [
+        unknown_name("normalisation step", step, _ACTIONS) for step in params.normalise or () if step not in _ACTIONS
     ]
-    if is_hub_wanted(inputs, params):
-        return faults + check_hub(inputs, resolved)
-    return faults + _missing_sides(inputs) + _check_pair(inputs, resolved)
 
 
-def _missing_sides(inputs: collections.abc.Mapping[str, Any]) -> list[ConfigError]:
-    """Give the faults of a pair of languages of which something is missing, or something is there that has no use."""
-    faults = []
-    for side in ("source", "target"):
-        if not inputs.get(side):
-            help_text = MAP.inputs[side].help
-            hint = f"It is the {help_text[:1].lower()}{help_text[1:]}"
-            faults.append(ConfigError(f"map needs --{side}.", hint=hint))
-    for name, where in _ONLY_WITH.items():
-        if inputs.get(name):
-            faults.append(ConfigError(f"--{name.replace('_', '-')} is for {where}.", hint=MAP.inputs[name].help))
-    return faults
-
-
-_ONLY_WITH = {
-    "source_vocabulary": "--mapping",
-    "target_vocabulary": "--mapping",
-    "vectors": "--hub",
-    "dictionaries": "--hub",
-    "test_dictionaries": "--hub",
-}
-
-
-def _check_pair(inputs: collections.abc.Mapping[str, Any], resolved: MapParams) -> list[ConfigError]:
-    """Give the faults in what a pair of languages is to be learnt from."""
-    faults = []
+def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> list[ConfigError]:
+    """Return the errors that involve more than one option."""
+    resolved = fill_in(params)
+    faults = check_steps(resolved)
     dictionary = bool(inputs.get("dictionary"))
-    needs = resolved.supervision in ("dictionary", "semi")
-    if needs and not dictionary:
-        hint = "Without one: --supervision identical, numerals or none. --mapping applies a mapping learnt before."
+    needed = resolved.supervision in ("dictionary", "semi")
+    if needed and not dictionary:
+        hint = "Without a dictionary: --supervision identical, numerals or none."
         faults.append(ConfigError(f"--supervision {resolved.supervision} needs --dictionary.", hint=hint))
-    if dictionary and not needs:
+    if dictionary and not needed:
         hint = "Use --supervision semi, which starts from it, or leave --dictionary out."
         faults.append(ConfigError(f"--supervision {resolved.supervision} takes no --dictionary.", hint=hint))
     if inputs.get("validation") and resolved.supervision == "dictionary":
@@ -195,61 +169,51 @@ def _check_pair(inputs: collections.abc.Mapping[str, Any], resolved: MapParams) 
 
 
 def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
-    """Learn a mapping of two languages or of many, or take a saved one.
+    """Learn a mapping and map both languages.
 
     Raises:
-        ConfigError: If this machine has no such device, whether or not this mapping needs one.
+        ConfigError: If this machine has no such device, whether or not the mapping needs one.
     """
+    check_device(job)
+    source, target = read_both(inputs, params, job)
+    _check_sizes(source, target, params)
+    pairs = None if inputs.get("dictionary") is None else read_dictionary(inputs["dictionary"], params)
+    languages = (params.source_language, params.target_language)
+    validation = None
+    if inputs.get("validation") is not None:
+        validation = Validation(read_dictionary(inputs["validation"], params), params.validate_every)
+    learned = learn_mapping(
+        source, target, pairs, params, job, lowercase=params.lowercase, languages=languages, validation=validation
+    )
+    mapping = learned.mapping
+    save_space(job.out, Space(mapped(source, mapping, "source"), mapped(target, mapping, "target")))
+    save_mapping(job.out, mapping)
+    counts = {
+        "source_words": len(source.words),
+        "target_words": len(target.words),
+        "dimensions": mapping.source.shape[1],
+        "pairs_used": mapping.pairs,
+        "rank": mapping.rank,
+    }
+    found = learned.confidence
+    tables = [] if found is None else [_confidence_table(found, learned.summary)]
+    return Outcome(counts | learned.summary, tables=tables, answer=found is None or found.verdict != "not found")
+
+
+def check_device(job: Job) -> None:
+    """Refuse a device that this machine does not have, even if the work needs none."""
     if job.device_name not in ("auto", CPU.name):
         choose_device(job.device_name, job.precision)
-    if is_hub_wanted(inputs, params):
-        from lexenc.stages.lexical.hub import map_to_hub
-
-        return map_to_hub(inputs, params, job)
-    if inputs.get("mapping") is not None:
-        return map_new_words(inputs, params, job)
-    return map_vectors(inputs, params, job)
 
 
-def map_vectors(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
-    """Learn a mapping and move both languages."""
-    from lexenc.files.spaces import Space, save_space
-    from lexenc.files.vectors import read_two
-    from lexenc.stages.lexical.mappings import moved, save_mapping
-
-    source, target = read_two(
-        inputs["source"],
-        inputs["target"],
-        limit=params.limit,
-        duplicates=params.duplicates,
-        bad_lines=params.bad_lines,
-        progress=job.progress,
-    )
-    for vectors in (source, target):
-        tell_findings(vectors, job)
-    if params.lowercase:
-        source, target = fold_vectors(source, params.source_language), fold_vectors(target, params.target_language)
-    _check_sizes(source, target, params)
-    learnt = learn_mapping(source, target, inputs, params, job)
-    mapping = learnt.mapping
-    save_space(job.out, Space(moved(source, mapping, "source"), moved(target, mapping, "target")))
-    save_mapping(job.out, mapping)
-    return Outcome(
-        {
-            "source_words": len(source.words),
-            "target_words": len(target.words),
-            "dimensions": mapping.source.shape[1],
-            "pairs_used": mapping.pairs,
-            "rank": mapping.rank,
-        }
-        | learnt.summary,
-        tables=[confidence_table(learnt)] if learnt.confidence is not None else [],
-        answer=learnt.confidence is None or learnt.confidence.verdict != "not found",
-    )
+def read_both(inputs: collections.abc.Mapping[str, Any], params: MapParams, job: Job) -> tuple[Vectors, Vectors]:
+    """Read the vectors of both languages at the same time."""
+    source, target = read_two(inputs["source"], inputs["target"], progress=job.progress, **params.options)
+    return as_read(source, params, params.source_language, job), as_read(target, params, params.target_language, job)
 
 
 def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
-    """Refuse de-whitening across languages of different size; everything else works on any sizes."""
+    """Refuse vectors of different size where the method needs equal ones."""
     left, right = source.matrix.shape[1], target.matrix.shape[1]
     crossed = params.source_dewhiten == "target" or params.target_dewhiten == "source"
     learns = params.supervision != "dictionary" or params.kind == "rcsls"
@@ -260,74 +224,292 @@ def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
         )
 
 
-def next_step_of_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> str:
-    """Give the command to type next."""
-    if is_hub_wanted(inputs, params):
-        return hub_next_step(inputs, params)
-    return "lexenc eval bli --vectors {out} --dictionary test.tsv"
+# ---------------------------------------------------------------- learning
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Pairs to score during self-learning, and the number of iterations between two scores."""
+
+    pairs: Pairs
+    every: int
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learned mapping.
+
+    Args:
+        mapping: The mapping, with the normalisation of both languages.
+        summary: Counts and scores of self-learning; empty without it.
+        confidence: How far the result of self-learning can be trusted; None without it.
+    """
+
+    mapping: Mapping
+    summary: dict[str, Any]
+    confidence: Confidence | None = None
+
+
+def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and how to learn
+    source: Vectors,
+    target: Vectors,
+    dictionary: Pairs | None,
+    params: LearningParams,
+    job: Job,
+    *,
+    lowercase: bool,
+    languages: tuple[str | None, str | None],
+    validation: Validation | None = None,
+    target_normalise: Sequence[str] | None = None,
+) -> Learned:
+    """Learn a mapping with self-learning or without, writing the log and checkpoints of self-learning to `job.out`.
+
+    Args:
+        source: Source words and raw vectors.
+        target: Target words and raw vectors.
+        dictionary: Training pairs; None if `params.supervision` needs none.
+        params: How to learn, with the preset filled in.
+        job: Device, seed, progress and messages of the run.
+        lowercase: Whether words are lower-cased already, for hints.
+        languages: Language codes, for hints.
+        validation: What to score during self-learning; nothing is learned from it.
+        target_normalise: Normalisation steps of the target, if they differ from those of the source.
+    """
+    settings = params.settings()
+    pair = VocabularyPair.of(source, target, settings.normalise, target_normalise)
+    if dictionary is not None:
+        found = usable_rows(dictionary, source.words, target.words, job, lowercase=lowercase, languages=languages)
+        rows, columns = found.source, found.target
+    else:
+        rows, columns = first_pairs(pair, params.supervision, settings)  # type: ignore[arg-type]
+        if params.supervision in FIRST_PAIRS:
+            job.notices.say(f"Self-learning starts from {len(rows):,} {FIRST_PAIRS[params.supervision]}.")
+    if params.control == "shuffled-pairs":
+        columns = generator(job.seed, "shuffled pairs").permutation(columns)
+    summary: dict[str, Any] = {}
+    confidence = None
+    if params.supervision != "dictionary":
+        state = _self_learn(pair, rows, columns, params, validation, job)
+        summary = {"first_pairs": len(rows), "iterations": state.iteration, "objective": state.best}
+        rows, columns = state.source, state.target
+        confidence = _judge(pair, rows, columns, params, job)
+        summary |= asdict(confidence)
+    fit: Fit = MAPPINGS[settings.kind]
+    fitted, remark = fit(pair, rows, columns, settings, device=lambda: job.device.name, progress=job.progress)
+    _remove_checkpoint(job.out / UNFINISHED)
+    if remark:
+        job.notices.say(remark)
+    if fitted.announcement:
+        job.notices.warn(fitted.announcement, "Use a larger dictionary, or vectors with fewer dimensions.")
+    return Learned(fitted.normalised_by(pair.left, pair.right), summary, confidence)
+
+
+def _self_learn(
+    pair: VocabularyPair,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    params: LearningParams,
+    validation: Validation | None,
+    job: Job,
+) -> Learning:
+    """Run self-learning from the first pairs, or from a checkpoint of earlier work; write its last dictionary."""
+    settings = params.settings()
+    words = pair.compared(rows, columns, settings.vocabulary_cutoff)
+    source, target = (each.astype(params.arithmetic) for each in (words.source, words.target))
+    drawn = generator(job.seed, "self-learning")
+    start = _restored(job.out / UNFINISHED, drawn)
+    if start is None:
+        start = Learning(words.rows, words.columns)
+    else:
+        job.notices.say(f"map: continuing from iteration {start.iteration:,} (same settings).")
+    score = None if validation is None else _scorer(pair, validation, (source, target), job)
+    with _recorder(job.out, start, params.checkpoint_seconds, score, drawn) as record:
+        state = learn(source, target, start, settings=settings, generator=drawn, record=record,
+                      device=job.device.name, progress=job.progress)  # fmt: skip
+    # If nothing was induced, the first pairs are left, which may lie beyond the cut-off.
+    state = replace(state, source=words.kept[0][state.source], target=words.kept[1][state.target])
+    # Every pair once, in the order of the source words.
+    distinct = sorted(set(zip(state.source.tolist(), state.target.tolist(), strict=True)))
+    write_pairs(job.out / DICTIONARY, [(pair.source.words[row], pair.target.words[other]) for row, other in distinct])
+    return state
+
+
+def _scorer(
+    pair: VocabularyPair, validation: Validation, vectors: tuple[np.ndarray, np.ndarray], job: Job
+) -> Callable[[Learning], float | None]:
+    """Return a function that scores an iteration: precision at 1, nearest neighbour, whole target vocabulary."""
+    asked = ask(validation.pairs.translations(), index_of(pair.source.words), index_of(pair.target.words))
+    covered = np.flatnonzero(asked.covered)
+    if not len(covered):
+        raise uncovered("validation word", len(asked.words), validation.pairs, None)
+    queries, targets = pair.rows(asked.rows[covered], slice(None))
+    normalise(targets, ["unit"], out=targets)
+
+    def score(state: Learning) -> float | None:
+        if state.iteration % validation.every and not state.finished:
+            return None
+        matrix = rotation(*vectors, state.source, state.target)
+        found = retrieve(normalise(queries @ matrix, ["unit"])[0], targets, k=1, device=job.device.name)
+        hits = [found.indices[row, 0] in asked.gold_rows[place] for row, place in enumerate(covered)]
+        return float(np.mean(hits))
+
+    return score
+
+
+@contextmanager
+def _recorder(
+    out: Path,
+    start: Learning,
+    seconds: float,
+    score: Callable[[Learning], float | None] | None,
+    drawn: np.random.Generator,
+) -> Iterator[Callable[[Iteration, Learning], None]]:
+    """Write a log line for every iteration and regular checkpoints, continuing those of earlier work.
+
+    The last finished iteration is saved as well, both when self-learning ends and when it is interrupted.
+    """
+    log, folder = out / LOG, out / UNFINISHED
+    folder.mkdir(exist_ok=True)
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() and start.iteration else []
+    saved = time.monotonic()
+    last: tuple[Learning, dict[str, Any]] | None = None
+    with log.open("w", encoding="utf-8") as stream:
+        stream.writelines(lines[: start.iteration])
+
+        def record(step: Iteration, state: Learning) -> None:
+            nonlocal saved, last
+            line: dict[str, Any] = asdict(step)
+            precision = None if score is None else score(state)
+            if precision is not None:
+                line["validation_precision_at_1"] = precision
+            stream.write(json.dumps(line) + "\n")
+            stream.flush()
+            # The next iteration changes the generator, and a later checkpoint needs its state of now.
+            last = state, dict(drawn.bit_generator.state)
+            if time.monotonic() - saved >= seconds:
+                _save(folder, *last)
+                saved = time.monotonic()
+
+        try:
+            yield record
+        except KeyboardInterrupt:
+            if last is not None:
+                _save(folder, *last)
+            raise
+    if last is not None:
+        _save(folder, *last)
+
+
+def _remove_checkpoint(folder: Path) -> None:
+    if folder.is_dir():
+        for name in (_STATE, f"{_STATE}.new"):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _save(folder: Path, state: Learning, drawn: dict[str, Any]) -> None:
+    tensors = {"source": state.source, "target": state.target}
+    tensors |= {f"bars_{number}": each for number, each in enumerate(state.bars)}
+    numbers = {name: getattr(state, name) for name in ("iteration", "keep", "best", "improved", "finished")}
+    write_tensors(folder / _STATE, tensors, {"state": numbers, "drawn": drawn})
+
+
+def _restored(folder: Path, drawn: np.random.Generator) -> Learning | None:
+    """Read a checkpoint and restore the state of the generator; return None if there is no checkpoint."""
+    path = folder / _STATE
+    if not path.is_file():
+        return None
+    try:
+        tensors, facts = read_tensors(path)
+        drawn.bit_generator.state = facts["drawn"]
+        bars = tuple(tensors[f"bars_{number}"] for number in range(len(tensors) - 2))
+        return Learning(tensors["source"], tensors["target"], **facts["state"], bars=bars)
+    except (DataError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}).", hint="Begin again with --force.") from None
+
+
+# ---------------------------------------------------------------- judging self-learning
+
+
+def _judge(pair: VocabularyPair, rows: np.ndarray, columns: np.ndarray, params: LearningParams, job: Job) -> Confidence:
+    """Judge the result of self-learning, and warn unless a mapping was found."""
+    found = judge(
+        pair,
+        rows,
+        columns,
+        params.settings(),
+        spelling=params.supervision != "identical",
+        generator=generator(job.seed, "confidence"),
+        device=job.device.name,
+    )
+    if found.verdict != "found":
+        hint = "Start from a dictionary: --supervision semi --dictionary pairs.tsv"
+        if params.supervision == "semi":
+            hint = "Give more pairs, or use more words: --vocabulary-cutoff."
+        if found.verdict == "doubtful":
+            hint += " Or check it on known pairs: lexenc eval bli."
+        job.notices.warn(found.sentence, hint)
+    return found
+
+
+def _confidence_table(found: Confidence, summary: dict[str, Any]) -> Table:
+    signs = [
+        [
+            sign.name,
+            "not measured" if sign.value is None else f"{sign.value:.2f}",
+            f"{sign.bar.lost:g}",
+            f"{sign.bar.found:g}",
+        ]
+        for sign in found.signs
+    ]
+    others = [
+        ["held-out pairs found again", f"{100 * found.consistency:.1f} %"],
+        ["the same by chance", f"{100 * found.chance_consistency:.1f} %"],
+        ["words that choose each other", f"{100 * found.mutual:.1f} %"],
+        ["objective (mean cosine to the nearest word)", f"{summary['objective']:.4f}"],
+        ["iterations", f"{summary['iterations']:,}"],
+    ]
+    rows = [["mapping", found.verdict, "", ""], *signs, *([*each, "", ""] for each in others)]
+    note = (
+        "Judged without a dictionary, on the most frequent words, with CSLS. The verdict is 'found' if every sign "
+        "reaches its bar, and 'not found' if one is no better than noise. Held-out pairs: a rotation is learned from "
+        "half of the pairs that choose each other, and has to find the other half again. Chance: a random rotation."
+    )
+    return Table("Self-learning", ["sign", "value", "noise below", "found from"], rows, note)
 
 
 MAP = Stage(
     name="map",
     version=1,
     inputs={
-        "source": Input(
-            "Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of ours.", required=False
-        ),
-        "target": Input("Target vectors.", required=False),
+        "source": Input("Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of lexenc."),
+        "target": Input("Target vectors."),
         "dictionary": Input("Training dictionary: source, TAB, target.", required=False),
-        "validation": Input("Dictionary that self-learning is watched with; it teaches nothing.", required=False),
-        "mapping": Input(
-            "A mapping learnt before (a folder of map), to apply to new words of --source, --target or both.",
-            required=False,
-        ),
-        "source_vocabulary": Input(
-            "Word list, with --mapping: map these words only; a fastText .bin makes vectors of words that it does not "
-            "know.",
-            required=False,
-        ),
-        "target_vocabulary": Input("The same for --target.", required=False),
-        "vectors": Input(
-            "With --hub or --into: vectors of a language with its name, a BCP-47 code where words are folded.",
-            required=False,
-            many=True,
-            named=True,
-        ),
-        "dictionaries": Input(
-            "With --hub or --into: a folder with en-de.tsv and so on, or a dictionary as en-de=PATH.",
-            required=False,
-            many=True,
-            named=True,
-        ),
-        "test_dictionaries": Input(
-            "The same of test dictionaries; every pair of languages that has one is scored.",
-            required=False,
-            many=True,
-            named=True,
-        ),
-        "into": Input("A space of --hub that --vectors are added to; what it holds stays as it is.", required=False),
+        "validation": Input("Dictionary to score during self-learning. Nothing is learned from it.", required=False),
     },
     params=MapParams,
     run=run_map,
-    makes="source/ and target/ (vectors.npy, words.txt) in one space, and mapping.safetensors for new words; after "
-    "self-learning also iterations.jsonl and induced.tsv, its last dictionary. With --hub a folder with all of these "
-    "for every language.",
+    makes="source/ and target/ (vectors.npy, words.txt), mapping.safetensors for lexenc apply-mapping, and after "
+    "self-learning iterations.jsonl and induced.tsv, its last dictionary.",
     examples=(
         ("lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped", ""),
         ("lexenc map --supervision identical --source en.vec --target de.vec --out runs/mapped", ""),
-        ("lexenc map --supervision semi --dictionary few.tsv --source en.vec --target de.vec --out runs/mapped", ""),
-        ("lexenc map --mapping runs/mapped --source model.bin --source-vocabulary words.txt --out runs/new", ""),
-        (
-            "lexenc map --hub en --vectors en=en.vec --vectors de=de.vec --vectors fr=fr.vec --dictionaries train/ "
-            "--test-dictionaries test/ --out runs/hub",
-            "",
-        ),
-        ("lexenc map --into runs/hub --vectors it=it.vec --dictionaries train/ --out runs/hub-it", ""),
     ),
-    next_step=next_step_of_map,
+    next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
     uses_device=True,
     uses_seed=True,
     resumable=True,
     check=check_map,
-    resolve=resolve_map,
+    resolve=lambda inputs, params: fill_in(params),
+    elsewhere={
+        "hub": "map-hub",
+        "into": "map-hub",
+        "vectors": "map-hub",
+        "dictionaries": "map-hub",
+        "test_dictionaries": "eval bli",
+        "retrieval": "eval bli",
+        "mapping": "apply-mapping",
+        "source_vocabulary": "apply-mapping",
+        "target_vocabulary": "apply-mapping",
+    },
 )

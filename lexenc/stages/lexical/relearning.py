@@ -175,8 +175,8 @@ class Relearner:
         from lexenc.files.spaces import Space
         from lexenc.files.vectors import Vectors
         from lexenc.lexical.procrustes import interpolate
-        from lexenc.stages.lexical.blending import learn_projection
         from lexenc.stages.lexical.interpolate import INTERPOLATE
+        from lexenc.stages.lexical.shared import learn_projection
         from lexenc.stages.reading import fold_pairs
 
         params = _params(INTERPOLATE, self._maker, {})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lexenc.stage import Job
-from lexenc.stages.lexical.blending import learn_projection
+from lexenc.stages.lexical.shared import learn_projection
 from lexenc.stages.reading import CasePolicy, encode_words, tell_findings
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def projection_between(sides: Sides, encoder: Encoder, train: Pairs, job: Job, *
         lowercase: Whether case is folded already, for a hint.
 
     Returns:
-        W of `lexenc.stages.lexical.blending.learn_projection`. Shape [d1, d2], float64.
+        W of `lexenc.stages.lexical.shared.learn_projection`. Shape [d1, d2], float64.
     """
     from lexenc.files.spaces import Space
 

@@ -182,15 +182,15 @@ class _MappedSubwords:
     def __init__(self, folder: Path, side: str, path: Path) -> None:
         from lexenc.files.hubs import is_hub
         from lexenc.files.vectors import is_fasttext
-        from lexenc.stages.lexical.mappings import NAME, load_mapping
+        from lexenc.stages.lexical.shared import MAPPING, load_mapping
 
         self._folder, self._path = folder, path
         if not is_fasttext(path):
             raise DataError(f"{path} is not a fastText model.", hint="Give a .bin file that fastText wrote.")
         own = folder / side if is_hub(folder) else folder
-        if not (own / NAME).is_file():
+        if not (own / MAPPING).is_file():
             raise DataError(
-                f"{own} holds no {NAME}, which new words go through.", hint="Give the folder that lexenc map made."
+                f"{own} holds no {MAPPING}, which new words go through.", hint="Give the folder that lexenc map made."
             )
         # In a space of many languages every one is the source of its own mapping.
         self._source = is_hub(folder) or side == "source"

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from lexenc.errors import ConfigError, WorkError
+from lexenc.lexical import self_learning
 from lexenc.lexical.confidence import confidence_of
 from lexenc.lexical.rcsls import fit_rcsls
 from lexenc.lexical.seeds import identical_pairs, numeral_pairs, similarity_pairs
-from lexenc.lexical.self_learning import Learning, Schedule, learn, rotation
+from lexenc.lexical.self_learning import Learning, SelfLearningSettings, learn, rotation
 
 SIZE, WORDS = 30, 900
-QUICK = Schedule(vocabulary_cutoff=600, patience=3)
+QUICK = SelfLearningSettings(vocabulary_cutoff=600, patience=3)
 
 
 def unit(matrix: np.ndarray) -> np.ndarray:
@@ -52,7 +53,7 @@ def test_few_pairs_become_a_mapping(world, direction):
     start = started(world, 15)
     assert right(world, start) < 0.5
     steps = []
-    state = learn(world[0], world[1], start, schedule=replace(QUICK, direction=direction),
+    state = learn(world[0], world[1], start, settings=replace(QUICK, induction=direction),
                   generator=np.random.default_rng(0), record=lambda step, _: steps.append(step))  # fmt: skip
     assert right(world, state) > 0.9
     assert state.finished
@@ -65,15 +66,15 @@ def test_few_pairs_become_a_mapping(world, direction):
 
 def test_refinement_by_pairs_that_choose_each_other(world):
     start = started(world, 40)
-    schedule = replace(QUICK, direction="mutual", keep_start=1.0, max_iterations=5)
-    state = learn(world[0], world[1], start, schedule=schedule, generator=np.random.default_rng(0))
+    settings = replace(QUICK, induction="mutual", keep_start=1.0, max_iterations=5)
+    state = learn(world[0], world[1], start, settings=settings, generator=np.random.default_rng(0))
     assert state.iteration == 5
     assert len(state.source) == len(set(state.source)) == len(set(state.target))
     assert right(world, state) > 0.95
 
 
 def test_the_same_seed_gives_the_same_dictionary_and_another_seed_another(world):
-    runs = [learn(world[0], world[1], started(world, 15), schedule=replace(QUICK, max_iterations=4),
+    runs = [learn(world[0], world[1], started(world, 15), settings=replace(QUICK, max_iterations=4),
                   generator=np.random.default_rng(seed)) for seed in (0, 0, 1)]  # fmt: skip
     assert np.array_equal(runs[0].target, runs[1].target)
     assert not np.array_equal(runs[0].target, runs[2].target)
@@ -82,30 +83,31 @@ def test_the_same_seed_gives_the_same_dictionary_and_another_seed_another(world)
 def test_stopped_and_continued_equals_uninterrupted(world):
     seen: list[tuple[Learning, dict]] = []
     drawn = np.random.default_rng(0)
-    whole = learn(world[0], world[1], started(world, 15), schedule=QUICK, generator=drawn,
+    whole = learn(world[0], world[1], started(world, 15), settings=QUICK, generator=drawn,
                   record=lambda _, state: seen.append((state, drawn.bit_generator.state)))  # fmt: skip
     middle, numbers = seen[len(seen) // 2]
     again = np.random.default_rng(99)
     again.bit_generator.state = numbers
-    rest = learn(world[0], world[1], middle, schedule=QUICK, generator=again)
+    rest = learn(world[0], world[1], middle, settings=QUICK, generator=again)
     assert (rest.iteration, rest.best) == (whole.iteration, whole.best)
     assert np.array_equal(rest.target, whole.target)
     assert np.array_equal(rest.source, whole.source)
 
 
 def test_float64_agrees_with_float32(world):
-    schedule = replace(QUICK, keep_start=1.0)
-    states = [learn(world[0].astype(kind), world[1].astype(kind), started(world, 40), schedule=schedule,
+    settings = replace(QUICK, keep_start=1.0)
+    states = [learn(world[0].astype(kind), world[1].astype(kind), started(world, 40), settings=settings,
                     generator=np.random.default_rng(0)) for kind in (np.float32, np.float64)]  # fmt: skip
     assert np.mean(states[0].target == states[1].target) > 0.99
     assert states[0].best == pytest.approx(states[1].best, abs=1e-5)
 
 
-def test_patience_counts_as_in_the_paper():
+def test_patience_counts_as_in_the_paper(monkeypatch):
     """The share grows, and all ends, once more iterations than `patience` have brought nothing."""
+    monkeypatch.setattr(self_learning, "_IMPROVEMENT", 10.0)
     words = unit(np.random.default_rng(0).normal(size=(60, 8)))
     start, steps = Learning(np.arange(60), np.arange(60)), []
-    learn(words, words, start, schedule=Schedule(keep_start=0.5, patience=2, improvement=10.0),
+    learn(words, words, start, settings=SelfLearningSettings(keep_start=0.5, patience=2),
           generator=np.random.default_rng(0), record=lambda step, _: steps.append(step.keep_probability))  # fmt: skip
     # The first iteration improves on nothing at all; the growth of the share counts as an improvement.
     assert steps == [0.5, 0.5, 0.5, 1.0, 1.0, 1.0]
@@ -114,20 +116,20 @@ def test_patience_counts_as_in_the_paper():
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"patience": 0}, "patience"), ({"keep_start": 0.0}, "share kept"), ({"keep_growth": 1.0}, "growth"),
-     ({"vocabulary_cutoff": 0}, "cut-off"), ({"direction": "both"}, "both")],
+     ({"vocabulary_cutoff": 0}, "cut-off"), ({"induction": "both"}, "both")],
 )  # fmt: skip
-def test_schedules_that_cannot_be(world, change, words):
+def test_settingss_that_cannot_be(world, change, words):
     with pytest.raises(ConfigError, match=words):
-        learn(world[0], world[1], started(world, 5), schedule=replace(QUICK, **change),
+        learn(world[0], world[1], started(world, 5), settings=replace(QUICK, **change),
               generator=np.random.default_rng(0))  # fmt: skip
 
 
 def test_no_first_pair_is_an_error(world):
     nothing = np.zeros(0, dtype=np.int64)
-    with pytest.raises(WorkError, match="no pair"):
-        learn(world[0], world[1], Learning(nothing, nothing), schedule=QUICK, generator=np.random.default_rng(0))
+    with pytest.raises(WorkError, match="no pairs"):
+        learn(world[0], world[1], Learning(nothing, nothing), settings=QUICK, generator=np.random.default_rng(0))
     with pytest.raises(ConfigError, match="equal sizes"):
-        learn(world[0], world[1][:, :9], started(world, 5), schedule=QUICK, generator=np.random.default_rng(0))
+        learn(world[0], world[1][:, :9], started(world, 5), settings=QUICK, generator=np.random.default_rng(0))
 
 
 # ---------------------------------------------------------------- first pairs

@@ -1,0 +1,154 @@
+"""Parts shared by stages for word vectors: reading of vectors, saved mappings, and blending with an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lexenc.artifact import maker_of
+from lexenc.encoders.base import Encoder
+from lexenc.errors import DataError
+from lexenc.files.dictionaries import Pairs
+from lexenc.files.spaces import Space
+from lexenc.files.tensors import read_tensors, write_tensors
+from lexenc.files.vectors import Vectors
+from lexenc.lexical.mapping import Mapping
+from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement
+from lexenc.parameters import param
+from lexenc.stage import Job
+from lexenc.stages.reading import fold_vectors, lowercase_param, tell_findings, usable_rows
+
+MAPPING = "mapping.safetensors"
+
+
+@dataclass(frozen=True)
+class ReadingParams:
+    """How vector files are read."""
+
+    limit: int | None = param(None, "Words to read from each file: the first words, which are the most frequent.", ge=1)
+    duplicates: Literal["first", "last"] = param(
+        "first", "Which vector of a repeated word to use (VecMap uses the last)."
+    )
+    bad_lines: Literal["error", "skip"] = param("error", "What to do with lines that are not a vector.")
+    lowercase: bool = lowercase_param()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments for `read_vectors` and `read_two`."""
+        return {name: getattr(self, name) for name in ("limit", "duplicates", "bad_lines")}
+
+
+def as_read(vectors: Vectors, params: ReadingParams, language: str | None, job: Job) -> Vectors:
+    """Warn about irregular lines, and lower-case the words if requested."""
+    tell_findings(vectors, job)
+    return fold_vectors(vectors, language) if params.lowercase else vectors
+
+
+# ---------------------------------------------------------------- saved mappings
+
+
+def mapped(vectors: Vectors, mapping: Mapping, side: str) -> Vectors:
+    """Map the vectors of one language, in place if the dimensions stay the same and the array is writable."""
+    matrix, apply = (
+        (mapping.source, mapping.apply_source) if side == "source" else (mapping.target, mapping.apply_target)
+    )
+    in_place = matrix.shape[0] == matrix.shape[1] and vectors.matrix.flags.writeable
+    return replace(vectors, matrix=apply(vectors.matrix, out=vectors.matrix if in_place else None))
+
+
+def save_mapping(folder: Path, mapping: Mapping) -> None:
+    """Write the matrices of a mapping and the normalisation of both languages."""
+    tensors, facts = mapping.as_tensors()
+    write_tensors(folder / MAPPING, tensors, {"mapping": facts})
+
+
+def load_mapping(place: Path) -> Mapping:
+    """Read a mapping that `save_mapping` wrote.
+
+    Args:
+        place: The folder, or the file itself.
+
+    Raises:
+        DataError: If there is none, or it is damaged.
+    """
+    path = place / MAPPING if place.is_dir() else place
+    if not path.is_file():
+        raise DataError(f"{place} holds no {MAPPING}.", hint="Give a folder that lexenc map made.")
+    try:
+        tensors, facts = read_tensors(path)
+        return Mapping.from_tensors(tensors, facts["mapping"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a mapping ({error}).", hint="Make it again with lexenc map.") from None
+
+
+# ---------------------------------------------------------------- blending with an encoder
+
+
+def encode_to_file(encoder: Encoder, words: Sequence[str], path: Path, job: Job) -> np.ndarray:
+    """Encode words into a `.npy` file, in constant memory. Shape [n, d], float32."""
+    from lexenc.encoders.encode import encode_texts
+
+    shape = (len(words), encoder.dimensions)
+    vectors: np.ndarray = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    return encode_texts(encoder, words, out=vectors, progress=job.progress)
+
+
+def learn_projection(
+    space: Space, encoded: tuple[np.ndarray, np.ndarray], dictionary: Pairs, job: Job, *, lowercase: bool
+) -> np.ndarray:
+    """Learn the orthogonal map from static vectors to encodings, from all dictionary words of both languages.
+
+    Args:
+        space: Mapped static vectors.
+        encoded: Encodings of the source and the target words, row by row as in `space`.
+        dictionary: Training pairs. A repeated word counts each time.
+        job: Device, seed, progress and messages of the run.
+        lowercase: Whether words are lower-cased already, for a hint.
+
+    Returns:
+        W of section 2 of the paper. Shape [d1, d2], float64.
+    """
+    rows = usable_rows(dictionary, space.source.words, space.target.words, job, lowercase=lowercase)
+    static = np.concatenate([space.source.matrix[rows.source], space.target.matrix[rows.target]])
+    other = np.concatenate([encoded[0][rows.source], encoded[1][rows.target]])
+    small, large = static.shape[1], other.shape[1]
+    poor = procrustes_announcement(static, other)
+    if poor is not None:
+        job.notices.warn(poor, "Use a larger dictionary.")
+    if small > large:
+        job.notices.warn(
+            f"Static vectors have {small} dimensions, the encoder {large}: the projection loses part of the static "
+            "vectors, and lambda 0 does not reproduce their scores.",
+            f"Reduce the static vectors first: lexenc map --reduce-to {large}.",
+        )
+    return fit_procrustes(static, other)
+
+
+def repeated_weight(weights: Sequence[float]) -> str | None:
+    """Return the first weight that occurs twice, as tables and file names show it."""
+    written = [f"{weight + 0.0:g}" for weight in weights]  # the sum makes 0 of -0
+    return next((each for place, each in enumerate(written) if each in written[:place]), None)
+
+
+def warn_of_second_blend(folder: Path, weights: Sequence[float], job: Job) -> None:
+    """Warn if a space is already blended with an encoder, with the weights that would result.
+
+    Args:
+        folder: The space that is about to be blended.
+        weights: Weights of the encoder.
+        job: Device, seed, progress and messages of the run.
+    """
+    maker = maker_of(folder)
+    if maker is None or maker.stage != "interpolate" or not any(weights):
+        return
+    first, weight = float(maker.params["lambda"]), next(each for each in weights if each)
+    static = (1 - first) * (1 - weight)
+    job.notices.warn(
+        f"{folder} is already blended, with lambda {first:g}: with {weight:g} more its static vectors weigh about "
+        f"{static:.2g}, encodings {1 - static:.2g}.",
+        f"For lambda {weight:g} give the space that it was blended from: {maker.inputs['vectors'][0].given}",
+    )
