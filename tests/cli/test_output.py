@@ -127,10 +127,12 @@ def test_on_a_terminal_the_same_table_is_drawn(monkeypatch, capsys):
 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     note = "A note that is longer than its narrow table."
     show_table(Table("Scores", ["system", "P@1"], [["one", "11.84"], ["two", "9.10"]], note, best="P@1"))
     text = capsys.readouterr().out
-    assert "\x1b[" not in text or "\x1b[1m" in text
+    assert re.search(r"\x1b\[1m *one", text), "the best row stands out"
+    assert set(re.findall(r"\x1b\[([\d;]*)m", text)) <= {"0", "1", "2", "3", "2;3"}, "styles, but no colour"
     assert "Scores" in text
     assert note in text, "it has the width of the window"
     assert "11.84" in text

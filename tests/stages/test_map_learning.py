@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -226,7 +228,7 @@ def test_presets_are_those_of_the_option_and_name_known_parameters():
     known = {field for field in STAGES["map"].params.__dataclass_fields__}
     for name in preset_names():
         assert set(read_preset(name)) <= known
-        assert preset_summary(name).endswith((".", ":")) or len(preset_summary(name)) > 20
+        assert re.fullmatch(r"[A-Z].{20,}\.", preset_summary(name)), name
 
 
 @pytest.mark.parametrize("name", ["aaai2018", "acl2017", "emnlp2016", "refinement", "rcsls", "supervised"])
