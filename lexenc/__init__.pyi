@@ -1028,32 +1028,32 @@ def align(
 
     Args:
         pairs: Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.
-        source: Sentences, one to a line, in place of pairs.
+        source: Sentences, one per line, instead of pairs.
         target: Their translations, line by line.
-        dictionary: Translations known beforehand, a dictionary or the lexicon.tsv of another corpus (statistical).
-        encoder: Encoder; for span one that finds spans (align-train span).
-        vectors: Shared space (a folder of map or interpolate), in place of an encoder.
+        dictionary: Known translations: a dictionary, or the lexicon.tsv of another corpus (statistical).
+        encoder: Encoder. For span, a model that predicts spans (align-train span).
+        vectors: Shared space (folder of map or interpolate), instead of an encoder.
         out: Folder for the result. None keeps nothing.
-        method: argmax: each the other's nearest; itermax: again among the words left; match: the best matching; softmax: probable both ways; span: a span predicted in the other sentence; statistical: learnt from the corpus alone; eflomal: by that program, if installed. If left out itermax with encoder or vectors, else statistical.
-        words: What is linked. words: Unicode words and signs; spaces: what stands between spaces; characters: for languages without spaces; spacy: by spaCy, if installed.
-        source_words: The same for the source alone. One of: words, spaces, characters, spacy.
-        target_words: The same for the target alone. One of: words, spaces, characters, spacy.
-        layer: Layer of the encoder that words are taken from; negative from the end. By default 8, or the last.
-        unit: What is compared: words (the mean of their subwords), or subwords, any of which links a word. One of: words, subwords.
-        distortion: How much far-off pairs are held back (argmax, itermax).
-        threshold: Least score of a link; if left out 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.
-        symmetrise: How the directions of statistical and eflomal become one. threshold: by their mean probability; the others by the most probable link of each direction. If left out threshold, for eflomal intersection. One of: threshold, intersection, union, grow-diag, grow-diag-final, grow-diag-final-and, forward, backward.
-        model: Of statistical. fertility: an HMM with fertilities; diagonal: IBM 2 by the diagonal, faster.
-        chains: Chains of each direction that are averaged (statistical).
-        sweeps: Times as many sweeps of each chain as is usual for a corpus of this size.
-        dictionary_weight: Links that a pair of dictionary counts as, times its probability where it is a lexicon.
-        max_words: Sentence pairs with a longer side get no links, and are counted (statistical).
-        lowercase: Count words without their case (statistical, vectors, lexicon); they are written as they are.
+        method: argmax: words that are most similar to each other. itermax: the same, repeated among the words that are left. match: the best one-to-one matching. softmax: words that are probable in both directions. span: the predicted span in the other sentence. statistical: learnt from the corpus alone. eflomal: the program of that name, if installed. If left out, itermax with encoder or vectors, else statistical.
+        words: What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
+        source_words: As words, for the source alone. One of: words, spaces, characters, spacy.
+        target_words: As words, for the target alone. One of: words, spaces, characters, spacy.
+        layer: Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last.
+        unit: What is compared. words: means of their subwords. subwords: a word is linked if any subword is.
+        distortion: Share of the similarity that the most distant positions lose (argmax, itermax).
+        threshold: Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.
+        symmetrise: How the directions of statistical and eflomal are combined. threshold: by their mean probability. All others combine the most probable links of each. If left out, threshold, for eflomal intersection. One of: threshold, intersection, union, grow-diag, grow-diag-final, grow-diag-final-and, forward, backward.
+        model: Model of statistical. fertility: an HMM with fertilities. diagonal: IBM model 2 by the distance from the diagonal, faster.
+        chains: Sampling chains of each direction that are averaged (statistical).
+        sweeps: Multiplies the usual number of sweeps of each chain (statistical).
+        dictionary_weight: Links that a pair of dictionary counts as, times its probability if the file is a lexicon.
+        max_words: Sentence pairs with a longer side get no links (statistical).
+        lowercase: Ignore case in counts, vectors and the lexicon. Words are written as they are.
         source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
         target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        min_count: Links that a pair of the lexicon has at least.
-        min_probability: Share of the links of its source word that a pair of the lexicon has at least.
-        drawn: Sentence pairs drawn in alignments.html, the first ones.
+        min_count: Minimum number of links of a pair in the lexicon.
+        min_probability: Minimum share of the links of its source word that a pair in the lexicon has.
+        drawn: Number of sentence pairs in alignments.html.
         force: Replace another result of lexenc in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.

@@ -1,20 +1,36 @@
-"""Word alignment: which words of a sentence and its translation belong together."""
+"""Word alignment: links between the words of a sentence and of its translation."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from lexenc.registry import Registry
 
 ALIGNERS = Registry(
     "aligner",
     {
-        "argmax": (None, "Link words that are each other's nearest."),
-        "itermax": (None, "As argmax, and again among the words that are left."),
-        "match": (None, "Link one to one so that the sum of similarities is the largest."),
-        "softmax": (None, "Link words that are probable translations in both directions."),
-        "span": (None, "Predict the span of each word in the other sentence."),
-        "statistical": (None, "Learn from the corpus alone."),
-        "eflomal": (None, "Run the program eflomal, if installed."),
+        "argmax": ("lexenc.alignment.aligners:ARGMAX", "Link words that are most similar to each other."),
+        "itermax": ("lexenc.alignment.aligners:ITERMAX", "As argmax, repeated among the words that are left."),
+        "match": ("lexenc.alignment.aligners:MATCH", "Link one to one with the largest sum of similarities."),
+        "softmax": ("lexenc.alignment.aligners:SOFTMAX", "Link words that are probable in both directions."),
+        "span": ("lexenc.alignment.aligners:SPAN", "Predict the span of each word in the other sentence."),
+        "statistical": ("lexenc.alignment.aligners:STATISTICAL", "Learn from the corpus alone."),
+        "eflomal": ("lexenc.alignment.aligners:EFLOMAL", "Run the program eflomal, if it is installed."),
     },
 )
-"""Methods of `align`. Those that it runs itself have no part. A part of another package is a function of the inputs,
-the parameters and the job of `align`; it returns an object with the methods `align(pairs)` and `finish(job)`."""
+"""Methods of `align`, each an `AlignerKind`. Other packages can add theirs."""
+
+Symmetrisation = Literal[
+    "threshold",
+    "intersection",
+    "union",
+    "grow-diag",
+    "grow-diag-final",
+    "grow-diag-final-and",
+    "forward",
+    "backward",
+]
+"""How the links of two directions are combined."""
+
+Model = Literal["fertility", "diagonal"]
+"""Models of the statistical aligner."""

@@ -1,62 +1,66 @@
-"""Word alignment by the vectors of an encoder: what is similar belongs together."""
+"""Word alignment by word vectors of an encoder: words with similar vectors are linked."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lexenc.alignment.matching import METHODS, Matching, match_vectors, too_large
-from lexenc.encoders.word_vectors import WordEncoder, WordVectors
+from lexenc.arrays import blocks
+from lexenc.encoders.word_vectors import WordEncoder
 from lexenc.text.links import Links
 
 __all__ = ["METHODS", "EmbeddingAligner", "Matching"]
 
-Pairs = Sequence[tuple[Sequence[str], Sequence[str]]]
-
 CHUNK = 1024
-"""Sentence pairs whose vectors are in memory at once: enough for sentences of equal length to meet."""
+"""Sentence pairs whose vectors are in memory at once: enough to batch sentences of equal length together."""
 
 
 class EmbeddingAligner:
     """Links the words of sentence pairs by their vectors.
 
     Args:
-        encoder: Gives the words of both sides vectors; of the source side only where `target` is given.
-        target: Gives the words of the target side vectors in the same space.
+        encoder: Returns vectors of the words of both sides, or of the source side if `target` is given.
+        target: Returns vectors of the words of the target side in the same space.
         how: Method and settings.
+        least: Links with a lower score are left out.
 
     Attributes:
-        windowed: How many sentences so far were longer than the encoder takes, and went through it in windows.
-        without_vector: How many words so far have no vector, and so no links.
-        too_large: How many sentence pairs so far have no links because both sides are very long.
+        counts: `windowed`: sentences longer than the encoder takes, which it read in overlapping windows.
+            `without_vector`: words without a vector. `too_large`: sentence pairs without links because both sides are
+            very long.
     """
 
-    def __init__(self, encoder: WordEncoder, target: WordEncoder | None = None, *, how: Matching | None = None) -> None:
-        self._encoders = (encoder, target)
-        self._how = how or Matching()
-        self.windowed = self.without_vector = self.too_large = 0
+    def __init__(
+        self,
+        encoder: WordEncoder,
+        target: WordEncoder | None = None,
+        *,
+        how: Matching | None = None,
+        least: float = 0.0,
+    ) -> None:
+        self._encoder, self._target = encoder, target
+        self._how, self._least = how or Matching(), least
+        self.counts: Counter[str] = Counter()
 
-    def align(self, pairs: Pairs) -> Links:
-        """Link the words of sentence pairs, each a list of words and the list of its translation's.
+    def align(self, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Links:
+        """Link the words of sentence pairs, each the words of a sentence and those of its translation.
 
-        A pair with an empty side has no links. Neighbours and order of the pairs do not change the links.
+        A pair with an empty side has no links. The links of a pair do not depend on the other pairs.
         """
-        return Links.joined([self._chunk(pairs[start : start + CHUNK]) for start in range(0, len(pairs), CHUNK)])
+        links = Links.joined([self._chunk(pairs[part]) for part in blocks(len(pairs), CHUNK)])
+        return links.at_least(self._least) if self._least else links
 
-    def _chunk(self, pairs: Pairs) -> Links:
-        """Link some pairs at once."""
-        source, target = self._encode([pair[0] for pair in pairs], [pair[1] for pair in pairs])
-        for side in (source, target):
-            self.windowed += int(side.windowed.sum())
-            self.without_vector += int(side.missing.sum())
-        self.too_large += int(too_large(source, target).sum())
+    def _chunk(self, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Links:
+        ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        if self._target is not None:
+            source, target = self._encoder(ours), self._target(theirs)
+        else:
+            both = self._encoder([*ours, *theirs])
+            source, target = both.part(0, len(pairs)), both.part(len(pairs), 2 * len(pairs))
+        self.counts += Counter(
+            windowed=int(source.windowed.sum() + target.windowed.sum()),
+            without_vector=int(source.missing.sum() + target.missing.sum()),
+            too_large=int(too_large(source, target).sum()),
+        )
         return match_vectors(source, target, self._how)
-
-    def _encode(
-        self, source: Sequence[Sequence[str]], target: Sequence[Sequence[str]]
-    ) -> tuple[WordVectors, WordVectors]:
-        """Give the vectors of both sides; together, where one encoder serves both."""
-        encoder, other = self._encoders
-        if other is not None:
-            return encoder(source), other(target)
-        both = encoder([*source, *target])
-        return both.part(0, len(source)), both.part(len(source), 2 * len(source))

@@ -1,17 +1,17 @@
-"""From vectors of words to links between them, for many sentence pairs at once.
+"""From word vectors to word links, for many sentence pairs at once.
 
 Source: argmax, itermax, match and distortion are those of Jalili Sabet, Dufter, Yvon and Schütze 2020, "SimAlign: High
-Quality Word Alignments Without Parallel Training Data Using Static and Contextualized Embeddings", section 2; softmax
+Quality Word Alignments Without Parallel Training Data Using Static and Contextualized Embeddings", section 2. softmax
 is that of Dou and Neubig 2021, "Word Alignment by Fine-tuning Embeddings on Parallel Corpora", section 2.1.
 
-The similarities of a sentence pair are a table, source units by target units, where units are words or subwords. The
-tables of all pairs lie behind each other in one row of numbers, without padding, and compiled loops go over them.
-Numbers that differ by less than 1e-6 count as equal, and of equal ones the first is taken.
+The similarities of a sentence pair form a table of source units by target units, where units are words or subwords. The
+tables of all pairs are stored end to end in one array, without padding, and compiled loops go over them. Numbers that
+differ by less than 1e-6 count as equal, and the first of equal numbers wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,19 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled
-from lexenc.encoders.word_vectors import WordVectors, starts_of
+from lexenc.arrays import Indices, batches, starts_of
+from lexenc.encoders.word_vectors import WordVectors
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
 from lexenc.text.links import Links
 
 Floats = NDArray[np.float32]
-Indices = NDArray[np.int64]
 Similarity = Literal["shifted", "cosine"]
 
 MOST_CELLS = 1 << 27
-"""Sentence pairs with a larger table (half a gigabyte) get no links; 10,000 by 10,000 units is less."""
+"""Sentence pairs with a larger table (half a gigabyte) get no links. 10,000 by 10,000 units is still less."""
 _CELLS = 1 << 22
-# Closer than rounding can tell apart: equal vectors must give equal similarities wherever they stand.
+# Equal vectors must give equal similarities wherever they are, in spite of rounding.
 _TIE = 1e-6
 
 
@@ -40,16 +40,15 @@ class Matching:
     """How similarities become links.
 
     Args:
-        method: Of `METHODS`. argmax: each is the most similar of the other. itermax: the same, and again among what is
-            left. match: the one-to-one links of greatest total similarity, as many as the shorter side has units.
-            softmax: dot products as probabilities, in both directions above a threshold.
-        similarity: shifted: (cosine + 1) / 2; cosine: itself. It matters for itermax and distortion; softmax takes
-            neither.
-        distortion: How much of the similarity is lost between the beginning of one sentence and the end of the other;
-            in [0, 1], 0 for none.
-        alpha: Share of the similarity that counts where one of the two is linked already, for itermax.
-        rounds: Of itermax, the first (argmax) included: n_max of the paper.
-        threshold: Probability that both directions must exceed, for softmax.
+        method: Name in `METHODS`. argmax: units that are most similar to each other. itermax: the same, repeated among
+            the units that are left. match: the one-to-one links of greatest total similarity, as many as the shorter
+            side has units. softmax: units whose dot product is probable in both directions.
+        similarity: shifted: (cosine + 1) / 2. cosine: the cosine. Has an effect on itermax and distortion only.
+        distortion: Share of the similarity that is lost between the first unit of one sentence and the last unit of the
+            other, in [0, 1].
+        alpha: Share of the similarity that counts if one of two units is linked already (itermax).
+        rounds: Rounds of itermax, including the first (argmax): n_max of the paper.
+        threshold: Probability that both directions must exceed (softmax).
 
     Raises:
         ConfigError: If a number is out of its range, or there is no such method or similarity.
@@ -94,7 +93,7 @@ class Tables(NamedTuple):
 
     @classmethod
     def of(cls, matrix: Any) -> Tables:
-        """Take one table. Shape [m, n]."""
+        """Store one table. Shape [m, n]."""
         values = np.array(matrix, dtype=np.float32)
         return cls(values.reshape(-1), np.array(values.shape[:1]), np.array(values.shape[1:]))
 
@@ -103,8 +102,8 @@ class Method(NamedTuple):
     """A way to choose links.
 
     Args:
-        choose: Tables of similarities -> scores in [0, 1] of what is linked, -1 elsewhere. Shape [cells].
-        products: Whether similarities are dot products of the vectors as they are, not cosines.
+        choose: Tables of similarities -> scores of links in [0, 1], -1 elsewhere. Shape [cells].
+        products: Whether similarities are dot products instead of cosines.
     """
 
     choose: Callable[[Tables, Matching], Floats]
@@ -120,8 +119,8 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
         how: Method and settings.
 
     Returns:
-        Words of which any units are linked; their score is the greatest of theirs. Of argmax, itermax and match it is
-        the similarity (distortion included, no less than 0), of softmax the harmonic mean of the two probabilities.
+        Links of words with linked units. Their score is the maximum over these units: of the similarity (with
+        distortion, at least 0) for argmax, itermax and match, of the harmonic mean of both probabilities for softmax.
     """
     method = METHODS[how.method]
     vectors = (source.values, target.values)
@@ -129,9 +128,9 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
         vectors = (_unit(source.values), _unit(target.values))
     sizes = np.where(too_large(source, target), 0, np.diff([source.starts, target.starts]))
     parts = []
-    for first, last in _runs(sizes[0] * sizes[1]):
-        heights, widths = sizes[:, first:last]
-        starts = (source.starts[first:last], target.starts[first:last])
+    for part in batches(sizes[0] * sizes[1], _CELLS):
+        heights, widths = sizes[:, part]
+        starts = (source.starts[part], target.starts[part])
         cells = starts_of(heights * widths)
         tables = Tables(np.empty(cells[-1], dtype=np.float32), heights, widths)
         _multiply(vectors[0], vectors[1], *starts, *tables[1:], cells, tables.values)
@@ -142,10 +141,10 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
 
 
 def choose(tables: Tables, how: Matching) -> Floats:
-    """Choose links by similarity, after distortion. Changes the tables.
+    """Choose links by similarity, after distortion. The tables are changed in place.
 
     Returns:
-        Scores in [0, 1] of what is linked, -1 elsewhere. Shape [cells].
+        Scores of links in [0, 1], -1 elsewhere. Shape [cells].
     """
     if how.distortion:
         _distort(*tables, tables.starts, how.distortion)
@@ -154,33 +153,29 @@ def choose(tables: Tables, how: Matching) -> Floats:
 
 
 def too_large(source: WordVectors, target: WordVectors) -> NDArray[np.bool_]:
-    """Tell which sentence pairs have too many units to be linked. Shape [n]."""
+    """Return which sentence pairs have too many units to be linked. Shape [n]."""
     large: NDArray[np.bool_] = np.diff(source.starts) * np.diff(target.starts) > MOST_CELLS
     return large
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Methods
-
-
 def argmax(tables: Tables, how: Matching) -> Floats:
-    """Link those of which each is the most similar of the other."""
+    """Link units that are most similar to each other."""
     return _iterate(tables, 1, how.alpha)
 
 
 def itermax(tables: Tables, how: Matching) -> Floats:
-    """Link as argmax, then again: pairs of which one is linked count less, those of which both are do not count.
+    """Link as argmax does, then again: pairs with one linked unit count less, pairs with two do not count.
 
-    It stops when all units of one side are linked. As in the authors' program, there is one round only where a side has
-    one or two units.
+    Stops when all units of one side are linked. As in the authors' program, there is only one round if a side has one
+    or two units.
     """
     return _iterate(tables, how.rounds, how.alpha)
 
 
 def match(tables: Tables, how: Matching) -> Floats:
-    """Link one to one, as many as the shorter side has units, so that the sum of similarities is the greatest.
+    """Link one to one, as many as the shorter side has units, so that the sum of similarities is the largest.
 
-    Where several ways are equally good, which one is taken is not defined.
+    If several matchings have the same sum, any of them may be returned.
     """
     from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped, unused-ignore]
 
@@ -195,7 +190,7 @@ def match(tables: Tables, how: Matching) -> Floats:
 
 
 def softmax(tables: Tables, how: Matching) -> Floats:
-    """Link where the softmax over the row and the softmax over the column both exceed the threshold."""
+    """Link units if the softmax over the row and the softmax over the column both exceed the threshold."""
     scores = np.empty(len(tables.values), dtype=np.float32)
     _softmax(*tables, tables.starts, how.threshold, scores)
     return scores
@@ -210,7 +205,7 @@ METHODS = Registry(
         "softmax": Method(softmax, products=True),
     },
 )
-"""Ways to choose links; other packages add theirs."""
+"""Ways to choose links from similarities. Other packages can add theirs."""
 
 
 def _iterate(tables: Tables, rounds: int, alpha: float) -> Floats:
@@ -223,7 +218,6 @@ def _iterate(tables: Tables, rounds: int, alpha: float) -> Floats:
 def _mutual(
     values: Any, heights: Any, widths: Any, starts: Any, rounds: int, alpha: float, kept: Any
 ) -> None:  # fmt: skip
-    """Mark links by mutual argmax, in rounds."""
     for pair in range(len(heights)):
         height, width = heights[pair], widths[pair]
         if height == 0 or width == 0:
@@ -239,7 +233,7 @@ def _mutual(
 
 @compiled
 def _round(table: Any, rows: Any, columns: Any, alpha: float, links: Any) -> bool:
-    """Mark pairs of which each is the best of the other, given the rows and columns linked before; False for none."""
+    """Mark pairs that are each other's best, given the rows and columns linked before; return whether there are any."""
     height, width = table.shape
     ahead, back = np.zeros(height, dtype=np.int64), np.zeros(width, dtype=np.int64)
     best = np.full(width, -np.inf, dtype=np.float32)
@@ -265,7 +259,6 @@ def _round(table: Any, rows: Any, columns: Any, alpha: float, links: Any) -> boo
 
 @compiled
 def _softmax(values: Any, heights: Any, widths: Any, starts: Any, threshold: float, scores: Any) -> None:
-    """Fill in the scores of pairs probable in both directions, -1 for others."""
     for pair in range(len(heights)):
         height, width = heights[pair], widths[pair]
         if height == 0 or width == 0:
@@ -292,33 +285,17 @@ def _softmax(values: Any, heights: Any, widths: Any, starts: Any, threshold: flo
                 score[i, j] = 2 * ahead * back / (ahead + back) if both else -1
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Similarities before, words after
-
-
 def _unit(values: Floats) -> Floats:
-    """Vectors of length 1; zero vectors stay as they are. Shape [t, d]."""
+    """Scale vectors to length 1, except zero vectors. Shape [t, d]."""
     lengths = np.sqrt(np.einsum("td,td->t", values, values))
     scaled: Floats = values / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
     return scaled
-
-
-def _runs(cells: Indices) -> Iterator[tuple[int, int]]:
-    """Cut sentence pairs into runs whose tables together are small, or that are single pairs."""
-    ends = np.cumsum(cells)
-    first = 0
-    while first < len(cells):
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + _CELLS, side="right")))
-        yield first, last
-        first = last
 
 
 @compiled
 def _multiply(
     source: Any, target: Any, source_starts: Any, target_starts: Any, heights: Any, widths: Any, starts: Any, out: Any
 ) -> None:
-    """Fill in the dot products of all units of each sentence pair."""
     for pair in range(len(heights)):
         height, width = heights[pair], widths[pair]
         if height and width:
@@ -329,7 +306,7 @@ def _multiply(
 
 @compiled
 def _distort(values: Any, heights: Any, widths: Any, starts: Any, strength: float) -> None:
-    """Take the share strength * (i / (m - 1) - j / (n - 1))^2 from every similarity; not where a side has one unit."""
+    """Subtract the share strength * (i / (m - 1) - j / (n - 1))^2 from similarities, if both sides have two units."""
     for pair in range(len(heights)):
         height, width = heights[pair], widths[pair]
         if height < 2 or width < 2:
@@ -347,14 +324,7 @@ def _collect(
     words: tuple[NDArray[np.int32], NDArray[np.int32]],
     starts: tuple[Indices, Indices],
 ) -> Links:
-    """Make links of words of links of units.
-
-    Args:
-        scores: As the methods give them. Shape [cells].
-        tables: Their sizes.
-        words: The word of every unit, source and target.
-        starts: Where the units of each sentence begin, source and target. Shape [n].
-    """
+    """Turn links of units into links of words, given the word of every unit and where the units of each side begin."""
     room = int(np.count_nonzero(scores >= 0))
     source, target = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     found, ends = np.empty(room, dtype=np.float32), np.zeros(len(tables.heights) + 1, dtype=np.int64)
@@ -367,14 +337,14 @@ def _join(  # noqa: PLR0913 - one loop, for the speed of it
     scores: Any, heights: Any, widths: Any, source_words: Any, target_words: Any, source_starts: Any,
     target_starts: Any, ends: Any, source: Any, target: Any, found: Any,
 ) -> int:  # fmt: skip
-    """Fill in links by source word and target word, the score the greatest of their units; give their number."""
+    """Fill in links sorted by source and target word, with the maximum score of their units; return their number."""
     cell, count = 0, 0
     for pair in range(len(heights)):
         height, width = heights[pair], widths[pair]
         owners = source_words[source_starts[pair] : source_starts[pair] + height]
         others = target_words[target_starts[pair] : target_starts[pair] + width]
         for i in range(height):
-            # The row of a word: the greatest of the rows of its units, in the last of them.
+            # The maximum over the rows of the units of a word is collected in the last of them.
             again = i > 0 and owners[i] == owners[i - 1]
             closed = i + 1 == height or owners[i + 1] != owners[i]
             best = np.float32(-1)

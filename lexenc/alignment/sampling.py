@@ -1,13 +1,13 @@
 """Word alignment without a model: an HMM with fertilities under Dirichlet priors, by Gibbs sampling.
 
 Source: Östling and Tiedemann 2016, "Efficient Word Alignment with Markov Chain Monte Carlo". One direction links every
-target word to one source word or to none. A chain begins with translation probabilities alone (IBM 1), goes on with
-jumps between the words linked (HMM), and ends with fertilities: how many words a word is translated by. Translation
-counts are collapsed; jumps and fertilities are those of the sweep before. What a few short chains say of every link,
-word by word and sweep by sweep, is averaged: on small corpora that, and the sparse priors, decide.
+target word to one source word or to none. A chain begins with translation probabilities alone (IBM 1), adds jumps
+between linked words (HMM), and ends with fertilities: the number of words that a word is translated by. Translation
+counts are collapsed. Jumps and fertilities are those of the previous sweep. The link probabilities of a few short
+chains are averaged over sweeps: on small corpora this average and the sparse priors decide.
 
-The fast way asks instead how far a link is from the diagonal (Dyer, Chahuneau and Smith 2013, IBM 2 with one
-parameter): nothing depends on the word before, so that few sweeps are enough. It is sampled in the same way.
+The fast model uses the distance of a link from the diagonal instead (Dyer, Chahuneau and Smith 2013: IBM 2 with one
+parameter). No link depends on the word before it, so few sweeps are enough. It is sampled in the same way.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.alignment import Model
 from lexenc.alignment.compiled import compiled, inlined
 from lexenc.alignment.numbered import Bitext
 from lexenc.errors import unknown_name
@@ -27,29 +28,33 @@ from lexenc.errors import unknown_name
 Doubles = NDArray[np.float64]
 Counts = NDArray[np.uint16]
 
-# Jumps further than this count as this.
+
+# Longer jumps count as jumps of this length.
 _JUMPS = 100
-# Words with that many translations or more are alike.
+# Words with this many translations or more are treated alike.
 _FERTILITIES = 8
-# Of the last stage, the first sweeps are not counted: the chain is still moving.
+# The first 1/4 of the sweeps with the last model are not counted: the chain is still moving.
 _SETTLING = 4
 _MODELS = ("ibm 1", "hmm", "fertility", "diagonal")
 _IBM_1, _HMM, _FERTILITY, _DIAGONAL = range(4)
-# How strongly links keep to the diagonal at first, and within which bounds it is learnt (Dyer et al.'s program).
+# How strongly links keep to the diagonal at first, and the bounds of what is learnt (as in Dyer et al.'s program).
 _TENSION, _TENSION_BOUNDS = 4.0, (0.1, 14.0)
-# Cells of the sentence pairs that are gone through before somebody may stop the chain.
+# Cells of the sentence pairs between two chances to stop a chain.
 _CELLS = 1 << 24
+# The counts of a chain fit into 16 bits.
+_MOST = 65_535
+_NEW, _UNLINKED = -2, -1
 
 
 @dataclass(frozen=True)
 class Priors:
-    """What is thought before anything is seen; the first four as in the paper's program.
+    """Priors of a chain. The first four are those of the paper's program.
 
     Args:
-        translation: Dirichlet parameter of the translations of a word; small: a word has few.
-        null: The same for words that translate nothing.
+        translation: Dirichlet parameter of the translations of a word. With a small value a word has few.
+        null: Dirichlet parameter of words that translate nothing.
         unlinked: Probability that a word translates nothing.
-        jump: Dirichlet parameter of every distance between words linked one after the other.
+        jump: Dirichlet parameter of every distance between words that are linked one after the other.
         fertility: Weight of the average word's fertilities in those of a word, in occurrences.
     """
 
@@ -60,17 +65,14 @@ class Priors:
     fertility: float = 1.0
 
 
-Model = Literal["fertility", "diagonal"]
-
-
 @dataclass(frozen=True)
 class Sweeps:
-    """How often a chain goes through the corpus.
+    """Number of passes of a chain over the corpus.
 
     Args:
-        before: With simpler models: their name and how often, in order.
-        last: With the model asked for, from which the links are taken.
-        model: It.
+        before: Passes with simpler models: name and number, in order.
+        last: Passes with `model`, which the links are taken from.
+        model: The last model.
     """
 
     before: tuple[tuple[str, int], ...]
@@ -87,14 +89,19 @@ class Sweeps:
         """All sweeps."""
         return self.last + sum(count for _, count in self.before)
 
+    @property
+    def scale(self) -> int:
+        """Count of a certain link in one sweep."""
+        return max(1, min(4096, _MOST // max(1, self.counted)))
+
 
 def usual_sweeps(sentences: int, model: Model = "fertility", *, factor: float = 1.0) -> Sweeps:
-    """Give the numbers of the paper's program: many for a small corpus, few for a large one.
+    """Return the numbers of the paper's program: many for a small corpus, few for a large one.
 
     Args:
-        sentences: Of the corpus.
-        model: From which the links are taken.
-        factor: Times as many.
+        sentences: Size of the corpus.
+        model: Last model.
+        factor: Multiplies the numbers.
 
     Raises:
         ConfigError: If there is no such model.
@@ -115,43 +122,33 @@ def sample_links(
     counts: Counts,
     scale: int,
     priors: Priors | None = None,
-    told: Callable[[int], None] = lambda sentences: None,
+    advance: Callable[[int], None] = lambda sentences: None,
 ) -> None:
-    """Run one chain in one direction, and add what it says of every link.
+    """Run one chain in one direction and add up the probability of every link.
 
     Args:
-        bitext: The corpus; every target word is linked to a source word or to none.
-        sweeps: How often to go through it.
-        seed: Of the chain.
-        counts: Added to, for every sweep that counts: probability times `scale`, rounded. Shape [cells], a table
-            [target words, source words] for every sentence; may lie on disk. Whole numbers, so that sums do not
-            depend on their order.
-        scale: What a sure link counts in one sweep.
-        priors: None takes the usual ones.
-        told: Called with how many sentence pairs were gone through, several times in a sweep of many.
+        bitext: The corpus. Every target word is linked to a source word or to none.
+        sweeps: Number of passes.
+        seed: Seed of the chain.
+        counts: Increased in every counted sweep by the probability times `scale`, rounded. Shape [cells], a table
+            [target words, source words] for every sentence. May lie on disk. Integers, so that sums do not depend on
+            their order.
+        scale: Count of a certain link in one sweep.
+        priors: Priors; None for those of the paper.
+        advance: Called with the number of sentence pairs after each part of a sweep.
     """
-    chain = _Chain(bitext, seed, priors or Priors())
+    chain = _Sampler(bitext, seed, priors or Priors())
     nothing = np.zeros(0, dtype=np.uint16)
     for model, count in sweeps.before:
         for _ in range(count):
-            chain.sweep(_MODELS.index(model), nothing, scale, told)
+            chain.sweep(_MODELS.index(model), nothing, scale, advance)
     for number in range(sweeps.last):
         counted = number >= sweeps.last - sweeps.counted
-        chain.sweep(_MODELS.index(sweeps.model), counts if counted else nothing, scale, told)
+        chain.sweep(_MODELS.index(sweeps.model), counts if counted else nothing, scale, advance)
 
 
 class _Corpus(NamedTuple):
-    """What the compiled loops read.
-
-    Args:
-        sources: Number of every source word. Shape [t].
-        source_starts: Where each source sentence begins. Shape [n + 1].
-        targets: Number of every target word. Shape [u].
-        target_starts: Where each target sentence begins. Shape [n + 1].
-        cells: Where the table of each sentence pair begins. Shape [n + 1].
-        pairs: Number of the pair of words of every cell. Shape [cells].
-        turned: Whether the tables of `pairs` are those of the other direction.
-    """
+    """Arrays that the compiled loops read: see `Side` and `Bitext`."""
 
     sources: Any
     source_starts: Any
@@ -162,18 +159,18 @@ class _Corpus(NamedTuple):
     turned: bool
 
 
-class _State(NamedTuple):
-    """What the compiled loops change.
+class _ChainState(NamedTuple):
+    """Arrays that the compiled loops change.
 
     Args:
-        links: Source place that every target word is linked to, or none. Shape [u].
-        counted: How often the words of a pair are linked, known links included, by its number. Shape [pairs].
+        links: Source position that every target word is linked to, `_UNLINKED` or `_NEW`. Shape [u].
+        counted: Links of every pair of words, known links included. Shape [pairs].
         totals: Links of every source word. Shape [source types].
-        inverse: One through the weight of all its translations. Shape [source types].
+        inverse: 1 / the weight of all translations of a source word. Shape [source types].
         null: Unlinked occurrences of every target word, and of all. Shape [target types + 1].
         jumped: Jumps of this sweep, by distance. Shape [distances].
-        fertile: Occurrences of every source word by how many translations they have. Shape [types, fertilities].
-        off: Distances from the diagonal: of the links drawn, expected, their variance, how many. Shape [4].
+        fertile: Occurrences of every source word by its number of translations. Shape [types, fertilities].
+        off: Distances from the diagonal: of the links drawn, expected, their variance, number. Shape [4].
         random: State of the generator. Shape [1].
     """
 
@@ -188,60 +185,55 @@ class _State(NamedTuple):
     random: Any
 
 
-class _Chain:
-    """One chain: where every word is linked, and the counts that follow from it."""
+class _Sampler:
+    """One chain: the link of every word, and the counts that follow from it."""
 
     def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
         source, target, known = bitext.source, bitext.target, bitext.known
-        self._parts, self._priors = list(bitext.parts(_CELLS)), priors
+        self._parts, self._priors = bitext.parts(_CELLS), priors
         self._corpus = _Corpus(
-            source.words, source.starts, target.words, target.starts, bitext.cells, bitext.pairs.numbers, bitext.turned
+            source.values, source.starts, target.values, target.starts, bitext.cells, bitext.numbers, bitext.turned
         )
         totals = np.zeros(source.types, dtype=np.int64) if known is None else known.source.copy()
-        self._state = _State(
-            links=np.full(len(target.words), _NEW, dtype=np.int32),
-            counted=np.zeros(bitext.pairs.pairs, dtype=np.int32) if known is None else known.pairs.copy(),
+        self._state = _ChainState(
+            links=np.full(len(target.values), _NEW, dtype=np.int32),
+            counted=np.zeros(bitext.pairs, dtype=np.int32) if known is None else known.pairs.copy(),
             totals=totals,
             inverse=1 / (totals + priors.translation * target.types),
             null=np.zeros(target.types + 1, dtype=np.int64),
             jumped=np.zeros(2 * _JUMPS + 1),
             fertile=np.zeros((source.types, _FERTILITIES), dtype=np.int64),
             off=np.zeros(4),
-            random=np.array([_scrambled(seed)], dtype=np.uint64),
+            # The seed spread over 64 bits, never zero.
+            random=np.array([np.random.default_rng(seed).integers(1, 1 << 63)], dtype=np.uint64),
         )
         self._longest = int(max(source.lengths.max(initial=0), target.lengths.max(initial=0))) + 1
         self._jumps = np.ones(2 * self._longest + 1)
         self._more = np.ones((source.types, _FERTILITIES))
         self._tension = _TENSION
 
-    def sweep(self, model: int, counts: Counts, scale: int, told: Callable[[int], None]) -> None:
+    def sweep(self, model: int, counts: Counts, scale: int, advance: Callable[[int], None]) -> None:
         """Draw every link again, given all others."""
-        priors = self._priors
+        priors, state = self._priors, self._state
         numbers = np.array([priors.translation, priors.null, priors.unlinked, self._tension])
-        for each in (self._state.jumped, self._state.fertile, self._state.off):
+        for each in (state.jumped, state.fertile, state.off):
             each[:] = 0
-        for first, last in self._parts:
-            _sweep(self._corpus, self._state, first, last, model, numbers, self._jumps, self._more, counts, scale)
-            told(last - first)
-        jumps = self._state.jumped + priors.jump
+        for part in self._parts:
+            _sweep(self._corpus, state, part.start, part.stop, model, numbers, self._jumps, self._more, counts, scale)
+            advance(part.stop - part.start)
+        jumps = state.jumped + priors.jump
         reach = np.clip(np.arange(-self._longest, self._longest + 1), -_JUMPS, _JUMPS) + _JUMPS
         self._jumps = (jumps / jumps.sum())[reach]
-        self._more = _ratios(self._state.fertile, priors.fertility)
+        self._more = _ratios(state.fertile, priors.fertility)
         if model == _DIAGONAL:
-            self._tension = _next_tension(self._tension, *self._state.off)
-
-
-_NEW = -2  # not linked yet
-_UNLINKED = -1
-
-
-def _scrambled(seed: int) -> int:
-    """Spread a seed over 64 bits; never zero."""
-    return int(np.random.default_rng(seed).integers(1, 1 << 63))
+            # One step of Newton's method.
+            drawn, expected, squares, links = state.off
+            if links and squares > 0:
+                self._tension = float(np.clip(self._tension + (expected - drawn) / squares, *_TENSION_BOUNDS))
 
 
 def _ratios(fertile: NDArray[np.int64], weight: float) -> Doubles:
-    """Give for every word how much likelier one more translation is, by how many it has. Shape [types, fertilities]."""
+    """Return how much likelier one more translation of a word is, by how many it has. Shape [types, fertilities]."""
     average = fertile.sum(axis=0) + 0.5
     shares = fertile + weight * average / average.sum()
     result: Doubles = np.full(shares.shape, 0.1)
@@ -249,28 +241,12 @@ def _ratios(fertile: NDArray[np.int64], weight: float) -> Doubles:
     return result
 
 
-def _next_tension(tension: float, drawn: float, expected: float, squares: float, links: float) -> float:
-    """Fit the tension to the distances drawn: one step of Newton's method.
-
-    Args:
-        tension: What it was.
-        drawn: Sum of the distances from the diagonal of the links drawn.
-        expected: Sum of the distances that links have on average under the tension.
-        squares: Sum of their variances.
-        links: How many links.
-    """
-    if not links or squares <= 0:
-        return tension
-    low, high = _TENSION_BOUNDS
-    return float(min(max(tension + (expected - drawn) / squares, low), high))
-
-
 # ---------------------------------------------------------------- compiled
 
 
 @inlined
 def _uniform(state: Any) -> float:
-    """Draw from [0, 1): xorshift of 64 bits (Marsaglia 2003)."""
+    """Draw from [0, 1) with a 64-bit xorshift generator (Marsaglia 2003)."""
     bits = state[0]
     bits ^= bits << np.uint64(13)
     bits ^= bits >> np.uint64(7)
@@ -281,8 +257,8 @@ def _uniform(state: Any) -> float:
 
 @compiled
 def _near(near: Any, row: int, width: int, height: int, tension: float, weight: float) -> tuple[float, float]:
-    """Fill in how probable every place is by its distance from the diagonal; give mean and variance of the distance."""
-    # From the diagonal outwards every step is the same factor: two exponentials in place of one per word.
+    """Fill in the probability of every position by its distance from the diagonal; return mean and variance of it."""
+    # Each step away from the diagonal is the same factor: two exponentials instead of one per word.
     middle = (row + 1) / height * width - 1
     first = math.floor(middle)
     factor = math.exp(-tension / width)
@@ -308,7 +284,7 @@ def _near(near: Any, row: int, width: int, height: int, tension: float, weight: 
 
 @inlined
 def _drawn(values: Any, width: int, drawn: float) -> int:
-    """Give the place that a number between 0 and the sum of the values falls on."""
+    """Return the position that a number between 0 and the sum of the values falls on."""
     place = 0
     while place < width - 1 and drawn >= values[place]:
         drawn -= values[place]
@@ -333,7 +309,7 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
     target_types = len(state.null) - 1
     spread = alpha * target_types
     jumping, fertile = model == _HMM or model == _FERTILITY, model == _FERTILITY
-    # As plain arrays: parts of a tuple are counted whenever they are touched.
+    # As plain arrays: references to parts of a tuple are counted at every access.
     sources, source_starts, targets, target_starts, cells, pairs, turned = corpus
     links, counted, totals, inverse, null, _, _, off, random = state
     for sentence in range(first, last):

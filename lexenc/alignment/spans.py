@@ -10,8 +10,8 @@ for WSPAlign is a sum of the two, 0.45 here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,25 +68,6 @@ def best_spans(start: Floats, end: Floats, *, longest: int = LONGEST) -> Spans:
     return Spans(first, last, np.where(first < 0, 0, scores).astype(np.float32))
 
 
-@dataclass
-class SpanCounts:
-    """What an aligner has seen so far.
-
-    Args:
-        pairs: Sentence pairs.
-        questions: Words asked about.
-        empty: Sentence pairs of which a side has no words, or none that the tokenizer knows any part of.
-        too_long: Sentence pairs that are longer than the model takes; they have no links.
-        unasked: Words that the tokenizer leaves nothing of, such as control characters.
-    """
-
-    pairs: int = 0
-    questions: int = 0
-    empty: int = 0
-    too_long: int = 0
-    unasked: int = 0
-
-
 class SpanAligner:
     """Links words by asking a model about every word of both sentences.
 
@@ -95,6 +76,11 @@ class SpanAligner:
         threshold: Score from which two words are linked.
         longest: Words of the longest span.
         batch_tokens: Subwords in one pass, those that fill up included; does not change the result.
+
+    Attributes:
+        counts: `pairs`: sentence pairs. `questions`: words that the model was asked about. `empty`: sentence pairs with
+            a side that has no words, or none that the tokenizer knows. `too_long`: sentence pairs without links because
+            they are longer than the model takes. `unasked`: words without subwords, such as control characters.
     """
 
     def __init__(
@@ -106,7 +92,7 @@ class SpanAligner:
         batch_tokens: int = _BATCH_TOKENS,
     ) -> None:
         self.model, self.threshold, self.longest = model, threshold, longest
-        self.counts = SpanCounts()
+        self.counts: Counter[str] = Counter()
         self._batch_tokens = batch_tokens
 
     @classmethod
@@ -148,7 +134,7 @@ class SpanAligner:
         """
         source, target = (self.model.words.cut([pair[side] for pair in pairs]) for side in (0, 1))
         questions = all_questions(source, target, self._usable(source, target))
-        self.counts.questions += len(questions.pairs)
+        self.counts["questions"] += len(questions.pairs)
         spans = self._answers(source, target, questions, progress)
         return _links(len(pairs), source, target, questions, spans, self.threshold)
 
@@ -156,11 +142,8 @@ class SpanAligner:
         """Tell which sentence pairs can be asked about, and count the others. Shape [n]."""
         empty = (source.sizes == 0) | (target.sizes == 0)
         long = ~empty & (self.model.sizes(source, target) > self.model.limit)
-        counts = self.counts
-        counts.pairs += len(source)
-        counts.empty += int(empty.sum())
-        counts.too_long += int(long.sum())
-        counts.unasked += sum(int((np.diff(side.words) == 0).sum()) for side in (source, target))
+        unasked = sum(int((np.diff(side.words) == 0).sum()) for side in (source, target))
+        self.counts += Counter(pairs=len(source), empty=int(empty.sum()), too_long=int(long.sum()), unasked=unasked)
         usable: NDArray[np.bool_] = ~empty & ~long
         return usable
 

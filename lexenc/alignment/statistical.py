@@ -1,167 +1,210 @@
-"""Chains of both directions, side by side, and what they say together."""
+"""Statistical word alignment: chains of both directions on all cores, and the links that they agree on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.alignment.numbered import Bitext
-from lexenc.alignment.sampling import Counts, Model, Priors, Sweeps, sample_links
-from lexenc.alignment.symmetrise import Symmetrisation, links_of
+from lexenc.alignment import Model, Symmetrisation
+from lexenc.alignment.counting import WordNumbers, WordPair
+from lexenc.alignment.numbered import Bitext, Side, Translations, cells_of
+from lexenc.alignment.sampling import Counts, Priors, Sweeps, sample_links, usual_sweeps
+from lexenc.alignment.symmetrise import links_of
+from lexenc.device import cores
+from lexenc.progress import SILENT, Progress
 from lexenc.text.links import Links
 
-# Sums of a chain stay below this, so that they fit into 16 bits.
-_MOST = 65_535
-# Cells of the sentence pairs whose links are made at a time.
+# Cells of the sentence pairs whose links are made together.
 _CELLS = 1 << 22
+_DIRECTIONS = ("forward", "backward")
 
 
 @dataclass(frozen=True)
-class Chain:
-    """One chain: a direction and a number.
+class KnownPairs:
+    """A dictionary for a statistical aligner.
 
     Args:
-        direction: `forward` links every target word to a source word, `backward` every source word to a target word.
-        number: From 0; chains of one direction differ in their seed only.
+        sources: Source words.
+        targets: Their translations.
+        weights: Number of links that each pair counts as; rounded, at least 1.
     """
 
-    direction: str
+    sources: Sequence[str]
+    targets: Sequence[str]
+    weights: Sequence[float]
+
+
+@dataclass(frozen=True)
+class StatisticalSettings:
+    """Settings of a statistical aligner.
+
+    Args:
+        model: As in `usual_sweeps`.
+        sweeps: Multiplies the usual number of sweeps.
+        chains: Chains of each direction, which are averaged.
+        symmetrise: As in `symmetrise`.
+        threshold: As in `symmetrise`.
+        max_words: A sentence pair with a longer side has no links.
+        seed: Seed of all chains.
+    """
+
+    model: Model = "fertility"
+    sweeps: float = 1.0
+    chains: int = 3
+    symmetrise: Symmetrisation = "threshold"
+    threshold: float = 0.45
+    max_words: int = 200
+    seed: int = 0
+
+
+class StatisticalAligner:
+    """Learns the links of a corpus from the corpus alone.
+
+    Args:
+        folder: Folder for arrays that may not fit into memory. Finished chains that it contains are used again.
+        numbers: Numbers of source words and of target words.
+        how: Settings.
+        known: Translations that are known beforehand.
+        progress: Progress bar to update.
+        say: Called with a remark on what is used again.
+
+    Attributes:
+        counts: `too_long`: sentence pairs without links because of `max_words`. `known_pairs`: pairs of the dictionary
+            that occur together in a sentence pair, if there is a dictionary.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        numbers: tuple[WordNumbers, WordNumbers] | None = None,
+        *,
+        how: StatisticalSettings | None = None,
+        known: KnownPairs | None = None,
+        progress: Progress = SILENT,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        self._folder, self._how, self._known = folder, how or StatisticalSettings(), known
+        self._numbers = numbers or (WordNumbers(), WordNumbers())
+        self._progress, self._say = progress, say
+        self.counts: dict[str, int] = {}
+
+    def align_corpus(self, corpus: Iterable[WordPair], *, start: int = 0) -> Iterator[Links]:
+        """Learn from all sentence pairs and return their links, part by part, from sentence pair `start` on."""
+        bitext = self._number(corpus)
+        sweeps = usual_sweeps(len(bitext), self._how.model, factor=self._how.sweeps)
+        counts = self._sample(bitext, sweeps)
+        return _joined(bitext, counts, sweeps.counted * sweeps.scale, self._how, start)
+
+    def _number(self, corpus: Iterable[WordPair]) -> Bitext:
+        words, starts = (array("i"), array("i")), (array("q", [0]), array("q", [0]))
+        self.counts["too_long"] = 0
+        for pair in corpus:
+            fits = max(map(len, pair)) <= self._how.max_words
+            self.counts["too_long"] += not fits
+            for side in range(2):
+                if fits:
+                    words[side].extend(self._numbers[side].numbers(pair[side]))
+                starts[side].append(len(words[side]))
+        source, target = (
+            Side(np.asarray(begins), np.asarray(flat), max(1, len(numbers)))
+            for begins, flat, numbers in zip(starts, words, self._numbers, strict=True)
+        )
+        path, translations = self._folder / "pairs.numbers", None
+        if self._known is not None:
+            weights = np.maximum(1, np.rint(np.array(self._known.weights))).astype(np.int64)
+            known = self._numbers[0].find(self._known.sources), self._numbers[1].find(self._known.targets)
+            translations = Translations(*known, weights)
+        done = path.with_suffix(".done")
+        numbered = done.is_file()
+        numbers = _on_disk(path, np.int32, int(cells_of(source, target)[-1]), fresh=not numbered)
+        with self._progress.task("number", len(source), "sentence pairs") as task:
+            bitext = Bitext.of(source, target, translations, numbers=numbers, numbered=numbered, advance=task.advance)
+        done.touch()
+        if bitext.known is not None:
+            self.counts["known_pairs"] = int((bitext.known.pairs > 0).sum())
+        return bitext
+
+    def _sample(self, bitext: Bitext, sweeps: Sweeps) -> list[list[Counts]]:
+        """Run the chains that are missing; return the counts of all chains of each direction."""
+        chains = [_Chain(self._folder / f"{name}-{number}.counts", bool(backward), number)
+                  for number in range(self._how.chains) for backward, name in enumerate(_DIRECTIONS)]  # fmt: skip
+        missing = [chain for chain in chains if not chain.path.is_file()]
+        if len(missing) < len(chains):
+            self._say(f"{len(chains) - len(missing)} of {len(chains)} chains are finished already.")
+        stopped, pool = Event(), ThreadPoolExecutor(max(1, cores()))
+        # A sentence pair counts once per sweep.
+        with self._progress.task("sample", len(missing) * sweeps.total * len(bitext), "sentence pairs") as task:
+
+            def advance(sentences: int) -> None:
+                if stopped.is_set():
+                    raise _Stopped
+                task.advance(sentences)
+
+            try:
+                for each in [pool.submit(self._run, chain, bitext, sweeps, advance) for chain in missing]:
+                    each.result()
+            finally:
+                # An interrupt waits for a part of a sweep at most.
+                stopped.set()
+                pool.shutdown(cancel_futures=True)
+        cells = int(bitext.cells[-1])
+        return [[_on_disk(chain.path, np.uint16, cells) for chain in chains if chain.backward == backward]
+                for backward in (False, True)]  # fmt: skip
+
+    def _run(self, chain: _Chain, bitext: Bitext, sweeps: Sweeps, advance: Callable[[int], None]) -> None:
+        aside = chain.path.with_suffix(".partial")
+        counts = _on_disk(aside, np.uint16, int(bitext.cells[-1]), fresh=True)
+        drawn = np.random.SeedSequence([self._how.seed, chain.number, int(chain.backward)])
+        sample_links(
+            bitext.swapped if chain.backward else bitext,
+            sweeps=sweeps,
+            seed=int(drawn.generate_state(1, np.uint64)[0]),
+            counts=counts,
+            scale=sweeps.scale,
+            # As in the programs of both papers, but fewer words are left without a link.
+            priors=Priors(unlinked=0.08 if self._how.model == "diagonal" else 0.05),
+            advance=advance,
+        )
+        if isinstance(counts, np.memmap):
+            counts.flush()
+        aside.replace(chain.path)
+
+
+class _Chain(NamedTuple):
+    """One chain: forward, it links every target word to a source word, else every source word to a target word."""
+
+    path: Path
+    backward: bool
     number: int
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        return f"{self.direction}-{self.number}"
-
-
-def all_chains(count: int) -> list[Chain]:
-    """Give so many chains of each direction, in turn."""
-    return [Chain(direction, number) for number in range(count) for direction in ("forward", "backward")]
-
-
-def usual_priors(model: Model) -> Priors:
-    """Give the priors of a model: as their programs have them, but that fewer words are left without a link."""
-    return Priors(unlinked=0.08 if model == "diagonal" else 0.05)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How the chains of a corpus are run.
-
-    Args:
-        sweeps: How often each goes through the corpus.
-        seed: Of all of them.
-        priors: What is thought before.
-    """
-
-    sweeps: Sweeps
-    seed: int
-    priors: Priors
-
-    @property
-    def scale(self) -> int:
-        """What a certain link counts in one sweep."""
-        return max(1, min(4096, _MOST // max(1, self.sweeps.counted)))
-
-    @property
-    def sure(self) -> int:
-        """What a link counts that was certain in all sweeps of a chain."""
-        return self.sweeps.counted * self.scale
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
-    """Somebody else had to stop."""
+    """Another chain failed, or the user interrupted."""
 
 
-def run_chains(
-    bitext: Bitext,
-    chains: Iterable[Chain],
-    sampling: Sampling,
-    *,
-    space: Callable[[Chain], Counts],
-    finished: Callable[[Chain, Counts], None] = lambda chain, counts: None,
-    threads: int = 1,
-    told: Callable[[int], None] = lambda sentences: None,
-) -> None:
-    """Run chains side by side; the number of threads does not change the result.
-
-    Args:
-        bitext: The corpus.
-        chains: Which.
-        sampling: How.
-        space: Gives room for the counts of a chain, zeros, shape [cells]; may lie on disk.
-        finished: Told when a chain has come to its end.
-        threads: Chains at a time.
-        told: Called with how many sentence pairs any of them went through.
-    """
-    stopped = Event()
-
-    def go_on(sentences: int) -> None:
-        if stopped.is_set():
-            raise _Stopped
-        told(sentences)
-
-    def run(chain: Chain) -> None:
-        counts = space(chain)
-        own = bitext if chain.direction == "forward" else bitext.swapped
-        drawn = np.random.SeedSequence([sampling.seed, chain.number, int(chain.direction == "backward")])
-        sample_links(
-            own,
-            sweeps=sampling.sweeps,
-            seed=int(drawn.generate_state(1, np.uint64)[0]),
-            counts=counts,
-            scale=sampling.scale,
-            priors=sampling.priors,
-            told=go_on,
-        )
-        finished(chain, counts)
-
-    pool = ThreadPoolExecutor(max(1, threads))
-    try:
-        for each in [pool.submit(run, chain) for chain in chains]:
-            each.result()
-    finally:
-        # Whoever interrupts need not wait for more than a part of a sweep.
-        stopped.set()
-        pool.shutdown(cancel_futures=True)
-
-
-def joined_links(
-    bitext: Bitext,
-    forward: list[Counts],
-    backward: list[Counts],
-    *,
-    sure: int,
-    how: Symmetrisation,
-    threshold: float,
+def _joined(
+    bitext: Bitext, counts: list[list[Counts]], sure: int, how: StatisticalSettings, start: int
 ) -> Iterator[Links]:
-    """Give the links of the corpus part by part: the chains of each direction averaged, both directions joined.
-
-    Args:
-        bitext: The corpus.
-        forward: Counts of the chains of one direction. Shape [cells] each.
-        backward: Of the other.
-        sure: What a certain link counts in one chain.
-        how: How directions are joined.
-        threshold: For joining by probability.
-    """
-    cells = bitext.cells
-    for first, last in bitext.parts(_CELLS):
-        part = slice(cells[first], cells[last])
-        ahead, back = (_summed([each[part] for each in side]) for side in (forward, backward))
+    """Yield the links from a sentence pair on: chains averaged, directions symmetrised."""
+    cells, lengths = bitext.cells, (bitext.source.lengths, bitext.target.lengths)
+    for part in bitext.parts(_CELLS):
+        first = max(part.start, start)
+        if first >= part.stop:
+            continue
+        place = slice(cells[first], cells[part.stop])
+        source, target = (each[first : part.stop] for each in lengths)
+        forward, backward = (_summed([each[place] for each in chains]) for chains in counts)
         yield links_of(
-            bitext.source.lengths[first:last],
-            bitext.target.lengths[first:last],
-            ahead,
-            back,
-            how,
-            sure=sure * len(forward),
-            threshold=threshold,
+            source, target, forward, backward, how.symmetrise, sure=sure * how.chains, threshold=how.threshold
         )
 
 
@@ -170,3 +213,20 @@ def _summed(counts: list[Counts]) -> NDArray[np.int32]:
     for each in counts[1:]:
         total += each
     return total
+
+
+def _on_disk(path: Path, kind: Any, size: int, *, fresh: bool = False) -> Any:
+    """Open an array on disk, or make one of zeros. Shape [size]."""
+    if not size:
+        # An empty file cannot be mapped into memory.
+        path.touch()
+        return np.zeros(0, dtype=kind)
+    if fresh:
+        length = size * np.dtype(kind).itemsize
+        with path.open("wb") as stream:
+            # Without room for it, writing to a mapped page would end the program.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(stream.fileno(), 0, length)
+            else:
+                stream.truncate(length)
+    return np.memmap(path, dtype=kind, mode="r+" if fresh else "r", shape=(size,))

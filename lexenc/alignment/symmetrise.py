@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.alignment import Symmetrisation
 from lexenc.alignment.compiled import compiled, inlined
+from lexenc.arrays import Indices
 from lexenc.errors import unknown_name
 from lexenc.text.links import Links
 
-Indices = NDArray[np.int64]
-Symmetrisation = Literal[
-    "threshold",
-    "intersection",
-    "union",
-    "grow-diag",
-    "grow-diag-final",
-    "grow-diag-final-and",
-    "forward",
-    "backward",
-]
-
 SYMMETRISATIONS: tuple[str, ...] = get_args(Symmetrisation)
+_THRESHOLD, _INTERSECTION, _UNION, _GROW, _FINAL, _FINAL_AND, _FORWARD, _BACKWARD = range(8)
 
 
 def symmetrise(forward: Any, backward: Any, how: Symmetrisation, *, threshold: float = 0.45) -> NDArray[np.bool_]:
-    """Make one set of links of what two directions say of a sentence pair.
+    """Combine the links of both directions of one sentence pair.
 
     Args:
         forward: Probability that a target word is linked to a source word, shape [m, n] for m source and n target
-            words; every column sums up to at most 1, and what is missing is the probability that the word is linked
-            to none. Zeros and ones for plain links.
-        backward: Probability that a source word is linked to a target word, shape [m, n]; every row sums up to at
-            most 1.
-        how: threshold: pairs whose mean probability reaches `threshold`. For all others each direction takes its most
-            probable link (or none). intersection: what both take; union: what either takes; grow-diag: the
-            intersection, with neighbours in the union of which a word is not linked yet (Koehn et al. 2003); final:
-            also those of either direction with such a word anywhere; final-and: of which both words are not.
-            forward, backward: one direction's.
-        threshold: For `threshold`.
+            words. Every column sums up to at most 1; the rest is the probability that the word is not linked. Use zeros
+            and ones for links without probabilities.
+        backward: Probability that a source word is linked to a target word, shape [m, n]. Every row sums up to at most
+            1.
+        how: threshold: pairs whose mean probability reaches `threshold`. All others combine the most probable link (or
+            none) of every word. intersection: links in both directions. union: links in either direction. grow-diag:
+            the intersection, and neighbouring links of the union with a word that is not linked yet (Koehn et al.
+            2003). grow-diag-final: also links of either direction with such a word anywhere. grow-diag-final-and: only
+            those with two such words. forward, backward: the links of one direction.
+        threshold: Smallest mean probability, if `how` is "threshold".
 
     Returns:
-        Shape [m, n].
+        Whether the words are linked. Shape [m, n].
 
     Raises:
-        ConfigError: If there is no such way.
+        ConfigError: If there is no such symmetrisation.
     """
     ahead, back = (np.ascontiguousarray(each, dtype=np.float32) for each in (forward, backward))
     width, height = ahead.shape
@@ -65,16 +56,16 @@ def links_of(
     sure: float = 1.0,
     threshold: float = 0.45,
 ) -> Links:
-    """Make links of what two directions say of many sentence pairs.
+    """Combine the links of both directions of many sentence pairs.
 
     Args:
-        source_lengths: Words of every source sentence. Shape [n].
-        target_lengths: Words of every target sentence. Shape [n].
-        forward: Tables [target words, source words], one behind the other: how probable it is that the target word is
-            linked to the source word, times `sure`. Shape [cells].
-        backward: Tables [source words, target words]: that the source word is linked to the target word.
+        source_lengths: Number of words of every source sentence. Shape [n].
+        target_lengths: Number of words of every target sentence. Shape [n].
+        forward: Tables [target words, source words], end to end: probability that the target word is linked to the
+            source word, times `sure`. Shape [cells].
+        backward: Tables [source words, target words] of the other direction. Shape [cells].
         how: As in `symmetrise`.
-        sure: What stands for a probability of 1.
+        sure: Value of a certain link in the tables.
         threshold: As in `symmetrise`.
 
     Returns:
@@ -99,15 +90,12 @@ def _number(how: str) -> int:
     return SYMMETRISATIONS.index(how)
 
 
-_THRESHOLD, _INTERSECTION, _UNION, _GROW, _FINAL, _FINAL_AND, _FORWARD, _BACKWARD = range(8)
-
-
 @compiled
 def _links(  # noqa: PLR0913 - one loop, for the speed of it
     source_lengths: Any, target_lengths: Any, forward: Any, backward: Any, unit: float, how: int, threshold: float,
     starts: Any, source: Any, target: Any, scores: Any, widest: int, highest: int,
 ) -> bool:  # fmt: skip
-    """Fill in the links of all sentence pairs; False where there is not room for all of them."""
+    """Fill in the links of all sentence pairs; return False if the arrays are too small."""
     kept = np.zeros((widest, highest), dtype=np.bool_)
     one, other = np.zeros_like(kept), np.zeros_like(kept)
     ahead = np.zeros((widest, highest), dtype=np.float32)
@@ -135,7 +123,6 @@ def _links(  # noqa: PLR0913 - one loop, for the speed of it
 
 @inlined
 def _taken(one: bool, other: bool, how: int) -> bool:
-    """Tell whether a link is in the set that two directions begin with."""
     if how == _UNION:
         return one or other
     if how == _FORWARD:
@@ -147,7 +134,7 @@ def _taken(one: bool, other: bool, how: int) -> bool:
 
 @compiled
 def _choose(forward: Any, backward: Any, how: int, threshold: float, kept: Any, one: Any, other: Any) -> None:
-    """Mark in `kept` the links of one sentence pair; `one` and `other` are space to work in."""
+    """Mark the links of one sentence pair in `kept`, with `one` and `other` as working space."""
     width, height = forward.shape
     for i in range(width):
         for j in range(height):
@@ -170,7 +157,7 @@ def _choose(forward: Any, backward: Any, how: int, threshold: float, kept: Any, 
 
 @compiled
 def _best(probabilities: Any, taken: Any) -> None:
-    """Mark in every column the most probable row, if it is more probable than none."""
+    """Mark the most probable row of every column, unless no link is more probable."""
     width, height = probabilities.shape
     for j in range(height):
         place, total = 0, 0.0
@@ -184,7 +171,7 @@ def _best(probabilities: Any, taken: Any) -> None:
 
 @compiled
 def _grow(kept: Any, one: Any, other: Any, width: int, height: int) -> None:
-    """Add neighbours of links that are in the union, as long as a word of theirs is not linked."""
+    """Add neighbours of links that are in the union and have a word that is not linked."""
     grown = True
     while grown:
         grown = False
@@ -203,7 +190,7 @@ def _grow(kept: Any, one: Any, other: Any, width: int, height: int) -> None:
 
 @compiled
 def _finish(kept: Any, direction: Any, width: int, height: int, both: bool) -> None:
-    """Add what one direction takes where a word, or both, are not linked."""
+    """Add the links of one direction with a word, or both words, not linked."""
     for i in range(width):
         for j in range(height):
             if not direction[i, j] or kept[i, j]:

@@ -99,13 +99,13 @@ def test_words_that_look_like_markup_are_drawn_as_they_are(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--method", "softmax", "--encoder", "mini", "--chains", 9], "--chains means nothing for --method softmax"),
-        (["--distortion", 0.5], "--distortion means nothing for --method statistical"),
-        (["--symmetrise", "union", "--threshold", 0.5], "--threshold means nothing for --symmetrise union"),
+        (["--method", "softmax", "--encoder", "mini", "--chains", 9], "--chains has no effect with --method softmax"),
+        (["--distortion", 0.5], "--distortion has no effect with --method statistical"),
+        (["--symmetrise", "union", "--threshold", 0.5], "--threshold has no effect with --symmetrise union"),
         (["--method", "itermax", "--encoder", "mini", "--dictionary", "d.tsv"], "takes no --dictionary"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(fails, corpus, tmp_path, monkeypatch, options, message):
+def test_options_without_effect_are_refused(fails, corpus, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d.tsv").write_text("dog\tchien\n")
     assert message in fails("align", "--pairs", corpus, "--out", "out", *options).message
@@ -123,7 +123,7 @@ def test_no_links_and_far_too_many_are_told(lexenc, tmp_path, static):
     (tmp_path / "one.txt").write_text("x y z u v w ||| x y z u v w\n")
     shown = lexenc("align", "--pairs", tmp_path / "one.txt", "--method", "softmax", "--encoder", static,
                    "--out", tmp_path / "b")  # fmt: skip
-    assert "links a word" in shown.stderr
+    assert "links per word" in shown.stderr
 
 
 def test_a_sentence_pair_too_long_to_draw_is_not_drawn(lexenc, corpus, tmp_path):
@@ -173,5 +173,5 @@ def test_an_interrupted_alignment_continues(start, lexenc, corpus, aligned, tmp_
     assert process.returncode == 130
     assert b"Traceback" not in stderr
     assert not (tmp_path / "out").exists()
-    assert "chains are there already" in lexenc(*command).stderr
+    assert "chains are finished already" in lexenc(*command).stderr
     assert len((tmp_path / "out/alignments.txt").read_text().splitlines()) == 60 * 200

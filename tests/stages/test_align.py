@@ -16,7 +16,7 @@ from lexenc.files.dictionaries import read_pairs
 from lexenc.planning import plan_stage, run_plan
 from lexenc.stage import Notices
 from lexenc.stages import STAGES
-from lexenc.stages.alignment.aligned_files import AlignmentFiles, read_aligned
+from lexenc.stages.alignment.shared import LinkFiles, read_aligned
 
 EN = "house dog cat tree water fire stone bread milk green red blue night day sun moon star river sea book".split()
 DE = (
@@ -147,7 +147,7 @@ def test_known_translations_help_a_small_corpus(stage, tmp_path):
 def test_a_dictionary_the_wrong_way_round_is_told(stage, text, tmp_path):
     (tmp_path / "words.tsv").write_text("Haus\thouse\n", encoding="utf-8")
     made = stage("align", tmp_path / "out", {"sweeps": 0.01}, pairs=text, dictionary=tmp_path / "words.tsv")
-    assert any("no pair of it stands in a sentence pair" in each for each in made.warnings)
+    assert any("no pair of it occurs in a sentence pair" in each for each in made.warnings)
 
 
 def test_case_is_not_counted_unless_asked(stage, tmp_path):
@@ -260,7 +260,7 @@ def test_a_corpus_of_nothing_is_refused(stage, tmp_path, content):
         ({}, {"pairs": 0, "target": 0}, "--pairs already has both sides"),
         ({"method": "argmax"}, {"pairs": 0}, "--method argmax needs --encoder or --vectors"),
         ({"method": "span"}, {"pairs": 0}, "--method span needs --encoder"),
-        ({"method": "statistical"}, {"pairs": 0, "encoder": "mini"}, "learns from the corpus alone"),
+        ({"method": "statistical"}, {"pairs": 0, "encoder": "mini"}, "--method statistical takes no --encoder"),
         ({"words": "word"}, {"pairs": 0}, "--words"),
     ],
 )
@@ -273,16 +273,16 @@ def test_settings_that_do_not_go_together(stage, text, tmp_path, params, inputs,
 
 
 def test_eflomal_is_looked_for_before_anything_is_read(stage, text, tmp_path, monkeypatch):
-    from lexenc.stages.alignment import align_eflomal
+    from lexenc.alignment import eflomal
 
-    monkeypatch.setattr(align_eflomal.shutil, "which", lambda name: None)
-    monkeypatch.setattr(align_eflomal.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(eflomal.shutil, "which", lambda name: None)
+    monkeypatch.setattr(eflomal.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(ConfigError, match="eflomal is not installed"):
         stage("align", tmp_path / "out", {"method": "eflomal"}, pairs=text)
 
 
 def test_eflomal_is_run_and_its_directions_joined(stage, tmp_path, monkeypatch):
-    from lexenc.stages.alignment import align_eflomal
+    from lexenc.alignment import eflomal
 
     program = tmp_path / "eflomal-align"
     program.write_text(
@@ -290,7 +290,7 @@ def test_eflomal_is_run_and_its_directions_joined(stage, tmp_path, monkeypatch):
         "printf '0-0 1-1\\n\\n' > \"$f\"; printf '0-0 1-0\\n\\n' > \"$r\"\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr(align_eflomal.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(eflomal.sys, "executable", str(tmp_path / "python"))
     path = lines(tmp_path / "c.txt", "a b ||| c d", " ||| ")
     made = stage("align", tmp_path / "out", {"method": "eflomal"}, pairs=path)
     assert links_of(made.out) == [{(0, 0)}, set()]
@@ -321,12 +321,12 @@ def test_chains_that_are_done_are_kept(text, tmp_path, aligned, monkeypatch):
         run_plan(plan, device="cpu", notices=Notices(say=said.append))
 
     monkeypatch.setattr(statistical, "sample_links", stopping)
-    monkeypatch.setattr("lexenc.stages.alignment.align_statistical.cores", lambda: 1)
+    monkeypatch.setattr("lexenc.alignment.statistical.cores", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "out")
     monkeypatch.setattr(statistical, "sample_links", plain)
     run(tmp_path / "out")
-    assert any("3 of 6 chains are there already" in each for each in said)
+    assert any("3 of 6 chains are finished already" in each for each in said)
     for name in ("alignments.txt", "scores.txt", "lexicon.tsv"):
         assert (tmp_path / "out" / name).read_bytes() == (aligned.out / name).read_bytes()
 
@@ -369,15 +369,39 @@ def test_parts_that_are_written_are_kept(text, tmp_path, monkeypatch):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_half_a_part_is_written_again(tmp_path):
-    with AlignmentFiles(tmp_path) as files:
-        from lexenc.text.links import Links
+def test_counts_of_what_was_unusual_survive_an_interruption(tmp_path, monkeypatch):
+    from lexenc.alignment.embedding import EmbeddingAligner
 
-        files.write(pairs=[(["a"], ["b"])], links=Links.of([[(0, 0, 1.0)]]))
-        state = (tmp_path / UNFINISHED / "done.json").read_bytes()
-    (tmp_path / UNFINISHED / "done.json").write_bytes(state)
+    path = lines(tmp_path / "c.txt", *["sun ||| Sonne"] * 3, "sun ||| ", *["sun moon ||| Sonne"] * 4)
+    monkeypatch.setattr("lexenc.stages.alignment.align._PART", 5)
+    plain, calls, stops = EmbeddingAligner.align, [], [4]
+
+    def stopping(self, pairs):
+        calls.append(1)
+        if len(calls) in stops:
+            raise KeyboardInterrupt
+        self.counts["windowed"] += len(pairs)
+        return plain(self, pairs)
+
+    def run(out):
+        inputs = {"pairs": str(path), "encoder": "mini"}
+        return run_plan(plan_stage(STAGES["align"], inputs=inputs, params={}, seed=0, out=out), device="cpu").summary
+
+    monkeypatch.setattr(EmbeddingAligner, "align", stopping)
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "out")
+    assert run(tmp_path / "out") == whole
+    assert (whole["empty"], whole["windowed"]) == (1, 8)
+
+
+def test_half_a_part_is_written_again(tmp_path):
+    links = [[(0, 0, 1.0)], []]
+    with LinkFiles(tmp_path) as files:
+        files.write(links, {"too_large": 2})
     with (tmp_path / "alignments.txt").open("a") as stream:
         stream.write("0-")
-    with AlignmentFiles(tmp_path) as files:
-        assert files.pairs == 1
-    assert (tmp_path / "alignments.txt").read_text() == "0-0\n"
+    with LinkFiles(tmp_path) as files:
+        assert (files.pairs, files.counts) == (2, {"too_large": 2})
+        assert list(files.written(1)) == [[[(0, 0)]], [[]]]
+    assert (tmp_path / "alignments.txt").read_text() == "0-0\n\n"

@@ -1,167 +1,296 @@
-"""align: sentences and their translations -> which words belong together, with scores."""
+"""align: sentences and their translations -> links between their words, with scores."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
+from lexenc.alignment import ALIGNERS, Model, Symmetrisation
+from lexenc.alignment.aligners import Aligner, AlignerKind, AlignerSetup, CorpusAligner
+from lexenc.alignment.counting import LinkCounts, WordNumbers, WordPair
+from lexenc.alignment.grids import first_grids, html_page, text_grid
 from lexenc.artifact import UNFINISHED
-from lexenc.errors import DataError
-from lexenc.files.dictionaries import read_pairs
-from lexenc.files.parallel import parallel_text
-from lexenc.files.text import counted
-from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.alignment.align_eflomal import align_by_eflomal
-from lexenc.stages.alignment.align_params import AlignParams, check_align, resolve_align
-from lexenc.stages.alignment.align_statistical import Joining, KnownPairs, number_corpus, sample_corpus, write_joined
-from lexenc.stages.alignment.aligned_files import LEXICON, LINKS, AlignmentFiles, WordPairs
-from lexenc.stages.alignment.aligners import open_aligner
-from lexenc.stages.alignment.alignment_lexicon import Case, Counted, count_links, write_lexicon
-from lexenc.stages.alignment.alignment_page import PAGE, grids, write_page
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.alignments import NAME, SENTENCES
+from lexenc.files.dictionaries import LEXICON_HEAD
+from lexenc.files.lexicons import writable
+from lexenc.files.parallel import parallel_text, write_parallel
+from lexenc.files.text import counted, fold_case, write_lines, writing
+from lexenc.parameters import as_dict, param
+from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, read_aligned
+from lexenc.stages.reading import language_param
+from lexenc.text.links import Links
+from lexenc.text.words import Segmentation, segmenter
 
-if TYPE_CHECKING:
-    from lexenc.alignment.numbered import Bitext
-    from lexenc.text.words import Segmenter
-
-# Sentence pairs aligned at a time; work that is stopped goes on behind the last part.
+LEXICON, PAGE = "lexicon.tsv", "alignments.html"
+# Sentence pairs that are aligned together. Work that is stopped continues after the last part.
 _PART = 1024
-# More links a word than a sound alignment has.
+# A sound alignment has fewer links per word.
 _DENSE = 3
 
 
+@dataclass(frozen=True)
+class AlignParams:
+    """Parameters of `align`."""
+
+    method: str | None = param(
+        None,
+        "argmax: words that are most similar to each other. itermax: the same, repeated among the words that are left. "
+        "match: the best one-to-one matching. softmax: words that are probable in both directions. span: the predicted "
+        "span in the other sentence. statistical: learnt from the corpus alone. eflomal: the program of that name, if "
+        "installed. If left out, itermax with --encoder or --vectors, else statistical.",
+        choices=ALIGNERS,
+    )
+    words: Segmentation = param(
+        "words",
+        "What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for "
+        "languages without spaces. spacy: tokens of spaCy, if installed.",
+    )
+    source_words: Segmentation | None = param(None, "As --words, for the source alone.")
+    target_words: Segmentation | None = param(None, "As --words, for the target alone.")
+    layer: int | None = param(
+        None, "Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last."
+    )
+    unit: Literal["words", "subwords"] = param(
+        "subwords", "What is compared. words: means of their subwords. subwords: a word is linked if any subword is."
+    )
+    distortion: float = param(
+        0.0, "Share of the similarity that the most distant positions lose (argmax, itermax).", ge=0, le=1
+    )
+    threshold: float | None = param(
+        None,
+        "Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.",
+        ge=0,
+        le=1,
+    )
+    symmetrise: Symmetrisation | None = param(
+        None,
+        "How the directions of statistical and eflomal are combined. threshold: by their mean probability. All others "
+        "combine the most probable links of each. If left out, threshold, for eflomal intersection.",
+    )
+    model: Model = param(
+        "fertility",
+        "Model of statistical. fertility: an HMM with fertilities. diagonal: IBM model 2 by the distance from the "
+        "diagonal, faster.",
+    )
+    chains: int = param(3, "Sampling chains of each direction that are averaged (statistical).", ge=1)
+    sweeps: float = param(1.0, "Multiplies the usual number of sweeps of each chain (statistical).", gt=0)
+    dictionary_weight: float = param(
+        10.0, "Links that a pair of --dictionary counts as, times its probability if the file is a lexicon.", gt=0
+    )
+    max_words: int = param(200, "Sentence pairs with a longer side get no links (statistical).", ge=1)
+    lowercase: bool = param(True, "Ignore case in counts, vectors and the lexicon. Words are written as they are.")
+    source_language: str | None = language_param("source")
+    target_language: str | None = language_param("target")
+    min_count: int = param(2, "Minimum number of links of a pair in the lexicon.", ge=1)
+    min_probability: float = param(
+        0.05, "Minimum share of the links of its source word that a pair in the lexicon has.", ge=0, le=1
+    )
+    drawn: int = param(50, "Number of sentence pairs in alignments.html.", ge=0)
+
+
+# Options that only some methods have; `AlignerKind.options` lists them.
+_SPECIFIC = ("layer", "unit", "distortion", "symmetrise", "model", "chains", "sweeps", "dictionary_weight", "max_words")
+
+
+def resolve_align(inputs: Mapping[str, Any], params: AlignParams) -> AlignParams:
+    """Fill in what depends on the inputs and on the method."""
+    method = params.method or ("itermax" if inputs.get("encoder") or inputs.get("vectors") else "statistical")
+    kind: AlignerKind = ALIGNERS[method]
+    return replace(
+        params,
+        method=method,
+        threshold=kind.threshold if params.threshold is None else params.threshold,
+        symmetrise=params.symmetrise or kind.symmetrise,
+        source_words=params.source_words or params.words,
+        target_words=params.target_words or params.words,
+    )
+
+
+def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigError]:
+    """Return the errors that involve more than one option."""
+    resolved = resolve_align(inputs, params)
+    kind: AlignerKind = ALIGNERS[str(resolved.method)]
+    given = {name for name, path in inputs.items() if path}
+    faults = [ConfigError(message, hint=hint) for message, hint in (
+        *_faults_of_text(given), *_faults_of_inputs(str(resolved.method), kind, given)
+    )]  # fmt: skip
+    usual = AlignParams()
+    for name in _SPECIFIC:
+        if name not in kind.options and getattr(params, name) != getattr(usual, name):
+            users = ", ".join(method for method in ALIGNERS if name in ALIGNERS[method].options)
+            message = f"--{name.replace('_', '-')} has no effect with --method {resolved.method}."
+            faults.append(ConfigError(message, hint=f"It is for {users}."))
+    if "symmetrise" in kind.options and resolved.symmetrise != "threshold" and params.threshold is not None:
+        message = f"--threshold has no effect with --symmetrise {resolved.symmetrise}."
+        faults.append(ConfigError(message, hint="It is for --symmetrise threshold."))
+    try:
+        kind.check()
+    except ConfigError as fault:
+        faults.append(fault)
+    return faults
+
+
+def _faults_of_text(given: set[str]) -> Iterator[tuple[str, str]]:
+    sides = [name for name in ("source", "target") if name in given]
+    if "pairs" in given and sides:
+        yield "--pairs already has both sides.", "Leave --source and --target out."
+    elif "pairs" not in given and not sides:
+        yield "align needs --pairs, or --source and --target.", "Give one file of both sides, or two files."
+    elif len(sides) == 1:
+        missing = "target" if sides == ["source"] else "source"
+        yield f"align needs --{missing} too.", "Or give one file of both sides as --pairs."
+
+
+def _faults_of_inputs(method: str, kind: AlignerKind, given: set[str]) -> Iterator[tuple[str, str]]:
+    if kind.needs and not given & set(kind.needs):
+        needed = " or ".join(f"--{name}" for name in kind.needs)
+        yield f"--method {method} needs {needed}.", "Without an encoder or vectors: --method statistical."
+    for name in ("encoder", "vectors", "dictionary"):
+        if name in given and name not in (*kind.needs, *kind.takes):
+            users = (each for each in ALIGNERS if name in (*ALIGNERS[each].needs, *ALIGNERS[each].takes))
+            yield f"--method {method} takes no --{name}.", f"Leave it out. It is for {', '.join(users)}."
+    if {"encoder", "vectors"} <= given:
+        yield "--encoder and --vectors exclude each other.", "Give one of them."
+
+
 def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
-    """Align a corpus."""
-    parts = _Parts(inputs, params)
-    case = Case(params.lowercase, params.source_language, params.target_language)
-    if params.method == "statistical":
-        summary, counts = _by_counting(parts, inputs, case, params, job)
-    else:
-        summary = _by_others(parts, inputs, params, job)
-        counts = count_links(job, case)
-    links = counts.links.total
-    summary |= _tell(parts, links, job)
-    lexicon = write_lexicon(job, counts, min_count=params.min_count, min_probability=params.min_probability)
-    write_page(job.out, params.drawn)
+    """Align the words of parallel sentences."""
+    text = _read_words(inputs, params, job)
+    folds = [partial(fold_case, language=code) if params.lowercase else str
+             for code in (params.source_language, params.target_language)]  # fmt: skip
+    numbers = WordNumbers(folds[0]), WordNumbers(folds[1])
+    kind: AlignerKind = ALIGNERS[str(params.method)]
+    setup = AlignerSetup(
+        method=str(params.method),
+        inputs={name: path for name, path in inputs.items() if path},
+        options=as_dict(params),
+        numbers=numbers,
+        folder=job.out / UNFINISHED,
+        seed=job.seed,
+        device=lambda: job.device,
+        progress=job.progress,
+        say=lambda message: job.notices.say(f"align: {message}"),
+    )
+    lexicon = LinkCounts(*numbers)
+    counts = _write_links(kind.open(setup), lexicon, text["pairs"], job)
+    for remark in kind.remarks(counts, setup):
+        if remark.warning:
+            job.notices.warn(remark.message, remark.hint)
+        else:
+            job.notices.say(f"align: {remark.message}")
+    links, empty = lexicon.total, text["empty"] + text["half_empty"]
+    _warn(text, links, job)
+    summary = {"sentence_pairs": text["pairs"]} | {name: counts[name] for name in kind.counts if name in counts}
+    summary |= {"empty": empty} if empty else {}
+    entries = _write_lexicon(lexicon, params, job)
+    with writing(job.out / PAGE) as stream:
+        stream.write(html_page(first_grids(read_aligned(job.out), params.drawn)).encode("utf-8", "replace"))
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
-    return Outcome(summary | {"links": links, "lexicon_pairs": lexicon})
+    return Outcome(summary | {"links": links, "lexicon_pairs": entries})
 
 
-class _Parts:
-    """The sentence pairs of the inputs in parts, cut into words; counts on the way what was read last."""
-
-    def __init__(self, inputs: Mapping[str, Any], params: AlignParams) -> None:
-        from lexenc.text.words import segmenter
-
-        path: Path = inputs.get("pairs") or inputs["source"]
+def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
+    """Write the words of all sentence pairs, unless that is done; return counts of them."""
+    done = job.out / UNFINISHED / "read.json"
+    if not done.is_file():
         languages = (params.source_language, params.target_language)
-        self._text = parallel_text(path, None if inputs.get("pairs") else inputs["target"], languages=languages)
-        self._cut: tuple[Segmenter, Segmenter] = (
-            segmenter(params.source_words or params.words, params.source_language),
-            segmenter(params.target_words or params.words, params.target_language),
-        )
-        self.name = self._text.name
-        self.pairs = self.empty = self.half_empty = self.words = 0
+        other = None if inputs.get("pairs") else inputs["target"]
+        text = parallel_text(inputs.get("pairs") or inputs["source"], other, languages=languages)
+        cut = (segmenter(params.source_words or params.words, languages[0]),
+               segmenter(params.target_words or params.words, languages[1]))  # fmt: skip
+        counts = dict.fromkeys(("pairs", "empty", "half_empty", "words"), 0)
 
-    def __iter__(self) -> Iterator[WordPairs]:
-        self.pairs = self.empty = self.half_empty = self.words = 0
-        part: list[tuple[list[str], list[str]]] = []
-        for _, source, target in self._text:
-            words = self._cut[0].segment(source), self._cut[1].segment(target)
-            self.pairs += 1
-            self.words += max(map(len, words))
-            self.empty += not words[0] and not words[1]
-            self.half_empty += bool(words[0]) != bool(words[1])
-            part.append(words)
-            if len(part) == _PART:
-                yield part
-                part = []
-        if part:
-            yield part
-        if self.pairs == self.empty:
-            raise DataError(f"{self.name}: there is no sentence pair in it.", hint="Check the files.")
+        def sentences() -> Iterator[tuple[str, str]]:
+            with job.progress.task("read", None, "sentence pairs") as task:
+                for _, source, target in text:
+                    words = cut[0].segment(source), cut[1].segment(target)
+                    counts["pairs"] += 1
+                    counts["words"] += max(map(len, words))
+                    counts["empty"] += not any(words)
+                    counts["half_empty"] += bool(words[0]) != bool(words[1])
+                    task.advance(1)
+                    yield " ".join(words[0]), " ".join(words[1])
 
-
-def _by_counting(
-    parts: _Parts, inputs: Mapping[str, Any], case: Case, params: AlignParams, job: Job
-) -> tuple[dict[str, Any], Counted]:
-    """Learn from the corpus alone."""
-    from lexenc.alignment.sampling import usual_sweeps
-    from lexenc.alignment.statistical import Sampling, usual_priors
-
-    known = _known(inputs.get("dictionary"), case, params.dictionary_weight)
-    bitext, too_long = number_corpus(parts, case, params.max_words, known, job)
-    if too_long:
-        job.notices.warn(
-            f"{counted(too_long, 'sentence pair')} with more than {params.max_words:,} words on a side: no links.",
-            "Split long lines; --max-words takes longer ones, whose time grows with the product of both lengths.",
-        )
-    sampling = Sampling(usual_sweeps(len(bitext), params.model, factor=params.sweeps), job.seed,
-                        usual_priors(params.model))  # fmt: skip
-    counts = sample_corpus(bitext, sampling, params.chains, job)
-    joining = Joining(params.symmetrise or "threshold", params.threshold or 0.0)
-    counted_links = write_joined(bitext, counts, sampling.sure, joining, job)
-    summary = {"sentence_pairs": len(bitext), "too_long": too_long}
-    return summary | _tell_known(bitext, known, job), counted_links
+        write_parallel(job.out / SENTENCES, sentences())
+        if counts["pairs"] == counts["empty"]:
+            raise DataError(f"{text.name}: there is no sentence pair in it.", hint="Check the files.")
+        done.parent.mkdir(exist_ok=True)
+        write_lines(done, [json.dumps({"name": text.name} | counts)])
+    found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+    return found
 
 
-def _known(path: Path | None, case: Case, weight: float) -> KnownPairs | None:
-    """Read a dictionary as words are counted."""
-    if path is None:
-        return None
-    pairs = read_pairs(path, languages=case.languages)
-    return KnownPairs(pairs.folded(*case.languages) if case.folded else pairs, weight)
-
-
-def _tell_known(bitext: Bitext, known: KnownPairs | None, job: Job) -> dict[str, Any]:
-    """Say how much of a dictionary is in the corpus."""
-    if known is None or bitext.known is None:
-        return {}
-    found = int((bitext.known.pairs > 0).sum())
-    if not found:
-        job.notices.warn(
-            f"{known.pairs.name}: no pair of it stands in a sentence pair.",
-            f"Are its columns source and target? Its first pair is {known.pairs.first()}.",
-        )
-    return {"known_pairs": found}
-
-
-def _by_others(parts: _Parts, inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
-    """Align with another program, or part by part with an encoder or vectors."""
-    if params.method == "eflomal":
-        return {"sentence_pairs": align_by_eflomal(parts, params.symmetrise or "intersection", job)}
-    aligner = open_aligner(inputs, params, job)
-    with AlignmentFiles(job.out) as files, job.progress.task("align", None, "sentence pairs") as task:
+def _write_links(aligner: Aligner | CorpusAligner, lexicon: LinkCounts, pairs: int, job: Job) -> Mapping[str, int]:
+    """Align all sentence pairs, write and count their links; return the counts of the aligner."""
+    corpus = AlignedWords(job.out)
+    words = iter(corpus)
+    with LinkFiles(job.out) as files:
         if files.pairs:
-            job.notices.say(f"align: {counted(files.pairs, 'sentence pair')} are there already.")
-        done = 0
-        for part in parts:
-            if done >= files.pairs:
-                files.write(pairs=part, links=aligner.align(part))
-            done += len(part)
-            task.advance(len(part))
-        pairs = files.pairs
-    return {"sentence_pairs": pairs} | aligner.finish(job)
+            job.notices.say(f"align: {counted(files.pairs, 'sentence pair')} are finished already.")
+        before, written = Counter(files.counts), files.written(_PART)
+        if isinstance(aligner, CorpusAligner):
+            parts = aligner.align_corpus(corpus, start=files.pairs)
+        else:
+            parts = _parts(aligner, islice(corpus, files.pairs, None))
+
+        def counts() -> Mapping[str, int]:
+            return aligner.counts if isinstance(aligner, CorpusAligner) else before + Counter(aligner.counts)
+
+        with job.progress.task("align", pairs, "sentence pairs") as task:
+            for done in written:
+                lexicon.add(islice(words, len(done)), done)
+                task.advance(len(done))
+            for links in parts:
+                found = list(links.sentences())
+                files.write(found, counts())
+                lexicon.add(islice(words, len(found)), found)
+                task.advance(len(found))
+        return counts()
 
 
-def _tell(parts: _Parts, links: int, job: Job) -> dict[str, Any]:
+def _parts(aligner: Aligner, pairs: Iterator[WordPair]) -> Iterator[Links]:
+    while part := list(islice(pairs, _PART)):
+        yield aligner.align(part)
+
+
+def _warn(text: Mapping[str, Any], links: int, job: Job) -> None:
     """Warn of sentences without a translation, and of links that cannot be right."""
     if not links:
+        hint = "Are there only a few sentences, the same one repeated, or no translations?"
+        job.notices.warn("No words were linked.", hint)
+    if links > _DENSE * text["words"] > 0:
         job.notices.warn(
-            "No words were linked.", "Too few sentences, the same one again and again, or no translations?"
+            f"{links / text['words']:.0f} links per word: these are no translations.",
+            "An encoder that is not fine-tuned for softmax gives such links. --method itermax works with any.",
         )
-    if links > _DENSE * parts.words > 0:
+    if text["half_empty"]:
         job.notices.warn(
-            f"{links / parts.words:.0f} links a word: these are no translations.",
-            "An encoder that is not tuned for softmax gives such links; --method itermax takes any.",
-        )
-    if parts.half_empty:
-        job.notices.warn(
-            f"{parts.name}: {counted(parts.half_empty, 'sentence')} without words on the other side; no links.",
+            f"{text['name']}: {counted(text['half_empty'], 'sentence')} without words on the other side; no links.",
             "Are both files of the same text, line by line?",
         )
-    return {"empty": parts.empty + parts.half_empty} if parts.empty or parts.half_empty else {}
+
+
+def _write_lexicon(lexicon: LinkCounts, params: AlignParams, job: Job) -> int:
+    """Write `lexicon.tsv`; return the number of its pairs."""
+    pairs = lexicon.lexicon(min_count=params.min_count, min_probability=params.min_probability)
+    kept = [pair for pair in pairs if writable(pair.source) and writable(pair.target)]
+    rows = (f"{each.source}\t{each.target}\t{each.probability:.4f}\t{each.backward:.4f}\t{each.links}" for each in kept)
+    write_lines(job.out / LEXICON, ["\t".join((*LEXICON_HEAD, "backward_probability", "links")), *rows])
+    return len(kept)
+
+
+def grids(folder: Path, count: int) -> list[Table]:
+    """Return the first sentence pairs as tables: a row per source word, a column per target word."""
+    return [Table(*text_grid(grid)) for grid in first_grids(read_aligned(folder), count)]
 
 
 ALIGN = Stage(
@@ -171,14 +300,15 @@ ALIGN = Stage(
         "pairs": Input(
             "Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.", required=False
         ),
-        "source": Input("Sentences, one to a line, in place of --pairs.", required=False),
+        "source": Input("Sentences, one per line, instead of --pairs.", required=False),
         "target": Input("Their translations, line by line.", required=False),
         "dictionary": Input(
-            "Translations known beforehand, a dictionary or the lexicon.tsv of another corpus (statistical).",
-            required=False,
+            "Known translations: a dictionary, or the lexicon.tsv of another corpus (statistical).", required=False
         ),
-        "encoder": Input("Encoder; for span one that finds spans (align-train span).", kind="encoder", required=False),
-        "vectors": Input("Shared space (a folder of map or interpolate), in place of an encoder.", required=False),
+        "encoder": Input(
+            "Encoder. For span, a model that predicts spans (align-train span).", kind="encoder", required=False
+        ),
+        "vectors": Input("Shared space (folder of map or interpolate), instead of an encoder.", required=False),
     },
     params=AlignParams,
     run=align,
@@ -198,7 +328,7 @@ ALIGN = Stage(
         "lexenc eval alignment --gold GOLD --source {source} --target {target} --predicted {out}",
     ),
     out_required=False,
-    files={".txt": LINKS, ".tsv": LEXICON, ".html": PAGE},
+    files={".txt": NAME, ".tsv": LEXICON, ".html": PAGE},
     uses_device=True,
     uses_seed=True,
     resumable=True,

@@ -12,7 +12,8 @@ from lexenc.errors import WorkError
 
 def side(sentences, types):
     starts = np.concatenate([[0], np.cumsum([len(each) for each in sentences])])
-    return Side(np.array([word for each in sentences for word in each], dtype=np.int32), starts.astype(np.int64), types)
+    flat = np.array([word for each in sentences for word in each], dtype=np.int32)
+    return Side(starts.astype(np.int64), flat, types)
 
 
 def corpus(count=40, types=(9, 7)):
@@ -25,8 +26,8 @@ def test_hand_worked_numbers():
     # Word 0 stands with 2 and 1, word 1 with 1; the second sentence pair repeats a pair of the first.
     bitext = Bitext.of(side([[0, 1], [0], []], 2), side([[1], [2, 1], [0]], 3))
     assert bitext.cells.tolist() == [0, 2, 4, 4]
-    assert bitext.pairs.numbers.tolist() == [0, 2, 1, 0]
-    assert bitext.pairs.pairs == 3
+    assert bitext.numbers.tolist() == [0, 2, 1, 0]
+    assert bitext.pairs == 3
 
 
 @pytest.mark.parametrize("cells", [1, 20, 1 << 20])
@@ -36,18 +37,22 @@ def test_every_pair_has_one_number_and_every_number_one_pair(monkeypatch, cells)
     bitext = Bitext.of(*sides)
     found, starts = {}, bitext.cells
     for number, (ours, theirs) in enumerate(zip(source, target, strict=True)):
-        table = bitext.pairs.numbers[starts[number] : starts[number + 1]].reshape(len(theirs), len(ours))
+        table = bitext.numbers[starts[number] : starts[number + 1]].reshape(len(theirs), len(ours))
         for (row, place), pair in np.ndenumerate(table):
             assert found.setdefault((ours[place], theirs[row]), pair) == pair
-    assert sorted(found.values()) == list(range(bitext.pairs.pairs))
+    assert sorted(found.values()) == list(range(bitext.pairs))
 
 
-def test_told_of_every_sentence_pair():
+def test_progress_counts_every_sentence_pair_and_filled_numbers_are_kept():
     _, sides = corpus()
     seen = []
     room = np.empty(numbered.cells_of(*sides)[-1], dtype=np.int32)
-    numbered.number_pairs(*sides, numbered.Partners.of(*sides), room, told=seen.append)
+    first = Bitext.of(*sides, numbers=room, advance=seen.append)
     assert sum(seen) == 40
+    again = Bitext.of(*sides, numbers=room, numbered=True, advance=seen.append)
+    assert sum(seen) == 40
+    assert again.numbers is first.numbers is room
+    assert again.pairs == first.pairs
 
 
 def test_too_many_pairs_are_refused(monkeypatch):

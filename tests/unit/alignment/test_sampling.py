@@ -14,7 +14,7 @@ from lexenc.errors import ConfigError
 def side(sentences, types):
     starts = np.concatenate([[0], np.cumsum([len(each) for each in sentences])])
     flat = [word for each in sentences for word in each]
-    return Side(np.array(flat, dtype=np.int32), starts.astype(np.int64), types)
+    return Side(starts.astype(np.int64), np.array(flat, dtype=np.int32), types)
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +91,12 @@ def test_sweeps_are_many_for_few_sentences_and_few_for_many():
         usual_sweeps(10, "diagonals")
 
 
-def test_told_of_every_sentence_pair_gone_through(toy):
+def test_progress_counts_every_sentence_pair_of_every_sweep(toy):
     bitext, _ = toy
     seen = []
     counts = np.zeros(bitext.cells[-1], dtype=np.uint16)
     sweeps = Sweeps((("ibm 1", 2), ("hmm", 1)), 3)
-    sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, told=seen.append, priors=Priors())
+    sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, advance=seen.append, priors=Priors())
     assert sum(seen) == sweeps.total * len(bitext)
 
 

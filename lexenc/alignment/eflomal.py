@@ -1,0 +1,88 @@
+"""Word alignment by eflomal, a separate program (GPL-3). It is run if installed, and never imported."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from lexenc.alignment import Symmetrisation
+from lexenc.alignment.counting import WordPair
+from lexenc.errors import ConfigError, WorkError
+from lexenc.files.alignments import read_alignments
+from lexenc.files.parallel import write_parallel
+from lexenc.text.links import Links
+
+_PART = 4096
+
+
+def eflomal_program() -> str:
+    """Return the path of the program.
+
+    Raises:
+        ConfigError: If it is not installed.
+    """
+    beside = Path(sys.executable).parent / "eflomal-align"
+    found = str(beside) if beside.is_file() else shutil.which("eflomal-align")
+    if found is None:
+        raise ConfigError(
+            "eflomal is not installed.", hint="pip install eflomal (GPL-3); --method statistical needs no program."
+        )
+    return found
+
+
+class EflomalAligner:
+    """Runs eflomal in both directions and combines their links.
+
+    Args:
+        folder: Folder for its files. Links that it contains already are used again.
+        how: As in `symmetrise`.
+    """
+
+    def __init__(self, folder: Path, how: Symmetrisation = "intersection") -> None:
+        self._folder, self._how = folder, how
+        self.counts: Mapping[str, int] = {}
+
+    def align_corpus(self, corpus: Iterable[WordPair], *, start: int = 0) -> Iterator[Links]:
+        """Align all sentence pairs and return their links, part by part, from sentence pair `start` on.
+
+        Raises:
+            ConfigError: If eflomal is not installed.
+            WorkError: If it fails.
+        """
+        made = [self._folder / f"eflomal.{name}" for name in ("forward", "backward")]
+        if not all(path.is_file() for path in made):
+            self._run(corpus, made)
+        return self._joined(corpus, made, start)
+
+    def _run(self, corpus: Iterable[WordPair], made: list[Path]) -> None:
+        sentences = self._folder / "eflomal.input"
+        write_parallel(sentences, ((" ".join(source), " ".join(target)) for source, target in corpus))
+        aside = [path.with_name(f"{path.name}.partial") for path in made]
+        command = [eflomal_program(), "-i", sentences, "-f", aside[0], "-r", aside[1], "--overwrite", "--model", "3"]
+        run = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)  # noqa: S603
+        if run.returncode:
+            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
+            raise WorkError(f"eflomal stopped with {run.returncode}: {last}", hint="Run it by itself to see more.")
+        for path, place in zip(aside, made, strict=True):
+            path.replace(place)
+
+    def _joined(self, corpus: Iterable[WordPair], made: list[Path], start: int) -> Iterator[Links]:
+        from lexenc.alignment.symmetrise import symmetrise
+
+        rows = islice(zip(corpus, *map(read_alignments, made), strict=True), start, None)
+        while part := list(islice(rows, _PART)):
+            found = []
+            for (source, target), *directions in part:
+                tables = np.zeros((2, len(source), len(target)))
+                for table, links in zip(tables, directions, strict=True):
+                    for link in links.sure:
+                        table[link] = 1
+                kept = symmetrise(tables[0], tables[1], self._how)
+                found.append([(int(i), int(j), float(tables[:, i, j].mean())) for i, j in np.argwhere(kept)])
+            yield Links.of(found)

@@ -1,0 +1,91 @@
+"""The files of an alignment: links, their scores, and the words that they link."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from lexenc.alignment.counting import WordPair
+from lexenc.artifact import UNFINISHED
+from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_alignments, score_line
+from lexenc.files.parallel import parallel_text
+from lexenc.files.text import writing
+
+
+@dataclass(frozen=True)
+class AlignedWords:
+    """The words of a result's sentence pairs. Every loop reads the file again.
+
+    Args:
+        folder: The result.
+    """
+
+    folder: Path
+
+    def __iter__(self) -> Iterator[WordPair]:
+        for pair in parallel_text(self.folder / SENTENCES):
+            # Split at plain spaces only: a no-break space may stand inside a word.
+            yield (pair.source.split(" ") if pair.source else [], pair.target.split(" ") if pair.target else [])
+
+
+def read_aligned(folder: Path) -> Iterator[tuple[list[str], list[str], list[tuple[int, int, float]]]]:
+    """Yield the words of every sentence pair of a result, and their links with scores."""
+    for (source, target), links in zip(AlignedWords(folder), read_alignments(folder), strict=True):
+        yield source, target, [(*link, score) for link, score in zip(links.sure, links.scores, strict=True)]
+
+
+class LinkFiles:
+    """Links and scores, written part by part. After an interruption, writing goes on after the last complete part.
+
+    Args:
+        folder: The result.
+
+    Attributes:
+        pairs: Number of sentence pairs that are written.
+        counts: Counts of the aligner for these sentence pairs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._state = folder, folder / UNFINISHED / "done.json"
+        self._streams: dict[str, IO[bytes]] = {}
+        self._closing = ExitStack()
+        self.pairs = 0
+        self.counts: dict[str, int] = {}
+
+    def __enter__(self) -> LinkFiles:
+        self._state.parent.mkdir(exist_ok=True)
+        sizes = dict.fromkeys((NAME, SCORES), 0)
+        if self._state.is_file() and all((self._folder / name).is_file() for name in sizes):
+            state = json.loads(self._state.read_text(encoding="utf-8"))
+            self.pairs, self.counts, sizes = state["pairs"], state["counts"], state["sizes"]
+        for name, size in sizes.items():
+            stream = self._closing.enter_context((self._folder / name).open("r+b" if self.pairs else "wb"))
+            stream.truncate(size)
+            stream.seek(0, 2)
+            self._streams[name] = stream
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def written(self, size: int) -> Iterator[list[list[tuple[int, int]]]]:
+        """Yield the links of the sentence pairs that are written, `size` pairs at a time, without scores."""
+        rows = (row.sure for row in islice(read_alignments(self._folder / NAME), self.pairs))
+        while part := list(islice(rows, size)):
+            yield part
+
+    def write(self, links: Sequence[Sequence[tuple[int, int, float]]], counts: Mapping[str, int]) -> None:
+        """Write the links of the next sentence pairs, and the counts of the aligner up to them."""
+        for name, line in ((NAME, link_line), (SCORES, score_line)):
+            self._streams[name].write("".join(f"{line(each)}\n" for each in links).encode())
+            self._streams[name].flush()
+        self.pairs += len(links)
+        self.counts = dict(counts)
+        sizes = {name: stream.tell() for name, stream in self._streams.items()}
+        with writing(self._state) as state:
+            state.write(json.dumps({"pairs": self.pairs, "counts": self.counts, "sizes": sizes}).encode())
