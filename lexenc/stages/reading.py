@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder, Pooling
     from lexenc.files.vectors import Vectors
 
-LOWERCASE = "Lower-case dictionaries and vocabularies; of forms that become equal the first is kept."
-LANGUAGE = (
-    "Language code (BCP-47) of the {side} words, for --lowercase ('tr' gives I its dotless small form) and for TMX, "
-    "XLIFF and TBX files of more than two languages."
-)
+LOWERCASE = "Lower-case all words. The first of words that become equal is kept."
+LANGUAGE = "BCP-47 code of the {side} words, for --lowercase and for TMX, XLIFF and TBX files of several languages."
 
 
 class CasePolicy(Protocol):
@@ -42,14 +39,14 @@ class CasePolicy(Protocol):
         """Language of the right column."""
 
 
-def lowercase_param() -> Any:
+def lowercase_param(group: str = "") -> Any:
     """Declare `--lowercase`."""
-    return param(False, LOWERCASE)
+    return param(False, LOWERCASE, group=group)
 
 
-def language_param(side: str) -> Any:
+def language_param(side: str, group: str = "") -> Any:
     """Declare `--source-language` or `--target-language`."""
-    return param(None, LANGUAGE.format(side=side), check=check_language)
+    return param(None, LANGUAGE.format(side=side), check=check_language, group=group)
 
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:

@@ -25,7 +25,7 @@ from lexenc.files.vectors import (
 from lexenc.files.vocabularies import read_vocabulary
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.map import check_device
-from lexenc.stages.lexical.shared import ReadingParams, as_read, load_mapping, mapped, save_mapping
+from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, load_mapping, mapped, save_mapping
 from lexenc.stages.reading import language_param
 
 _SIDES = ("source", "target")
@@ -36,8 +36,8 @@ _SHOWN = 5
 class ApplyMappingParams(ReadingParams):
     """Parameters of `apply-mapping`."""
 
-    source_language: str | None = language_param("source")
-    target_language: str | None = language_param("target")
+    source_language: str | None = language_param("source", READING)
+    target_language: str | None = language_param("target", READING)
 
     def language(self, side: str) -> str | None:
         """Return the language code of `source` or `target`."""

@@ -32,7 +32,7 @@ from lexenc.randomness import generator
 from lexenc.resources import read_preset
 from lexenc.search.retrieval import retrieve
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.lexical.shared import ReadingParams, as_read, mapped, save_mapping
+from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, mapped, save_mapping
 from lexenc.stages.reading import language_param, read_dictionary, uncovered, usable_rows
 
 LOG = "iterations.jsonl"
@@ -68,10 +68,10 @@ class LearningParams:
 
     supervision: Literal["dictionary", "semi", "identical", "numerals", "none"] | None = param(
         None,
-        "dictionary: learn from it alone (the default); semi: start self-learning from it; identical, numerals: start "
-        "from strings or numbers that are equal; none: from the vectors alone.",
+        "dictionary: learn from it alone (default); semi: start self-learning from it; identical: from equal strings; "
+        "numerals: from equal numbers; none: from the vectors alone.",
     )
-    preset: Preset | None = param(None, "A published method. Options change single values of it: lexenc list presets")
+    preset: Preset | None = param(None, "Published method. Other options replace its values.")
     kind: str | None = param(
         None,
         "advanced: both languages move (default); orthogonal: rotation; unconstrained: least squares; rcsls: "
@@ -79,49 +79,48 @@ class LearningParams:
         choices=MAPPINGS,
     )
     normalise: tuple[str, ...] | None = param(
-        None, "Steps, in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit."
+        None, "Steps in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit."
     )
     reduce_to: int | None = param(None, "Dimensions to keep.", ge=1)
     poor_dictionary: Literal["rotate", "truncate", "refuse"] = param(
-        "rotate", "With fewer independent pairs than dimensions: rotate (no whitening), truncate, refuse."
+        "rotate", "With fewer pairs than dimensions: rotate: do not whiten; truncate: drop dimensions; refuse: stop."
     )
-    control: Literal["none", "shuffled-pairs"] = param(
-        "none", "shuffled-pairs: learn from wrong pairs, to measure what chance reaches."
-    )
+    control: Literal["none", "shuffled-pairs"] = param("none", "none: no control; shuffled-pairs: wrong translations.")
     whiten: bool | None = param(None, "Decorrelate the dictionary rows first. Default: yes.", group=_ADVANCED)
     source_reweight: float | None = param(
         None, "Exponent of the singular values; 0: off. Default: 0.5.", group=_ADVANCED
     )
-    target_reweight: float | None = param(None, "The same for the target side.", group=_ADVANCED)
+    target_reweight: float | None = param(None, "The same for the target.", group=_ADVANCED)
     source_dewhiten: Literal["source", "target", "none"] | None = param(
-        None, "Whose whitening to undo. Default: source.", group=_ADVANCED
+        None, "Whitening to undo. source: its own (default); target: the target's; none: keep it.", group=_ADVANCED
     )
     target_dewhiten: Literal["source", "target", "none"] | None = param(
-        None, "The same for the target. Default: target.", group=_ADVANCED
+        None, "source: the source's; target: its own (default); none: keep it.", group=_ADVANCED
     )
     vocabulary_cutoff: int | None = param(
         None, "Most frequent words to use; more take longer. Default: 20000.", ge=2, group=_SELF
     )
     csls_neighbours: int | None = param(
-        None, "Neighbours for CSLS, also in rcsls; 0: cosine. Default: 10.", ge=0, group=_SELF
+        None, "Neighbours for CSLS, also of rcsls; 0: cosine. Default: 10.", ge=0, group=_SELF
     )
     induction: Literal["union", "forward", "backward", "mutual"] | None = param(
-        None, "Whose best partners count. Default: union.", group=_SELF
+        None,
+        "Best partners: union: of both languages (default); forward: of the source; backward: of the target; mutual: "
+        "of each other.",
+        group=_SELF,
     )
-    keep_start: float | None = param(
-        None, "Share of candidates kept at first; 1: all. Default: 0.1.", gt=0, le=1, group=_SELF
-    )
-    keep_growth: float | None = param(None, "Growth of that share at a standstill. Default: 2.", gt=1, group=_SELF)
-    patience: int | None = param(None, "Iterations without gain before that. Default: 10.", ge=1, group=_SELF)
+    keep_start: float | None = param(None, "First share of candidates. Default: 0.1.", gt=0, le=1, group=_SELF)
+    keep_growth: float | None = param(None, "Growth of that share. Default: 2.", gt=1, group=_SELF)
+    patience: int | None = param(None, "Iterations without gain until then. Default: 10.", ge=1, group=_SELF)
     max_iterations: int | None = param(None, "Maximum number of iterations.", ge=1, group=_SELF)
     start_vocabulary: int | None = param(
         None, "Words compared with --supervision none. Default: 4000.", ge=2, group=_SELF
     )
     arithmetic: Literal["float32", "float64"] = param("float32", "Number type.", group=_SELF)
-    checkpoint_seconds: float = param(60.0, "Seconds between checkpoints.", ge=0, affects_result=False, group=_SELF)
+    checkpoint_seconds: float = param(60.0, "Time between checkpoints.", ge=0, affects_result=False, group=_SELF)
     rcsls_steps: int | None = param(None, "Gradient steps. Default: 10.", ge=1, group=_RCSLS)
     rcsls_rate: float | None = param(None, "First step size, halved if the loss rises. Default: 1.", gt=0, group=_RCSLS)
-    rcsls_spectral: bool = param(False, "Bound the singular values by 1.", group=_RCSLS)
+    rcsls_spectral: bool = param(False, "Keep singular values at most 1.", group=_RCSLS)
 
     def settings(self) -> MappingSettings:
         """Return the settings for learning, once the preset is filled in."""
@@ -132,9 +131,9 @@ class LearningParams:
 class MapParams(ReadingParams, LearningParams):
     """Parameters of `map`."""
 
-    source_language: str | None = language_param("source")
-    target_language: str | None = language_param("target")
-    validate_every: int = param(10, "Iterations between scores on --validation.", ge=1, group=_SELF)
+    source_language: str | None = language_param("source", READING)
+    target_language: str | None = language_param("target", READING)
+    validate_every: int = param(10, "Iterations between scores.", ge=1, group=_SELF)
 
 
 def fill_in(params: Any) -> Any:
@@ -482,7 +481,7 @@ MAP = Stage(
     name="map",
     version=1,
     inputs={
-        "source": Input("Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of lexenc."),
+        "source": Input("Source vectors: .vec, .vec.gz, word2vec or fastText .bin, or a folder."),
         "target": Input("Target vectors."),
         "dictionary": Input("Training dictionary: source, TAB, target.", required=False),
         "validation": Input("Dictionary to score during self-learning. Nothing is learned from it.", required=False),

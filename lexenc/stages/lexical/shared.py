@@ -23,18 +23,21 @@ from lexenc.stage import Job
 from lexenc.stages.reading import fold_vectors, lowercase_param, tell_findings, usable_rows
 
 MAPPING = "mapping.safetensors"
+READING = "Reading"
 
 
 @dataclass(frozen=True)
 class ReadingParams:
     """How vector files are read."""
 
-    limit: int | None = param(None, "Words to read from each file: the first words, which are the most frequent.", ge=1)
+    limit: int | None = param(None, "Read only the first words of each file.", ge=1, group=READING)
     duplicates: Literal["first", "last"] = param(
-        "first", "Which vector of a repeated word to use (VecMap uses the last)."
+        "first", "Vector of a repeated word: first: the first one; last: the last one, as VecMap.", group=READING
     )
-    bad_lines: Literal["error", "skip"] = param("error", "What to do with lines that are not a vector.")
-    lowercase: bool = lowercase_param()
+    bad_lines: Literal["error", "skip"] = param(
+        "error", "Lines that are not a vector: error: stop; skip: ignore them.", group=READING
+    )
+    lowercase: bool = lowercase_param(READING)
 
     @property
     def options(self) -> dict[str, Any]:
