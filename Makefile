@@ -53,6 +53,7 @@ bench: $(STAMP)  ## speed against named peers, as ratios (several minutes; insta
 	$(BIN)/python bench/link.py
 	$(BIN)/python bench/synonyms.py
 	$(BIN)/python bench/self_learning.py
+	$(BIN)/python bench/startup.py
 
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -134,7 +134,7 @@ def million(data: Path, pairs: int) -> None:
                         stream.write(" ||| ".join(" ".join(side) for side in sides) + "\n")
                         written += 1
         print(f"{pairs:,} sentence pairs, {(folder / 'corpus.txt').stat().st_size / 1e6:.0f} MB", flush=True)
-        ours = [sys.executable, "-m", "lexenc_cli.main", "align", "--words", "spaces", "--no-progress", "-q",
+        ours = [sys.executable, "-m", "lexenc_cli", "align", "--words", "spaces", "--no-progress", "-q",
                 "--pairs", str(folder / "corpus.txt"), "--out", str(folder / "out")]  # fmt: skip
         for system, command in (("fertility", ours), ("eflomal", eflomal_command(folder))):
             if not command:

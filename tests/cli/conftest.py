@@ -114,7 +114,7 @@ def program():
     """Run a command as a process of its own."""
 
     def run(*args: object, **more) -> subprocess.CompletedProcess:
-        more = {"capture_output": True, "timeout": 120, "env": os.environ | {"COLUMNS": "80"}} | more
+        more = {"capture_output": True, "env": os.environ | {"COLUMNS": "80"}} | more
         return subprocess.run(command_line(*args), check=False, **more)
 
     return run

@@ -83,7 +83,7 @@ def run(program, tmp_path_factory):
     (site / "made_up-1.0.dist-info" / "entry_points.txt").write_text(POINTS)
 
     def well(*words):
-        done = program(*words, env=os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}, text=True, timeout=None)
+        done = program(*words, env=os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -100,7 +100,7 @@ def open_page(page: Path, folder: Path, *, dark: bool = False) -> subprocess.Com
         f"--blink-settings=preferredColorScheme={scheme}", "--enable-logging=stderr", "--window-size=1400,1000",
         "--virtual-time-budget=2000", "--dump-dom",
     ]  # fmt: skip
-    return subprocess.run([BROWSER, *options, page.as_uri()], capture_output=True, check=True, text=True, timeout=120)
+    return subprocess.run([BROWSER, *options, page.as_uri()], capture_output=True, check=True, text=True)
 
 
 def console(done: subprocess.CompletedProcess) -> list[str]:

@@ -179,13 +179,13 @@ def test_missing_space_and_missing_file(mapped, fails, tmp_path):
 def test_closed_pipe_is_no_error_of_ours(mapped, tmp_path):
     """What `lexenc translate ... | head -1` does."""
     (tmp_path / "words.txt").write_text("house\ndog\n" * 5000)
-    command = [sys.executable, "-m", "lexenc_cli.main", "translate", "--vectors", mapped, tmp_path / "words.txt"]
+    command = [sys.executable, "-m", "lexenc_cli", "translate", "--vectors", mapped, tmp_path / "words.txt"]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    head = subprocess.run(["head", "-1"], stdin=first.stdout, capture_output=True, timeout=120, check=True)
+    head = subprocess.run(["head", "-1"], stdin=first.stdout, capture_output=True, check=True)
     first.stdout.close()
     stderr = first.stderr.read().decode()
     first.stderr.close()
-    assert first.wait(timeout=120) in (0, 1)
+    assert first.wait() in (0, 1)
     assert head.stdout.decode().startswith("house\t1\thaus\t")
     assert "Traceback" not in stderr
     assert "error" not in stderr
