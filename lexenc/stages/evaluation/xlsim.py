@@ -10,26 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import check_language, counted
+from lexenc.lexical.text_vectors import Origin, TextVectors, WordTables, blended_texts, count_origins
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.bli import PAPER_WEIGHTS
 from lexenc.stages.evaluation.similarity_tables import convention_table, sweep_table
-from lexenc.stages.lexical.shared import repeated_weight, warn_of_second_blend
-from lexenc.stages.lexical.text_vectors import (
-    Origin,
-    Sides,
-    TextVectors,
-    blended_texts,
-    count_origins,
-    encoded_texts,
-    open_words,
-    projection_between,
-)
+from lexenc.stages.lexical.shared import open_words, projection_between, repeated_weight, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
     clearly_more,
     coverage_advice,
+    encode_words,
     low_coverage,
     lowercase_param,
     open_encoder,
@@ -315,10 +307,11 @@ def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -
 
 
 def _encoded(pairs: ScoredPairs, encoder: Encoder, job: Job) -> tuple[TextVectors, TextVectors]:
-    return encoded_texts(pairs.first, encoder, job), encoded_texts(pairs.second, encoder, job)
+    first, second = (TextVectors.encoded(own, encode_words(encoder, own, job)) for own in (pairs.first, pairs.second))
+    return first, second
 
 
-def _chosen(languages: Sides, path: Path, params: EvalXlsimParams) -> Sides:
+def _chosen(languages: WordTables, path: Path, params: EvalXlsimParams) -> WordTables:
     if params.side == "both":
         return languages
     if not languages.shared:
@@ -328,7 +321,7 @@ def _chosen(languages: Sides, path: Path, params: EvalXlsimParams) -> Sides:
     return languages.only(params.side)
 
 
-def _check_coverage(static: _System, languages: Sides, pairs: ScoredPairs, asked: _Asked, job: Job) -> None:
+def _check_coverage(static: _System, languages: WordTables, pairs: ScoredPairs, asked: _Asked, job: Job) -> None:
     """Warn where less than half of the pairs have static vectors, or a slip explains why some have none.
 
     Raises:
@@ -357,7 +350,7 @@ def _static_coverage(covered: int, total: int) -> str:
     return sentence if 2 * covered < total else sentence.removeprefix("Only ")
 
 
-def _side_advice(languages: Sides, covered: int, pairs: ScoredPairs, params: EvalXlsimParams) -> str | None:
+def _side_advice(languages: WordTables, covered: int, pairs: ScoredPairs, params: EvalXlsimParams) -> str | None:
     """Look whether pairs of one language were looked up in two, or those of the one language in the other."""
     if not languages.shared:
         return None

@@ -13,14 +13,15 @@ from lexenc.artifact import maker_of
 from lexenc.encoders.base import Encoder
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs
-from lexenc.files.spaces import Space
+from lexenc.files.spaces import SIDES, Space, load_space
 from lexenc.files.tensors import read_tensors, write_tensors
-from lexenc.files.vectors import Vectors
+from lexenc.files.vectors import Vectors, read_vectors
 from lexenc.lexical.mapping import Mapping
 from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement
+from lexenc.lexical.text_vectors import WordTable, WordTables
 from lexenc.parameters import param
 from lexenc.stage import Job
-from lexenc.stages.reading import fold_vectors, lowercase_param, tell_findings, usable_rows
+from lexenc.stages.reading import CasePolicy, encode_words, fold_vectors, lowercase_param, tell_findings, usable_rows
 
 MAPPING = "mapping.safetensors"
 READING = "Reading"
@@ -49,6 +50,36 @@ def as_read(vectors: Vectors, params: ReadingParams, language: str | None, job: 
     """Warn about irregular lines, and lower-case the words if requested."""
     tell_findings(vectors, job)
     return fold_vectors(vectors, language) if params.lowercase else vectors
+
+
+def open_words(path: Path, policy: CasePolicy, job: Job, *, limit: int | None = None) -> WordTables:
+    """Open a shared space (a folder with source/ and target/), or vectors of one language in any format.
+
+    Args:
+        path: Folder or file.
+        policy: Case and languages.
+        job: Device, seed, progress and messages of the run.
+        limit: Number of first words of each vocabulary to use.
+
+    Raises:
+        DataError: If it holds no vectors.
+    """
+
+    def table(vectors: Vectors, language: str | None) -> WordTable:
+        return WordTable.of(vectors, limit=limit, lowercase=policy.lowercase, language=language)
+
+    if any((path / side / "words.txt").is_file() for side in SIDES):
+        space = load_space(path, mmap=True)
+        for vectors in (space.source, space.target):
+            tell_findings(vectors, job)
+        return WordTables(
+            table(space.source, policy.source_language), table(space.target, policy.target_language), True
+        )
+    vectors = read_vectors(path, limit=limit, progress=job.progress)
+    tell_findings(vectors, job)
+    first = table(vectors, policy.source_language)
+    same = not policy.lowercase or policy.source_language == policy.target_language
+    return WordTables(first, first if same else table(vectors, policy.target_language), shared=False)
 
 
 # ---------------------------------------------------------------- saved mappings
@@ -129,6 +160,30 @@ def learn_projection(
             f"Reduce the static vectors first: lexenc map --reduce-to {large}.",
         )
     return fit_procrustes(static, other)
+
+
+def projection_between(tables: WordTables, encoder: Encoder, train: Pairs, job: Job, *, lowercase: bool) -> np.ndarray:
+    """Learn the map of `learn_projection`, encoding only the words of the dictionary.
+
+    Args:
+        tables: Both languages of a shared space.
+        encoder: The encoder.
+        train: Training pairs, lower-cased if the words of `tables` are.
+        job: Device, seed, progress and messages of the run.
+        lowercase: Whether words are lower-cased already, for a hint.
+    """
+    # Words in the other column or in lower case are not encoded; a hint may find that they were meant.
+    wanted = [*train.sources, *train.targets]
+    wanted += [] if lowercase else [word.lower() for word in wanted]
+    both, encoded = [], []
+    for table, column in ((tables.source, train.sources), (tables.target, train.targets)):
+        vectors, own = table.chosen(wanted), set(column)
+        rows = [row for row, word in enumerate(vectors.words) if word in own]
+        matrix = np.zeros((len(vectors.words), encoder.dimensions), dtype=np.float32)
+        matrix[rows] = encode_words(encoder, [vectors.words[row] for row in rows], job)
+        both.append(vectors)
+        encoded.append(matrix)
+    return learn_projection(Space(*both), (encoded[0], encoded[1]), train, job, lowercase=lowercase)
 
 
 def repeated_weight(weights: Sequence[float]) -> str | None:
