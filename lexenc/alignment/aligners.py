@@ -97,6 +97,7 @@ class AlignerKind:
         counts: Counts of the aligner that are part of the summary.
         remarks: Returns remarks on the final counts.
         check: Raises ConfigError if the method cannot be used on this machine.
+        summary: One sentence for lists of methods.
     """
 
     open: Callable[[AlignerSetup], Aligner | CorpusAligner]
@@ -108,6 +109,7 @@ class AlignerKind:
     counts: tuple[str, ...] = ()
     remarks: Callable[[Mapping[str, int], AlignerSetup], Iterable[Remark]] = lambda counts, setup: ()
     check: Callable[[], object] = lambda: None
+    summary: str = ""
 
 
 # ---------------------------------------------------------------- by vectors

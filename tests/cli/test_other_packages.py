@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lexenc.alignment.aligners import AlignerKind
 from lexenc.parameters import param
 from lexenc.search.retrieval import Correction
 from lexenc.stage import Input, Outcome, Stage
@@ -29,16 +30,15 @@ def short_first(targets, sources, **settings):
 
 
 class Diagonal:
+    def __init__(self, setup):
+        self.least, self.counts = setup.options["threshold"], {"unequal": 0}
+
     def align(self, pairs):
-        return Links.of([[(i, i, 1.0) for i in range(min(map(len, pair)))] for pair in pairs])
-
-    def finish(self, job):
-        return {"made_by": "made-up"}
+        self.counts["unequal"] += sum(len(source) != len(target) for source, target in pairs)
+        return Links.of([[(i, i, self.least) for i in range(min(map(len, pair)))] for pair in pairs])
 
 
-def diagonal(inputs, params, job):
-    """Link the words in order."""
-    return Diagonal()
+DIAGONAL = AlignerKind(Diagonal, threshold=0.3, counts=("unequal",), summary="Link the words in order.")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ distance = made_up:distance
 [lexenc.retrieval]
 short-first = made_up:short_first
 [lexenc.aligner]
-diagonal = made_up:diagonal
+diagonal = made_up:DIAGONAL
 [lexenc.stage]
 eval length = made_up:LENGTH
 """
@@ -99,6 +99,7 @@ def run(program, tmp_path_factory):
         (["eval", "bli", "--help"], "One of: nearest, csls, inverted-softmax, short-first."),
         (["translate", "--help"], "One of: nearest, csls, inverted-softmax, short-first."),
         (["align", "--help"], "statistical, eflomal, diagonal."),
+        (["list", "aligners"], "diagonal Link the words in order."),
         (["list", "losses"], "distance Return the squared distance of each pair."),
         (["list", "tasks"], "length Score the length of words."),
     ],
@@ -129,4 +130,5 @@ def test_parts_of_another_package_do_their_work(run, world, static, mapped, tmp_
     assert tuned["params"]["loss"] == "distance"
     links = (tmp_path / "runs" / "links" / "alignments.txt").read_text().splitlines()
     assert set(links) == {"0-0 1-1 2-2 3-3"}
-    assert json.loads((tmp_path / "runs" / "links" / "manifest.json").read_text())["summary"]["made_by"] == "made-up"
+    assert set((tmp_path / "runs" / "links" / "scores.txt").read_text().split()) == {"0.3"}
+    assert json.loads((tmp_path / "runs" / "links" / "manifest.json").read_text())["summary"]["unequal"] == len(links)
