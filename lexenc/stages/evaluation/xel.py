@@ -12,7 +12,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.linking_tables import difference_table, protocol_table
-from lexenc.stages.lexical.linking import (
+from lexenc.stages.lexical.link import (
     KNOWLEDGE_BASE,
     TIES,
     Linker,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lexenc.arrays import Ragged
     from lexenc.files.concepts import ConceptName, KnowledgeBase
     from lexenc.files.predictions import Prediction
-    from lexenc.lexical.linking import Links
+    from lexenc.lexical.linking import Rankings
 
 _DRAWS = 10_000
 
@@ -52,7 +52,7 @@ class _Ranks:
     names: list[np.ndarray] = field(default_factory=list)
     concepts: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, found: Links, concepts: Ragged, gold: Ragged, count: int) -> np.ndarray:
+    def add(self, found: Rankings, concepts: Ragged, gold: Ragged, count: int) -> np.ndarray:
         """Find the gold answers of a batch; gives those among concepts."""
         from lexenc.evaluation.linking import gold_ranks
 
