@@ -1,9 +1,10 @@
-"""A few words out of large files of vectors or words, in one pass and without holding the others."""
+"""Some words of large files of vectors or words, read in one pass without keeping the others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -23,38 +24,30 @@ _WORD_END = re.compile(rb"[ \t]")
 def ranks_of(
     path: Path, words: Collection[str], *, lowercase: bool = False, language: str | None = None
 ) -> dict[str, int]:
-    """Give the place of words in a vocabulary ordered by frequency, from 1; the first of several.
+    """Return the ranks of words in a vocabulary that is ordered by frequency, counted from 1.
 
     Args:
-        path: A folder with `words.txt`, a word list, or text vectors, also packed with gzip.
-        words: The words that are asked for.
-        lowercase: Whether the vocabulary is folded before it is looked at, so that its places count distinct forms.
-        language: BCP-47 code, for folding.
+        path: A folder with `words.txt`, a word list, or text vectors; gzip is unpacked.
+        words: Words to look up.
+        lowercase: Whether to lower-case the vocabulary, so that ranks count distinct forms.
+        language: BCP-47 code for lower-casing.
 
     Raises:
-        DataError: If the file is none of these.
+        DataError: If the file is something else.
     """
-    wanted = set(words)
+    wanted, seen = set(words), set[str]()
     found: dict[str, int] = {}
-    for place, word in enumerate(_distinct(path, lowercase, language), start=1):
-        if word in wanted:
-            found[word] = place
+    for raw in _words(path):
+        word = fold_case(raw, language) if lowercase else raw
+        seen.add(word)
+        if word in wanted and word not in found:
+            found[word] = len(seen)
             if len(found) == len(wanted):
                 break
     return found
 
 
-def _distinct(path: Path, lowercase: bool, language: str | None) -> Iterator[str]:
-    seen: set[str] = set()
-    for word in _words(path):
-        folded = fold_case(word, language) if lowercase else word
-        if folded not in seen:
-            seen.add(folded)
-            yield folded
-
-
 def _words(path: Path) -> Iterator[str]:
-    """Give the words of any vocabulary in order."""
     if path.is_dir() and (path / WORDS).is_file():
         with open_bytes(path / WORDS) as stream:
             for line in stream:
@@ -69,26 +62,27 @@ def _words(path: Path) -> Iterator[str]:
 def chosen_vectors(
     path: Path, words: Collection[str], *, lowercase: bool = False, language: str | None = None
 ) -> tuple[list[str], np.ndarray]:
-    """Read the vectors of some words; the first where a word is there several times.
+    """Read the vectors of some words. If a word is repeated in the file, its first vector is read.
 
     Args:
-        path: A folder with `vectors.npy` and `words.txt`, or text vectors, also packed with gzip.
-        words: The words that are asked for.
-        lowercase: Whether the words of the file are folded before they are looked at.
-        language: BCP-47 code, for folding.
+        path: A folder with `vectors.npy` and `words.txt`, or text vectors; gzip is unpacked.
+        words: Words to look up.
+        lowercase: Whether to lower-case the words of the file.
+        language: BCP-47 code for lower-casing.
 
     Returns:
         The words found, in the order of the file, and their vectors, shape [n, d], float32.
 
     Raises:
-        DataError: If the file is something else: the binary formats are not read in part.
+        DataError: If the file is something else. Binary formats cannot be read in part.
     """
     wanted = set(words)
-    # Most lines are told apart by what stands before their first space, far sooner than by all their cells.
+    fold: Callable[[str], str] = partial(fold_case, language=language) if lowercase else str
+    # Most lines can be skipped by the text before their first space, without splitting them into cells.
     beginnings = {word.split(" ", 1)[0] for word in wanted}
     found: dict[str, np.ndarray] = {}
-    for raw, row in _candidates(path, lambda text: (fold_case(text, language) if lowercase else text) in beginnings):
-        word = fold_case(raw, language) if lowercase else raw
+    for raw, row in _candidates(path, lambda text: fold(text) in beginnings):
+        word = fold(raw)
         if word in wanted and word not in found:
             values = row()
             if values is not None:
@@ -101,34 +95,27 @@ def chosen_vectors(
 _Test = Callable[[str], bool]
 
 
-def _candidates(path: Path, may_begin: _Test) -> Iterator[tuple[str, _Row]]:
+def _candidates(path: Path, may_begin: _Test) -> Iterator[tuple[str, Callable[[], np.ndarray | None]]]:
+    """Yield words with functions that read their vectors."""
     if path.is_dir():
         loaded = load_vectors(path, mmap=True)
         for place, word in enumerate(loaded.words):
-            yield word, _Row(matrix=loaded.matrix, place=place)
+            yield word, lambda place=place: np.array(loaded.matrix[place], dtype=np.float32)  # type: ignore[misc]
         return
     width = _width_of(path)
     if width is None:
-        raise DataError(f"{path} holds no text vectors.", hint="Write them as text first: lexenc export --format vec")
+        raise DataError(f"{path} is not a file of text vectors.", hint="Write text with: lexenc export --format vec")
     for name, line in _rows(path, width, may_begin):
-        yield name.decode("utf-8", "surrogateescape"), _Row(line=line, width=width)
+        yield name.decode("utf-8", "surrogateescape"), partial(_numbers, line, width)
 
 
-class _Row:
-    """A row that is read when it is wanted."""
-
-    def __init__(self, *, matrix: np.ndarray | None = None, place: int = 0, line: bytes = b"", width: int = 0) -> None:
-        self._matrix, self._place, self._line, self._width = matrix, place, line, width
-
-    def __call__(self) -> np.ndarray | None:
-        if self._matrix is not None:
-            return np.array(self._matrix[self._place], dtype=np.float32)
-        parsed = parse_line(self._line, self._width)
-        return None if isinstance(parsed, Fault) else np.array(parsed[1], dtype=np.float32)
+def _numbers(line: bytes, width: int) -> np.ndarray | None:
+    parsed = parse_line(line, width)
+    return None if isinstance(parsed, Fault) else np.array(parsed[1], dtype=np.float32)
 
 
 def _width_of(path: Path) -> int | None:
-    """Give the number of columns of text vectors; None for any other file."""
+    """Return the number of columns of text vectors, or None for any other file."""
     with open_bytes(path) as stream:
         first = stream.readline(_HEAD_BYTES)
         width = header_width(first.rstrip(b"\n"))
@@ -139,7 +126,7 @@ def _width_of(path: Path) -> int | None:
 
 
 def _rows(path: Path, width: int, may_begin: _Test = lambda text: True) -> Iterator[tuple[bytes, bytes]]:
-    """Give the words of text vectors with their lines; the word is what stands before the numbers."""
+    """Yield the words of text vectors with their lines. The word is the text before the numbers."""
     with open_bytes(path) as stream:
         first = stream.readline(_HEAD_BYTES)
         headed = header_width(first.rstrip(b"\n")) is not None

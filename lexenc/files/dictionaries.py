@@ -1,4 +1,4 @@
-"""Word pairs: two columns, separated by a TAB (then phrases are possible) or by spaces."""
+"""Dictionaries: pairs of words or phrases in two columns, separated by a TAB, or by spaces if there are no phrases."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lexenc.errors import DataError
+from lexenc.files.exchange.pairs import PairFile
+from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, fold_case, read_lines, write_lines
 
-# With these three columns a lexicon of ours begins; the last may say more of the probability.
+# First columns of a lexicon. A word may stand before the last one.
 LEXICON_HEAD = ("source", "target", "probability")
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs in file order; nothing is merged, so a repeated line counts twice.
+    """Word pairs in file order, with repeated pairs.
 
     Args:
         sources: Left column.
         targets: Right column.
-        lines: Line number of each pair; empty for pairs that came from no file.
-        name: The file, for messages.
-        probabilities: Of each pair, in [0, 1], where the file is a lexicon; empty otherwise.
+        lines: Line number of each pair; empty if the pairs are not from a file.
+        name: Name of the file, for messages.
+        probabilities: Probability of each pair, in [0, 1]; empty if the file is not a lexicon.
     """
 
     sources: list[str]
@@ -39,18 +41,18 @@ class Pairs:
         return iter(zip(self.sources, self.targets, strict=True))
 
     def translations(self) -> dict[str, list[str]]:
-        """Give the targets of every source, both in order of first appearance, without repeats."""
+        """Return the distinct targets of every source, both in order of first appearance."""
         table: dict[str, dict[str, None]] = {}
         for source, target in self:
             table.setdefault(source, {})[target] = None
         return {source: list(targets) for source, targets in table.items()}
 
     def swapped(self) -> Pairs:
-        """Give the same pairs the other way round."""
+        """Return the pairs with their sides swapped."""
         return replace(self, sources=self.targets, targets=self.sources)
 
     def folded(self, source_language: str | None = None, target_language: str | None = None) -> Pairs:
-        """Give the pairs in lower case, each side as its language does it."""
+        """Return the pairs in lower case."""
         return replace(
             self,
             sources=[fold_case(each, source_language) for each in self.sources],
@@ -58,14 +60,14 @@ class Pairs:
         )
 
     def chosen(self, keep: Sequence[int]) -> Pairs:
-        """Give the pairs at some positions."""
+        """Return the pairs at some positions."""
         lines = [self.lines[i] for i in keep] if self.lines else []
         probabilities = [self.probabilities[i] for i in keep] if self.probabilities else []
         sources, targets = [self.sources[i] for i in keep], [self.targets[i] for i in keep]
         return Pairs(sources, targets, lines, self.name, probabilities)
 
     def first(self) -> str:
-        """Show the first pair, for a hint on the order of columns."""
+        """Return the first pair as text, for hints on the order of columns."""
         return f"'{self.sources[0]}' - '{self.targets[0]}'" if len(self) else "none"
 
 
@@ -75,27 +77,26 @@ def read_pairs(
     roles: tuple[str, str] = ("source", "target"),
     languages: tuple[str | None, str | None] = (None, None),
 ) -> Pairs:
-    """Read pairs of words, phrases or any texts.
+    """Read pairs of words, phrases or other texts.
 
-    A line with a TAB has its columns between TABs, and a column may hold spaces; a line without one is split at runs
-    of ASCII spaces. Empty lines are skipped. Spaces around a column are dropped. Of a lexicon (first line: source,
-    target, probability and so on) the first three columns are read.
+    Lines with a TAB are split at TABs, and columns may contain spaces. Other lines are split at runs of ASCII spaces.
+    Empty lines are skipped, and spaces around columns are removed. In a lexicon (the first line is source, target,
+    probability and so on) the first three columns are read.
 
-    TMX, XLIFF and TBX files are recognised by content; a pair has the line of its unit.
+    TMX, XLIFF and TBX files are recognised by content. The line of a pair is then the line of its unit.
 
     Args:
         path: The file; gzip is unpacked.
-        roles: What the columns are, for messages.
-        languages: Of a TMX, XLIFF or TBX file, which are wanted; not needed where it has two.
+        roles: Names of the columns, for messages.
+        languages: Languages of the columns in a TMX, XLIFF or TBX file; not needed if it has two languages.
 
     Raises:
-        DataError: If a line has not two columns, a column is empty, the probability of a lexicon is none, or the file
-            has no pair at all.
+        DataError: If a line does not have two columns, a column is empty, a probability of a lexicon is not a number
+            in [0, 1], or the file has no pairs.
     """
-    from lexenc.files.exchange.xml import looks_like_xml
-
     if looks_like_xml(path):
-        return _read_units(path, languages)
+        units = list(PairFile(path, *languages))
+        return Pairs([each[1] for each in units], [each[2] for each in units], [each[0] for each in units], str(path))
     sources, targets, lines = [], [], []
     probabilities: list[float] = []
     width = 2
@@ -106,7 +107,7 @@ def read_pairs(
         if number == 1 and _is_review_head(line):
             raise DataError(
                 f"{path} is a table for review, not a dictionary.",
-                hint=f"lexenc read-review makes a dictionary of it: lexenc read-review {path} --out reviewed.tsv",
+                hint=f"Make a dictionary of it: lexenc read-review {path} --out reviewed.tsv",
             )
         if number == 1 and _is_lexicon_head(cells):
             width = len(cells)
@@ -135,25 +136,16 @@ def _probability(cell: str, place: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise DataError(f"{place}: '{cell}' is no probability.", hint="Give a number from 0 to 1 in the third column.")
+        raise DataError(f"{place}: '{cell}' is not a probability.", hint="The third column is a number from 0 to 1.")
     return value
 
 
-def _read_units(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
-    """Read the pairs of a TMX, XLIFF or TBX file."""
-    from lexenc.files.exchange.pairs import PairFile
-
-    found = list(PairFile(path, *languages))
-    return Pairs([each[1] for each in found], [each[2] for each in found], [each[0] for each in found], str(path))
-
-
 def _is_lexicon_head(cells: Sequence[str]) -> bool:
-    """Tell whether a first line names the columns of a lexicon."""
     return tuple(cells[:2]) == LEXICON_HEAD[:2] and len(cells) > 2 and cells[2].endswith(LEXICON_HEAD[2])
 
 
 def _is_review_head(line: str) -> bool:
-    """Tell whether a first line names the columns of a table that a lexicographer edits."""
+    """Return whether a first line names the columns of a review table."""
     return {"source", "target", "decision"} <= {each.strip('" ').lower() for each in re.split("[,;\t]", line)}
 
 

@@ -1,14 +1,13 @@
-"""Mined negatives on disk: one JSON object per line."""
+"""Files of mined hard negatives: one JSON object per line."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.text import json_lines, write_lines
+from lexenc.files.text import json_lines, write_json_lines
 
 NAME = "negatives.jsonl"
 
@@ -20,9 +19,9 @@ class NegativeRow:
     Args:
         source: The anchor.
         target: Its positive.
-        negatives: Words with their cosines with the anchor.
-        score: Cosine of anchor and positive.
-        direction: `source-to-target`, or `target-to-source` where the anchor is a target word.
+        negatives: Hard negatives with their cosine similarities to the anchor.
+        score: Cosine similarity of anchor and positive.
+        direction: `source-to-target`, or `target-to-source` if the anchor is a target word.
     """
 
     source: str
@@ -34,22 +33,20 @@ class NegativeRow:
 
 def write_negatives(path: Path, rows: Iterable[NegativeRow]) -> None:
     """Write rows as JSON Lines."""
-    write_lines(path, (_line(row) for row in rows))
-
-
-def _line(row: NegativeRow) -> str:
-    body = {
-        "source": row.source,
-        "target": row.target,
-        "direction": row.direction,
-        "score": round(row.score, 6),
-        "negatives": [{"text": text, "score": round(score, 6)} for text, score in row.negatives],
-    }
-    return json.dumps(body, ensure_ascii=False)
+    write_json_lines(path, (
+        {
+            "source": row.source,
+            "target": row.target,
+            "direction": row.direction,
+            "score": round(row.score, 6),
+            "negatives": [{"text": text, "score": round(score, 6)} for text, score in row.negatives],
+        }
+        for row in rows
+    ))  # fmt: skip
 
 
 def read_negatives(path: Path) -> Iterator[NegativeRow]:
-    """Read rows from a file, or from a folder that `mine-negatives` made.
+    """Read rows from a file, or from a folder written by `mine-negatives`.
 
     Raises:
         DataError: If a line lacks a key or a value has the wrong type.

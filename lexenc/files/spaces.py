@@ -16,26 +16,26 @@ SIDES = ("source", "target")
 
 @dataclass(frozen=True)
 class Space:
-    """Two languages in one space.
+    """Word vectors of two languages in a shared space.
 
     Args:
-        source: Words and vectors of the source language.
-        target: The same of the target language; equal dimensions.
+        source: Vectors of the source language.
+        target: Vectors of the target language, with equal dimensions.
     """
 
     source: Vectors
     target: Vectors
 
     def side(self, name: str) -> Vectors:
-        """Give one language by the name `source` or `target`."""
+        """Return the vectors of the language `source` or `target`."""
         return self.source if name == "source" else self.target
 
 
 def load_space(folder: Path, *, mmap: bool = False) -> Space:
-    """Load a shared space that a stage made.
+    """Load a shared space from the folder of a result.
 
     Raises:
-        DataError: If the folder holds none.
+        DataError: If the folder has none, or dimensions differ.
     """
     for side in SIDES:
         if not (folder / side / "words.txt").is_file():
@@ -51,7 +51,7 @@ def load_space(folder: Path, *, mmap: bool = False) -> Space:
 
 
 def save_space(folder: Path, space: Space) -> None:
-    """Write both languages."""
+    """Write the vectors of both languages."""
     for side in SIDES:
         (folder / side).mkdir(exist_ok=True)
         vectors = space.side(side)
@@ -59,14 +59,14 @@ def save_space(folder: Path, space: Space) -> None:
 
 
 def first_forms(words: list[str], language: str | None) -> tuple[list[str], np.ndarray]:
-    """Fold the case of a vocabulary and keep the first, most frequent, of the forms that become equal.
+    """Lower-case a vocabulary, and keep the first of the words that become equal.
 
     Args:
-        words: By frequency.
+        words: Words by frequency.
         language: BCP-47 code.
 
     Returns:
-        The folded words, and the positions kept, shape [n].
+        The n lower-cased words, and their positions in `words`, shape [n].
     """
     table: dict[str, int] = {}
     for place, word in enumerate(words):

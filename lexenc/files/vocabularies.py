@@ -1,4 +1,4 @@
-"""Word lists: `word` or `word count` lines, or the words of a folder with vectors."""
+"""Word lists: lines `word` or `word count`, or the words of a folder with vectors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Vocabulary:
     """Distinct words in file order.
 
     Args:
-        words: The words or phrases.
-        counts: How often each occurred, where the file says so.
-        repeated: Lines left out because the word had come before.
+        words: Words or phrases.
+        counts: Count of each word, if the file has counts.
+        repeated: Number of skipped lines with a repeated word.
     """
 
     words: list[str]
@@ -32,16 +32,16 @@ class Vocabulary:
 def read_vocabulary(
     path: Path, *, limit: int | None = None, lowercase: bool = False, language: str | None = None
 ) -> Vocabulary:
-    """Read a word list; the file has counts if every line ends with a number, so phrases may hold spaces.
+    """Read a word list. It has counts if every line ends with a number, so phrases may contain spaces.
 
     Args:
-        path: The file, gzip is unpacked; or a folder with `words.txt`, which never has counts.
-        limit: Keep the first words only.
-        lowercase: Fold case and keep the first of the forms that become equal.
-        language: BCP-47 code, for folding.
+        path: A file, or a folder with `words.txt`, which never has counts. gzip is unpacked.
+        limit: Maximum number of words.
+        lowercase: Lower-case the words, and keep the first of those that become equal.
+        language: BCP-47 code for lower-casing.
 
     Raises:
-        DataError: If the file holds no word, or the folder no list of words.
+        DataError: If the file is empty, or the folder has no word list.
     """
     listed = _list_in(path) if path.is_dir() else path
     lines = [line.strip(" \t") for _, line in read_lines(listed) if line.strip(" \t")]
@@ -63,17 +63,16 @@ def read_vocabulary(
 
 
 def all_counted(lines: Sequence[str]) -> bool:
-    """Tell whether lines look like `word count`; a single one says nothing."""
+    """Return whether lines look like `word count`. A single line is not enough."""
     lines = [line for line in lines if line.strip(" \t")]
     return len(lines) > 1 and all(_COUNTED.match(line.strip(" \t")) for line in lines)
 
 
 def _list_in(folder: Path) -> Path:
-    """Give the word list that lies beside the vectors of a folder."""
     if (folder / WORDS).is_file():
         return folder / WORDS
     inner = next((each for each in (folder / "target", folder / "source") if (each / WORDS).is_file()), None)
     raise DataError(
         f"{folder} is a folder without {WORDS}.",
-        hint=f"Give one of its languages: {inner}" if inner else f"Give a word list, or a folder that holds {WORDS}.",
+        hint=f"Give one of its languages: {inner}" if inner else f"Give a word list, or a folder with {WORDS}.",
     )

@@ -134,12 +134,12 @@ def test_dictionary_that_is_a_review_names_what_reads_it(read, mark):
     head = mark.join(["source", "target", "probability", "decision", "correction"])
     with pytest.raises(DataError, match="is a table for review") as caught:
         read(f"\ufeff{head}\n" + mark.join(["dog", "hund", "0.9", "ok", ""]) + "\n")
-    assert caught.value.hint.startswith("lexenc read-review makes a dictionary of it")
+    assert caught.value.hint.startswith("Make a dictionary of it: lexenc read-review")
 
 
 def test_a_lexicon_brings_probabilities(read):
     pairs = read("source\ttarget\tprobability\tlinks\na\tb\t0.25\t3\nc\td\t1\t4\n")
     assert list(pairs) == [("a", "b"), ("c", "d")]
     assert pairs.swapped().folded().chosen([1, 0]).probabilities == [1.0, 0.25]
-    with pytest.raises(DataError, match="line 2: 'x' is no probability"):
+    with pytest.raises(DataError, match="line 2: 'x' is not a probability"):
         read("source\ttarget\tprobability\na\tb\tx\n")
