@@ -1,4 +1,4 @@
-"""Sentences and their translations: one file of both (text, TMX or XLIFF), or two line by line; read as a stream."""
+"""Parallel text, read as a stream: one file with both sides (text, TMX or XLIFF), or two files line by line."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Form = Literal["source ||| target", "source TAB target", "two files", "units", "
 Languages = tuple[str | None, str | None]
 
 BARS = "|||"
-# Three bars part the sides where they stand alone, as in fast_align; `a|||b` is one word.
+# Three bars separate the sides only if they stand alone, as in fast_align: `a|||b` is one word.
 _BARS = re.compile(r"(?<![^ \t])\|\|\|(?![^ \t])")
 _BLANKS = " \t"
 _SHOWN = 40
 
 
 class SentencePair(NamedTuple):
-    """A sentence and its translation; either may be empty.
+    """A sentence and its translation. Either may be empty.
 
     Args:
-        line: Its line, from 1.
+        line: Line in the file, counted from 1.
         source: The sentence.
         target: Its translation.
     """
@@ -40,15 +40,15 @@ class SentencePair(NamedTuple):
 
 @dataclass(frozen=True)
 class ParallelText:
-    """Sentence pairs on disk; every loop over them reads the files again, one line at a time.
+    """Sentence pairs of files. Every iteration reads the files again, one line at a time.
 
-    Every line counts, whether there is anything on it or not: the pairs stay in step with what else there is by line.
+    Empty lines are pairs as well, so that the pairs match other files line by line.
 
     Args:
-        source: The file of both, or that of the sentences.
-        target: The file of the translations, where it is another.
-        form: How they are written; units: those of a TMX or XLIFF file.
-        languages: Of units, which are wanted; not needed where there are two.
+        source: File of both sides, or of the sentences.
+        target: File of the translations, if it is a second file.
+        form: Format; `units` are those of a TMX or XLIFF file.
+        languages: Languages of units to read; not needed if there are two.
     """
 
     source: Path
@@ -58,34 +58,35 @@ class ParallelText:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the files, for messages."""
         return str(self.source) if self.target is None else f"{self.source} and {self.target}"
 
     def __iter__(self) -> Iterator[SentencePair]:
-        """Read from the beginning.
+        """Yield the pairs from the start.
 
         Raises:
-            DataError: If a line is not UTF-8 or has not two sides, one file has more lines than the other, or units
-                are damaged.
+            DataError: If a line is not UTF-8 or does not have two sides, one file has more lines than the other, or a
+                TMX or XLIFF file is damaged.
         """
         if self.target is not None:
             return _side_by_side(self.source, self.target)
         if self.form == "units":
-            return _units(self.source, self.languages)
-        return _parted(self.source, self.form)
+            units = PairFile(self.source, *self.languages)
+            return (SentencePair(line, one.strip(_BLANKS), other.strip(_BLANKS)) for line, one, other in units)
+        return _split(self.source, self.form)
 
 
 def parallel_text(source: Path, target: Path | None = None, *, languages: Languages = (None, None)) -> ParallelText:
-    """Find out how sentence pairs are written: the first line with anything on it shows it.
+    """Open sentence pairs. Their format is recognised by the first line that is not empty.
 
     Args:
-        source: One file, `sentence ||| translation` or `sentence TAB translation`, or TMX or XLIFF; or the sentences
-            alone. Packed with gzip or not.
-        target: Their translations, line by line, where `source` has the sentences alone.
-        languages: Of a TMX or XLIFF file, which are wanted; not needed where it has two.
+        source: One file with both sides, `sentence ||| translation`, `sentence TAB translation`, TMX or XLIFF; or a
+            file of sentences. gzip is unpacked.
+        target: File of the translations, line by line, if `source` has the sentences only.
+        languages: Languages of a TMX or XLIFF file to read; not needed if it has two.
 
     Raises:
-        DataError: If a single file has neither three bars nor a TAB.
+        DataError: If there is only one file, with neither three bars nor a TAB.
     """
     if target is not None:
         return ParallelText(source, target, "two files")
@@ -93,27 +94,23 @@ def parallel_text(source: Path, target: Path | None = None, *, languages: Langua
         return ParallelText(source, None, "units", languages)
     for number, line in read_lines(source):
         if line.strip(_BLANKS) or "\t" in line:
-            return ParallelText(source, None, _form_of(line, f"{source}, line {number}"))
+            if _BARS.search(line):
+                return ParallelText(source, None, "source ||| target")
+            if "\t" in line:
+                return ParallelText(source, None, "source TAB target")
+            raise DataError(
+                f"{source}, line {number}: there is neither ' {BARS} ' nor a TAB between two sentences: "
+                f"{_beginning(line)}.",
+                hint="If there are two files, use --source and --target.",
+            )
     return ParallelText(source, None, "empty")
 
 
-def _form_of(line: str, place: str) -> Form:
-    if _BARS.search(line):
-        return "source ||| target"
-    if "\t" in line:
-        return "source TAB target"
-    raise DataError(
-        f"{place}: there is neither ' {BARS} ' nor a TAB between two sentences: {_beginning(line)}.",
-        hint="Two files? Give them as --source and --target.",
-    )
-
-
 def _beginning(line: str) -> str:
-    """Show how a line begins."""
     return f"'{line}'" if len(line) <= _SHOWN else f"'{line[:_SHOWN]}...'"
 
 
-def _parted(path: Path, form: Form) -> Iterator[SentencePair]:
+def _split(path: Path, form: Form) -> Iterator[SentencePair]:
     """Read a file that has both sides on every line."""
     tabs = form == "source TAB target"
     for number, line in read_lines(path):
@@ -123,74 +120,57 @@ def _parted(path: Path, form: Form) -> Iterator[SentencePair]:
         elif not line.strip(_BLANKS):
             yield SentencePair(number, "", "")
         else:
-            raise _not_two(f"{path}, line {number}", line, len(sides) - 1, "TAB" if tabs else f"' {BARS} '")
-
-
-def _not_two(place: str, line: str, found: int, separator: str) -> DataError:
-    many = f"{found} times" if found else "nowhere"
-    hint = f"Put {separator} between the sentence and its translation." if not found else (
-        f"A {separator} inside a sentence? Take it out, or give two files: --source and --target."
-    )  # fmt: skip
-    return DataError(f"{place}: {separator} {many}, expected once: {_beginning(line)}.", hint=hint)
-
-
-def _units(path: Path, languages: Languages) -> Iterator[SentencePair]:
-    """Read the units of a TMX or XLIFF file that have both languages; a pair has the line of its unit."""
-    for line, source, target in PairFile(path, *languages):
-        yield SentencePair(line, source.strip(_BLANKS), target.strip(_BLANKS))
+            separator = "TAB" if tabs else f"' {BARS} '"
+            found, hint = "nowhere", f"Put {separator} between the sentence and its translation."
+            if len(sides) > 1:
+                found = f"{len(sides) - 1} times"
+                hint = f"If a sentence contains {separator}, remove it, or use two files: --source and --target."
+            raise DataError(
+                f"{path}, line {number}: {separator} {found}, expected once: {_beginning(line)}.", hint=hint
+            )
 
 
 def _side_by_side(source: Path, target: Path) -> Iterator[SentencePair]:
-    """Read two files in step."""
-    number = 0
-    left, right = (_texts(path) for path in (source, target))
+    """Read two files line by line."""
+    number, left, right = 0, read_lines(source), read_lines(target)
     for one, other in zip_longest(left, right):
         if one is None or other is None:
-            rest = 1 + sum(1 for _ in (left if other is None else right))
-            raise _unequal((source, target) if other is None else (target, source), number + rest, number)
+            more = number + 1 + sum(1 for _ in (left if other is None else right))
+            longer, shorter = (source, target) if other is None else (target, source)
+            raise DataError(
+                f"{longer} has {counted(more, 'line')}, {shorter} {number:,}: lines from {number + 1:,} on have no "
+                "counterpart.",
+                hint="Both files need one sentence per line in the same order. Empty lines count as well.",
+            )
         number += 1
-        yield SentencePair(number, one, other)
-
-
-def _texts(path: Path) -> Iterator[str]:
-    return (line.strip(_BLANKS) for _, line in read_lines(path))
-
-
-def _unequal(files: tuple[Path, Path], more: int, fewer: int) -> DataError:
-    """Give the error for two files of which the first has more lines."""
-    longer, shorter = files
-    return DataError(
-        f"{longer} has {counted(more, 'line')}, {shorter} {fewer:,}: from line {fewer + 1:,} on there is nothing "
-        "beside it.",
-        hint="Both need one sentence per line in the same order; empty lines count too.",
-    )
+        yield SentencePair(number, one[1].strip(_BLANKS), other[1].strip(_BLANKS))
 
 
 def write_parallel(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
-    """Write `sentence ||| translation` lines.
+    """Write lines `sentence ||| translation`.
 
     Raises:
-        DataError: If a side has three bars of its own, or a line break.
+        DataError: If a sentence contains three bars or a line break.
     """
     write_lines(path, (joined(source, target, number) for number, (source, target) in enumerate(pairs, start=1)))
 
 
 def joined(source: str, target: str, line: int) -> str:
-    """Write a sentence and its translation as one line.
+    """Return a sentence and its translation as one line.
 
     Args:
         source: The sentence.
         target: Its translation.
-        line: Its number, for the message.
+        line: Line number, for the message.
 
     Raises:
-        DataError: If a side has three bars of its own, or a line break.
+        DataError: If a sentence contains three bars or a line break.
     """
     for side in (source, target):
         if BARS in side and _BARS.search(side):
             raise DataError(
                 f"Sentence pair {line:,} has ' {BARS} ' inside a sentence: {_beginning(side)}.",
-                hint="Take it out: it stands between a sentence and its translation.",
+                hint="Remove it, because it separates a sentence from its translation.",
             )
         if "\n" in side or "\r" in side:
             raise DataError(

@@ -1,4 +1,4 @@
-"""Sets of synonyms: `concept||name`, `concept||name||name` (SapBERT's two forms), and MRCONSO.RRF of UMLS."""
+"""Files of synonyms: `concept||name`, `concept||name||name` (two formats of SapBERT), and MRCONSO.RRF of UMLS."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ FORMS: dict[SynonymForm, str] = {
     "pairs": "concept||name||name",
     "MRCONSO": "MRCONSO.RRF",
 }
-# Columns of MRCONSO.RRF, from 0; every row ends with a bar.
+# Columns of MRCONSO.RRF, counted from 0. Every row ends with a bar.
 _COLUMNS, _CONCEPT, _LANGUAGE, _NAME, _SUPPRESS = 18, 0, 1, 14, 16
 
-# The abbreviations of UMLS (column LAT) by ISO 639-1; most, but not all of them, are the bibliographic codes of 639-2.
+# Language codes of UMLS (column LAT) by ISO 639-1. Most of them are the bibliographic codes of ISO 639-2.
 UMLS_LANGUAGES = {
     "ar": "ARA", "cs": "CZE", "da": "DAN", "de": "GER", "el": "GRE", "en": "ENG", "es": "SPA", "et": "EST", "eu": "BAQ",
     "fi": "FIN", "fr": "FRE", "he": "HEB", "hr": "SCR", "hu": "HUN", "it": "ITA", "ja": "JPN", "ko": "KOR", "lv": "LAV",
     "nb": "NOR", "nl": "DUT", "nn": "NOR", "no": "NOR", "pl": "POL", "pt": "POR", "ru": "RUS", "sv": "SWE", "tr": "TUR",
     "uk": "UKR", "zh": "CHI",
 }  # fmt: skip
-# ISO 639-3 where it differs from the abbreviation.
+# ISO 639-3 codes that differ from those of UMLS.
 _TERMINOLOGICAL = {
     "ces": "CZE", "deu": "GER", "ell": "GRE", "eus": "BAQ", "fra": "FRE", "hrv": "SCR", "nld": "DUT", "nno": "NOR",
     "nob": "NOR", "zho": "CHI",
@@ -40,9 +40,9 @@ class SynonymEntry(NamedTuple):
     """A line of a file.
 
     Args:
-        concepts: Identifiers; several where the data set could not decide (`C1|C2||name`).
-        names: One name, or the two of a pair.
-        language: Abbreviation of UMLS; None where the form has no languages.
+        concepts: Identifiers; several if the name is ambiguous in the data set (`C1|C2||name`).
+        names: One name, or both names of a pair.
+        language: Language code of UMLS; None if the format has no languages.
     """
 
     concepts: tuple[str, ...]
@@ -52,12 +52,12 @@ class SynonymEntry(NamedTuple):
 
 @dataclass
 class SynonymReport:
-    """What was read and what was left out; filled in while a file is read.
+    """Counts of a file that is being read.
 
     Args:
-        suppressible: Rows left out because their SUPPRESS is not N.
-        other_languages: Rows left out because of their language.
-        languages: Rows of each language that were kept.
+        suppressible: Rows skipped because their SUPPRESS is not N.
+        other_languages: Rows skipped because of their language.
+        languages: Rows kept, by language.
     """
 
     suppressible: int = 0
@@ -66,10 +66,10 @@ class SynonymReport:
 
 
 def umls_language(code: str) -> str:
-    """Give the abbreviation of UMLS for an ISO 639 code or for itself, in any case.
+    """Return the language code of UMLS for an ISO 639 code or for a code of UMLS, in upper or lower case.
 
     Raises:
-        ConfigError: If it is neither of the known ISO codes nor three letters.
+        ConfigError: If it is neither a known ISO code nor three letters.
     """
     low = code.lower()
     if low in UMLS_LANGUAGES or low in _TERMINOLOGICAL:
@@ -80,7 +80,7 @@ def umls_language(code: str) -> str:
 
 
 def check_umls_language(code: str, label: str) -> None:
-    """Refuse what is no language of UMLS, as the check of a parameter."""
+    """Check that the value of a parameter is a language of UMLS."""
     try:
         umls_language(code)
     except ConfigError as fault:
@@ -88,10 +88,10 @@ def check_umls_language(code: str, label: str) -> None:
 
 
 def synonym_form(path: Path) -> SynonymForm:
-    """Tell the form of a file from its first line that is not empty.
+    """Return the format of a file, recognised by its first line that is not empty.
 
     Raises:
-        DataError: If it has none of the forms, or holds nothing.
+        DataError: If it has none of the formats, or is empty.
     """
     for number, line in read_lines(path):
         if not line.strip():
@@ -104,7 +104,7 @@ def synonym_form(path: Path) -> SynonymForm:
             return "names" if fields == 2 else "pairs"
         hint = "Write C0032821||potassium, or C0032821||potassium||kalium."
         if "\t" in line:
-            hint = "Two columns with a TAB between them are pairs: give them with --pairs."
+            hint = "Two columns with a TAB between them are pairs. Use --pairs for them."
         raise DataError(
             f"{path}, line {number}: neither {FORMS['names']} nor {FORMS['pairs']} nor a row of {FORMS['MRCONSO']}: "
             f"{_shown(line)}.",
@@ -120,16 +120,16 @@ def read_synonyms(
     keep_suppressible: bool = False,
     report: SynonymReport | None = None,
 ) -> Iterator[SynonymEntry]:
-    """Read a file of any of the forms, line by line; repeated lines stay.
+    """Read a file of any of the formats, line by line, with repeated lines.
 
     Args:
         path: The file; gzip is unpacked.
-        languages: Abbreviations of UMLS whose rows are kept; empty for all. Means nothing but in MRCONSO.RRF.
+        languages: Language codes of UMLS to keep in MRCONSO.RRF; empty for all. Other formats have no languages.
         keep_suppressible: Keep the rows of MRCONSO.RRF whose SUPPRESS is not N: obsolete and abbreviated names.
-        report: Where to count what was left out.
+        report: Counts to update.
 
     Raises:
-        DataError: If a line is not of the form of the first, or has no identifier or no name.
+        DataError: If a line does not have the format of the first, or has no identifier or no name.
     """
     form = synonym_form(path)
     if form == "MRCONSO":
@@ -147,7 +147,7 @@ def _names(path: Path, wanted: int) -> Iterator[SynonymEntry]:
             raise DataError(
                 f"{path}, line {number}: {counted(len(names) + 1, 'field')}, expected {wanted} ({form}): "
                 f"{_shown(line)}.",
-                hint="Names and pairs go into files of their own, each given with --synonyms.",
+                hint="Put names and pairs into separate files, and give each with --synonyms.",
             )
         concepts = tuple(each for each in (part.strip(" ") for part in head.split("|")) if each)
         if not concepts or not all(names):
@@ -155,7 +155,7 @@ def _names(path: Path, wanted: int) -> Iterator[SynonymEntry]:
             raise DataError(f"{path}, line {number}: the {what} is empty: {_shown(line)}.", hint=f"Write {form}.")
         if "<tgt>" in names[-1]:
             raise DataError(
-                f"{path}, line {number}: a mention in its sentence, no pair of names: {_shown(line)}.",
+                f"{path}, line {number}: a mention in its sentence, not a pair of names: {_shown(line)}.",
                 hint="This is a test set. Keep its first two fields: cut -d'|' -f1-3",
             )
         yield SynonymEntry(concepts, tuple(names))

@@ -173,13 +173,13 @@ def test_what_shows_no_clash_is_scored(score, gold, predicted, params):
 @pytest.mark.parametrize("option", ["gold", "system"])
 def test_an_index_0_in_a_file_said_to_count_from_one_is_refused(score, option):
     message, hint = refused(score, **{f"{option}_one_based": True})
-    assert f"{'x.gold' if option == 'gold' else 'x.out'}, line 1: '0-0' holds an index 0" in message
+    assert f"{'x.gold' if option == 'gold' else 'x.out'}, line 1: '0-0' has index 0" in message
     assert "leave out the option" in hint
 
 
 def test_without_any_index_0_beside_sentences_there_is_a_warning(score):
     made = score("1-1\n", "1-1\n", pairs="a b ||| c d\n")
-    assert made.warnings == ["Neither file holds an index 0; both are read as counting words from 0."]
+    assert made.warnings == ["Neither file has index 0; both are read as counting words from 0."]
     assert score("1-1\n", "1-1\n").warnings == []
 
 
@@ -217,7 +217,7 @@ def test_unequal_numbers_of_lines_are_refused(score):
 
 
 @pytest.mark.parametrize(("option", "name"), [("gold", "x.gold"), ("predicted", "x.out")])
-@pytest.mark.parametrize(("token", "what"), [("0-", "is no link"), ("0--1", "has a negative index"), ("a", "is no")])
+@pytest.mark.parametrize(("token", "what"), [("0-", "is not a link"), ("0--1", "has a negative index"), ("a", "is no")])
 def test_what_is_no_link_is_refused(score, option, name, token, what):
     message, _ = refused(score, **{option: f"0-0\n0-0 {token}\n\n"})
     assert f"{name}, line 2: '{token}' {what}" in message
@@ -350,7 +350,7 @@ def test_published_outputs_score_as_published(stage, data, pair, aer, sentences,
 @pytest.mark.parametrize(("params", "message", "hint"), [
     ({}, "holds no index 0, ", "Add --gold-one-based"),
     ({"gold_one_based": False}, "runs past the sentence", "add --gold-one-based"),
-    ({"gold_one_based": True, "system_one_based": True}, "holds an index 0", "leave out the option"),
+    ({"gold_one_based": True, "system_one_based": True}, "has index 0", "leave out the option"),
 ])  # fmt: skip
 def test_the_wrong_base_is_refused(stage, data, pair, params, message, hint):
     folder = data / "align"

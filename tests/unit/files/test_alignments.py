@@ -60,9 +60,9 @@ def test_packed_files_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("token", "what"),
     [
-        ("1", "is no link"), ("1-", "is no link"), ("a-b", "is no link"), ("1-2-3", "is no link"),
-        ("1_2", "is no link"), ("1-2:", "is no link"), ("1-2:x", "is no link"), ("1P2", "is no link"),
-        ("1-1234567890", "is no link"), ("1.0-2", "is no link"), ("٣-٣", "is no link"), ("|||", "is no link"),
+        ("1", "is not a link"), ("1-", "is not a link"), ("a-b", "is not a link"), ("1-2-3", "is not a link"),
+        ("1_2", "is not a link"), ("1-2:", "is not a link"), ("1-2:x", "is not a link"), ("1P2", "is not a link"),
+        ("1-1234567890", "is not a link"), ("1.0-2", "is not a link"), ("٣-٣", "is not a link"), ("|||", "is not a link"),
         ("-1-2", "has a negative index"), ("1--2", "has a negative index"), ("1p-2", "has a negative index"),
     ],
 )  # fmt: skip
@@ -80,7 +80,7 @@ def test_an_index_0_where_words_are_counted_from_one_is_an_error(write, token):
     path = write(f"1-1\n\n2-2 {token}\n")
     with pytest.raises(DataError) as caught:
         list(read_alignments(path, one_based=True))
-    assert caught.value.message.startswith(f"{path}, line 3: '{token}' holds an index 0")
+    assert caught.value.message.startswith(f"{path}, line 3: '{token}' has index 0")
     assert "leave out the option" in caught.value.hint
 
 

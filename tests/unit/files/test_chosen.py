@@ -64,5 +64,5 @@ def test_nothing_wanted_is_nothing_found(place):
 def test_binary_vectors_are_refused(tmp_path, matrix):
     path = tmp_path / "vectors.bin"
     write_word2vec_binary(path, [word.replace(" ", "_") for word in WORDS], matrix)
-    with pytest.raises(DataError, match="no text vectors"):
+    with pytest.raises(DataError, match="not a file of text vectors"):
         chosen_vectors(path, ["the"])

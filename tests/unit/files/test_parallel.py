@@ -104,9 +104,9 @@ def test_a_line_of_ten_thousand_words_is_whole(write):
 
 
 @pytest.mark.parametrize(("left", "right", "counts"), [
-    ("a\n\nc\n", "a\n", "a.txt has 3 lines, {}b.txt 1: from line 2 on"),
-    ("a\n", "b\nc\n\n\n", "b.txt has 4 lines, {}a.txt 1: from line 2 on"),
-    ("", "b\n", "b.txt has 1 line, {}a.txt 0: from line 1 on"),
+    ("a\n\nc\n", "a\n", "a.txt has 3 lines, {}b.txt 1: lines from 2 on"),
+    ("a\n", "b\nc\n\n\n", "b.txt has 4 lines, {}a.txt 1: lines from 2 on"),
+    ("", "b\n", "b.txt has 1 line, {}a.txt 0: lines from 1 on"),
 ])  # fmt: skip
 def test_unequal_numbers_of_lines_are_an_error_with_both(write, tmp_path, left, right, counts):
     source, target = write(left, "a.txt"), write(right, "b.txt")
@@ -120,7 +120,7 @@ def test_unequal_numbers_of_lines_are_an_error_with_both(write, tmp_path, left, 
     ("text", "message", "hint"),
     [
         ("a ||| b\n\nno bars\n", "line 3: ' ||| ' nowhere, expected once: 'no bars'", "Put ' ||| ' between"),
-        ("a ||| b ||| c\n", "line 1: ' ||| ' 2 times, expected once", "inside a sentence?"),
+        ("a ||| b ||| c\n", "line 1: ' ||| ' 2 times, expected once", "If a sentence contains"),
         ("a\tb\na b\n", "line 2: TAB nowhere, expected once: 'a b'", "Put TAB between"),
         ("a\tb\tc\n", "line 1: TAB 2 times", "two files"),
         (
