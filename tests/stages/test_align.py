@@ -210,7 +210,7 @@ def test_empty_lines_stay_in_place(stage, tmp_path):
 
 def test_unequal_files_name_the_longer_one(stage, tmp_path):
     files = lines(tmp_path / "a.txt", "a", "b"), lines(tmp_path / "b.txt", "c")
-    with pytest.raises(DataError, match=r"a\.txt has 2 lines, .*b\.txt 1: from line 2 on"):
+    with pytest.raises(DataError, match=r"a\.txt has 2 lines, .*b\.txt 1: lines from 2 on"):
         stage("align", tmp_path / "out", {}, source=files[0], target=files[1])
     assert not (tmp_path / "out").exists()
 

@@ -174,7 +174,7 @@ def test_what_shows_no_clash_is_scored(score, gold, predicted, params):
 def test_an_index_0_in_a_file_said_to_count_from_one_is_refused(score, option):
     message, hint = refused(score, **{f"{option}_one_based": True})
     assert f"{'x.gold' if option == 'gold' else 'x.out'}, line 1: '0-0' has index 0" in message
-    assert "leave out the option" in hint
+    assert "Remove the option" in hint
 
 
 def test_without_any_index_0_beside_sentences_there_is_a_warning(score):
@@ -350,7 +350,7 @@ def test_published_outputs_score_as_published(stage, data, pair, aer, sentences,
 @pytest.mark.parametrize(("params", "message", "hint"), [
     ({}, "holds no index 0, ", "Add --gold-one-based"),
     ({"gold_one_based": False}, "runs past the sentence", "add --gold-one-based"),
-    ({"gold_one_based": True, "system_one_based": True}, "has index 0", "leave out the option"),
+    ({"gold_one_based": True, "system_one_based": True}, "has index 0", "Remove the option"),
 ])  # fmt: skip
 def test_the_wrong_base_is_refused(stage, data, pair, params, message, hint):
     folder = data / "align"
