@@ -21,7 +21,7 @@ from ..ui import ReaderGone, View, answer_out, json_line, mute, print_json
 
 if TYPE_CHECKING:
     from lexenc.files.exchange.pairs import PairFile
-    from lexenc.files.exchange.writing import Row, Written
+    from lexenc.files.exchange.writing import PairRow, Written
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 
@@ -101,20 +101,20 @@ def convert_command(
 
 def _rows(
     path: Path, read: PairFile | None, wanted: tuple[str | None, str | None] | None
-) -> tuple[Iterator[Row], tuple[str, str]]:
+) -> tuple[Iterator[PairRow], tuple[str, str]]:
     """Give the pairs and their languages."""
-    from lexenc.files.exchange.writing import Row, read_rows
+    from lexenc.files.exchange.writing import PairRow, read_rows
 
     if read is None:
         source, target = wanted or (None, None)
         return read_rows(path), (source or "", target or "")
-    rows = (Row(source, target) for _, source, target in read)
+    rows = (PairRow(source, target) for _, source, target in read)
     # The languages are known once the first pair is; a file without any fails before anything is written.
     first = next(rows)
     return _rejoined(first, rows), (read.found.source, read.found.target)
 
 
-def _rejoined(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+def _rejoined(first: PairRow, rest: Iterator[PairRow]) -> Iterator[PairRow]:
     yield first
     yield from rest
 

@@ -15,7 +15,7 @@ from lexenc.files.text import check_language, writing
 from lexenc.resources import bundled_path
 
 if TYPE_CHECKING:
-    from lexenc.files.exchange.writing import Kind, Row
+    from lexenc.files.exchange.writing import Kind, PairRow
 
 
 def _free(out: PathLike, force: bool) -> Path:
@@ -57,7 +57,7 @@ def convert(
         LexencError: If pairs or arguments cannot be used.
     """
     from lexenc.files.exchange.pairs import PairFile, remarks
-    from lexenc.files.exchange.writing import SUFFIXES, Row, read_rows, write_rows
+    from lexenc.files.exchange.writing import SUFFIXES, PairRow, read_rows, write_rows
     from lexenc.files.exchange.xml import looks_like_xml
 
     place, kind = _free(out, force), to or SUFFIXES.get(Path(out).suffix.lower())
@@ -74,9 +74,11 @@ def convert(
         if path.resolve() == place.resolve():
             raise ConfigError(f"out is the file that is read: {out}", hint="Choose another name.")
         found = PairFile(path, *languages, deprecated=deprecated) if looks_like_xml(path) else None
-        rows: list[Row] = list(read_rows(path) if found is None else (Row(left, right) for _, left, right in found))
+        rows: list[PairRow] = list(
+            read_rows(path) if found is None else (PairRow(left, right) for _, left, right in found)
+        )
     else:
-        rows = [Row(left, right) for left, right in pairs]
+        rows = [PairRow(left, right) for left, right in pairs]
     if found is not None:
         languages = (found.found.source, found.found.target)
         for message, hint in remarks(found):

@@ -1,4 +1,4 @@
-"""Induced lexicons on disk, and the tables in which people review them: what they propose, and what was decided."""
+"""Files of induced lexicons, and review tables in which people decide on proposed translations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import LEXICON_HEAD
-from lexenc.files.text import open_bytes, write_lines, writing
+from lexenc.files.text import open_bytes, write_table, writing
 
 OPTIMISTIC = "optimistic_probability"
 _REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
@@ -25,25 +25,25 @@ _DECISIONS = {
     "another": "other",
     "another translation": "other",
 }
-# With these a cell begins that a spreadsheet would compute instead of show.
+# A spreadsheet takes a cell that begins with one of these for a formula.
 _ACTIVE = "=+\\-@\t\r\uff1d\uff0b\uff0d\uff20"
 _DANGEROUS, _GUARDED = re.compile(f"'*[{_ACTIVE}]"), re.compile(f"'+[{_ACTIVE}]")
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LexiconEntry:
     """One proposed translation.
 
     Args:
-        source: The word.
+        source: The source word.
         target: Its translation.
-        probability: That it is a right one.
-        csls: 2 cos - r - r.
-        cosine: Of the two.
-        margin: Distance to the next candidate of the word, in CSLS.
-        mutual: Whether each is the other's best.
-        rank: Among the candidates of the word, from 1.
+        probability: Probability that the translation is right.
+        csls: CSLS score.
+        cosine: Cosine similarity.
+        margin: Difference in CSLS to the next candidate.
+        mutual: Whether each word is the best candidate of the other.
+        rank: Rank among the candidates of the source word, from 1.
         status: `known` (in the dictionary) or `new`, and `identical` for equal strings.
     """
 
@@ -58,54 +58,49 @@ class Entry:
     status: str
 
     def cells(self) -> Iterator[str]:
-        """Write the values in the order of the columns."""
+        """Yield the values in the order of the columns."""
         yield from (self.source, self.target, f"{self.probability:.4f}")
         yield from (f"{value:.4f}" for value in (self.csls, self.cosine, self.margin))
         yield from ("yes" if self.mutual else "no", str(self.rank), self.status)
 
 
 def writable(word: str) -> bool:
-    """Tell whether a word can stand in a table of tab-separated lines of UTF-8."""
+    """Return whether a word can be written to a UTF-8 table with TABs between columns."""
     return not re.search("[\t\r\n\ud800-\udfff]", word) and word == word.strip(" ")
 
 
-def write_lexicon(path: Path, entries: Iterable[Entry], *, optimistic: bool = False) -> None:
-    """Write a lexicon: a header, then an entry to a line; every command reads it as a dictionary.
+def write_lexicon(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:
+    """Write a lexicon, which every command can read as a dictionary.
 
     Args:
         path: The file.
-        entries: In order.
-        optimistic: Whether the probabilities are known to be too high; the header then says so.
+        entries: Entries in order.
+        optimistic: Whether the probabilities are known to be too high. This is noted in the header.
     """
     head = (*LEXICON_HEAD[:2], OPTIMISTIC if optimistic else LEXICON_HEAD[2], *_REST)
-    write_lines(path, ("\t".join(cells) for cells in _with_head(head, (each.cells() for each in entries))))
-
-
-def _with_head(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[Iterable[str]]:
-    yield head
-    yield from rows
+    write_table(path, head, (each.cells() for each in entries))
 
 
 # ---------------------------------------------------------------- review
 
 
 def guarded(cell: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula; `unguarded` takes it away again."""
+    """Return a cell with an apostrophe in front if a spreadsheet would take it for a formula."""
     return f"'{cell}" if _DANGEROUS.match(cell) else cell
 
 
 def unguarded(cell: str) -> str:
-    """Give the text that `guarded` was given."""
+    """Return the text from which `guarded` made a cell."""
     return cell[1:] if _GUARDED.match(cell) else cell
 
 
-def write_review(path: Path, entries: Iterable[Entry], *, optimistic: bool = False) -> None:
-    """Write a table for a spreadsheet: CSV with a byte order mark, a proposal to a line, the decision left empty.
+def write_review(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:
+    """Write a table for a spreadsheet: CSV with a byte order mark, one proposal per line, and empty decisions.
 
     Args:
         path: The file.
-        entries: In order.
-        optimistic: Whether the probabilities are known to be too high; the header then says so.
+        entries: Entries in order.
+        optimistic: Whether the probabilities are known to be too high. This is noted in the header.
     """
     with writing(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
@@ -113,20 +108,20 @@ def write_review(path: Path, entries: Iterable[Entry], *, optimistic: bool = Fal
         table.writerow(OPTIMISTIC if optimistic and each == LEXICON_HEAD[2] else each for each in REVIEW_COLUMNS)
         for each in entries:
             table.writerow((guarded(each.source), guarded(each.target), f"{each.probability:.2f}", "", ""))
-        text.detach()  # what it holds is written first; the file itself is closed elsewhere
+        text.detach()  # flushes it, and leaves the file open
 
 
 @dataclass(frozen=True)
 class Review:
-    """What a reviewer decided.
+    """Decisions of a reviewer.
 
     Args:
-        accepted: Pairs to keep: confirmed, or corrected. In order of the table, each once.
-        rejected: Pairs that were found wrong.
-        corrected: How many of the accepted are corrections that no line confirms; the others were confirmed.
-        undecided: Lines without a decision.
-        lines: All lines.
-        corrected_lines: Lines with a correction; one may give several pairs.
+        accepted: Distinct confirmed or corrected pairs, in the order of the table.
+        rejected: Pairs marked as wrong.
+        corrected: Number of accepted pairs that are corrections, and confirmed by no line.
+        undecided: Number of lines without a decision.
+        lines: Number of lines.
+        corrected_lines: Number of lines with a correction. One line may have several pairs.
     """
 
     accepted: list[tuple[str, str]] = field(default_factory=list)
@@ -138,14 +133,13 @@ class Review:
 
 
 def read_review(path: Path) -> Review:
-    """Read a review file back, as any spreadsheet saves it: columns between commas, semicolons or TABs.
+    """Read a review table as saved by a spreadsheet, with commas, semicolons or TABs between columns.
 
-    The columns may come in another order, and others may stand between them; the case of decisions does not matter. A
-    correction may hold several translations with semicolons between them; each makes a pair of its own.
+    The order of columns, additional columns and the case of decisions do not matter. A correction may contain several
+    translations with semicolons between them.
 
     Raises:
-        DataError: If a column is missing, or a line holds a decision that nobody knows or none that fits; with file,
-            line and value.
+        DataError: If a column is missing, or a decision is unknown or contradicts the correction.
     """
     with open_bytes(path) as stream:
         text = _text(stream, path)
@@ -172,30 +166,29 @@ def read_review(path: Path) -> Review:
 
 
 def _translations(correction: str) -> list[str]:
-    """Split a correction at semicolons."""
     return [each.strip(" ") for each in correction.split(";") if each.strip(" ")]
 
 
 def _text(stream: IO[bytes], path: Path) -> str:
     body = stream.read()
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        body = body.decode("utf-16").encode("utf-8")  # what spreadsheets call Unicode text
+        body = body.decode("utf-16").encode("utf-8")  # "Unicode text" of spreadsheets
     try:
         return body.removeprefix(_BOM).decode("utf-8")
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}, line {line}: byte 0x{body[error.start]:02x} is not UTF-8.",
-            hint="Save it from the spreadsheet as 'CSV UTF-8'.",
+            hint="In the spreadsheet, save it as 'CSV UTF-8'.",
         ) from None
 
 
 def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Give the lines with their place, as cells by column."""
+    """Yield the place and the cells of every row."""
     lines = io.StringIO(text, newline="")
     head = lines.readline()
     skipped = 0
-    if head.lower().startswith("sep="):  # a hint that some spreadsheets write
+    if head.lower().startswith("sep="):  # written by some spreadsheets
         skipped, head = 1, lines.readline()
     separator = max(",;\t", key=head.count)
     names = [cell.strip().lower() for cell in next(csv.reader([head], delimiter=separator), [])]
@@ -218,7 +211,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _decided(place: str, row: dict[str, str]) -> tuple[tuple[str, str], str]:
-    """Give the pair of a line and what was decided: `ok`, `wrong`, `other`, or nothing."""
+    """Return the pair of a row, and its decision: `ok`, `wrong`, `other` or empty."""
     source, target, correction = row["source"], row["target"], row["correction"]
     for name in ("source", "target"):
         if not row[name]:
@@ -227,16 +220,16 @@ def _decided(place: str, row: dict[str, str]) -> tuple[tuple[str, str], str]:
         raise DataError(f"{place}: a TAB or line break inside a cell.", hint="Write words and phrases on one line.")
     written = row["decision"].strip().lower()
     if written and written not in _DECISIONS:
-        raise DataError(f"{place}: unknown decision '{row['decision']}'.", hint="Write ok, wrong or other, or nothing.")
+        raise DataError(f"{place}: unknown decision '{row['decision']}'.", hint="Write ok, wrong, other or nothing.")
     decision = _DECISIONS.get(written, "")
     if correction and decision == "ok" and correction != target:
         raise DataError(
             f"{place}: '{target}' is ok, but the correction is '{correction}'.",
-            hint="Write other where the correction is to replace it, or empty the correction.",
+            hint="Write other to replace it by the correction, or remove the correction.",
         )
     if (decision == "other" or correction) and not _translations(correction):
         raise DataError(
             f"{place}: another translation, but the correction is empty.", hint="Fill it in, or write wrong."
         )
-    # Whoever types a better word has decided, whatever else they forgot.
+    # A correction is a decision, even if none is written.
     return (source, target), "other" if correction and decision != "ok" else decision

@@ -29,8 +29,8 @@ def test_pairs_go_to_standard_output_and_remarks_do_not(tbx, lexenc):
     assert shown.lines == ["house\thaus", "building\thaus"]
     warned = [line for line in shown.stderr.splitlines() if line.startswith("warning")]
     assert warned == [
-        f"warning: {tbx}: Several varieties were taken as source: en-US (1), en-GB (1), en (1).",
-        f"warning: {tbx}: 1 unit has no text on one side and is left out.",
+        f"warning: {tbx}: Several varieties were read as source: en-US (1), en-GB (1), en (1).",
+        f"warning: {tbx}: Skipped 1 unit without text on one side.",
     ]
     assert shown.stderr.splitlines()[-1] == "convert: 2 pairs en to de of 2 units -> standard output"
 
@@ -76,7 +76,7 @@ def test_commands_take_termbases_as_dictionaries(world, tmp_path, lexenc, fails)
     assert same[0] == same[1]
     (tmp_path / "three.tbx").write_text(TBX, encoding="utf-8")
     failed = fails("map", *files, tmp_path / "three.tbx", "--out", tmp_path / "c")
-    assert failed.message.endswith("and a pair is of two languages.")
+    assert failed.message.endswith("but a pair has two languages.")
     assert "--source-language" in failed.hint
 
 

@@ -1,4 +1,4 @@
-"""Pairs out of multilingual units: which languages are meant, and which texts of a unit stand side by side."""
+"""Pairs of two languages from multilingual units."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lexenc.files.text import counted
 
 
 @dataclass
-class Found:
-    """What became of the units.
+class PairSummary:
+    """Languages and counts of a file that is being read.
 
     Args:
-        source: The language taken as source, as asked for or found.
-        target: The same of the target.
-        pairs: Pairs given.
-        one_sided: Units left out because a side has no text.
-        variants: For each side, how many texts were taken of each language as it is written in the file.
+        source: Source language, as requested or found.
+        target: Target language, as requested or found.
+        pairs: Number of pairs.
+        one_sided: Number of units skipped because a side has no text.
+        variants: For each side, the number of texts by language, as written in the file.
     """
 
     source: str = ""
@@ -34,13 +34,13 @@ class Found:
 
 @lru_cache(maxsize=1024)
 def matches(wanted: str, language: str) -> bool:
-    """Tell whether a language is the one wanted, or a variety of it.
+    """Return whether a language is the requested one, or a variety of it.
 
-    Basic filtering of RFC 4647, section 3.3.1: `en` takes `en`, `en-US` and `EN_us`; `en-US` takes only itself and
-    what is more special still.
+    This is basic filtering of RFC 4647, section 3.3.1: `en` matches `en`, `en-US` and `EN_us`, while `en-US` matches
+    only itself and its varieties.
 
     Args:
-        wanted: Language asked for.
+        wanted: Requested language.
         language: Language of a text.
     """
     wanted, language = wanted.replace("_", "-").lower(), language.replace("_", "-").lower()
@@ -48,19 +48,19 @@ def matches(wanted: str, language: str) -> bool:
 
 
 class PairFile:
-    """The pairs of two languages in a TMX, XLIFF or TBX file; memory does not depend on its size.
+    """The pairs of two languages in a TMX, XLIFF or TBX file. Memory does not depend on its size.
 
-    A unit with several texts of a language (synonyms in a termbase, varieties in a memory) gives every combination.
+    A unit with several texts of a language (synonyms in a termbase, varieties in a memory) yields every combination.
 
     Args:
         path: The file.
-        source: Language (BCP-47) of the left side. None: the one that the file calls its source; where it calls none
-            so, the first. Only in a file of two languages, or beside a target.
-        target: The same of the right side.
-        deprecated: Whether terms count that a termbase marks as deprecated or superseded.
+        source: Language (BCP-47) of the left side. If None, it is the source language of the file, or else the first
+            language. It must be given if the file has more than two languages.
+        target: Language of the right side.
+        deprecated: Whether to keep terms that a termbase marks as deprecated or superseded.
 
     Attributes:
-        found: What became of the units so far.
+        found: Languages and counts of the part read so far.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class PairFile:
     ) -> None:
         self._units = UnitFile(path, deprecated=deprecated)
         self._path, self._wanted = path, (source, target)
-        self.found = Found()
+        self.found = PairSummary()
 
     @property
     def counts(self) -> Counts:
-        """What was found in the file so far."""
+        """Counts of the part read so far."""
         return self._units.counts
 
     @property
@@ -81,15 +81,15 @@ class PairFile:
         return self._units.kind
 
     def __iter__(self) -> Iterator[tuple[int, str, str]]:
-        """Give line, source and target of every pair.
+        """Yield line, source and target of every pair.
 
         Raises:
-            DataError: If the file is damaged, the languages are not clear, or no pair is in it.
+            DataError: If the file is damaged, the languages are not clear, or there are no pairs.
         """
         source, target = self._wanted
         if source is None or target is None:
             source, target = self._choose(source, target)
-        self.found = found = Found(source, target)
+        self.found = found = PairSummary(source, target)
         seen: Counter[str] = Counter()
         for unit in self._units:
             seen.update(language for language, _ in unit.texts)
@@ -104,7 +104,7 @@ class PairFile:
             raise self._nothing(seen)
 
     def _side(self, texts: list[tuple[str, str]], wanted: str, side: int) -> list[str]:
-        """Give the texts of a language; those of a file that leaves it open stand in its second place."""
+        """Return the texts of a language. Without a language, the second text is the target."""
         variants, taken = self.found.variants[side], []
         for place, (language, text) in enumerate(texts):
             if matches(wanted, language) or (not language and side == place == 1):
@@ -113,7 +113,7 @@ class PairFile:
         return taken
 
     def _choose(self, source: str | None, target: str | None) -> tuple[str, str]:
-        """Find out which languages are meant where the user does not say both."""
+        """Return the languages to read if not both were requested."""
         seen: dict[str, int] = {}
         for unit in self._units:
             for language, _ in unit.texts:
@@ -134,7 +134,7 @@ class PairFile:
             hint = "Export it with its translations."
         else:
             hint = f"Choose two: --source-language {next(iter(seen))} --target-language {list(seen)[1]}"
-        return DataError(f"{self._path} holds {_listed(seen)}, and a pair is of two languages.", hint=hint)
+        return DataError(f"{self._path} holds {_listed(seen)}, but a pair has two languages.", hint=hint)
 
     def _nothing(self, seen: Counter[str]) -> DataError:
         if not self._units.counts.units:
@@ -148,7 +148,7 @@ class PairFile:
 
 
 def _two(languages: list[str]) -> tuple[str, str] | None:
-    """Give the two languages of a file, taking varieties of one language for one where that makes two of them."""
+    """Return the two languages of a file, or None. Varieties of a language count as one if that makes two."""
     languages = list({each.lower(): each for each in reversed(languages)}.values())[::-1]
     if len(languages) != 2:
         languages = list(dict.fromkeys(each.split("-")[0].lower() for each in languages))
@@ -156,14 +156,13 @@ def _two(languages: list[str]) -> tuple[str, str] | None:
 
 
 def _listed(seen: dict[str, int]) -> str:
-    """Name the languages of a file with the number of texts of each."""
     shown = [f"{name or 'a language without a name'} ({number:,})" for name, number in list(seen.items())[:8]]
     more = f" and {len(seen) - 8} more" if len(seen) > 8 else ""
     return f"{counted(len(seen), 'language')}: {', '.join(shown)}{more}"
 
 
 def remarks(read: PairFile) -> list[tuple[str, str | None]]:
-    """Give what a person should know of a file that was read, with hints.
+    """Return warnings about a file, with hints.
 
     Args:
         read: The file, read to its end.
@@ -172,19 +171,12 @@ def remarks(read: PairFile) -> list[tuple[str, str | None]]:
     for option, variants in zip(("source", "target"), found.variants, strict=True):
         if len(variants) > 1:
             listed = ", ".join(f"{name} ({number:,})" for name, number in variants.most_common())
-            hint = f"For one of them alone: --{option}-language {variants.most_common(1)[0][0]}"
-            said.append((f"Several varieties were taken as {option}: {listed}.", hint))
+            hint = f"To read one of them: --{option}-language {variants.most_common(1)[0][0]}"
+            said.append((f"Several varieties were read as {option}: {listed}.", hint))
     if counts.deprecated:
-        words = "term is" if counts.deprecated == 1 else "terms are"
-        said.append((f"{counts.deprecated:,} deprecated {words} left out.", "--deprecated keeps them."))
+        said.append((f"Skipped {counted(counts.deprecated, 'deprecated term')}.", "--deprecated keeps them."))
     if found.one_sided:
-        words = "unit has" if found.one_sided == 1 else "units have"
-        said.append((f"{found.one_sided:,} {words} no text on one side and {_are(found.one_sided)} left out.", None))
+        said.append((f"Skipped {counted(found.one_sided, 'unit')} without text on one side.", None))
     if counts.cleaned:
-        has = "text has" if counts.cleaned == 1 else "texts have"
-        said.append((f"{counts.cleaned:,} {has} line ends or TABs, which are spaces now.", None))
+        said.append((f"Replaced line ends or TABs by spaces in {counted(counts.cleaned, 'text')}.", None))
     return said
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"

@@ -1,4 +1,4 @@
-"""Pairs -> TMX 1.4, XLIFF 1.2 or 2.0, TBX 2 or 3, written as they come."""
+"""Write pairs as TMX 1.4, XLIFF 1.2 or 2.0, TBX 2 or 3, as a stream."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from lexenc.files.text import counted, read_lines
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 SUFFIXES: dict[str, Kind] = {".tmx": "tmx", ".tbx": "tbx", ".xlf": "xliff", ".xliff": "xliff", ".tsv": "tsv",
                              ".txt": "tsv"}  # fmt: skip
-# XML has no place for these at all, not even escaped.
+# XML cannot contain these characters, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
-class Row:
+class PairRow:
     """A pair to write.
 
     Args:
         source: Left side.
         target: Right side.
-        score: Probability or similarity, where there is one.
+        score: Probability or similarity, if there is one.
     """
 
     source: str
@@ -37,28 +37,28 @@ class Row:
 
 @dataclass
 class Written:
-    """What was written.
+    """Counts of what was written.
 
     Args:
-        pairs: Pairs.
-        characters: Characters left out because XML cannot hold them.
+        pairs: Number of pairs.
+        characters: Number of characters removed because XML cannot contain them.
     """
 
     pairs: int = 0
     characters: int = 0
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """Give the pairs of a table with columns between TABs: source, target, and a score where there is a third.
+def read_rows(path: Path) -> Iterator[PairRow]:
+    """Yield the pairs of a table with TABs between columns: source, target, and optionally a score.
 
-    What `translate` prints is read too (source, rank, target, score), and a lexicon with a line of heads that begins
-    with source and target: its third column is the score, further ones are left out.
+    The output of `translate` is read as well (source, rank, target, score), and so are lexicons, whose first line
+    begins with source and target: their third column is the score, and further columns are ignored.
 
     Args:
         path: The file; gzip is unpacked.
 
     Raises:
-        DataError: If a line has other columns, or there is none.
+        DataError: If a line has other columns, or there are no pairs.
     """
     found, heads = False, 0
     for number, line in read_lines(path):
@@ -72,7 +72,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         if row is None:
             raise DataError(
                 f"{path}, line {number}: not source, target and perhaps a score ({counted(len(cells), 'column')}).",
-                hint="Columns stand between TABs, and none is empty; the score is a number.",
+                hint="Put TABs between columns. No column may be empty, and the score is a number.",
             )
         found = True
         yield row
@@ -80,8 +80,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise DataError(f"{path} holds no pairs.", hint="One pair per line: source, TAB, target.")
 
 
-def _row(cells: list[str], heads: int) -> Row | None:
-    """Make a row of the columns of a line; None where they are none."""
+def _row(cells: list[str], heads: int) -> PairRow | None:
     if heads:
         cells = cells[:3] if len(cells) == heads else []
     elif len(cells) == 4 and cells[1].isdigit():
@@ -89,7 +88,7 @@ def _row(cells: list[str], heads: int) -> Row | None:
     if len(cells) not in (2, 3) or not all(cells):
         return None
     score = _score(cells[2]) if len(cells) == 3 else None
-    return None if len(cells) == 3 and score is None else Row(cells[0], cells[1], score)
+    return None if len(cells) == 3 and score is None else PairRow(cells[0], cells[1], score)
 
 
 def _score(text: str) -> float | None:
@@ -99,18 +98,18 @@ def _score(text: str) -> float | None:
         return None
 
 
-def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str = "", target: str = "") -> Written:
-    """Write pairs in one of the formats, as they come.
+def write_rows(stream: IO[bytes], rows: Iterable[PairRow], kind: Kind, source: str = "", target: str = "") -> Written:
+    """Write pairs in one of the formats, as a stream.
 
-    A score becomes `<prop type="x-score">` in TMX and a note in XLIFF and TBX, which have no field for it that other
-    programs would not read as something else. In TBX all translations of a word are terms of one concept, which
-    stands where the word comes first; for that all pairs are held. Elsewhere every pair is an entry of its own.
+    Scores are written as `<prop type="x-score">` in TMX, and as notes in XLIFF and TBX, which have no field for them.
+    In TBX all translations of a word are terms of one concept, at the place of the first one. All pairs are kept in
+    memory for that. In other formats every pair is an entry.
 
     Args:
-        stream: Where to.
+        stream: File to write to.
         rows: The pairs.
-        kind: The format; `tbx` is version 3 (2019), `tbx2` version 2 (2008), `xliff` is 1.2, `xliff2` 2.0.
-        source: Language of the left side; `tsv` needs none.
+        kind: Format: `tbx` is version 3 (2019), `tbx2` version 2 (2008), `xliff` is 1.2, `xliff2` 2.0.
+        source: Language of the left side. `tsv` needs none.
         target: Language of the right side.
     """
     made = Written()
@@ -129,7 +128,8 @@ def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str =
     about = {"source": source, "target": target, "version": lexenc.__version__}
     names = {name: f'"{escape(value)}"' for name, value in about.items()}
     stream.write(('<?xml version="1.0" encoding="UTF-8"?>\n' + form.head.format(**names)).encode())
-    for number, (word, many) in enumerate(_by_source(rows) if form.grouped else _one_by_one(rows), start=1):
+    entries = _by_source(rows) if form.grouped else ((row.source, [row]) for row in rows)
+    for number, (word, many) in enumerate(entries, start=1):
         made.pairs += len(many)
         terms = [(clean(row.target), "" if row.score is None else f"{row.score:.6g}") for row in many]
         stream.write(form.entry(number, clean(word), terms, names).encode())
@@ -137,18 +137,11 @@ def write_rows(stream: IO[bytes], rows: Iterable[Row], kind: Kind, source: str =
     return made
 
 
-def _one_by_one(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Give every pair by itself, as it comes."""
-    for row in rows:
-        yield row.source, [row]
-
-
-def _by_source(rows: Iterable[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Give every source word with all its pairs."""
-    found: dict[str, list[Row]] = {}
+def _by_source(rows: Iterable[PairRow]) -> Iterable[tuple[str, list[PairRow]]]:
+    found: dict[str, list[PairRow]] = {}
     for row in rows:
         found.setdefault(row.source, []).append(row)
-    yield from found.items()
+    return found.items()
 
 
 # Translations with their scores.
@@ -196,7 +189,7 @@ def _note(score: str) -> str:
 
 def _xliff(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
     ((target, score),) = terms
-    # A machine chose what has a score; somebody should look at it.
+    # A pair with a score is from a machine and needs review.
     state, note = (' state="needs-review-translation"', _note(score)) if score else ("", "")
     return f'<trans-unit id="{number}"><source>{source}</source><target{state}>{target}</target>{note}</trans-unit>\n'
 

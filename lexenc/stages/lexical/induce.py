@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lexenc.files.dictionaries import Pairs
-    from lexenc.files.lexicons import Entry
+    from lexenc.files.lexicons import LexiconEntry
     from lexenc.lexical.induction import Candidates, Density
 
 _ROWS = 16_384
@@ -253,8 +253,8 @@ def _write(
     }
 
 
-def _entries(found: _Found, known: set[tuple[str, str]], params: InduceParams) -> Iterator[Entry]:
-    from lexenc.files.lexicons import Entry, writable
+def _entries(found: _Found, known: set[tuple[str, str]], params: InduceParams) -> Iterator[LexiconEntry]:
+    from lexenc.files.lexicons import LexiconEntry, writable
     from lexenc.lexical.induction import chosen, has_letter
 
     all_of = found.candidates
@@ -277,7 +277,7 @@ def _entries(found: _Found, known: set[tuple[str, str]], params: InduceParams) -
         status = "known" if pair in known else "new"
         if found.identical[row, place] and params.identical == "mark":
             status += " identical"
-        yield Entry(
+        yield LexiconEntry(
             *pair,
             float(found.probabilities[row, place]),
             float(all_of.csls[row, place]),

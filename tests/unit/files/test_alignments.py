@@ -63,7 +63,8 @@ def test_packed_files_are_read(tmp_path):
         ("1", "is not a link"), ("1-", "is not a link"), ("a-b", "is not a link"), ("1-2-3", "is not a link"),
         ("1_2", "is not a link"), ("1-2:", "is not a link"), ("1-2:x", "is not a link"), ("1P2", "is not a link"),
         ("1-1234567890", "is not a link"), ("1.0-2", "is not a link"), ("٣-٣", "is not a link"),
-        ("|||", "is not a link"), ("-1-2", "has a negative index"), ("1--2", "has a negative index"), ("1p-2", "has a negative index"),
+        ("|||", "is not a link"),
+        ("-1-2", "has a negative index"), ("1--2", "has a negative index"), ("1p-2", "has a negative index"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", ["", "0-0 ", "0p0 "])

@@ -18,7 +18,7 @@ from lexenc.errors import DataError
 from lexenc.files.dictionaries import read_pairs
 from lexenc.files.exchange.pairs import PairFile, matches, remarks
 from lexenc.files.exchange.units import UnitFile
-from lexenc.files.exchange.writing import Row, read_rows, write_rows
+from lexenc.files.exchange.writing import PairRow, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
 
 TMX = """<?xml version="1.0" encoding="UTF-8"?>
@@ -186,8 +186,8 @@ def test_varieties_count_and_are_told(file):
     assert [pair[1:] for pair in read] == [("color", "Farbe"), ("colour", "Farbe"), ("a", "b")]
     assert remarks(read) == [
         (
-            "Several varieties were taken as source: en-US (2), en-GB (1).",
-            "For one of them alone: --source-language en-US",
+            "Several varieties were read as source: en-US (2), en-GB (1).",
+            "To read one of them: --source-language en-US",
         )
     ]
     assert pairs(path, "en-GB", "de") == [("colour", "Farbe")]
@@ -338,7 +338,7 @@ def test_tables_are_no_xml(file, text):
 
 # ---------------------------------------------------------------- writing
 
-ROWS = [Row("bank & trust", "Bank <1>", 0.75), Row("bank", "Ufer"), Row("\u2028x\x01", 'say "a"')]
+ROWS = [PairRow("bank & trust", "Bank <1>", 0.75), PairRow("bank", "Ufer"), PairRow("\u2028x\x01", 'say "a"')]
 KINDS = ["tmx", "tbx", "tbx2", "xliff", "xliff2"]
 
 
@@ -356,7 +356,7 @@ def test_what_is_written_is_read_again(file, kind):
 
 @pytest.mark.parametrize(("kind", "unit"), [("tbx", "conceptEntry"), ("tbx2", "termEntry")])
 def test_translations_of_a_word_are_terms_of_one_concept(file, kind, unit):
-    rows = [Row("delete", "löschen", 0.5), Row("print", "drucken"), Row("delete", "entfernen")]
+    rows = [PairRow("delete", "löschen", 0.5), PairRow("print", "drucken"), PairRow("delete", "entfernen")]
     stream = io.BytesIO()
     assert write_rows(stream, rows, kind, "en", "de").pairs == 3
     assert stream.getvalue().count(f"<{unit} ".encode()) == 2
@@ -373,7 +373,7 @@ PAIRS = st.tuples(st.text(min_size=1), st.text(min_size=1))
 def test_any_text_survives_but_for_spaces_and_control_characters(tmp_path_factory, rows, kind):
     path = tmp_path_factory.mktemp("x") / "x"
     with path.open("wb") as stream:
-        write_rows(stream, [Row(*row) for row in rows], kind, "en", "de")
+        write_rows(stream, [PairRow(*row) for row in rows], kind, "en", "de")
     units = list(UnitFile(path))
     assert len(units) == len(rows)
     for unit, row in zip(units, rows, strict=True):
@@ -384,9 +384,14 @@ def test_any_text_survives_but_for_spaces_and_control_characters(tmp_path_factor
 
 def test_rows_of_tables(file):
     text = "a\tb\nc d\te\t0.5\nfoo\t1\tbar\t0.25\nx y\n"
-    assert list(read_rows(file(text))) == [Row("a", "b"), Row("c d", "e", 0.5), Row("foo", "bar", 0.25), Row("x", "y")]
+    assert list(read_rows(file(text))) == [
+        PairRow("a", "b"),
+        PairRow("c d", "e", 0.5),
+        PairRow("foo", "bar", 0.25),
+        PairRow("x", "y"),
+    ]
     heads = "source\ttarget\tprobability\tnote\n"
-    assert list(read_rows(file(heads + "a\tb\t0.5\tmore\n"))) == [Row("a", "b", 0.5)]
+    assert list(read_rows(file(heads + "a\tb\t0.5\tmore\n"))) == [PairRow("a", "b", 0.5)]
     for bad in (heads, heads + "a\tb\t0.5\n", "a\tb\tc\n", "a\n", "a\t\n", "a\tb\t1\t2\t3\n", ""):
         with pytest.raises(DataError):
             list(read_rows(file(bad)))

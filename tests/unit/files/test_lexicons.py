@@ -11,7 +11,7 @@ from lexenc.errors import DataError
 from lexenc.files.dictionaries import read_pairs
 from lexenc.files.lexicons import (
     REVIEW_COLUMNS,
-    Entry,
+    LexiconEntry,
     guarded,
     read_review,
     unguarded,
@@ -22,7 +22,7 @@ from lexenc.files.lexicons import (
 
 
 def entry(source, target, status="new"):
-    return Entry(source, target, 0.87654, 0.1, 0.5, 0.02, True, 1, status)
+    return LexiconEntry(source, target, 0.87654, 0.1, 0.5, 0.02, True, 1, status)
 
 
 @pytest.fixture
