@@ -1,9 +1,8 @@
-"""Word vectors in the two binary formats, both often called `.bin`.
+"""Word vectors in two binary formats, both often called `.bin`.
 
-- word2vec: a text line `N D`, then per row the word, one space and D little-endian float32 numbers; an LF in front of a
-  word is dropped, because one writer ends rows with it and another does not. A word cannot hold a space.
-- fastText: a whole model. Its words come by frequency, each with the vector the model gives it (its subwords included),
-  and any other text has a vector too.
+- word2vec: a text line `N D`, then for each row the word, a space and D little-endian float32 numbers. An LF before a
+  word is dropped, because only some writers end rows with it. Words cannot contain spaces.
+- fastText: a whole model. Words are sorted by frequency; their vectors include subwords. Other texts have vectors, too.
 """
 
 from __future__ import annotations
@@ -25,26 +24,26 @@ _LONGEST_WORD = 1 << 16
 
 
 class _Bytes:
-    """A stream with a view of what comes next, for records of unknown length."""
+    """A stream with a buffer of the next bytes, for records of unknown length."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self.data, self.at = stream, b"", 0
 
     def more(self) -> bool:
-        """Read another chunk; False at the end of the file."""
+        """Read another chunk, and return False at the end of the file."""
         chunk = self._stream.read(_CHUNK)
         self.data, self.at = self.data[self.at :] + chunk, 0
         return bool(chunk)
 
     def find(self, mark: bytes, longest: int) -> int:
-        """Position of the next `mark`, -1 if the file ends or `longest` bytes pass before it."""
+        """Return the position of the next `mark`, or -1 if it is not within `longest` bytes."""
         while (found := self.data.find(mark, self.at)) < 0:
             if len(self.data) - self.at > longest or not self.more():
                 return -1
         return found
 
     def has(self, count: int) -> bool:
-        """Whether `count` more bytes can be read."""
+        """Return whether `count` more bytes can be read."""
         while len(self.data) - self.at < count:
             if not self.more():
                 return False
@@ -52,13 +51,13 @@ class _Bytes:
 
 
 class BinaryReader:
-    """Reads one word2vec binary file.
+    """Reader of a word2vec binary file.
 
     Args:
-        report: Receives what was met.
-        limit: Number of different words to read, None for all.
-        keep_last: Whether the last row of a word is kept, else the first.
-        skip_bad: Whether rows with infinite or undefined numbers are left out, else they are an error.
+        report: Report to update.
+        limit: Maximum number of distinct words, None for all.
+        keep_last: Keep the last row of a repeated word instead of the first.
+        skip_bad: Skip rows with infinite or undefined numbers instead of raising an error.
     """
 
     def __init__(self, report: ReadReport, *, limit: int | None, keep_last: bool, skip_bad: bool) -> None:
@@ -68,22 +67,22 @@ class BinaryReader:
         """Read the rows.
 
         Args:
-            stream: The file, at its beginning.
-            size: Its length in bytes, None where unknown; only to reserve memory.
-            task: Told the number of rows read.
+            stream: The file, at its start.
+            size: Length in bytes, None if unknown. It is used to reserve memory only.
+            task: Progress bar to update.
 
         Returns:
             Words, and vectors of shape [n, d], float32.
 
         Raises:
-            DataError: If the file ends early, holds nothing, or holds numbers that cannot be used.
+            DataError: If the file ends early, is empty, or has infinite or undefined numbers.
         """
         source = _Bytes(stream)
         end = source.find(b"\n", 64)
         rows, width = (int(part) for part in source.data[:end].split())
         self.report.declared_rows, source.at = rows, end + 1
         if width < 1:
-            raise DataError(f"{self.report.source}: the header announces vectors without columns.")
+            raise DataError(f"{self.report.source}: the header declares vectors without columns.")
         room = rows if size is None else min(rows, size // (4 * width + 1) + 1)
         room = min(room, 1 << 22 if self.limit is None or self.keep_last else self.limit)
         matrix = np.empty((max(room, 1), width), np.float32)
@@ -107,7 +106,7 @@ class BinaryReader:
         return self._finish(words, matrix, index, dead)
 
     def _rows(self, source: _Bytes, rows: int, width: int) -> Iterator[tuple[int, str, Floats]]:
-        """Give number, word and vector of every row that can be used."""
+        """Yield number, word and vector of every row that can be used."""
         for row in range(1, rows + 1):
             space = source.find(b" ", _LONGEST_WORD)
             if space >= 0:
@@ -116,7 +115,7 @@ class BinaryReader:
             if space < 0 or not source.has(4 * width):
                 raise DataError(
                     f"{self.report.source} ends in row {row:,} of {rows:,}.",
-                    hint="The file is not whole; get it again.",
+                    hint="The file is incomplete. Download it again.",
                 )
             vector = np.frombuffer(source.data, "<f4", width, source.at)
             source.at += 4 * width
@@ -125,12 +124,12 @@ class BinaryReader:
                 yield row, word, vector
 
     def _usable(self, row: int, word: str, vector: Floats) -> bool:
-        """Apply the policies to one row, and count those that fire."""
+        """Return whether a row can be used, and count its irregularities."""
         if not np.isfinite(vector).all():
             if not self.skip_bad:
                 raise DataError(
-                    f"{self.report.source}, row {row}: the vector of '{word}' holds a number that is not finite.",
-                    hint="Mend the file; lexenc map leaves such rows out with --bad-lines skip.",
+                    f"{self.report.source}, row {row}: the vector of '{word}' has a number that is not finite.",
+                    hint="Correct the file, or skip such rows with: lexenc map --bad-lines skip",
                 )
             self.report.add(Finding.NON_FINITE, row)
             return False
@@ -145,7 +144,7 @@ class BinaryReader:
 
     def _finish(self, words: list[str], matrix: Floats, index: dict[str, int], dead: int) -> tuple[list[str], Floats]:
         if not words:
-            raise DataError(f"{self.report.source} holds no word vectors.", hint="Is it the right file?")
+            raise DataError(f"{self.report.source} contains no word vectors.", hint="Check that it is the right file.")
         if dead:
             rows = sorted(index.values())
             return [words[row] for row in rows], matrix[rows]
@@ -157,12 +156,12 @@ def write_rows(stream: IO[bytes], words: Sequence[str], matrix: Floats) -> None:
     """Write the word2vec binary format.
 
     Args:
-        stream: Where to.
+        stream: File to write to.
         words: n words, without spaces and LFs.
         matrix: Shape [n, d].
 
     Raises:
-        DataError: If a word cannot be written in this format.
+        DataError: If a word is empty, or contains a space or an LF.
     """
     stream.write(b"%d %d\n" % matrix.shape)
     for start in range(0, len(words), 1024):
@@ -172,8 +171,8 @@ def write_rows(stream: IO[bytes], words: Sequence[str], matrix: Floats) -> None:
             raw = word.encode("utf-8", "surrogateescape")
             if not raw or b" " in raw or b"\n" in raw:
                 raise DataError(
-                    f"'{word}' cannot be written as word2vec binary: words there have no spaces and are not empty.",
-                    hint="Replace the spaces by underscores, or leave the word out.",
+                    f"'{word}' cannot be written as word2vec binary: its words have no spaces and are not empty.",
+                    hint="Replace spaces by underscores, or remove the word.",
                 )
             rows += (raw, b" ", vector.tobytes())
         stream.write(b"".join(rows))
@@ -185,17 +184,19 @@ def _model(path: Path) -> Any:
     try:
         return fasttext.load_model(str(path))
     except (ValueError, MemoryError, RuntimeError) as error:
-        raise DataError(f"{path} cannot be read as a fastText model ({error}).", hint="Get the file again.") from error
+        raise DataError(
+            f"{path} cannot be read as a fastText model ({error}).", hint="Download the file again."
+        ) from error
 
 
 def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Task) -> tuple[list[str], Floats]:
-    """Read the words of a fastText model, the most frequent first, with their vectors.
+    """Read the words of a fastText model and their vectors, sorted by frequency.
 
     Args:
         path: A `.bin` file of fastText.
-        report: Receives what was met.
-        limit: Number of words, None for all.
-        task: Told the number of rows read.
+        report: Report to update.
+        limit: Maximum number of words, None for all.
+        task: Progress bar to update.
 
     Returns:
         Words, and vectors of shape [n, d], float32.
@@ -205,7 +206,7 @@ def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Task)
     """
     model = _model(path)
     words: list[str] = model.get_words(on_unicode_error="surrogateescape")[:limit]
-    matrix = _ask(model, words)
+    matrix = _vectors(model, words)
     task.advance(len(words))
     for row in np.flatnonzero(~matrix.any(axis=1)).tolist():
         report.add(Finding.ZERO, row + 1)
@@ -213,12 +214,12 @@ def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Task)
         if not word.isascii() and not is_utf8(word):
             report.add(Finding.NOT_UTF8, row + 1)
     if not words:
-        raise DataError(f"{path} is a model without words.", hint="Is it the right file?")
+        raise DataError(f"{path} is a model without words.", hint="Check that it is the right file.")
     return words, matrix
 
 
 def is_fasttext(path: Path) -> bool:
-    """Tell whether a file is a fastText model, by how it begins."""
+    """Return whether a file is a fastText model, by its first bytes."""
     if not path.is_file():
         return False
     with path.open("rb") as stream:
@@ -226,20 +227,20 @@ def is_fasttext(path: Path) -> bool:
 
 
 class Subwords:
-    """A fastText model that is asked more than once: it makes vectors of any words from their subwords.
+    """A loaded fastText model, which computes vectors of any words from their subwords.
 
     Args:
         path: A `.bin` file of fastText.
 
     Raises:
-        DataError: If it is none, or cannot be read.
+        DataError: If it is not a fastText model, or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
         if not is_fasttext(path):
             raise DataError(
                 f"{path} is not a fastText model.",
-                hint="Give a .bin file; only a whole model makes vectors of new words.",
+                hint="Give a .bin file. Only a whole model has vectors of new words.",
             )
         self._model = _model(path)
 
@@ -249,29 +250,29 @@ class Subwords:
         return int(self._model.get_dimension())
 
     def vectors(self, words: Sequence[str]) -> Floats:
-        """Make vectors, as `fasttext_vectors_for`."""
-        return _ask(self._model, words)
+        """Return vectors like `fasttext_vectors_for`."""
+        return _vectors(self._model, words)
 
 
 def fasttext_vectors_for(path: Path, words: Sequence[str]) -> Floats:
-    """Vectors of any words, known to the model or not (made of their subwords).
+    """Return the vectors of any words. Those of unknown words are computed from their subwords.
 
     Args:
         path: A `.bin` file of fastText.
-        words: n words; a phrase is one word here.
+        words: n words. A phrase counts as one word.
 
     Returns:
-        Shape [n, d], float32. A row is zero when the model has nothing for the word.
+        Shape [n, d], float32. Rows of words without any known subword are zero.
 
     Raises:
         DataError: If fastText cannot read the file.
     """
-    return _ask(_model(path), words)
+    return _vectors(_model(path), words)
 
 
-def _ask(model: Any, words: Sequence[str]) -> Floats:
+def _vectors(model: Any, words: Sequence[str]) -> Floats:
     matrix = np.empty((len(words), model.get_dimension()), np.float32)
     for row, word in enumerate(words):
-        # As bytes, because words that are not UTF-8 have vectors too.
+        # Words that are not UTF-8 have vectors as well, hence bytes.
         matrix[row] = model.get_word_vector(word.encode("utf-8", "surrogateescape"))
     return matrix

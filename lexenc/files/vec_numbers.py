@@ -1,10 +1,10 @@
-"""Decimal numbers in text, many at once.
+"""Parsing of many decimal numbers in text at once.
 
-How numbers are parsed: all cells of a block of lines at once. The eight bytes in front of a cell's end are loaded as
-one 64-bit integer, the decimal point is squeezed out, three multiplications turn digits into a number, and one
-division by a power of ten ends it. Both operands are exact in float64, so the result is what `float()` gives, rounded
-to float32. What does not fit (exponents, more than 16 characters, faults) goes through `float()` one by one.
-NumPy releases the interpreter lock in all of this, so several files are read in parallel by threads.
+All cells of a block of lines are parsed together. The last eight bytes of a cell are loaded as one 64-bit integer, the
+decimal point is removed, three multiplications turn digits into a number, and the result is divided by a power of ten.
+Both operands are exact in float64, so the result is that of `float()`, rounded to float32. Other cells (exponents, more
+than 16 characters, errors) are parsed with `float()` one by one. NumPy releases the interpreter lock, so that threads
+can read several files in parallel.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ NUMBER = re.compile(rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _NON_FINITE = re.compile(rb"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 # The smallest float64 that becomes infinite as float32.
 _TOO_LARGE = (2.0 - 2.0**-24) * 2.0**127
-# From how many unusual cells in a block on they are parsed together, and how long they may be then.
+# Minimum number of unusual cells in a block that are parsed together, and their maximum length.
 MANY, _LONGEST_CELL = 64, 40
 _NUMERIC = np.isin(np.arange(256), np.frombuffer(b"0123456789+-.eE", np.uint8))
 
 
 def parse_cell(cell: bytes) -> float | Finding:
-    """Turn one cell into a number that is finite as float32, or say what is wrong with it."""
+    """Return a cell as a number that is finite in float32, or the reason why it is not one."""
     if NUMBER.fullmatch(cell):
         value = float(cell)
         return value if abs(value) < _TOO_LARGE else Finding.NON_FINITE
@@ -39,10 +39,10 @@ def parse_cell(cell: bytes) -> float | Finding:
 
 
 def parse_many(buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> NDArray[np.float64] | None:
-    """Parse cells as `parse_cell` does, several times faster; None if any of them is not a finite number."""
+    """Parse cells like `parse_cell`, but several times faster. Return None if any is not a finite number."""
     length = ends - starts
     width = int(length.max())
-    # NumPy takes an empty cell for 0.
+    # NumPy reads an empty cell as 0.
     if width > _LONGEST_CELL or int(length.min()) < 1:
         return None
     at = starts[:, None] + np.arange(width)
@@ -59,7 +59,7 @@ def parse_many(buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> NDArray[n
 
 
 def _load(words: Wide, ends: Ints, length: Ints, w: Wide, t: Wide) -> None:
-    """Put the last `length` bytes (at most 8) before each end into `w`, minus the code of `0`; `t` is used up."""
+    """Load the last `length` bytes (at most 8) before each end into `w`, minus the code of `0`; `t` is overwritten."""
     index = ends >> 3
     words.take(index, out=t, mode="clip")
     index -= 1
@@ -81,8 +81,8 @@ def _load(words: Wide, ends: Ints, length: Ints, w: Wide, t: Wide) -> None:
 
 
 def _squeeze(w: Wide, t: Wide, u: Wide, v: Wide, place: NDArray[np.uint8]) -> Bools:
-    """Take the point out of the bytes in `w`; the others are used up. Say which are not digits with one point."""
-    # u: 1 in every byte that is no digit; it should be the point, and then becomes 0.
+    """Remove the point from the bytes in `w`, and return which are not digits with at most one point."""
+    # u: 1 in every byte that is not a digit. It should be the point, which becomes 0.
     np.add(w, np.uint64(0x7676767676767676), out=u)
     u |= w
     u &= np.uint64(0x8080808080808080)
@@ -108,7 +108,7 @@ def _squeeze(w: Wide, t: Wide, u: Wide, v: Wide, place: NDArray[np.uint8]) -> Bo
 
 
 def _add_digits(w: Wide, t: Wide) -> None:
-    """Turn eight bytes, each a digit, into the number they make; `t` is used up."""
+    """Replace eight digits, one per byte, by their number; `t` is overwritten."""
     # Add neighbours: pairs of digits, then fours, then eights.
     np.right_shift(w, np.uint64(8), out=t)
     w *= np.uint64(10)
@@ -123,10 +123,10 @@ def _add_digits(w: Wide, t: Wide) -> None:
 
 
 class Cells:
-    """Parse many cells at once, in buffers that are used again for every block."""
+    """Parser of many cells at once, with buffers that are reused for every block."""
 
-    # Divisors for each place of the decimal point: the index is 8 times the byte it was in (64: there was none),
-    # plus 128 for a negative number.
+    # Divisors by place of the decimal point: the index is 8 times the byte of the point (64 if there is none), plus
+    # 128 for a negative number.
     _DIVISOR = np.array([s * 10.0 ** max(7 - min(i, 64) // 8, 0) for s in (1.0, -1.0) for i in range(128)])
     _POWER = 10.0 ** np.arange(23)
 
@@ -147,13 +147,13 @@ class Cells:
         """Parse the cells `buffer[starts[i]:ends[i]]`.
 
         Args:
-            buffer: Text; its length is a multiple of 8 and every start is at least 16. Shape [bytes].
+            buffer: Text. Its length is a multiple of 8, and every start is at least 16. Shape [bytes].
             starts: Shape [m].
             ends: Shape [m].
 
         Returns:
-            Numbers, shape [m], float64, overwritten by the next call; and the indices of the cells that are none of
-            the plain decimals this handles, whose numbers mean nothing.
+            Numbers, shape [m], float64, overwritten by the next call; and the indices of cells that are not plain
+            decimals, whose numbers are meaningless.
         """
         self._reserve(count := len(ends))
         w, t, u, v = (a[:count] for a in self._words)
@@ -175,7 +175,7 @@ class Cells:
         np.divide(numbers, divisors, out=numbers)
         odd |= length < 1
         odd |= length > 16
-        # A lone point has no digit.
+        # A point alone has no digits.
         odd |= (length == 1) & (place < 64)
         return numbers, np.flatnonzero(odd)
 
@@ -193,11 +193,11 @@ class Cells:
             words: The text as 64-bit integers.
             ends: Shape [m].
             length: Shape [m].
-            room: Four buffers of shape [m]; the first receives the whole number the digits make.
-            place: Receives 8 times the index of the byte that was a point, 64 where there was none. Shape [m].
+            room: Four buffers of shape [m]. The first receives the number.
+            place: Receives 8 times the index of the byte with the point, or 64 without a point. Shape [m].
 
         Returns:
-            Whether the bytes are something else. Shape [m].
+            Whether the bytes are something else, shape [m].
         """
         w, t, u, v = room
         _load(words, ends, length, w, t)
@@ -213,7 +213,7 @@ class Cells:
         where: Ints,
         low: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8], Bools],
     ) -> None:
-        """Add what cells of 9 to 16 characters have before their last 8; all arguments are those of these cells."""
+        """Add the characters before the last 8 to the numbers of cells with 9 to 16 characters."""
         numbers, divisors, place, odd = low
         room = np.empty((4, len(where)), np.uint64)
         high_place = np.empty(len(where), np.uint8)

@@ -1,4 +1,4 @@
-"""What reading a vector file met, for its reader and its user."""
+"""Irregularities of vector files, counted while a file is read."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from enum import StrEnum
 
 
 class Finding(StrEnum):
-    """A declared policy that a file made use of. The value completes a sentence such as `12 ...`, in the plural."""
+    """An irregularity, and how it is treated. The value completes a sentence that begins with a count."""
 
     NO_HEADER = "header missing"
     HEADER_COUNT = "header with a wrong number of rows"
     BOM = "byte order mark dropped"
     CRLF = "lines with a carriage return at the end"
-    BLANK = "blank lines left out"
-    EMPTY_WORD = "lines without a word left out"
-    WRONG_LENGTH = "lines with a wrong number of cells left out"
-    NOT_A_NUMBER = "lines with a cell that is no number left out"
-    NON_FINITE = "lines with an infinite or undefined cell left out"
-    DUPLICATE = "rows with a repeated word left out"
+    BLANK = "blank lines skipped"
+    EMPTY_WORD = "lines without a word skipped"
+    WRONG_LENGTH = "lines with a wrong number of cells skipped"
+    NOT_A_NUMBER = "lines with a cell that is not a number skipped"
+    NON_FINITE = "lines with an infinite or undefined cell skipped"
+    DUPLICATE = "rows with a repeated word skipped"
     ZERO = "vectors of zeros kept"
     SPACED = "words with spaces kept"
     NOT_UTF8 = "words that are not UTF-8 kept byte for byte"
 
 
 _PLURAL = re.compile(r"\b(line|row|vector|word)s\b")
-# These are there once, and at the beginning.
+# These occur once, at the start of a file.
 _OF_THE_FILE = (Finding.NO_HEADER, Finding.HEADER_COUNT, Finding.BOM)
 
 
 @dataclass
 class ReadReport:
-    """What reading a file met.
+    """Irregularities of a file.
 
     Attributes:
         source: The file or folder.
-        form: Its format, for instance `text` or `word2vec binary`.
-        counts: How often each policy fired; those that did not are absent.
-        first_lines: The first line (or, in binary files, row) at which it did, counted from 1.
-        declared_rows: Number of rows the header promises, None without a header.
+        form: Format, for instance `text` or `word2vec binary`.
+        counts: Count of each irregularity that occurs.
+        first_lines: First line (in binary files: row) of each irregularity, counted from 1.
+        declared_rows: Number of rows in the header, None without a header.
     """
 
     source: str
@@ -49,15 +49,15 @@ class ReadReport:
     declared_rows: int | None = None
 
     def add(self, finding: Finding, line: int, count: int = 1) -> None:
-        """Count a finding; the first line given for it is kept."""
+        """Count a finding at a line."""
         self.counts[finding] = self.counts.get(finding, 0) + count
         self.first_lines.setdefault(finding, line)
 
     def sentences(self) -> list[str]:
-        """Say it to a person, one sentence per finding."""
-        return [f"{self.source}: {self._said(finding, count)}." for finding, count in self.counts.items()]
+        """Return one sentence per finding."""
+        return [f"{self.source}: {self._sentence(finding, count)}." for finding, count in self.counts.items()]
 
-    def _said(self, finding: Finding, count: int) -> str:
+    def _sentence(self, finding: Finding, count: int) -> str:
         if finding in _OF_THE_FILE:
             return str(finding)
         place = f"{'line' if self.form == 'text' else 'row'} {self.first_lines[finding]}"
@@ -69,7 +69,7 @@ class ReadReport:
 
 @dataclass
 class Fault:
-    """Why a line cannot be used."""
+    """Reason why a line cannot be read."""
 
     finding: Finding
     text: str

@@ -1,16 +1,16 @@
-"""Word vectors as text: what a line means, and a parser that is several times faster than a general one.
+"""Word vectors as text: the format, and a parser that is several times faster than a general one.
 
-What is accepted, and what happens to it (everything that fires is counted in the `ReadReport`):
+These are the rules. All irregularities are counted in the `ReadReport`.
 
-- LF alone ends a line; one CR before it is dropped. No other character ends a line.
-- A cell ends at one ASCII space or TAB. The last `d` cells are the vector; all before them is the word, so a word may
-  hold spaces (also no-break and other Unicode spaces, which never split anything). Spaces at the end are ignored.
-- The first line is a header when it is two whole numbers; else `d` is one less than its number of cells.
-- The header's number of rows is not trusted. A byte order mark is dropped. Lines without anything are left out, and so
-  are lines whose word is empty.
-- Words stay the bytes they are: what is not UTF-8 is kept as surrogate escapes.
-- A line with too few cells, or with a cell that is no finite number, is an error or is left out, as the caller wishes.
-- Of lines with the same word the first is kept, or the last.
+- Only LF ends a line. One CR before it is dropped.
+- A cell ends at one ASCII space or TAB. The last `d` cells are the vector, and the text before them is the word. A word
+  may contain spaces. No-break and other Unicode spaces never separate cells. Spaces at the end are ignored.
+- The first line is a header if it is two whole numbers. Otherwise `d` is one less than its number of cells.
+- The header's number of rows is not trusted. A byte order mark is dropped. Blank lines and lines with an empty word are
+  skipped.
+- The bytes of words are kept. Those that are not UTF-8 are surrogate escapes.
+- A line with too few cells, or with a cell that is not a finite number, is an error or skipped.
+- The first or the last line of a repeated word is kept.
 - Vectors of zeros are kept.
 """
 
@@ -35,7 +35,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
-# Small enough for most temporaries of a block to stay in the second-level cache, large enough to hide Python's share.
+# Most temporary arrays of a block stay in the second-level cache, and Python's overhead is still small.
 BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
 _MARGIN = 16
@@ -43,25 +43,25 @@ _HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?")
 
 
 def header_width(line: bytes) -> int | None:
-    """Number of columns that a first line announces, None if it is no header."""
+    """Return the number of columns in a header, or None if the line is not a header."""
     header = _HEADER.fullmatch(line)
     return int(header[2]) if header else None
 
 
 def split_line(line: bytes) -> list[bytes]:
-    """Cut a line (without its LF) into cells: no CR, no spaces at the end, one cell per separator."""
+    """Split a line (without its LF) into cells, without a CR and spaces at the end."""
     return re.split(rb"[ \t]", line.removesuffix(b"\r").rstrip(b" \t"))
 
 
 def parse_line(line: bytes, width: int) -> tuple[bytes, list[float]] | Fault:
-    """Read one line the slow way; `read_text` gives the same for whole blocks.
+    """Parse one line. `TextReader` does the same for whole blocks.
 
     Args:
         line: The line without its LF.
         width: Number of cells of the vector, d.
 
     Returns:
-        The word and its d numbers, or what is wrong.
+        The word and its d numbers, or the fault of the line.
     """
     cells = split_line(line)
     if cells == [b""]:
@@ -75,33 +75,28 @@ def parse_line(line: bytes, width: int) -> tuple[bytes, list[float]] | Fault:
     for number, cell in enumerate(cells[-width:], len(cells) - width + 1):
         value = parse_cell(cell)
         if isinstance(value, Finding):
-            shown = cell[:40].decode("utf-8", "replace")
-            return Fault(value, _cell_text(value, number, shown))
+            kind = "finite number" if value is Finding.NON_FINITE else "number"
+            shown = f"'{cell[:40].decode('utf-8', 'replace')}', not a {kind}"
+            return Fault(value, f"cell {number} is {shown if cell else 'empty (two separators in a row)'}")
         values.append(value)
     text = line.removesuffix(b"\r").rstrip(b" \t")
     word = text[: len(text) - sum(map(len, cells[-width:])) - width]
     return (word, values) if word else Fault(Finding.EMPTY_WORD, "no word before the numbers")
 
 
-def _cell_text(finding: Finding, number: int, shown: str) -> str:
-    if not shown:
-        return f"cell {number} is empty (two separators in a row)"
-    return f"cell {number} is '{shown}', not a {'finite ' if finding is Finding.NON_FINITE else ''}number"
-
-
 @dataclass
 class _Layout:
-    """Where the cells of a block's lines are.
+    """Places of the cells in a block.
 
     Attributes:
         line_starts: First byte of every line. Shape [lines].
         line_ends: The LF of every line. Shape [lines].
-        word_ends: End of the word, for lines that have all their cells; else the line's start. Shape [lines].
-        enough: Lines with all their cells. Shape [lines].
-        blank: Lines without anything. Shape [lines].
-        spaced: Lines whose word holds a separator. Shape [lines].
-        starts: First byte of each number of the lines with all their cells. Shape [enough, d].
-        ends: Likewise the byte after it.
+        word_ends: End of the word in complete lines, else the start of the line. Shape [lines].
+        enough: Whether a line is complete, i.e. has all cells. Shape [lines].
+        blank: Whether a line is blank. Shape [lines].
+        spaced: Whether the word contains a separator. Shape [lines].
+        starts: First byte of each number in complete lines. Shape [complete lines, d].
+        ends: The byte after each number. Shape [complete lines, d].
     """
 
     line_starts: Ints
@@ -115,7 +110,7 @@ class _Layout:
 
 
 def _separators(buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Ints, Bools]:
-    """Find spaces, TABs, LFs and CRs before an LF, and which of them are LFs; the LF at `start - 1` is the first."""
+    """Return the places of spaces, TABs, LFs and CRs before an LF, and which are LFs. The first is at `start - 1`."""
     found = np.flatnonzero(buffer[start - 1 : end] <= 32)
     found += start - 1
     kind = buffer.take(found, mode="clip")
@@ -129,13 +124,13 @@ def _separators(buffer: NDArray[np.uint8], start: int, end: int) -> tuple[Ints, 
 
 
 def _lay_out(buffer: NDArray[np.uint8], start: int, end: int, width: int) -> _Layout:
-    """Find lines and cells of `buffer[start:end]`, which ends with an LF and has one at `start - 1`."""
+    """Return the layout of `buffer[start:end]`, which ends with an LF. There is another LF at `start - 1`."""
     found, feed = _separators(buffer, start, end)
     feeds = np.flatnonzero(feed)
     before, last = feeds[:-1], feeds[1:]
     line_starts, line_ends = found[before] + 1, found[last]
     last = last.copy()
-    # `last` becomes the separator behind the last number: go back while there is nothing in front of it.
+    # `last` becomes the separator after the last number, by going back over empty cells.
     while True:
         empty = (last > before) & (found[last] == found[last - 1] + 1)
         if not empty.any():
@@ -148,7 +143,7 @@ def _lay_out(buffer: NDArray[np.uint8], start: int, end: int, width: int) -> _La
     word_ends[enough] = found[chosen - width]
     per_line = np.diff(feeds)
     if enough.all() and (per_line == per_line[0]).all() and (cells == cells[0]).all():
-        # Every line has its cells at the same places, so slices do.
+        # All lines have the same number of cells, so slices can be used.
         rows, stop = found[1:].reshape(-1, per_line[0]), int(cells[0])
         ends = np.ascontiguousarray(rows[:, stop - width : stop])
         starts = rows[:, stop - width - 1 : stop - 1] + 1
@@ -162,12 +157,12 @@ def _lay_out(buffer: NDArray[np.uint8], start: int, end: int, width: int) -> _La
 
 
 def _decode(room: bytearray, starts: Ints, ends: Ints) -> tuple[list[str], Bools | None]:
-    """Cut words out of a block; also say which are not UTF-8 (None: all are)."""
+    """Return the words of a block, and which are not UTF-8 (None if all are)."""
     raw = [room[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
     if not raw:
         return [], None
     try:
-        # A word cannot hold an LF, so one decoding does for all.
+        # Words cannot contain an LF, so they can be decoded together.
         return b"\n".join(raw).decode("utf-8").split("\n"), None
     except UnicodeDecodeError:
         words = [word.decode("utf-8", "surrogateescape") for word in raw]
@@ -175,7 +170,7 @@ def _decode(room: bytearray, starts: Ints, ends: Ints) -> tuple[list[str], Bools
 
 
 def is_utf8(word: str) -> bool:
-    """Whether a word read with surrogate escapes was valid UTF-8."""
+    """Return whether a word read with surrogate escapes was valid UTF-8."""
     return not any("\udc80" <= character <= "\udcff" for character in word)
 
 
@@ -183,12 +178,13 @@ def line_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[tuple[by
     """Read a file in blocks of whole lines.
 
     Args:
-        stream: Where to read.
-        size: Bytes of a block, a multiple of 8; more when a line is longer.
+        stream: File to read.
+        size: Bytes of a block, a multiple of 8. Blocks are larger if a line is longer.
 
     Yields:
-        A buffer and the range of it that is the block. It ends with an LF, given to the last line if it has none. The
-        buffer has an LF in front, room for 16 bytes before and 8 behind, and is overwritten by the next step.
+        A buffer and the range of the block in it. The block ends with an LF, which is added to the last line if
+        necessary. The buffer has an LF and 15 other bytes before the block and 8 bytes after it, and is overwritten in
+        the next step.
     """
     room, kept = bytearray(_MARGIN + size + 8), 0
     while True:
@@ -212,7 +208,7 @@ def line_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[tuple[by
 
 
 def _fill(stream: IO[bytes], room: bytearray, start: int) -> int:
-    """Read until the buffer is full but for its last 8 bytes, or the file ends; return where it is filled to."""
+    """Fill the buffer up to its last 8 bytes or the end of the file, and return the end of the filled part."""
     with memoryview(room) as view:
         while start < len(room) - 8:
             count = stream.readinto(view[start : len(room) - 8])  # type: ignore[attr-defined]
@@ -222,7 +218,7 @@ def _fill(stream: IO[bytes], room: bytearray, start: int) -> int:
     return start
 
 
-# Why a line is left out, in the order of their codes in `_Block.status`; 0 is a line that is used.
+# Reasons to skip a line. Their codes begin with 1, and code 0 is a line that is used.
 _REASONS = [
     Finding.BLANK,
     Finding.EMPTY_WORD,
@@ -235,13 +231,13 @@ _FIRST_ERROR = _CODE[Finding.WRONG_LENGTH]
 
 
 class TextReader:
-    """Reads one text file, block by block.
+    """Reader of one text file, block by block.
 
     Args:
-        report: Receives what was met; its `source` is used in messages.
-        limit: Number of different words to read, None for all.
-        duplicates: Which of the rows of one word is kept.
-        bad_lines: Whether a line that cannot be used is an error.
+        report: Report to update. Its `source` is used in messages.
+        limit: Maximum number of distinct words, None for all.
+        duplicates: Which row of a repeated word to keep.
+        bad_lines: Whether a line that cannot be read is an error or skipped.
     """
 
     def __init__(
@@ -260,19 +256,19 @@ class TextReader:
         self._matrix: Floats = np.empty((0, 0), np.float32)
 
     def read(self, stream: IO[bytes], size: int | None, task: Task, block_bytes: int = BLOCK_BYTES) -> Floats:
-        """Read everything, or as much as is wanted.
+        """Read the vectors up to the limit.
 
         Args:
-            stream: The file, at its beginning.
-            size: Its length in bytes, None where unknown; only to reserve memory.
-            task: Told the number of rows read.
-            block_bytes: How much to work on at once; the result does not depend on it.
+            stream: The file, at its start.
+            size: Length in bytes, None if unknown. It is used to reserve memory only.
+            task: Progress bar to update.
+            block_bytes: Size of a block. The result does not depend on it.
 
         Returns:
-            The vectors, shape [n, d], float32; their words are in `words`.
+            The vectors, shape [n, d], float32. Their words are in `words`.
 
         Raises:
-            DataError: If there are no vectors, or a line cannot be used and is not to be skipped.
+            DataError: If there are no vectors, or a line cannot be read and bad lines are errors.
         """
         complete = True
         for room, start, end in line_blocks(stream, block_bytes):
@@ -283,7 +279,7 @@ class TextReader:
             if not self._matrix.shape[1]:
                 self._reserve(room, start, end, size)
             before = len(self.words)
-            self._take(room, start, end)
+            self._add(room, start, end)
             task.advance(len(self.words) - before)
             if self.limit is not None and len(self._seen) >= self.limit:
                 complete = False
@@ -291,7 +287,7 @@ class TextReader:
         return self._finish(complete)
 
     def _begin(self, room: bytearray, start: int, end: int) -> int:
-        """Read byte order mark, blank lines at the beginning and header; return where the vectors begin."""
+        """Read byte order mark, blank lines at the start and header, and return the start of the vectors."""
         if self._line == 1 and room.startswith(BOM, start, end):
             self.report.add(Finding.BOM, 1)
             start += len(BOM)
@@ -318,7 +314,7 @@ class TextReader:
         if header:
             self.report.declared_rows, self._width = int(header[1]), int(header[2])
             if not self._width:
-                raise self._error(1, "the header announces vectors without columns", "Mend the header.")
+                raise self._error(1, "the header declares vectors without columns", "Correct the header.")
         else:
             self.report.add(Finding.BLANK, self._line)
         if line.endswith(b"\r"):
@@ -326,7 +322,7 @@ class TextReader:
         self._line += 1
 
     def _reserve(self, room: bytearray, start: int, end: int, size: int | None) -> None:
-        """Reserve the matrix; memory is only used where rows are written."""
+        """Reserve the matrix. Memory is used only for rows that are written."""
         declared = self.report.declared_rows
         rows = declared if declared is not None else 1 << 16
         if size is not None:
@@ -339,8 +335,8 @@ class TextReader:
             rows = min(rows, self.limit)
         self._matrix = np.empty((max(rows, 1), self._width), np.float32)
 
-    def _take(self, room: bytearray, start: int, end: int) -> None:
-        """Add the lines of a block to words and matrix."""
+    def _add(self, room: bytearray, start: int, end: int) -> None:
+        """Add the lines of a block to the words and the matrix."""
         buffer = np.frombuffer(room, np.uint8)
         layout = _lay_out(buffer, start, end, self._width)
         if not self._data_lines:
@@ -369,7 +365,7 @@ class TextReader:
     def _values(
         self, room: bytearray, buffer: NDArray[np.uint8], layout: _Layout
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        """Parse the numbers of a block; also give each line's code of `_REASONS`, 0 for lines that are used."""
+        """Return the numbers of a block, and for each line the code of the reason to skip it."""
         status = np.zeros(len(layout.blank), np.uint8)
         status[~layout.enough] = _CODE[Finding.WRONG_LENGTH]
         status[layout.blank] = _CODE[Finding.BLANK]
@@ -389,13 +385,13 @@ class TextReader:
                 if not isinstance(value, Finding):
                     numbers[at] = value
                 elif line not in bad:
-                    # The first faulty cell of a line says what the line is.
+                    # The first faulty cell determines the reason of a line.
                     bad.add(line)
                     status[line] = _CODE[value]
         return numbers.reshape(-1, self._width), status
 
     def _fresh(self, words: list[str]) -> Bools | None:
-        """Remember words; say which were not met before, or None when that is true of all."""
+        """Return which words are new, or None if all are."""
         seen = self._seen
         distinct = set(words)
         if len(distinct) == len(words) and seen.isdisjoint(distinct):
@@ -409,7 +405,7 @@ class TextReader:
         return fresh
 
     def _cut(self, good: Ints, fresh: Bools | None, lines: int) -> tuple[int, int]:
-        """Apply the limit: how many lines of the block are used, and how many of the good ones those are."""
+        """Apply the limit, and return how many lines and how many good lines of the block are used."""
         if self.limit is None or len(self._seen) < self.limit:
             return lines, len(good)
         new = len(good) if fresh is None else int(np.count_nonzero(fresh))
@@ -424,11 +420,11 @@ class TextReader:
         at = int(wrong[0])
         fault = parse_line(bytes(room[layout.line_starts[at] : layout.line_ends[at]]), self._width)
         text = fault.text if isinstance(fault, Fault) else "the line cannot be used"
-        hint = "Mend or delete the line; lexenc map leaves such lines out with --bad-lines skip."
+        hint = "Correct or delete the line, or skip such lines with: lexenc map --bad-lines skip"
         raise self._error(self._line + at, text, hint)
 
     def _refuse_wrong_width(self, room: bytearray, layout: _Layout) -> None:
-        """Refuse a file whose lines have more numbers than expected; the surplus would end up in the words."""
+        """Raise an error if lines have more numbers than expected, because the rest would be part of the words."""
         spaced = np.flatnonzero(layout.spaced)
         if len(spaced) * 2 <= len(layout.spaced):
             return
@@ -440,11 +436,11 @@ class TextReader:
             raise self._error(
                 self._line + at,
                 f"{len(surplus) + self._width} numbers, but {source} {self._width}",
-                "Mend the first line of the file.",
+                "Correct the first line of the file.",
             )
 
     def _note(self, finding: Finding, lines: Ints) -> None:
-        """Count a finding for these lines of the block."""
+        """Count a finding for some lines of the block."""
         if len(lines):
             self.report.add(finding, self._line + int(lines[0]), len(lines))
 
@@ -459,7 +455,7 @@ class TextReader:
     def _store(self, words: list[str], values: NDArray[np.float64], lines: Ints) -> None:
         start, stop = len(self.words), len(self.words) + len(words)
         if stop > len(self._matrix):
-            # Large arrays grow in place (the pages are moved, not copied).
+            # Large arrays grow without a copy, because their pages are moved.
             self._matrix.resize((stop + stop // 4, self._width), refcheck=False)
         np.copyto(self._matrix[start:stop], values, casting="same_kind")
         self.words += words
@@ -470,7 +466,7 @@ class TextReader:
     def _finish(self, complete: bool) -> Floats:
         report = self.report
         if not self.words:
-            raise DataError(f"{report.source} holds no word vectors.", hint="Is it the right file?")
+            raise DataError(f"{report.source} contains no word vectors.", hint="Check that it is the right file.")
         if complete and report.declared_rows not in (None, self._data_lines):
             report.add(Finding.HEADER_COUNT, 1)
         if self.duplicates == "last":
@@ -479,14 +475,14 @@ class TextReader:
         return self._matrix
 
     def _keep_last(self) -> None:
-        """Leave out all but the last row of each word, without a second matrix."""
+        """Keep the last row of each word, without a second matrix."""
         last = {word: row for row, word in enumerate(self.words)}
         if len(last) == len(self.words):
             return
         rows = sorted(last.values())
         for start in range(0, len(rows), 4096):
             part = rows[start : start + 4096]
-            # Rows only move towards the beginning, so nothing unread is overwritten.
+            # Rows only move towards the start, so no row is overwritten before it is read.
             self._matrix[start : start + len(part)] = self._matrix[part]
         self.words = [self.words[row] for row in rows]
 

@@ -1,8 +1,8 @@
-"""Word vectors: reading any of the usual files, and writing them.
+"""Reading and writing of word vectors in the usual formats.
 
-Read, by content and not by name: a folder with `vectors.npy` and `words.txt`, text with or without a header, the
-binary format of word2vec (all three also packed with gzip, folders aside), and models of fastText.
-What irregular files get is declared in `vec_text` and counted in the report that comes with the vectors.
+The format is recognised by content: a folder with `vectors.npy` and `words.txt`, text with or without a header, the
+binary format of word2vec (both also with gzip), or a fastText model. The treatment of irregular files is defined in
+`vec_text` and counted in the report of the vectors.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ BadLines = Literal["error", "skip"]
 
 _HEAD_BYTES = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-# How files that are no word vectors, or not safe to read, begin.
+# First bytes of files that are not word vectors, or not safe to read.
 _FOREIGN = {
-    b"\x93NUMPY": ("a NumPy array without words", "Give the folder that holds vectors.npy and words.txt."),
+    b"\x93NUMPY": ("a NumPy array without words", "Give the folder with vectors.npy and words.txt."),
     b"PK\x03\x04": ("a zip archive or a PyTorch file", "Unpack it, or write its vectors as .vec text."),
-    b"\x80\x02": ("a pickle, which could run any program", "Write its vectors as .vec text."),
-    b"\x80\x04": ("a pickle, which could run any program", "Write its vectors as .vec text."),
+    b"\x80\x02": ("a pickle, which may execute code", "Write its vectors as .vec text."),
+    b"\x80\x04": ("a pickle, which may execute code", "Write its vectors as .vec text."),
 }
 
 
@@ -68,9 +68,9 @@ class Vectors:
     """Words and their vectors.
 
     Attributes:
-        words: In the order of the file; bytes that are not UTF-8 are surrogate escapes.
+        words: Words in the order of the file. Bytes that are not UTF-8 are surrogate escapes.
         matrix: One row per word. Shape [n, d], float32, C-contiguous.
-        report: What reading met.
+        report: Irregularities of the file.
     """
 
     words: list[str]
@@ -78,18 +78,18 @@ class Vectors:
     report: ReadReport
 
     def chosen(self, rows: Sequence[int] | NDArray[np.int64], words: list[str]) -> Vectors:
-        """Give some rows, copied unless they are all of them.
+        """Return some rows under the given words. They are copied unless they are all rows.
 
         Args:
-            rows: Their numbers, ascending.
-            words: What they are called.
+            rows: Row numbers in ascending order.
+            words: Word of each row.
         """
         whole = len(rows) == len(self.words)
         return Vectors(words, self.matrix if whole else np.ascontiguousarray(self.matrix[rows]), self.report)
 
 
 def index_of(words: Sequence[str]) -> dict[str, int]:
-    """Row of every word; the first one of a word that is there twice."""
+    """Return the row of every word, and the first one of a repeated word."""
     return dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
 
 
@@ -101,21 +101,21 @@ def read_vectors(
     bad_lines: BadLines = "error",
     progress: Progress = SILENT,
 ) -> Vectors:
-    """Read word vectors from any file or folder that holds them.
+    """Read word vectors from a file or folder of any format.
 
     Args:
         path: The file or folder.
-        limit: How many different words to read from its beginning, at least 1; None for all.
-        duplicates: Which row of a word that is there more than once is kept.
-        bad_lines: Whether a row that cannot be used is an error or left out.
-        progress: Told the number of words read.
+        limit: Maximum number of distinct words, read from the start; None for all.
+        duplicates: Which row of a repeated word to keep.
+        bad_lines: Whether a row that cannot be read is an error or skipped.
+        progress: Progress bar to update.
 
     Returns:
         Vectors of shape [n, d] with n of at least 1.
 
     Raises:
         ConfigError: If `limit` is below 1.
-        DataError: If there is nothing to read, or something that cannot be used.
+        DataError: If there are no vectors, or some cannot be read.
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"limit must be at least 1, got {limit}.")
@@ -150,7 +150,7 @@ def read_two(
     bad_lines: BadLines = "error",
     progress: Progress = SILENT,
 ) -> tuple[Vectors, Vectors]:
-    """Read two files at the same time; otherwise as `read_vectors`."""
+    """Read two files in parallel, like `read_vectors`."""
 
     def read(path: Path) -> Vectors:
         return read_vectors(path, limit=limit, duplicates=duplicates, bad_lines=bad_lines, progress=progress)
@@ -169,7 +169,7 @@ def _head(stream: IO[bytes]) -> bytes:
 
 
 def _form(path: Path, head: bytes) -> str:
-    """Say what a file is from how it begins."""
+    """Return the format of a file from its first bytes."""
     if head.startswith(FASTTEXT_MAGIC):
         return "fastText model"
     for magic, (kind, hint) in _FOREIGN.items():
@@ -179,8 +179,8 @@ def _form(path: Path, head: bytes) -> str:
     width = header_width(line)
     if width is None or not rest:
         return "text"
-    # The bytes of a float may happen to read as the end of a line, in files with few dimensions; where the name says
-    # that they are bytes, every line has to read as text.
+    # In files with few dimensions the bytes of a float may look like the end of a line. If the name is that of a binary
+    # file, all lines must be text.
     lines = rest.removesuffix(b"\n").split(b"\n")
     if path.suffix != ".bin":
         lines = lines[:1]
@@ -188,7 +188,7 @@ def _form(path: Path, head: bytes) -> str:
         lines.pop()  # cut off
     if all(isinstance(parse_line(each, width), tuple) for each in lines):
         return "text"
-    # Floats as bytes nearly always include control characters; a word of a text file nearly never does.
+    # The bytes of floats nearly always include control characters. Words of text files nearly never do.
     return "word2vec binary" if _CONTROL.search(rest[: 4 * width + 256]) or path.suffix == ".bin" else "text"
 
 
@@ -210,26 +210,32 @@ def _read_folder(folder: Path, limit: int | None, duplicates: Duplicates) -> Vec
         words, matrix = [words[row] for row in rows], matrix[rows]
     else:
         words, matrix = words[:used], np.array(matrix[:used], np.float32, order="C")
-    _check_finite(folder, words, matrix)
+    # The extremes show every infinite or undefined number without a second array.
+    if matrix.size and not (np.isfinite(matrix.min()) and np.isfinite(matrix.max())):
+        row = int(np.argmin(np.isfinite(matrix).all(axis=1)))
+        raise DataError(
+            f"{folder}, row {row + 1}: the vector of '{words[row]}' has a number that is not finite.",
+            hint="Make the folder again.",
+        )
     if not words:
-        raise DataError(f"{folder} holds no word vectors.", hint="Is it the right folder?")
+        raise DataError(f"{folder} contains no word vectors.", hint="Check that it is the right folder.")
     for row in np.flatnonzero(~matrix.any(axis=1)).tolist():
         report.add(Finding.ZERO, row + 1)
     return Vectors(words, matrix, report)
 
 
 def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
-    """Load what `save_vectors` wrote.
+    """Load vectors that `save_vectors` wrote.
 
     Args:
-        folder: Holds `vectors.npy` and `words.txt`.
-        mmap: Leave the vectors on disk and read pages as they are used; read-only.
+        folder: Folder with `vectors.npy` and `words.txt`.
+        mmap: Keep the vectors on disk, read-only, and load pages when they are used.
 
     Returns:
-        The vectors as float32, shape [n, d]; narrower and wider floats are converted (and then are in memory).
+        The vectors as float32, shape [n, d]. Other types of floats are converted in memory.
 
     Raises:
-        DataError: If the folder holds no such files, or they do not belong together.
+        DataError: If a file is missing or damaged, or their numbers of words differ.
     """
     table, names = folder / "vectors.npy", folder / "words.txt"
     for path in (table, names):
@@ -244,7 +250,8 @@ def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
             f"{table} has shape {list(stored.shape)} and type {stored.dtype}, expected a table of floats.",
             hint="Make the folder again.",
         )
-    matrix: Floats = stored if _plain(stored) else np.ascontiguousarray(stored, np.float32)
+    plain = stored.dtype == np.dtype("=f4") and stored.flags.c_contiguous
+    matrix: Floats = stored if plain else np.ascontiguousarray(stored, np.float32)
     report = ReadReport(str(folder), form="folder")
     text = names.read_bytes().decode("utf-8", "surrogateescape")
     words = text.removesuffix("\n").split("\n") if text else []
@@ -260,30 +267,16 @@ def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
     return Vectors(words, matrix, report)
 
 
-def _plain(matrix: np.ndarray) -> bool:
-    return matrix.dtype == np.dtype("=f4") and bool(matrix.flags.c_contiguous)
-
-
-def _check_finite(folder: Path, words: list[str], matrix: Floats) -> None:
-    # Extremes see every infinite or undefined number without a second array.
-    if matrix.size and not (np.isfinite(matrix.min()) and np.isfinite(matrix.max())):
-        row = int(np.argmin(np.isfinite(matrix).all(axis=1)))
-        raise DataError(
-            f"{folder}, row {row + 1}: the vector of '{words[row]}' holds a number that is not finite.",
-            hint="Make the folder again.",
-        )
-
-
 def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:
-    """Write `vectors.npy` (float32) and `words.txt` (one word per line, its bytes as read) into a folder.
+    """Write `vectors.npy` (float32) and `words.txt` (one word per line, with the bytes as read) to a folder.
 
     Args:
-        folder: Made if it is not there.
+        folder: The folder. It is created if necessary.
         words: n words.
         matrix: Shape [n, d].
 
     Raises:
-        DataError: If a word holds a line feed.
+        DataError: If a word contains a line feed.
     """
     lines = _encode(words, matrix)
     folder.mkdir(parents=True, exist_ok=True)
@@ -294,32 +287,33 @@ def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:
 
 
 def write_word2vec_binary(path: Path, words: Sequence[str], matrix: Floats) -> None:
-    """Write the binary format of word2vec, whole or not at all.
+    """Write the binary format of word2vec, completely or not at all.
 
     Args:
-        path: The file; its folder must exist.
+        path: The file. Its folder must exist.
         words: n words, without spaces.
         matrix: Shape [n, d].
 
     Raises:
-        DataError: If a word holds a space or a line feed, or is empty.
+        DataError: If a word is empty, or contains a space or a line feed.
     """
-    _check_sizes(words, matrix)
+    if matrix.ndim != 2 or len(words) != len(matrix):
+        raise ValueError(f"{len(words)} words for an array of shape {matrix.shape}")
     with writing(path) as stream:
         write_rows(stream, words, matrix)
 
 
 def write_vec(path: Path, words: Sequence[str], matrix: Floats, *, header: bool = True) -> None:
-    """Write text: words with the bytes they were read with, numbers with six digits, whole or not at all.
+    """Write text, completely or not at all: words with the bytes as read, and numbers with six digits.
 
     Args:
-        path: The file; its folder must exist.
+        path: The file. Its folder must exist.
         words: n words.
         matrix: Shape [n, d].
-        header: Whether the first line says n and d.
+        header: Whether to write n and d to the first line.
 
     Raises:
-        DataError: If a word holds a line feed.
+        DataError: If a word contains a line feed.
     """
     lines = _encode(words, matrix)
     numbers = b" %.6g" * matrix.shape[1]
@@ -334,16 +328,12 @@ def write_vec(path: Path, words: Sequence[str], matrix: Floats, *, header: bool 
             stream.write(b"".join(part))
 
 
-def _check_sizes(words: Sequence[str], matrix: Floats) -> None:
+def _encode(words: Sequence[str], matrix: Floats) -> list[bytes]:
+    """Return words as bytes, and check that they fit into lines."""
     if matrix.ndim != 2 or len(words) != len(matrix):
         raise ValueError(f"{len(words)} words for an array of shape {matrix.shape}")
-
-
-def _encode(words: Sequence[str], matrix: Floats) -> list[bytes]:
-    """Words as bytes; refuses what a file of lines cannot hold."""
-    _check_sizes(words, matrix)
     lines = [word.encode("utf-8", "surrogateescape") for word in words]
     for line in lines:
         if b"\n" in line:
-            raise DataError(f"A word holds a line feed and cannot be written: {line!r}.", hint="Leave it out.")
+            raise DataError(f"A word contains a line feed and cannot be written: {line!r}.", hint="Remove it.")
     return lines

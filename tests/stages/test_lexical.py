@@ -524,4 +524,4 @@ def test_words_of_spaces_are_not_exported(stage, tmp_path, phrases):
 def test_export_tells_what_the_file_read_was_like(stage, tmp_path):
     (tmp_path / "x.vec").write_text("3 2\nhouse 0 1\nhouse 1 1\ntree 1 0\n")
     made = stage("export", tmp_path / "out", vectors=tmp_path / "x.vec")
-    assert made.warnings == [f"{tmp_path / 'x.vec'}: 1 row with a repeated word left out (line 3)."]
+    assert made.warnings == [f"{tmp_path / 'x.vec'}: 1 row with a repeated word skipped (line 3)."]
