@@ -57,9 +57,10 @@ def _shown(head: dict[str, Any]) -> str:
     return f"{100 * head['precision_at_1']:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def difference(work: Path, claim: str, first: str, second: str) -> None:
-    """Print a paired comparison."""
-    one = lexenc("compare", work / f"{first}.jsonl", work / f"{second}.jsonl")[0]
+def difference(work: Path, claim: str, first: tuple[str, str], second: tuple[str, str]) -> None:
+    """Print a paired comparison of two systems, each a folder and a lambda."""
+    systems = [f"--first-system=lambda={first[1]}", f"--second-system=lambda={second[1]}"]
+    one = lexenc("compare", work / first[0], work / second[0], *systems)[0]
     low, high = 100 * one["difference_low"], 100 * one["difference_high"]
     print(
         f"{claim}\t{100 * one['difference']:+.1f} [{low:+.1f}, {high:+.1f}]\t{'yes' if one['shown'] else 'not shown'}"
@@ -108,12 +109,10 @@ def run(options: argparse.Namespace, work: Path) -> None:
         scores(work, name, tuned, options.precision)
     for weight in (*BLENDS, "1"):
         for name in ("tuned", "shuffled"):
-            place = f"predictions-{weight}"
-            difference(work, f"{name} beats untuned, lambda {weight}", f"{name}/{place}", f"untuned/{place}")
+            difference(work, f"{name} beats untuned, lambda {weight}", (name, weight), ("untuned", weight))
     for weight in BLENDS:
         for end, part in (("0", "static vectors"), ("1", "tuned encoder")):
-            names = (f"tuned/predictions-{weight}", f"tuned/predictions-{end}")
-            difference(work, f"tuned blend {weight} beats {part}", *names)
+            difference(work, f"tuned blend {weight} beats {part}", ("tuned", weight), ("tuned", end))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def train_tokenizer(
     Args:
         lines: Text.
         kind: Algorithm.
-        vocabulary_size: Largest number of subwords.
-        lowercase: Whether to lower-case the text.
-        special: Whether to add special tokens: [CLS] and [SEP] around every text, and [PAD] and [MASK].
+        vocabulary_size: Number of subwords at most.
+        lowercase: Whether upper and lower case are the same to it.
+        special: Whether it has [CLS], [SEP] and the like, and puts the first two around every text.
     """
     tokenizer, trainer = _untrained(kind, vocabulary_size, _SPECIAL if special else [_UNKNOWN])
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
@@ -59,13 +59,13 @@ def _untrained(kind: TokenizerKind, size: int, special: list[str]) -> tuple[Toke
 
 
 def new_static(tokenizer: Tokenizer, *, dimensions: int, deviation: float, seed: int) -> StaticEncoder:
-    """Return a static encoder with random vectors.
+    """Give a bag of subwords with random vectors.
 
     Args:
-        tokenizer: Tokenizer of the encoder.
+        tokenizer: Its tokenizer.
         dimensions: Length of a vector.
         deviation: Standard deviation of the numbers.
-        seed: Seed of the numbers.
+        seed: Of the numbers.
     """
     shape = (tokenizer.get_vocab_size(), dimensions)
     weights = torch.randn(shape, generator=torch_generator(seed, "new encoder")) * deviation
@@ -78,13 +78,13 @@ def save_new_transformer(
     """Write an untrained BERT with mean pooling as a sentence-transformers folder.
 
     Args:
-        folder: Output folder.
-        tokenizer: Tokenizer with [CLS] and [SEP].
+        folder: Where to.
+        tokenizer: With [CLS] and [SEP].
         dimensions: Width of the layers.
         layers: Number of layers.
-        heads: Number of attention heads; a divisor of `dimensions`.
+        heads: Attention heads; divides `dimensions`.
         max_length: Longest input in tokens.
-        seed: Seed of the weights.
+        seed: Of the weights.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer

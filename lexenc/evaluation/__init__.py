@@ -1,1 +1,15 @@
-"""Metrics, tasks and intervals, as functions on arrays."""
+"""Evaluation: what systems are scored on, by which metrics, and how certain the scores are."""
+
+from __future__ import annotations
+
+from lexenc.registry import Registry
+
+TASKS = Registry(
+    "task",
+    {
+        "bli": "lexenc.evaluation.bli:TASK",
+        "xlsim": "lexenc.evaluation.similarity:TASK",
+        "xel": "lexenc.evaluation.linking:TASK",
+        "alignment": "lexenc.evaluation.alignment:TASK",
+    },
+)

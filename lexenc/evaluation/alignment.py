@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.evaluation.bootstrap import LEVEL, Difference
+from lexenc.evaluation.bootstrap import Columns, Drawn, Measure
+from lexenc.evaluation.task import Metric, Task
 
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 
-DRAWS = 10_000
-METRICS = ("aer", "precision", "recall", "f1")
 COUNTS = ("predicted", "sure", "possible", "sure_hits", "possible_hits")
 FREQUENCIES = ("1", "2-4", "5-19", "20-99", "100-")
 DISTANCES = ("0", "1", "2-3", "4-7", "8-")
@@ -25,13 +24,13 @@ _BLOCK = 1 << 22  # weights of sentence pairs held at a time
 
 
 class Judged(NamedTuple):
-    """Every link that the gold file or the system has, once, by sentence pair, source word and target word.
+    """All distinct links of the gold file and of the system, ordered by sentence pair, source word and target word.
 
     Args:
         rows: Sentence pair, source word and target word, each from 0. Shape [p, 3].
         predicted: Whether the system has it. Shape [p].
-        sure: Whether the gold file calls it sure. Shape [p].
-        possible: Whether it calls it possible; every sure link is. Shape [p].
+        sure: Whether it is a sure gold link. Shape [p].
+        possible: Whether it is a possible gold link; every sure link is. Shape [p].
         sentences: Number of sentence pairs.
     """
 
@@ -43,7 +42,7 @@ class Judged(NamedTuple):
 
 
 def judge(predicted: Indices, sure: Indices, possible: Indices, sentences: int) -> Judged:
-    """Lay the links of a system beside those of the gold file; repeated ones count once.
+    """Match the links of a system with those of the gold file; repeated links count once.
 
     Args:
         predicted: Sentence pair, source word and target word of every link of the system. Shape [a, 3].
@@ -77,10 +76,10 @@ def counts_of(judged: Judged, chosen: Flags | None = None) -> Indices:
 
 
 def scores_of(counts: Any) -> dict[str, Numbers]:
-    """Score counts summed over a corpus; nan where nothing is there to be counted.
+    """Return the scores of summed counts; nan where the denominator is 0.
 
     Args:
-        counts: As `counts_of` gives them, summed up. Shape [..., 5].
+        counts: From `counts_of`, summed over sentence pairs. Shape [..., 5].
 
     Returns:
         For A predicted, S sure and P possible links, P with S: precision |A & P| / |A|, recall |A & S| / |S|, their
@@ -104,108 +103,78 @@ def _ratio(part: Any, whole: Any) -> Any:
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) != 0)
 
 
-# ---------------------------------------------------------------- how sure
+class LinkMeasure(Measure):
+    """Alignment error rate, precision, recall and F1 of a corpus; sentence pairs are resampled.
+
+    Columns are those of `COUNTS`.
+    """
+
+    def values(self, columns: Columns) -> dict[str, float]:
+        """Return the scores of the whole corpus."""
+        return {name: float(value) for name, value in scores_of(columns.sum(axis=1)).items()}
+
+    def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
+        """Return the scores of corpora whose sentence pairs are drawn with replacement."""
+        table = drawn_counts(np.concatenate(systems).T, generator=generator, draws=draws)
+        size = len(COUNTS)
+        return [scores_of(table[:, start : start + size]) for start in range(0, table.shape[1], size)]
 
 
-def drawn_counts(counts: Indices, *, generator: np.random.Generator, draws: int = DRAWS) -> Numbers:
-    """Give the counts of corpora whose sentence pairs are drawn with replacement from these.
+def drawn_counts(counts: Numbers, *, generator: np.random.Generator, draws: int) -> Numbers:
+    """Return the summed counts of corpora whose sentence pairs are drawn with replacement.
 
     Args:
-        counts: Of every sentence pair; columns that go together stay together. Shape [n, c].
+        counts: Of every sentence pair; columns that belong together stay together. Shape [n, c].
         generator: Source of randomness.
-        draws: How many corpora.
+        draws: Number of corpora.
 
     Returns:
-        Shape [draws, c]; zeros where there is no sentence pair.
+        Shape [draws, c]; zeros without sentence pairs.
     """
     values = np.asarray(counts, dtype=np.float64)
-    if not len(values):
-        return np.zeros((draws, values.shape[1]))
-    return np.concatenate(list(_drawn_blocks(values, generator, draws)))
-
-
-def _drawn_blocks(values: Numbers, generator: np.random.Generator, draws: int) -> Iterator[Numbers]:
     size = len(values)
-    step = max(1, _BLOCK // size)
+    if not size:
+        return np.zeros((draws, values.shape[1]))
+    step, parts = max(1, _BLOCK // size), []
     for start in range(0, draws, step):
         times = generator.multinomial(size, np.full(size, 1 / size), size=min(step, draws - start))
-        yield times.astype(np.float64) @ values
+        parts.append(times.astype(np.float64) @ values)
+    return np.concatenate(parts)
 
 
-def summary(totals: Any, drawn: Any, *, level: float = LEVEL) -> dict[str, float | None]:
-    """Give the scores under plain keys with the ends of their intervals; None where there is no value.
-
-    Args:
-        totals: Counts of the corpus. Shape [5].
-        drawn: The same of drawn corpora. Shape [draws, 5].
-        level: Share of draws inside; those without a value are left out.
-    """
-    values, spread = scores_of(totals), scores_of(drawn)
-    table: dict[str, float | None] = {}
-    for metric in METRICS:
-        low, high = _ends(spread[metric], level)
-        table |= {metric: _plain(values[metric]), f"{metric}_low": low, f"{metric}_high": high}
-    return table
-
-
-def _ends(values: Numbers, level: float) -> tuple[float | None, float | None]:
-    kept = values[~np.isnan(values)]
-    if not len(kept):
-        return None, None
-    tail = 50 * (1 - level)
-    low, high = np.percentile(kept, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def _plain(value: Any) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def differences(
-    first: Indices, second: Indices, *, generator: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
-) -> dict[str, Difference]:
-    """Compare two systems on the same sentence pairs, metric by metric.
-
-    Args:
-        first: Counts of every sentence pair. Shape [n, 5].
-        second: The other system's, in the same order. Shape [n, 5].
-        generator: Source of randomness.
-        draws: Resamplings.
-        level: Share of draws inside the intervals.
-
-    Returns:
-        First minus second; of the error rate below zero where the first is better. nan where a score has no value.
-    """
-    drawn = drawn_counts(np.concatenate([first, second], axis=1), generator=generator, draws=draws)
-    gaps = _gaps(drawn[:, : len(COUNTS)], drawn[:, len(COUNTS) :])
-    whole = _gaps(first.sum(axis=0), second.sum(axis=0))
-    return {metric: _difference(float(whole[metric]), gaps[metric], level) for metric in METRICS}
-
-
-def _gaps(first: Any, second: Any) -> dict[str, Numbers]:
-    left, right = scores_of(first), scores_of(second)
-    return {metric: left[metric] - right[metric] for metric in METRICS}
-
-
-def _difference(whole: float, drawn: Numbers, level: float) -> Difference:
-    low, high = _ends(drawn, level)
-    if low is None or high is None:
-        return Difference(whole, float("nan"), float("nan"), float("nan"))
-    # One is added on both sides: a finite number of draws never shows that something is impossible.
-    below, above = int((drawn <= 0).sum()) + 1, int((drawn >= 0).sum()) + 1
-    return Difference(whole, low, high, min(1.0, 2 * min(below, above) / (len(drawn) + 1)))
+METRICS = (
+    Metric("aer", "AER", larger_is_better=False),
+    Metric("precision", "precision"),
+    Metric("recall", "recall"),
+    Metric("f1", "F1"),
+)
+MEASURE = LinkMeasure([metric.key for metric in METRICS])
+TASK = Task(
+    name="alignment",
+    title="Word alignment",
+    metrics=METRICS,
+    measure=MEASURE,
+    columns=lambda items, every: np.array(
+        [[item.numbers[name] for item in items] for name in COUNTS], dtype=np.float64
+    ),
+    item="sentence pair",
+    test="gold",
+    compared=MEASURE.metrics,
+    question=("sure", "possible"),
+    heads=("sentence pair", "gold links", "links"),
+)
 
 
 # ---------------------------------------------------------------- kinds of links
 
 
 def frequency_bands(frequencies: Indices) -> Indices:
-    """Give the place in `FREQUENCIES` of words that come so many times. Shape [p]."""
+    """Return the index into `FREQUENCIES` of words with these frequencies. Shape [p]."""
     return _bands(_LAST_FREQUENCIES, frequencies)
 
 
 def distance_bands(rows: Indices, source_lengths: Indices, target_lengths: Indices) -> Indices:
-    """Give the place in `DISTANCES` of links: how many words the target word is from the diagonal.
+    """Return the index into `DISTANCES` of links: how many words the target word is from the diagonal.
 
     Args:
         rows: Sentence pair, source word and target word. Shape [p, 3].
@@ -218,13 +187,12 @@ def distance_bands(rows: Indices, source_lengths: Indices, target_lengths: Indic
 
 
 def _bands(last: tuple[int, ...], values: Indices) -> Indices:
-    """Give the first band whose last value is not exceeded."""
     places: Indices = np.searchsorted(np.array(last), values)
     return places
 
 
 def _opposite(source: Indices, width: Indices, height: Indices) -> Indices:
-    """Give the target word that is as far along its sentence as the source word; half a word is rounded up."""
+    """Return the target word at the same relative position as the source word; halves are rounded up."""
     places: Indices = np.minimum((2 * source * height + width) // (2 * width), height - 1)
     return places
 
@@ -233,14 +201,14 @@ def _opposite(source: Indices, width: Indices, height: Indices) -> Indices:
 
 
 def diagonal_links(source_lengths: Indices, target_lengths: Indices) -> Indices:
-    """Link every source word to the target word that is as far along its sentence.
+    """Link every source word to the target word at the same relative position.
 
     Args:
         source_lengths: Words of every source sentence. Shape [n].
         target_lengths: Words of every target sentence. Shape [n].
 
     Returns:
-        Sentence pair, source word and target word; none where either sentence is empty. Shape [p, 3].
+        Sentence pair, source word and target word; none where one of the sentences is empty. Shape [p, 3].
     """
     sizes = np.where(target_lengths > 0, source_lengths, 0)
     sentence = np.repeat(np.arange(len(sizes)), sizes)
@@ -255,13 +223,13 @@ def random_links(
     """Link words of every sentence pair at random.
 
     Args:
-        links: How many links each gets. Shape [n].
+        links: Number of links of each pair. Shape [n].
         source_lengths: Words of every source sentence. Shape [n].
         target_lengths: Words of every target sentence. Shape [n].
         generator: Source of randomness.
 
     Returns:
-        Sentence pair, source word and target word, none of them twice. Shape [p, 3].
+        Sentence pair, source word and target word, without repetition. Shape [p, 3].
     """
     cells, heights = (source_lengths * target_lengths).tolist(), target_lengths.tolist()
     made = [np.zeros((0, 3), dtype=np.int64)]

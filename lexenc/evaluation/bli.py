@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from lexenc.evaluation.bootstrap import interval
+from lexenc.evaluation.bootstrap import Columns, Means
 from lexenc.evaluation.ranking import CUTOFFS, average_precisions, best_of, hits_at, reciprocal_ranks
+from lexenc.evaluation.task import Metric, Task
+from lexenc.files.evaluations import Item
+
+HEADLINE = "source word, in vocabulary"
+METRICS = (
+    *(Metric(f"precision_at_{cutoff}", f"P@{cutoff}") for cutoff in CUTOFFS),
+    Metric("mean_reciprocal_rank", "MRR", percent=False),
+    Metric("mean_average_precision", "MAP", percent=False, over="ranks"),
+)
+MEASURE = Means([metric.key for metric in METRICS])
 
 
 @dataclass(frozen=True)
-class Questions:
+class Queries:
     """Unique source words of a test dictionary with their gold translations.
 
     Args:
@@ -30,7 +39,7 @@ class Questions:
 
     @property
     def covered(self) -> np.ndarray:
-        """Which questions have a vector on both sides. Shape [q], bool."""
+        """Which words have a vector on both sides. Shape [q], bool."""
         answerable = np.array([len(own) > 0 for own in self.gold_rows], dtype=bool)
         covered: np.ndarray = (self.rows >= 0) & answerable
         return covered
@@ -38,8 +47,8 @@ class Questions:
 
 def ask(
     translations: Mapping[str, Sequence[str]], source_index: Mapping[str, int], target_index: Mapping[str, int]
-) -> Questions:
-    """Turn a test dictionary into questions.
+) -> Queries:
+    """Look up the words of a test dictionary in the vectors of both sides.
 
     Args:
         translations: Gold translations by source word.
@@ -50,52 +59,25 @@ def ask(
     rows = np.array([source_index.get(word, -1) for word in words], dtype=np.int64)
     golds = [list(translations[word]) for word in words]
     gold_rows = [np.array([target_index[g] for g in own if g in target_index], dtype=np.int64) for own in golds]
-    return Questions(words, golds, rows, gold_rows)
+    return Queries(words, golds, rows, gold_rows)
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Scores of every query under one convention. Each array has shape [q].
-
-    Args:
-        hits: By cutoff, 1.0 where a gold answer is among the first k.
-        reciprocal: 1 / rank of the best gold answer.
-        average: Average precision.
-    """
-
-    hits: dict[int, np.ndarray]
-    reciprocal: np.ndarray
-    average: np.ndarray
-
-    def summary(self, generator: np.random.Generator) -> dict[str, Any]:
-        """Give the means under plain keys, with the interval of precision at 1."""
-        count = len(self.reciprocal)
-
-        def mean(values: np.ndarray) -> float:
-            return float(values.mean()) if count else 0.0
-
-        low, high = interval(self.hits[1], generator=generator)
-        table: dict[str, Any] = {"queries": count}
-        for cutoff in CUTOFFS:
-            table[f"precision_at_{cutoff}"] = mean(self.hits[cutoff])
-        table |= {"precision_at_1_low": low, "precision_at_1_high": high} if count else {}
-        table |= {"mean_reciprocal_rank": mean(self.reciprocal), "mean_average_precision": mean(self.average)}
-        return table
-
-
-def score(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) -> Scores:
+def rank_columns(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) -> Columns:
     """Score queries from the ranks of their gold answers.
 
     Args:
         ranks: Ranks from 1 of the gold answers that can be found. Ragged.
         gold_counts: Number of gold answers of each query, found or not.
+
+    Returns:
+        Columns of `METRICS`: hits at every cutoff, reciprocal rank, average precision. Shape [5, q].
     """
     best = best_of(ranks)
-    hits = {cutoff: hits_at(best, cutoff) for cutoff in CUTOFFS}
-    return Scores(hits, reciprocal_ranks(best), average_precisions(ranks, gold_counts))
+    hits = [hits_at(best, cutoff) for cutoff in CUTOFFS]
+    return np.stack([*hits, reciprocal_ranks(best), average_precisions(ranks, gold_counts)])
 
 
-def conventions(questions: Questions, ranks: Sequence[np.ndarray]) -> dict[str, Scores]:
+def conventions(questions: Queries, ranks: Sequence[np.ndarray]) -> dict[str, Columns]:
     """Score the same ranks as the tools of the field do.
 
     Args:
@@ -113,22 +95,22 @@ def conventions(questions: Questions, ranks: Sequence[np.ndarray]) -> dict[str, 
     lost = sum(every) - len(pairs)
     nothing = np.zeros(0, dtype=np.int64)
     return {
-        "source word, in vocabulary": score(inside, [len(own) for own in inside]),
-        "source word, all lines": score(list(ranks), every),
-        "pair, in vocabulary": score(pairs, [1] * len(pairs)),
-        "pair, all lines": score(pairs + [nothing] * lost, [1] * (len(pairs) + lost)),
+        HEADLINE: rank_columns(inside, [len(own) for own in inside]),
+        "source word, all lines": rank_columns(list(ranks), every),
+        "pair, in vocabulary": rank_columns(pairs, [1] * len(pairs)),
+        "pair, all lines": rank_columns(pairs + [nothing] * lost, [1] * (len(pairs) + lost)),
     }
 
 
-def control_scores(questions: Questions, target_words: Sequence[str]) -> dict[str, float]:
-    """Give what no knowledge reaches on the covered questions: copying the word, and choosing at random.
+def control_scores(questions: Queries, target_words: Sequence[str]) -> dict[str, float]:
+    """Return precision at 1 on the covered questions without any knowledge.
 
     Args:
         questions: All of them.
         target_words: The search space.
 
     Returns:
-        Precision at 1 of answering with the source word itself, and the expected value of a random answer.
+        `identity`: answering with the source word itself; `random`: the expected value of a random answer.
     """
     covered = np.flatnonzero(questions.covered)
     if not len(covered):
@@ -138,3 +120,25 @@ def control_scores(questions: Questions, target_words: Sequence[str]) -> dict[st
     known = set(target_words)
     copied = [hit and questions.words[i] in known for hit, i in zip(copied, covered, strict=True)]
     return {"identity": float(np.mean(copied)), "random": float(np.mean(chance))}
+
+
+def item_columns(items: Sequence[Item], every: bool) -> Columns:
+    """Score items as `eval bli` does per source word: translations without a vector are wrong if every item counts."""
+    ranks = [np.array(item.numbers["ranks"] if item.covered else [], dtype=np.int64) for item in items]
+    return rank_columns(ranks, [len(item.gold) for item in items] if every else [len(own) for own in ranks])
+
+
+TASK = Task(
+    name="bli",
+    title="Word translation",
+    metrics=METRICS,
+    measure=MEASURE,
+    columns=item_columns,
+    item="query",
+    items="queries",
+    test="dictionary",
+    uncovered="counted wrong",
+    alike=(("direction", "search_space", "search_space_words"),),
+    options={"search_space": "--candidates", "search_space_words": "vocabularies and --limit"},
+    heads=("word", "translations", "answers"),
+)

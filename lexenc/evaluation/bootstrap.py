@@ -1,23 +1,32 @@
-"""How sure a mean is: bootstrap over queries, alone and paired."""
+"""Confidence intervals and paired comparisons by bootstrap, for any metric that is computed from columns of numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.files.evaluations import Score
 
 DRAWS = 2000
 LEVEL = 0.95
 _BLOCK = 1 << 22  # random choices held at a time
+Columns = NDArray[np.float64]
+"""What is known of every item, one row per number. Shape [c, n]."""
+Drawn = dict[str, NDArray[np.float64]]
+"""The value of every metric in every draw, nan where it is not defined. Shape [draws] each."""
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired comparison of two systems on the same queries.
+    """A paired comparison of two systems on the same items.
 
     Args:
-        mean: First minus second.
+        mean: First minus second; nan where it is not defined.
         low: Lower end of the interval.
         high: Upper end.
         p_value: Two-sided: how often the difference of a draw falls on the other side of zero, doubled.
@@ -30,41 +39,155 @@ class Difference:
 
     @property
     def shown(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether the difference is significant: the interval excludes zero."""
         return self.low > 0 or self.high < 0
 
 
-def _draws(values: np.ndarray, generator: np.random.Generator, draws: int) -> np.ndarray:
-    """Give the means of resampled queries. Shape [draws]; memory bounded whatever the number of queries."""
-    return np.concatenate(list(_draw_blocks(values, generator, draws)))
+class Measure(ABC):
+    """How metrics are computed from columns, and how items are resampled.
+
+    Args:
+        metrics: Names, the headline first.
+    """
+
+    def __init__(self, metrics: Sequence[str]) -> None:
+        self.metrics = tuple(metrics)
+
+    @abstractmethod
+    def values(self, columns: Columns) -> dict[str, float]:
+        """Return the value of every metric, nan where it is not defined."""
+
+    @abstractmethod
+    def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
+        """Return the metrics of several systems on the same resampled items."""
+
+    def gaps(
+        self, first: Columns, second: Columns, *, generator: np.random.Generator, draws: int
+    ) -> dict[str, tuple[float, NDArray[np.float64]]]:
+        """Return for every metric first minus second: on all items, and in every draw."""
+        left, right = self.drawn([first, second], generator=generator, draws=draws)
+        one, other = self.values(first), self.values(second)
+        return {name: (one[name] - other[name], left[name] - right[name]) for name in left}
+
+    def scores(
+        self,
+        systems: Sequence[Columns],
+        *,
+        generator: np.random.Generator,
+        draws: int = DRAWS,
+        level: float = LEVEL,
+    ) -> list[tuple[Score, ...]]:
+        """Return the scores of several systems, with intervals from the same draws.
+
+        Args:
+            systems: Columns of each.
+            generator: Source of randomness.
+            draws: Number of resamplings.
+            level: Share of draws inside the intervals.
+        """
+        found = []
+        for columns, drawn in zip(systems, self.drawn(systems, generator=generator, draws=draws), strict=True):
+            values, n = self.values(columns), columns.shape[1]
+            spans = {name: ends(own, level) for name, own in drawn.items()}
+            found.append(
+                tuple(Score(name, _known(values[name]), *spans.get(name, (None, None)), n) for name in self.metrics)
+            )
+        return found
+
+    def compare(
+        self, first: Columns, second: Columns, *, generator: np.random.Generator, draws: int, level: float = LEVEL
+    ) -> dict[str, Difference]:
+        """Compare two systems by paired bootstrap.
+
+        Args:
+            first: Columns of one system.
+            second: The other's, with the items in the same order.
+            generator: Source of randomness.
+            draws: Number of resamplings.
+            level: Share of draws inside the intervals.
+
+        Source: Efron and Tibshirani 1993, chapters 13 and 16; Koehn 2004 for the paired form.
+        """
+        gaps = self.gaps(first, second, generator=generator, draws=draws)
+        return {name: difference(whole, drawn, level) for name, (whole, drawn) in gaps.items()}
 
 
-def _draw_blocks(values: np.ndarray, generator: np.random.Generator, draws: int) -> Iterator[np.ndarray]:
-    step = max(1, _BLOCK // max(1, len(values)))
+def difference(whole: float, drawn: NDArray[np.float64], level: float) -> Difference:
+    """Return the difference of two systems with its interval and p-value.
+
+    Args:
+        whole: Difference on all items.
+        drawn: Difference in every draw; nan where it is not defined.
+        level: Share of draws inside the interval.
+    """
+    low, high = ends(drawn, level)
+    if np.isnan(whole) or low is None or high is None:
+        return Difference(whole, _NAN, _NAN, _NAN)
+    defined = drawn[~np.isnan(drawn)]
+    # One is added on both sides: a finite number of draws never shows that something is impossible.
+    below, above = int((defined <= 0).sum()) + 1, int((defined >= 0).sum()) + 1
+    return Difference(whole, low, high, min(1.0, 2 * min(below, above) / (len(defined) + 1)))
+
+
+def ends(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float | None]:
+    """Return the ends of a percentile interval; None if less than half of the draws have a value."""
+    defined = drawn[~np.isnan(drawn)]
+    if not len(defined) or 2 * len(defined) < len(drawn):
+        return None, None
+    tail = 50 * (1 - level)
+    low, high = np.percentile(defined, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+class Means(Measure):
+    """Metrics that are means over items; each has its own column, and the headline an interval."""
+
+    def values(self, columns: Columns) -> dict[str, float]:
+        """Return the means; 0 without items."""
+        return {name: float(own.mean()) if len(own) else 0.0 for name, own in zip(self.metrics, columns, strict=True)}
+
+    def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
+        """Return the headline's mean in every draw; nothing without items."""
+        if not systems[0].shape[1]:
+            return [{} for _ in systems]
+        found = _draws(np.stack([columns[0] for columns in systems]), generator, draws)
+        return [{self.metrics[0]: own} for own in found]
+
+    def gaps(
+        self, first: Columns, second: Columns, *, generator: np.random.Generator, draws: int
+    ) -> dict[str, tuple[float, NDArray[np.float64]]]:
+        """Resample the differences, item by item."""
+        gap = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+        drawn = _draws(gap, generator, draws) if gap.shape[1] else np.full((len(gap), draws), _NAN)
+        wholes = [float(own.mean()) if len(own) else _NAN for own in gap]
+        return dict(zip(self.metrics, zip(wholes, drawn, strict=True), strict=True))
+
+
+def _draws(columns: Columns, generator: np.random.Generator, draws: int) -> NDArray[np.float64]:
+    """Return the means of resampled items. Shape [c, draws]; memory is bounded for any number of items."""
+    size = columns.shape[1]
+    step, parts = max(1, _BLOCK // size), []
     for start in range(0, draws, step):
-        size = min(step, draws - start)
-        yield values[generator.integers(0, len(values), size=(size, len(values)))].mean(axis=1)
+        chosen = generator.integers(0, size, size=(min(step, draws - start), size))
+        parts.append(np.stack([own[chosen].mean(axis=1) for own in columns]))
+    return np.concatenate(parts, axis=1)
+
+
+_MEAN = Means(("mean",))
 
 
 def interval(
     values: np.ndarray, *, generator: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Give the percentile bootstrap interval of a mean.
-
-    Args:
-        values: One value per query. Shape [n].
-        generator: Source of randomness.
-        draws: Resamplings.
-        level: Share of draws inside.
-
-    Returns:
-        Lower and upper end; both nan without queries.
-    """
+    """Return the percentile bootstrap interval of a mean; nan without values. Shape of `values`: [n]."""
     if not len(values):
-        return float("nan"), float("nan")
-    tail = 50 * (1 - level)
-    low, high = np.percentile(_draws(values, generator, draws), [tail, 100 - tail])
-    return float(low), float(high)
+        return _NAN, _NAN
+    low, high = ends(_draws(values[None], generator, draws)[0], level)
+    return (_NAN, _NAN) if low is None or high is None else (low, high)
 
 
 def paired_difference(
@@ -75,24 +198,6 @@ def paired_difference(
     draws: int = DRAWS,
     level: float = LEVEL,
 ) -> Difference:
-    """Compare two systems query by query.
-
-    Args:
-        first: One value per query. Shape [n].
-        second: The other system's, in the same order. Shape [n].
-        generator: Source of randomness.
-        draws: Resamplings.
-        level: Share of draws inside the interval.
-
-    Source: Efron and Tibshirani 1993, chapters 13 and 16; Koehn 2004 for the paired form.
-    """
-    gap = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    if not len(gap):
-        return Difference(float("nan"), float("nan"), float("nan"), float("nan"))
-    drawn = _draws(gap, generator, draws)
-    tail = 50 * (1 - level)
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    # One is added on both sides: a finite number of draws never shows that something is impossible.
-    below, above = int((drawn <= 0).sum()) + 1, int((drawn >= 0).sum()) + 1
-    p_value = min(1.0, 2 * min(below, above) / (draws + 1))
-    return Difference(float(gap.mean()), float(low), float(high), p_value)
+    """Compare the means of two systems, with one value per item in the same order. Shape [n] each."""
+    found = _MEAN.compare(first[None], second[None], generator=generator, draws=draws, level=level)
+    return found["mean"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from lexenc.arrays import Indices, Ragged
-from lexenc.evaluation.bootstrap import interval
+from lexenc.evaluation.bootstrap import Columns, Means
 from lexenc.evaluation.ranking import CUTOFFS, hits_at
+from lexenc.evaluation.task import Metric, Task
+from lexenc.files.evaluations import Item
 
 DEPTH = max(CUTOFFS)
 """Places that are looked at; what stands further down counts as not found."""
@@ -16,10 +18,12 @@ PROTOCOLS = ("names", "concepts")
 SCORED = ("all", "answerable")
 # The order of the results: SapBERT's protocol, then the one that measures the encoder, then the two others.
 ORDER = (("names", "all"), ("concepts", "answerable"), ("names", "answerable"), ("concepts", "all"))
+METRICS = tuple(Metric(f"precision_at_{cutoff}", f"P@{cutoff}") for cutoff in CUTOFFS)
+MEASURE = Means([metric.key for metric in METRICS])
 
 
 def gold_ranks(lines: Indices, concepts: Ragged, gold: Ragged, count: int) -> Indices:
-    """Give the place of the first line that holds a gold concept; any one in common is enough.
+    """Return the rank of the first line with a gold concept. One concept in common is enough.
 
     Args:
         lines: Ranked lines of every mention, -1 where there are no more. Shape [q, k].
@@ -40,17 +44,30 @@ def gold_ranks(lines: Indices, concepts: Ragged, gold: Ragged, count: int) -> In
     return ranks
 
 
-def summary(ranks: Indices, generator: np.random.Generator) -> dict[str, Any]:
-    """Give precision at 1, 5 and 10 under plain keys, with the interval of precision at 1.
+def hit_columns(ranks: Indices) -> Columns:
+    """Return whether a gold answer is among the first 1, 5 and 10.
 
     Args:
         ranks: Place of the first gold answer of every mention that is scored, 0 where there is none. Shape [q].
-        generator: Source of randomness.
     """
-    table: dict[str, Any] = {"queries": len(ranks)}
-    for cutoff in CUTOFFS:
-        table[f"precision_at_{cutoff}"] = float(hits_at(ranks, cutoff).mean()) if len(ranks) else 0.0
-    if len(ranks):
-        low, high = interval(hits_at(ranks, 1), generator=generator)
-        table |= {"precision_at_1_low": low, "precision_at_1_high": high}
-    return table
+    return np.stack([hits_at(ranks, cutoff) for cutoff in CUTOFFS])
+
+
+def item_columns(items: Sequence[Item], every: bool) -> Columns:
+    """Score items as `eval xel` does by concept: mentions without a concept in the knowledge base are wrong."""
+    return hit_columns(np.array([min(item.numbers["ranks"], default=0) for item in items], dtype=np.int64))
+
+
+TASK = Task(
+    name="xel",
+    title="Entity linking",
+    metrics=METRICS,
+    measure=MEASURE,
+    columns=item_columns,
+    item="mention",
+    test="mentions",
+    uncovered="counted wrong",
+    alike=(("knowledge_base_sha256",), ("case",)),
+    options={"case": "--lowercase"},
+    heads=("mention", "concepts", "answers"),
+)

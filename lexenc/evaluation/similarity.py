@@ -1,56 +1,27 @@
-"""Word similarity: how well cosines order pairs of words as people do, with intervals, a control and a comparison."""
+"""Similarity: how well cosines order pairs of texts as people do, with intervals and a control."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.evaluation.bootstrap import Difference
+from lexenc.evaluation.bootstrap import LEVEL, Columns, Drawn, Measure, ends
+from lexenc.evaluation.task import Metric, Task
+from lexenc.files.evaluations import Item, Score
 
-DRAWS = 10_000
 SHUFFLES = 1000
 _DIGITS = 10  # pairs of equal words must tie, and not be ranked by the last bit of a cosine of 1
 _BLOCK = 1 << 17  # counts held at a time: what fits a cache is twice as fast as what does not
 Doubles = NDArray[np.float64]
-# What takes counts of pairs, shape [n, b], and gives a correlation for every column, nan where there is none.
+# From counts of pairs, shape [n, b], to a correlation for every column, nan where it is not defined.
 _Weighted = Callable[[Doubles], Doubles]
 
 
-@dataclass(frozen=True)
-class Correlation:
-    """A correlation with its percentile bootstrap interval; None stands for what is not defined.
-
-    Args:
-        value: In [-1, 1].
-        low: Lower end.
-        high: Upper end.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How system and people agree on the same pairs.
-
-    Args:
-        spearman: Of average ranks.
-        pearson: Of the values.
-        undefined: Why there is no correlation; empty where there is one.
-    """
-
-    spearman: Correlation
-    pearson: Correlation
-    undefined: str = ""
-
-
 def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
-    """Give the cosine of every pair of rows.
+    """Return the cosine of every pair of rows.
 
     Args:
         first: Shape [n, d].
@@ -85,7 +56,7 @@ def average_ranks(values: np.ndarray) -> Doubles:
 
 
 def pearson(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Give Pearson's correlation, or None where it is not defined: one pair, or values that are all equal."""
+    """Return Pearson's correlation, or None where it is not defined: one pair, or values that are all equal."""
     if len(first) < 2 or _constant(first) or _constant(second):
         return None
     left, right = (values - values.mean() for values in (np.asarray(first, float), np.asarray(second, float)))
@@ -94,7 +65,7 @@ def pearson(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Give Spearman's correlation with average ranks for ties, or None where it is not defined."""
+    """Return Spearman's correlation with average ranks for ties, or None where it is not defined."""
     return pearson(average_ranks(first), average_ranks(second))
 
 
@@ -102,33 +73,30 @@ def _constant(values: np.ndarray) -> bool:
     return bool(len(values) == 0 or (values == values[0]).all())
 
 
-def agreement(
-    found: np.ndarray, gold: np.ndarray, *, generator: np.random.Generator, draws: int = DRAWS, level: float = 0.95
-) -> Agreement:
-    """Correlate similarities with scores.
+class Correlations(Measure):
+    """Spearman's correlation of average ranks, and Pearson's. Columns: similarities, and scores by people.
 
-    Args:
-        found: Similarity of every pair. Shape [n].
-        gold: Score of every pair. Shape [n].
-        generator: Source of randomness.
-        draws: Bootstrap resamplings of the pairs; both correlations see the same ones.
-        level: Share of draws inside the intervals.
-
-    Source: Efron and Tibshirani 1993, chapter 13. Draws in which a side is constant say nothing and are left out.
+    Source of the intervals: Efron and Tibshirani 1993, chapter 13. Draws in which a column is constant are left out.
     """
-    found, gold = np.asarray(found, dtype=np.float64), np.asarray(gold, dtype=np.float64)
-    reason = _undefined(found, gold)
-    if reason:
-        nothing = Correlation(None, None, None)
-        return Agreement(nothing, nothing, reason)
-    drawn = _drawn([_weighted_spearman(found, gold), _weighted_pearson(found, gold)], len(found), generator, draws)
-    return Agreement(
-        Correlation(spearman(found, gold), *_span(drawn[0], level)),
-        Correlation(pearson(found, gold), *_span(drawn[1], level)),
-    )
+
+    def values(self, columns: Columns) -> dict[str, float]:
+        """Return both correlations."""
+        found = (spearman(*columns), pearson(*columns))
+        return {name: np.nan if own is None else own for name, own in zip(self.metrics, found, strict=True)}
+
+    def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
+        """Return both correlations on resampled pairs."""
+        if any(undefined(columns) for columns in systems):
+            return [{name: np.full(draws, np.nan) for name in self.metrics} for _ in systems]
+        weighted = [each(*columns) for columns in systems for each in (_weighted_spearman, _weighted_pearson)]
+        parts = [[each(counts) for each in weighted] for counts in _counts(systems[0].shape[1], generator, draws)]
+        joined = [np.concatenate([part[place] for part in parts]) for place in range(len(weighted))]
+        return [dict(zip(self.metrics, joined[start : start + 2], strict=True)) for start in range(0, len(joined), 2)]
 
 
-def _undefined(found: Doubles, gold: Doubles) -> str:
+def undefined(columns: Columns) -> str:
+    """Return why there is no correlation; empty if there is one."""
+    found, gold = columns
     if len(found) < 2:
         return "fewer than two pairs"
     if _constant(gold):
@@ -136,89 +104,34 @@ def _undefined(found: Doubles, gold: Doubles) -> str:
     return "all similarities are equal" if _constant(found) else ""
 
 
-def _span(drawn: Doubles, level: float) -> tuple[float | None, float | None]:
-    """Give the ends of an interval; None where less than half of the draws have a value."""
-    defined = drawn[~np.isnan(drawn)]
-    if 2 * len(defined) < len(drawn):
-        return None, None
-    tail = 50 * (1 - level)
-    low, high = np.percentile(defined, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def spearman_difference(
-    first: np.ndarray,
-    second: np.ndarray,
-    gold: np.ndarray,
-    *,
-    generator: np.random.Generator,
-    draws: int = DRAWS,
-    level: float = 0.95,
-) -> Difference:
-    """Compare two systems on the same pairs: the difference of their Spearman correlations, by paired bootstrap.
-
-    Args:
-        first: Similarity of every pair. Shape [n].
-        second: The other system's, in the same order. Shape [n].
-        gold: Score of every pair. Shape [n].
-        generator: Source of randomness.
-        draws: Resamplings of the pairs; every draw is scored for both systems.
-        level: Share of draws inside the interval.
-
-    Returns:
-        First minus second; all nan where a correlation is not defined.
-    """
-    first, second, gold = (np.asarray(values, dtype=np.float64) for values in (first, second, gold))
-    values = [spearman(own, gold) for own in (first, second)]
-    if values[0] is None or values[1] is None:
-        return Difference(float("nan"), float("nan"), float("nan"), float("nan"))
-    systems = [_weighted_spearman(own, gold) for own in (first, second)]
-    one, other = _drawn(systems, len(gold), generator, draws)
-    gap = one - other
-    low, high = _span(gap, level)
-    gap = gap[~np.isnan(gap)]
-    # One is added on both sides: a finite number of draws never shows that something is impossible.
-    below, above = int((gap <= 0).sum()) + 1, int((gap >= 0).sum()) + 1
-    p_value = min(1.0, 2 * min(below, above) / (len(gap) + 1))
-    if low is None or high is None:
-        low = high = float("nan")
-    return Difference(values[0] - values[1], low, high, p_value)
-
-
 def shuffled_spearman(
-    found: np.ndarray,
-    gold: np.ndarray,
-    *,
-    generator: np.random.Generator,
-    shuffles: int = SHUFFLES,
-    level: float = 0.95,
-) -> Correlation:
-    """Give what no knowledge reaches: Spearman's correlation with the scores in random order.
+    columns: Columns, *, generator: np.random.Generator, shuffles: int = SHUFFLES, level: float = LEVEL
+) -> Score:
+    """Return Spearman's correlation without any knowledge: with the scores in random order.
 
     Args:
-        found: Similarity of every pair. Shape [n].
-        gold: Score of every pair. Shape [n].
+        columns: Similarities and scores. Shape [2, n].
         generator: Source of randomness.
-        shuffles: How many orders.
+        shuffles: Number of random orders.
         level: Share of the orders between `low` and `high`.
 
     Returns:
         Mean and spread; None where the correlation is not defined.
     """
-    if _undefined(np.asarray(found), np.asarray(gold)):
-        return Correlation(None, None, None)
-    left, right = (_standard(average_ranks(values)) for values in (found, gold))
-    step = max(1, _BLOCK // len(right))
-    parts = []
+    count = columns.shape[1]
+    if undefined(columns):
+        return Score("spearman", None, n=count)
+    left, right = (_standard(average_ranks(values)) for values in columns)
+    step, parts = max(1, _BLOCK // count), []
     for start in range(0, shuffles, step):
         orders = generator.permuted(np.tile(right, (min(step, shuffles - start), 1)), axis=1)
         parts.append(orders @ left)
     drawn = np.concatenate(parts)
-    return Correlation(float(drawn.mean()), *_span(drawn, level))
+    return Score("spearman", float(drawn.mean()), *ends(drawn, level), count)
 
 
 def _standard(values: Doubles) -> Doubles:
-    """Centre values and bring them to length 1, so that products are correlations."""
+    """Centre values and scale them to length 1, so that products are correlations."""
     centred = values - values.mean()
     standard: Doubles = centred / np.linalg.norm(centred)
     return standard
@@ -227,14 +140,8 @@ def _standard(values: Doubles) -> Doubles:
 # ---------------------------------------------------------------- draws
 
 
-def _drawn(systems: list[_Weighted], count: int, generator: np.random.Generator, draws: int) -> list[Doubles]:
-    """Score every system on the same resamplings. Each array has shape [draws]."""
-    parts = [[each(counts) for each in systems] for counts in _counts(count, generator, draws)]
-    return [np.concatenate([part[place] for part in parts]) for place in range(len(systems))]
-
-
 def _counts(count: int, generator: np.random.Generator, draws: int) -> Iterator[Doubles]:
-    """Give how often each pair is in each draw, block by block. Shape [n, b]; memory bounded whatever n is."""
+    """Yield how often each pair is in each draw, block by block. Shape [n, b]; memory is bounded for any n."""
     step = max(1, _BLOCK // count)
     for start in range(0, draws, step):
         size = min(step, draws - start)
@@ -305,7 +212,7 @@ class _Order:
         return cls(np.argsort(values, kind="stable"), starts, group)
 
     def centred_ranks(self, counts: Doubles) -> Doubles:
-        """Give every value's average rank less the mean rank, in draws with so many copies of each. Shape [n, b]."""
+        """Return every value's average rank less the mean rank, in draws with these counts. Shape [n, b]."""
         sizes = counts[self.order]
         if len(self.starts) < len(self.order):
             sizes = np.add.reduceat(sizes, self.starts, axis=0)
@@ -316,3 +223,28 @@ class _Order:
         ranks -= (len(counts) + 1) / 2
         centred: Doubles = ranks[self.group]
         return centred
+
+
+METRICS = (Metric("spearman", "Spearman"), Metric("pearson", "Pearson"))
+MEASURE = Correlations([metric.key for metric in METRICS])
+
+
+def item_columns(items: Sequence[Item], every: bool) -> Columns:
+    """Return similarities and gold scores; the similarity of a pair that is not covered is 0."""
+    numbers = [item.numbers for item in items]
+    found = [0.0 if own["cosine"] is None else own["cosine"] for own in numbers]
+    return np.array([found, [own["gold"] for own in numbers]], dtype=np.float64)
+
+
+TASK = Task(
+    name="xlsim",
+    title="Word similarity",
+    metrics=METRICS,
+    measure=MEASURE,
+    columns=item_columns,
+    item="pair",
+    question=("gold",),
+    uncovered="similarity 0",
+    heads=("pair", "gold", "cosine"),
+    cells=lambda item: (" | ".join(item.asked), *(str(item.numbers[name]) for name in ("gold", "cosine"))),
+)

@@ -69,7 +69,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class Rankings:
+class Links:
     """The best lines of every mention under both rankings, best first; -1 where there are fewer.
 
     Args:
@@ -84,12 +84,12 @@ class Rankings:
     answers: Indices
     answer_scores: Doubles
 
-    def take(self, rows: Indices) -> Rankings:
+    def take(self, rows: Indices) -> Links:
         """Give the links of some mentions, in the order given."""
-        return Rankings(self.lines[rows], self.line_scores[rows], self.answers[rows], self.answer_scores[rows])
+        return Links(self.lines[rows], self.line_scores[rows], self.answers[rows], self.answer_scores[rows])
 
 
-class MentionSimilarity(Protocol):
+class Similarity(Protocol):
     """How alike mentions and names are."""
 
     @property
@@ -110,9 +110,7 @@ class MentionSimilarity(Protocol):
         """Give exact scores of one mention with some names."""
 
 
-def link_mentions(
-    similarity: MentionSimilarity, catalogue: Catalogue, *, k: int, progress: Progress = SILENT
-) -> Rankings:
+def link_mentions(similarity: Similarity, catalogue: Catalogue, *, k: int, progress: Progress = SILENT) -> Links:
     """Rank lines and concepts for every mention.
 
     Args:
@@ -130,7 +128,7 @@ def link_mentions(
     """
     shape = (similarity.queries, k)
     (lines, line_scores), (answers, answer_scores) = _empty(shape), _empty(shape)
-    found = Rankings(lines, line_scores, answers, answer_scores)
+    found = Links(lines, line_scores, answers, answer_scores)
     with progress.task("Linking", similarity.queries, "mentions") as task:
         for start in range(0, similarity.queries, similarity.block):
             rows = np.arange(start, min(start + similarity.block, similarity.queries), dtype=np.int64)
@@ -143,7 +141,7 @@ def _empty(shape: tuple[int, int]) -> tuple[Indices, Doubles]:
     return np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf)
 
 
-def recall(found: Rankings, wanted: Rankings) -> float:
+def recall(found: Links, wanted: Links) -> float:
     """Give the share of the lines of an exact ranking that another one has too; 1.0 where there are none."""
     shared = sum(len(np.intersect1d(one[one >= 0], other[other >= 0]))
                  for one, other in zip(found.lines, wanted.lines, strict=True))  # fmt: skip
@@ -151,7 +149,7 @@ def recall(found: Rankings, wanted: Rankings) -> float:
     return shared / total if total else 1.0
 
 
-def _link_block(similarity: MentionSimilarity, catalogue: Catalogue, rows: Indices, found: Rankings) -> None:
+def _link_block(similarity: Similarity, catalogue: Catalogue, rows: Indices, found: Links) -> None:
     k = found.lines.shape[1]
     first = min(2 * k + 8, catalogue.names)
     pending = rows
@@ -220,7 +218,7 @@ def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) ->
 # ---------------------------------------------------------------- mentions that ran out of names
 
 
-def _settle(similarity: MentionSimilarity, catalogue: Catalogue, pending: Indices, found: Rankings) -> None:
+def _settle(similarity: Similarity, catalogue: Catalogue, pending: Indices, found: Links) -> None:
     """Rank the concepts of some mentions by looking at every name."""
     step = max(1, _CELLS // catalogue.names)
     for start in range(0, len(pending), step):
@@ -232,7 +230,7 @@ def _settle(similarity: MentionSimilarity, catalogue: Catalogue, pending: Indice
 
 
 def _among_all(
-    similarity: MentionSimilarity, catalogue: Catalogue, row: int, scores: Matrix, error: float, k: int
+    similarity: Similarity, catalogue: Catalogue, row: int, scores: Matrix, error: float, k: int
 ) -> _Ranking:
     """Rank concepts from scores with all names, each at most `error` from the exact one.
 
@@ -257,7 +255,7 @@ def _among_all(
         wanted *= 8
 
 
-def _exact(similarity: MentionSimilarity, row: int, names: Indices) -> Doubles:
+def _exact(similarity: Similarity, row: int, names: Indices) -> Doubles:
     """Compute exact scores, in parts, because thousands of equal names would otherwise fill the memory."""
     parts = [similarity.exact(row, names[start : start + _PART]) for start in range(0, len(names), _PART)]
     return np.concatenate(parts)

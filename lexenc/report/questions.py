@@ -51,14 +51,14 @@ def questions_of(system: System) -> list[Question]:
     """Give the covered questions of a system in the order of the test dictionary."""
     return [
         Question(
-            each.source,
-            tuple(each.gold),
-            min(each.ranks),
-            tuple(str(one["target"]) for one in each.predictions[:SHOWN_ANSWERS]),
-            likeness_of(each.source, each.gold),
+            each.asked[0],
+            each.gold,
+            min(each.numbers["ranks"]),
+            tuple(str(one["target"]) for one in each.answers[:SHOWN_ANSWERS]),
+            likeness_of(each.asked[0], each.gold),
         )
         for each in system.answers()
-        if each.covered and each.ranks
+        if each.covered and each.numbers["ranks"]
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from lexenc.errors import LexencError
 from lexenc.evaluation.bootstrap import Difference, paired_difference
 from lexenc.evaluation.selection import crossfit
-from lexenc.files.predictions import NAME, Prediction, stream_predictions
+from lexenc.files.evaluations import Item, read_evaluation
 from lexenc.randomness import generator
 from lexenc.report.runs import Run, Runs
 
@@ -52,26 +51,22 @@ class System:
         return self.run.name if self.weight is None else f"{self.run.name}, lambda {self.weight:g}"
 
     @property
-    def place(self) -> Path:
-        """Where its answers are."""
-        return self.run.folder / (NAME if self.weight is None else f"predictions-{self.weight:g}.jsonl")
-
-    @property
     def convention(self) -> tuple[Any, ...]:
         """What must be the same where scores stand side by side."""
         dictionary = self.run.manifest.inputs["dictionary"][0].sha256
         keys = ("retrieval", "direction", "search_space", "search_space_words", "coverage")
         return (dictionary, *(self.head.get(key) for key in keys))
 
-    def answers(self) -> Iterator[Prediction]:
+    def answers(self) -> Iterator[Item]:
         """Read its answers one by one."""
-        return stream_predictions(self.place)
+        labels = {} if self.weight is None else {"lambda": self.weight}
+        return read_evaluation(self.run.folder).items(labels)
 
     @cached_property
     def hits(self) -> Hits | None:
         """Whether each question was answered rightly; None where the answers are not at hand."""
         try:
-            rows = [(each.source, bool(each.covered), 1 in each.ranks) for each in self.answers()]
+            rows = [(each.asked[0], bool(each.covered), 1 in each.numbers["ranks"]) for each in self.answers()]
         except (LexencError, OSError):
             return None
         return Hits.of(rows) if rows else None
@@ -191,7 +186,7 @@ def _asked_for(runs: Runs, run: Run) -> Claim | None:
     )
     names = [_named(runs, run, side) for side in ("first", "second")]
     how = f"lexenc compare; {result['metric'].replace('_', ' ')}, {result['questions']} questions"
-    if any(_blended(run.manifest.inputs[side][0].path) for side in ("first", "second")):
+    if any(_blended(_weight(run, side)) for side in ("first", "second")):
         how += "; lambda as named, not chosen on other words"
     if result.get("conventions") == "different":
         how += "; different conventions"
@@ -199,9 +194,13 @@ def _asked_for(runs: Runs, run: Run) -> Claim | None:
     return Claim(f"{names[0]} against {names[1]}", gain, how, control, result["count"], run.name)
 
 
-def _blended(path: str) -> bool:
-    """Tell whether answers are those of a lambda that somebody had to choose."""
-    _, _, weight = Path(path).stem.partition("predictions-")
+def _weight(run: Run, side: str) -> str:
+    """Return the lambda of the first or second system of a comparison; empty without one."""
+    return str(run.manifest.params.get(f"{side}_system") or "").removeprefix("lambda=")
+
+
+def _blended(weight: str) -> bool:
+    """Return whether answers are those of a lambda that somebody had to choose."""
     return weight not in ("", "0", "1")
 
 
@@ -209,8 +208,8 @@ def _named(runs: Runs, run: Run, side: str) -> str:
     record = run.manifest.inputs[side][0]
     maker = runs.maker(record)
     name = maker.name if maker is not None else record.given
-    stem = Path(record.path).stem
-    return f"{name}, lambda {stem.removeprefix('predictions-')}" if stem.startswith("predictions-") else name
+    weight = _weight(run, side)
+    return f"{name}, lambda {weight}" if weight else name
 
 
 def _of_sweep(sweep: Sequence[System], seed: int) -> list[Claim]:

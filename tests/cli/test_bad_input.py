@@ -167,10 +167,17 @@ def test_damaged_space(mapped, world, fails, tmp_path):
     assert "vectors.npy" in found.message
 
 
-def test_damaged_predictions(fails, tmp_path):
-    for content in (b"", b"{", b"[]\n", b'{"source": 1}\n', b'{"a": 1}\n', garbage()):
-        (tmp_path / "predictions.jsonl").write_bytes(content)
-        assert "predictions.jsonl" in fails("compare", tmp_path, tmp_path, early=False).message
+def test_damaged_items_and_scores(fails, world, mapped, tmp_path, lexenc):
+    lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--out", tmp_path / "scores")
+    for name in ("items.jsonl", "scores.json"):
+        whole = (tmp_path / "scores" / name).read_bytes()
+        for content in (b"{", b"[]\n", b'{"asked": 1}\n', b'{"a": 1}\n', garbage()):
+            (tmp_path / "scores" / name).write_bytes(content)
+            assert name in fails("compare", tmp_path / "scores", tmp_path / "scores", early=False).message
+        (tmp_path / "scores" / name).write_bytes(whole)
+    (tmp_path / "scores" / "items.jsonl").write_bytes(b"")
+    message = fails("compare", tmp_path / "scores", tmp_path / "scores", early=False).message
+    assert message == "No question is covered by both evaluations."
 
 
 def test_damaged_manifest(mapped, fails, tmp_path):

@@ -135,7 +135,7 @@ def test_eval_bli_sweep_has_the_shape_of_the_papers_table(world, mapped, tuned, 
     files = ["--vectors", mapped, "--encoder", tuned, "--train-dictionary", world / "train.tsv"]
     shown = lexenc("eval", "bli", *files, "--dictionary", world / "test.tsv", "--lambda", "0,0.1,0.2,1")
     rows = table(shown.stdout)
-    assert rows[0] == ["pair \\ lambda", "static(0.0)", "0.1", "0.2", "1"]
+    assert rows[0] == ["lambda", "0", "0.1", "0.2", "1"]
     assert rows[1][1] == "100.0", "lambda 0 is the mapped space"
     assert all(0 <= float(cell) <= 100 for cell in rows[1][1:])
 
@@ -149,10 +149,10 @@ def test_eval_bli_of_an_encoder_alone(world, tuned, lexenc):
 
 def test_eval_bli_writes_predictions_with_scores(world, mapped, lexenc, tmp_path):
     lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--out", tmp_path / "scores")
-    rows = [json.loads(line) for line in (tmp_path / "scores" / "predictions.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (tmp_path / "scores" / "items.jsonl").read_text().splitlines()]
     assert len(rows) == 12
-    assert len(rows[0]["predictions"]) == 10
-    assert set(rows[0]["predictions"][0]) == {"target", "score"}
+    assert len(rows[0]["answers"]) == 10
+    assert set(rows[0]["answers"][0]) == {"target", "score"}
 
 
 def test_eval_bli_fail_under_answers_no(world, mapped, attempt, tmp_path):
@@ -171,7 +171,7 @@ def test_eval_bli_fail_under_answers_no_again(world, mapped, attempt, tmp_path):
     words += ["--out", tmp_path / "out"]
     first, again = (attempt("eval", "bli", *words) for _ in range(2))
     assert (first.code, again.code) == (1, 1)
-    assert f"warning: eval bli: the answer saved in {tmp_path / 'out'} is no." in again.stderr
+    assert f"warning: eval bli: the answer kept in {tmp_path / 'out'} is no." in again.stderr
     assert "the answer kept" not in first.stderr
 
 
@@ -282,7 +282,8 @@ def test_compare_two_evaluations(world, mapped, blended, lexenc, tmp_path):
     assert found["difference_low"] <= found["difference"] <= found["difference_high"]
     same = json.loads(lexenc("compare", tmp_path / "one", tmp_path / "one", "--draws", 200, "--json").stdout)
     assert (same["difference"], same["shown"]) == (0, False)
-    assert table(lexenc("compare", tmp_path / "one", tmp_path / "two", "--draws", 200).stdout)[0] == ["what", "value"]
+    rows = table(lexenc("compare", tmp_path / "one", tmp_path / "two", "--draws", 200).stdout)
+    assert (rows[0][:2], rows[1][0]) == (["metric", "first"], "P@1")
 
 
 def test_show_does_not_follow_an_input_that_was_replaced(world, mapped, lexenc, tmp_path):

@@ -65,20 +65,19 @@ def test_quiet_keeps_results_and_drops_remarks(words, lexenc):
 
 def test_through_a_pipe_the_conventions_go_to_standard_error(words, lexenc):
     shown = lexenc(*words("eval bli"), "--direction", "target-source", "--candidates", "test")
-    (told,) = [line for line in shown.stderr.splitlines() if line.startswith("Word translation: nearest, ")]
-    assert "target-source (the target column asks)" in told
-    assert "candidates: the 12 source words of the test dictionary only (--candidates test, far easier)" in told
-    assert "coverage 100.0 %" in told
+    (told,) = [line for line in shown.stderr.splitlines() if line.startswith("Word translation: Retrieval: nearest; ")]
+    assert "direction: target-source; search space: test sources only (12 words);" in told
+    assert "coverage: 100.0 %" in told
     assert "Word translation" not in shown.stdout
-    assert [line.split("\t")[0].split(",")[0] for line in shown.lines[1:5:2]] == ["per target word", "per pair"]
-    assert "the whole target vocabulary (40 words)" in lexenc(*words("eval bli")).stderr
+    assert [line.split("\t")[0].split(",")[0] for line in shown.lines[1:5:2]] == ["target word", "pair"]
+    assert "search space: whole target vocabulary (40 words)" in lexenc(*words("eval bli")).stderr
     assert "Word translation" not in lexenc(*words("eval bli"), "--json").stderr
 
 
 def test_tables_of_a_sweep_say_what_they_hold(words, world, lexenc):
     told = lexenc(*words("sweep")).stderr
-    assert f"Word translation over lambda: Row '{world.name}' (the folder of the test dictionary): P@1 x 100" in told
-    assert "Word translation at lambda 0, the headline: nearest, source-target (the source column asks)" in told
+    assert "Word translation over lambda: P@1 x 100 for every lambda, with its 95 % interval. Retrieval: near" in told
+    assert "Word translation at lambda 0, the headline: Retrieval: nearest; direction: source-target" in told
 
 
 KEYS = {
@@ -161,13 +160,13 @@ def test_words_of_heads_stay_whole_in_a_window_of_80(monkeypatch, capsys):
 def test_colour_only_on_a_terminal_and_never_against_no_color(monkeypatch, capsys, tty, no_color, styled):
     import sys
 
-    from lexenc_cli.ui import show_errors
+    from lexenc_cli.ui import show_error
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     if no_color:
         monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: tty)
-    show_errors([("Wrong.", "Right it.")])
+    show_error("Wrong.", "Right it.")
     text = capsys.readouterr().err
     assert ("\x1b[" in text) is styled
     assert "error:" in text

@@ -44,6 +44,9 @@ class Made:
         matrix = self.matrix(side).astype(float)
         return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
 
+    def json(self, name: str) -> dict:
+        return json.loads((self.out / name).read_text(encoding="utf-8"))
+
     def json_lines(self, name: str) -> list[dict]:
         return [json.loads(line) for line in (self.out / name).read_text(encoding="utf-8").splitlines()]
 

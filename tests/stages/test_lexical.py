@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -174,7 +176,7 @@ def test_candidates_test_is_said_in_every_row(stage, mapped, static, world):
     files = {"vectors": mapped.out, "dictionary": world / "test.tsv"}
     whole, easy = (stage("eval bli", params={"candidates": kind}, **files).manifest.tables[0]["rows"]
                    for kind in ("vocabulary", "test"))  # fmt: skip
-    assert easy[0][0] == "per source word, test targets only"
+    assert easy[0][0] == "source word, left out, test targets only"
     assert [row[0] for row in easy] == [f"{row[0]}, test targets only" for row in whole]
     params = {"candidates": "test", "lambda": (0.0, 1.0), "direction": "target-source"}
     sweep = stage("eval bli", params=params, encoder=static, train_dictionary=world / "train.tsv", **files)
@@ -195,7 +197,8 @@ def test_sweep_does_what_interpolate_and_eval_do(stage, mapped, encoder, world, 
     train = world / "train.tsv"
     sweep = stage("eval bli", tmp_path / "sweep", {"lambda": [0, 0.3, 1]}, vectors=mapped.out, encoder=encoder,
                   train_dictionary=train, dictionary=world / "test.tsv")  # fmt: skip
-    assert sweep.files >= {"predictions-0.jsonl", "predictions-0.3.jsonl", "predictions-1.jsonl"}
+    labels = [each["labels"] for each in sweep.json("scores.json")["items"]]
+    assert labels == [{"lambda": weight} for weight in (0, 0.3, 1)]
     assert not any(name.endswith(".npy") for name in sweep.files)
     for place, weight in enumerate((0, 0.3, 1)):
         space = stage("interpolate", tmp_path / str(weight), {"lambda": weight}, vectors=mapped.out, encoder=encoder,
@@ -210,7 +213,7 @@ def test_sweep_without_weights_has_the_papers_columns(stage, mapped, static, wor
     made = stage("eval bli", vectors=mapped.out, encoder=static, train_dictionary=world / "train.tsv",
                  dictionary=world / "test.tsv")  # fmt: skip
     table = made.manifest.tables[0]
-    assert table["columns"] == ["pair \\ lambda", "static(0.0)", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
+    assert table["columns"] == ["lambda", "0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
 
 
 def test_help_of_lambda_names_the_weights_of_a_sweep_without_it():
@@ -329,7 +332,7 @@ def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, ma
     other = stage("eval bli", tmp_path / "other", vectors=mapped.out,
                   dictionary=pairs_file(tmp_path / "t.tsv", [("dog", "hund")]))  # fmt: skip
     alone = stage("compare", params={"draws": 100}, first=other.out, second=other.out)
-    assert alone.manifest.tables[0]["note"].startswith("1 question (covered: ")
+    assert "1 query (items not covered are left out), paired bootstrap" in alone.manifest.tables[0]["note"]
     with pytest.raises(DataError, match="different questions"):
         stage("compare", first=good.out, second=other.out)
 
@@ -387,14 +390,18 @@ def test_compare_and_eval_bli_give_the_same_number(stage, evaluate, lossy, metri
     assert 0 < wanted["coverage"] < 1
 
 
-@pytest.mark.parametrize(("questions", "says"), [("covered", "left out, as in the headline"), ("all", "'all lines'")])
+@pytest.mark.parametrize(
+    ("questions", "says"),
+    [("covered", "items not covered are left out"), ("all", "items not covered: counted wrong")],
+)
 def test_compare_names_its_convention(stage, evaluate, lossy, questions, says):
     one, other = evaluate("one", dictionary=lossy), evaluate("other", {"retrieval": "csls"}, dictionary=lossy)
     made = stage("compare", params={"questions": questions, "draws": 100}, first=one.out, second=other.out)
     note = made.manifest.tables[0]["note"]
     assert made.warnings == [], "another retrieval is what one compares"
     assert says in note
-    assert "retrieval nearest against csls, direction source-target, candidates whole target vocabulary (40 w" in note
+    assert "Different: retrieval nearest against csls." in note
+    assert "direction source-target; search space whole target vocabulary; search space words 40" in note
     assert head(made)["conventions"] == "alike"
     assert (head(made)["first_convention"]["retrieval"], head(made)["second_convention"]["retrieval"]) == (
         "nearest", "csls",
@@ -405,13 +412,13 @@ def test_compare_warns_of_other_candidates(stage, evaluate):
     whole, easy, few = evaluate("whole"), evaluate("easy", {"candidates": "test"}), evaluate("few", {"limit": 39})
     made = stage("compare", params={"draws": 100}, first=easy.out, second=whole.out)
     assert made.warnings == [
-        f"The evaluations chose from different candidates: test targets only (12 words) in {easy.out}, "
-        f"whole target vocabulary (40 words) in {whole.out}."
+        f"The evaluations differ in search space: test targets only in {easy.out}, "
+        f"whole target vocabulary in {whole.out}."
     ]
     assert head(made)["conventions"] == "different"
-    assert made.manifest.tables[0]["rows"][-1][1].endswith(" (different conventions)")
+    assert "Different: search space test targets only against whole" in made.manifest.tables[0]["note"]
     (warning,) = stage("compare", params={"draws": 100}, first=whole.out, second=few.out).warnings
-    assert "different numbers of words: whole target vocabulary (40 words) in" in warning
+    assert f"differ in search space words: 40 in {whole.out}, 39 in" in warning
 
 
 def test_compare_warns_of_another_direction_and_dictionary(stage, evaluate, world, pairs_file, tmp_path):
@@ -422,31 +429,46 @@ def test_compare_warns_of_another_direction_and_dictionary(stage, evaluate, worl
     one = evaluate("one", vectors=same.out, dictionary=first)
     other = evaluate("other", {"direction": "target-source"}, vectors=same.out, dictionary=again)
     direction, dictionary = stage("compare", params={"draws": 100}, first=one.out, second=other.out).warnings
-    assert f"directions: source-target in {one.out}, target-source in {other.out}." in direction
-    assert f"dictionaries: {first} in {one.out}, {again} in {other.out}." in dictionary
+    assert f"differ in direction: source-target in {one.out}, target-source in {other.out}." in direction
+    assert re.search(rf"dictionary: {first} \(sha256 \w+\) in {one.out}, {again} \(sha256 \w+\) in ", dictionary)
     first.write_text("cat\tcat\ndog\tdog\n\n")
     third = evaluate("third", vectors=same.out, dictionary=first)
     (warning,) = stage("compare", params={"draws": 100}, first=one.out, second=third.out).warnings
     assert warning.count(f"{first} (sha256 ") == 2, "files of one name are told apart"
 
 
-def test_compare_of_bare_predictions_says_that_nothing_was_checked(stage, evaluate, tmp_path):
+def note(made):
+    return made.manifest.tables[0]["note"]
+
+
+def test_compare_without_a_manifest_says_that_nothing_was_checked(stage, evaluate, tmp_path):
     whole, easy = evaluate("whole"), evaluate("easy", {"candidates": "test"})
-    copy = tmp_path / "copy.jsonl"
-    copy.write_bytes((easy.out / "predictions.jsonl").read_bytes())
-    made = stage("compare", params={"draws": 100}, first=whole.out, second=copy)
+    for name in ("scores.json", "items.jsonl"):
+        (tmp_path / name).write_bytes((easy.out / name).read_bytes())
+    made = stage("compare", params={"draws": 100}, first=whole.out, second=tmp_path)
     assert made.warnings == []
     assert (head(made)["conventions"], head(made)["second_convention"]) == ("not checked", None)
-    assert "Not checked: " in made.manifest.tables[0]["note"]
-    assert "second has no manifest" in made.manifest.tables[0]["note"]
-    both = stage("compare", params={"draws": 100}, first=copy, second=copy).manifest
-    assert "first and second have no manifest" in both.tables[0]["note"]
-    # A file in the folder of an evaluation is as good as the folder; one that was put there is not.
-    inside = stage("compare", params={"draws": 100}, first=whole.out, second=easy.out / "predictions.jsonl")
+    assert "Not checked whether both follow the same convention: no manifest of second." in note(made)
+    both = stage("compare", params={"draws": 100}, first=tmp_path, second=tmp_path)
+    assert "no manifest of first and second." in note(both)
+    # A file in the folder of an evaluation is as good as the folder.
+    inside = stage("compare", params={"draws": 100}, first=whole.out, second=easy.out / "items.jsonl")
     assert len(inside.warnings) == 1
-    (whole.out / "put.jsonl").write_bytes(copy.read_bytes())
-    put = stage("compare", params={"draws": 100}, first=whole.out, second=whole.out / "put.jsonl")
-    assert head(put)["conventions"] == "not checked"
+    (tmp_path / "items.jsonl").unlink()
+    with pytest.raises(DataError, match="is not an evaluation"):
+        stage("compare", first=whole.out, second=tmp_path)
+
+
+def test_compare_chooses_systems_of_a_sweep(stage, evaluate, static, world):
+    sweep = evaluate("sweep", {"lambda": [0, 0.5, 1]}, encoder=static, train_dictionary=world / "train.tsv")
+    with pytest.raises(ConfigError, match="holds 3 systems") as caught:
+        stage("compare", first=sweep.out, second=sweep.out)
+    assert "--first-system lambda=0.5" in caught.value.hint
+    params = {"first_system": "lambda=0.5", "second_system": "lambda=0", "draws": 100}
+    found = head(stage("compare", params=params, first=sweep.out, second=sweep.out))
+    assert [found["first"], found["second"]] == [sweep.manifest.results[i]["precision_at_1"] for i in (1, 0)]
+    with pytest.raises(ConfigError, match=r"has no system 'lambda=0\.7'"):
+        stage("compare", params={"first_system": "lambda=0.7"}, first=sweep.out, second=sweep.out)
 
 
 def test_compare_warns_where_average_precisions_have_other_translations(stage, evaluate, pairs_file, tmp_path):
@@ -461,7 +483,7 @@ def test_compare_warns_where_average_precisions_have_other_translations(stage, e
         params = {"metric": metric, "questions": questions, "draws": 100}
         told.append(stage("compare", params=params, first=more.out, second=fewer.out).warnings)
     assert [len(each) for each in told] == [1, 1, 2], "that there are 39 and 40 words is said in all of them"
-    assert told[2][1].startswith("For 1 question of 2 the evaluations have vectors for different numbers of transl")
+    assert told[2][1].startswith("MAP: for 1 of 2 questions the evaluations have vectors for different numbers of ")
 
 
 def test_export_of_encodings(stage, static, world, tmp_path):

@@ -98,17 +98,17 @@ def test_without_the_control_there_is_nothing_to_compare(stage, kb, queries, sta
 
 
 def test_predictions_hold_every_mention_and_what_was_answered(evaluated):
-    rows = evaluated.json_lines("predictions.jsonl")
-    assert evaluated.files == {"predictions.jsonl", "manifest.json"}
-    assert [row["source"] for row in rows][:3] == ["Haus", "HUND", "K+"]
-    assert rows[6]["source"] == "magnezyum (Mg2+)"
+    rows = evaluated.json_lines("items.jsonl")
+    assert evaluated.files == {"items.jsonl", "scores.json", "manifest.json"}
+    assert [row["asked"] for row in rows][:3] == [["Haus"], ["HUND"], ["K+"]]
+    assert rows[6]["asked"] == ["magnezyum (Mg2+)"]
     assert [row["covered"] for row in rows] == [True, True, True, False, True, True, True]
-    assert rows[0]["predictions"][0] == {"target": "C1", "name": "haus", "score": 1.0}
-    assert (rows[2]["gold"], rows[2]["ranks"]) == (["C5", "C77"], [1])
-    assert rows[5]["predictions"][0]["target"] == "C2|C9"
+    assert rows[0]["answers"][0] == {"target": "C1", "name": "haus", "score": 1.0}
+    assert (rows[2]["gold"], rows[2]["numbers"]["ranks"]) == (["C5", "C77"], [1])
+    assert rows[5]["answers"][0]["target"] == "C2|C9"
     for row in rows:
-        targets = [own for each in row["predictions"] for own in each["target"].split("|")]
-        assert len({*targets}) >= len(row["predictions"]) - 1, "concepts do not come again"
+        targets = [own for each in row["answers"] for own in each["target"].split("|")]
+        assert len({*targets}) >= len(row["answers"]) - 1, "concepts do not come again"
 
 
 def test_mentions_that_the_encoder_was_tuned_on_are_counted(stage, kb, queries, static, tmp_path):
@@ -122,7 +122,7 @@ def test_mentions_that_the_encoder_was_tuned_on_are_counted(stage, kb, queries, 
     given = {"knowledge_base": [kb], "mentions": queries}
     made = stage("eval xel", encoder=tuned.out, **given)
     assert made.manifest.results[0]["mentions_learnt_from"] >= 1
-    assert any("the encoder was tuned on" in each for each in made.warnings)
+    assert any("the encoder was fine-tuned on" in each for each in made.warnings)
     assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
     names.unlink()
     gone = stage("eval xel", encoder=tuned.out, **given)
@@ -188,7 +188,7 @@ def test_an_encoded_base_is_for_its_encoder_and_settings(stage, queries, static,
         stage("eval xel", encoder=transformer, **files)
     with pytest.raises(ConfigError, match="was encoded with lowercase True, not False"):
         stage("eval xel", params={"lowercase": False}, encoder=static, **files)
-    with pytest.raises(DataError, match="is not a knowledge base that lexenc encoded"):
+    with pytest.raises(DataError, match="is no knowledge base that lexenc encoded"):
         stage("eval xel", encoder=static, knowledge_base=[mapped.out], mentions=queries)
     with pytest.raises(ConfigError, match="several files, or one folder"):
         stage("eval xel", encoder=static, knowledge_base=[encoded.out, kb], mentions=queries)
@@ -273,15 +273,15 @@ def test_link_in_batches_is_link_at_once(kb, static, tmp_path, monkeypatch):
     path = tmp_path / "mentions.txt"
     path.write_text("".join(f"{word}\n" for word in ["haus", "hund", "K+", "katze", "haus", "baum", "rot"]))
     whole = answers("link", static, knowledge_base=[kb], mentions=[path])[0]
-    monkeypatch.setattr("lexenc.stages.lexical.link.batches.__defaults__", (3,))
+    monkeypatch.setattr("lexenc.stages.lexical.linking.batches.__defaults__", (3,))
     assert answers("link", static, knowledge_base=[kb], mentions=[path])[0] == whole
 
 
 def test_link_agrees_with_eval_xel(kb, queries, static, evaluated):
     objects = answers("link", static, {"top": 10}, knowledge_base=[kb], mentions=[queries])[0]
-    for own, row in zip(objects, evaluated.json_lines("predictions.jsonl"), strict=True):
+    for own, row in zip(objects, evaluated.json_lines("items.jsonl"), strict=True):
         assert [("|".join(each["concepts"]), each["score"]) for each in own["answers"]] == [
-            (each["target"], each["score"]) for each in row["predictions"]
+            (each["target"], each["score"]) for each in row["answers"]
         ]
 
 
@@ -289,7 +289,7 @@ def test_link_warns_of_texts_without_a_direction(kb, static, tmp_path, monkeypat
     path = tmp_path / "mentions.txt"
     path.write_text("haus\nhund\n")
     monkeypatch.setattr(
-        "lexenc.stages.lexical.link.encode_words", lambda encoder, words, job: np.zeros((len(words), 16))
+        "lexenc.stages.lexical.linking.encode_words", lambda encoder, words, job: np.zeros((len(words), 16))
     )
     objects, _, _, warned, _ = answers("link", static, knowledge_base=[kb], mentions=[path])
     assert warned == ["2 mentions have no direction: the encoder knows no part of them."]
@@ -322,7 +322,8 @@ def test_compare_gives_the_numbers_of_eval_xel(stage, evaluated, other, question
     assert [found["first"], found["second"]] == [each[metric] for each in wanted]
     assert found["count"] == wanted[0]["queries"]
     assert (found["conventions"], made.warnings) == ("alike", [])
-    assert "of eval xel" in made.manifest.tables[0]["note"]
+    policy = {"covered": "items not covered are left out", "all": "items not covered: counted wrong"}[questions]
+    assert policy in made.manifest.tables[0]["note"]
 
 
 def test_compare_knows_the_base_whether_encoded_or_not(stage, queries, static, encoded, evaluated, tmp_path):
@@ -338,13 +339,13 @@ def test_compare_warns_of_another_base_and_case(stage, kb, queries, static, eval
     other = stage("eval xel", tmp_path / "other", knowledge_base=[more], **files)
     cased = stage("eval xel", tmp_path / "cased", {"lowercase": False}, knowledge_base=[kb], **files)
     (names,) = stage("compare", params={"draws": 100}, first=evaluated.out, second=other.out).warnings
-    assert "chose from different names: knowledge base (9 names, sha256 " in names
+    assert "differ in knowledge base: sha256 " in names
     _, case = stage("compare", params={"draws": 100}, first=evaluated.out, second=cased.out).warnings
-    assert "treated case differently: names and mentions lower-cased in" in case
+    assert "differ in case: names and mentions lower-cased in" in case
 
 
 def test_compare_refuses_what_needs_every_place(stage, evaluated, other):
-    with pytest.raises(ConfigError, match="eval xel looks at the first 10 only"):
+    with pytest.raises(ConfigError, match="There is no metric of entity linking called 'reciprocal_rank'"):
         stage("compare", params={"metric": "reciprocal_rank"}, first=evaluated.out, second=other.out)
 
 

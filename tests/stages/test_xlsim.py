@@ -69,9 +69,9 @@ def test_static_vectors_are_scored_by_cosine_and_spearman(stage, mapped, pairs, 
     rows = rows_of(pairs)
     cosines = [float(sides["source"][a] @ sides["target"][b]) for a, b, _ in rows]
     assert head(made)["spearman"] == pytest.approx(spearmanr(cosines, [float(r[2]) for r in rows]).statistic)
-    written = rows_of(made.out / "similarities.tsv")
-    assert [row[:2] for row in written] == [row[:2] for row in rows]
-    assert [float(row[3]) for row in written] == pytest.approx(cosines, abs=1e-6)
+    written = made.json_lines("items.jsonl")
+    assert [each["asked"] for each in written] == [row[:2] for row in rows]
+    assert [each["numbers"]["cosine"] for each in written] == pytest.approx(cosines, abs=1e-6)
     assert (head(made)["coverage"], head(made)["system"], head(made)["missing"]) == (1.0, "static vectors", "drop")
 
 
@@ -97,15 +97,13 @@ def test_a_word_without_static_vector_has_only_the_encoder_part(stage, mapped, s
     heads = made.manifest.results[:3]
     assert [each["pairs"] for each in heads] == [20, 20, 20]
     assert {each["coverage"] for each in heads} == {20 / 21}
-    assert made.manifest.summary["best_spearman"] == max(each["spearman"] for each in heads)
     assert [each["words_missing"] for each in heads] == [1, 0, 0]
     wider = [each for each in made.manifest.results[3:] if each.get("counted") == "covered"]
     assert [(each["lambda"], each["pairs"], each["coverage"]) for each in wider] == [(0.5, 21, 1), (1, 21, 1)]
-    rows = {row[0]: row[1:] for row in made.manifest.tables[0]["rows"] if row[0] != "coverage %"}
-    assert rows["more pairs"] == ["-", *(f"{100 * each['spearman']:.1f}" for each in wider)]
-    assert [row[0] for row in made.manifest.tables[1]["rows"]] == [
-        "pairs with static vectors", "all pairs, else 0", "control: shuffled scores"
-    ]  # fmt: skip
+    more, last = made.manifest.tables[1:]
+    assert more["columns"] == ["lambda", "0.5", "1"]
+    assert more["rows"][0][1:] == [f"{100 * each['spearman']:.1f}" for each in wider]
+    assert [row[0] for row in last["rows"]] == ["static, left out", "all, similarity 0", "control: shuffled scores"]
     one = stage("eval xlsim", None, params | {"lambda": "0.5"}, **blend_inputs(mapped, static, world), pairs=own)
     assert (head(one)["pairs"], head(one)["counted"]) == (21, "covered")
     assert head(one)["spearman"] == wider[0]["spearman"]
@@ -155,11 +153,13 @@ def test_phrases_by_underscores_and_by_their_parts(stage, vec, write, tmp_path):
     params = {"draws": 200, "missing": "average"}
     made = stage("eval xlsim", tmp_path / "average", params, vectors=own_vec, pairs=own)
     assert (head(made)["pairs"], head(made)["words_averaged"], head(made)["words_missing"]) == (3, 2, 1)
-    rows = rows_of(made.out / "similarities.tsv")
-    assert [row[4] for row in rows] == ["static, with underscores", "average of parts", "average of parts", "missing"]
+    rows = made.json_lines("items.jsonl")
+    assert [row["answers"][0]["first_from"] for row in rows] == [
+        "static, with underscores", "average of parts", "average of parts", "missing",
+    ]  # fmt: skip
     mean = np.array([0.5, 1.0])
-    assert float(rows[1][3]) == pytest.approx(mean @ [1, 1] / np.linalg.norm(mean) / np.sqrt(2))
-    assert rows[3][3] == ""
+    assert rows[1]["numbers"]["cosine"] == pytest.approx(mean @ [1, 1] / np.linalg.norm(mean) / np.sqrt(2))
+    assert rows[3]["numbers"]["cosine"] is None
 
 
 def test_zero_vectors_are_no_vectors(stage, vec, write):
@@ -353,10 +353,10 @@ def test_compare_gives_the_difference_of_two_evaluations(stage, scored):
 
 
 def test_compare_reads_one_lambda_of_a_sweep(stage, scored):
-    file = scored / "sweep" / "similarities-1.tsv"
-    made = stage("compare", None, {"draws": 200}, first=file, second=scored / "encoder")
+    params = {"draws": 200, "first_system": "lambda=1"}
+    made = stage("compare", None, params, first=scored / "sweep", second=scored / "encoder")
     assert head(made)["difference"] == 0
-    with pytest.raises(DataError, match="2 lambdas"):
+    with pytest.raises(ConfigError, match="holds 2 systems"):
         stage("compare", None, first=scored / "sweep", second=scored / "encoder")
 
 
@@ -373,10 +373,10 @@ def test_compare_counts_uncovered_pairs_on_request(stage, mapped, static, pairs,
 
 def test_compare_refuses_what_does_not_fit(stage, scored, static, mapped, world, write, tmp_path):
     other = stage("eval xlsim", tmp_path / "x", {"draws": 200}, encoder=static, pairs=write("dog\thund\t1\na\tb\t2\n"))
-    with pytest.raises(DataError, match="different pairs"):
+    with pytest.raises(DataError, match="asked different questions"):
         stage("compare", None, first=scored / "static", second=other.out)
-    with pytest.raises(ConfigError, match="means nothing for word similarity"):
+    with pytest.raises(ConfigError, match="There is no metric of word similarity called"):
         stage("compare", None, {"metric": "average_precision"}, first=scored / "static", second=scored / "encoder")
     bli = stage("eval bli", tmp_path / "bli", vectors=mapped.out, dictionary=world / "test.tsv")
-    with pytest.raises(DataError, match="is none"):
+    with pytest.raises(DataError, match="is an evaluation of word translation"):
         stage("compare", None, first=scored / "static", second=bli.out)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from lexenc.artifact import maker_of
 from lexenc.errors import ConfigError
-from lexenc.files.link_counts import NAME, write_link_counts
-from lexenc.parameters import param
-from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.alignment_tables import band_table, score_table
-from lexenc.stages.evaluation.judged_links import (
-    LinkFile,
-    Sentences,
-    check_range,
-    read_gold_and_predicted,
-    read_sentences,
-    were_cut,
+from lexenc.evaluation.alignment import (
+    COUNTS,
+    DISTANCES,
+    FREQUENCIES,
+    MEASURE,
+    Judged,
+    counts_of,
+    diagonal_links,
+    distance_bands,
+    frequency_bands,
+    judge,
+    random_links,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from lexenc.evaluation.alignment import Judged
+from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
+from lexenc.files.link_sets import LinkFile, Sentences, check_range, read_gold_and_predicted, read_sentences
+from lexenc.parameters import param
+from lexenc.randomness import generator
+from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.evaluation.shared import score_table
 
 _BASE = (
     "Whether words are counted from 1 in {}. If left out they are counted from 0, and refused where the two files do "
@@ -41,21 +47,8 @@ class EvalAlignmentParams:
     level: float = param(0.95, "Share of draws inside the intervals.", gt=0, le=0.999)
 
 
-@dataclass(frozen=True)
-class _Counted:
-    """Links of one kind, counted by sentence pair.
-
-    Args:
-        keys: What they are.
-        counts: Shape [n, 5].
-    """
-
-    keys: dict[str, Any]
-    counts: np.ndarray
-
-
 def check_eval_alignment(inputs: Mapping[str, Any], params: EvalAlignmentParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
+    """Return the errors that involve more than one option."""
     pairs, source, target = (bool(inputs.get(name)) for name in ("pairs", "source", "target"))
     table = [
         (
@@ -69,32 +62,40 @@ def check_eval_alignment(inputs: Mapping[str, Any], params: EvalAlignmentParams)
 
 
 def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job) -> Outcome:
-    """Score the links, and where the sentences are known the controls and every kind of link."""
+    """Score the links, and if the sentences are known the controls and every kind of link."""
     gold, predicted = read_gold_and_predicted(
         inputs["gold"], inputs["predicted"], params.gold_one_based, params.system_one_based
     )
-    sentences = read_sentences(inputs)
+    given = {name: inputs.get(name) for name in ("pairs", "source", "target")}
+    sentences = read_sentences(inputs["predicted"], **given)
     if sentences is not None:
         check_range(gold, sentences)
         check_range(predicted, sentences)
     _tell(gold, predicted, sentences, job)
-    if not inputs.get("pairs") and not inputs.get("source") and were_cut(inputs["predicted"]):
+    if not any(given.values()) and _cut_by_align(inputs["predicted"]):
         job.notices.warn(
             f"{inputs['predicted']} cut the sentences into words by itself: the gold links may be of other words.",
             "Give the sentences of the gold links as --pairs, which are compared; --words spaces keeps their words.",
         )
-    judged = _judge(predicted.sure, gold)
-    systems = list(_systems(judged, gold, sentences, job))
-    results = _scored(systems, _shared_keys(gold, predicted), params, job)
-    if job.kept:
-        write_link_counts(job.out / NAME, systems[0].counts.tolist())
-    head = results[0]
-    summary = {key: head[key] for key in ("sentences", "aer", "precision", "recall", "f1")}
-    return Outcome(summary, results, _tables(results))
+    judged = judge(predicted.sure, gold.sure, gold.possible, gold.lines)
+    counted_links = dict(_counted_links(judged, gold, sentences, job))
+    with writing_evaluation(job.out, "alignment") as writer:
+        writer.systems = _scored(counted_links, gold, predicted, params, job)
+        writer.write(_items(judged, counts_of(judged)))
+    results = [each.flat() for each in writer.systems]
+    summary = {key: results[0][key] for key in ("sentences", "aer", "precision", "recall", "f1")}
+    return Outcome(summary, results, _tables(writer.systems, params.level))
+
+
+def _cut_by_align(path: Path) -> bool:
+    """Return whether links are a result of `align`, which cut its sentences otherwise than at spaces."""
+    maker = maker_of(path)
+    names = ("source_words", "target_words")
+    return maker is not None and any(maker.params.get(name, "spaces") != "spaces" for name in names)
 
 
 def _tell(gold: LinkFile, predicted: LinkFile, sentences: Sentences | None, job: Job) -> None:
-    """Warn of what makes scores mean less than they seem to."""
+    """Warn of what limits the meaning of the scores."""
     if predicted.empty:
         job.notices.warn(f"{predicted.path} holds no links.", "There is no precision then.")
     elif sentences is not None and gold.counting is None and predicted.counting is None:
@@ -108,95 +109,109 @@ def _tell(gold: LinkFile, predicted: LinkFile, sentences: Sentences | None, job:
 
 # ---------------------------------------------------------------- what is counted
 
-
-def _judge(links: np.ndarray, gold: LinkFile) -> Judged:
-    from lexenc.evaluation.alignment import judge
-
-    return judge(links, gold.sure, gold.possible, gold.lines)
+_Label = tuple[tuple[str, str], ...]
 
 
-def _systems(judged: Judged, gold: LinkFile, sentences: Sentences | None, job: Job) -> Iterator[_Counted]:
+def _counted_links(
+    judged: Judged, gold: LinkFile, sentences: Sentences | None, job: Job
+) -> Iterator[tuple[_Label, np.ndarray]]:
     """Count the links of the system, of the controls, and by band."""
-    from lexenc.evaluation.alignment import counts_of
-
     own = counts_of(judged)
-    yield _Counted({}, own)
-    if sentences is not None:
-        for name, links in _controls(own[:, 0], sentences, job):
-            yield _Counted({"control": name}, counts_of(_judge(links, gold)))
-        yield from _bands(judged, sentences)
-
-
-def _controls(links: np.ndarray, sentences: Sentences, job: Job) -> Iterator[tuple[str, np.ndarray]]:
-    from lexenc.evaluation.alignment import diagonal_links, random_links
-    from lexenc.randomness import generator
-
+    yield (), own
+    if sentences is None:
+        return
     lengths = sentences.source_lengths, sentences.target_lengths
-    yield "diagonal", diagonal_links(*lengths)
-    yield "as many links at random", random_links(links, *lengths, generator(job.seed, "random links"))
-
-
-def _bands(judged: Judged, sentences: Sentences) -> Iterator[_Counted]:
-    from lexenc.evaluation.alignment import DISTANCES, FREQUENCIES, counts_of, distance_bands, frequency_bands
-
-    lengths = sentences.source_lengths, sentences.target_lengths
+    for name, links in (
+        ("diagonal", diagonal_links(*lengths)),
+        ("as many links at random", random_links(own[:, 0], *lengths, generator(job.seed, "random links"))),
+    ):
+        yield ((CONTROL, name),), counts_of(judge(links, gold.sure, gold.possible, gold.lines))
     for by, names, bands in (
         ("frequency", FREQUENCIES, frequency_bands(sentences.frequencies(judged.rows))),
         ("distance", DISTANCES, distance_bands(judged.rows, *lengths)),
     ):
         for place, name in enumerate(names):
-            yield _Counted({"by": by, "band": name}, counts_of(judged, bands == place))
+            yield (("by", by), ("band", name)), counts_of(judged, bands == place)
+
+
+def _items(judged: Judged, counts: np.ndarray) -> Iterator[Item]:
+    """Yield every sentence pair with its gold links, as a gold file has them, and the links of the system."""
+    starts = np.searchsorted(judged.rows[:, 0], np.arange(judged.sentences + 1)).tolist()
+    for number, row in enumerate(counts.tolist()):
+        part = slice(starts[number], starts[number + 1])
+        gold, answers = [], []
+        for (_, source, target), own, sure, possible in zip(
+            *(column[part].tolist() for column in judged[:4]), strict=True
+        ):
+            gold += [f"{source}{'-' if sure else 'p'}{target}"] if possible else []
+            answers += [{"target": f"{source}-{target}"}] if own else []
+        yield Item((str(number + 1),), tuple(gold), True, tuple(answers), dict(zip(COUNTS, row, strict=True)))
 
 
 # ---------------------------------------------------------------- results
 
 
-def _shared_keys(gold: LinkFile, predicted: LinkFile) -> dict[str, Any]:
-    return {
-        "task": "alignment",
-        "sentences": gold.lines,
+def _scored(
+    counts: Mapping[_Label, np.ndarray], gold: LinkFile, predicted: LinkFile, params: EvalAlignmentParams, job: Job
+) -> list[ScoredSystem]:
+    """Score everything on the same draws of sentence pairs."""
+    scores = MEASURE.scores(
+        [each.T for each in counts.values()],
+        generator=generator(job.seed, "bootstrap"),
+        draws=params.draws,
+        level=params.level,
+    )
+    shared = {
         "average": "corpus",
         "gold_links": "sure ones are possible too",
         "gold_counts_from": gold.first,
         "predicted_counts_from": predicted.first,
+        "draws": params.draws,
+        "level": params.level,
     }
-
-
-def _scored(
-    systems: list[_Counted], shared: dict[str, Any], params: EvalAlignmentParams, job: Job
-) -> list[dict[str, Any]]:
-    """Score everything on the same draws of sentence pairs."""
-    import numpy as np
-
-    from lexenc.evaluation.alignment import COUNTS, drawn_counts, summary
-    from lexenc.randomness import generator
-
-    table = np.concatenate([each.counts for each in systems], axis=1)
-    drawn = drawn_counts(table, generator=generator(job.seed, "bootstrap"), draws=params.draws)
-    totals = table.sum(axis=0)
-    results = []
-    for place, each in enumerate(systems):
-        part = slice(place * len(COUNTS), (place + 1) * len(COUNTS))
-        scores = summary(totals[part], drawn[:, part], level=params.level)
-        counts = dict(zip(COUNTS, totals[part].tolist(), strict=True))
-        results.append(
-            {**shared, **each.keys, **scores, **counts, "draws": params.draws, "level": params.level, "seed": job.seed}
+    return [
+        ScoredSystem(
+            "alignment",
+            own,
+            Convention(seed=job.seed),
+            dict(labels),
+            shared | dict(zip(COUNTS, table.sum(axis=0).tolist(), strict=True)),
+            counted="sentences",
         )
-    return results
+        for (labels, table), own in zip(counts.items(), scores, strict=True)
+    ]
 
 
-def _tables(results: list[dict[str, Any]]) -> list[Table]:
-    """Lay out systems, and bands with anything in them."""
-    tables = [score_table([each for each in results if "by" not in each])]
-    for by in ("frequency", "distance"):
-        bands = [each for each in results if each.get("by") == by and (each["sure"] or each["predicted"])]
-        tables += [band_table(bands)] if bands else []
+_BANDS = {
+    "frequency": "Band: how often the source word occurs in these sentences.",
+    "distance": "Band: how many words the target word is from the diagonal.",
+}
+
+
+def _tables(systems: Sequence[ScoredSystem], level: float) -> list[Table]:
+    """Lay out systems, and the bands that have any links."""
+    facts = systems[0].facts
+    note = (
+        f"{systems[0].scores[0].n:,} sentence pairs, {facts['sure']:,} sure and {facts['possible']:,} more possible "
+        "links. A possible link is right if the system has it, and not missed if it has not. Words are counted from "
+        f"{facts['gold_counts_from']} in the gold file, from {facts['predicted_counts_from']} in the other. A smaller "
+        f"AER is better. {facts['draws']:,} bootstrap draws of the sentence pairs."
+    )
+    shown = [each for each in systems if "by" not in each.labels]
+    tables = [score_table(shown, level=level, note=note, first="links of", extra={"predicted": "links"})]
+    for by, words in _BANDS.items():
+        bands = [each for each in systems if each.labels.get("by") == by]
+        bands = [each for each in bands if each.facts["sure"] or each.facts["predicted"]]
+        if bands:
+            extra = {"sure": "sure links", "predicted": "links"}
+            title = f"Word alignment by {by}"
+            tables.append(score_table(bands, level=level, title=title, note=words, first="band", extra=extra))
     return tables
 
 
 EVAL_ALIGNMENT = Stage(
     name="eval alignment",
-    version=1,
+    version=2,
     inputs={
         "gold": Input("Gold links, one line per sentence pair: 0-0 for a sure link, 1p2 for a possible one."),
         "predicted": Input("Links to score: a file of 0-0 1-2 lines, or a folder of align."),
@@ -210,7 +225,7 @@ EVAL_ALIGNMENT = Stage(
     },
     params=EvalAlignmentParams,
     run=eval_alignment,
-    makes=f"{NAME}: for every sentence pair its links and how many of them are right, for compare.",
+    makes=f"{SCORES}, and {ITEMS} with the links of every sentence pair, for lexenc compare and results.",
     examples=(
         ("lexenc eval alignment --gold enfr.gold --gold-one-based --predicted enfr.out --pairs enfr.src-tgt", ""),
         ("lexenc eval alignment --gold test.gold --predicted runs/alignments --out runs/alignment-scores", ""),

@@ -6,13 +6,36 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from lexenc.errors import ConfigError, DataError
+from lexenc.evaluation.bli import HEADLINE, MEASURE, Queries, ask, control_scores, conventions
+from lexenc.files.dictionaries import Pairs
+from lexenc.files.evaluations import (
+    CONTROL,
+    ITEMS,
+    SCORES,
+    Convention,
+    EvaluationWriter,
+    Item,
+    Score,
+    ScoredSystem,
+    writing_evaluation,
+)
+from lexenc.files.spaces import Space, load_space
 from lexenc.files.text import counted
+from lexenc.files.vectors import ReadReport, Vectors, index_of, read_two
+from lexenc.files.vocabularies import read_vocabulary
+from lexenc.lexical.mapping import normalise
+from lexenc.lexical.procrustes import blends, join_views
 from lexenc.parameters import param
+from lexenc.randomness import generator
 from lexenc.search import RETRIEVAL
+from lexenc.search.retrieval import fit_correction, rank_of, retrieve
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.bli_tables import convention_table, sweep_table
+from lexenc.stages.evaluation.shared import score_table, sweep_table
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
+from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
@@ -29,14 +52,8 @@ from lexenc.stages.reading import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from lexenc.evaluation.bli import Questions
-    from lexenc.files.dictionaries import Pairs
-    from lexenc.files.spaces import Space
     from lexenc.search.neighbours import Neighbours
 
-_TIES = "lower index first"
 PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table 8
 
 
@@ -59,7 +76,7 @@ class EvalBliParams:
         ge=0,
         le=1,
     )
-    top: int = param(10, "Answers kept in the predictions.", ge=1)
+    top: int = param(10, "Number of answers to keep for every test word.", ge=1)
     pooling: PoolingChoice = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
@@ -71,20 +88,18 @@ class EvalBliParams:
 
 
 @dataclass(frozen=True)
-class _System:
-    """Something to score: two languages with vectors.
+class _Lookup:
+    """The two languages of a system, in the direction of the lookup.
 
     Args:
-        label: For tables and file names; empty for a single system.
-        weight: Lambda, where there is one.
+        labels: Lambda, where there is one.
         source_words: Words of the side that asks.
         target_words: Words of the side that answers.
         source: Their vectors. Shape [n, d].
         target: Theirs. Shape [m, d].
     """
 
-    label: str
-    weight: float | None
+    labels: dict[str, Any]
     source_words: list[str]
     target_words: list[str]
     source: np.ndarray
@@ -92,7 +107,7 @@ class _System:
 
 
 def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
+    """Return the errors that involve more than one option."""
     given = {name for name, value in inputs.items() if value}
     static = "vectors" in given or {"source", "target"} <= given
     faults = []
@@ -116,52 +131,58 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
 
 def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:
     """Score one system, or one for every lambda."""
-    from lexenc.evaluation.bli import ask
-    from lexenc.files.vectors import index_of
-
-    results: list[list[dict[str, Any]]] = []
+    results: list[list[ScoredSystem]] = []
     translations = read_dictionary(inputs["dictionary"], params)
     learnt = _learnt_from(inputs, translations, job)
     if params.direction == "target-source":
         translations = translations.swapped()
     gold = translations.translations()
-    for whole in _systems(inputs, params, job):
-        system = _restricted(whole, gold) if params.candidates == "test" else whole
-        questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
-        if not results:
-            _check_coverage(whole, questions, translations, params, job)
-        results.append(_score_system(system, questions, learnt, params, job))
-    headline = results[0][0]
-    flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
-    tables = [sweep_table(results, inputs["dictionary"])] if len(results) > 1 else []
-    tables += [convention_table(results[0], sweep=len(results) > 1)]
-    summary = {"queries": headline["queries"], "precision_at_1": headline["precision_at_1"]}
+    with writing_evaluation(job.out, "bli") as writer:
+        for whole in _systems(inputs, params, job):
+            system = _restricted(whole, gold) if params.candidates == "test" else whole
+            questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
+            if not results:
+                _check_coverage(whole, questions, translations, params, job)
+            results.append(_score_system(system, questions, learnt, params, writer, job))
+        heads = [own[0] for own in results]
+        writer.systems = heads + [each for own in results for each in own[1:]]
+    unfair = _unfair(learnt)
+    tables = []
     if len(results) > 1:
-        summary["best_precision_at_1"] = max(own[0]["precision_at_1"] for own in results)
-    answer = headline["precision_at_1"] >= params.fail_under
+        name = inputs["dictionary"].parent.name or "pair"
+        tables.append(sweep_table(heads, over="lambda", name=name, note=unfair))
+    title = f"Word translation at lambda {heads[0].labels['lambda']:g}, the headline" if len(results) > 1 else ""
+    tables.append(score_table(results[0], title=title, note=f"{_NOTE}{unfair}"))
+    first = heads[0].scores[0]
+    answer = (first.value or 0.0) >= params.fail_under
     if not answer:
-        _tell_failure([own[0] for own in results], params, job)
-    return Outcome(summary, flat, tables, answer=answer)
+        _warn_of_failure(heads, params, job)
+    summary = {"queries": first.n, "precision_at_1": first.value}
+    return Outcome(summary, [each.flat() for each in writer.systems], tables, answer=answer)
 
 
-def _tell_failure(heads: list[dict[str, Any]], params: EvalBliParams, job: Job) -> None:
-    """Say what was too low, and in a sweep whether another lambda would have passed."""
-    headline, best = heads[0], max(heads, key=lambda head: head["precision_at_1"])
-    where = f" at lambda {headline['lambda']:g}" if len(heads) > 1 else ""
+_NOTE = "Words without vectors are left out, or counted wrong. Controls: the word itself, and a random answer."
+
+
+def _unfair(learnt: int) -> str:
+    """Return the remark that scores are too high; tables are copied without the warnings above them."""
+    was = "was" if learnt == 1 else "were"
+    return f" NOT A FAIR TEST: {counted(learnt, 'test pair')} {was} learnt from." if learnt else ""
+
+
+def _warn_of_failure(heads: list[ScoredSystem], params: EvalBliParams, job: Job) -> None:
+    """Warn that the headline is too low, and name another lambda of a sweep that passes."""
+    values = [(each.scores[0].value or 0.0, each.labels.get("lambda")) for each in heads]
+    (value, weight), (best, best_weight) = values[0], max(values, key=lambda each: each[0])
+    where = f" at lambda {weight:g}" if len(heads) > 1 else ""
     hint = "The exit code is 1."
-    if best["precision_at_1"] >= params.fail_under:
-        hint = (
-            f"The exit code is 1. Lambda {best['lambda']:g} reaches {best['precision_at_1']:.4f}, "
-            "but the first one of --lambda decides."
-        )
-    value = f"{headline['precision_at_1']:.4f}"
-    job.notices.warn(f"Precision at 1{where} is {value}, below --fail-under {params.fail_under:g}.", hint)
+    if best >= params.fail_under:
+        hint += f" Lambda {best_weight:g} reaches {best:.4f}, but the first one of --lambda decides."
+    job.notices.warn(f"Precision at 1{where} is {value:.4f}, below --fail-under {params.fail_under:g}.", hint)
 
 
 def _learnt_from(inputs: dict[str, Any], pairs: Pairs, job: Job) -> int:
-    """Count the distinct test pairs that what is scored was learnt from, as far as manifests tell, and warn."""
-    from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
-
+    """Count the distinct test pairs that the system was trained on, as far as manifests show, and warn."""
     made = [inputs.get(name) for name in ("vectors", "source", "target", "encoder")]
     found = seen_pairs(made, list(pairs), inputs["dictionary"], taught=[inputs.get("train_dictionary")])
     tell_seen_pairs(found, len(set(pairs)), job)
@@ -171,8 +192,8 @@ def _learnt_from(inputs: dict[str, Any], pairs: Pairs, job: Job) -> int:
 # ---------------------------------------------------------------- what is scored
 
 
-def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_System]:
-    """Give the systems one after the other, so that only one blend is in memory at a time."""
+def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Lookup]:
+    """Yield the systems one after the other, so that only one blend is in memory at a time."""
     if inputs.get("vectors") is None and inputs.get("source") is None:
         yield _directed(_encoded_space(inputs, params, job), params)
         return
@@ -184,9 +205,6 @@ def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterato
 
 
 def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Space:
-    from lexenc.files.spaces import Space, load_space
-    from lexenc.files.vectors import Vectors, read_two
-
     if inputs.get("vectors") is not None:
         space = load_space(inputs["vectors"])
     else:
@@ -214,10 +232,6 @@ def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Sp
 
 
 def _encoded_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Space:
-    from lexenc.files.spaces import Space
-    from lexenc.files.vectors import ReadReport, Vectors
-    from lexenc.files.vocabularies import read_vocabulary
-
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     sides = []
     for side, language in (("source", params.source_language), ("target", params.target_language)):
@@ -227,19 +241,15 @@ def _encoded_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> S
     return Space(*sides)
 
 
-def _directed(space: Space, params: EvalBliParams, label: str = "", weight: float | None = None) -> _System:
+def _directed(space: Space, params: EvalBliParams, labels: dict[str, Any] | None = None) -> _Lookup:
     first, second = space.source, space.target
     if params.direction == "target-source":
         first, second = second, first
-    return _System(label, weight, first.words, second.words, first.matrix, second.matrix)
+    return _Lookup(labels or {}, first.words, second.words, first.matrix, second.matrix)
 
 
-def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_System]:
+def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Lookup]:
     """Blend the same encodings with every weight; nothing is encoded twice."""
-    from lexenc.files.spaces import Space
-    from lexenc.files.vectors import Vectors
-    from lexenc.lexical.procrustes import blends, join_views
-
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     train = read_dictionary(inputs["train_dictionary"], params)
     paths = [job.out / f"{side}.npy" for side in ("source", "target")]
@@ -260,7 +270,7 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
             Vectors(space.source.words, source, space.source.report),
             Vectors(space.target.words, target, space.target.report),
         )
-        yield _directed(Space(*sides), params, f"-{weight:g}", weight)
+        yield _directed(Space(*sides), params, {"lambda": weight})
     for path in paths:
         path.unlink()
 
@@ -268,7 +278,7 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
 # ---------------------------------------------------------------- scoring
 
 
-def _check_coverage(system: _System, questions: Questions, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
+def _check_coverage(system: _Lookup, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
     """Warn where less than half of the questions can be asked.
 
     Raises:
@@ -292,69 +302,61 @@ def _check_coverage(system: _System, questions: Questions, pairs: Pairs, params:
     job.notices.warn(low_coverage("test word", covered, total), hint)
 
 
-def _score_system(
-    system: _System, questions: Questions, learnt: int, params: EvalBliParams, job: Job
-) -> list[dict[str, Any]]:
-    """Score a system; the first object is the headline, the others are other conventions and controls."""
-    from lexenc.evaluation.bli import control_scores, conventions
-    from lexenc.randomness import generator
-
-    ranks, found = _search(system, questions, params, job)
-    _write_predictions(system, questions, ranks, found, job)
-    shared = _shared_keys(system, questions, params, job) | {"pairs_learnt_from": learnt}
-    asks = params.direction.split("-")[0]
-    objects = []
-    for name, scores in conventions(questions, ranks).items():
-        unit, policy = name.split(", ")
-        own = scores.summary(generator(job.seed, f"bootstrap {name}"))
-        objects.append(
-            {**shared, "query_unit": unit.replace("source", asks), "out_of_vocabulary": _POLICIES[policy], **own}
-        )
-    controls = control_scores(questions, system.target_words)
-    for name, value in controls.items():
-        own = {"control": name, "query_unit": f"{asks} word", "out_of_vocabulary": _POLICIES["in vocabulary"]}
-        objects.append({**shared, **own, "queries": objects[0]["queries"], "precision_at_1": value})
-    return objects
-
-
 _POLICIES = {"in vocabulary": "left out", "all lines": "counted wrong"}
 
 
-def _shared_keys(system: _System, questions: Questions, params: EvalBliParams, job: Job) -> dict[str, Any]:
-    keys: dict[str, Any] = {"task": "bli", "retrieval": params.retrieval, "direction": params.direction}
-    if system.weight is not None:
-        keys["lambda"] = system.weight
-    answers = params.direction.split("-")[1]
-    return keys | {
-        "search_space": f"whole {answers} vocabulary" if params.candidates == "vocabulary" else f"test {answers}s only",
-        "search_space_words": len(system.target_words),
+def _score_system(
+    system: _Lookup, questions: Queries, learnt: int, params: EvalBliParams, writer: EvaluationWriter, job: Job
+) -> list[ScoredSystem]:
+    """Score a system; the first is the headline, the others are other conventions and controls."""
+    ranks, found = _search(system, questions, params, job)
+    writer.write(_items(system, questions, ranks, found), system.labels)
+    asks, answers = params.direction.split("-")
+    facts = {
         "gold": "any translation counts",
-        "ties": _TIES,
-        "seed": job.seed,
         "coverage": float(questions.covered.mean()),
+        "pairs_learnt_from": learnt,
     }
 
+    def scored(name: str, scores: tuple[Score, ...], labels: Mapping[str, Any]) -> ScoredSystem:
+        unit, policy = name.split(", ")
+        convention = Convention(
+            retrieval=params.retrieval,
+            direction=params.direction,
+            search_space=f"whole {answers} vocabulary"
+            if params.candidates == "vocabulary"
+            else f"test {answers}s only",
+            search_space_words=len(system.target_words),
+            query_unit=unit.replace("source", asks),
+            out_of_vocabulary=_POLICIES[policy],
+            ties="lower index first",
+            seed=job.seed,
+        )
+        return ScoredSystem("bli", scores, convention, {**system.labels, **labels}, facts)
 
-def _restricted(system: _System, gold: Mapping[str, list[str]]) -> _System:
+    made = [
+        scored(name, *MEASURE.scores([columns], generator=generator(job.seed, f"bootstrap {name}")), {})
+        for name, columns in conventions(questions, ranks).items()
+    ]
+    for name, value in control_scores(questions, system.target_words).items():
+        score = Score("precision_at_1", value, n=made[0].scores[0].n)
+        made.append(scored(HEADLINE, (score,), {CONTROL: name}))
+    return made
+
+
+def _restricted(system: _Lookup, gold: Mapping[str, list[str]]) -> _Lookup:
     """Leave only test targets to choose from."""
-    import numpy as np
-
     wanted = {word for own in gold.values() for word in own}
     rows = [row for row, word in enumerate(system.target_words) if word in wanted]
     words = [system.target_words[row] for row in rows]
     target = system.target[np.array(rows, dtype=np.int64)]
-    return _System(system.label, system.weight, system.source_words, words, system.source, target)
+    return _Lookup(system.labels, system.source_words, words, system.source, target)
 
 
 def _search(
-    system: _System, questions: Questions, params: EvalBliParams, job: Job
+    system: _Lookup, questions: Queries, params: EvalBliParams, job: Job
 ) -> tuple[list[np.ndarray], Neighbours]:
-    """Give the rank of every gold answer, and the best answers of every covered question."""
-    import numpy as np
-
-    from lexenc.lexical.mapping import normalise
-    from lexenc.search.retrieval import fit_correction, rank_of, retrieve
-
+    """Return the rank of every gold answer, and the best answers of every covered question."""
     sources, _ = normalise(system.source, ["unit"])
     targets, _ = normalise(system.target, ["unit"])
     covered = np.flatnonzero(questions.covered)
@@ -378,27 +380,17 @@ def _search(
     return ranks, found
 
 
-def _write_predictions(
-    system: _System, questions: Questions, ranks: list[np.ndarray], found: Neighbours, job: Job
-) -> None:
-    from lexenc.files.predictions import Prediction, write_predictions
-
-    rows, place = [], 0
-    for number, (word, golds, covered) in enumerate(
-        zip(questions.words, questions.golds, questions.covered, strict=True)
-    ):
-        best = []
-        if covered:
-            pairs = zip(found.indices[place], found.scores[place], strict=True)
-            best = [{"target": system.target_words[i], "score": round(float(s), 6)} for i, s in pairs if i >= 0]
-            place += 1
-        rows.append(Prediction(word, golds, bool(covered), [int(rank) for rank in ranks[number]], best))
-    write_predictions(job.out / f"predictions{system.label}.jsonl", rows)
+def _items(system: _Lookup, questions: Queries, ranks: list[np.ndarray], found: Neighbours) -> Iterator[Item]:
+    best = zip(found.indices, found.scores, strict=True)
+    for word, golds, covered, own in zip(questions.words, questions.golds, questions.covered, ranks, strict=True):
+        pairs = zip(*next(best), strict=True) if covered else ()
+        answers = [{"target": system.target_words[i], "score": round(float(s), 6)} for i, s in pairs if i >= 0]
+        yield Item((word,), tuple(golds), bool(covered), tuple(answers), {"ranks": own.tolist()})
 
 
 EVAL_BLI = Stage(
     name="eval bli",
-    version=2,
+    version=3,
     inputs={
         "dictionary": Input("Test dictionary: source, TAB, target; several lines for several translations."),
         "vectors": Input("Shared space: a folder of map or interpolate.", required=False),
@@ -411,7 +403,7 @@ EVAL_BLI = Stage(
     },
     params=EvalBliParams,
     run=eval_bli,
-    makes="predictions.jsonl (predictions-LAMBDA.jsonl in a sweep) for lexenc compare, and scores in manifest.json.",
+    makes=f"{SCORES}, and {ITEMS} with the answers to every test word, for lexenc compare and results.",
     examples=(
         ("lexenc eval bli --vectors runs/blended --dictionary test.tsv --retrieval csls --json", ""),
         (

@@ -1,420 +1,365 @@
-"""compare: two evaluations of the same questions -> paired bootstrap of their difference."""
+"""compare: two evaluations of the same items -> paired bootstrap of their difference, whatever the task."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from lexenc.artifact import Manifest, maker_of
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.link_counts import is_link_counts
-from lexenc.files.similarities import is_similarities
+from lexenc.evaluation import TASKS
+from lexenc.evaluation.bootstrap import Difference, difference
+from lexenc.evaluation.task import Metric, Task
+from lexenc.files.evaluations import TRACK, Evaluation, Item, read_evaluation
 from lexenc.files.text import counted
 from lexenc.parameters import param
+from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.compare_alignments import compare_alignments
-from lexenc.stages.evaluation.compare_similarities import compare_similarities
+from lexenc.stages.evaluation.shared import readable, span
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from lexenc.files.predictions import Prediction
+_SYSTEM = "System of the {side} evaluation, where it holds several: label=value, e.g. lambda=0.3."
 
 
 @dataclass(frozen=True)
 class CompareParams:
     """Parameters of `compare`."""
 
-    metric: Literal["precision_at_1", "precision_at_5", "precision_at_10", "reciprocal_rank", "average_precision"] = (
-        param(
-            "precision_at_1",
-            "What is compared, question by question; of eval xlsim always Spearman, of eval alignment always AER, "
-            "precision, recall and F1.",
-        )
+    metric: str | None = param(
+        None, "JSON key of the metric to compare, e.g. precision_at_5. If left out, those that stand for the task."
     )
     questions: Literal["covered", "all"] = param(
-        "covered",
-        "covered: those with vectors on both sides in both evaluations (of eval xel: the answerable mentions); "
-        "all: what has none is wrong.",
+        "covered", "covered: items that both evaluations cover; all: items that are not covered count as wrong too."
     )
-    draws: int = param(10_000, "Bootstrap resamplings.", ge=100)
+    first_system: str | None = param(None, _SYSTEM.format(side="first"))
+    second_system: str | None = param(None, _SYSTEM.format(side="second"))
+    draws: int = param(10_000, "Number of bootstrap resamplings.", ge=100)
     level: float = param(0.95, "Share of draws inside the interval.", gt=0, le=0.999)
 
 
 @dataclass(frozen=True)
-class _Convention:
-    """How the answers of an evaluation were found.
+class _Opened:
+    """One of the two systems.
 
     Args:
-        retrieval: How they were ranked.
-        direction: Which language asked.
-        search_space: What there was to choose from.
-        search_space_words: How many.
-        dictionary: The test dictionary or the mentions, as the user named them.
-        dictionary_sha256: Digest of their content.
-        task: What was evaluated.
-        candidates_sha256: Digest of what there was to choose from, where the evaluation gives one.
-        case: How case was treated, where the evaluation says so.
+        evaluation: Its evaluation.
+        labels: What tells it apart in it.
+        maker: What made the folder; None without a manifest.
+        given: What the user calls the folder.
     """
 
-    retrieval: str
-    direction: str
-    search_space: str
-    search_space_words: int
-    dictionary: str
-    dictionary_sha256: str
-    task: str = "bli"
-    candidates_sha256: str = ""
-    case: str = ""
+    evaluation: Evaluation
+    labels: Mapping[str, Any]
+    maker: Manifest | None
+    given: Path
 
     @property
-    def restricted(self) -> bool:
-        """Whether there were only the words of the test dictionary to choose from."""
-        return self.search_space.startswith("test")
+    def name(self) -> str:
+        """The folder, with the system in it."""
+        return ", ".join([str(self.given), *(f"{name} {value}" for name, value in self.labels.items())])
 
-    @property
-    def space(self) -> str:
-        """The search space with its size."""
-        unit = "word" if self.task == "bli" else "name"
-        told = f", sha256 {self.candidates_sha256[:8]}" if self.candidates_sha256 else ""
-        return f"{self.search_space} ({counted(self.search_space_words, unit)}{told})"
-
-
-_Both = tuple[_Convention | None, _Convention | None]
+    def convention(self, task: Task) -> dict[str, Any] | None:
+        """Return all that must be alike; None without a manifest."""
+        if self.maker is None:
+            return None
+        head = self.evaluation.headline
+        found = head.convention.known()
+        flat = head.flat()
+        found |= {key: flat[key] for group in task.alike for key in group if key in flat}
+        for record in self.maker.inputs.get(task.test, ())[:1]:
+            found |= {task.test: record.given, f"{task.test}_sha256": record.sha256}
+        return found
 
 
 def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     """Compare two evaluations."""
-    from lexenc.evaluation.bootstrap import paired_difference
-    from lexenc.files.predictions import predictions_file, read_predictions
-    from lexenc.randomness import generator
-
-    first, second = inputs["first"], inputs["second"]
-    if _both(first, second, is_link_counts, "word alignment"):
-        return compare_alignments(
-            first, second, job, metric=params.metric, questions=params.questions, draws=params.draws, level=params.level
-        )
-    if _both(first, second, is_similarities, "word similarity"):
-        return compare_similarities(
-            first,
-            second,
-            job,
-            metric=params.metric,
-            questions=params.questions,
-            draws=params.draws,
-            level=params.level,
-        )
-    places = [predictions_file(inputs[name]) for name in ("first", "second")]
-    known: _Both = (_convention_of(places[0]), _convention_of(places[1]))
-    _check_metric(known, params)
-    pairs = _matched(read_predictions(places[0]), read_predictions(places[1]), params.questions, _folded(places))
-    alike = _check_conventions(known, inputs, job)
-    if params.metric == "average_precision" and params.questions == "covered":
-        _check_golds(pairs, job)
-    left, right = (_values([pair[side] for pair in pairs], params) for side in (0, 1))
-    found = paired_difference(
-        left, right, generator=generator(job.seed, "paired bootstrap"), draws=params.draws, level=params.level
+    first, second = (
+        _open(inputs[name], wanted, name)
+        for name, wanted in (("first", params.first_system), ("second", params.second_system))
     )
-    result = {
-        "task": "compare",
-        "metric": params.metric,
-        "questions": params.questions,
-        "out_of_vocabulary": "left out" if params.questions == "covered" else "counted wrong",
-        "count": len(pairs),
-        "first": float(left.mean()),
-        "second": float(right.mean()),
-        "difference": found.mean,
-        "difference_low": found.low,
-        "difference_high": found.high,
-        "p_value": found.p_value,
-        "shown": found.shown,
+    task = _shared_task(first.evaluation, second.evaluation)
+    metrics = [task.metric(params.metric).key] if params.metric else list(task.compared or (task.headline.key,))
+    every = params.questions == "all" or not task.uncovered
+    tracks = _matched(task, first, second, every=every)
+    alike = _check_conventions(task, first, second, job)
+    if not every:
+        _check_basis([task.metric(name) for name in metrics], [pair for own in tracks.values() for pair in own], job)
+    found = list(_differences(task, metrics, tracks, params, job))
+    if np.isnan(found[0][2].low):
+        raise DataError(
+            f"{task.metric(metrics[0]).head} is not defined for {counted(found[0][-1], task.item, task.items)}, or for "
+            "most draws of them.",
+            hint="More items are needed, with different values.",
+        )
+    conventions = [each.convention(task) for each in (first, second)]
+    shared = {
+        "questions": "all" if every else "covered",
         "conventions": "not checked" if alike is None else "alike" if alike else "different",
-        "first_convention": None if known[0] is None else asdict(known[0]),
-        "second_convention": None if known[1] is None else asdict(known[1]),
+        "first_convention": conventions[0],
+        "second_convention": conventions[1],
         "draws": params.draws,
         "level": params.level,
         "seed": job.seed,
     }
-    return Outcome({"difference": found.mean, "shown": found.shown}, [result], [_table(result, known, inputs)])
+    if task.uncovered:
+        shared["out_of_vocabulary"] = task.uncovered if every else "left out"
+    results = [_result(*each) | shared for each in found]
+    summary = {key: results[0][key] for key in ("difference", "shown")}
+    return Outcome(summary, results, [_table(task, results, first, second)])
 
 
-def _both(first: Path, second: Path, is_one: Callable[[Path], bool], kind: str) -> bool:
-    """Tell whether two evaluations are of one kind.
-
-    Raises:
-        DataError: If only one is.
-    """
-    kinds = [is_one(each) for each in (first, second)]
-    if len(set(kinds)) == 2:
-        one, other = (first, second) if kinds[0] else (second, first)
-        raise DataError(
-            f"{one} is an evaluation of {kind}, {other} is none.",
-            hint="Compare two of one kind of evaluation.",
-        )
-    return kinds[0]
+# ---------------------------------------------------------------- which systems
 
 
-def _check_metric(known: _Both, params: CompareParams) -> None:
-    """Refuse what needs places that an evaluation did not look at.
+def _open(path: Path, wanted: str | None, side: str) -> _Opened:
+    """Read an evaluation and choose a system of it.
 
     Raises:
-        ConfigError: If eval xel is asked for more than whether the answer is among the first.
+        ConfigError: If the evaluation has several systems and none of them was chosen.
     """
-    if "xel" in _tasks(known) and not params.metric.startswith("precision"):
-        raise ConfigError(
-            f"--metric {params.metric} needs every place, but eval xel looks at the first 10 only.",
-            hint="Compare precision_at_1, precision_at_5 or precision_at_10.",
+    evaluation = read_evaluation(path)
+    choices = {_label_text(each): each for each in evaluation.choices()}
+    if wanted is None and len(choices) == 1:
+        chosen = next(iter(choices.values()))
+    elif wanted in choices:
+        chosen = choices[wanted]
+    else:
+        named = " or ".join(f"--{side}-system {name}" for name in choices if name) or f"leave --{side}-system out"
+        found = f"has no system '{wanted}'" if wanted else f"holds {counted(len(choices), 'system')}"
+        raise ConfigError(f"{path} {found}.", hint=f"Choose one: {named}.")
+    return _Opened(evaluation, chosen, maker_of(evaluation.folder), path)
+
+
+def _label_text(labels: Mapping[str, Any]) -> str:
+    return ",".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in labels.items()
+    )
+
+
+def _shared_task(first: Evaluation, second: Evaluation) -> Task:
+    tasks: list[Task] = [TASKS[each.task] for each in (first, second)]
+    if tasks[0].name != tasks[1].name:
+        named = ", ".join(
+            f"{each.folder} is an evaluation of {task.title.lower()}"
+            for each, task in zip((first, second), tasks, strict=True)
         )
+        raise DataError(f"{named}.", hint="Compare two evaluations of the same task.")
+    return tasks[0]
 
 
-def _tasks(known: _Both) -> set[str]:
-    return {own.task for own in known if own is not None}
+# ---------------------------------------------------------------- which items
+
+_Pair = tuple[Item, Item]
 
 
-def _numbered(rows: Sequence[Prediction]) -> dict[tuple[str, int], Prediction]:
-    """Give each question a name of its own: a mention may come several times, and each time counts."""
-    seen: Counter[str] = Counter()
-    table = {}
-    for row in rows:
-        table[row.source, seen[row.source]] = row
-        seen[row.source] += 1
+# Track, what was asked, the numbers of the question; and how often they came before.
+_Key = tuple[tuple[str, tuple[str, ...], tuple[Any, ...]], int]
+
+
+def _keyed(task: Task, items: Iterator[Item]) -> dict[_Key, Item]:
+    """Return items by what was asked; an item may come several times, and each time counts."""
+    seen: Counter[Hashable] = Counter()
+    table: dict[_Key, Item] = {}
+    for item in items:
+        key = (str(item.labels.get(TRACK, "")), item.asked, tuple(item.numbers.get(name) for name in task.question))
+        table[key, seen[key]] = item
+        seen[key] += 1
     return table
 
 
-def _folded(places: Sequence[Path]) -> Path | None:
-    """Give the evaluation that alone was made with --lowercase; None where both or none were, or nobody knows."""
-    makers = [maker_of(place.parent) for place in places]
-    if not all(maker is not None and "lowercase" in maker.params for maker in makers):
-        return None
-    folded = [place.parent for maker, place in zip(makers, places, strict=True) if maker and maker.params["lowercase"]]
-    return folded[0] if len(folded) == 1 else None
-
-
-def _matched(
-    first: Sequence[Prediction], second: Sequence[Prediction], questions: str, folded: Path | None = None
-) -> list[tuple[Prediction, Prediction]]:
-    """Pair the answers to the same questions.
-
-    Args:
-        first: Answers of one evaluation.
-        second: Of the other.
-        questions: Which count.
-        folded: The evaluation that alone folded case, which explains what differs.
+def _matched(task: Task, first: _Opened, second: _Opened, *, every: bool) -> dict[str, list[_Pair]]:
+    """Pair the answers to the same items, by track.
 
     Raises:
-        DataError: If the two evaluations asked different questions, or none that counts is left.
+        DataError: If the evaluations asked different questions, or none that counts is left.
     """
-    asked, known = _numbered(first), _numbered(second)
-    case = f"Only {folded} was made with --lowercase: evaluate both with it, or both without." if folded else None
-    if set(asked) != set(known):
-        only = len(set(asked) ^ set(known))
-        words = f"{counted(only, 'source word')} {'is' if only == 1 else 'are'} in one of them only"
+    left, right = (_keyed(task, each.evaluation.items(each.labels)) for each in (first, second))
+    hint = _case_hint(first, second) or f"Evaluate both with the same --{task.test} and the same settings."
+    if set(left) != set(right):
+        only = [key for key in (*left, *right) if (key in left) != (key in right)]
         raise DataError(
-            f"The evaluations asked different questions ({words}).",
-            hint=case or "Evaluate both with the same test dictionary (or mentions), --direction and --lowercase.",
+            f"The evaluations asked different questions ({counted(len(only), 'item is', 'items are')} only in one of "
+            f"them, e.g. '{' '.join(only[0][0][1])}').",
+            hint=hint,
         )
-    for key, row in asked.items():
-        if set(row.gold) != set(known[key].gold):
-            raise DataError(f"The gold answers of '{row.source}' differ.", hint=case or "Use the same test file.")
-    pairs = [(row, known[key]) for key, row in asked.items()]
-    kept = pairs if questions == "all" else [pair for pair in pairs if pair[0].covered and pair[1].covered]
-    if not kept:
+    tracks: dict[str, list[_Pair]] = {}
+    for key, item in left.items():
+        other = right[key]
+        if set(item.gold) != set(other.gold):
+            raise DataError(f"The gold answers of '{' '.join(item.asked)}' differ.", hint=hint)
+        if every or (item.covered and other.covered):
+            tracks.setdefault(str(item.labels.get(TRACK, "")), []).append((item, other))
+    if not tracks:
         raise DataError("No question is covered by both evaluations.", hint="Use --questions all.")
-    return kept
+    return tracks
+
+
+def _case_hint(first: _Opened, second: _Opened) -> str | None:
+    """Return a hint if only one of the evaluations was made with `--lowercase`."""
+    folded = [each.given for each in (first, second) if each.maker and each.maker.params.get("lowercase")]
+    known = all(each.maker is not None for each in (first, second))
+    if known and len(folded) == 1:
+        return f"Only {folded[0]} was made with --lowercase: evaluate both with it, or both without."
+    return None
 
 
 # ---------------------------------------------------------------- conventions
 
 
-def _convention_of(place: Path) -> _Convention | None:
-    """Give the convention of predictions, or None where no manifest of an evaluation tells it."""
-    maker = maker_of(place.parent)
-    if maker is None or maker.stage not in _READERS or place.name not in maker.outputs:
-        return None
-    return _READERS[maker.stage](maker)
-
-
-def _translation_convention(maker: Manifest) -> _Convention:
-    head, dictionary = maker.results[0], maker.inputs["dictionary"][0]
-    return _Convention(
-        head["retrieval"],
-        head["direction"],
-        head["search_space"],
-        head["search_space_words"],
-        dictionary.given,
-        dictionary.sha256,
-    )
-
-
-def _linking_convention(maker: Manifest) -> _Convention:
-    head, mentions = maker.results[0], maker.inputs["mentions"][0]
-    return _Convention(
-        f"{head['similarity']} ({head['search']})",
-        "mention to concept",
-        "knowledge base",
-        head["names"],
-        mentions.given,
-        mentions.sha256,
-        "xel",
-        head["knowledge_base_sha256"],
-        head["case"],
-    )
-
-
-_READERS = {"eval bli": _translation_convention, "eval xel": _linking_convention}
-
-
-def _check_conventions(known: _Both, inputs: dict[str, Any], job: Job) -> bool | None:
+def _check_conventions(task: Task, first: _Opened, second: _Opened, job: Job) -> bool | None:
     """Warn of what makes the numbers of two evaluations incomparable; another retrieval does not.
 
     Returns:
-        Whether direction, dictionary and search space are alike; None where that cannot be known.
+        Whether the conventions are alike; None where that cannot be known.
     """
-    one, other = known
+    one, other = first.convention(task), second.convention(task)
     if one is None or other is None:
         return None
-    clashes = _linking_clashes(one, other) if "xel" in _tasks(known) else _translation_clashes(one, other)
-    for what, left, right, option in clashes:
+    clashes = []
+    for group in (*task.alike, (f"{task.test}_sha256",)):
+        clashes += [key for key in group if one.get(key) != other.get(key)][:1]
+    for key in clashes:
+        name = key.removesuffix("_sha256")
+        values = [str(each.get(key)) for each in (one, other)]
+        if name != key:
+            named = [f"{each[name]} (sha256 {{}})" if name in each else "sha256 {}" for each in (one, other)]
+            values = [text.format(digest[:8]) for text, digest in zip(named, values, strict=True)]
         job.notices.warn(
-            f"The evaluations {what}: {left} in {inputs['first']}, {right} in {inputs['second']}.",
-            f"Evaluate both with the same {option}.",
+            f"The evaluations differ in {readable(name)}: {values[0]} in {first.given}, {values[1]} in {second.given}.",
+            f"Evaluate both with the same {task.option(name)}.",
         )
     return not clashes
 
 
-def _linking_clashes(one: _Convention, other: _Convention) -> list[tuple[str, str, str, str]]:
-    """Give what two evaluations of entity linking do differently: what, both sides, and the option."""
-    clashes = []
-    if one.dictionary_sha256 != other.dictionary_sha256:
-        clashes.append(("read different mentions", *_dictionaries(one, other), "--mentions"))
-    if one.candidates_sha256 != other.candidates_sha256:
-        clashes.append(("chose from different names", one.space, other.space, "--knowledge-base"))
-    if one.case != other.case:
-        clashes.append(("treated case differently", one.case, other.case, "--lowercase"))
-    return clashes
+def _check_basis(metrics: Sequence[Metric], pairs: Sequence[_Pair], job: Job) -> None:
+    """Warn if the items of the two systems are averages over different numbers of answers."""
+    for metric in metrics:
+        if metric.over:
+            sizes = [tuple(len(item.numbers[metric.over]) for item in pair) for pair in pairs]
+            differing = sum(one != other for one, other in sizes)
+            if differing:
+                job.notices.warn(
+                    f"{metric.head}: for {differing:,} of {counted(len(pairs), 'question')} the evaluations have "
+                    "vectors for different numbers of translations, and average over those only.",
+                    "With --questions all every translation counts in both.",
+                )
 
 
-def _translation_clashes(one: _Convention, other: _Convention) -> list[tuple[str, str, str, str]]:
-    """Give the same of word translation."""
-    clashes = []
-    if one.direction != other.direction:
-        clashes.append(("asked in different directions", one.direction, other.direction, "--direction"))
-    if one.dictionary_sha256 != other.dictionary_sha256:
-        clashes.append(("read different dictionaries", *_dictionaries(one, other), "--dictionary"))
-    if one.restricted != other.restricted:
-        clashes.append(("chose from different candidates", one.space, other.space, "--candidates"))
-    elif one.search_space == other.search_space and one.search_space_words != other.search_space_words:
-        clashes.append(("chose from different numbers of words", one.space, other.space, "vocabularies and --limit"))
-    return clashes
+# ---------------------------------------------------------------- differences
+
+_Found = tuple[str, str, Difference, float, float, int]
+"""Metric, track, difference, first, second, number of items."""
 
 
-def _dictionaries(one: _Convention, other: _Convention) -> tuple[str, str]:
-    """Name two dictionaries, by their content too where they have one name."""
-    if one.dictionary != other.dictionary:
-        return one.dictionary, other.dictionary
-    return (
-        f"{one.dictionary} (sha256 {one.dictionary_sha256[:8]})",
-        f"{other.dictionary} (sha256 {other.dictionary_sha256[:8]})",
-    )
+def _differences(
+    task: Task, metrics: Sequence[str], tracks: Mapping[str, Sequence[_Pair]], params: CompareParams, job: Job
+) -> Iterator[_Found]:
+    """Compare every metric: the mean over tracks first, then each track."""
+    every = params.questions == "all" or not task.uncovered
+    parts = []
+    for track, pairs in tracks.items():
+        try:
+            one, other = (task.columns([pair[side] for pair in pairs], every) for side in (0, 1))
+        except (KeyError, TypeError, ValueError):
+            raise DataError(
+                f"There are items without the numbers of {task.title.lower()}.", hint="Evaluate both again."
+            ) from None
+        drawn = generator(job.seed, "paired bootstrap")
+        gaps = task.measure.gaps(one, other, generator=drawn, draws=params.draws)
+        parts.append((track, task.measure.values(one), task.measure.values(other), gaps, len(pairs)))
+    for metric in metrics if len(parts) > 1 else ():
+        whole, drawn_mean = (np.mean([gaps[metric][place] for *_, gaps, _ in parts], axis=0) for place in (0, 1))
+        means = (float(np.mean([part[side][metric] for part in parts])) for side in (1, 2))
+        count = sum(part[-1] for part in parts)
+        yield metric, "macro mean", difference(float(whole), drawn_mean, params.level), *means, count
+    for track, one_values, other_values, gaps, count in parts:
+        for metric in metrics:
+            found = difference(*gaps[metric], params.level)
+            yield metric, track, found, one_values[metric], other_values[metric], count
 
 
-def _check_golds(pairs: Sequence[tuple[Prediction, Prediction]], job: Job) -> None:
-    """Warn where the two average over different translations of a word."""
-    differing = sum(len(one.ranks) != len(other.ranks) for one, other in pairs)
-    if differing:
-        job.notices.warn(
-            f"For {counted(differing, 'question')} of {len(pairs):,} the evaluations have vectors for different "
-            "numbers of translations, and average over those only.",
-            "With --questions all every translation counts in both.",
-        )
+def _result(metric: str, track: str, found: Difference, first: float, second: float, count: int) -> dict[str, Any]:
+    values = {
+        "first": first,
+        "second": second,
+        "difference": found.mean,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "p_value": found.p_value,
+    }
+    known = {key: None if value != value else value for key, value in values.items()}
+    labels = {TRACK: track} if track else {}
+    return {"task": "compare", **labels, "metric": metric, "count": count, **known, "shown": found.shown}
 
 
-# ---------------------------------------------------------------- values
-
-
-def _values(rows: Sequence[Prediction], params: CompareParams) -> np.ndarray:
-    """Score every question as `eval bli` does per source word: in vocabulary where covered, else over all lines."""
-    import numpy as np
-
-    from lexenc.evaluation.bli import score
-
-    ranks = [np.array(row.ranks if row.covered else [], dtype=np.int64) for row in rows]
-    golds = [len(own) for own in ranks] if params.questions == "covered" else [len(row.gold) for row in rows]
-    scores = score(ranks, golds)
-    if params.metric == "average_precision":
-        return scores.average
-    if params.metric == "reciprocal_rank":
-        return scores.reciprocal
-    return scores.hits[int(params.metric.rsplit("_", 1)[1])]
-
-
-_COUNTED = {
-    ("bli", "covered"): "words and translations without vectors left out, as in the headline of eval bli",
-    ("bli", "all"): "words and translations without vectors are wrong, as in 'all lines' of eval bli",
-    ("xel", "covered"): "mentions whose concept is in the knowledge base, as in 'concepts, answerable' of eval xel",
-    ("xel", "all"): "mentions whose concept is not in the knowledge base are wrong, as in 'concepts, all' of eval xel",
-}
-
-
-def _table(result: dict[str, Any], known: _Both, inputs: dict[str, Any]) -> Table:
-    answer = "yes" if result["shown"] else "no: the interval covers zero"
-    if result["conventions"] == "different":
-        answer += " (different conventions)"
-    rows = [
-        [f"first: {inputs['first']}", f"{100 * result['first']:.2f}"],
-        [f"second: {inputs['second']}", f"{100 * result['second']:.2f}"],
-        ["difference", f"{100 * result['difference']:+.2f}"],
-        [
-            f"{100 * result['level']:.0f} % interval",
-            f"{100 * result['difference_low']:+.2f} to {100 * result['difference_high']:+.2f}",
-        ],
-        ["p value (two-sided)", f"{result['p_value']:.4f}"],
-        ["difference shown", answer],
+def _table(task: Task, results: Sequence[Mapping[str, Any]], first: _Opened, second: _Opened) -> Table:
+    head = results[0]
+    columns = [
+        "metric",
+        "first",
+        "second",
+        "difference",
+        f"{100 * head['level']:g} % interval",
+        "p value",
+        "significant",
     ]
-    task = "xel" if "xel" in _tasks(known) else "bli"
-    note = (
-        f"{counted(result['count'], 'question')} ({result['questions']}: {_COUNTED[task, result['questions']]}), "
-        f"paired bootstrap, {result['draws']:,} draws. {_found(known)}"
-    )
-    return Table(f"{result['metric'].replace('_', ' ')} (x100)", ["what", "value"], rows, note)
+    rows = []
+    for each in results:
+        metric = task.metric(each["metric"])
+        rows.append(
+            [
+                f"{metric.head}{', ' if TRACK in each else ''}{each.get(TRACK, '')}",
+                metric.show(each["first"]),
+                metric.show(each["second"]),
+                metric.show(each["difference"], sign="+"),
+                span(metric, each["difference_low"], each["difference_high"]),
+                "-" if each["p_value"] is None else f"{each['p_value']:.4f}",
+                "yes" if each["shown"] else "no",
+            ]
+        )
+    note = f"First: {first.name}. Second: {second.name}. {counted(head['count'], task.item, task.items)}"
+    if task.uncovered:
+        policy = "not covered are left out" if head["questions"] == "covered" else f"not covered: {task.uncovered}"
+        note += f" (items {policy})"
+    note += f", paired bootstrap, {head['draws']:,} draws, seed {head['seed']}. "
+    note += "Significant: the interval excludes zero. " + _convention_note(head)
+    smaller = [task.metric(key).head for key in dict.fromkeys(each["metric"] for each in results)
+               if not task.metric(key).larger_is_better]  # fmt: skip
+    note += f" A smaller {', '.join(smaller)} is better." if smaller else ""
+    return Table(f"{task.title}: first against second", columns, rows, note)
 
 
-def _found(known: _Both) -> str:
-    """Say how the answers of both were found, as far as that is known."""
-    one, other = known
+def _convention_note(head: Mapping[str, Any]) -> str:
+    """Return how the answers of both were found, as far as that is known."""
+    one, other = head["first_convention"], head["second_convention"]
     if one is None or other is None:
-        which = [name for name, own in zip(("first", "second"), known, strict=True) if own is None]
-        return (
-            f"Not checked: whether both have the same direction, dictionary and candidates; {' and '.join(which)} "
-            f"{'has' if len(which) == 1 else 'have'} no manifest of an evaluation."
-        )
-    told = [
-        f"{name} {left}" if left == right else f"{name} {left} against {right}"
-        for name, left, right in (
-            ("retrieval", one.retrieval, other.retrieval),
-            ("direction", one.direction, other.direction),
-            ("candidates", one.space, other.space),
-        )
-    ]
-    return f"Answers: {', '.join(told)}."
+        which = " and ".join(name for name, own in (("first", one), ("second", other)) if own is None)
+        return f"Not checked whether both follow the same convention: no manifest of {which}."
+    keys = [key for key in one if key in other and not key.endswith("sha256") and key != "seed"]
+    different = [f"{readable(key)} {one[key]} against {other[key]}" for key in keys if one[key] != other[key]]
+    same = [f"{readable(key)} {one[key]}" for key in keys if one[key] == other[key]]
+    parts = [f"Different: {'; '.join(different)}."] if different else []
+    parts += [f"Same: {'; '.join(same)}."] if same else []
+    return " ".join(parts)
 
 
 COMPARE = Stage(
     name="compare",
-    version=3,
+    version=4,
     inputs={
-        "first": Input(
-            "Predictions: a folder that eval bli, xel, xlsim or alignment --out wrote, or a file of it (one lambda).",
-            positional=True,
-        ),
-        "second": Input("The other system's.", positional=True),
+        "first": Input("Folder that an eval command wrote with --out.", positional=True),
+        "second": Input("Folder of the other evaluation.", positional=True),
     },
     params=CompareParams,
     run=compare,
-    examples=(("lexenc compare runs/scores-tuned runs/scores-untuned", ""),),
+    examples=(
+        ("lexenc compare runs/scores-tuned runs/scores-untuned", ""),
+        ("lexenc compare runs/sweep runs/sweep --first-system lambda=0.3 --second-system lambda=0", ""),
+    ),
     uses_seed=True,
     out_required=False,
 )

@@ -1,18 +1,30 @@
-"""eval xel: entity linking scored by name and by concept, beside a control that knows spelling alone."""
+"""eval xel: entity linking scored by name and by concept, beside a control that only compares the spelling."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from lexenc.arrays import Ragged
 from lexenc.errors import DataError
+from lexenc.evaluation.bootstrap import paired_difference
+from lexenc.evaluation.linking import DEPTH, MEASURE, ORDER, PROTOCOLS, gold_ranks, hit_columns
+from lexenc.evaluation.ranking import hits_at
+from lexenc.files.concepts import ConceptName, KnowledgeBase, concept_numbers, stream_concept_names
+from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
 from lexenc.files.text import counted
+from lexenc.lexical.linking import Links, link_mentions
+from lexenc.lexical.ngrams import NAME as SPELLING
+from lexenc.lexical.ngrams import NgramModel
 from lexenc.parameters import param
-from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.linking_tables import difference_table, protocol_table
-from lexenc.stages.lexical.link import (
+from lexenc.randomness import generator
+from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.evaluation.shared import score_table
+from lexenc.stages.lexical.linking import (
     KNOWLEDGE_BASE,
     TIES,
     Linker,
@@ -21,131 +33,90 @@ from lexenc.stages.lexical.link import (
     case_policy,
     check_knowledge_base,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from lexenc.arrays import Ragged
-    from lexenc.files.concepts import ConceptName, KnowledgeBase
-    from lexenc.files.predictions import Prediction
-    from lexenc.lexical.linking import Rankings
+from lexenc.stages.lineage import seen_names, tell_gaps
 
 _DRAWS = 10_000
+_Gold = Callable[[list[ConceptName]], Ragged]
 
 
 @dataclass(frozen=True)
 class EvalXelParams(LinkingParams):
     """Parameters of `eval xel`."""
 
-    baseline: bool = param(True, "Score a control too: character 2-4-gram TF-IDF, which knows spelling alone.")
+    baseline: bool = param(True, "Score a control too: character 2-4-gram TF-IDF, which only compares the spelling.")
 
 
-@dataclass
 class _Ranks:
-    """Place of the first gold answer of every mention, 0 where there is none; batch by batch.
+    """Ranks of the first gold answer of every mention by protocol, 0 where there is none; collected in batches."""
 
-    Args:
-        names: Among the lines of the knowledge base.
-        concepts: Among concepts.
-    """
+    def __init__(self, linker: Linker) -> None:
+        self._catalogue = linker.catalogue
+        self._parts: dict[str, list[np.ndarray]] = {protocol: [] for protocol in PROTOCOLS}
 
-    names: list[np.ndarray] = field(default_factory=list)
-    concepts: list[np.ndarray] = field(default_factory=list)
-
-    def add(self, found: Rankings, concepts: Ragged, gold: Ragged, count: int) -> np.ndarray:
-        """Find the gold answers of a batch; gives those among concepts."""
-        from lexenc.evaluation.linking import gold_ranks
-
-        self.names.append(gold_ranks(found.lines, concepts, gold, count))
-        self.concepts.append(gold_ranks(found.answers, concepts, gold, count))
-        return self.concepts[-1]
+    def add(self, found: Links, gold: Ragged) -> np.ndarray:
+        """Find the gold answers of a batch, and return their ranks among concepts."""
+        own = self._catalogue.concepts, gold, self._catalogue.count
+        self._parts["names"].append(gold_ranks(found.lines, *own))
+        self._parts["concepts"].append(gold_ranks(found.answers, *own))
+        return self._parts["concepts"][-1]
 
     def joined(self) -> dict[str, np.ndarray]:
-        """Give the places of all mentions by protocol."""
-        import numpy as np
-
-        return {"names": np.concatenate(self.names), "concepts": np.concatenate(self.concepts)}
-
-
-@dataclass
-class _Answerable:
-    """Which mentions have a gold concept in the knowledge base, counted as they come.
-
-    Args:
-        flags: Batch by batch.
-    """
-
-    flags: list[np.ndarray] = field(default_factory=list)
-
-    def joined(self) -> np.ndarray:
-        """Give them for all mentions. Shape [q], bool."""
-        import numpy as np
-
-        return np.concatenate(self.flags)
+        """Return the ranks of all mentions."""
+        return {protocol: np.concatenate(parts) for protocol, parts in self._parts.items()}
 
 
 def eval_xel(inputs: dict[str, Any], params: EvalXelParams, job: Job) -> Outcome:
     """Score the encoder and the control under both protocols and both denominators."""
-    from lexenc.evaluation.linking import DEPTH
-    from lexenc.files.predictions import NAME, write_predictions
+    linker, mentions = Linker(inputs, params, DEPTH, job), inputs["mentions"]
+    numbers = concept_numbers(linker.base)
 
-    linker = Linker(inputs, params, DEPTH, job)
-    gold = _gold_of(linker)
-    answerable = _check_answerable(inputs["mentions"], linker.base, gold, job)
-    learnt = _learnt_from(inputs["encoder"], inputs["mentions"], len(answerable), job)
-    ranks = _Ranks()
-    write_predictions(job.out / NAME, _predictions(inputs["mentions"], linker, gold, ranks))
-    linker.close()
-    linker.tell_directionless()
-    shared = _shared_keys(linker, answerable, params, job) | {"mentions_learnt_from": learnt}
-    places = ranks.joined()
-    results = list(_score(places, answerable, "", shared, job))
-    compared = []
-    if params.baseline:
-        control = _control(inputs["mentions"], linker, gold, job)
-        results += _score(control, answerable, _control_name(), shared, job)
-        compared = [_compare(places, control, answerable, shared, job)]
-    tables = [protocol_table(results, linker.search_words()), *map(difference_table, compared)]
+    def gold(batch: list[ConceptName]) -> Ragged:
+        return Ragged.of([numbers(mention.concepts) for mention in batch])
+
+    answerable = _check_answerable(mentions, linker.base, gold, job)
+    facts = _facts(linker, answerable, params) | {
+        "mentions_learnt_from": _learnt_from(inputs["encoder"], mentions, len(answerable), job)
+    }
+    ranks = _Ranks(linker)
+    with writing_evaluation(job.out, "xel") as writer:
+        writer.write(_items(mentions, linker, gold, ranks))
+        linker.close()
+        linker.tell_directionless()
+        places = ranks.joined()
+        writer.systems = list(_score(places, answerable, "", facts | linker.search_keys(), job))
+        compared = []
+        if params.baseline:
+            control = _control(mentions, linker, gold, job)
+            writer.systems += _score(control, answerable, SPELLING, facts | {"search": "exact"}, job)
+            compared = [_compare(places, control, answerable, facts | linker.search_keys(), job)]
+    tables = [score_table(writer.systems, note=_note(facts, linker), first="protocol")]
+    tables += [_difference_table(each) for each in compared]
     summary = {"mentions": len(answerable), "answerable": int(answerable.sum())}
-    for result, name in ((results[0], "precision_at_1_names"), (results[1], "precision_at_1_concepts")):
-        summary[name] = result["precision_at_1"]
-    return Outcome(summary, results + compared, tables)
+    for system, name in zip(writer.systems, PROTOCOLS, strict=False):
+        summary[f"precision_at_1_{name}"] = system.scores[0].value
+    return Outcome(summary, [each.flat() for each in writer.systems] + compared, tables)
 
 
 # ---------------------------------------------------------------- gold
 
 
-def _gold_of(linker: Linker) -> Callable[[list[ConceptName]], Ragged]:
-    """Give a function that finds the gold concepts of mentions in the knowledge base."""
-    from lexenc.arrays import Ragged
-    from lexenc.files.concepts import concept_numbers
-
-    numbers = concept_numbers(linker.base)
-    return lambda mentions: Ragged.of([numbers(mention.concepts) for mention in mentions])
-
-
 def _mentions(path: Path) -> Iterator[list[ConceptName]]:
-    from lexenc.files.concepts import stream_concept_names
-
     return batches(stream_concept_names(path))
 
 
-def _check_answerable(
-    path: Path, base: KnowledgeBase, gold: Callable[[list[ConceptName]], Ragged], job: Job
-) -> np.ndarray:
-    """Tell which mentions can be answered, and warn where they are few.
+def _check_answerable(path: Path, base: KnowledgeBase, gold: _Gold, job: Job) -> np.ndarray:
+    """Return which mentions can be answered, and warn if they are few.
 
     Raises:
         DataError: If none can, or there is no mention.
     """
-    found = _Answerable()
-    first = None
+    parts, first = [], None
     for batch in _mentions(path):
         first = first or batch[0]
-        found.flags.append(gold(batch).lengths > 0)
+        parts.append(gold(batch).lengths > 0)
     if first is None:
         raise DataError(f"{path} holds no mentions.", hint="One per line: C0032821||potassium.")
-    flags = found.joined()
+    flags: np.ndarray = np.concatenate(parts)
     covered, total = int(flags.sum()), len(flags)
     if not covered:
         raise DataError(
@@ -164,17 +135,15 @@ def _check_answerable(
 
 
 def _learnt_from(encoder: Path, path: Path, total: int, job: Job) -> int:
-    """Count the mentions that the encoder was tuned on as names of their concepts, and warn."""
-    from lexenc.stages.lineage import seen_names, tell_gaps
-
+    """Count the mentions that the encoder was fine-tuned on as names of their concepts, and warn."""
     mentions = ((mention.text, mention.concepts) for batch in _mentions(path) for mention in batch)
     count, found = seen_names(encoder, mentions, path)
     if count:
         stands = "stands" if count == 1 else "stand"
         job.notices.warn(
-            f"{count:,} of {counted(total, 'mention')} {stands} among the synonyms that the encoder was tuned on "
+            f"{count:,} of {counted(total, 'mention')} {stands} among the synonyms that the encoder was fine-tuned on "
             f"({', '.join(found.files)}), as a name of the concept: the scores are too high for names that are new.",
-            "Test on mentions that the encoder was not tuned on.",
+            "Test on mentions that the encoder was not fine-tuned on.",
         )
     tell_gaps(found, job)
     return count
@@ -183,55 +152,36 @@ def _learnt_from(encoder: Path, path: Path, total: int, job: Job) -> int:
 # ---------------------------------------------------------------- the systems
 
 
-def _predictions(
-    path: Path, linker: Linker, gold: Callable[[list[ConceptName]], Ragged], ranks: _Ranks
-) -> Iterator[Prediction]:
-    """Answer all mentions, collect the places of their gold answers, and give their predictions by concept."""
-    from lexenc.files.predictions import Prediction
-
+def _items(path: Path, linker: Linker, gold: _Gold, ranks: _Ranks) -> Iterator[Item]:
+    """Link all mentions, collect the ranks of their gold answers, and yield the answers by concept."""
     for batch in _mentions(path):
         found, wanted = linker.link([mention.text for mention in batch]), gold(batch)
-        places = ranks.add(found, linker.catalogue.concepts, wanted, linker.catalogue.count)
+        places = ranks.add(found, wanted)
         for row, mention in enumerate(batch):
-            best = [
+            best = tuple(
                 {"target": "|".join(linker.base.identifiers_of(line)), "name": linker.base.name_of(line),
                  "score": round(score, 6)}
                 for line, score in zip(found.answers[row].tolist(), found.answer_scores[row].tolist(), strict=True)
                 if line >= 0
-            ]  # fmt: skip
+            )  # fmt: skip
             own = [int(places[row])] if places[row] else []
-            yield Prediction(mention.text, list(mention.concepts), bool(len(wanted[row])), own, best)
+            yield Item((mention.text,), tuple(mention.concepts), bool(len(wanted[row])), best, {"ranks": own})
 
 
-def _control_name() -> str:
-    from lexenc.lexical.ngrams import NAME
-
-    return NAME
-
-
-def _control(
-    path: Path, linker: Linker, gold: Callable[[list[ConceptName]], Ragged], job: Job
-) -> dict[str, np.ndarray]:
-    """Answer all mentions by their spelling, under the same case policy."""
-    from lexenc.evaluation.linking import DEPTH
-    from lexenc.lexical.linking import link_mentions
-    from lexenc.lexical.ngrams import NgramModel
-
-    model = NgramModel(linker.base.texts())
-    ranks = _Ranks()
+def _control(path: Path, linker: Linker, gold: _Gold, job: Job) -> dict[str, np.ndarray]:
+    """Link all mentions by their spelling, under the same case policy."""
+    model, ranks = NgramModel(linker.base.texts()), _Ranks(linker)
     for batch in _mentions(path):
         similarity = model.similarity([linker.fold(mention.text) for mention in batch])
-        found = link_mentions(similarity, linker.catalogue, k=DEPTH, progress=job.progress)
-        ranks.add(found, linker.catalogue.concepts, gold(batch), linker.catalogue.count)
+        ranks.add(link_mentions(similarity, linker.catalogue, k=DEPTH, progress=job.progress), gold(batch))
     return ranks.joined()
 
 
 # ---------------------------------------------------------------- results
 
 
-def _shared_keys(linker: Linker, answerable: np.ndarray, params: EvalXelParams, job: Job) -> dict[str, Any]:
+def _facts(linker: Linker, answerable: np.ndarray, params: EvalXelParams) -> dict[str, Any]:
     return {
-        "task": "xel",
         "mentions": len(answerable),
         "answerable_mentions": int(answerable.sum()),
         "names": linker.base.lines,
@@ -240,46 +190,40 @@ def _shared_keys(linker: Linker, answerable: np.ndarray, params: EvalXelParams, 
         "knowledge_base_sha256": linker.base.digest(),
         "gold": "any concept in common counts",
         "case": case_policy(params),
-        "ties": TIES,
-        "seed": job.seed,
-        **linker.search_keys(),
     }
 
 
 def _score(
-    places: dict[str, np.ndarray], answerable: np.ndarray, control: str, shared: dict[str, Any], job: Job
-) -> Iterator[dict[str, Any]]:
-    """Give one result for each protocol and denominator."""
-    from lexenc.evaluation.linking import ORDER, summary
-    from lexenc.randomness import generator
-
-    own = {"control": control, "search": "exact"} if control else {}
+    places: dict[str, np.ndarray], answerable: np.ndarray, control: str, facts: dict[str, Any], job: Job
+) -> Iterator[ScoredSystem]:
+    """Yield the scores for each protocol and denominator."""
+    convention = Convention(ties=TIES, seed=job.seed)
     for protocol, scored in ORDER:
         ranks = places[protocol] if scored == "all" else places[protocol][answerable]
-        keys = {"protocol": protocol, "scored": scored, "similarity": control or "cosine"}
-        hidden = {key for key in shared if control and key.startswith("recall")}
-        kept = {key: value for key, value in shared.items() if key not in hidden}
-        yield {**kept, **own, **keys, **summary(ranks, generator(job.seed, f"bootstrap {protocol}, {scored}"))}
+        drawn = generator(job.seed, f"bootstrap {protocol}, {scored}")
+        (scores,) = MEASURE.scores([hit_columns(ranks)], generator=drawn)
+        labels = {CONTROL: control} if control else {}
+        labels |= {"protocol": protocol, "scored": scored}
+        yield ScoredSystem("xel", scores, convention, labels, facts | {"similarity": control or "cosine"})
 
 
 def _compare(
     first: dict[str, np.ndarray],
     second: dict[str, np.ndarray],
     answerable: np.ndarray,
-    shared: dict[str, Any],
+    facts: dict[str, Any],
     job: Job,
 ) -> dict[str, Any]:
     """Compare the encoder with the control on the same answerable mentions, by concept."""
-    from lexenc.evaluation.bootstrap import paired_difference
-    from lexenc.evaluation.ranking import hits_at
-    from lexenc.randomness import generator
-
     left, right = (hits_at(each["concepts"][answerable], 1) for each in (first, second))
     found = paired_difference(left, right, generator=generator(job.seed, "paired bootstrap"), draws=_DRAWS)
     return {
-        **shared,
+        "task": "xel",
+        **facts,
+        "ties": TIES,
+        "seed": job.seed,
         "comparison": "encoder against control",
-        "control": _control_name(),
+        "control": SPELLING,
         "metric": "precision_at_1",
         "protocol": "concepts",
         "scored": "answerable",
@@ -295,9 +239,37 @@ def _compare(
     }
 
 
+def _note(facts: dict[str, Any], linker: Linker) -> str:
+    note = (
+        f"Knowledge base: {counted(facts['names'], 'name')} of {counted(facts['concepts'], 'concept')}. "
+        f"{facts['answerable_mentions']:,} of {counted(facts['mentions'], 'mention')} have a concept in it "
+        "(answerable); the others are wrong in 'all'. names: every line counts (SapBERT); concepts: only the best "
+        f"name of each concept counts. Any concept in common counts, {facts['case']}, {linker.search_words()}."
+    )
+    learnt = facts["mentions_learnt_from"]
+    was = "was" if learnt == 1 else "were"
+    return note + (f" NOT A FAIR TEST: {counted(learnt, 'mention')} {was} fine-tuned on." if learnt else "")
+
+
+def _difference_table(compared: dict[str, Any]) -> Table:
+    row = [
+        "encoder - control",
+        f"{100 * compared['difference']:+.2f}",
+        f"{100 * compared['difference_low']:+.2f} to {100 * compared['difference_high']:+.2f}",
+        f"{compared['p_value']:.4f}",
+        "yes" if compared["shown"] else "no",
+    ]
+    note = (
+        f"By concept, {counted(compared['queries'], 'answerable mention')}, paired bootstrap, "
+        f"{compared['draws']:,} draws, seed {compared['seed']}. Significant: the interval excludes zero."
+    )
+    columns = ["systems", "P@1 gained", "95 % interval", "p value", "significant"]
+    return Table("Encoder against control", columns, [row], note)
+
+
 EVAL_XEL = Stage(
     name="eval xel",
-    version=2,
+    version=3,
     inputs={
         "knowledge_base": KNOWLEDGE_BASE,
         "mentions": Input("Test mentions: 'CUI||mention' lines (XL-BEL), with or without '||context'."),
@@ -305,7 +277,7 @@ EVAL_XEL = Stage(
     },
     params=EvalXelParams,
     run=eval_xel,
-    makes="predictions.jsonl: for every mention its best concepts and where the gold one stands, for compare.",
+    makes=f"{SCORES}, and {ITEMS} with the best concepts of every mention, for lexenc compare and results.",
     examples=(
         ("lexenc eval xel --knowledge-base kb.txt --mentions queries.txt --encoder mini", ""),
         (

@@ -1,20 +1,40 @@
-"""eval xlsim: word similarity within a language or across two, against what people say."""
+"""eval xlsim: word similarity within a language or across two, against human ratings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from lexenc.errors import ConfigError, DataError
+from lexenc.evaluation.similarity import MEASURE, SHUFFLES, cosines, shuffled_spearman, undefined
+from lexenc.evaluation.similarity_pairs import MAX_DIFFERENCE, cross, known_scale
+from lexenc.files.dictionaries import Pairs, write_pairs
+from lexenc.files.evaluations import (
+    CONTROL,
+    ITEMS,
+    SCORES,
+    Convention,
+    EvaluationWriter,
+    Item,
+    Score,
+    ScoredSystem,
+    writing_evaluation,
+)
+from lexenc.files.multi_simlex import find_multi_simlex, read_scored_pairs
+from lexenc.files.similarity import ScoredPairs
 from lexenc.files.text import check_language, counted
+from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.text_vectors import Origin, TextVectors, WordTables, blended_texts, count_origins
 from lexenc.parameters import param
-from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.randomness import generator
+from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.bli import PAPER_WEIGHTS
-from lexenc.stages.evaluation.similarity_tables import convention_table, sweep_table
+from lexenc.stages.evaluation.shared import score_table, sweep_table
 from lexenc.stages.lexical.shared import open_words, projection_between, repeated_weight, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
@@ -30,12 +50,7 @@ from lexenc.stages.reading import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lexenc.encoders.base import Encoder
-    from lexenc.evaluation.similarity import Agreement, Correlation
-    from lexenc.files.dictionaries import Pairs
-    from lexenc.files.similarity import ScoredPairs
 
 _LANGUAGE = (
     "Language code (BCP-47) of the {side} words: chooses them in a file of many languages; for --lowercase 'tr' gives "
@@ -92,11 +107,10 @@ class _Case:
 
 
 @dataclass(frozen=True)
-class _System:
-    """Something to score.
+class _PairVectors:
+    """The vectors of both words of every pair.
 
     Args:
-        label: For file names; empty for a single system.
         weight: Lambda, where there is one.
         first: Left words.
         second: Right words.
@@ -104,7 +118,6 @@ class _System:
             have both vectors. Shape [n], bool.
     """
 
-    label: str
     weight: float | None
     first: TextVectors
     second: TextVectors
@@ -165,30 +178,20 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
     if params.lowercase:
         pairs = pairs.folded(*params.languages)
     train = None if inputs.get("train_dictionary") is None else read_dictionary(inputs["train_dictionary"], case)
-    leaks = None if train is None else _leaks(pairs, train, job)
-    results: list[list[dict[str, Any]]] = []
+    leaks = {} if train is None else {"pairs_in_train_dictionary": _leaks(pairs, train, job)}
+    results: list[list[ScoredSystem]] = []
     asked = _Asked(params, inputs.get("encoder"), inputs.get("vectors"))
-    for system in _systems(asked, pairs, train, job):
-        shared = _shared_keys(system, pairs, asked, job)
-        if leaks is not None:
-            shared["pairs_in_train_dictionary"] = leaks
-        results.append(_score(system, pairs, shared, params, job))
-    headline = results[0][0]
-    if headline["undefined"]:
-        job.notices.warn(f"There is no correlation: {headline['undefined']}.", None)
-    flat = [own[0] for own in results] + [each for own in results for each in own[1:]]
-    tables = [sweep_table(results, inputs["pairs"])] if len(results) > 1 else []
-    tables.append(convention_table(results[0], sweep=len(results) > 1))
-    return Outcome(_summary(results), flat, tables)
-
-
-def _summary(results: list[list[dict[str, Any]]]) -> dict[str, Any]:
-    headline = results[0][0]
-    summary = {key: headline[key] for key in ("pairs", "coverage", "spearman")}
-    found = [own[0]["spearman"] for own in results if own[0]["spearman"] is not None]
-    if len(results) > 1 and found:
-        summary["best_spearman"] = max(found)
-    return summary
+    with writing_evaluation(job.out, "xlsim") as writer:
+        for system in _systems(asked, pairs, train, job):
+            facts = _facts(system, pairs, asked) | leaks
+            results.append(_score(system, pairs, asked, facts, writer, job))
+        writer.systems = [own[0] for own in results] + [each for own in results for each in own[1:]]
+    head = writer.systems[0]
+    if head.facts["undefined"]:
+        job.notices.warn(f"There is no correlation: {head.facts['undefined']}.", None)
+    flat = [each.flat() for each in writer.systems]
+    summary = {key: flat[0][key] for key in ("pairs", "coverage", "spearman")}
+    return Outcome(summary, flat, _tables(results, inputs["pairs"], params.level))
 
 
 # ---------------------------------------------------------------- pairs
@@ -196,11 +199,6 @@ def _summary(results: list[list[dict[str, Any]]]) -> dict[str, Any]:
 
 def _read(path: Path, params: EvalXlsimParams) -> ScoredPairs:
     """Read pairs; two languages of one file are crossed as `cross-pairs` does it."""
-    from lexenc.files.multi_simlex import find_multi_simlex, read_scored_pairs
-    from lexenc.files.similarity import ScoredPairs
-    from lexenc.lexical.similarity_pairs import MAX_DIFFERENCE
-    from lexenc.stages.evaluation.similarity_sets import cross, known_scale
-
     found, (source, target) = find_multi_simlex(path), params.languages
     if found is None:
         return read_scored_pairs(path)
@@ -217,9 +215,6 @@ def _read(path: Path, params: EvalXlsimParams) -> ScoredPairs:
 
 def _leaks(pairs: ScoredPairs, train: Pairs, job: Job) -> int:
     """Count distinct test pairs that are pairs of the training dictionary, list them, and warn."""
-    from lexenc.files.dictionaries import write_pairs
-    from lexenc.lexical.audit import find_leaks
-
     found = find_leaks(list(train), list(zip(pairs.first, pairs.second, strict=True))).pairs
     if found:
         listed = "With --out they are listed in leaks.tsv of the result."
@@ -266,20 +261,19 @@ class _Asked:
         return self.encoder is not None and self.missing in ("encoder", "average")
 
 
-def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -> Iterator[_System]:
+def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -> Iterator[_PairVectors]:
     """Give the systems one after the other."""
     encoder = None if asked.encoder is None else open_encoder(asked.encoder, asked.params.pooling, job)
     if asked.vectors is None:
         if encoder is not None:
-            yield _System("", None, *_encoded(pairs, encoder, job))
+            yield _PairVectors(None, *_encoded(pairs, encoder, job))
         return
     params = asked.params
     case = _Case(params.lowercase, *params.languages)
     languages = open_words(asked.vectors, case, job, limit=params.limit)
     sides = _chosen(languages, asked.vectors, params)
     average = params.missing == "average"
-    static = _System(
-        "",
+    static = _PairVectors(
         None,
         sides.source.look_up(pairs.first, average=average),
         sides.target.look_up(pairs.second, average=average),
@@ -303,7 +297,7 @@ def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -
     )
     compared = static.covered if len(weights) > 1 else None
     for (weight, first), (_, second) in zip(left, right, strict=True):
-        yield _System(f"-{weight:g}", weight, first, second, compared)
+        yield _PairVectors(weight, first, second, compared)
 
 
 def _encoded(pairs: ScoredPairs, encoder: Encoder, job: Job) -> tuple[TextVectors, TextVectors]:
@@ -321,14 +315,12 @@ def _chosen(languages: WordTables, path: Path, params: EvalXlsimParams) -> WordT
     return languages.only(params.side)
 
 
-def _check_coverage(static: _System, languages: WordTables, pairs: ScoredPairs, asked: _Asked, job: Job) -> None:
+def _check_coverage(static: _PairVectors, languages: WordTables, pairs: ScoredPairs, asked: _Asked, job: Job) -> None:
     """Warn where less than half of the pairs have static vectors, or a slip explains why some have none.
 
     Raises:
         DataError: If no pair has, and no encoder stands in.
     """
-    from lexenc.files.dictionaries import Pairs
-
     covered, total, params = int(static.covered.sum()), len(pairs), asked.params
     if covered == total:
         return
@@ -369,83 +361,59 @@ def _side_advice(languages: WordTables, covered: int, pairs: ScoredPairs, params
 
 
 def _score(
-    system: _System, pairs: ScoredPairs, shared: dict[str, Any], params: EvalXlsimParams, job: Job
-) -> list[dict[str, Any]]:
-    """Score a system: covered pairs, all pairs, and the control; the first object is the headline.
+    system: _PairVectors, pairs: ScoredPairs, asked: _Asked, facts: dict[str, Any], writer: EvaluationWriter, job: Job
+) -> list[ScoredSystem]:
+    """Score a system: covered pairs, all pairs, and the control; the first is the headline.
 
     Systems of a sweep are scored on the pairs that all of them cover first, and then on all that they cover.
     """
-    import numpy as np
+    params, covered = asked.params, system.covered
+    columns = np.stack([cosines(system.first.matrix, system.second.matrix), np.array(pairs.scores)])
+    labels = {} if system.weight is None else {"lambda": system.weight}
+    writer.write(_items(system, pairs, columns[0]), labels)
 
-    from lexenc.evaluation.similarity import agreement, cosines, shuffled_spearman
-    from lexenc.randomness import generator
-
-    found, gold, covered = cosines(system.first.matrix, system.second.matrix), np.array(pairs.scores), system.covered
-    _write(system, pairs, found, job)
-
-    def scored(values: np.ndarray, scores: np.ndarray) -> Agreement:
+    def scored(own: np.ndarray, policy: str, counted_pairs: str) -> ScoredSystem:
         drawn = generator(job.seed, "bootstrap")
-        return agreement(values, scores, generator=drawn, draws=params.draws, level=params.level)
+        (scores,) = MEASURE.scores([own], generator=drawn, draws=params.draws, level=params.level)
+        share = own.shape[1] / len(pairs) if policy == "left out" else facts["coverage"]
+        more = {"coverage": share, "undefined": undefined(own), "draws": params.draws}
+        return made(scores, policy, {"counted": counted_pairs}, more)
+
+    def made(
+        scores: tuple[Score, ...], policy: str, more_labels: Mapping[str, Any], more: Mapping[str, Any]
+    ) -> ScoredSystem:
+        convention = Convention(out_of_vocabulary=policy, ties="average rank", seed=job.seed)
+        return ScoredSystem("xlsim", scores, convention, labels | more_labels, facts | more, counted="pairs")
 
     first = covered if system.compared is None else covered & system.compared
-    inside = scored(found[first], gold[first])
-    whole = inside if first.all() else scored(np.where(covered, found, params.back_off), gold)
-    objects = [
-        _object(shared, inside, int(first.sum()), "left out", "covered" if system.compared is None else "static"),
-        _object(shared, whole, len(gold), f"similarity {params.back_off:g}", "all"),
+    filled = np.stack([np.where(covered, columns[0], params.back_off), columns[1]])
+    found = [
+        scored(columns[:, first], "left out", "covered" if system.compared is None else "static"),
+        scored(filled, f"similarity {params.back_off:g}", "all"),
     ]
-    chance = shuffled_spearman(
-        found[first], gold[first], generator=generator(job.seed, "shuffled scores"), level=params.level
-    )
+    chance = shuffled_spearman(columns[:, first], generator=generator(job.seed, "shuffled scores"), level=params.level)
     if params.missing == "back-off":
-        objects.reverse()
+        found.reverse()
     if (covered & ~first).any():
-        more = scored(found[covered], gold[covered])
-        objects.insert(1, _object(shared, more, int(covered.sum()), "left out", "covered"))
-    return [*objects, _control(shared, chance, int(first.sum()))]
+        found.insert(1, scored(columns[:, covered], "left out", "covered"))
+    return [*found, made((chance,), "left out", {CONTROL: "shuffled scores"}, {"shuffles": SHUFFLES})]
 
 
-def _object(shared: dict[str, Any], found: Agreement, count: int, policy: str, counted_pairs: str) -> dict[str, Any]:
-    return {
-        **shared,
-        "counted": counted_pairs,
-        "coverage": count / shared["test_pairs"] if policy == "left out" else shared["coverage"],
-        "out_of_vocabulary": policy,
-        "pairs": count,
-        "spearman": found.spearman.value,
-        "spearman_low": found.spearman.low,
-        "spearman_high": found.spearman.high,
-        "pearson": found.pearson.value,
-        "pearson_low": found.pearson.low,
-        "pearson_high": found.pearson.high,
-        "undefined": found.undefined,
-    }
+def _items(system: _PairVectors, pairs: ScoredPairs, found: np.ndarray) -> Iterator[Item]:
+    origins = zip(system.first.origins, system.second.origins, strict=True)
+    rows = zip(pairs.first, pairs.second, pairs.scores, found.tolist(), system.covered, origins, strict=True)
+    for first, second, score, cosine, covered, (left, right) in rows:
+        value = cosine if covered else None
+        answer = {"score": value, "first_from": str(left), "second_from": str(right)}
+        yield Item((first, second), (), bool(covered), (answer,), {"gold": score, "cosine": value})
 
 
-def _control(shared: dict[str, Any], found: Correlation, count: int) -> dict[str, Any]:
-    """Give the object of the control; `low` and `high` are the spread over shuffles, no interval of a mean."""
-    from lexenc.evaluation.similarity import SHUFFLES
-
-    return {
-        **shared,
-        "control": "shuffled scores",
-        "out_of_vocabulary": "left out",
-        "pairs": count,
-        "shuffles": SHUFFLES,
-        "spearman": found.value,
-        "spearman_low": found.low,
-        "spearman_high": found.high,
-    }
-
-
-def _shared_keys(system: _System, pairs: ScoredPairs, asked: _Asked, job: Job) -> dict[str, Any]:
-    keys: dict[str, Any] = {"task": "xlsim", "format": pairs.form, "similarity": "cosine", "system": asked.system}
+def _facts(system: _PairVectors, pairs: ScoredPairs, asked: _Asked) -> dict[str, Any]:
+    facts: dict[str, Any] = {"format": pairs.form, "similarity": "cosine", "system": asked.system}
     if asked.vectors is not None:
-        keys |= {"side": asked.params.side, "missing": asked.missing}
-    if system.weight is not None:
-        keys["lambda"] = system.weight
+        facts |= {"side": asked.params.side, "missing": asked.missing}
     words = count_origins(system.first, system.second)
-    return keys | {
+    return facts | {
         "test_pairs": len(pairs),
         "repeated_pairs": pairs.repeated,
         "coverage": float(system.covered.mean()),
@@ -455,35 +423,53 @@ def _shared_keys(system: _System, pairs: ScoredPairs, asked: _Asked, job: Job) -
         "words_encoder_alone": words[Origin.ENCODER],
         "words_missing": words[Origin.MISSING],
         "words_zero": words[Origin.ZERO],
-        "ties": "average rank",
         "draws": asked.params.draws,
         "level": asked.params.level,
-        "seed": job.seed,
     }
 
 
-def _write(system: _System, pairs: ScoredPairs, found: np.ndarray, job: Job) -> None:
-    from lexenc.files.similarities import Similarity, write_similarities
+def _note(head: ScoredSystem) -> str:
+    facts = head.facts
+    side = f", side {facts['side']}, words without a static vector: {facts['missing']}" if "side" in facts else ""
+    parts = [
+        f"Cosine, {facts['format']}{side}, {counted(facts['test_pairs'], 'pair')}, {facts['draws']:,} draws. A pair "
+        "with a word without a vector is left out, or gets the similarity named. The interval of the control is the "
+        "spread over random orders of the scores."
+    ]
+    for key, words in (
+        ("words_encoder_alone", "{} encoded without a static vector."),
+        ("words_averaged", "{} represented by the mean of their parts."),
+        ("words_with_underscores", "{} found with underscores."),
+    ):
+        if facts[key] and (key != "words_encoder_alone" or head.labels.get("lambda", 1) < 1):
+            noun = "word" if key == "words_encoder_alone" else "phrase"
+            parts.append(words.format(counted(facts[key], noun)))
+    if facts["undefined"]:
+        parts.append(f"No correlation: {facts['undefined']}.")
+    return " ".join(parts)
 
-    rows = (
-        Similarity(first, second, score, float(cosine) if covered else None, (str(left), str(right)))
-        for first, second, score, cosine, covered, left, right in zip(
-            pairs.first,
-            pairs.second,
-            pairs.scores,
-            found,
-            system.covered,
-            system.first.origins,
-            system.second.origins,
-            strict=True,
-        )
-    )
-    write_similarities(job.out / f"similarities{system.label}.tsv", rows)
+
+def _tables(results: Sequence[Sequence[ScoredSystem]], path: Path, level: float) -> list[Table]:
+    """Lay out the first system, and in a sweep the headlines and the pairs that only some systems cover."""
+    title, tables = "", []
+    if len(results) > 1:
+        heads = [own[0] for own in results]
+        title = f"Word similarity at lambda {heads[0].labels['lambda']:g}, the headline"
+        tables.append(sweep_table(heads, over="lambda", name=path.stem, level=level, note=_SWEEP))
+        wider = [each for own in results for each in own[1:] if each.labels.get("counted") == "covered"]
+        if wider:
+            name = "More pairs: with words that the encoder alone represents"
+            tables.append(sweep_table(wider, over="lambda", name=path.stem, title=name, level=level, note=_WIDER))
+    return [*tables, score_table(results[0], level=level, title=title, note=_note(results[0][0]))]
+
+
+_SWEEP = "The pairs are the same for every lambda, from 0 (the static vectors alone) to 1 (the encoder alone)."
+_WIDER = "Do not compare it with the table above, nor with a lambda that is not in it."
 
 
 EVAL_XLSIM = Stage(
     name="eval xlsim",
-    version=2,
+    version=3,
     inputs={
         "pairs": Input(
             "Scored pairs: SimLex, WordSim-353, Multi-SimLex, a result of cross-pairs, or word, TAB, word, TAB, score."
@@ -496,7 +482,7 @@ EVAL_XLSIM = Stage(
     },
     params=EvalXlsimParams,
     run=eval_xlsim,
-    makes="similarities.tsv (similarities-LAMBDA.tsv in a sweep) for lexenc compare, and scores in manifest.json.",
+    makes=f"{SCORES}, and {ITEMS} with the similarity of every pair, for lexenc compare and results.",
     examples=(
         ("lexenc eval xlsim --encoder mini --pairs simlex-german.txt --json", ""),
         ("lexenc eval xlsim --vectors runs/mapped --side target --pairs simlex-german.txt", ""),

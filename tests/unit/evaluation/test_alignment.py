@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexenc.evaluation.alignment import (
-    METRICS,
+    MEASURE,
     counts_of,
     diagonal_links,
-    differences,
     distance_bands,
     drawn_counts,
     frequency_bands,
     judge,
     random_links,
     scores_of,
-    summary,
 )
+
+METRICS = MEASURE.metrics
 
 
 def links(*rows):
@@ -71,9 +71,9 @@ def test_of_some_links_only_these_count(judged):
     ],
 )
 def test_scores_without_a_value_are_none(counts, scores):
-    found = summary(np.array(counts), np.array([counts, counts]))
-    assert tuple(found[metric] for metric in METRICS) == scores
-    assert tuple(found[f"{metric}_low"] for metric in METRICS) == scores
+    (found,) = MEASURE.scores([np.array([counts]).T], generator=random(), draws=2)
+    assert tuple(each.value for each in found) == scores
+    assert tuple(each.low for each in found) == scores
 
 
 # ---------------------------------------------------------------- bootstrap
@@ -101,29 +101,29 @@ def test_without_sentence_pairs_nothing_is_drawn():
 
 def test_intervals_hold_the_score_and_widen_with_the_level(judged):
     counts = np.tile(counts_of(judged), (30, 1))
-    drawn = drawn_counts(counts, generator=random(), draws=1000)
-    narrow, wide = (summary(counts.sum(axis=0), drawn, level=level) for level in (0.5, 0.99))
-    for metric in METRICS:
-        assert wide[f"{metric}_low"] < narrow[f"{metric}_low"] <= narrow[metric] <= narrow[f"{metric}_high"]
-        assert narrow[f"{metric}_high"] < wide[f"{metric}_high"]
+    (narrow,), (wide,) = (
+        MEASURE.scores([counts.T], generator=random(), draws=1000, level=level) for level in (0.5, 0.99)
+    )
+    for inner, outer in zip(narrow, wide, strict=True):
+        assert outer.low < inner.low <= inner.value <= inner.high < outer.high
 
 
 def test_a_better_system_is_shown_to_be_better():
     gold = links(*((n, i, i) for n in range(40) for i in range(4)))
     worse = np.concatenate([gold[::2], links(*((n, 0, 3) for n in range(0, 40, 2)))])
-    one, other = (counts_of(judge(each, gold, gold, 40)) for each in (gold, worse))
-    found = differences(one, other, generator=random(), draws=500)
+    one, other = (counts_of(judge(each, gold, gold, 40)).T for each in (gold, worse))
+    found = MEASURE.compare(one, other, generator=random(), draws=500)
     assert found["aer"].mean == pytest.approx(0 - (1 - 160 / (100 + 160)))
     assert found["aer"].high < 0 < found["recall"].low
     assert found["aer"].shown
     assert found["aer"].p_value < 0.01
-    same = differences(one, one, generator=random(), draws=500)["aer"]
+    same = MEASURE.compare(one, one, generator=random(), draws=500)["aer"]
     assert (same.mean, same.low, same.high, same.p_value) == (0, 0, 0, 1)
 
 
 def test_differences_of_scores_without_a_value_are_nan():
-    none = np.array([[0, 1, 0, 0, 0]])
-    found = differences(none, none, generator=random(), draws=10)
+    none = np.array([[0, 1, 0, 0, 0]]).T
+    found = MEASURE.compare(none, none, generator=random(), draws=10)
     assert np.isnan([found["precision"].mean, found["precision"].p_value]).all()
     assert found["recall"].mean == 0
 

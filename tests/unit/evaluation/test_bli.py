@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexenc.evaluation.bli import ask, control_scores, conventions, score
+from lexenc.evaluation.bli import MEASURE, ask, control_scores, conventions, rank_columns
+from lexenc.files.evaluations import ScoredSystem
 
 SOURCE = {"eins": 0, "zwei": 1, "haus": 2, "taxi": 3}
 TARGET = {"one": 0, "two": 1, "house": 2, "home": 3, "taxi": 4}
@@ -34,7 +35,10 @@ def ranks_of(questions, table=RANKS):
 
 def summaries(questions, ranks):
     random = np.random.default_rng(0)
-    return {name: scores.summary(random) for name, scores in conventions(questions, ranks).items()}
+    return {
+        name: ScoredSystem("bli", *MEASURE.scores([columns], generator=random)).flat()
+        for name, columns in conventions(questions, ranks).items()
+    }
 
 
 def test_bli_questions(questions):
@@ -98,9 +102,9 @@ def test_bli_conventions_equal_a_slow_loop(drawn):
         lines["pair, all lines"] += ranks + [None] * (len(golds) - len(ranks))
     for name, bests in lines.items():
         scores = found[name]
-        for cutoff in (1, 5, 10):
-            assert sorted(scores.hits[cutoff]) == sorted(float(b is not None and b <= cutoff) for b in bests), name
-        assert sorted(scores.reciprocal) == pytest.approx(sorted(1 / b if b else 0.0 for b in bests)), name
+        for place, cutoff in enumerate((1, 5, 10)):
+            assert sorted(scores[place]) == sorted(float(b is not None and b <= cutoff) for b in bests), name
+        assert sorted(scores[3]) == pytest.approx(sorted(1 / b if b else 0.0 for b in bests)), name
 
 
 def test_bli_lines_without_vectors_scale_only_the_scores_over_all_lines():
@@ -119,11 +123,9 @@ def test_bli_lines_without_vectors_scale_only_the_scores_over_all_lines():
             (before[inside], after[inside], 1),
             (before[every], after[every], count / (count + more)),
         ):
-            assert other.hits[1].mean() == pytest.approx(one.hits[1].mean() * scale, rel=1e-12)
-            assert other.reciprocal.mean() == pytest.approx(one.reciprocal.mean() * scale, rel=1e-12)
-            assert other.average.mean() == pytest.approx(one.average.mean() * scale, rel=1e-12)
-        assert len(after[inside].reciprocal) == count
-        assert len(after[every].reciprocal) == count + more
+            assert other.mean(axis=1) == pytest.approx(one.mean(axis=1) * scale, rel=1e-12)
+        assert after[inside].shape == (5, count)
+        assert after[every].shape == (5, count + more)
 
 
 def test_bli_nothing_covered_is_no_crash():
@@ -139,8 +141,7 @@ def test_bli_nothing_covered_is_no_crash():
 def test_bli_perfect_ranks_score_one(questions):
     perfect = [np.arange(1, len(rows) + 1) * bool(rows.size) for rows in questions.gold_rows]
     only = np.flatnonzero(questions.covered)
-    scores = score([perfect[i] for i in only], [len(perfect[i]) for i in only])
-    assert scores.hits[1].mean() == scores.reciprocal.mean() == scores.average.mean() == 1
+    assert (rank_columns([perfect[i] for i in only], [len(perfect[i]) for i in only]) == 1).all()
 
 
 # ---------------------------------------------------------------- controls

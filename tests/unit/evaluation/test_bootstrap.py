@@ -47,8 +47,8 @@ def test_bootstrap_interval_of_nothing_is_no_number():
 def test_bootstrap_blocks_give_the_right_number_of_draws(monkeypatch):
     for block in (1, 1000, 4001):
         monkeypatch.setattr(bootstrap, "_BLOCK", block)
-        drawn = bootstrap._draws(HITS, random(), 33)
-        assert drawn.shape == (33,)
+        drawn = bootstrap._draws(HITS[None], random(), 33)
+        assert drawn.shape == (1, 33)
         assert 0.1 < drawn.mean() < 0.3
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from lexenc.arrays import Ragged
-from lexenc.evaluation.linking import gold_ranks, summary
+from lexenc.evaluation.linking import MEASURE, gold_ranks, hit_columns
+from lexenc.files.evaluations import ScoredSystem
 from lexenc.randomness import generator
 
 
@@ -16,13 +17,18 @@ def test_any_concept_in_common_is_a_hit():
     assert gold_ranks(lines, concepts, gold, 5).tolist() == [2, 1, 0, 0]
 
 
+def summary(ranks):
+    (scores,) = MEASURE.scores([hit_columns(ranks)], generator=generator(0, "x"))
+    return ScoredSystem("xel", scores).flat()
+
+
 def test_precision_is_the_share_of_places_up_to_the_cutoff():
     ranks = np.array([1, 0, 2, 5, 6, 10, 1, 0])
-    table = summary(ranks, generator(0, "x"))
+    table = summary(ranks)
     assert (table["queries"], table["precision_at_1"], table["precision_at_5"], table["precision_at_10"]) == (
         8, 0.25, 0.5, 0.75,
     )  # fmt: skip
     assert 0 <= table["precision_at_1_low"] <= 0.25 <= table["precision_at_1_high"] <= 1
-    assert summary(ranks[:0], generator(0, "x")) == {
-        "queries": 0, "precision_at_1": 0.0, "precision_at_5": 0.0, "precision_at_10": 0.0,
+    assert summary(ranks[:0]) == {
+        "task": "xel", "queries": 0, "precision_at_1": 0.0, "precision_at_5": 0.0, "precision_at_10": 0.0,
     }  # fmt: skip

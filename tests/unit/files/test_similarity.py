@@ -6,7 +6,6 @@ import pytest
 
 from lexenc.errors import DataError
 from lexenc.files.multi_simlex import read_scored_pairs
-from lexenc.files.similarities import Similarity, is_similarities, read_similarities, write_similarities
 
 
 @pytest.fixture
@@ -91,39 +90,3 @@ def test_a_decimal_comma_is_hinted_at(pairs_of):
 def test_a_folder_without_pairs_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"without pairs\.tsv"):
         read_scored_pairs(tmp_path)
-
-
-# ---------------------------------------------------------------- similarities
-
-
-def test_similarities_come_back_as_written(tmp_path):
-    rows = [
-        Similarity("old", "neu", 1 / 3, 0.1 + 0.2, ("static", "encoder")),
-        Similarity("ice cream", "eis", 4.0, None, ("missing", "static")),
-    ]
-    write_similarities(tmp_path / "similarities.tsv", rows)
-    assert read_similarities(tmp_path) == rows
-    assert is_similarities(tmp_path)
-    assert is_similarities(tmp_path / "similarities.tsv")
-
-
-def test_similarities_of_several_lambdas_ask_for_one(tmp_path):
-    for label in ("0", "0.5"):
-        write_similarities(tmp_path / f"similarities-{label}.tsv", [Similarity("a", "b", 1.0, 1.0, ("x", "x"))])
-    with pytest.raises(DataError, match="2 lambdas") as caught:
-        read_similarities(tmp_path)
-    assert "similarities-0.5.tsv" in caught.value.hint
-
-
-@pytest.mark.parametrize("text", ["a\tb\tx\t1\tp\tq\n", "a\tb\t1\tx\tp\tq\n", "a\tb\n"])
-def test_other_lines_are_no_similarities(tmp_path, text):
-    (tmp_path / "x.tsv").write_text(text)
-    assert not is_similarities(tmp_path / "x.tsv")
-    with pytest.raises(DataError, match="line 1"):
-        read_similarities(tmp_path / "x.tsv")
-
-
-@pytest.mark.data
-@pytest.mark.parametrize("language", ["english", "german", "italian", "russian"])
-def test_similarity_simlex_has_999_rows(data, language):
-    assert len(read_scored_pairs(data / "xlsim" / f"simlex-{language}.txt")) == 999

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import numpy as np
 import pytest
 
 from lexenc.artifact import InputRecord, Manifest, write_manifest
+from lexenc.files.evaluations import Convention, Item, Score, ScoredSystem, writing_evaluation
 from lexenc.report.evidence import Evidence
 from lexenc.report.page import build_page
 from lexenc.report.runs import find_runs
@@ -20,19 +20,23 @@ WEIGHTS = {0.0: 0.3, 0.2: 0.45, 0.4: 0.5, 0.6: 0.5, 1.0: 0.4}
 def page(tmp_path):
     folder = tmp_path / "runs" / "sweep"
     folder.mkdir(parents=True)
-    random, results = np.random.default_rng(0), []
-    for weight, share in WEIGHTS.items():
-        right = random.random(200) < share
-        (folder / f"predictions-{weight:g}.jsonl").write_text("".join(json.dumps({
-            "source": f"w{i}", "gold": ["g"], "ranks": [1 if each else 2], "covered": True,
-            "predictions": [{"target": "g" if each else "x", "score": 1.0}],
-        }) + "\n" for i, each in enumerate(right)))  # fmt: skip
-        results.append({
-            "task": "bli", "lambda": weight, "retrieval": "nearest", "direction": "source-target", "seed": 0,
-            "search_space": "whole target vocabulary", "search_space_words": 900, "coverage": 1.0, "queries": 200,
-            "query_unit": "source word", "out_of_vocabulary": "left out", "precision_at_1": float(right.mean()),
-            "precision_at_5": 0.9, "precision_at_10": 0.9, "mean_reciprocal_rank": 0.6,
-        })  # fmt: skip
+    random = np.random.default_rng(0)
+    values = {"precision_at_5": 0.9, "precision_at_10": 0.9, "mean_reciprocal_rank": 0.6}
+    convention = Convention("nearest", "source-target", "whole target vocabulary", 900, "source word", "left out")
+    with writing_evaluation(folder, "bli") as writer:
+        for weight, share in WEIGHTS.items():
+            right = random.random(200) < share
+            items = [
+                Item((f"w{i}",), ("g",), True, ({"target": "g" if each else "x", "score": 1.0},),
+                     {"ranks": [1 if each else 2]})
+                for i, each in enumerate(right)
+            ]  # fmt: skip
+            writer.write(items, {"lambda": weight})
+            scores = [Score(key, value, n=200) for key, value in [("precision_at_1", right.mean()), *values.items()]]
+            writer.systems.append(
+                ScoredSystem("bli", tuple(scores), convention, {"lambda": weight}, {"coverage": 1.0})
+            )
+    results = [{**each.flat(), "seed": 0} for each in writer.systems]
     record = InputRecord("d.tsv", "d.tsv", "ab" * 32, None)
     write_manifest(folder, Manifest(
         stage="eval bli", stage_version=1, key="sweep", params={}, seed=0, outputs={}, summary={}, results=results,

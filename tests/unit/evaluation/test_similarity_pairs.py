@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lexenc.errors import ConfigError
-from lexenc.lexical.similarity_pairs import cross_pairs
+from lexenc.evaluation.similarity_pairs import cross_pairs
 
 EN, DE = [("old", "new"), ("smart", "clever"), ("park", "taxi")], [("alt", "neu"), ("klug", "schlau"), ("park", "taxi")]
 

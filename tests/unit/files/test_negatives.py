@@ -4,7 +4,6 @@ import pytest
 
 from lexenc.errors import DataError
 from lexenc.files.negatives import NegativeRow, read_negatives, write_negatives
-from lexenc.files.predictions import Prediction, read_predictions, write_predictions
 
 ROWS = [
     NegativeRow("Straße", "New York", [("a b", 0.5), ('quote " \\', -0.25)], 0.75),
@@ -61,49 +60,3 @@ def test_negatives_faults_name_the_line(tmp_path, line):
 def test_negatives_missing(tmp_path):
     with pytest.raises(DataError):
         list(read_negatives(tmp_path))
-
-
-# ---------------------------------------------------------------- predictions
-
-ANSWERS = [
-    Prediction("Straße", ["street", "road"], True, [1, 7], [{"text": "street", "score": 0.5}]),
-    Prediction("nichts", ["nothing"], False, []),
-    # A vector file may hold words of undecodable bytes, and they may be answers.
-    Prediction("ÿ", ["y"], True, [3], [{"text": b"\xff\xfe".decode("utf-8", "surrogateescape"), "score": 0.1}]),
-]
-
-
-def test_predictions_round_trip_from_a_file_and_from_a_folder(tmp_path):
-    write_predictions(tmp_path / "predictions.jsonl", ANSWERS)
-    assert read_predictions(tmp_path / "predictions.jsonl") == ANSWERS
-    assert read_predictions(tmp_path) == ANSWERS
-    assert "Straße" in (tmp_path / "predictions.jsonl").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("line", ["7", "[1]", "{}", '{"source": "a", "golden": []}', "x"])
-def test_predictions_faults_name_the_line(tmp_path, line):
-    path = tmp_path / "p"
-    write_predictions(path, ANSWERS[:1])
-    path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(DataError, match="line 2"):
-        read_predictions(path)
-
-
-def test_predictions_of_a_sweep_are_found_where_there_is_one_file(tmp_path):
-    write_predictions(tmp_path / "predictions-0.5.jsonl", ANSWERS)
-    assert read_predictions(tmp_path) == ANSWERS
-    write_predictions(tmp_path / "predictions-0.3.jsonl", ANSWERS)
-    with pytest.raises(DataError, match="predictions of 2 lambdas") as caught:
-        read_predictions(tmp_path)
-    names = [str(tmp_path / f"predictions-{weight}.jsonl") for weight in (0.3, 0.5)]
-    assert caught.value.hint == f"Give one of: {', '.join(names)}."
-    write_predictions(tmp_path / "predictions.jsonl", ANSWERS[:1])
-    assert read_predictions(tmp_path) == ANSWERS[:1]
-
-
-def test_predictions_missing_or_empty(tmp_path):
-    with pytest.raises(DataError, match=r"predictions\.jsonl"):
-        read_predictions(tmp_path)
-    (tmp_path / "p").write_text("")
-    with pytest.raises(DataError, match="empty"):
-        read_predictions(tmp_path / "p")

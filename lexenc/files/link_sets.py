@@ -1,35 +1,32 @@
-"""The links of a system and of a gold file, read for eval alignment, and all that shows they do not belong together."""
+"""The links of a system and of a gold file as arrays, and the checks that they belong together."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from lexenc.artifact import MANIFEST, read_manifest
+import numpy as np
+
 from lexenc.errors import DataError
 from lexenc.files.alignments import alignments_file, read_alignments, sentences_file
 from lexenc.files.parallel import ParallelText, parallel_text
 from lexenc.files.text import counted
-
-if TYPE_CHECKING:
-    import numpy as np
+from lexenc.text.words import segmenter
 
 
 @dataclass(frozen=True)
 class LinkFile:
-    """The links of a file, words counted from 0.
+    """The links of a file. Words are counted from 0.
 
     Args:
         path: The file.
         option: The name of the input: gold or predicted.
-        declared: Whether the user says that it counts words from 1; None where nothing is said.
+        declared: Whether the user says that it counts words from 1; None if the user does not say.
         sure: Sentence pair, source word, target word. Shape [p, 3].
         possible: The same of links that are only possible. Shape [q, 3].
-        names: What the lines are called, as far as they are.
-        zero: The first link with an index 0, with its line; None where there is none.
+        names: Names of the lines that have one.
+        zero: The line and text of the first link with an index 0; None without one.
         lines: Number of lines.
     """
 
@@ -44,7 +41,7 @@ class LinkFile:
 
     @property
     def first(self) -> int:
-        """From where the file counts words."""
+        """The number of the first word of a sentence in the file."""
         return int(bool(self.declared))
 
     @property
@@ -54,7 +51,7 @@ class LinkFile:
 
     @property
     def counting(self) -> str | None:
-        """What shows from where it counts words; None where nothing does."""
+        """Evidence of the number that it counts words from; None without any."""
         if self.declared is not None:
             return f"is said to count words from {self.first}"
         return None if self.zero is None else f"does (line {self.zero[0]}: '{self.zero[1]}')"
@@ -62,11 +59,11 @@ class LinkFile:
 
 @dataclass(frozen=True)
 class Sentences:
-    """Which words the links are of.
+    """The words of the sentences that are aligned.
 
     Args:
         name: The files.
-        source: Number of every source word, its sentences behind each other. Shape [t].
+        source: Number of every source word, sentence after sentence. Shape [t].
         source_lengths: Words of every source sentence. Shape [n].
         target_lengths: Words of every target sentence. Shape [n].
     """
@@ -77,9 +74,7 @@ class Sentences:
     target_lengths: np.ndarray
 
     def frequencies(self, rows: np.ndarray) -> np.ndarray:
-        """Tell how often the source word of each link comes in the sentences. Shape [p]."""
-        import numpy as np
-
+        """Return how often the source word of each link occurs in the sentences. Shape [p]."""
         starts = np.cumsum(self.source_lengths) - self.source_lengths
         words = self.source[starts[rows[:, 0]] + rows[:, 1]]
         found: np.ndarray = np.bincount(self.source)[words] if len(self.source) else words
@@ -95,7 +90,7 @@ def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
     Args:
         path: As the user gave it.
         option: The name of the input.
-        one_based: Whether it counts words from 1; None for not, unless something shows that it may.
+        one_based: Whether it counts words from 1; None for 0, unless something contradicts.
     """
     place, lines = alignments_file(path), 0
     columns = {kind: array("q") for kind in ("sure", "possible")}
@@ -117,11 +112,11 @@ def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
 def read_gold_and_predicted(
     gold: Path, predicted: Path, gold_one_based: bool | None, system_one_based: bool | None
 ) -> tuple[LinkFile, LinkFile]:
-    """Read both files, and refuse what cannot be scored.
+    """Read both files, and check that they can be scored.
 
     Raises:
-        DataError: If they have not as many lines or name them differently, do not count words from the same number
-            and nobody says so, the system has possible links, or the gold file has none of any kind.
+        DataError: If the numbers or names of the lines differ, the files seem to count words from different numbers,
+            the system has possible links, or the gold file has no links.
     """
     first = read_links(gold, "gold", gold_one_based)
     second = read_links(predicted, "system", system_one_based)
@@ -138,64 +133,46 @@ def read_gold_and_predicted(
 
 
 def _table(values: array[int]) -> np.ndarray:
-    import numpy as np
-
     return np.array(values, dtype=np.int64).reshape(-1, 3)
 
 
-def read_sentences(inputs: Mapping[str, Any]) -> Sentences | None:
-    """Read the words that the links are of, cut at spaces: those the user gave, else those of the system's result.
+def read_sentences(
+    predicted: Path, pairs: Path | None = None, source: Path | None = None, target: Path | None = None
+) -> Sentences | None:
+    """Read the words that the links are of, separated by spaces: the given ones, else those of the result.
 
     Args:
-        inputs: Of the stage.
+        predicted: File or result folder with the links.
+        pairs: File of sentence pairs.
+        source: File of source sentences, in place of `pairs`.
+        target: File of target sentences.
 
     Raises:
-        DataError: If the system's result was cut into other words.
+        DataError: If the result was made from other words.
     """
-    own = sentences_file(inputs["predicted"])
+    own = sentences_file(predicted)
     aligned = None if own is None else _counted(parallel_text(own))
-    if inputs.get("pairs"):
-        given = parallel_text(inputs["pairs"])
-    elif inputs.get("source"):
-        given = parallel_text(inputs["source"], inputs["target"])
-    else:
+    if pairs is None and source is None:
         return aligned
-    sentences = _counted(given)
+    sentences = _counted(parallel_text(pairs) if source is None else parallel_text(source, target))
     if aligned is not None:
         _check_cut(sentences, aligned)
     return sentences
 
 
-def were_cut(path: Path) -> bool:
-    """Tell whether links are a result of ours that cut its sentences otherwise than at spaces."""
-    if not (path / MANIFEST).is_file():
-        return False
-    params = read_manifest(path).params
-    return any(params.get(name, "spaces") != "spaces" for name in ("source_words", "target_words"))
-
-
 def _counted(text: ParallelText) -> Sentences:
-    """Count the words of sentence pairs and number the source words."""
-    import numpy as np
-
     numbers: dict[str, int] = {}
     words, widths, heights = array("q"), array("q"), array("q")
-    for source, target in _cut(text):
+    cutter = segmenter("spaces")
+    for pair in text:
+        source, target = cutter.segment(pair.source), cutter.segment(pair.target)
         words.extend(numbers.setdefault(word, len(numbers)) for word in source)
         widths.append(len(source))
         heights.append(len(target))
     return Sentences(text.name, *(np.array(column, dtype=np.int64) for column in (words, widths, heights)))
 
 
-def _cut(text: ParallelText) -> Iterator[tuple[list[str], list[str]]]:
-    from lexenc.text.words import segmenter
-
-    cutter = segmenter("spaces")
-    for pair in text:
-        yield cutter.segment(pair.source), cutter.segment(pair.target)
-
-
-# ---------------------------------------------------------------- what does not belong together
+# ---------------------------------------------------------------- checks
 
 
 def _unequal(one: Path | str, lines: int, other: Path | str, others: int) -> DataError:
@@ -206,7 +183,6 @@ def _unequal(one: Path | str, lines: int, other: Path | str, others: int) -> Dat
 
 
 def _check_names(gold: LinkFile, predicted: LinkFile) -> None:
-    """Refuse lines that are called differently."""
     for line, name in gold.names.items():
         other = predicted.names.get(line, name)
         if other != name:
@@ -217,7 +193,6 @@ def _check_names(gold: LinkFile, predicted: LinkFile) -> None:
 
 
 def _check_kinds(predicted: LinkFile) -> None:
-    """Refuse possible links of a system."""
     if len(predicted.possible):
         sentence, source, target = (int(each) for each in predicted.possible[0])
         link = f"{source + predicted.first}p{target + predicted.first}"
@@ -228,9 +203,9 @@ def _check_kinds(predicted: LinkFile) -> None:
 
 
 def _check_counting(gold: LinkFile, predicted: LinkFile) -> None:
-    """Refuse two files of which only one shows from where it counts words, or is said to.
+    """Refuse two files of which only one shows, or is said to show, the number that it counts words from.
 
-    Two that show nothing are scored as they are: whether both count from 0 or both from 1, their links match alike.
+    If neither shows it, their links match in the same way, whether both count from 0 or from 1.
     """
     for own, other in ((gold, predicted), (predicted, gold)):
         if own.counting is None and other.counting is not None and not own.empty and not other.empty:
@@ -244,9 +219,6 @@ def _check_counting(gold: LinkFile, predicted: LinkFile) -> None:
 
 
 def _check_cut(given: Sentences, aligned: Sentences) -> None:
-    """Refuse links of other words than those of the sentences."""
-    import numpy as np
-
     if len(given.source_lengths) != len(aligned.source_lengths):
         raise _unequal(given.name, len(given.source_lengths), aligned.name, len(aligned.source_lengths))
     for side in ("source", "target"):
@@ -261,13 +233,11 @@ def _check_cut(given: Sentences, aligned: Sentences) -> None:
 
 
 def check_range(file: LinkFile, sentences: Sentences) -> None:
-    """Refuse links of words that a sentence does not have.
+    """Check that every link is of words that its sentences have.
 
     Raises:
-        DataError: If there are not as many sentence pairs as lines, or an index runs past its sentence.
+        DataError: If the number of sentence pairs is not that of lines, or an index is past the end of its sentence.
     """
-    import numpy as np
-
     pairs = len(sentences.source_lengths)
     if pairs != file.lines:
         raise _unequal(file.path, file.lines, sentences.name, pairs)
