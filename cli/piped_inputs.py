@@ -114,11 +114,14 @@ def _is_pipe(text: str | None) -> bool:
 
 
 def _kept(path: Path, given: str) -> Path:
-    """Copy standard input or a pipe into a file."""
     if given == "-" and sys.stdin.isatty():
-        raise ConfigError(
-            f"{path.name} should come from standard input, but that is a terminal.", hint="Pipe lines in."
-        )
+        hint = "Pipe lines in, or give a file."
+        raise ConfigError(f"{path.name} should come from standard input, but that is a terminal.", hint=hint)
+    return copy_stream(given, path)
+
+
+def copy_stream(given: str, path: Path) -> Path:
+    """Copy standard input, written `-`, or a pipe into a file, and return the file."""
     with path.open("wb") as stream:
         if given == "-":
             shutil.copyfileobj(sys.stdin.buffer, stream)

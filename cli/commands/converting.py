@@ -1,27 +1,28 @@
-"""convert: between a table of pairs and the files of translators' tools."""
+"""convert: between tables of pairs and the exchange formats of translation tools."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal
+from typing import IO, Annotated, Literal
 
 import typer
 
 from lexenc.errors import ConfigError
+from lexenc.files.exchange.pairs import PairFile, remarks
+from lexenc.files.exchange.writing import SUFFIXES, PairRow, Written, read_rows, write_rows
+from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import check_language, counted, writing
 from lexenc.resources import bundled_path
 
+from ..options import Debug
+from ..piped_inputs import copy_stream
 from ..ui import ReaderGone, View, answer_out, json_line, mute, print_json
-
-if TYPE_CHECKING:
-    from lexenc.files.exchange.pairs import PairFile
-    from lexenc.files.exchange.writing import PairRow, Written
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 
@@ -53,7 +54,7 @@ def convert_command(
     ] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace the file named by --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print pairs, warnings and errors only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     r"""Read TMX, XLIFF 1.2 and 2, TBX 2 and 3, tables of source, target and optional score, or the output of translate.
 
@@ -67,10 +68,6 @@ def convert_command(
       $ lexenc translate --vectors runs/blended terms.txt | lexenc convert - \
           --source-language en --target-language de --out induced.tbx
     """
-    from lexenc.files.exchange.pairs import PairFile, remarks
-    from lexenc.files.exchange.writing import write_rows
-    from lexenc.files.exchange.xml import looks_like_xml
-
     view = View(json=json, quiet=quiet)
     for code, option in ((source_language, "--source-language"), (target_language, "--target-language")):
         if code is not None:
@@ -79,12 +76,12 @@ def convert_command(
     with _seekable(pairs) as path:
         _check_apart(path, out, force)
         read = PairFile(path, source_language, target_language, deprecated=deprecated) if looks_like_xml(path) else None
-        # The languages are the user's where the file does not say which they are.
+        # A table does not name its languages, so the user has to.
         wanted = (source_language, target_language) if read is None else None
         if wanted is not None and kind != "tsv" and None in wanted:
             raise ConfigError(
                 f"convert: {kind} names its languages, and a table does not.",
-                hint="Add --source-language en --target-language de, or whichever they are.",
+                hint="Add for instance --source-language en --target-language de.",
             )
         rows, languages = _rows(path, read, wanted)
         if json and out == "-":
@@ -96,33 +93,24 @@ def convert_command(
     if read is not None:
         for message, hint in remarks(read):
             view.notices().warn(f"{pairs}: {message}", hint)
-    _tell(made, read, languages, out, view)
+    _show_counts(made, read, languages, out, view)
 
 
 def _rows(
     path: Path, read: PairFile | None, wanted: tuple[str | None, str | None] | None
 ) -> tuple[Iterator[PairRow], tuple[str, str]]:
-    """Give the pairs and their languages."""
-    from lexenc.files.exchange.writing import PairRow, read_rows
-
+    """Return the pairs and their languages."""
     if read is None:
         source, target = wanted or (None, None)
         return read_rows(path), (source or "", target or "")
     rows = (PairRow(source, target) for _, source, target in read)
-    # The languages are known once the first pair is; a file without any fails before anything is written.
+    # The languages are known after the first pair. A file without pairs fails before anything is written.
     first = next(rows)
-    return _rejoined(first, rows), (read.found.source, read.found.target)
-
-
-def _rejoined(first: PairRow, rest: Iterator[PairRow]) -> Iterator[PairRow]:
-    yield first
-    yield from rest
+    return chain([first], rows), (read.found.source, read.found.target)
 
 
 def _kind_of(out: str) -> Kind:
-    """Take the format from a file's name."""
-    from lexenc.files.exchange.writing import SUFFIXES
-
+    """Return the format that belongs to a file name."""
     if out == "-":
         return "tsv"
     if Path(out).is_dir():
@@ -138,7 +126,7 @@ def _kind_of(out: str) -> Kind:
 
 @contextmanager
 def _seekable(given: str) -> Iterator[Path]:
-    """Give a file that can be read twice; standard input and pipes are kept in one for that."""
+    """Yield a file that can be read twice: a copy of standard input or of a pipe, or the file itself."""
     path = bundled_path(given) or Path(given)
     if given != "-" and not path.is_fifo():
         yield path
@@ -146,18 +134,10 @@ def _seekable(given: str) -> Iterator[Path]:
     if given == "-" and sys.stdin.isatty():
         raise ConfigError("convert waits for pairs, but standard input is a terminal.", hint="Give a file.")
     with tempfile.TemporaryDirectory(prefix="lexenc-stdin-") as folder:
-        kept = Path(folder) / "standard input"
-        with kept.open("wb") as stream:
-            if given == "-":
-                shutil.copyfileobj(sys.stdin.buffer, stream)
-            else:
-                with path.open("rb") as pipe:
-                    shutil.copyfileobj(pipe, stream)
-        yield kept
+        yield copy_stream(given, Path(folder) / "standard input")
 
 
 def _check_apart(path: Path, out: str, force: bool) -> None:
-    """Refuse to write over what is read, or over a file unasked."""
     place = Path(out)
     if out == "-" or not place.exists():
         return
@@ -182,15 +162,16 @@ def _opened(out: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _tell(made: Written, read: PairFile | None, languages: tuple[str, str], out: str, view: View) -> None:
-    table: dict[str, object] = {"pairs": made.pairs}
-    if read is not None:
-        table |= {"units": read.counts.units, "empty_texts": read.counts.empty, "cleaned_texts": read.counts.cleaned,
-                  "deprecated_terms": read.counts.deprecated, "one_sided_units": read.found.one_sided}  # fmt: skip
-    table |= {"source_language": languages[0] or None, "target_language": languages[1] or None, "out": out}
+def _show_counts(made: Written, read: PairFile | None, languages: tuple[str, str], out: str, view: View) -> None:
     if made.characters:
         view.notices().warn(f"{counted(made.characters, 'character')} that XML cannot hold left out.", None)
     if view.json:
+        table: dict[str, object] = {"pairs": made.pairs}
+        if read is not None:
+            table |= {"units": read.counts.units, "empty_texts": read.counts.empty,
+                      "cleaned_texts": read.counts.cleaned, "deprecated_terms": read.counts.deprecated,
+                      "one_sided_units": read.found.one_sided}  # fmt: skip
+        table |= {"source_language": languages[0] or None, "target_language": languages[1] or None, "out": out}
         print_json(table)
     else:
         named = f" {' to '.join(languages)}" if all(languages) else ""

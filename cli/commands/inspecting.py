@@ -1,4 +1,4 @@
-"""show, list, env: what there is and what made it."""
+"""show, list, env: what is installed, and what results were made from."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from lexenc.alignment import ALIGNERS
 from lexenc.artifact import InputRecord, Manifest, maker_of, read_manifest
 from lexenc.errors import unknown_name
 from lexenc.planning import package_versions
+from lexenc.recipes.paper import recipe_names, table_title
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names, preset_names, preset_summary
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Table
 from lexenc.stages import STAGES
 from lexenc.training import LOSSES
 
+from ..options import Debug, Json
 from ..ui import print_json, show_table, write_out
 from . import COMMANDS
 from .fetching import catalogue_rows
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def show_command(
@@ -47,7 +46,7 @@ def show_command(
 
 
 def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list[str]:
-    """Describe a result and, indented below it, everything it was made from."""
+    """Describe a result and, indented below it, what it was made from."""
     pad = "  " * depth
     lines = [
         f"{pad}{folder}  ({manifest.stage} v{manifest.stage_version}, {manifest.created[:16]}, {manifest.seconds:g} s)"
@@ -68,14 +67,14 @@ def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list
 
 
 def _origin(place: Path, record: InputRecord, depth: int, seen: set[str]) -> list[str]:
-    """Describe what made an input, unless another result has taken its place since."""
+    """Describe the result that an input belongs to, unless it has been replaced since."""
     manifest = maker_of(place)
     if record.made_by is None or manifest is None:
         return []
     folder = Path(os.path.relpath(place))
     if manifest.key == record.made_by:
         return _chain(folder, manifest, depth, seen)
-    return [f"{'  ' * depth}{folder}  (replaced since, {manifest.created[:16]}; what it was then is not known)"]
+    return [f"{'  ' * depth}{folder}  (replaced on {manifest.created[:16]}; its earlier content is not known)"]
 
 
 def _shown(value: object) -> str:
@@ -116,32 +115,28 @@ def _listed(kind: str) -> list[tuple[str, str]]:
         rows = [(name, f"bundled, {bundled_folder(name)}") for name in BUNDLED_ENCODERS]
         return [*rows, ("FOLDER", "sentence-transformers or Hugging Face folder"), ("NAME", "any name on the hub")]
     if kind == "bundled":
-        rows = [(name, "encoder, for --encoder: a bag of subwords in nine languages") for name in BUNDLED_ENCODERS]
+        rows = [(name, "encoder, for --encoder: a static encoder of nine languages") for name in BUNDLED_ENCODERS]
         return [*rows, *((PREFIX + name, _bundled_kind(name)) for name in bundled_names())]
-    if kind in _TABLES:
-        return [(name, _TABLES[kind].summary(name)) for name in _TABLES[kind]]
     if kind == "presets":
         return [(name, preset_summary(name)) for name in preset_names()]
     if kind == "resources":
         return catalogue_rows()
     if kind == "recipes":
-        from lexenc.recipes.paper import recipe_names, table_title
-
         return [(name, table_title(name)) for name in recipe_names()]
     if kind == "tasks":
         return [(name.split(" ", 1)[1], STAGES.summary(name)) for name in STAGES if name.startswith("eval ")]
-    return [(name, table.summary(name)) for table in (STAGES, COMMANDS) for name in table]
+    tables = [_TABLES[kind]] if kind in _TABLES else [STAGES, COMMANDS]
+    return [(name, table.summary(name)) for table in tables for name in table]
 
 
 def _bundled_kind(name: str) -> str:
-    """Say what a bundled file or folder is."""
     folder, _, rest = name.partition("/")
     if folder == "static":
         language = _LANGUAGES[rest.split("/")[0]]
         words = rest.endswith(".txt")
         return f"word list, {language}" if words else f"static vectors, {language}; also a vocabulary"
     if rest == "lexicon.tsv":
-        return "the whole lexicon: English, German, French and a header line; no dictionary of two columns"
+        return "the whole lexicon: English, German, French and a header line; not a dictionary of two columns"
     pair, part, _ = rest.split(".")
     source, target = (_LANGUAGES[code] for code in pair.split("-"))
     return f"{'training' if part == 'train' else 'test'} lexicon, {source} to {target}"

@@ -1,10 +1,10 @@
-"""run, status, check, init: pipelines in a file."""
+"""run, status, check, init: pipeline files."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,41 +27,36 @@ from lexenc.pipeline import (
 from lexenc.planning import Plan
 from lexenc.stage import Table
 
+from ..options import Debug, Json, NoProgress, Quiet
 from ..stage_command import shown_summary
 from ..ui import View, print_json, show_table
 
 File = Annotated[str, typer.Argument(help="Pipeline file (YAML).", metavar="PIPELINE")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Check = Annotated[bool, typer.Option("--check-content", help="Read large inputs again, trust no remembered digest.")]
-From = Annotated[str | None, typer.Option("--from", help="First step to run; earlier ones must be up to date.")]
-Until = Annotated[str | None, typer.Option("--until", help="Last step to run.")]
-Only = Annotated[str | None, typer.Option("--only", help="The only step to run.")]
-_WORDS = {
-    "run": "would run",
-    "resume": "would continue",
-    "reuse": "up to date",
-    "refuse": "would refuse",
-    "wait": "would run",
-}
+Check = Annotated[
+    bool, typer.Option("--check-content", help="Read large inputs again instead of trusting saved digests.")
+]
+_WORDS = dict(run="would run", resume="would continue", reuse="up to date", refuse="would refuse", wait="would run")
 
 
 def run_command(
     pipeline: File,
-    start: From = None,
-    until: Until = None,
-    only: Only = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First step to run. Earlier steps must be up to date.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Last step to run.")] = None,
+    only: Annotated[str | None, typer.Option(help="The only step to run.")] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of other recipes.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done and why. Nothing is written.")
+    ] = False,
     device: Annotated[
         str | None, typer.Option(envvar="LEXENC_DEVICE", help="auto, cpu, cuda, cuda:N or mps, for all steps.")
     ] = None,
-    workdir: Annotated[str | None, typer.Option(help="Folder for results, in place of the file's.")] = None,
+    workdir: Annotated[str | None, typer.Option(help="Output folder, instead of the one in the file.")] = None,
     check_content: Check = False,
     json: Json = False,
     quiet: Quiet = False,
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="Draw no bars.")] = False,
+    no_progress: NoProgress = False,
     debug: Debug = False,
 ) -> None:
     r"""Reuse the results of steps that are up to date.
@@ -130,7 +125,7 @@ def status_command(pipeline: File, check_content: Check = False, json: Json = Fa
 
 def check_command(
     pipeline: File,
-    show: Annotated[bool, typer.Option("--show", help="Print every value and where it comes from.")] = False,
+    show: Annotated[bool, typer.Option(help="Print every value and its source.")] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -154,28 +149,21 @@ def check_command(
         View().say(f"{pipeline}: {len(read.steps)} step{'s' if len(read.steps) != 1 else ''}, no faults.")
 
 
-def _resolved(step: Step) -> dict[str, Any]:
-    """Give the values that a step works with, those that depend on its inputs or a preset filled in."""
-    params, _ = build(step.stage.params, step.params, owner=step.stage.name)
-    return as_dict(step.stage.resolve(step.inputs, params) if step.stage.resolve else params)
-
-
 def _show_values(read: Pipeline, json: bool) -> None:
     variable = os.environ.get("LEXENC_DEVICE")
     rows = [["run", "device", variable or read.device, "LEXENC_DEVICE" if variable else "file or default"]]
     for step in read.steps:
         rows.append([step.name, "seed", str(step.seed), "file or default"])
-        for name, value in _resolved(step).items():
-            rows.append([step.name, name, _shown(value), "file" if name in step.given_params else "default"])
+        params, _ = build(step.stage.params, step.params, owner=step.stage.name)
+        params = step.stage.resolve(step.inputs, params) if step.stage.resolve else params
+        for name, value in as_dict(params).items():
+            shown = ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+            rows.append([step.name, name, shown, "file" if name in step.given_params else "default"])
     if json:
         for row in rows:
             print_json(dict(zip(("step", "name", "value", "from"), row, strict=True)))
     else:
         show_table(Table("Values", ["step", "name", "value", "from"], rows))
-
-
-def _shown(value: Any) -> str:
-    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
 _TEMPLATE = """\
@@ -221,7 +209,7 @@ def init_command(
     """
     place = Path(path)
     if place.exists():
-        raise ConfigError(f"{place} is already there.", hint="Choose another name.")
+        raise ConfigError(f"{place} already exists.", hint="Choose another name.")
     place.write_text(_TEMPLATE.format(name=place.name), encoding="utf-8")
     View().say(f"Wrote {place}.")
     View().say(f"next: put your files under 'inputs', then: lexenc check {place}")

@@ -17,7 +17,9 @@ from lexenc.parameters import checked_choice
 from lexenc.resources import bundled_path
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Job
+from lexenc.stages.lexical.translate import Translator
 
+from ..options import Debug, Device
 from ..stage_command import completion
 from ..ui import View, answer_out, json_line
 
@@ -59,12 +61,10 @@ def translate_command(
     language: Annotated[
         str | None, typer.Option(help="Language code (BCP-47) of the words, for --lowercase.", metavar="TEXT")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", envvar="LEXENC_DEVICE", metavar="TEXT")
-    ] = "auto",
+    device: Device = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print answers, warnings and errors only.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     r"""Print the source word, rank, target word and score of each answer, separated by tabs.
 
@@ -78,8 +78,6 @@ def translate_command(
           --subwords model.bin -
       $ echo drucken | lexenc translate --vectors runs/hub --from de --to fr -
     """
-    from lexenc.stages.lexical.translate import Translator
-
     view = View(json=json, quiet=quiet)
     checked_choice(retrieval, RETRIEVAL, "--retrieval")
     if language is not None:

@@ -293,7 +293,7 @@ def test_show_does_not_follow_an_input_that_was_replaced(world, mapped, lexenc, 
     assert "reduce_to 4" not in lexenc("show", tmp_path / "exported").stdout
     lexenc("map", *files, "--reduce-to", 4, "--out", tmp_path / "mapped", "--force")
     text = lexenc("show", tmp_path / "exported").stdout
-    assert "replaced since" in text
+    assert "replaced on" in text
     assert "reduce_to 4" not in text
 
 

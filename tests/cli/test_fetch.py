@@ -44,17 +44,17 @@ def test_path_goes_to_standard_output_and_all_else_does_not(catalogue, world, ma
     lines = shown.stderr.splitlines()
     assert lines[0] == "free:test all: dictionaries"
     assert lines[2:4] == ["  licence  CC0", f"  size     {(world / 'test.tsv').stat().st_size} bytes"]
-    assert "Nothing was known to check this against" in shown.stderr
+    assert "No earlier checksum was known" in shown.stderr
     lexenc("eval", "bli", "--vectors", mapped, "--dictionary", path)
     again = lexenc("fetch", "free:test")
-    assert (again.lines, again.stderr) == ([path], f"fetch: there already, unchanged ({path})\n")
+    assert (again.lines, again.stderr) == ([path], f"fetch: already downloaded, unchanged ({path})\n")
     assert lexenc("fetch", "free:test", "-q").stderr == ""
 
 
 def test_licence_must_be_accepted_where_it_is_not_open(catalogue, fails, lexenc, tmp_path):
     failed = fails("fetch", "closed:test", "--part", "one", "--out", tmp_path / "here", "--quiet")
     assert failed.message == (
-        "The licence of closed:test is not an open one (CC BY-NC 4.0), and nobody is here to be asked."
+        "The licence of closed:test is not an open one (CC BY-NC 4.0), and there is no terminal to ask on."
     )
     assert failed.hint == "Add --yes if you may use it. See https://example.org."
     assert not (tmp_path / "here").exists()

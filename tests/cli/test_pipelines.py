@@ -131,7 +131,7 @@ def test_init_writes_a_file_that_passes_check(world, static, lexenc, fails, tmp_
     shown = lexenc("init", path)
     assert f"lexenc check {path}" in shown.stderr
     assert path.read_text().startswith("# "), "it is commented"
-    assert "is already there" in fails("init", path).message
+    assert "already exists" in fails("init", path).message
     assert "is not there" in fails("check", path, faults=8).message
     for name in ("train.tsv", "test.tsv", "de.txt", "en.vec", "de.vec"):
         shutil.copy(world / name, tmp_path / name)

@@ -1,0 +1,13 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Draw no progress bars.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", envvar="LEXENC_DEVICE", metavar="TEXT")]
