@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lexenc.alignment import Symmetrisation
 from lexenc.alignment.counting import WordNumbers, WordPair
@@ -17,6 +17,8 @@ from lexenc.files.spaces import load_space
 from lexenc.files.text import counted
 from lexenc.progress import Progress
 from lexenc.text.links import Links
+
+Warned = tuple[str, str | None]
 
 
 class Aligner(Protocol):
@@ -69,20 +71,6 @@ class AlignerSetup:
     say: Callable[[str], None]
 
 
-class Remark(NamedTuple):
-    """Something the user should know about a run.
-
-    Args:
-        message: One sentence.
-        hint: What the user can do about it.
-        warning: Whether it is a warning.
-    """
-
-    message: str
-    hint: str | None = None
-    warning: bool = True
-
-
 @dataclass(frozen=True)
 class AlignerKind:
     """A method of `align`.
@@ -95,7 +83,7 @@ class AlignerKind:
         threshold: Smallest score of a link unless the user sets it.
         symmetrise: Symmetrisation unless the user sets it.
         counts: Counts of the aligner that are part of the summary.
-        remarks: Returns remarks on the final counts.
+        warnings: Returns warnings about the final counts: message and hint.
         check: Raises ConfigError if the method cannot be used on this machine.
         summary: One sentence for lists of methods.
     """
@@ -107,7 +95,7 @@ class AlignerKind:
     threshold: float = 0.0
     symmetrise: Symmetrisation = "threshold"
     counts: tuple[str, ...] = ()
-    remarks: Callable[[Mapping[str, int], AlignerSetup], Iterable[Remark]] = lambda counts, setup: ()
+    warnings: Callable[[Mapping[str, int], AlignerSetup], Iterable[Warned]] = lambda counts, setup: ()
     check: Callable[[], object] = lambda: None
     summary: str = ""
 
@@ -148,14 +136,13 @@ def _word_encoder(setup: AlignerSetup) -> Any:
     return word_encoder(encoder, layer=layer, unit=setup.options["unit"])
 
 
-def _remarks_on_vectors(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[Remark]:
+def _warn_of_vectors(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[Warned]:
     if without := counts.get("without_vector"):
-        yield Remark(f"{counted(without, 'word')} without a vector: no links.")
+        yield f"{counted(without, 'word')} without a vector: no links.", None
     if windowed := counts.get("windowed"):
-        lone = f"{counted(windowed, 'sentence')} longer than the encoder takes, read in overlapping windows."
-        yield Remark(f"align: {lone}", warning=False)
+        setup.say(f"{counted(windowed, 'sentence')} longer than the encoder takes, read in overlapping windows.")
     if large := counts.get("too_large"):
-        yield Remark(f"{counted(large, 'sentence pair')} too long on both sides: no links.", "Split long lines.")
+        yield f"{counted(large, 'sentence pair')} too long on both sides: no links.", "Split long lines."
 
 
 _BY_VECTORS = AlignerKind(
@@ -163,7 +150,7 @@ _BY_VECTORS = AlignerKind(
     needs=("encoder", "vectors"),
     options=("layer", "unit"),
     counts=("without_vector", "windowed", "too_large"),
-    remarks=_remarks_on_vectors,
+    warnings=_warn_of_vectors,
 )
 ARGMAX = ITERMAX = replace(_BY_VECTORS, options=("layer", "unit", "distortion"))
 MATCH = _BY_VECTORS
@@ -179,14 +166,14 @@ def _open_spans(setup: AlignerSetup) -> Aligner:
     return SpanAligner.load(setup.inputs["encoder"], device=setup.device(), threshold=setup.options["threshold"])
 
 
-def _remarks_on_spans(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[Remark]:
+def _warn_of_spans(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[Warned]:
     if long := counts.get("too_long"):
         hint = "Split long lines; --method statistical takes any length."
-        yield Remark(f"{counted(long, 'sentence pair')} longer than the model takes: no links.", hint)
+        yield f"{counted(long, 'sentence pair')} longer than the model takes: no links.", hint
 
 
 SPAN = AlignerKind(
-    _open_spans, needs=("encoder",), threshold=0.4, counts=("too_long", "unasked"), remarks=_remarks_on_spans
+    _open_spans, needs=("encoder",), threshold=0.4, counts=("too_long", "unasked"), warnings=_warn_of_spans
 )
 
 
@@ -194,14 +181,13 @@ SPAN = AlignerKind(
 
 
 def _open_statistical(setup: AlignerSetup) -> CorpusAligner:
-    from lexenc.alignment.statistical import KnownPairs, StatisticalAligner, StatisticalSettings
+    from lexenc.alignment.statistical import StatisticalAligner, StatisticalSettings
 
     known = None
     if "dictionary" in setup.inputs:
-        pairs = _dictionary(setup)
+        pairs, weight = _dictionary(setup), setup.options["dictionary_weight"]
         shares = pairs.probabilities or [1.0] * len(pairs)
-        weights = [setup.options["dictionary_weight"] * share for share in shares]
-        known = KnownPairs(pairs.sources, pairs.targets, weights)
+        known = [(*pair, weight * share) for pair, share in zip(pairs, shares, strict=True)]
     names = (field.name for field in fields(StatisticalSettings) if field.name != "seed")
     how = StatisticalSettings(**{name: setup.options[name] for name in names}, seed=setup.seed)
     return StatisticalAligner(setup.folder, setup.numbers, how=how, known=known, progress=setup.progress, say=setup.say)
@@ -212,14 +198,14 @@ def _dictionary(setup: AlignerSetup) -> Pairs:
     return read_pairs(setup.inputs["dictionary"], languages=languages)
 
 
-def _remarks_on_corpus(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[Remark]:
+def _warn_of_corpus(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[Warned]:
     if long := counts["too_long"]:
         most = setup.options["max_words"]
         hint = "Split long lines, or raise --max-words; the time grows with the product of both lengths."
-        yield Remark(f"{counted(long, 'sentence pair')} with more than {most:,} words on a side: no links.", hint)
+        yield f"{counted(long, 'sentence pair')} with more than {most:,} words on a side: no links.", hint
     if counts.get("known_pairs") == 0:
         hint = f"Are its columns source and target? Its first pair is {_dictionary(setup).first()}."
-        yield Remark(f"{setup.inputs['dictionary']}: no pair of it occurs in a sentence pair.", hint)
+        yield f"{setup.inputs['dictionary']}: no pair of it occurs in a sentence pair.", hint
 
 
 STATISTICAL = AlignerKind(
@@ -228,7 +214,7 @@ STATISTICAL = AlignerKind(
     options=("symmetrise", "model", "chains", "sweeps", "dictionary_weight", "max_words"),
     threshold=0.45,
     counts=("too_long", "known_pairs"),
-    remarks=_remarks_on_corpus,
+    warnings=_warn_of_corpus,
 )
 EFLOMAL = AlignerKind(
     lambda setup: EflomalAligner(setup.folder, setup.options["symmetrise"]),

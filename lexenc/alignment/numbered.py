@@ -189,24 +189,9 @@ def _known(translations: Translations, partners: Ragged, source_types: int, targ
     return KnownLinks(pairs, *sums)
 
 
-@compiled
-def _by_word(words: Any, types: int) -> Any:
-    """Sort positions by their word, then by position.
-
-    Returns:
-        Where the positions of every word begin, and the end of the last, shape [types + 1]; the positions.
-    """
-    starts = np.zeros(types + 1, dtype=np.int64)
-    for word in words:
-        starts[word + 1] += 1
-    for word in range(types):
-        starts[word + 1] += starts[word]
-    room, places = starts[:-1].copy(), np.empty(len(words), dtype=np.int64)
-    for place in range(len(words)):
-        word = words[place]
-        places[room[word]] = place
-        room[word] += 1
-    return starts, places
+def _by_word(words: Numbers, types: int) -> tuple[Indices, Indices]:
+    """Return where the positions of every word begin, and the end of the last, shape [types + 1]; and the positions."""
+    return starts_of(np.bincount(words, minlength=types)), np.argsort(words, kind="stable")
 
 
 @compiled

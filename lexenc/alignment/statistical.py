@@ -29,21 +29,6 @@ _DIRECTIONS = ("forward", "backward")
 
 
 @dataclass(frozen=True)
-class KnownPairs:
-    """A dictionary for a statistical aligner.
-
-    Args:
-        sources: Source words.
-        targets: Their translations.
-        weights: Number of links that each pair counts as; rounded, at least 1.
-    """
-
-    sources: Sequence[str]
-    targets: Sequence[str]
-    weights: Sequence[float]
-
-
-@dataclass(frozen=True)
 class StatisticalSettings:
     """Settings of a statistical aligner.
 
@@ -73,7 +58,8 @@ class StatisticalAligner:
         folder: Folder for arrays that may not fit into memory. Finished chains that it contains are used again.
         numbers: Numbers of source words and of target words.
         how: Settings.
-        known: Translations that are known beforehand.
+        known: Translations that are known beforehand: source word, target word, number of links that the pair counts as
+            (rounded, at least 1).
         progress: Progress bar to update.
         say: Called with a remark on what is used again.
 
@@ -88,7 +74,7 @@ class StatisticalAligner:
         numbers: tuple[WordNumbers, WordNumbers] | None = None,
         *,
         how: StatisticalSettings | None = None,
-        known: KnownPairs | None = None,
+        known: Sequence[tuple[str, str, float]] | None = None,
         progress: Progress = SILENT,
         say: Callable[[str], None] = lambda message: None,
     ) -> None:
@@ -105,6 +91,27 @@ class StatisticalAligner:
         return _joined(bitext, counts, sweeps.counted * sweeps.scale, self._how, start)
 
     def _number(self, corpus: Iterable[WordPair]) -> Bitext:
+        source, target = self._read(corpus)
+        translations = None
+        if self._known is not None:
+            weights = np.maximum(1, np.rint([weight for *_, weight in self._known])).astype(np.int64)
+            translations = Translations(
+                self._numbers[0].find(word for word, *_ in self._known),
+                self._numbers[1].find(word for _, word, _ in self._known),
+                weights,
+            )
+        path = self._folder / "pairs.numbers"
+        done = path.with_suffix(".done")
+        numbered = done.is_file()
+        numbers = _on_disk(path, np.int32, int(cells_of(source, target)[-1]), fresh=not numbered)
+        with self._progress.task("number", len(source), "sentence pairs") as task:
+            bitext = Bitext.of(source, target, translations, numbers=numbers, numbered=numbered, advance=task.advance)
+        done.touch()
+        if bitext.known is not None:
+            self.counts["known_pairs"] = int((bitext.known.pairs > 0).sum())
+        return bitext
+
+    def _read(self, corpus: Iterable[WordPair]) -> tuple[Side, Side]:
         words, starts = (array("i"), array("i")), (array("q", [0]), array("q", [0]))
         self.counts["too_long"] = 0
         for pair in corpus:
@@ -118,20 +125,7 @@ class StatisticalAligner:
             Side(np.asarray(begins), np.asarray(flat), max(1, len(numbers)))
             for begins, flat, numbers in zip(starts, words, self._numbers, strict=True)
         )
-        path, translations = self._folder / "pairs.numbers", None
-        if self._known is not None:
-            weights = np.maximum(1, np.rint(np.array(self._known.weights))).astype(np.int64)
-            known = self._numbers[0].find(self._known.sources), self._numbers[1].find(self._known.targets)
-            translations = Translations(*known, weights)
-        done = path.with_suffix(".done")
-        numbered = done.is_file()
-        numbers = _on_disk(path, np.int32, int(cells_of(source, target)[-1]), fresh=not numbered)
-        with self._progress.task("number", len(source), "sentence pairs") as task:
-            bitext = Bitext.of(source, target, translations, numbers=numbers, numbered=numbered, advance=task.advance)
-        done.touch()
-        if bitext.known is not None:
-            self.counts["known_pairs"] = int((bitext.known.pairs > 0).sum())
-        return bitext
+        return source, target
 
     def _sample(self, bitext: Bitext, sweeps: Sweeps) -> list[list[Counts]]:
         """Run the chains that are missing; return the counts of all chains of each direction."""

@@ -182,11 +182,8 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     )
     lexicon = LinkCounts(*numbers)
     counts = _write_links(kind.open(setup), lexicon, text["pairs"], job)
-    for remark in kind.remarks(counts, setup):
-        if remark.warning:
-            job.notices.warn(remark.message, remark.hint)
-        else:
-            job.notices.say(f"align: {remark.message}")
+    for message, hint in kind.warnings(counts, setup):
+        job.notices.warn(message, hint)
     links, empty = lexicon.total, text["empty"] + text["half_empty"]
     _warn(text, links, job)
     summary = {"sentence_pairs": text["pairs"]} | {name: counts[name] for name in kind.counts if name in counts}

@@ -13,8 +13,8 @@ from typing import IO
 from lexenc.alignment.counting import WordPair
 from lexenc.artifact import UNFINISHED
 from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_alignments, score_line
-from lexenc.files.parallel import parallel_text
-from lexenc.files.text import writing
+from lexenc.files.parallel import BARS
+from lexenc.files.text import read_lines, writing
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class AlignedWords:
     folder: Path
 
     def __iter__(self) -> Iterator[WordPair]:
-        for pair in parallel_text(self.folder / SENTENCES):
+        for _, line in read_lines(self.folder / SENTENCES):
+            source, _, target = line.partition(f" {BARS} ")
             # Split at plain spaces only: a no-break space may stand inside a word.
-            yield (pair.source.split(" ") if pair.source else [], pair.target.split(" ") if pair.target else [])
+            yield (source.split(" ") if source else [], target.split(" ") if target else [])
 
 
 def read_aligned(folder: Path) -> Iterator[tuple[list[str], list[str], list[tuple[int, int, float]]]]:
