@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lexenc.alignment.matching import METHODS, Matching, match_vectors, too_large
 from lexenc.arrays import blocks
-from lexenc.encoders.word_vectors import WordEncoder
+from lexenc.encoders.base import WordEncoder
 from lexenc.text.links import Links
 
 __all__ = ["METHODS", "EmbeddingAligner", "Matching"]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled
 from lexenc.arrays import Indices, batches, starts_of
-from lexenc.encoders.word_vectors import WordVectors
+from lexenc.encoders.base import WordVectors
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
 from lexenc.text.links import Links

@@ -25,7 +25,7 @@ from lexenc.encoders.pretrained import (
     quiet_transformers,
     takes_types,
 )
-from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
+from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError
 from lexenc.text.links import Pieces
 
@@ -107,7 +107,7 @@ class SpanModel:
     """
 
     def __init__(self, module: nn.Module, tokenizer: Any, *, device: Device = CPU) -> None:
-        self.words = WordTokenizer(uncut_tokenizer(tokenizer))
+        self.words = WordTokenizer(tokenizer)
         self._mark = self.words.subwords(MARK)
         if not knows_mark(tokenizer):
             raise ConfigError(
@@ -248,5 +248,5 @@ def _by_word(logits: Tensor, owners: Tensor, height: int) -> Tensor:
 
 def knows_mark(tokenizer: Any) -> bool:
     """Return whether a tokenizer has a subword for the mark."""
-    found = WordTokenizer(uncut_tokenizer(tokenizer)).subwords(MARK)
+    found = WordTokenizer(tokenizer).subwords(MARK)
     return bool(found) and tokenizer.unk_token_id not in found

@@ -91,7 +91,7 @@ class SoftmaxLessons:
         self._encoder, self._text, self._seed = encoder, text, seed
         self._objectives, self._head, self._min_score = frozenset(objectives), head, min_score
         self.layer = _layer(encoder, layer)
-        words = WordTokenizer(encoder.uncut_tokenizer())
+        words = WordTokenizer(encoder.tokenizer)
         self._single, self._pair = words.single, words.pair
         self.module = nn.ModuleDict({"encoder": encoder.module} | ({"head": head.module} if head else {}))
         source, target = text.source.sizes, text.target.sizes
@@ -210,4 +210,4 @@ def _layer(encoder: TransformerEncoder, layer: int | None) -> int:
 
 def cut_pieces(encoder: TransformerEncoder, sentences: Sequence[Sequence[str]]) -> Pieces:
     """Cut sentences of words into the subwords of an encoder."""
-    return WordTokenizer(encoder.uncut_tokenizer()).cut(sentences)
+    return WordTokenizer(encoder.tokenizer).cut(sentences)

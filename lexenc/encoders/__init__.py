@@ -1,1 +1,14 @@
-"""Text in, vectors out."""
+"""Encoders: texts to vectors, with gradients where wanted."""
+
+from __future__ import annotations
+
+from lexenc.registry import Registry
+
+ENCODERS = Registry(
+    "encoder",
+    {
+        "static": ("lexenc.encoders.kinds:STATIC", "One vector per subword; a text is their mean."),
+        "transformer": ("lexenc.encoders.kinds:TRANSFORMER", "A transformer with pooling, such as BERT."),
+    },
+)
+"""Kinds of encoders; see `lexenc.encoders.base.EncoderKind`."""

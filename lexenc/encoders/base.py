@@ -1,21 +1,29 @@
-"""What every encoder offers."""
+"""What every encoder, and every kind of encoders, offers."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
+from lexenc.device import Device
+from lexenc.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
 
 Pooling = Literal["auto", "mean", "model"]
+Sentences = Sequence[Sequence[str]]
+Unit = Literal["subwords", "words"]
 
 
 class Encoder(Protocol):
-    """Text in, vectors out; also the part that training changes."""
+    """Turns texts into vectors, and can be trained. May have `side_by_side = True` if `embed` gains from threads."""
 
     @property
     def dimensions(self) -> int:
@@ -26,19 +34,103 @@ class Encoder(Protocol):
         """The weights."""
 
     @property
-    def kind(self) -> Literal["static", "transformer"]:
-        """A bag of subwords, or a transformer."""
+    def kind(self) -> str:
+        """Name of the kind in `lexenc.encoders.ENCODERS`."""
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Turn texts into token ids, special tokens included, cut at the encoder's longest input."""
+        """Turn texts into token ids, special tokens included, cut at the longest input of the encoder."""
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:
-        """Encode token ids in one packed pass. Differentiable. Shape [n, d], float32."""
+        """Encode token ids in one pass. Differentiable. Shape [n, d], float32."""
 
     def save(self, folder: Path) -> None:
-        """Write a folder that `SentenceTransformer(folder)` loads and that encodes the same."""
+        """Write a folder that can be loaded again and then encodes the same."""
+
+
+class WordVectors(NamedTuple):
+    """Vectors of the words of some sentences, or of their subwords, in the order of the text.
+
+    Args:
+        values: One row per word or subword, float32. Shape [t, d].
+        starts: Where the rows of each sentence begin, and the end of the last. Shape [n + 1], int64.
+        words: Position of the word in its sentence, from 0. Shape [t], int32.
+        windowed: Whether the sentence was longer than the model. Shape [n].
+        missing: Number of words of the sentence that have no vector. Shape [n], int32.
+    """
+
+    values: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    words: NDArray[np.int32]
+    windowed: NDArray[np.bool_]
+    missing: NDArray[np.int32]
+
+    def part(self, first: int, last: int) -> WordVectors:
+        """Return the sentences from `first` up to `last`, without it. Values are not copied."""
+        rows = slice(int(self.starts[first]), int(self.starts[last]))
+        starts = self.starts[first : last + 1] - self.starts[first]
+        return WordVectors(
+            self.values[rows], starts, self.words[rows], self.windowed[first:last], self.missing[first:last]
+        )
+
+
+class WordEncoder(Protocol):
+    """Turns the words of sentences into vectors."""
+
+    def __call__(self, sentences: Sentences) -> WordVectors:
+        """Return the vectors of all sentences, each a list of words."""
+
+
+class EncoderKind(Protocol):
+    """A kind of encoders.
+
+    Attributes:
+        learning_rate: Usual peak of the learning rate in fine-tuning.
+        special_tokens: Whether its tokenizer adds special tokens around a text.
+    """
+
+    learning_rate: float
+    special_tokens: bool
+
+    def recognises(self, folder: Path) -> bool:
+        """Return whether a folder contains an encoder of this kind."""
+
+    def load(self, folder: Path, *, pooling: Pooling, device: Device, max_length: int | None) -> Encoder:
+        """Load an encoder; the arguments are those of `lexenc.encoders.load.load_encoder`."""
+
+    def create(self, folder: Path, tokenizer: Tokenizer, *, dimensions: int, seed: int, **settings: Any) -> None:
+        """Write an untrained encoder with random weights.
+
+        Args:
+            folder: Output folder.
+            tokenizer: Tokenizer of the encoder.
+            dimensions: Length of a vector.
+            seed: Seed of the weights.
+            settings: The other settings of `lexenc new-encoder`: layers, heads, max_length, deviation.
+        """
+
+    def faults(self, **settings: Any) -> list[ConfigError]:
+        """Return what is wrong with the settings of `create`."""
+
+    def words(self, encoder: Any, *, layer: int, unit: Unit) -> WordEncoder:
+        """Return the encoder of words in sentences; see `lexenc.encoders.word_vectors.word_encoder`."""
 
 
 def printable(text: str) -> str:
-    """Put the replacement character for bytes that are not UTF-8; no tokenizer takes them."""
+    """Replace bytes that are not UTF-8 by the replacement character, because tokenizers refuse them."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def read_modules(folder: Path) -> list[dict[str, str]]:
+    """Return the modules of a sentence-transformers folder; none for a plain language model.
+
+    Raises:
+        DataError: If the table is not JSON.
+    """
+    path = folder / "modules.json"
+    if not path.is_file():
+        return []
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        return [dict(each) for each in modules]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is not a table of modules ({error}).", hint="Copy the encoder again.") from None

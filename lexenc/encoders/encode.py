@@ -1,60 +1,46 @@
-"""Vectors for any number of texts, in constant memory."""
+"""Vectors of any number of texts, in constant memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
+from lexenc.arrays import batches
+from lexenc.encoders.base import Encoder
 from lexenc.progress import SILENT, Progress, Task
 
-Item = TypeVar("Item")
-
 WINDOW = 65_536
-"""Texts tokenised and sorted together; bounds the memory."""
+"""Texts tokenised and sorted together; limits the memory."""
 TOKEN_BUDGET = 1_536
 """Tokens in one forward pass on the processor: large enough for full speed, small enough for the cache."""
 MOST_WORKERS = 16
-"""Forward passes run side by side at most, so that Python itself does not become the bottleneck."""
-
-
-class TextEncoder(Protocol):
-    """Anything that turns token numbers into vectors."""
-
-    @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-
-    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token numbers of each text."""
-
-    def embed(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Vectors of token numbers, shape [texts, dimensions]."""
+"""Largest number of forward passes at the same time; with more, Python itself becomes the bottleneck."""
 
 
 def encode_texts(
-    encoder: TextEncoder,
+    encoder: Encoder,
     texts: Sequence[str],
     *,
     token_budget: int = TOKEN_BUDGET,
     out: np.ndarray | None = None,
     progress: Progress = SILENT,
 ) -> np.ndarray:
-    """Turn texts into vectors; order, batches and neighbours of a text do not change its vector.
+    """Turn texts into vectors. The vector of a text does not depend on the other texts or on the batches.
 
     Args:
-        encoder: The encoder. Where it has `side_by_side = True`, several forward passes run at once, one per thread.
-        texts: Words, phrases or sentences; may be empty strings. Any sequence that can be sliced, read in windows.
-        token_budget: Tokens of one forward pass; a longer text gets a pass of its own.
-        out: Where the vectors go, for instance a memory map. Shape [n, d], float32. None makes a new array.
-        progress: Told how many texts are done.
+        encoder: The encoder. If it has `side_by_side = True`, several forward passes run at once, one per thread.
+        texts: Words, phrases or sentences; may be empty strings. Any sequence that can be sliced.
+        token_budget: Tokens of one forward pass; a longer text has a pass of its own.
+        out: Array for the vectors, e.g. a memory map. Shape [n, d], float32. None for a new array.
+        progress: Progress bar to update.
 
     Returns:
-        Row i is the vector of text i. Shape [n, d], float32; `out` where given.
+        The vector of text i in row i. Shape [n, d], float32. This is `out` if it was given.
 
     Memory: one window of 65,536 texts with their tokens, and one batch per thread, besides the result.
     """
@@ -68,7 +54,7 @@ def encode_texts(
 
 
 def _encode_window(
-    encoder: TextEncoder,
+    encoder: Encoder,
     texts: Sequence[str],
     out: np.ndarray,
     token_budget: int,
@@ -88,7 +74,8 @@ def _encode_window(
         task.advance(len(rows))
 
     waiting: list[tuple[list[tuple[int, ...]], Future[np.ndarray]]] = []
-    for batch in batches_within(distinct, token_budget, len):
+    for part in batches(list(map(len, distinct)), token_budget):
+        batch = distinct[part]
         if pool is None:
             finish(batch, _embed(encoder, batch))
             continue
@@ -100,29 +87,8 @@ def _encode_window(
         finish(batch, future.result())
 
 
-def batches_within(texts: Iterable[Item], token_budget: int, length: Callable[[Item], int]) -> Iterator[list[Item]]:
-    """Cut sorted texts into batches of at most `token_budget` tokens; a longer text stands alone.
-
-    Args:
-        texts: Shortest first.
-        token_budget: Tokens of a batch.
-        length: Gives the tokens of a text.
-    """
-    batch: list[Item] = []
-    size = 0
-    for text in texts:
-        if batch and size + length(text) > token_budget:
-            yield batch
-            batch, size = [], 0
-        batch.append(text)
-        size += length(text)
-    if batch:
-        yield batch
-
-
-def _embed(encoder: TextEncoder, batch: list[tuple[int, ...]]) -> np.ndarray:
-    """One forward pass without gradients; float32."""
-    # Inference mode belongs to the thread, so it is entered here and not around the whole work.
+def _embed(encoder: Encoder, batch: list[tuple[int, ...]]) -> np.ndarray:
+    # Inference mode belongs to a thread, so it is entered here.
     with torch.inference_mode():
         vectors: np.ndarray = encoder.embed(batch).float().cpu().numpy()
         return vectors
@@ -130,10 +96,10 @@ def _embed(encoder: TextEncoder, batch: list[tuple[int, ...]]) -> np.ndarray:
 
 @contextmanager
 def workers(encoder: Any) -> Iterator[ThreadPoolExecutor | None]:
-    """Threads that run forward passes side by side, or None where the encoder works on its own.
+    """Start threads for forward passes at the same time; None if the encoder does not gain from them.
 
-    One pass per thread beats one pass over all threads: the many small steps of a pass need not wait for one another,
-    above all on a machine that is busy with other work.
+    One pass per thread is faster than one pass over all threads, because the many small steps of a pass need not wait
+    for each other, above all on a machine that is busy with other work.
     """
     threads = torch.get_num_threads()
     if threads == 1 or not getattr(encoder, "side_by_side", False):

@@ -25,9 +25,9 @@ def train_tokenizer(
     Args:
         lines: Text.
         kind: Algorithm.
-        vocabulary_size: Number of subwords at most.
-        lowercase: Whether upper and lower case are the same to it.
-        special: Whether it has [CLS], [SEP] and the like, and puts the first two around every text.
+        vocabulary_size: Largest number of subwords.
+        lowercase: Whether to lower-case the text.
+        special: Whether to add special tokens: [CLS] and [SEP] around every text, and [PAD] and [MASK].
     """
     tokenizer, trainer = _untrained(kind, vocabulary_size, _SPECIAL if special else [_UNKNOWN])
     steps = [normalizers.NFKC(), *([normalizers.Lowercase()] if lowercase else [])]
@@ -59,13 +59,13 @@ def _untrained(kind: TokenizerKind, size: int, special: list[str]) -> tuple[Toke
 
 
 def new_static(tokenizer: Tokenizer, *, dimensions: int, deviation: float, seed: int) -> StaticEncoder:
-    """Give a bag of subwords with random vectors.
+    """Return a static encoder with random vectors.
 
     Args:
-        tokenizer: Its tokenizer.
+        tokenizer: Tokenizer of the encoder.
         dimensions: Length of a vector.
         deviation: Standard deviation of the numbers.
-        seed: Of the numbers.
+        seed: Seed of the numbers.
     """
     shape = (tokenizer.get_vocab_size(), dimensions)
     weights = torch.randn(shape, generator=torch_generator(seed, "new encoder")) * deviation
@@ -78,13 +78,13 @@ def save_new_transformer(
     """Write an untrained BERT with mean pooling as a sentence-transformers folder.
 
     Args:
-        folder: Where to.
-        tokenizer: With [CLS] and [SEP].
+        folder: Output folder.
+        tokenizer: Tokenizer with [CLS] and [SEP].
         dimensions: Width of the layers.
         layers: Number of layers.
-        heads: Attention heads; divides `dimensions`.
+        heads: Number of attention heads; a divisor of `dimensions`.
         max_length: Longest input in tokens.
-        seed: Of the weights.
+        seed: Seed of the weights.
     """
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lexenc.device import Device
+from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError
 
@@ -13,23 +14,24 @@ def load_encoder(folder: Path, *, pooling: Pooling = "auto", device: Device, max
     """Load an encoder from a folder that `locate_encoder` found.
 
     Args:
-        folder: A sentence-transformers or Hugging Face folder, or one of ours.
+        folder: Folder of lexenc, sentence-transformers or Hugging Face.
         pooling: `mean`: mean of the last layer over all real tokens, special ones included. `model`: the encoder's own
-            modules. `auto`: its own where it has any, otherwise the mean. A bag of subwords has one way only.
-        device: Where it computes, and how precisely.
-        max_length: Longest input in tokens; None leaves it to the encoder.
+            modules. `auto`: its own modules if it has any, otherwise the mean. Only for transformers.
+        device: Device and precision of the computation.
+        max_length: Longest input in tokens; None for the one of the encoder.
 
     Raises:
-        ConfigError: If the folder holds no encoder that can be used.
+        ConfigError: If the folder contains no encoder that can be used.
         DataError: If it is damaged.
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no encoder at {folder}.", hint="Check the path.")
-    # The readers import PyTorch, and the transformer's also transformers: seconds that a bag of subwords need not pay.
-    from lexenc.encoders.static import StaticEncoder, is_static
+    encoder: Encoder = ENCODERS[encoder_kind(folder)].load(
+        folder, pooling=pooling, device=device, max_length=max_length
+    )
+    return encoder
 
-    if is_static(folder):
-        return StaticEncoder.load(folder, device=device)
-    from lexenc.encoders.transformer import TransformerEncoder
 
-    return TransformerEncoder.load_folder(folder, pooling=pooling, device=device, max_length=max_length)
+def encoder_kind(folder: Path) -> str:
+    """Return the kind of the encoder in a folder; "transformer" for an unknown one, whose loader says what is wrong."""
+    return next((name for name in ENCODERS if ENCODERS[name].recognises(folder)), "transformer")

@@ -16,6 +16,10 @@ from transformers.utils import logging as transformers_logging
 from lexenc.device import Device
 from lexenc.errors import ConfigError
 
+UNLIMITED = 1 << 30
+_TABLES = ("config.json", "modules.json")
+_PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+
 
 def load_pretrained(kind: Any, folder: Path) -> tuple[Any, list[str]]:
     """Load a model of transformers in float32.
@@ -34,19 +38,44 @@ def load_pretrained(kind: Any, folder: Path) -> tuple[Any, list[str]]:
     """
     place = _place(folder)
     settings = {"trust_remote_code": False, "local_files_only": True}
+    with loading(folder):
+        config = AutoConfig.from_pretrained(place, **settings)
+        module, found = kind.from_pretrained(
+            place, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **settings
+        )
+    return module, sorted(found["missing_keys"])
+
+
+@contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Check a folder, and turn the errors of transformers and sentence-transformers while it is loaded into our own.
+
+    Raises:
+        ConfigError: If the folder contains no model, pickled weights only, or a model that cannot be loaded.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"There is no encoder at {folder}.", hint="Check the path.")
+    if not any((place / name).is_file() for place in (folder, _place(folder)) for name in _TABLES):
+        raise ConfigError(
+            f"There is no encoder in {folder}: it contains neither {' nor '.join(_TABLES)}.",
+            hint="Use a folder that transformers or sentence-transformers saved.",
+        )
+    for place in [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[:1].isdigit())]:
+        pickled = [path.name for pattern in _PICKLES for path in place.glob(pattern)]
+        if pickled and not any(place.glob("*.safetensors")):
+            raise ConfigError(
+                f"The encoder {folder} contains pickled weights only ({pickled[0]}), which can run code when read.",
+                hint="Convert it once where you trust it: load with transformers, then save_pretrained(folder).",
+            )
     try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(place, **settings)
-            module, found = kind.from_pretrained(
-                place, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **settings
-            )
+            yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"The model {folder} cannot be loaded: {first}",
-            hint="Use a folder that transformers saved, with safetensors.",
-        ) from None
-    return module, sorted(found["missing_keys"])
+            f"The encoder {folder} cannot be loaded: {first}",
+            hint="Check that it is a complete folder of transformers or sentence-transformers, with safetensors.",
+        ) from error
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -67,15 +96,16 @@ def takes_types(module: nn.Module) -> bool:
     return kinds > 1 and "token_type_ids" in inspect.signature(module.forward).parameters
 
 
-def longest_input(module: Any) -> int:
-    """Return the number of subwords that a model takes at most."""
-    places = getattr(module.config, "max_position_embeddings", None)
-    if not places or places < 0:
-        return 1 << 30  # positions are relative
-    embeddings = getattr(module.base_model, "embeddings", None)
-    padding = getattr(embeddings, "padding_idx", None)
-    # Models of the RoBERTa family count positions from the one after the number of the padding subword.
-    return int(places - (padding + 1 if isinstance(padding, int) else 0))
+def longest_input(model: Any) -> int:
+    """Return the largest number of subwords of an input; `UNLIMITED` where positions are relative."""
+    places = getattr(model.config, "max_position_embeddings", None)
+    return int(places - position_offset(model)) if places and places > 0 else UNLIMITED
+
+
+def position_offset(model: Any) -> int:
+    """Return the number of the first position; models of the RoBERTa family start after the padding token's number."""
+    padding = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
+    return padding + 1 if isinstance(padding, int) else 0
 
 
 @contextmanager

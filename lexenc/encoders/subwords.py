@@ -1,6 +1,6 @@
-"""Sentences of words as subwords: the tokeniser itself tells which word a subword belongs to.
+"""Sentences of words as subwords. The tokenizer itself reports the word to which each subword belongs.
 
-Words are never tokenised one by one, which gives other subwords.
+Words are never tokenised one by one, because that returns other subwords.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from lexenc.text.links import Pieces
 
 
 def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
-    """Make a tokeniser like another, but one that neither cuts nor pads.
+    """Return a copy of a tokenizer that neither truncates nor pads.
 
     Args:
-        tokenizer: Compiled, or one of transformers.
+        tokenizer: Tokenizer of the tokenizers library or of transformers.
 
     Raises:
-        ConfigError: If it has no compiled form; it could then not say which word a subword belongs to.
+        ConfigError: If it is a slow tokenizer, which does not report the word of a subword.
     """
     backend = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
         raise ConfigError(
-            f"The tokenizer {type(tokenizer).__name__} does not tell which word a subword belongs to.",
+            f"The tokenizer {type(tokenizer).__name__} does not report which word a subword belongs to.",
             hint="Use an encoder with a tokenizer.json.",
         )
-    # A copy: the original's settings belong to others, who change them on each call.
+    # A copy, because the owner of the original changes its settings on each call.
     own = Tokenizer.from_str(backend.to_str())
     own.no_padding()
     own.no_truncation()
@@ -43,14 +43,18 @@ def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
 
 
 class WordTokenizer:
-    """Cuts words into subwords, whole sentences at once, and knows which word every subword belongs to.
+    """Splits the words of sentences into subwords, and reports the word of every subword.
 
     Args:
-        tokenizer: Neither cuts nor pads.
+        tokenizer: Tokenizer of the tokenizers library or of transformers.
+
+    Raises:
+        ConfigError: If it is a slow tokenizer, which does not report the word of a subword.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._own, self._spaced = tokenizer, _needs_space(tokenizer)
+    def __init__(self, tokenizer: Any) -> None:
+        self._own = uncut_tokenizer(tokenizer)
+        self._spaced = _needs_space(self._own)
 
     @cached_property
     def single(self) -> Frame:
@@ -59,27 +63,27 @@ class WordTokenizer:
 
     @cached_property
     def pair(self) -> Frame:
-        """The special subwords around a sentence and another."""
+        """The special subwords around a pair of sentences."""
         return _frame(self._own, ["a"], ["a"])
 
     def encode(self, sentences: Iterable[Sequence[str]], *, special: bool) -> list[Encoding]:
-        """Give the subwords of sentences as the tokeniser does, each with its `ids` and `word_ids`.
+        """Return the encodings of sentences, with `ids` and `word_ids`.
 
         Args:
-            sentences: Words of each; one may have no subwords, such as a lone control character.
-            special: Whether to put special subwords around every sentence; they belong to no word.
+            sentences: Words of each sentence. A word may have no subwords, e.g. a single control character.
+            special: Whether to add special subwords around every sentence; they belong to no word.
         """
         texts: list[list[str]] = [list(words) for words in sentences]
         if not _is_unicode(texts):
             texts = [[printable(word) for word in words] for words in texts]
         if self._spaced:
             texts = [[f" {word}" if word else "" for word in words] for words in texts]
-        # The fast variant would leave out which word a subword belongs to.
+        # The fast variant does not report words.
         found: list[Encoding] = self._own.encode_batch(texts, is_pretokenized=True, add_special_tokens=special)
         return found
 
     def cut(self, sentences: Sequence[Sequence[str]]) -> Pieces:
-        """Cut sentences of words into subwords, without special ones."""
+        """Split sentences of words into subwords, without special ones."""
         encodings = self.encode(sentences, special=False)
         counts = [
             np.bincount(np.array(encoding.word_ids, dtype=np.int64), minlength=len(words))
@@ -90,19 +94,19 @@ class WordTokenizer:
         return Pieces(ids, starts_of(flat), starts_of([len(words) for words in sentences]))
 
     def subwords(self, word: str) -> list[int]:
-        """Give the subwords of one word."""
+        """Return the subwords of one word."""
         ids: list[int] = self.encode([[word]], special=False)[0].ids
         return ids
 
 
 class Frame(NamedTuple):
-    """The special subwords around one sentence or two, as the tokenizer puts them.
+    """The special subwords that a tokenizer adds around one sentence or two.
 
     Args:
         before: Subwords before the first sentence.
-        between: Between the two; empty for one.
-        after: At the end.
-        types: What the model is told of the kind of subword: before, first, between, second and after.
+        between: Subwords between the two; empty for one sentence.
+        after: Subwords at the end.
+        types: Token type ids of the five parts: before, first sentence, between, second sentence, after.
     """
 
     before: list[int]
@@ -112,12 +116,12 @@ class Frame(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many special subwords."""
+        """Number of special subwords."""
         return len(self.before) + len(self.between) + len(self.after)
 
 
 def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = None) -> Frame:
-    """See where a tokenizer puts special subwords around one sentence or two."""
+    """Find out where a tokenizer adds special subwords."""
     made = tokenizer.encode(words, others, is_pretokenized=True)
     owners = made.sequence_ids
     places = [[i for i, owner in enumerate(owners) if owner == wanted] for wanted in (0, 1)]
@@ -129,7 +133,6 @@ def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = No
 
 
 def _is_unicode(sentences: list[list[str]]) -> bool:
-    """Whether no word holds bytes that could not be decoded."""
     try:
         "".join(chain.from_iterable(sentences)).encode()
     except UnicodeEncodeError:
@@ -138,7 +141,7 @@ def _is_unicode(sentences: list[list[str]]) -> bool:
 
 
 def _needs_space(tokenizer: Tokenizer) -> bool:
-    """Whether a word in a text differs from one at its beginning: subwords of bytes include the space before them."""
+    """Return whether a word inside a text differs from one at its start, as byte-level subwords include the space."""
     first = json.loads(tokenizer.to_str())["pre_tokenizer"] or {}
     parts: list[dict[str, Any]] = [first, *first.get("pretokenizers", [])]
     return any(part.get("type") == "ByteLevel" and not part["add_prefix_space"] for part in parts)

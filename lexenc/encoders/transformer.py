@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import modules
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers.utils import logging as transformers_logging
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import printable
+from lexenc.encoders.base import Pooling, printable
 from lexenc.encoders.locate import locate_encoder
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
+from lexenc.encoders.pretrained import UNLIMITED, loading, longest_input, position_offset, quiet_transformers
 from lexenc.encoders.subwords import uncut_tokenizer
 from lexenc.errors import ConfigError
 
-PoolingChoice = Literal["auto", "mean", "model"]
-
 _HEADS = ("Dense", "Normalize", "LayerNorm", "Dropout")
-_PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 class TransformerEncoder:
@@ -39,7 +36,7 @@ class TransformerEncoder:
         ConfigError: If the modules are of a kind that is not known here.
     """
 
-    kind: Literal["transformer"] = "transformer"
+    kind = "transformer"
 
     def __init__(self, module: SentenceTransformer, *, device: Device = CPU, max_length: int | None = None) -> None:
         names = [type(part).__name__ for part in module]
@@ -56,7 +53,11 @@ class TransformerEncoder:
         self._limit = _longest(self._modules[0], self._model, max_length)
         # Saved with the encoder, so that sentence-transformers cuts texts at the same place.
         self._modules[0].max_seq_length = self._limit
-        self._tokenizer = _fast_tokenizer(self._modules[0].tokenizer, self._limit)
+        self.tokenizer: Any = self._modules[0].tokenizer
+        if isinstance(getattr(self.tokenizer, "backend_tokenizer", None), Tokenizer):
+            fast = uncut_tokenizer(self.tokenizer)
+            fast.enable_truncation(self._limit, direction=self.tokenizer.truncation_side)
+            self.tokenizer = fast
         self._prompt: str = module.prompts.get(module.default_prompt_name) or ""
         self._prompt_length = 0
         if self._prompt and not self._modules[1].include_prompt:
@@ -71,7 +72,7 @@ class TransformerEncoder:
         cls,
         name_or_folder: str | Path,
         *,
-        pooling: PoolingChoice = "auto",
+        pooling: Pooling = "auto",
         device: Device = CPU,
         max_length: int | None = None,
     ) -> TransformerEncoder:
@@ -97,25 +98,24 @@ class TransformerEncoder:
         cls,
         folder: Path,
         *,
-        pooling: PoolingChoice = "auto",
+        pooling: Pooling = "auto",
         device: Device = CPU,
         max_length: int | None = None,
     ) -> TransformerEncoder:
         """Load an encoder from a folder; arguments and errors as in `load`."""
-        _check_folder(folder, pooling)
-        try:
-            with _no_progress_bars():
-                module = SentenceTransformer(
-                    str(folder),
-                    device="cpu",
-                    trust_remote_code=False,
-                    local_files_only=True,
-                    model_kwargs={"use_safetensors": True, "dtype": torch.float32},
-                )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            hint = "Check that it is a complete Hugging Face or sentence-transformers folder."
-            raise ConfigError(f"The encoder {folder} cannot be loaded: {first}", hint=hint) from error
+        if pooling == "model" and (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+            raise ConfigError(
+                f"The encoder {folder} is a plain language model, without pooling of its own.",
+                hint="Use pooling mean.",
+            )
+        with loading(folder):
+            module = SentenceTransformer(
+                str(folder),
+                device="cpu",
+                trust_remote_code=False,
+                local_files_only=True,
+                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+            )
         if pooling == "mean":
             module = _with_mean_pooling(module)
         return cls(module, device=device, max_length=max_length)
@@ -129,11 +129,11 @@ class TransformerEncoder:
             texts: Any texts; the default prompt of the encoder is put before each.
         """
         texts = [self._prompt + printable(text) for text in texts]
-        if isinstance(self._tokenizer, Tokenizer):
-            return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        if isinstance(self.tokenizer, Tokenizer):
+            return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
         if not texts:
             return []
-        cut = self._tokenizer(texts, truncation=True, max_length=self._limit)
+        cut = self.tokenizer(texts, truncation=True, max_length=self._limit)
         return cast(list[list[int]], cut["input_ids"])
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> Tensor:
@@ -213,14 +213,6 @@ class TransformerEncoder:
         """Longest input in tokens, special tokens included."""
         return self._limit
 
-    def uncut_tokenizer(self) -> Tokenizer:
-        """Make a tokeniser like the encoder's own that neither cuts nor pads.
-
-        Raises:
-            ConfigError: If the encoder's has no compiled form.
-        """
-        return uncut_tokenizer(self._tokenizer)
-
     @property
     def side_by_side(self) -> bool:
         """Whether several threads may call `embed` at once and gain by it."""
@@ -260,35 +252,12 @@ class TransformerEncoder:
 
     def save(self, folder: Path) -> None:
         """Write a folder that `SentenceTransformer(str(folder))` loads and that encodes the same; safetensors."""
-        with _no_progress_bars():
+        with quiet_transformers():
             cast(SentenceTransformer, self.module).save(str(folder), create_model_card=False)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Loading
-
-
-def _check_folder(folder: Path, pooling: str) -> None:
-    """Refuse what cannot or must not be loaded, before anything is read."""
-    if not folder.is_dir():
-        raise ConfigError(f"There is no encoder at {folder}.", hint="Check the path.")
-    if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
-        raise ConfigError(
-            f"There is no encoder in {folder}: neither config.json nor modules.json is there.",
-            hint="Give a folder that transformers or sentence-transformers saved.",
-        )
-    if pooling == "model" and not (folder / "modules.json").is_file():
-        raise ConfigError(
-            f"The encoder {folder} is a plain language model, without pooling of its own.", hint="Use pooling mean."
-        )
-    places = [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[:1].isdigit())]
-    for place in places:
-        pickled = [path.name for pattern in _PICKLES for path in place.glob(pattern)]
-        if pickled and not any(place.glob("*.safetensors")):
-            raise ConfigError(
-                f"The encoder {folder} holds pickled weights only ({pickled[0]}), which can run code when read.",
-                hint="Convert it once where you trust it: load with transformers, then save_pretrained(folder).",
-            )
 
 
 def _with_mean_pooling(module: SentenceTransformer) -> SentenceTransformer:
@@ -297,9 +266,7 @@ def _with_mean_pooling(module: SentenceTransformer) -> SentenceTransformer:
         raise ConfigError(
             f"The encoder begins with {type(module[0]).__name__}, expected a Transformer.", hint="Use another encoder."
         )
-    from sentence_transformers.sentence_transformer.modules import Pooling
-
-    pooling = Pooling(module[0].get_embedding_dimension(), "mean")
+    pooling = modules.Pooling(module[0].get_embedding_dimension(), "mean")
     return SentenceTransformer(
         modules=[module[0], pooling],
         device="cpu",
@@ -308,42 +275,14 @@ def _with_mean_pooling(module: SentenceTransformer) -> SentenceTransformer:
     )
 
 
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Keep transformers from drawing on the terminal, which belongs to the command line."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
-
-
-def _position_offset(model: Any) -> int:
-    """Number of the first position: models of the RoBERTa family begin after the padding token's number."""
-    padding = getattr(model.embeddings, "padding_idx", None) if hasattr(model, "embeddings") else None
-    return padding + 1 if isinstance(padding, int) else 0
-
-
 def _longest(transformer: Any, model: Any, wanted: int | None) -> int:
     """Longest text in tokens that user, tokeniser and position table allow."""
     limits = [limit for limit in (wanted, transformer.max_seq_length) if limit]
-    places = getattr(model.config, "max_position_embeddings", None)
-    if places and places > 0:
-        limits.append(places - _position_offset(model))
+    if longest_input(model) < UNLIMITED:
+        limits.append(longest_input(model))
     if wanted is not None and wanted < 3:
         raise ConfigError(f"The greatest length must be at least 3 tokens, got {wanted}.", hint="Use 16 or more.")
     return int(min(limits, default=512))
-
-
-def _fast_tokenizer(tokenizer: Any, limit: int) -> Any:
-    """A compiled tokeniser of our own that cuts and never pads; the one given where it has no compiled part."""
-    if not isinstance(getattr(tokenizer, "backend_tokenizer", None), Tokenizer):
-        return tokenizer
-    own = uncut_tokenizer(tokenizer)
-    own.enable_truncation(limit, direction=tokenizer.truncation_side)
-    return own
 
 
 def _prompt_length(prompt: Sequence[int], tokenizer: Any) -> int:
@@ -366,7 +305,7 @@ def _packed_backbone(model: Any) -> PackedBackbone | None:
             embed=_embedding(model),
             layers=layers,
             heads=model.config.num_attention_heads,
-            offset=_position_offset(model),
+            offset=position_offset(model),
             bias=_relative_positions(model),
             dtype=torch.float32,
         )

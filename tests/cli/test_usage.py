@@ -153,7 +153,7 @@ def test_wrong_values(world, fails, tmp_path, more, message, hint):
         ("finetune --pairs W/train.tsv --synonyms W/en.txt --encoder E --out O", "--pairs or --synonyms, not both."),
         ("finetune --pairs W/train.tsv --languages de --encoder E --out O", "means nothing without --synonyms."),
         ("finetune --synonyms W/en.txt --languages english --encoder E --out O", "no language of UMLS called"),
-        ("new-encoder --text W/text.tsv --kind transformer --dimensions 10 --heads 3 --out O", "is no multiple"),
+        ("new-encoder --text W/text.tsv --kind transformer --dimensions 10 --heads 3 --out O", "is not a multiple"),
         ("train-static --text W/text.tsv --write zip --out O", "There is no format called 'zip'."),
         ("encode W/en.txt --encoder min --out O", "There is no encoder called 'min'"),
         ("encode W/en.txt --encoder ./none/at/all --out O", "The encoder is not there"),

@@ -214,11 +214,11 @@ def check_softmax(inputs: Mapping[str, Any], params: SoftmaxTrainParams) -> list
 
 def _check_transformer(folder: Path) -> None:
     """Refuse a bag of subwords, which has no states of words in their sentence."""
-    from lexenc.encoders.static import is_static
+    from lexenc.encoders.load import encoder_kind
 
-    if is_static(folder):
+    if encoder_kind(folder) != "transformer":
         raise DataError(
-            f"The encoder {folder} is a bag of subwords; align-train needs a transformer.",
+            f"The encoder {folder} is a {encoder_kind(folder)} encoder; align-train needs a transformer.",
             hint="Make one: lexenc new-encoder --kind transformer",
         )
 

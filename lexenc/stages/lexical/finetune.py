@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lexenc.artifact import UNFINISHED
+from lexenc.encoders import ENCODERS
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.synonyms import check_umls_language, umls_language
 from lexenc.files.text import counted
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from lexenc.training.data import PairData
     from lexenc.training.loop import Schedule, Training
 
-# A step of AdamW moves every weight by about the learning rate. A transformer's weights are small and shared by all
-# words; the rows of a bag of subwords are large, and each is met by few pairs.
-DEFAULT_RATES = {"transformer": 2e-5, "static": 1e-3}
 HISTORY = "training.jsonl"
 
 
@@ -203,7 +201,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
 
     tuned = _synonyms(inputs, params, job) if inputs.get("synonyms") else _pairs(inputs, params, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
-    rate = params.learning_rate or DEFAULT_RATES[encoder.kind]
+    rate = params.learning_rate or ENCODERS[encoder.kind].learning_rate
     training = _training(encoder, tuned.data, params, rate, job)
     unfinished = job.out / UNFINISHED
     unfinished.mkdir(exist_ok=True)

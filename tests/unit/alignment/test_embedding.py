@@ -8,8 +8,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lexenc.alignment import embedding, matching
 from lexenc.alignment.embedding import METHODS, EmbeddingAligner, Matching
+from lexenc.encoders.base import WordVectors
 from lexenc.encoders.static import StaticEncoder
-from lexenc.encoders.word_vectors import TableWords, WordVectors, word_encoder
+from lexenc.encoders.word_vectors import TableWords, word_encoder
 from lexenc.errors import ConfigError
 
 ENGLISH, GERMAN = ["the", "dog", "runs", "fast"], ["der", "hund", "rennt", "schnell"]

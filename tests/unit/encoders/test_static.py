@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from lexenc.device import CPU
+from lexenc.encoders.base import read_modules
 from lexenc.encoders.encode import encode_texts
-from lexenc.encoders.load import load_encoder
-from lexenc.encoders.static import StaticEncoder, is_static, read_modules
+from lexenc.encoders.load import encoder_kind, load_encoder
+from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import DataError, LexencError
 
 PIECES = ["dog", "##s", "hot", "new", "york", "haus", "d", "##o", "##g", "straße", "\ufffd", "##\ufffd", "[UNK]"]
@@ -124,7 +125,7 @@ def test_static_does_not_share_the_weights_it_was_given():
 
 
 def test_static_saved_encoder_encodes_the_same(encoder, saved):
-    assert is_static(saved)
+    assert encoder_kind(saved) == "static"
     for loaded in (StaticEncoder.load(saved), load_encoder(saved, device=CPU)):
         np.testing.assert_array_equal(embed(loaded, TEXTS), embed(encoder, TEXTS))
     assert all(path.suffix in (".json", ".safetensors") for path in saved.iterdir()), "no pickles"
@@ -148,7 +149,7 @@ def test_static_folder_of_sentence_transformers_is_read(encoder, tmp_path):
 
         module = StaticEmbedding(tokenizer(), embedding_weights=numbers().numpy())
         SentenceTransformer(modules=[module], device="cpu").save(str(tmp_path / "theirs"), create_model_card=False)
-    assert is_static(tmp_path / "theirs")
+    assert encoder_kind(tmp_path / "theirs") == "static"
     np.testing.assert_array_equal(embed(StaticEncoder.load(tmp_path / "theirs"), TEXTS), embed(encoder, TEXTS))
 
 
@@ -208,14 +209,14 @@ def test_static_damaged_folder_is_a_lexenc_error(saved, what):
 
 
 def test_static_other_folders_are_not_static(tmp_path, saved):
-    assert not is_static(tmp_path)
+    assert encoder_kind(tmp_path) != "static"
     assert read_modules(tmp_path) == []
     shutil.copytree(saved, tmp_path / "other")
     (tmp_path / "other" / "modules.json").write_text(
         '[{"type": "sentence_transformers.models.Transformer", "path": ""}]'
     )
-    assert not is_static(tmp_path / "other")
+    assert encoder_kind(tmp_path / "other") != "static"
     (tmp_path / "other" / "modules.json").write_text("[]")
-    assert not is_static(tmp_path / "other")
+    assert encoder_kind(tmp_path / "other") != "static"
     with pytest.raises(DataError):
         StaticEncoder.load(tmp_path)

@@ -26,9 +26,11 @@ from transformers import (
 )
 
 from lexenc.device import Device
+from lexenc.encoders.base import WordVectors
 from lexenc.encoders.static import StaticEncoder
+from lexenc.encoders.subwords import uncut_tokenizer
 from lexenc.encoders.transformer import TransformerEncoder
-from lexenc.encoders.word_vectors import TableWords, TransformerWords, WordVectors, word_encoder
+from lexenc.encoders.word_vectors import TableWords, TransformerWords, word_encoder
 from lexenc.errors import ConfigError
 
 SIZES = {"vocab_size": 90, "num_hidden_layers": 3, "num_attention_heads": 4, "hidden_size": 32}
@@ -150,7 +152,7 @@ def test_words_are_means_of_their_subwords(encoders, kind):
 
 
 def test_subwords_of_bytes_are_those_of_running_text(encoders):
-    tokenizer = encoders["roberta"].uncut_tokenizer()
+    tokenizer = uncut_tokenizer(encoders["roberta"].tokenizer)
     for words in SENTENCES:
         vectors = word_encoder(encoders["roberta"], layer=0)([words])
         expected = tokenizer.encode(" " + " ".join(words), add_special_tokens=False).ids if words else []
@@ -214,7 +216,7 @@ def test_windows_do_not_cut_words(encoders):
     words = ["dogs"] * 14
     vectors = word_encoder(encoders["bert"], layer=3)([words])
     assert vectors.words.tolist() == [i for i in range(14) for _ in range(2)]
-    body = encoders["bert"].uncut_tokenizer().encode("dogs " * 14, add_special_tokens=False).ids
+    body = uncut_tokenizer(encoders["bert"].tokenizer).encode("dogs " * 14, add_special_tokens=False).ids
     with torch.inference_mode():
         windows = [encoders["bert"].states([[0, *body[start : start + 18], 2]]).numpy()[1:-1] for start in (0, 9, 10)]
     np.testing.assert_allclose(vectors.values[:12], windows[0][:12], atol=2e-5)
@@ -223,7 +225,7 @@ def test_windows_do_not_cut_words(encoders):
 
 def test_a_word_longer_than_the_model_has_all_its_subwords(encoders):
     vectors = word_encoder(encoders["roberta"], layer=2)([["the", "tyhu" * 30, "day"]])
-    tokenizer = encoders["roberta"].uncut_tokenizer()
+    tokenizer = uncut_tokenizer(encoders["roberta"].tokenizer)
     expected = len(tokenizer.encode(" the " + "tyhu" * 30 + " day", add_special_tokens=False).ids)
     assert len(vectors.values) == expected > 40
     assert np.isfinite(vectors.values).all()
@@ -253,7 +255,7 @@ def test_nothing_at_all(encoders):
 
 @pytest.mark.parametrize("layer", [4, 8, -5])
 def test_layers_that_do_not_exist_are_refused(encoders, layer):
-    with pytest.raises(ConfigError, match=f"has 3 layers, layer {layer} was") as caught:
+    with pytest.raises(ConfigError, match=f"has 3 layers, so there is no layer {layer}") as caught:
         word_encoder(encoders["bert"], layer=layer)
     assert "0 to 3" in (caught.value.hint or "")
 
@@ -265,7 +267,7 @@ def test_units_that_do_not_exist_are_refused(encoders):
 
 
 def test_tokenisers_that_cannot_tell_words_are_refused(encoders, monkeypatch):
-    monkeypatch.setattr(encoders["bert"], "_tokenizer", object())
+    monkeypatch.setattr(encoders["bert"], "tokenizer", object())
     with pytest.raises(ConfigError, match="which word a subword"):
         word_encoder(encoders["bert"], layer=1)
 
