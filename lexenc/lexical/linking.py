@@ -69,7 +69,7 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class Links:
+class Rankings:
     """The best lines of every mention under both rankings, best first; -1 where there are fewer.
 
     Args:
@@ -84,12 +84,12 @@ class Links:
     answers: Indices
     answer_scores: Doubles
 
-    def take(self, rows: Indices) -> Links:
+    def take(self, rows: Indices) -> Rankings:
         """Give the links of some mentions, in the order given."""
-        return Links(self.lines[rows], self.line_scores[rows], self.answers[rows], self.answer_scores[rows])
+        return Rankings(self.lines[rows], self.line_scores[rows], self.answers[rows], self.answer_scores[rows])
 
 
-class Similarity(Protocol):
+class MentionSimilarity(Protocol):
     """How alike mentions and names are."""
 
     @property
@@ -110,7 +110,9 @@ class Similarity(Protocol):
         """Give exact scores of one mention with some names."""
 
 
-def link_mentions(similarity: Similarity, catalogue: Catalogue, *, k: int, progress: Progress = SILENT) -> Links:
+def link_mentions(
+    similarity: MentionSimilarity, catalogue: Catalogue, *, k: int, progress: Progress = SILENT
+) -> Rankings:
     """Rank lines and concepts for every mention.
 
     Args:
@@ -128,7 +130,7 @@ def link_mentions(similarity: Similarity, catalogue: Catalogue, *, k: int, progr
     """
     shape = (similarity.queries, k)
     (lines, line_scores), (answers, answer_scores) = _empty(shape), _empty(shape)
-    found = Links(lines, line_scores, answers, answer_scores)
+    found = Rankings(lines, line_scores, answers, answer_scores)
     with progress.task("Linking", similarity.queries, "mentions") as task:
         for start in range(0, similarity.queries, similarity.block):
             rows = np.arange(start, min(start + similarity.block, similarity.queries), dtype=np.int64)
@@ -141,7 +143,7 @@ def _empty(shape: tuple[int, int]) -> tuple[Indices, Doubles]:
     return np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf)
 
 
-def recall(found: Links, wanted: Links) -> float:
+def recall(found: Rankings, wanted: Rankings) -> float:
     """Give the share of the lines of an exact ranking that another one has too; 1.0 where there are none."""
     shared = sum(len(np.intersect1d(one[one >= 0], other[other >= 0]))
                  for one, other in zip(found.lines, wanted.lines, strict=True))  # fmt: skip
@@ -149,7 +151,7 @@ def recall(found: Links, wanted: Links) -> float:
     return shared / total if total else 1.0
 
 
-def _link_block(similarity: Similarity, catalogue: Catalogue, rows: Indices, found: Links) -> None:
+def _link_block(similarity: MentionSimilarity, catalogue: Catalogue, rows: Indices, found: Rankings) -> None:
     k = found.lines.shape[1]
     first = min(2 * k + 8, catalogue.names)
     pending = rows
@@ -218,7 +220,7 @@ def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) ->
 # ---------------------------------------------------------------- mentions that ran out of names
 
 
-def _settle(similarity: Similarity, catalogue: Catalogue, pending: Indices, found: Links) -> None:
+def _settle(similarity: MentionSimilarity, catalogue: Catalogue, pending: Indices, found: Rankings) -> None:
     """Rank the concepts of some mentions by looking at every name."""
     step = max(1, _CELLS // catalogue.names)
     for start in range(0, len(pending), step):
@@ -230,7 +232,7 @@ def _settle(similarity: Similarity, catalogue: Catalogue, pending: Indices, foun
 
 
 def _among_all(
-    similarity: Similarity, catalogue: Catalogue, row: int, scores: Matrix, error: float, k: int
+    similarity: MentionSimilarity, catalogue: Catalogue, row: int, scores: Matrix, error: float, k: int
 ) -> _Ranking:
     """Rank concepts from scores with all names, each at most `error` from the exact one.
 
@@ -255,7 +257,7 @@ def _among_all(
         wanted *= 8
 
 
-def _exact(similarity: Similarity, row: int, names: Indices) -> Doubles:
+def _exact(similarity: MentionSimilarity, row: int, names: Indices) -> Doubles:
     """Compute exact scores, in parts, because thousands of equal names would otherwise fill the memory."""
     parts = [similarity.exact(row, names[start : start + _PART]) for start in range(0, len(names), _PART)]
     return np.concatenate(parts)

@@ -188,7 +188,7 @@ def test_an_encoded_base_is_for_its_encoder_and_settings(stage, queries, static,
         stage("eval xel", encoder=transformer, **files)
     with pytest.raises(ConfigError, match="was encoded with lowercase True, not False"):
         stage("eval xel", params={"lowercase": False}, encoder=static, **files)
-    with pytest.raises(DataError, match="is no knowledge base that lexenc encoded"):
+    with pytest.raises(DataError, match="is not a knowledge base that lexenc encoded"):
         stage("eval xel", encoder=static, knowledge_base=[mapped.out], mentions=queries)
     with pytest.raises(ConfigError, match="several files, or one folder"):
         stage("eval xel", encoder=static, knowledge_base=[encoded.out, kb], mentions=queries)
@@ -273,7 +273,7 @@ def test_link_in_batches_is_link_at_once(kb, static, tmp_path, monkeypatch):
     path = tmp_path / "mentions.txt"
     path.write_text("".join(f"{word}\n" for word in ["haus", "hund", "K+", "katze", "haus", "baum", "rot"]))
     whole = answers("link", static, knowledge_base=[kb], mentions=[path])[0]
-    monkeypatch.setattr("lexenc.stages.lexical.linking.batches.__defaults__", (3,))
+    monkeypatch.setattr("lexenc.stages.lexical.link.batches.__defaults__", (3,))
     assert answers("link", static, knowledge_base=[kb], mentions=[path])[0] == whole
 
 
@@ -289,7 +289,7 @@ def test_link_warns_of_texts_without_a_direction(kb, static, tmp_path, monkeypat
     path = tmp_path / "mentions.txt"
     path.write_text("haus\nhund\n")
     monkeypatch.setattr(
-        "lexenc.stages.lexical.linking.encode_words", lambda encoder, words, job: np.zeros((len(words), 16))
+        "lexenc.stages.lexical.link.encode_words", lambda encoder, words, job: np.zeros((len(words), 16))
     )
     objects, _, _, warned, _ = answers("link", static, knowledge_base=[kb], mentions=[path])
     assert warned == ["2 mentions have no direction: the encoder knows no part of them."]

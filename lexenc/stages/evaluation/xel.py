@@ -17,14 +17,14 @@ from lexenc.evaluation.ranking import hits_at
 from lexenc.files.concepts import ConceptName, KnowledgeBase, concept_numbers, stream_concept_names
 from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
 from lexenc.files.text import counted
-from lexenc.lexical.linking import Links, link_mentions
+from lexenc.lexical.linking import Rankings, link_mentions
 from lexenc.lexical.ngrams import NAME as SPELLING
 from lexenc.lexical.ngrams import NgramModel
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.shared import score_table
-from lexenc.stages.lexical.linking import (
+from lexenc.stages.lexical.link import (
     KNOWLEDGE_BASE,
     TIES,
     Linker,
@@ -53,7 +53,7 @@ class _Ranks:
         self._catalogue = linker.catalogue
         self._parts: dict[str, list[np.ndarray]] = {protocol: [] for protocol in PROTOCOLS}
 
-    def add(self, found: Links, gold: Ragged) -> np.ndarray:
+    def add(self, found: Rankings, gold: Ragged) -> np.ndarray:
         """Find the gold answers of a batch, and return their ranks among concepts."""
         own = self._catalogue.concepts, gold, self._catalogue.count
         self._parts["names"].append(gold_ranks(found.lines, *own))

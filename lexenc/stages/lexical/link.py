@@ -2,23 +2,67 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lexenc.errors import DataError
-from lexenc.files.text import counted
+import numpy as np
+
+from lexenc.arrays import Ragged
+from lexenc.artifact import maker_of
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.concepts import ConceptName, stream_mentions
+from lexenc.files.text import check_language, counted, fold_case, write_lines
+from lexenc.lexical.linking import (
+    ApproximateSimilarity,
+    Catalogue,
+    MentionSimilarity,
+    Rankings,
+    VectorSimilarity,
+    link_mentions,
+    recall,
+)
+from lexenc.lexical.mapping import normalise
 from lexenc.parameters import param
+from lexenc.randomness import generator
+from lexenc.search.approximate import ApproximateIndex
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.lexical.linking import KNOWLEDGE_BASE, Linker, LinkingParams, batches, check_knowledge_base
+from lexenc.stages.lexical.encode_concepts import INDEXED, VECTORS, NameParams, build_index, encode_base, open_base
+from lexenc.stages.reading import encode_words, open_encoder
 
 if TYPE_CHECKING:
-    from lexenc.files.concepts import ConceptName
+    from lexenc.encoders.base import Encoder
 
 NAME = "links.jsonl"
 NIL = "NIL"
+TIES = "lower line of the knowledge base first"
+BATCH = 4096
+_SAMPLE = 200  # mentions on which the recall of an index is measured
+_Item = TypeVar("_Item")
+
+KNOWLEDGE_BASE = Input(
+    "Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.",
+    many=True,
+)
+
+
+@dataclass(frozen=True)
+class LinkingParams(NameParams):
+    """How mentions are looked up."""
+
+    mention_language: str | None = param(
+        None, "BCP-47 code of the mentions, for --lowercase, e.g. 'tr' for the dotless i.", check=check_language
+    )
+    index: Literal["exact", "ivf", "hnsw"] = param(
+        "exact",
+        "exact: compare every name; ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by "
+        "several threads differs between runs).",
+    )
 
 
 @dataclass(frozen=True)
@@ -27,21 +71,50 @@ class LinkParams(LinkingParams):
 
     top: int = param(5, "Concepts per mention.", ge=1)
     threshold: float | None = param(
-        None, "Smallest cosine of the best name; a mention below it is answered NIL: not in the knowledge base.",
-        ge=-1, le=1,
-    )  # fmt: skip
+        None,
+        "Minimum cosine of the best name. A mention below it is answered NIL (not in the knowledge base).",
+        ge=-1,
+        le=1,
+    )
+
+
+def case_policy(params: NameParams) -> str:
+    """Return how case was treated, in words."""
+    return "names and mentions lower-cased" if params.lowercase else "as written"
+
+
+def batches(items: Iterable[_Item], size: int = BATCH) -> Iterator[list[_Item]]:
+    """Yield lists of `size` items; the last one may be shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def check_knowledge_base(inputs: Any, params: NameParams) -> list[ConfigError]:
+    """Refuse a folder of encoded names next to other files."""
+    del params
+    value = inputs.get("knowledge_base") or []
+    places = [Path(each) for each in (value if isinstance(value, list | tuple) else [value])]
+    if len(places) > 1 and any(each.is_dir() for each in places):
+        return [
+            ConfigError(
+                "--knowledge-base takes several files, or one folder of encode-concepts.",
+                hint="Encode all files together: lexenc encode-concepts",
+            )
+        ]
+    return []
 
 
 def link(inputs: dict[str, Any], params: LinkParams, job: Job) -> Outcome:
-    """Answer the mentions batch by batch, into a file or as they come."""
-    from lexenc.files.text import write_lines
-
+    """Link the mentions batch by batch, into a file or to the caller."""
     kinds, nil = Counter[bool](), Counter[bool]()
-    _check_mentions(inputs["mentions"])
+    for path in inputs["mentions"]:
+        if next(stream_mentions(path), None) is None:
+            raise DataError(f"{path} holds no mentions.", hint="One mention per line, or CUI||mention.")
     linker = Linker(inputs, params, params.top, job)
     answers = _answers(linker, inputs["mentions"], params, kinds)
     if job.kept:
-        write_lines(job.out / NAME, _counting(answers, nil))
+        write_lines(job.out / NAME, _as_lines(answers, nil))
     else:
         for batch in batches(answers):
             nil.update(body["nil"] for body in batch)
@@ -51,39 +124,19 @@ def link(inputs: dict[str, Any], params: LinkParams, job: Job) -> Outcome:
     _tell_kinds(kinds, job)
     if linker.recall is not None:
         job.notices.say(f"link: {linker.search_words()}.")
-    return Outcome(
-        {
-            "mentions": kinds.total(),
-            "nil": nil[True],
-            "names": linker.base.lines,
-            "concepts": len(linker.base.identifiers),
-            **linker.search_keys(),
-        }
-    )
+    counts = {"mentions": kinds.total(), "nil": nil[True]}
+    counts |= {"names": linker.base.lines, "concepts": len(linker.base.identifiers)}
+    return Outcome(counts | linker.search_keys())
 
 
 def _answers(linker: Linker, paths: list[Path], params: LinkParams, kinds: Counter[bool]) -> Iterator[dict[str, Any]]:
-    """Give one object per mention, and count the lines with identifiers and those without."""
-    for batch in batches(_mentions(paths)):
+    """Yield one object per mention, and count the lines with identifiers and those without."""
+    for batch in batches(chain.from_iterable(map(stream_mentions, paths))):
         kinds.update(bool(mention.concepts) for mention in batch)
         found = linker.link([mention.text for mention in batch])
         for mention, lines, scores in zip(batch, found.answers.tolist(), found.answer_scores.tolist(), strict=True):
             ranked = [(line, score) for line, score in zip(lines, scores, strict=True) if line >= 0]
             yield _answer(linker, mention, ranked, params)
-
-
-def _mentions(paths: list[Path]) -> Iterator[ConceptName]:
-    from lexenc.files.concepts import stream_mentions
-
-    for path in paths:
-        yield from stream_mentions(path)
-
-
-def _check_mentions(paths: list[Path]) -> None:
-    """Refuse files without mentions before the long work begins."""
-    for path in paths:
-        if next(_mentions([path]), None) is None:
-            raise DataError(f"{path} holds no mentions.", hint="One mention per line, or CUI||mention.")
 
 
 def _answer(
@@ -109,12 +162,10 @@ def _answer(
     }
 
 
-def _counting(answers: Iterator[dict[str, Any]], nil: Counter[bool]) -> Iterator[str]:
-    import json
-
+def _as_lines(answers: Iterator[dict[str, Any]], nil: Counter[bool]) -> Iterator[str]:
     for body in answers:
         nil.update([body["nil"]])
-        # Bytes that are no text leave the file UTF-8 when they are escaped.
+        # Bytes that are not UTF-8 are escaped, so that the file is UTF-8.
         yield json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -125,14 +176,14 @@ def _table(bodies: list[dict[str, Any]]) -> Table:
             [body["mention"], str(each["rank"]), "|".join(each["concepts"]), each["name"], f"{each['score']:.4f}"]
             for each in body["answers"]
         ]
-        # What is missed by little can be told from what is nothing like any name.
+        # The score shows whether a mention just missed the threshold.
         rows += own or [[body["mention"], "1", NIL, "", f"{body['best_score']:.4f}"]]
     cells = [[cell.replace("\t", " ") for cell in row] for row in rows]
     return Table("Entity linking", ["mention", "rank", "concept", "best name", "cosine"], cells)
 
 
 def _tell_kinds(kinds: Counter[bool], job: Job) -> None:
-    """Say how the lines were read; a mixture may be a slip."""
+    """Report how the lines were read, with a warning if both forms occur."""
     with_identifiers, plain = kinds[True], kinds[False]
     if with_identifiers and plain:
         job.notices.warn(
@@ -142,6 +193,114 @@ def _tell_kinds(kinds: Counter[bool], job: Job) -> None:
     else:
         form = "CUI||mention" if with_identifiers else "plain text"
         job.notices.say(f"link: {counted(kinds.total(), 'mention')}, read as {form}.")
+
+
+class Linker:
+    """Links mentions to a knowledge base.
+
+    Args:
+        inputs: With `knowledge_base` (paths) and `encoder`.
+        params: How mentions are looked up.
+        places: Answers per mention.
+        job: Device, seed, progress and messages of the run. Its folder holds the vectors until `close`.
+
+    The names are encoded when the first mention comes, so that errors in the files are found before.
+    """
+
+    def __init__(self, inputs: dict[str, Any], params: LinkingParams, places: int, job: Job) -> None:
+        paths: list[Path] = inputs["knowledge_base"]
+        self.base = open_base(paths, inputs["encoder"], params, job)
+        self.catalogue = Catalogue(
+            self.base.line_offsets, Ragged(self.base.concept_offsets, self.base.concepts), len(self.base.identifiers)
+        )
+        self._place, self._params, self._places, self._job = inputs["encoder"], params, places, job
+        self._folder = paths[0] if paths[0].is_dir() else None
+        self._made = job.out / "names.npy"
+        self.recall: float | None = None
+        self.sampled = 0
+        self.without_direction = 0
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return open_encoder(self._place, self._params.pooling, self._job, max_length=self._params.max_length)
+
+    @cached_property
+    def _vectors(self) -> np.ndarray:
+        if self._folder is None:
+            return encode_base(self.base, self._encoder, self._made, self._job)
+        vectors: np.ndarray = np.load(self._folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        if vectors.shape != (len(self.base.names), self._encoder.dimensions):
+            raise DataError(f"{self._folder}: names and vectors do not belong together.", hint="Make it again.")
+        return vectors
+
+    @cached_property
+    def _index(self) -> ApproximateIndex | None:
+        kind = self._params.index
+        if kind == "exact":
+            return None
+        maker = maker_of(self._folder) if self._folder is not None else None
+        if self._folder is None or maker is None or maker.params["index"] != kind:
+            return build_index(self._vectors, kind, self._job)
+        index = ApproximateIndex.load(self._folder / INDEXED)
+        if len(index) != len(self._vectors):
+            raise DataError(f"{self._folder}: names and index do not belong together.", hint="Make it again.")
+        return index
+
+    def fold(self, mention: str) -> str:
+        """Return a mention as it is compared."""
+        return fold_case(mention, self._params.mention_language) if self._params.lowercase else mention
+
+    def link(self, mentions: Sequence[str]) -> Rankings:
+        """Rank names and concepts for every mention. Each distinct text is encoded and compared once."""
+        texts = [self.fold(mention) for mention in mentions]
+        distinct = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        vectors, _ = normalise(encode_words(self._encoder, list(distinct), self._job), ["unit"])
+        rows = np.array([distinct[text] for text in texts], dtype=np.int64)
+        self.without_direction += int(np.count_nonzero(~np.any(vectors[rows], axis=1)))
+        similarity: MentionSimilarity = VectorSimilarity(vectors, self._vectors, device=self._job.device.name)
+        if self._index is not None:
+            if self.recall is None:
+                self._measure_recall(vectors, self._index)
+            similarity = ApproximateSimilarity(similarity, self._index)  # type: ignore[arg-type]
+        found = link_mentions(similarity, self.catalogue, k=self._places, progress=self._job.progress)
+        return found.take(rows)
+
+    def _measure_recall(self, vectors: np.ndarray, index: ApproximateIndex) -> None:
+        """Measure which share of the exact answers the index finds, on some mentions of the first batch."""
+        chosen = generator(self._job.seed, "recall").permutation(len(vectors))[:_SAMPLE]
+        exact = VectorSimilarity(vectors[np.sort(chosen)], self._vectors, device=self._job.device.name)
+        wanted = link_mentions(exact, self.catalogue, k=self._places)
+        found = link_mentions(ApproximateSimilarity(exact, index), self.catalogue, k=self._places)
+        self.recall, self.sampled = recall(found, wanted), len(chosen)
+
+    def search_keys(self) -> dict[str, Any]:
+        """Return how names were searched, for a result."""
+        keys: dict[str, Any] = {"search": self._params.index}
+        if self.recall is not None:
+            keys |= {f"recall_at_{self._places}": self.recall, "recall_mentions": self.sampled}
+        return keys
+
+    def search_words(self) -> str:
+        """Return how names were searched, in words."""
+        if self.recall is None:
+            return "all names compared"
+        found = f"{100 * self.recall:.1f} % of the first {self._places} names"
+        return f"index {self._params.index} finds {found} (measured on {counted(self.sampled, 'mention')})"
+
+    def tell_directionless(self) -> None:
+        """Warn about mentions whose encoding is zero."""
+        count = self.without_direction
+        if count:
+            self._job.notices.warn(
+                f"{counted(count, 'mention')} {'has' if count == 1 else 'have'} no direction: the encoder knows no "
+                "part of them.",
+                "Their cosine with every name is 0, and their answers mean nothing.",
+            )
+
+    def close(self) -> None:
+        """Remove the vectors of the names, unless they are those of the knowledge base's own folder."""
+        if self._folder is None:
+            self._made.unlink(missing_ok=True)
 
 
 LINK = Stage(
@@ -158,8 +317,8 @@ LINK = Stage(
     },
     params=LinkParams,
     run=link,
-    makes=f"{NAME}: for every mention its concepts with best name and cosine. Without --out the same is printed: "
-    "mention, rank, concept, name, cosine, separated by TABs where a program reads it.",
+    makes=f"{NAME}: the concepts of every mention with best name and cosine. Without --out the same is printed: "
+    "mention, rank, concept, name, cosine, separated by TABs if a program reads it.",
     examples=(
         ("lexenc link --knowledge-base kb.txt --encoder mini mentions.txt", ""),
         ("echo potassium | lexenc link --knowledge-base kb.txt --encoder mini --top 1 -", ""),
