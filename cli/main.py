@@ -19,10 +19,10 @@ from typer.main import get_command
 
 import lexenc
 from lexenc.errors import ExitCode, LexencError, ManyFaultsError
-from lexenc.stages import STAGES
+from lexenc.stages import STAGES, stage_of
 
 from .commands import COMMANDS, PANELS
-from .ui import ReaderGone, mute, show_error, show_errors
+from .ui import ReaderGone, mute, show_errors
 
 _SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
@@ -65,9 +65,9 @@ class LexencGroup(LazyGroup):
         """Run a command line.
 
         Args:
-            args: The words after the program's name.
-            standalone_mode: Whether to leave the process with the exit code.
-            extra: Passed on.
+            args: The words after the name of the program; by default those of the process.
+            standalone_mode: Whether to exit the process with the exit code.
+            extra: Further arguments of Typer.
         """
         words = list(sys.argv[1:] if args is None else args)
         code = self._outcome(words, **extra)
@@ -80,83 +80,91 @@ class LexencGroup(LazyGroup):
         return code
 
     def _outcome(self, words: list[str], **extra: Any) -> int:
-        as_json, debug = "--json" in words, "--debug" in words
         try:
             code = super().main(words, standalone_mode=False, **extra)
         except ReaderGone:
             code = ExitCode.DONE
         except SystemExit as error:
-            # Typer and rich leave so when they cannot print a help text.
+            # This is how Typer and rich exit when they cannot print a help text.
             if not isinstance(error.__context__, BrokenPipeError):
                 raise
             mute()
             code = ExitCode.DONE
         except Exception as error:
-            if debug:
+            if "--debug" in words:
                 traceback.print_exc()
-            return _explain(error, words, as_json)
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()  # type: ignore[attr-defined]
+                return ExitCode.USAGE
+            faults, code = _explained(error, words)
+            show_errors(faults, as_json="--json" in words)
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
-        # Typer turns Ctrl-C into this code without a word.
+        # Typer turns Ctrl-C into this code and prints nothing.
         if code == ExitCode.INTERRUPTED:
-            show_error("Interrupted.", f"Run the same command again; {_what_is_left(words)}.", as_json=as_json)
+            hint = f"Run the same command again; {_what_is_left(words)}."
+            show_errors([("Interrupted.", hint)], as_json="--json" in words)
         return int(code) if isinstance(code, int) else ExitCode.DONE
 
 
 def _what_is_left(words: list[str]) -> str:
-    """Say what an interrupted command leaves to its next run."""
+    """Return what an interrupted command leaves to its next run."""
     named = [word for word in words if not word.startswith("-")]
-    name = named[0] if named else ""
-    # The commands of a group are two words.
-    stage = next((each for each in (" ".join(named[:2]), name) if each in STAGES), None)
-    if name == "fetch" or (stage is not None and STAGES[stage].resumable):
+    name, stage = named[0] if named else "", stage_of(named)
+    if name == "fetch" or (stage is not None and stage.resumable):
         from lexenc.artifact import aside_folder
 
-        begun = [aside_folder(Path(out)) for out in _values_of(words, "--out", "-o")]
-        if begun and not any(each.exists() for each in begun):
+        outs = [after for word, after in pairwise(words) if word in ("--out", "-o")]
+        outs += [word.split("=", 1)[1] for word in words if word.startswith(("--out=", "-o="))]
+        if outs and not any(aside_folder(Path(out)).exists() for out in outs):
             return "nothing was finished yet that could be kept"
-        return f"{stage or name} continues where it was"
+        return f"{name if stage is None else stage.name} continues where it was"
     return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
 
 
-def _values_of(words: list[str], *options: str) -> list[str]:
-    """Give what was written behind an option, as its next word or behind an equals sign."""
-    following = [after for word, after in pairwise(words) if word in options]
-    return following + [
-        word.split("=", 1)[1] for word in words if word.startswith(tuple(f"{each}=" for each in options))
-    ]
-
-
-def _explain(error: Exception, words: list[str], as_json: bool) -> int:
-    """Show an error in two lines, several one after the other, and give the exit code."""
+def _explained(error: Exception, words: list[str]) -> tuple[list[tuple[str, str | None]], int]:
+    """Return the messages and hints of an error, and the exit code."""
     if isinstance(error, LexencError):
         faults = error.faults if isinstance(error, ManyFaultsError) else [error]
-        show_errors([(fault.message, fault.hint or "See: lexenc --help") for fault in faults], as_json=as_json)
-        return error.exit_code
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()  # type: ignore[attr-defined]
-        return ExitCode.USAGE
+        return [(fault.message, fault.hint or "See: lexenc --help") for fault in faults], error.exit_code
     if isinstance(error, typer.TyperException):
-        message, hint = _usage(error, words)
-        show_error(message, hint, as_json=as_json)
-        return ExitCode.USAGE
+        return [_usage(error, words)], ExitCode.USAGE
     if isinstance(error, OSError):
-        return _explain_system(error, as_json)
+        name = f": {error.filename}" if error.filename else ""
+        hint = "Free some space, or choose an --out on another disk." if error.errno == errno.ENOSPC else None
+        hint = hint or _WRONG_PATH.get(error.errno or 0, "Check the path.")
+        message = f"{str(error.strerror or error).rstrip('.')}{name}."
+        return [(message, hint)], ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
     if isinstance(error, MemoryError):
-        show_error(
-            "Out of memory.", "Read fewer rows with --limit, or use a machine with more memory.", as_json=as_json
-        )
-        return ExitCode.FAILED
+        hint = "Read fewer rows with --limit, or use a machine with more memory."
+        return [("Out of memory.", hint)], ExitCode.FAILED
     detail = (str(error).splitlines() or [""])[0]
-    show_error(
-        f"Something is wrong inside lexenc ({type(error).__name__} in {_place(error)}: {detail}).",
-        "Run again with --debug and send the output of lexenc env with it.",
-        as_json=as_json,
-    )
-    return ExitCode.BUG
+    message = f"Something is wrong inside lexenc ({type(error).__name__} in {_place(error)}: {detail})."
+    return [(message, "Run again with --debug, and report the output together with that of lexenc env.")], ExitCode.BUG
 
 
-# What a checker of types says, and what a person would say.
+_WRONG_PATH = {
+    errno.EACCES: "Check the permissions of the file and its folder.",
+    errno.EEXIST: "Part of the path is a file.",
+    errno.EISDIR: "Give a file, not a folder.",
+    errno.ENAMETOOLONG: "Check the path.",
+    errno.ENOENT: "Create its folder first, or check the path.",
+    errno.ENOTDIR: "Part of the path is a file.",
+    errno.EROFS: "Choose an --out that can be written.",
+}
+
+
+def _place(error: Exception) -> str:
+    """Return the innermost function of the package in a traceback."""
+    place = "an unknown place"
+    own = (str(Path(lexenc.__file__).parent), str(Path(__file__).parent))
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(own):
+            place = f"{Path(frame.filename).stem}.{frame.name}"
+    return place
+
+
+# Sentences of the type checker that Typer uses, and plainer ones.
 _PLAINER = (
     ("Value error, ", ""),
     ("Input should be a valid integer, unable to parse string as an integer", "it must be a whole number"),
@@ -166,13 +174,12 @@ _PLAINER = (
 
 
 def _usage(error: typer.TyperException, words: list[str]) -> tuple[str, str]:
-    """Turn Typer's own sentence into ours: the suggestion, if there is one, becomes the hint."""
+    """Return Typer's message and a hint. Its suggestion, if there is one, becomes the hint."""
     text = " ".join(error.format_message().split())
-    for theirs, ours in _PLAINER:
-        text = text.replace(theirs, ours)
+    for theirs, plain in _PLAINER:
+        text = text.replace(theirs, plain)
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "lexenc"
-    hint = f"See: {path} --help"
+    hint = f"See: {'lexenc' if context is None else context.command_path} --help"
     for mark in (" Did you mean", " (Possible options:"):
         if mark in text:
             text, tail = text.split(mark, 1)
@@ -187,7 +194,7 @@ def _of_other_command(error: typer.TyperException, words: list[str]) -> str | No
 
 
 def _nameless(error: typer.TyperException) -> str | None:
-    """Say that an argument needs no option name, to somebody who gave it one and meant no other option."""
+    """Return the hint that an argument is given without an option name, unless another option is close."""
     possibilities, context = getattr(error, "possibilities", None), getattr(error, "ctx", None)
     if possibilities is None or context is None:
         return None
@@ -198,45 +205,6 @@ def _nameless(error: typer.TyperException) -> str | None:
         return None
     shown, verb = [name.upper() for name in names], "is" if len(names) == 1 else "are"
     return f"{' and '.join(shown)} {verb} given without an option name: {context.command_path} {' '.join(shown)}"
-
-
-_WRONG_PATH = (
-    errno.EACCES,
-    errno.EEXIST,
-    errno.EISDIR,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EROFS,
-)
-
-
-def _explain_system(error: OSError, as_json: bool) -> int:
-    """Tell a full disk and a missing permission from our own faults."""
-    name = f": {error.filename}" if error.filename else ""
-    hints = {
-        errno.ENOSPC: "Free some space, or choose an --out on another disk.",
-        errno.EACCES: "Check the permissions of the file and its folder.",
-        errno.EROFS: "Choose an --out that can be written.",
-        errno.EISDIR: "Give a file, not a folder.",
-        errno.ENOTDIR: "Part of the path is a file.",
-        errno.EEXIST: "Part of the path is a file.",
-        errno.ENOENT: "Make its folder first, or check the path.",
-    }
-    what = str(error.strerror or error).rstrip(".")
-    show_error(f"{what}{name}.", hints.get(error.errno or 0, "Check the path."), as_json=as_json)
-    return ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
-
-
-def _place(error: Exception) -> str:
-    """Name the innermost function of ours in a traceback."""
-    place = "an unknown place"
-    ours = (str(Path(lexenc.__file__).parent), str(Path(__file__).parent))
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(ours):
-            module = frame.filename.rsplit(os.sep, 1)[-1].removesuffix(".py")
-            place = f"{module}.{frame.name}"
-    return place
 
 
 def _version(wanted: bool) -> None:

@@ -19,7 +19,7 @@ from lexenc.errors import ExitCode
 from lexenc.parameters import choices_of, default_of, help_of, parameters, rule_of, without_none
 from lexenc.planning import Plan, plan_stage, run_plan
 from lexenc.stage import Input, Stage, Table
-from lexenc.stages import STAGES
+from lexenc.stages import stage_of
 
 from .piped_inputs import kept_inputs
 from .single_file import SingleFile, wanted_copies, wanted_file
@@ -29,7 +29,7 @@ _INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
 
 
 def option_name(name: str) -> str:
-    """Give the option of a field."""
+    """Return the option of a field."""
     return "--" + name.replace("_", "-")
 
 
@@ -40,105 +40,75 @@ def stage_command(stage: Stage) -> Callable[..., None]:
         run_stage(stage, values)
 
     made = [*_input_parameters(stage), *_own_parameters(stage), *_run_parameters(stage)]
-    # Arguments without an option name come first, as Typer reads them in this order.
-    made.sort(key=lambda each: not _is_argument(each))
+    # Typer reads parameters in this order, and arguments must come first.
+    made.sort(key=lambda each: isinstance(each.annotation.__metadata__[0], typer.models.OptionInfo))
     command.__signature__ = inspect.Signature(made)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in made}
-    command.__doc__ = help_text(stage.summary, stage.makes, stage.examples)
+    command.__doc__ = _help_text(stage)
     command.__name__ = stage.name.replace(" ", "_").replace("-", "_")
     return command
 
 
-def help_text(summary: str, makes: str, examples: tuple[tuple[str, str], ...]) -> str:
-    """Give a command's help: what it does, what it makes, examples with what they print."""
-    parts = [summary]
-    if makes:
-        parts.append(f"Makes: {makes}")
-    if examples:
-        shown = "\n".join(_wrapped(line) + ("\n" + _indented(output) if output else "") for line, output in examples)
-        # \b keeps the line breaks of the paragraph that follows.
-        parts.append(f"\b\nExamples:\n{shown}")
+def _help_text(stage: Stage) -> str:
+    parts = [stage.summary]
+    if stage.makes:
+        parts.append(f"Makes: {stage.makes}")
+    shown = []
+    for line, output in stage.examples:
+        # Broken where a shell would let it be broken, so that it can be copied from a narrow window.
+        pieces = textwrap.wrap(line, 70, break_long_words=False, break_on_hyphens=False)
+        shown += ["  $ " + " \\\n      ".join(pieces), *(f"    {each}" for each in output.splitlines())]
+    if shown:
+        parts.append("\b\nExamples:\n" + "\n".join(shown))  # \b keeps the line breaks of the paragraph
     return "\n\n".join(parts)
 
 
-def _wrapped(line: str) -> str:
-    """Break an example where a shell would let it be broken, so that it can be copied from a narrow window."""
-    pieces = textwrap.wrap(line, 70, break_long_words=False, break_on_hyphens=False)
-    return "  $ " + " \\\n      ".join(pieces)
-
-
-def _indented(text: str) -> str:
-    return "\n".join("    " + line for line in text.splitlines())
-
-
-def _is_argument(parameter: inspect.Parameter) -> bool:
-    return any(isinstance(each, typer.models.ArgumentInfo) for each in parameter.annotation.__metadata__)
-
-
-def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, default: Any, info: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def _input_parameters(stage: Stage) -> list[inspect.Parameter]:
     made = [_input_parameter(name, one) for name, one in stage.inputs.items()]
-    text = "Folder for the result." if stage.out_required else "Folder for the result; without it, it is only printed."
+    text = "Output folder." if stage.out_required else "Output folder. Without it, the result is only printed."
     if stage.files:
-        text = _file_help(stage)
-    info = typer.Option("--out", "-o", help=text, metavar="FOLDER", rich_help_panel=_INPUTS)
+        named = ", ".join(f"NAME{ending}: only {name}" for ending, name in stage.files.items())
+        first = next(iter(stage.files.values()))
+        text = f"Output folder, or one file of the result ({named}). With - or without --out, {first} is printed."
     if stage.makes:
-        made.append(
-            _parameter("out", str if stage.out_required else str | None, info, ... if stage.out_required else None)
-        )
-    return [*made, *_copy_parameters(stage)]
-
-
-def _copy_parameters(stage: Stage) -> list[inspect.Parameter]:
-    """Give the options that put a file of the result in another place too, or show a part of it."""
-    made = []
+        info = typer.Option("--out", "-o", help=text, metavar="FOLDER", rich_help_panel=_INPUTS)
+        kind, default = (str, ...) if stage.out_required else (str | None, None)
+        made.append(_parameter("out", kind, default, info))
     for name, file in stage.copies.items():
-        info = typer.Option(
-            option_name(name), help=f"Put {file} of the result here too.", metavar="FILE", rich_help_panel=_INPUTS
-        )
-        made.append(_parameter(f"copy_{name}", str | None, info, None))
+        text = f"Also write {file} of the result here."
+        info = typer.Option(option_name(name), help=text, metavar="FILE", rich_help_panel=_INPUTS)
+        made.append(_parameter(f"copy_{name}", str | None, None, info))
     if stage.draw is not None:
-        info = typer.Option(
-            "--show", help="Draw the first so many in the terminal.", min=0, metavar="NUMBER", rich_help_panel=_INPUTS
-        )
-        made.append(_parameter("run_show", int, info, 0))
+        text = "Number of results to draw in the terminal."
+        info = typer.Option("--show", help=text, min=0, metavar="NUMBER", rich_help_panel=_INPUTS)
+        made.append(_parameter("run_show", int, 0, info))
     return made
-
-
-def _file_help(stage: Stage) -> str:
-    """Say what becomes of a name with an ending, and without any name."""
-    named = ", ".join(f"NAME{ending}: only {name}" for ending, name in stage.files.items())
-    first = next(iter(stage.files.values()))
-    return f"Folder for the result, or one file of it ({named}); - or nothing: {first} printed."
 
 
 def _input_parameter(name: str, one: Input) -> inspect.Parameter:
     kind: Any = list[str] if one.many else str
-    default: Any = ... if one.required else None
-    if not one.required:
-        kind = kind | None
-    metavar = "ENC" if one.kind == "encoder" else "NAME=PATH" if one.named else "PATH"
+    kind, default = (kind, ...) if one.required else (kind | None, None)
     if one.positional:
-        return _parameter(name, kind, typer.Argument(help=one.help, metavar=name.upper()), default)
+        return _parameter(name, kind, default, typer.Argument(help=one.help, metavar=name.upper()))
+    metavar = "ENC" if one.kind == "encoder" else "NAME=PATH" if one.named else "PATH"
     info = typer.Option(option_name(name), help=one.help, metavar=metavar, rich_help_panel=_INPUTS)
-    return _parameter(name, kind, info, default)
+    return _parameter(name, kind, default, info)
 
 
 def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
     made = []
     for shown, (one, hint) in parameters(stage.params).items():
         rule, default = rule_of(one), default_of(one)
-        inner, optional = without_none(hint)
-        text = help_of(one, hint)
-        text = text if rule.affects_result else f"{text} Same result."
+        kind, optional = without_none(hint)
+        text = help_of(one, hint) + ("" if rule.affects_result else " Same result.")
         choices, panel = choices_of(hint), rule.group or _SETTINGS
-        if inner is bool:
+        if kind is bool:
             declared = f"{option_name(shown)}/--no-{shown.replace('_', '-')}"
-            info = typer.Option(declared, help=text, rich_help_panel=panel)
-            made.append(_parameter(one.name, bool, info, default))
+            made.append(_parameter(one.name, bool, default, typer.Option(declared, help=text, rich_help_panel=panel)))
             continue
         info = typer.Option(
             option_name(shown),
@@ -147,13 +117,13 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
             metavar=_metavar(hint),
             autocompletion=completion(choices) if choices else None,
         )
-        # Words reach the stage as they were typed: it checks them as it checks a pipeline file, all faults at once.
-        made.append(_parameter(one.name, str | None if optional else str, info, _typed(default)))
+        # The stage gets the text that was typed: it checks it as it checks a pipeline file, and reports all errors.
+        made.append(_parameter(one.name, str | None if optional else str, _typed(default), info))
     return made
 
 
 def _typed(default: Any) -> str | None:
-    """Write a default as a user would."""
+    """Return a default as a user would type it."""
     if isinstance(default, tuple):
         return ",".join(str(each) for each in default)
     return f"{default:g}" if isinstance(default, float) else None if default is None else str(default)
@@ -174,41 +144,41 @@ def completion(choices: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
-    table: list[tuple[str, Any, str, Any, str | None]] = []
-    if stage.uses_device:
-        text = "Arithmetic. float32: exact; bfloat16: faster on hardware that supports it; float16: for GPUs only."
-        table += [
-            ("device", str, "auto, cpu, cuda, cuda:N or mps.", "auto", "LEXENC_DEVICE"),
-            ("precision", Precision, text, "float32", "LEXENC_PRECISION"),
-        ]
-    if stage.uses_seed:
-        table.append(("seed", int, "Seed of all random choices.", 0, "LEXENC_SEED"))
-    table.append(("json", bool, "Print one JSON object per line, nothing else.", False, None))
-    if stage.makes:
-        table += [
-            ("dry_run", bool, "Say what would be done and why; write nothing.", False, None),
-            ("force", bool, "Replace another result of lexenc in --out.", False, None),
-            ("check_content", bool, "Read large inputs again in place of trusting remembered digests.", False, None),
-        ]
-    table += [
-        ("quiet", bool, "Print results, warnings and errors only.", False, None),
-        ("no_progress", bool, "Draw no bars.", False, None),
-        ("debug", bool, "Show the traceback of an error.", False, None),
+    arithmetic = "Arithmetic. float32: exact; bfloat16: faster on hardware that supports it; float16: for GPUs only."
+    table: list[tuple[bool, str, Any, str, Any]] = [
+        (stage.uses_device, "device", str, "auto, cpu, cuda, cuda:N or mps.", "auto"),
+        (stage.uses_device, "precision", Precision, arithmetic, "float32"),
+        (stage.uses_seed, "seed", int, "Seed of all random choices.", 0),
+        (True, "json", bool, "Print one JSON object per line, nothing else.", False),
+        (bool(stage.makes), "dry_run", bool, "Show what would be done and why. Nothing is written.", False),
+        (bool(stage.makes), "force", bool, "Replace another result of lexenc in --out.", False),
+        (bool(stage.makes), "check_content", bool, "Read large inputs again instead of trusting saved digests.", False),
+        (True, "quiet", bool, "Print results, warnings and errors only.", False),
+        (True, "no_progress", bool, "Draw no progress bars.", False),
+        (True, "debug", bool, "Show the traceback of an error.", False),
     ]
     made = []
-    for name, kind, text, default, variable in table:
-        declared = [option_name(name), *(["-q"] if name == "quiet" else []), *(["-f"] if name == "force" else [])]
-        smallest, metavar = 0 if kind is int else None, None if kind is bool else _metavar(kind)
-        info = typer.Option(*declared, help=text, envvar=variable, rich_help_panel=_RUN, min=smallest, metavar=metavar)
-        made.append(_parameter(f"run_{name}", kind, info, default))
+    for wanted, name, kind, text, default in table:
+        short = {"quiet": ["-q"], "force": ["-f"]}.get(name, [])
+        if wanted:
+            info = typer.Option(
+                option_name(name),
+                *short,
+                help=text,
+                envvar=None if kind is bool else f"LEXENC_{name.upper()}",
+                rich_help_panel=_RUN,
+                min=0 if kind is int else None,
+                metavar=None if kind is bool else _metavar(kind),
+            )
+            made.append(_parameter(f"run_{name}", kind, default, info))
     return made
 
 
-# ---------------------------------------------------------------- doing
+# ---------------------------------------------------------------- running
 
 
 def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
-    """Plan and run a stage with the values of its command line, and show what came of it."""
+    """Plan and run a stage with the values of its command line, and show the outcome."""
     view = View(json=values["run_json"], quiet=values["run_quiet"], progress=not values["run_no_progress"])
     check_device_name(values.get("run_device", "auto"))
     single = wanted_file(stage, values)
@@ -218,7 +188,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
         plan = plan_stage(
             stage,
             inputs=kept.given,
-            params={one.name.rstrip("_"): values[one.name] for one, _ in parameters(stage.params).values()},
+            params={shown: values[one.name] for shown, (one, _) in parameters(stage.params).items()},
             seed=values.get("run_seed", 0),
             out=out,
             force=values.get("run_force", False),
@@ -230,7 +200,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
         for each in [*copies, *([] if single is None else [single])]:
             each.check_apart(plan.inputs)
         if values.get("run_dry_run"):
-            show_plan(plan, view)
+            _show_plan(plan, view)
             return
         if plan.action == "resume":
             view.say(f"{stage.name}: continuing unfinished work (same settings).")
@@ -247,17 +217,17 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
         show_result(plan, manifest, view)
         _show_more(plan, copies, values, view)
     else:
-        _show_single(plan, manifest, view, single)
+        view.say(f"{stage.name}: {shown_summary(manifest.summary)}{single.place} ({manifest.seconds:.1f} s)")
+        if single.path is not None:  # otherwise standard output belongs to the file
+            view.results(manifest.results, [Table(**table) for table in manifest.tables])
     if not manifest.answer:
-        if plan.action == "reuse":
-            # A stage that runs says itself what was wanted and not found.
+        if plan.action == "reuse":  # a stage that runs explains it itself
             hint = f"The exit code is 1. See: lexenc show {shlex.quote(str(plan.out))}"
-            view.notices().warn(f"{stage.name}: the answer kept in {plan.out} is no.", hint)
+            view.notices().warn(f"{stage.name}: the answer saved in {plan.out} is no.", hint)
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _show_more(plan: Plan, copies: list[SingleFile], values: Mapping[str, Any], view: View) -> None:
-    """Put files of the result where they are wanted too, and draw what was asked for."""
+def _show_more(plan: Plan, copies: Sequence[SingleFile], values: Mapping[str, Any], view: View) -> None:
     if plan.out is None:
         return
     _deliver(copies, plan.out)
@@ -272,44 +242,33 @@ def _deliver(files: Sequence[SingleFile], folder: Path) -> None:
         each.deliver(folder)
 
 
-def show_plan(plan: Plan, view: View) -> None:
-    """Say what would be done."""
+def _show_plan(plan: Plan, view: View) -> None:
     words = {"run": "would run", "resume": "would continue", "reuse": "would reuse", "refuse": "would refuse"}
     if view.json:
-        print_json(
-            {"stage": plan.stage.name, "out": str(plan.out), "action": plan.action, "reasons": list(plan.reasons)}
-        )
+        body = {"stage": plan.stage.name, "out": str(plan.out), "action": plan.action, "reasons": list(plan.reasons)}
+        print_json(body)
     else:
         view.say(f"{plan.stage.name}: {words[plan.action]} ({'; '.join(plan.reasons)}).")
 
 
 def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
-    """Show results on standard output; counts, place and next step on standard error."""
+    """Show results on standard output, and counts, output folder and next step on standard error."""
     if plan.action == "reuse":
         view.say(f"{plan.stage.name}: unchanged since {manifest.created[:10]}, reused ({plan.out})")
     elif plan.out is not None:
         view.say(f"{plan.stage.name}: {shown_summary(manifest.summary)}{plan.out} ({manifest.seconds:.1f} s)")
-    place = None if plan.out is None else str(plan.out)
-    # Without a place, whatever has no results has shown its answers as they came.
-    results = manifest.results or (
-        [] if place is None else [{"stage": plan.stage.name, "out": place} | manifest.summary]
-    )
+    results = manifest.results
+    if not results and plan.out is not None:  # without --out, such a stage has printed its answers already
+        results = [{"stage": plan.stage.name, "out": str(plan.out)} | manifest.summary]
     view.results(results, [Table(**table) for table in manifest.tables])
-    # What is not to be relied on is not to be gone on with.
+    # Unreliable results print no suggested next command.
     sound = manifest.answer and manifest.summary.get("verdict") != "doubtful"
     if sound and plan.stage.next_step and plan.out is not None and not view.json:
         view.say("next: " + _next_step(plan))
 
 
-def _show_single(plan: Plan, manifest: Manifest, view: View, single: SingleFile) -> None:
-    """Show what there is to say beside one file; standard output belongs to the file where it went there."""
-    view.say(f"{plan.stage.name}: {shown_summary(manifest.summary)}{single.place} ({manifest.seconds:.1f} s)")
-    if single.path is not None:
-        view.results(manifest.results, [Table(**table) for table in manifest.tables])
-
-
 def _next_step(plan: Plan) -> str:
-    """Fill in the result folder and the inputs as the user named them, and go on with the same case."""
+    """Return the next command, with the output folder, the inputs as the user typed them, and the same case options."""
     step = plan.stage.next_step or ""
     lines = step(plan.inputs, plan.params) if callable(step) else step
     lines = (lines,) if isinstance(lines, str) else lines
@@ -318,7 +277,7 @@ def _next_step(plan: Plan) -> str:
     line = line.replace("{out}", shlex.quote(str(plan.out)))
     for name, many in plan.records.items():
         line = line.replace(f"{{{name}}}", shlex.quote(many[0].given))
-    following = _stage_of(line)
+    following = stage_of(shlex.split(line)[1:])
     own, known = parameters(plan.stage.params), parameters(following.params) if following else {}
     for name in ("lowercase", "source_language", "target_language"):
         value = getattr(plan.params, name, None)
@@ -327,28 +286,14 @@ def _next_step(plan: Plan) -> str:
     return line
 
 
-def _stage_of(line: str) -> Stage | None:
-    """Give the stage that a command line runs, if it runs one; the commands of a group are two words."""
-    words = shlex.split(line)[1:3]
-    for name in (" ".join(words), *words[:1]):
-        if name in STAGES:
-            stage: Stage = STAGES[name]
-            return stage
-    return None
-
-
 def shown_summary(summary: Mapping[str, Any]) -> str:
-    """Write the counts of a summary in one line, ending with an arrow."""
+    """Return the counts of a summary in one line that ends with an arrow."""
     parts = []
     for name, value in summary.items():
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             continue
         shown = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
-        # 'precision at 1 0.5' would read as one number after the other.
-        parts.append(f"{name.replace('_', ' ')}{':' if _numbered(name) else ''} {shown}")
+        # With a colon after a number: 'precision at 1 0.5' would be hard to read.
+        colon = ":" if name.rpartition("_")[2].isdigit() else ""
+        parts.append(f"{name.replace('_', ' ')}{colon} {shown}")
     return ", ".join(parts) + (" -> " if parts else "-> ")
-
-
-def _numbered(name: str) -> bool:
-    """Tell whether a name ends in a number of its own, unlike f1."""
-    return name.rpartition("_")[2].isdigit()

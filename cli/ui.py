@@ -1,4 +1,4 @@
-"""Everything that a person or a shell sees: results on standard output, all else on standard error."""
+"""The terminal: results go to standard output, and everything else to standard error."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box, progress
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
 from lexenc.progress import SILENT, Progress, Task
 from lexenc.stage import Notices, Table
 
 
 @dataclass(frozen=True)
 class View:
-    """How one command talks.
+    """How a command shows what it does.
 
     Args:
-        json: One object per line on standard output, nothing else there; errors as objects too.
-        quiet: Only results, warnings and errors.
-        progress: Draw bars where standard error is a terminal.
+        json: Print one JSON object per line on standard output, nothing else there; errors are objects too.
+        quiet: Show only results, warnings and errors.
+        progress: Draw progress bars if standard error is a terminal.
     """
 
     json: bool = False
@@ -30,7 +35,7 @@ class View:
     progress: bool = True
 
     def notices(self) -> Notices:
-        """Give the place where remarks go; the steps of a pipeline often make the same one, which is shown once."""
+        """Return notices that show each sentence once, since the steps of a pipeline often repeat one."""
         seen: set[str] = set()
 
         def first_time(sentence: str) -> bool:
@@ -38,27 +43,23 @@ class View:
             seen.add(sentence)
             return new
 
-        def warn(message: str, hint: str | None) -> None:
-            if first_time(message):
-                show_warning(message, hint)
-
-        def say(sentence: str) -> None:
-            if first_time(sentence):
-                self.say(sentence)
-
-        return Notices(warn=warn, say=say, answer=self.answers)
+        return Notices(
+            warn=lambda message, hint: show_warning(message, hint) if first_time(message) else None,
+            say=lambda sentence: self.say(sentence) if first_time(sentence) else None,
+            answer=self.answers,
+        )
 
     def say(self, sentence: str) -> None:
-        """Show a remark unless asked to be quiet."""
+        """Show a sentence unless the command is quiet."""
         if not self.quiet:
             _to_stderr(sentence)
 
     def watcher(self) -> Progress:
-        """Give who watches long work: a drawn bar on a terminal, nobody elsewhere."""
-        return _Bars() if self.progress and not self.quiet and sys.stderr.isatty() else SILENT
+        """Return progress bars for a terminal, and silent ones otherwise."""
+        return ProgressBars() if self.progress and not self.quiet and sys.stderr.isatty() else SILENT
 
     def results(self, results: Iterable[Mapping[str, Any]], tables: Iterable[Table]) -> None:
-        """Show what a command found."""
+        """Show the results of a command."""
         if self.json:
             for one in results:
                 print_json(one)
@@ -67,7 +68,7 @@ class View:
                 self.table(table)
 
     def answers(self, objects: Iterable[Mapping[str, Any]], table: Table) -> None:
-        """Show some of many answers as they come; for a program without heads, which would stand between them."""
+        """Show some of many answers while they are computed. Programs get no heads, which would repeat."""
         if self.json:
             answer_out("".join(json_line(one) for one in objects))
         elif sys.stdout.isatty():
@@ -76,10 +77,13 @@ class View:
             answer_out("".join("\t".join(row) + "\n" for row in table.rows))
 
     def table(self, table: Table) -> None:
-        """Show a table; where a program reads it, the convention behind the numbers still reaches the person."""
+        """Show a table. If a program reads it, its title and note go to standard error."""
         if not sys.stdout.isatty():
             self.say(f"{table.title}: {table.note}" if table.note else table.title)
         show_table(table)
+
+
+# ---------------------------------------------------------------- standard output
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -88,12 +92,12 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def json_line(value: Mapping[str, Any]) -> str:
-    """Write an object in one line."""
+    """Return an object as a line of JSON."""
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 
-class ReaderGone(Exception):  # noqa: N818 - no error: whoever read has enough
-    """Whoever reads our answers has gone, so that no more of them need be made."""
+class ReaderGone(Exception):  # noqa: N818 - not an error: the reader has enough
+    """The program that reads standard output has ended, so no more answers need to be computed."""
 
 
 def answer_out(text: str) -> None:
@@ -107,23 +111,23 @@ def answer_out(text: str) -> None:
 
 
 def mute() -> None:
-    """Let standard output lead nowhere, once whoever read it has gone."""
+    """Redirect standard output to nowhere, after its reader has ended."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def write_out(text: str) -> bool:
-    """Write to standard output; words whose bytes are not UTF-8 leave as they came.
-
-    Returns:
-        Whether somebody read it; if not, all else is written to nobody, and the work can go on.
-    """
+    """Write text to standard output; bytes that are not UTF-8 stay as they were read. Return as `write_bytes`."""
     return write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def write_bytes(data: bytes) -> bool:
-    """Write bytes to standard output, likewise."""
+    """Write bytes to standard output.
+
+    Returns:
+        Whether somebody reads it. If not, all further output is discarded and the work can go on.
+    """
     try:
         sys.stdout.flush()
         buffer = getattr(sys.stdout, "buffer", None)
@@ -138,34 +142,33 @@ def write_bytes(data: bytes) -> bool:
     return True
 
 
+# ---------------------------------------------------------------- standard error
+
+
 def _to_stderr(text: str) -> None:
     sys.stderr.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
     sys.stderr.flush()
 
 
-def show_error(message: str, hint: str | None, *, as_json: bool = False) -> None:
-    """Show a failure: one line that says what, one that says what to do."""
-    show_errors([(message, hint)], as_json=as_json)
-
-
 def show_errors(faults: Sequence[tuple[str, str | None]], *, as_json: bool = False) -> None:
-    """Show all faults of a failure, two lines each; as JSON one object, with a list where there are several.
+    """Show each error as a message and a hint; as JSON one object, with a list if there are several errors.
 
     Args:
-        faults: What is wrong and what to do about it. What is listed below a first line stays below it.
-        as_json: For a program.
+        faults: Messages with hints. Lines after the first line of a message are indented items.
+        as_json: Whether a program reads them.
     """
     if as_json:
         objects = [_fault_object(*fault) for fault in faults]
-        body = (
-            objects[0] if len(objects) == 1 else {"error": f"{len(objects)} faults.", "hint": None, "faults": objects}
-        )
+        body = {"error": f"{len(objects)} faults.", "hint": None, "faults": objects} if len(objects) > 1 else objects[0]
         _to_stderr(json.dumps(body, ensure_ascii=False))
         return
     for message, hint in faults:
-        _to_stderr(_styled("error:", "1;31") + f" {message}")
-        if hint:
-            _to_stderr(_styled("hint:", "36") + f"  {hint}")
+        _show_remark("error:", "1;31", message, hint)
+
+
+def show_warning(message: str, hint: str | None) -> None:
+    """Show a warning: something that may spoil the result but does not stop the work."""
+    _show_remark("warning:", "33", message, hint)
 
 
 def _fault_object(message: str, hint: str | None) -> dict[str, Any]:
@@ -174,43 +177,32 @@ def _fault_object(message: str, hint: str | None) -> dict[str, Any]:
     return {"error": first, "hint": hint, **more}
 
 
-def show_warning(message: str, hint: str | None) -> None:
-    """Show something that may spoil the result but does not stop the work."""
-    _to_stderr(_styled("warning:", "33") + f" {message}")
-    if hint:
-        _to_stderr(_styled("hint:", "36") + f"  {hint}")
+def _show_remark(word: str, colour: str, message: str, hint: str | None) -> None:
+    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    lines = [(word, colour, f" {message}")] + ([("hint:", "36", f"  {hint}")] if hint else [])
+    for head, code, text in lines:
+        _to_stderr((f"\x1b[{code}m{head}\x1b[0m" if coloured else head) + text)
 
 
-def _styled(word: str, code: str) -> str:
-    if not sys.stderr.isatty() or "NO_COLOR" in os.environ:
-        return word
-    return f"\x1b[{code}m{word}\x1b[0m"
+# ---------------------------------------------------------------- tables
 
 
 def show_table(table: Table) -> None:
-    """Draw a table on a terminal; elsewhere print it as tab-separated lines for the next program."""
+    """Draw a table on a terminal, or print it as tab-separated lines for a program."""
     if not sys.stdout.isatty():
-        lines = ["\t".join(table.columns), *("\t".join(row) for row in table.rows)]
-        write_out("\n".join(lines) + "\n")
+        write_out("".join("\t".join(line) + "\n" for line in [table.columns, *table.rows]))
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    # As texts, since words of people's corpora may look like rich's markup.
-    drawn = Drawn(box=box.SIMPLE_HEAD)
-    # Every column counts in a window of 80.
-    drawn.pad_edge, drawn.collapse_padding, drawn.show_edge = False, True, False
+    # Cells are `Text`, because words of a corpus may look like rich's markup. Every column of a terminal counts.
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for number, column in enumerate(table.columns):
-        numeric = number and all(_is_number(row[number]) for row in table.rows)
+        numeric = number and not any(letter.isalpha() for row in table.rows for letter in row[number])
         drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    mark = _best_row(table)
+    best = _best_row(table)
     for number, row in enumerate(table.rows):
-        drawn.add_row(*(Text(cell, style="bold" if number == mark else "") for cell in row))
+        drawn.add_row(*(Text(cell, style="bold" if number == best else "") for cell in row))
     console = Console()
     wide = console.options.update(max_width=1 << 12)
-    # Rather heads of several lines, and narrower gaps, than words that are broken.
+    # Heads of several lines, and then narrower gaps, are better than broken words.
     if console.measure(drawn, options=wide).maximum > console.width:
         for place in drawn.columns[1:]:
             if place.justify == "right":
@@ -218,7 +210,7 @@ def show_table(table: Table) -> None:
     if console.measure(drawn, options=wide).maximum > console.width:
         drawn.padding = (0, 0)
     console.print()
-    # As parts of the table, title and note would be as narrow as it is.
+    # Inside the table, title and note would be as narrow as it is.
     if table.title:
         console.print(Text(table.title, style="italic"))
     console.print(drawn)
@@ -226,13 +218,8 @@ def show_table(table: Table) -> None:
         console.print(Text(table.note, style="dim italic"))
 
 
-def _is_number(cell: str) -> bool:
-    """Tell numbers, intervals and empty cells from words."""
-    return not any(letter.isalpha() for letter in cell)
-
-
 def _best_row(table: Table) -> int | None:
-    """Give the row whose value in the marked column is largest; the mark is a star and not only a style."""
+    """Return the row with the largest value in the column that is marked."""
     if table.best is None or table.best not in table.columns:
         return None
     place = table.columns.index(table.best)
@@ -245,33 +232,51 @@ def _best_row(table: Table) -> int | None:
     return max(range(len(values)), key=values.__getitem__) if values else None
 
 
-class _RichTask:
-    def __init__(self, bar: Any, number: Any) -> None:
-        self._bar, self._number = bar, number
+# ---------------------------------------------------------------- progress
+
+
+class _Rate(progress.ProgressColumn):
+    def render(self, task: progress.Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "")
+
+
+class _BarTask:
+    def __init__(self, display: progress.Progress, number: progress.TaskID) -> None:
+        self._display, self._number = display, number
 
     def advance(self, count: int) -> None:
-        self._bar.advance(self._number, count)
+        self._display.advance(self._number, count)
 
 
-class _Bars:
-    """Bars on standard error with amount, rate and time left; several at a time share one display."""
+class ProgressBars:
+    """Bars on standard error with amount, rate and remaining time. Several at a time share one display."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._display: Any = None
+        self._display: progress.Progress | None = None
         self._running = 0
 
     @contextmanager
     def task(self, title: str, total: int | None, unit: str) -> Iterator[Task]:
+        """Draw a bar while the block runs."""
         with self._lock:
             if self._display is None:
-                self._display = _display()
+                self._display = progress.Progress(
+                    progress.TextColumn("{task.description}"),
+                    progress.BarColumn(bar_width=24),
+                    progress.TextColumn("{task.completed:,.0f}"),
+                    _Rate(),
+                    progress.TimeRemainingColumn(),
+                    console=Console(stderr=True),
+                    transient=True,
+                )
                 self._display.start()
             self._running += 1
             display = self._display
         number = display.add_task(title, total=total, unit=unit)
         try:
-            yield _RichTask(display, number)
+            yield _BarTask(display, number)
         finally:
             display.remove_task(number)
             with self._lock:
@@ -279,19 +284,3 @@ class _Bars:
                 if not self._running:
                     display.stop()
                     self._display = None
-
-
-def _display() -> Any:
-    """Give an empty display of bars on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Task as Row
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Row) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "")
-
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.completed:,.0f}"))
-    return Progress(*columns, Rate(), TimeRemainingColumn(), console=Console(stderr=True), transient=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lexenc.registry import Registry
+from lexenc.stage import Stage
 
 STAGES = Registry(
     "stage",
@@ -93,3 +96,12 @@ STAGES = Registry(
         ),
     },
 )
+
+
+def stage_of(words: Sequence[str]) -> Stage | None:
+    """Return the stage that a command line begins with, if any. The commands of a group are two words."""
+    for name in (" ".join(words[:2]), *words[:1]):
+        if name in STAGES:
+            stage: Stage = STAGES[name]
+            return stage
+    return None

@@ -171,7 +171,7 @@ def test_eval_bli_fail_under_answers_no_again(world, mapped, attempt, tmp_path):
     words += ["--out", tmp_path / "out"]
     first, again = (attempt("eval", "bli", *words) for _ in range(2))
     assert (first.code, again.code) == (1, 1)
-    assert f"warning: eval bli: the answer kept in {tmp_path / 'out'} is no." in again.stderr
+    assert f"warning: eval bli: the answer saved in {tmp_path / 'out'} is no." in again.stderr
     assert "the answer kept" not in first.stderr
 
 

@@ -160,13 +160,13 @@ def test_words_of_heads_stay_whole_in_a_window_of_80(monkeypatch, capsys):
 def test_colour_only_on_a_terminal_and_never_against_no_color(monkeypatch, capsys, tty, no_color, styled):
     import sys
 
-    from lexenc_cli.ui import show_error
+    from lexenc_cli.ui import show_errors
 
     monkeypatch.delenv("NO_COLOR", raising=False)
     if no_color:
         monkeypatch.setenv("NO_COLOR", no_color)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: tty)
-    show_error("Wrong.", "Right it.")
+    show_errors([("Wrong.", "Right it.")])
     text = capsys.readouterr().err
     assert ("\x1b[" in text) is styled
     assert "error:" in text
