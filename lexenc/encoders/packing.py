@@ -1,7 +1,7 @@
-"""Forward passes over texts of mixed length without a single padded token.
+"""Forward passes over texts of mixed length without padding.
 
-The texts of a batch are sorted by length and laid end to end as one `[tokens, width]` matrix. Every linear layer and
-normalisation works on that matrix at once; attention works on one block per length, a plain view of the matrix.
+The texts of a batch are sorted by length and concatenated to one `[tokens, width]` matrix. Every linear layer and
+normalisation works on the whole matrix; attention works on one block per length, which is a view of the matrix.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 SHORT = {torch.float32: 8, torch.bfloat16: 4}
-"""Up to this length, products written out token by token beat batched matrix products on the processor (measured)."""
+"""Up to this length, sums of products are faster on the processor than batched matrix products (measured)."""
 MEDIUM = 24
-"""Up to this length, batched matrix products beat PyTorch's fused attention on the processor (measured)."""
+"""Up to this length, batched matrix products are faster on the processor than PyTorch's fused attention (measured)."""
 
 
 class Group(NamedTuple):
-    """Texts of one length, which lie next to each other in the packed matrix."""
+    """Texts of one length, which are neighbours in the packed matrix."""
 
     start: int
     texts: int
@@ -39,13 +39,13 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Packed:
-    """Texts laid end to end, shortest first.
+    """Concatenated texts, shortest first.
 
     Args:
-        tokens: Token numbers, shape [tokens].
-        positions: Place of each token in its own text, from 0. Shape [tokens].
+        tokens: Token ids. Shape [tokens].
+        positions: Position of each token in its text, from 0. Shape [tokens].
         groups: The blocks of equal length, in order.
-        inverse: Row of each text, in the order given, among the sorted texts. Shape [texts].
+        inverse: Row of each text among the sorted texts. Shape [texts].
     """
 
     tokens: Tensor
@@ -54,17 +54,17 @@ class Packed:
     inverse: Tensor
 
     def split(self, states: Tensor) -> tuple[Tensor, ...]:
-        """Cut rows of tokens into the blocks of equal length; views of the matrix."""
+        """Split a matrix of token states into the blocks of equal length, without a copy."""
         parts: tuple[Tensor, ...] = states.split([group.texts * group.length for group in self.groups])
         return parts
 
 
 def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.device) -> Packed:
-    """Lay texts end to end, sorted by length.
+    """Concatenate texts, sorted by length.
 
     Args:
-        tokens: Token numbers of each text, special tokens included. A text may have none.
-        device: Where the result lies.
+        tokens: Token ids of each text, special tokens included. A text may have none.
+        device: Device of the result.
     """
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     order = np.argsort(lengths, kind="stable")
@@ -89,25 +89,16 @@ def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.d
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, packed: Packed, attention: Attention) -> Tensor:
-    """Let the tokens of each text attend to one another, and to nothing else.
+    """Compute attention within each text. Shape [tokens, width] in and out.
 
-    Args:
-        query: Shape [tokens, width]; so are `key` and `value`.
-        packed: Which rows belong together.
-        attention: Heads, scale, dropout and relative positions.
-
-    Returns:
-        Shape [tokens, width]. Equal to attention over each text alone.
-
-    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2 (checked by
-    tests/unit/encoders/test_transformer.py against the unpacked model of transformers).
+    Source: Vaswani et al. 2017, "Attention Is All You Need", section 3.2.
     """
     blocks = []
-    # One split, whose gradient is one concatenation: slices would each fill a whole matrix with zeros on the way back.
+    # One split, whose gradient is one concatenation; the gradient of each slice would be a whole matrix.
     parts = zip(packed.groups, *(packed.split(states) for states in (query, key, value)), strict=True)
     for group, *states in parts:
         if group.length:
-            # Every block stays a view: [count, length, heads, width / heads].
+            # A view: [count, length, heads, width / heads].
             shape = (group.texts, group.length, attention.heads, -1)
             q, k, v = (each.view(shape) for each in states)
             blocks.append(_attend_block(q, k, v, attention).reshape(group.texts * group.length, -1))
@@ -116,12 +107,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, packed: Packed, attention:
 
 @dataclass(frozen=True)
 class Attention:
-    """What attention needs besides the states.
+    """Settings of attention.
 
     Args:
-        heads: Number of heads; a count.
-        dropout: Share of the attention weights set to 0; 0 outside training.
-        bias: Relative positions: length -> what is added to the scores, shape [1, heads, length, length].
+        heads: Number of heads.
+        dropout: Share of the attention weights set to 0.
+        bias: Relative positions: length -> numbers added to the scores, shape [1, heads, length, length].
     """
 
     heads: int
@@ -130,7 +121,7 @@ class Attention:
 
 
 def _attend_block(query: Tensor, key: Tensor, value: Tensor, attention: Attention) -> Tensor:
-    """Attention for texts of one length; all shapes [count, length, heads, width / heads]."""
+    """Compute attention for texts of one length. Shape [count, length, heads, width / heads] in and out."""
     length, plain = query.shape[1], attention.bias is None and not attention.dropout
     if length == 1 and not attention.dropout:
         return value  # a single token can only attend to itself
@@ -141,7 +132,7 @@ def _attend_block(query: Tensor, key: Tensor, value: Tensor, attention: Attentio
     if length > MEDIUM or q.device.type != "cpu":
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=attention.dropout)
     else:
-        # The scale goes onto the query because that is smaller than the scores of longer texts.
+        # The query is scaled because it is smaller than the scores of longer texts.
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         weights = torch.softmax(scores if bias is None else scores + bias, dim=-1)
         mixed = (F.dropout(weights, attention.dropout) if attention.dropout else weights) @ v
@@ -149,7 +140,7 @@ def _attend_block(query: Tensor, key: Tensor, value: Tensor, attention: Attentio
 
 
 def _attend_written_out(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention as sums over products in float32, for texts of a few tokens; shapes as in `_attend_block`."""
+    """Do the same as `_attend_block` with sums of products in float32, for texts of a few tokens."""
     q, k, v = query.float(), key.float(), value.float()
     scores = (q.unsqueeze(2) * k.unsqueeze(1)).sum(-1).mul_(q.shape[-1] ** -0.5)  # [count, i, j, heads]
     weights = torch.softmax(scores, dim=2).unsqueeze(-1)
@@ -164,10 +155,10 @@ def _attend_written_out(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class Weights:
-    """Parameters in the precision of the computation.
+    """Parameters in the precision of the computation; the originals stay in float32 for training and saving.
 
-    Parameters stay in float32, so that training and saving lose nothing. Without gradients their bfloat16 copies are
-    kept until the parameter changes; with gradients they are made anew, and the gradient flows through them.
+    Without gradients the bfloat16 copy of a parameter is kept until the parameter changes. With gradients it is made
+    anew, and the gradient flows through it.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -175,7 +166,7 @@ class Weights:
         self._copies: dict[int, tuple[int, Tensor]] = {}
 
     def __call__(self, parameter: Tensor) -> Tensor:
-        """The parameter, cast where needed."""
+        """Return a parameter, cast if needed."""
         if parameter.dtype == self.dtype:
             return parameter
         if torch.is_grad_enabled():
@@ -187,10 +178,9 @@ class Weights:
         return copy
 
     def linear(self, states: Tensor, layer: nn.Linear, activation: str = "none") -> Tensor:
-        """A linear layer, with `gelu` fused in where asked."""
+        """Apply a linear layer, and then `gelu` if that is the activation."""
         weight, bias = self(layer.weight), None if layer.bias is None else self(layer.bias)
         if _lean(states):
-            # Applies GELU while the result is in the cache.
             product: Tensor = torch.ops.mkldnn._linear_pointwise(states, weight, bias, activation, [], "none")
             return product
         if states.dtype == torch.float32 and states.device.type == "cpu" and _has_fused_linear(torch.float32):
@@ -200,12 +190,12 @@ class Weights:
         return F.gelu(product) if activation == "gelu" else product
 
     def normalise(self, states: Tensor, layer: nn.LayerNorm) -> Tensor:
-        """A layer normalisation."""
+        """Apply a layer normalisation."""
         return F.layer_norm(states, layer.normalized_shape, self(layer.weight), self(layer.bias), layer.eps)
 
 
 class _Linear(torch.autograd.Function):  # type: ignore[misc]
-    """A linear layer whose forward pass and input gradient run in oneDNN, where that is faster."""
+    """A linear layer whose forward pass and input gradient are computed by oneDNN."""
 
     @staticmethod
     def forward(context: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -217,7 +207,7 @@ class _Linear(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Gradients of states, weight and bias."""
+        """Return the gradients of states, weight and bias."""
         states, weight = context.saved_tensors
         gradient = gradient.contiguous()
         to_states, to_weight, to_bias = context.needs_input_grad
@@ -230,9 +220,9 @@ class _Linear(torch.autograd.Function):  # type: ignore[misc]
 
 @cache
 def _has_fused_linear(dtype: torch.dtype) -> bool:
-    """Whether oneDNN's linear layer is there for the precision, and the faster one.
+    """Return whether oneDNN has a linear layer for a precision, and whether it is faster than MKL.
 
-    In float32 it is a tenth faster than MKL with AVX-512; with AVX2 alone MKL is up to a half faster, GELU included.
+    In float32 it is 10 % faster with AVX-512; with AVX2 alone MKL is up to 50 % faster, GELU included.
     """
     if dtype == torch.float32 and not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return False
@@ -247,23 +237,24 @@ def _has_fused_linear(dtype: torch.dtype) -> bool:
 
 
 def _lean(states: Tensor) -> bool:
-    """Whether shortcuts that record no gradient may be taken."""
+    """Return whether to use the operations that record no gradient."""
     return states.device.type == "cpu" and not torch.is_grad_enabled() and _has_fused_linear(states.dtype)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a BERT-like encoder, by the part each module plays; the modules stay those of transformers.
+    """One layer of a BERT-like encoder; the parts are the modules of transformers.
 
     Args:
-        query: Linear layer of the attention; so are `key`, `value` and `output`.
+        query: Linear layer of the attention, like `key`, `value` and `output`.
         attention_norm: Normalisation after the attention.
-        inner: First linear layer of the feed-forward part; `outer` the second.
+        inner: First linear layer of the feed-forward part; `outer` is the second.
         output_norm: Normalisation after the feed-forward part.
         activation: Function between `inner` and `outer`.
         gelu: Whether `activation` is the exact GELU, which can be fused.
         attention_dropout: Dropout of the attention weights.
-        dropouts: Dropout after `output` and after `outer`.
+        outer_dropout: Dropout after `outer`.
+        output_dropout: Dropout after `output`.
     """
 
     query: nn.Linear
@@ -277,25 +268,26 @@ class Layer:
     activation: Callable[[Tensor], Tensor]
     gelu: bool
     attention_dropout: float
-    dropouts: tuple[float, float]
+    outer_dropout: float
+    output_dropout: float = 0.0
 
     def __call__(self, states: Tensor, packed: Packed, weights: Weights, attention: Attention) -> Tensor:
         """Shape [tokens, width] in and out."""
         training = self.query.training
         query, key, value = (weights.linear(states, layer) for layer in (self.query, self.key, self.value))
         mixed = weights.linear(attend(query, key, value, packed, attention), self.output)
-        mixed = F.dropout(mixed, self.dropouts[0], training)
+        mixed = F.dropout(mixed, self.output_dropout, training)
         states = weights.normalise(_add(mixed, states), self.attention_norm)
         if self.gelu:
             inner = weights.linear(states, self.inner, "gelu")
         else:
             inner = self.activation(weights.linear(states, self.inner))
-        outer = F.dropout(weights.linear(inner, self.outer), self.dropouts[1], training)
+        outer = F.dropout(weights.linear(inner, self.outer), self.outer_dropout, training)
         return weights.normalise(_add(outer, states), self.output_norm)
 
 
 def _add(fresh: Tensor, old: Tensor) -> Tensor:
-    """The sum; in the memory of `fresh` where no gradient needs it."""
+    """Return the sum, in the memory of `fresh` if no gradient needs it."""
     return fresh + old if torch.is_grad_enabled() else fresh.add_(old)
 
 
@@ -304,19 +296,19 @@ def _add(fresh: Tensor, old: Tensor) -> Tensor:
 
 
 class Backbone(Protocol):
-    """Turns packed tokens into a layer of a language model."""
+    """Computes the states of packed tokens after a layer of a language model."""
 
     def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
-        """States after a layer: 0 before the first, None after the last. Shape [tokens, width], in its precision."""
+        """Return the states after a layer: 0 for the input of the first, None for the last. Shape [tokens, width]."""
 
 
 class PackedBackbone:
     """A BERT-like model whose layers work on the packed matrix.
 
     Args:
-        embed: Token numbers and positions, both [1, tokens] -> first states, [1, tokens, width].
+        embed: Token ids and positions, both [1, tokens] -> states, [1, tokens, width].
         layers: The layers in order.
-        heads: Attention heads; a count.
+        heads: Number of attention heads.
         offset: Number of the first position (2 in models of the RoBERTa family).
         bias: Relative positions, see `Attention`.
         dtype: Precision of the computation.
@@ -336,7 +328,7 @@ class PackedBackbone:
         self.weights = Weights(dtype)
 
     def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
-        """Shape [tokens, width]; layers after the one asked for are not computed."""
+        """Compute no more layers than needed. Shape [tokens, width]."""
         states = self.embed(packed.tokens.unsqueeze(0), packed.positions.unsqueeze(0) + self.offset)
         states = states.squeeze(0).to(self.weights.dtype)
         for each in self.layers[:layer]:
@@ -346,11 +338,11 @@ class PackedBackbone:
 
 
 class RectangularBackbone:
-    """Any other model: one call per length, so that nothing is padded either.
+    """Any other model: one call per length, so that there is no padding.
 
     Args:
         model: A model of transformers.
-        dtype: Precision of the computation; below float32 through `torch.autocast`.
+        dtype: Precision of the computation; below float32 by `torch.autocast`.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:

@@ -1,8 +1,9 @@
-"""Encoders of Hugging Face and sentence-transformers: texts to vectors, with gradients where wanted."""
+"""Transformer encoders of Hugging Face and sentence-transformers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,15 +26,15 @@ _HEADS = ("Dense", "Normalize", "LayerNorm", "Dropout")
 
 
 class TransformerEncoder:
-    """A language model, its pooling and what follows the pooling.
+    """A language model, its pooling and the modules after the pooling.
 
     Args:
-        module: The modules as sentence-transformers arranges them: Transformer, Pooling, then Dense, Normalize, ...
-        device: Where to compute, and how precisely. Parameters stay in float32.
-        max_length: Longest text in tokens, special tokens included. None takes the model's own.
+        module: Modules of sentence-transformers: Transformer, Pooling, then any of Dense, Normalize, ...
+        device: Device and precision of the computation. Parameters stay in float32.
+        max_length: Longest text in tokens, special tokens included. None for the limit of the model.
 
     Raises:
-        ConfigError: If the modules are of a kind that is not known here.
+        ConfigError: If there are other modules.
     """
 
     kind = "transformer"
@@ -45,13 +46,13 @@ class TransformerEncoder:
             raise ConfigError(
                 f"The encoder is made of {', '.join(names)}, "
                 f"expected Transformer, Pooling and then any of {', '.join(_HEADS)}.",
-                hint="Use pooling mean to keep only the language model, or another encoder.",
+                hint="Use pooling mean, which keeps only the language model, or another encoder.",
             )
         self.module: nn.Module = module
         self._modules: list[Any] = list(module)
         self._model: Any = self._modules[0].auto_model
         self._limit = _longest(self._modules[0], self._model, max_length)
-        # Saved with the encoder, so that sentence-transformers cuts texts at the same place.
+        # Saved with the encoder, so that sentence-transformers truncates texts at the same place.
         self._modules[0].max_seq_length = self._limit
         self.tokenizer: Any = self._modules[0].tokenizer
         if isinstance(getattr(self.tokenizer, "backend_tokenizer", None), Tokenizer):
@@ -61,7 +62,10 @@ class TransformerEncoder:
         self._prompt: str = module.prompts.get(module.default_prompt_name) or ""
         self._prompt_length = 0
         if self._prompt and not self._modules[1].include_prompt:
-            self._prompt_length = _prompt_length(self.tokenise([""])[0], self._modules[0].tokenizer)
+            prompt = self.tokenise([""])[0]
+            # As sentence-transformers counts, without a special token at the end.
+            special = bool(prompt) and prompt[-1] in self._modules[0].tokenizer.all_special_ids
+            self._prompt_length = len(prompt) - int(special)
         self.module.float().eval()
         self._packed = _packed_backbone(self._model)
         self.to(device.torch, device.dtype)
@@ -76,22 +80,14 @@ class TransformerEncoder:
         device: Device = CPU,
         max_length: int | None = None,
     ) -> TransformerEncoder:
-        """Load an encoder. Code that comes with a model is never run, pickled weights are never read.
-
-        Args:
-            name_or_folder: A folder, a bundled name or a name on the Hugging Face hub.
-            pooling: `mean`: mean of the last layer over all tokens, special tokens included (the definition of the
-                paper, section 3). `model`: the encoder's own modules. `auto`: its own where it has any, else `mean`.
-            device: Where to compute, and how precisely.
-            max_length: Longest text in tokens; None takes the model's own.
+        """Load an encoder from a folder, or by its bundled name or its name on the hub; see `load_folder`.
 
         Raises:
             ConfigError: If there is no such encoder, or it cannot be used.
             WorkError: If the hub cannot be reached.
         """
-        return cls.load_folder(
-            locate_encoder(str(name_or_folder)).path, pooling=pooling, device=device, max_length=max_length
-        )
+        folder = locate_encoder(str(name_or_folder)).path
+        return cls.load_folder(folder, pooling=pooling, device=device, max_length=max_length)
 
     @classmethod
     def load_folder(
@@ -102,7 +98,17 @@ class TransformerEncoder:
         device: Device = CPU,
         max_length: int | None = None,
     ) -> TransformerEncoder:
-        """Load an encoder from a folder; arguments and errors as in `load`."""
+        """Load an encoder from a folder. Code that comes with a model is never run, pickled weights are never read.
+
+        Args:
+            folder: Folder of transformers or sentence-transformers.
+            pooling: See `lexenc.encoders.load.load_encoder`.
+            device: Device and precision of the computation.
+            max_length: Longest text in tokens. None for the limit of the model.
+
+        Raises:
+            ConfigError: If the encoder cannot be used.
+        """
         if pooling == "model" and (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
             raise ConfigError(
                 f"The encoder {folder} is a plain language model, without pooling of its own.",
@@ -123,11 +129,7 @@ class TransformerEncoder:
     # -----------------------------------------------------------------------------------------------------------------
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token numbers of each text, special tokens included, cut at the greatest length.
-
-        Args:
-            texts: Any texts; the default prompt of the encoder is put before each.
-        """
+        """Return the token ids of texts, special tokens included, truncated. The default prompt precedes each text."""
         texts = [self._prompt + printable(text) for text in texts]
         if isinstance(self.tokenizer, Tokenizer):
             return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
@@ -137,13 +139,13 @@ class TransformerEncoder:
         return cast(list[list[int]], cut["input_ids"])
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> Tensor:
-        """Vectors of texts, in one packed pass without padding.
+        """Return the vectors of texts, computed in one packed pass without padding. Differentiable.
 
         Args:
-            tokens: Token numbers as `tokenise` gives them; lengths may be mixed in any order.
+            tokens: Token ids as `tokenise` returns them.
 
         Returns:
-            Shape [n, d], float32, in the order given. Carries gradients unless they are switched off.
+            Shape [n, d], float32.
         """
         if not tokens:
             return torch.zeros(0, self.dimensions, device=self._device)
@@ -158,14 +160,14 @@ class TransformerEncoder:
         return features["sentence_embedding"][packed.inverse].float()
 
     def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
-        """States of all tokens after a layer, in one packed pass; pooling and what follows it take no part.
+        """Return the states of all tokens after a layer, computed in one packed pass; without pooling.
 
         Args:
-            tokens: Token numbers, special tokens included; no text longer than `longest`.
-            layer: From 0, before the first layer, to `layers`, after the last; None is the last.
+            tokens: Token ids, special tokens included. No text is longer than `longest`.
+            layer: From 0, the input of the first layer, to `layers`, the output of the last; None for the last.
 
         Returns:
-            Shape [all tokens, width], float32, texts behind each other in the order given.
+            Shape [all tokens, width], float32, the texts concatenated.
         """
         packed = pack(tokens, self._device)
         if not len(packed.tokens):
@@ -179,14 +181,14 @@ class TransformerEncoder:
         return states[torch.from_numpy(rows).to(self._device)]
 
     def _pool(self, states: Tensor, packed: Packed) -> Tensor:
-        """One row per text, shortest text first. Shape [n, width]."""
+        """Return one row per text, shortest text first. Shape [n, width]."""
         pooling = self._modules[1]
         blocks = []
         for group, part in zip(packed.groups, packed.split(states), strict=True):
             block = part.view(group.texts, group.length, states.shape[-1])
             if not group.length:
                 width = pooling.pooling_output_dimension
-                blocks.append(states.new_zeros(group.texts, width))  # no tokens at all: some tokenisers add none to ""
+                blocks.append(states.new_zeros(group.texts, width))  # some tokenizers return no tokens at all for ""
             elif pooling.get_config_dict().get("pooling_mode") == "mean" and not self._prompt_length:
                 blocks.append(block.mean(1))
             else:
@@ -200,7 +202,7 @@ class TransformerEncoder:
 
     @property
     def layers(self) -> int:
-        """How many layers the language model has."""
+        """Number of layers."""
         return int(self._model.config.num_hidden_layers)
 
     @property
@@ -215,7 +217,7 @@ class TransformerEncoder:
 
     @property
     def side_by_side(self) -> bool:
-        """Whether several threads may call `embed` at once and gain by it."""
+        """Whether `embed` is faster in several threads at once."""
         return self._device.type == "cpu" and self._packed is not None
 
     @property
@@ -224,22 +226,22 @@ class TransformerEncoder:
         return self._packed is not None
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The parameters that the vectors depend on, float32."""
-        # The pooler of BERT-like models sees the first token only and takes no part here.
+        """Return the parameters on which the vectors depend."""
+        # The pooler of BERT-like models is not used.
         return (values for name, values in self.module.named_parameters() if ".pooler." not in name)
 
     def train(self) -> TransformerEncoder:
-        """Switch dropout on."""
+        """Turn dropout on."""
         self.module.train()
         return self
 
     def eval(self) -> TransformerEncoder:
-        """Switch dropout off."""
+        """Turn dropout off."""
         self.module.eval()
         return self
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> TransformerEncoder:
-        """Move to a device and choose the precision of the computation; parameters stay in float32."""
+        """Move to a device, and set the precision of the computation; parameters stay in float32."""
         self.module.to(device=torch.device(device))
         self._device = torch.device(device)
         self._backbone: Backbone
@@ -261,7 +263,7 @@ class TransformerEncoder:
 
 
 def _with_mean_pooling(module: SentenceTransformer) -> SentenceTransformer:
-    """The language model of an encoder, with mean pooling over all tokens and nothing behind it."""
+    """Return the language model of an encoder with mean pooling over all tokens."""
     if type(module[0]).__name__ != "Transformer":
         raise ConfigError(
             f"The encoder begins with {type(module[0]).__name__}, expected a Transformer.", hint="Use another encoder."
@@ -276,7 +278,7 @@ def _with_mean_pooling(module: SentenceTransformer) -> SentenceTransformer:
 
 
 def _longest(transformer: Any, model: Any, wanted: int | None) -> int:
-    """Longest text in tokens that user, tokeniser and position table allow."""
+    """Return the longest text in tokens that user, tokenizer and position table allow."""
     limits = [limit for limit in (wanted, transformer.max_seq_length) if limit]
     if longest_input(model) < UNLIMITED:
         limits.append(longest_input(model))
@@ -285,28 +287,27 @@ def _longest(transformer: Any, model: Any, wanted: int | None) -> int:
     return int(min(limits, default=512))
 
 
-def _prompt_length(prompt: Sequence[int], tokenizer: Any) -> int:
-    """Tokens of the prompt, without a special token at its end (as sentence-transformers counts them)."""
-    return len(prompt) - int(bool(prompt) and prompt[-1] in tokenizer.all_special_ids)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Architectures that can be packed
 
 
 def _packed_backbone(model: Any) -> PackedBackbone | None:
-    """The packed form of a model, or None where it is not known to be the same."""
-    find_layers = _LAYERS.get(getattr(model.config, "model_type", ""))
-    if find_layers is None or getattr(model.config, "is_decoder", False):
+    """Return the packed form of a model; None if the architecture is unknown or its results differ."""
+    kind = getattr(model.config, "model_type", "")
+    if kind not in _LAYERS or getattr(model.config, "is_decoder", False):
         return None
+    place, parts = _LAYERS[kind]
+    gelu = getattr(model.config, "activation" if kind == "distilbert" else "hidden_act", "") == "gelu"
     try:
-        layers = find_layers(model)
         backbone = PackedBackbone(
             embed=_embedding(model),
-            layers=layers,
+            layers=[
+                Layer(gelu=gelu, **{name: attrgetter(path)(layer) for name, path in parts.items()})
+                for layer in attrgetter(place)(model)
+            ],
             heads=model.config.num_attention_heads,
             offset=position_offset(model),
-            bias=_relative_positions(model),
+            bias=_relative_positions(model) if kind == "mpnet" else None,
             dtype=torch.float32,
         )
         return backbone if _agree(backbone, RectangularBackbone(model, torch.float32), model.config) else None
@@ -315,7 +316,7 @@ def _packed_backbone(model: Any) -> PackedBackbone | None:
 
 
 def _agree(first: Backbone, second: Backbone, config: Any) -> bool:
-    """Whether two ways to compute a model give the same on a few made-up texts."""
+    """Return whether two ways to compute a model have the same result for a few random texts."""
     numbers = [number for number in range(min(config.vocab_size, 40)) if number != config.pad_token_id]
     texts = [[numbers[(7 * i + j) % len(numbers)] for j in range(length)] for i, length in enumerate((3, 1, 5, 3, 30))]
     with torch.inference_mode():
@@ -325,7 +326,7 @@ def _agree(first: Backbone, second: Backbone, config: Any) -> bool:
 
 
 def _embedding(model: Any) -> Callable[[Tensor, Tensor], Tensor]:
-    """Token numbers and positions to the first states."""
+    """Return the function from token ids and positions to the input of the first layer."""
     project = getattr(model, "embeddings_project", None)
 
     def embed(tokens: Tensor, positions: Tensor) -> Tensor:
@@ -335,87 +336,55 @@ def _embedding(model: Any) -> Callable[[Tensor, Tensor], Tensor]:
     return embed
 
 
-def _relative_positions(model: Any) -> Callable[[int], Tensor] | None:
-    """MPNet's table of relative positions as a function of the length."""
-    if model.config.model_type != "mpnet":
-        return None
-    encoder, device = model.encoder, model.embeddings.word_embeddings.weight
-
-    def bias(length: int) -> Tensor:
-        return cast(Tensor, encoder.compute_position_bias(device.new_empty(1, length, 1)))
-
-    return bias
+def _relative_positions(model: Any) -> Callable[[int], Tensor]:
+    """Return MPNet's table of relative positions as a function of the length."""
+    device = model.embeddings.word_embeddings.weight
+    return lambda length: cast(Tensor, model.encoder.compute_position_bias(device.new_empty(1, length, 1)))
 
 
-def _bert_layers(model: Any) -> list[Layer]:
-    """Layers of BERT, ELECTRA and the RoBERTa family."""
-    return [
-        Layer(
-            query=layer.attention.self.query,
-            key=layer.attention.self.key,
-            value=layer.attention.self.value,
-            output=layer.attention.output.dense,
-            attention_norm=layer.attention.output.LayerNorm,
-            inner=layer.intermediate.dense,
-            outer=layer.output.dense,
-            output_norm=layer.output.LayerNorm,
-            activation=layer.intermediate.intermediate_act_fn,
-            gelu=model.config.hidden_act == "gelu",
-            attention_dropout=layer.attention.self.dropout.p,
-            dropouts=(layer.attention.output.dropout.p, layer.output.dropout.p),
-        )
-        for layer in model.encoder.layer
-    ]
-
-
-def _mpnet_layers(model: Any) -> list[Layer]:
-    """Layers of MPNet."""
-    return [
-        Layer(
-            query=layer.attention.attn.q,
-            key=layer.attention.attn.k,
-            value=layer.attention.attn.v,
-            output=layer.attention.attn.o,
-            attention_norm=layer.attention.LayerNorm,
-            inner=layer.intermediate.dense,
-            outer=layer.output.dense,
-            output_norm=layer.output.LayerNorm,
-            activation=layer.intermediate.intermediate_act_fn,
-            gelu=model.config.hidden_act == "gelu",
-            attention_dropout=layer.attention.attn.dropout.p,
-            dropouts=(layer.attention.dropout.p, layer.output.dropout.p),
-        )
-        for layer in model.encoder.layer
-    ]
-
-
-def _distilbert_layers(model: Any) -> list[Layer]:
-    """Layers of DistilBERT, which has no dropout behind the attention."""
-    return [
-        Layer(
-            query=layer.attention.q_lin,
-            key=layer.attention.k_lin,
-            value=layer.attention.v_lin,
-            output=layer.attention.out_lin,
-            attention_norm=layer.sa_layer_norm,
-            inner=layer.ffn.lin1,
-            outer=layer.ffn.lin2,
-            output_norm=layer.output_layer_norm,
-            activation=layer.ffn.activation,
-            gelu=model.config.activation == "gelu",
-            attention_dropout=layer.attention.dropout.p,
-            dropouts=(0.0, layer.ffn.dropout.p),
-        )
-        for layer in model.transformer.layer
-    ]
-
-
-_LAYERS: dict[str, Callable[[Any], list[Layer]]] = {
-    "bert": _bert_layers,
-    "camembert": _bert_layers,
-    "distilbert": _distilbert_layers,
-    "electra": _bert_layers,
-    "mpnet": _mpnet_layers,
-    "roberta": _bert_layers,
-    "xlm-roberta": _bert_layers,
+_BERT = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "inner": "intermediate.dense",
+    "outer": "output.dense",
+    "output_norm": "output.LayerNorm",
+    "activation": "intermediate.intermediate_act_fn",
+    "attention_dropout": "attention.self.dropout.p",
+    "output_dropout": "attention.output.dropout.p",
+    "outer_dropout": "output.dropout.p",
+}
+_MPNET = _BERT | {
+    "query": "attention.attn.q",
+    "key": "attention.attn.k",
+    "value": "attention.attn.v",
+    "output": "attention.attn.o",
+    "attention_norm": "attention.LayerNorm",
+    "attention_dropout": "attention.attn.dropout.p",
+    "output_dropout": "attention.dropout.p",
+}
+_DISTILBERT = {
+    "query": "attention.q_lin",
+    "key": "attention.k_lin",
+    "value": "attention.v_lin",
+    "output": "attention.out_lin",
+    "attention_norm": "sa_layer_norm",
+    "inner": "ffn.lin1",
+    "outer": "ffn.lin2",
+    "output_norm": "output_layer_norm",
+    "activation": "ffn.activation",
+    "attention_dropout": "attention.dropout.p",
+    "outer_dropout": "ffn.dropout.p",
+}
+# Where the layers of a model are, and where in a layer its parts are.
+_LAYERS = {
+    "bert": ("encoder.layer", _BERT),
+    "camembert": ("encoder.layer", _BERT),
+    "distilbert": ("transformer.layer", _DISTILBERT),
+    "electra": ("encoder.layer", _BERT),
+    "mpnet": ("encoder.layer", _MPNET),
+    "roberta": ("encoder.layer", _BERT),
+    "xlm-roberta": ("encoder.layer", _BERT),
 }

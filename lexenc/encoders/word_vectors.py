@@ -102,10 +102,10 @@ class TransformerWords:
             row += sum(piece.size for piece in found)
             pieces += found
         values = np.empty((row, self.encoder.width), dtype=np.float32)
-        sorted_pieces = sorted(pieces, key=lambda piece: len(piece.ids))
-        parts = batches([len(piece.ids) for piece in sorted_pieces], self._token_budget)
+        pieces.sort(key=lambda piece: len(piece.ids))
+        parts = batches([len(piece.ids) for piece in pieces], self._token_budget)
         with workers(self.encoder) as pool:
-            for _ in (map if pool is None else pool.map)(lambda part: self._pass(sorted_pieces[part], values), parts):
+            for _ in (map if pool is None else pool.map)(lambda part: self._pass(pieces[part], values), parts):
                 pass
         return _assemble(values, tokens, sentences, windowed, self.unit)
 
@@ -113,10 +113,9 @@ class TransformerWords:
         # Inference mode belongs to a thread, so it is entered here.
         with torch.inference_mode():
             states = self.encoder.states([piece.ids for piece in batch], self.layer).cpu().numpy()
-        starts = starts_of([len(piece.ids) for piece in batch])[:-1]
+        starts = starts_of([len(piece.ids) for piece in batch])[:-1] + np.array([piece.first for piece in batch])
         counts = np.array([piece.size for piece in batch])
-        kept = ranges(starts + [piece.first for piece in batch], counts)
-        values[ranges(np.array([piece.row for piece in batch]), counts)] = states[kept]
+        values[ranges(np.array([piece.row for piece in batch]), counts)] = states[ranges(starts, counts)]
 
 
 class _Piece(NamedTuple):

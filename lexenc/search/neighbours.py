@@ -251,8 +251,8 @@ class Engine:
         order = np.argsort(-values, kind="stable")
         indices = np.full((len(rows), width), -1, dtype=np.int64)
         for place, row in enumerate(rows):
-            excluded = [] if self.exclude is None else self.exclude[int(row)]
-            head = order[: width + len(excluded)]
+            excluded: ArrayLike = [] if self.exclude is None else self.exclude[int(row)]
+            head = order[: width + np.size(excluded)]
             kept = head[~np.isin(head, excluded)][:width]
             indices[place, : len(kept)] = kept
         return indices, np.where(indices < 0, -np.inf, values[indices])
