@@ -1,4 +1,4 @@
-"""A pipeline file: YAML -> steps -> plans -> results."""
+"""Pipelines: read a YAML file into steps, and run them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Step:
         stage: What it runs.
         inputs: Text or list of texts by input name, references resolved to paths.
         params: Values by parameter name, checked.
-        given_params: Names that the file sets, for telling them from defaults.
+        given_params: Names of the parameters that the file sets; the others are defaults.
         seed: Seed of this step.
-        out: Result folder.
+        out: Output folder.
         needs: Names of the steps whose results it reads.
     """
 
@@ -55,30 +55,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """All steps of a file, in order."""
+    """The steps of a file, in order."""
 
     path: Path
     steps: tuple[Step, ...]
     device: str = "auto"
     precision: Precision = "float32"
 
-    def names(self) -> list[str]:
-        """Give the names of the steps, in order."""
-        return [step.name for step in self.steps]
-
 
 @dataclass
 class _Reader:
-    """Collects faults while a file is read.
+    """Collects errors while a file is read. References to steps that could not be read are not errors of their own."""
 
-    Args:
-        path: The file.
-        folder: In which it is.
-        faults: So far.
-        unread: Names of steps that could not be read; what refers to them is no fault of its own.
-    """
-
-    path: Path
     folder: Path
     faults: list[ConfigError] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
@@ -88,14 +76,14 @@ class _Reader:
 
 
 def read_pipeline(path: Path, *, workdir: Path | None = None) -> Pipeline:
-    """Read and check a pipeline file; every fault is found before one is shown.
+    """Read and check a pipeline file.
 
     Args:
         path: The YAML file. Paths in it are relative to it.
-        workdir: Folder for results in place of the one that the file names.
+        workdir: Output folder, instead of the one in the file.
 
     Raises:
-        ConfigError: If the file cannot be used, with all its faults.
+        ConfigError: If the file cannot be used, with all errors.
     """
     pipeline, faults = _parse(path, workdir)
     if faults:
@@ -104,7 +92,7 @@ def read_pipeline(path: Path, *, workdir: Path | None = None) -> Pipeline:
 
 
 def find_faults(path: Path) -> tuple[Pipeline, list[ConfigError]]:
-    """Read a pipeline file as far as it can be read, and give all its faults, missing input files among them."""
+    """Read a pipeline file as far as possible, and return all its errors, including missing input files."""
     pipeline, faults = _parse(path, None)
     missing = missing_inputs(pipeline, pipeline.steps)
     return pipeline, faults + [
@@ -114,12 +102,16 @@ def find_faults(path: Path) -> tuple[Pipeline, list[ConfigError]]:
 
 def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError]]:
     body = _load(path)
-    reader = _Reader(path, path.parent)
+    reader = _Reader(path.parent)
     for key in body:
         if key not in _TOP:
             reader.faults.append(unknown_name("pipeline key", str(key), _TOP))
     seed = _seed(body.get("seed", 0), "seed", reader)
-    work = workdir or reader.folder / _workdir(body.get("workdir", "runs"), reader)
+    named = body.get("workdir", "runs")
+    if not isinstance(named, str) or not named:
+        reader.fault(f"workdir must be the name of a folder, got {named!r}.", "Write 'workdir: runs'.")
+        named = "runs"
+    work = workdir or reader.folder / named
     steps: list[Step] = []
     entries = body.get("steps")
     if not isinstance(entries, list) or not entries:
@@ -141,10 +133,10 @@ def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError
 
 
 class _Strict(yaml.SafeLoader):
-    """A safe loader that does not let the last of two equal keys win."""
+    """A safe loader that refuses repeated keys, of which YAML would use the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse repeated keys, then do as usual."""
+        """Read a table."""
         seen: set[str] = set()
         for key in (each for each, _ in node.value if isinstance(each, yaml.ScalarNode) and each.value != "<<"):
             if key.value in seen:
@@ -177,13 +169,6 @@ def _seed(value: Any, place: str, reader: _Reader) -> int:
     return value
 
 
-def _workdir(value: Any, reader: _Reader) -> str:
-    if not isinstance(value, str) or not value:
-        reader.fault(f"workdir must be the name of a folder, got {value!r}.", "Write 'workdir: runs'.")
-        return "runs"
-    return value
-
-
 def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path, reader: _Reader) -> Step | None:
     if not isinstance(entry, dict):
         reader.fault(f"{place} must be a table, got {entry!r}.", "Write '- stage: map'.")
@@ -200,7 +185,10 @@ def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path
         reader.unread |= {str(each).replace(" ", "-") for each in ([entry["name"]] if "name" in entry else meant)}
         return None
     stage: Stage = STAGES[_stage_names()[name.replace("-", " ")]]
-    label = _label(entry.get("name", name), place, reader)
+    named = entry.get("name", name)
+    label = str(named).replace(" ", "-")
+    if not isinstance(named, str) or not _NAME.fullmatch(label):
+        reader.fault(f"{place}.name cannot be {named!r}.", "Use letters, digits, - and _, in quotes if need be.")
     if label in [step.name for step in before]:
         reader.fault(f"{place}: there is already a step called '{label}'.", "Give it another name: 'name: ...'.")
     given_params = _table(entry, "params", place, reader)
@@ -214,15 +202,8 @@ def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path
     return Step(label, stage, inputs, as_dict(params), given, own_seed, work / label, needs)
 
 
-def _label(name: Any, place: str, reader: _Reader) -> str:
-    label = str(name).replace(" ", "-")
-    if not isinstance(name, str) or not _NAME.fullmatch(label):
-        reader.fault(f"{place}.name cannot be {name!r}.", "Use letters, digits, - and _, in quotes if need be.")
-    return label
-
-
 def _stage_names() -> dict[str, str]:
-    """Give stage names by a form in which `eval-bli` and `eval bli` are the same."""
+    """Return stage names by a form in which `eval-bli` and `eval bli` are the same."""
     return {name.replace("-", " "): name for name in STAGES}
 
 
@@ -261,7 +242,7 @@ def _read_inputs(
 def _resolve(
     stage: Stage, name: str, text: str, place: str, before: list[Step], needs: list[str], reader: _Reader
 ) -> str:
-    """Turn `${step.file}` and relative paths into paths; leave the names of encoders alone."""
+    """Resolve `${step.file}` and relative paths. Names of encoders stay as they are."""
     match = _REFERENCE.fullmatch(text)
     if match:
         head, _, rest = match.group(1).partition(".")
@@ -286,16 +267,16 @@ def _resolve(
     return text if is_name else str(path)
 
 
-# ---------------------------------------------------------------- choosing and doing
+# ---------------------------------------------------------------- running
 
 
 def chosen_steps(pipeline: Pipeline, *, start: str | None, until: str | None, only: str | None) -> list[Step]:
-    """Give the steps between two names, both included, or a single one.
+    """Return the steps between two names, both included, or a single one.
 
     Raises:
-        ConfigError: If there is no step of such a name, or the order is the wrong way round.
+        ConfigError: If there is no step with such a name, or the first comes after the last.
     """
-    names = pipeline.names()
+    names = [step.name for step in pipeline.steps]
     for name in (start, until, only):
         if name is not None and name not in names:
             raise unknown_name(f"step in {pipeline.path.name}", name, names)
@@ -320,7 +301,7 @@ class Forecast:
 
 
 def forecast(pipeline: Pipeline, steps: list[Step], *, force: bool, digests: DigestStore) -> list[Forecast]:
-    """Say what a run would do, without doing it."""
+    """Return what a run would do, without doing it."""
     made: list[Forecast] = []
     stale: set[str] = set()
     for step in steps:
@@ -337,9 +318,8 @@ def forecast(pipeline: Pipeline, steps: list[Step], *, force: bool, digests: Dig
 
 
 def _plan(pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore) -> Plan:
-    makers = {
-        text: f"lexenc run {pipeline.path} --until {maker}" for text, maker in _made_inputs(pipeline, step).items()
-    }
+    made = _made_inputs(pipeline, step)
+    makers = {text: f"lexenc run {pipeline.path} --until {maker}" for text, maker in made.items()}
     return plan_step(pipeline, step, force=force, digests=digests, makers=makers)
 
 
@@ -349,11 +329,11 @@ def plan_step(
     """Decide what to do with one step.
 
     Args:
-        pipeline: Its pipeline, for the precision.
+        pipeline: The pipeline of the step, for the precision.
         step: The step.
         force: Replace a result of another recipe.
         digests: Remembered digests.
-        makers: Commands that make inputs that are not there, by path.
+        makers: For the hint on a missing input: the command that makes it, by path.
     """
     return plan_stage(
         step.stage,
@@ -369,7 +349,7 @@ def plan_step(
 
 
 def _made_inputs(pipeline: Pipeline, step: Step) -> dict[str, str]:
-    """Give the paths among a step's inputs that earlier steps make, with the names of those steps."""
+    """Return the inputs of a step that earlier steps make, with the names of those steps."""
     outs = {other.name: other.out for other in pipeline.steps if other.name in step.needs}
     known = step.stage.inputs
     texts = [(known[name], text) for name, value in step.inputs.items() if name in known for text in _texts(value)]
@@ -384,12 +364,7 @@ def _texts(value: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Who is told about each step.
-
-    Args:
-        before: Called with a plan before it is carried out.
-        after: Called with the plan and the manifest.
-    """
+    """Functions to call before each step, with its plan, and after it, with the plan and the manifest."""
 
     before: Callable[[Step, Plan], None] = lambda step, plan: None
     after: Callable[[Step, Plan, Manifest], None] = lambda step, plan, manifest: None
@@ -410,13 +385,13 @@ def run_pipeline(
 
     Args:
         pipeline: The file.
-        steps: From `chosen_steps`; whatever they read from other steps must be up to date.
+        steps: The steps to run. Other steps that they depend on must be up to date.
         force: Replace results of other recipes.
-        device: Device in place of the file's.
-        progress: Who watches.
-        notices: Where remarks go.
+        device: Device, instead of the one in the file.
+        progress: Progress bar to update.
+        notices: Where messages go.
         digests: Remembered digests.
-        watcher: Who is told about each step.
+        watcher: Functions to call before and after each step.
 
     Raises:
         ConfigError: If an earlier step that is not among `steps` is not up to date, or a result would be replaced.
@@ -441,7 +416,6 @@ def run_pipeline(
 
 
 def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) -> None:
-    """Refuse to build on results that are not what the file asks for."""
     names = {step.name for step in steps}
     outside = {name for step in steps for name in step.needs} - names
     wanted = set(outside)
@@ -458,17 +432,17 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
 
 
 def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencError]:
-    """Give the faults that only the file system shows: inputs from outside that are not there."""
+    """Return an error for each step with input files that do not exist."""
     faults: list[LexencError] = []
     for step in steps:
         made = _made_inputs(pipeline, step)
-        # What is still a reference was found to be wrong where the file was read.
+        # References that could not be resolved were reported when the file was read.
         own = {
             name: [text for text in _texts(value) if text not in made and "${" not in text]
             for name, value in step.inputs.items()
         }
         partial = {name: texts for name, texts in own.items() if texts and name in step.stage.inputs}
-        # The step's own name, for a pipeline may have several steps of one stage.
+        # Under the name of the step, since a pipeline may have several steps of one stage.
         reduced = replace(step.stage, name=step.name, inputs={name: step.stage.inputs[name] for name in partial})
         try:
             find_inputs(reduced, partial)
@@ -478,10 +452,10 @@ def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencErro
 
 
 def refuse_faults(pipeline: Pipeline, steps: Sequence[Step]) -> None:
-    """Raise all that is missing, before any step has worked for nothing.
+    """Check that the input files of all steps exist.
 
     Raises:
-        LexencError: If inputs from outside are not there, all in one error; a single one as it is.
+        LexencError: If some do not, with all errors.
     """
     faults = missing_inputs(pipeline, steps)
     if faults:

@@ -1,4 +1,4 @@
-"""Deciding whether a stage must run, and running it."""
+"""Decide whether a stage must run, and run it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,25 +29,23 @@ Action = Literal["run", "resume", "reuse", "refuse"]
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What to do with a place for a result.
+class Plan:
+    """What a stage would do, and why.
 
     Args:
-        action: What.
+        stage: The stage.
+        inputs: Paths by input name, as the stage takes them.
+        records: What each input is, by name.
+        params: Checked parameters.
+        seed: Seed of all random choices.
+        out: Output folder. None for a result that is only printed.
+        key: Key of the recipe.
+        precision: Arithmetic of encoders.
+        action: What would be done.
         reasons: Why.
-        held: What stands in the way, where the action is to refuse.
-        remedy: What the user can do about it there.
+        held: For a refusal: what the output folder holds already.
+        remedy: For a refusal: what the user can do, besides choosing another folder.
     """
-
-    action: Action
-    reasons: tuple[str, ...]
-    held: str = "a result"
-    remedy: str = "add --force to replace it"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What would be done, and why."""
 
     stage: Stage
     inputs: dict[str, Any]
@@ -56,56 +54,54 @@ class Plan:
     seed: int
     out: Path | None
     key: str
-    decision: Decision
     precision: Precision = "float32"
+    action: Action = "run"
+    reasons: tuple[str, ...] = ("no result yet",)
+    held: str = "a result"
+    remedy: str = "add --force to replace it"
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The parameters that the result depends on."""
+        recipe = as_dict(self.params, only_result=True)
+        return recipe | {"precision": self.precision} if self.stage.uses_device else recipe
 
     def refusal(self, elsewhere: str = "Choose another --out") -> ConfigError:
-        """Give the plan as an error.
+        """Return the error for a plan that refuses.
 
         Args:
-            elsewhere: How the caller lets the user choose another place.
+            elsewhere: How the user can choose another folder.
         """
-        hint = f"{elsewhere}, or {self.decision.remedy}."
-        return ConfigError(f"{self.out} already holds {self.decision.held} ({'; '.join(self.reasons)}).", hint=hint)
-
-    @property
-    def action(self) -> Action:
-        """What would be done."""
-        return self.decision.action
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why."""
-        return self.decision.reasons
+        message = f"{self.out} already holds {self.held} ({'; '.join(self.reasons)})."
+        return ConfigError(message, hint=f"{elsewhere}, or {self.remedy}.")
 
 
 def check_inputs(stage: Stage, given: Mapping[str, Any]) -> list[ConfigError]:
-    """Give the faults in the names of the inputs, without looking at any file."""
-    faults = [unknown_name(f"input of {stage.name}", name, stage.inputs) for name in given if name not in stage.inputs]
-    for fault, name in zip(faults, (name for name in given if name not in stage.inputs), strict=True):
-        fault.hint = stage.hint_for(name) or fault.hint
+    """Return the errors in the names of the inputs, without looking at any file."""
+    faults = []
+    for name in given:
+        if name not in stage.inputs:
+            fault = unknown_name(f"input of {stage.name}", name, stage.inputs)
+            fault.hint = stage.hint_for(name) or fault.hint
+            faults.append(fault)
     for name, one in stage.inputs.items():
         if one.required and given.get(name) in (None, [], ()):
-            faults.append(
-                ConfigError(f"{stage.name} needs --{name.replace('_', '-')}.", hint=f"It is the {_lower(one.help)}")
-            )
+            hint = f"It is the {one.help[:1].lower()}{one.help[1:]}"
+            faults.append(ConfigError(f"{stage.name} needs --{name.replace('_', '-')}.", hint=hint))
     return faults
 
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _texts(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located:
-    """Find one input, or say what makes it."""
     if stage.inputs[name].kind == "encoder":
         return locate_encoder(given)
     given = stage.inputs[name].split(given)[1]
     path = bundled_path(given) or Path(given)
     if not path.exists():
-        hint = "Check the path."
-        if made_by:
-            hint = f"Run the stage that makes it first: {made_by}"
+        hint = f"Run the stage that makes it first: {made_by}" if made_by else "Check the path."
         raise ConfigError(f"{stage.name}: input '{name}' is not there: {given}", hint=hint)
     return Located(path, None)
 
@@ -113,28 +109,31 @@ def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located
 def find_inputs(
     stage: Stage, given: Mapping[str, Any], makers: Mapping[str, str] | None = None
 ) -> dict[str, list[Located]]:
-    """Find all inputs, collecting every fault.
+    """Find all inputs.
 
     Args:
         stage: The stage.
-        given: Text or list of texts by input name; None for an optional one left out.
-        makers: Command that makes an input, by the text given for it, for the hint where it is missing.
+        given: Text or list of texts by input name. None for an optional input that was left out.
+        makers: For the hint on a missing input: the command that makes it, by the text given for it.
 
     Raises:
-        ConfigError: If inputs are missing or unknown, all in one error.
+        ConfigError: If inputs are missing or unknown, all of them in one error.
     """
     faults = check_inputs(stage, given)
     found: dict[str, list[Located]] = {}
-    for name in stage.inputs:
-        value = given.get(name)
-        texts = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
-        if len(texts) > 1 and not stage.inputs[name].many:
+    for name, one in stage.inputs.items():
+        texts, option = [str(text) for text in _texts(given.get(name))], f"--{name.replace('_', '-')}"
+        if len(texts) > 1 and not one.many:
             faults.append(ConfigError(f"{stage.name} takes one --{name}, got {len(texts)}.", hint="Give it once."))
+        own = [one.split(text)[0] for text in texts] if one.named else []
+        for each in dict.fromkeys(own):
+            if own.count(each) > 1:
+                shown = repr(each) if each else "one without a name"
+                faults.append(ConfigError(f"{option} has {shown} more than once.", hint=one.help))
         found[name] = []
-        faults += _repeated_names(name, stage.inputs[name], texts)
         for text in texts:
             try:
-                found[name].append(_locate(stage, name, str(text), (makers or {}).get(str(text))))
+                found[name].append(_locate(stage, name, text, (makers or {}).get(text)))
             except ConfigError as fault:
                 faults.append(fault)
     if faults:
@@ -142,29 +141,15 @@ def find_inputs(
     return found
 
 
-def _repeated_names(name: str, one: Input, texts: Sequence[Any]) -> list[ConfigError]:
-    """Give the faults of inputs that are told apart by name and have the same one."""
-    own = [one.split(str(text))[0] for text in texts] if one.named else []
-    repeated = [each for each in dict.fromkeys(own) if own.count(each) > 1]
-    return [
-        ConfigError(
-            f"--{name.replace('_', '-')} has {repr(each) if each else 'one without a name'} more than once.",
-            hint=one.help,
-        )
-        for each in repeated
-    ]
-
-
 def _check_apart(found: Mapping[str, list[Located]], out: Path) -> None:
-    """Refuse a result that would replace what it is made from, or change it by lying in it."""
+    """Refuse an output folder that would replace an input, or change it by lying in it."""
     place = out.resolve()
     for name, many in found.items():
         for path in (one.path.resolve() for one in many):
             if path.is_relative_to(place) or place.is_relative_to(path):
                 where = "is" if path == place else "lies in" if place.is_relative_to(path) else "holds"
-                raise ConfigError(
-                    f"The result folder {out} {where} the input '{name}' itself.", hint="Choose another folder for it."
-                )
+                message = f"The output folder {out} {where} the input '{name}' itself."
+                raise ConfigError(message, hint="Choose another folder.")
 
 
 def _records(
@@ -174,14 +159,11 @@ def _records(
     out: Path | None,
     digests: DigestStore,
 ) -> dict[str, list[InputRecord]]:
-    """Describe all inputs by what they hold."""
     places = [one for many in found.values() for one in many]
     known = iter(digests.of_many([one.path for one in places]))
     records: dict[str, list[InputRecord]] = {}
     base = (out or Path.cwd() / "result").absolute().parent
     for name, many in found.items():
-        value = given.get(name)
-        texts = value if isinstance(value, list | tuple) else [value]
         records[name] = [
             InputRecord(
                 given=str(text),
@@ -191,7 +173,7 @@ def _records(
                 revision=one.revision,
                 name=stage.inputs[name].split(str(text))[0] or None,
             )
-            for text, one in zip(texts, many, strict=False)
+            for text, one in zip(_texts(given.get(name)), many, strict=True)
         ]
     return {name: many for name, many in records.items() if many}
 
@@ -214,28 +196,28 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
     digests: DigestStore | None = None,
     makers: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Decide what a stage has to do. Writes nothing.
+    """Decide what a stage has to do. Nothing is written.
 
     Args:
         stage: The stage.
         inputs: Text, or list of texts, by input name.
         params: Values by parameter name, unchecked.
-        seed: The user's seed; left out of the recipe of a stage that draws no random number.
-        out: Result folder; None for a result that is only printed.
-        force: Replace another result of ours.
-        precision: Arithmetic of encoders; part of the recipe where it means something.
+        seed: Seed of all random choices. It is not part of the recipe of a stage that makes none.
+        out: Output folder. None for a result that is only printed.
+        force: Replace another result of lexenc.
+        precision: Arithmetic of encoders. It is part of the recipe of a stage that uses a device.
         digests: Remembered digests.
-        makers: Command that makes an input, by the text given for it.
+        makers: For the hint on a missing input: the command that makes it, by the text given for it.
 
     Raises:
-        ConfigError: If inputs or parameters cannot be used, or the place is not ours; all faults together.
+        ConfigError: If inputs, parameters or the output folder cannot be used, with all errors.
     """
     built, faults = build(stage.params, params, owner=stage.name, elsewhere=stage.hint_for)
+    found: dict[str, list[Located]] = {}
     try:
         found = find_inputs(stage, inputs, makers)
     except ConfigError as fault:
         faults.append(fault)
-        found = {}
     if not faults and stage.check is not None:
         faults += stage.check(inputs, built)
     if faults:
@@ -246,106 +228,81 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
         artifact.check_place(out)
         _check_apart(found, out)
     digests = digests or DigestStore(None)
-    # A result that is only printed needs no key, and large inputs then need not be read twice.
+    # A result that is only printed needs no key, so large inputs are not read twice.
     records = _records(stage, found, inputs, out, digests) if out is not None else {}
-    recipe = as_dict(built, only_result=True)
-    if stage.uses_device:
-        recipe["precision"] = precision
-    key = artifact.recipe_key(stage.name, stage.version, recipe, seed if stage.uses_seed else 0, records)
     paths = {name: _paths(stage.inputs[name], many, inputs.get(name)) for name, many in found.items()}
-    decision = _decide(_Wanted(stage, key, recipe, seed, records), out, force, digests)
-    return Plan(stage, paths, records, built, seed, out, key, decision, precision)
+    plan = Plan(stage, paths, records, built, seed, out, "", precision)
+    key = artifact.recipe_key(stage.name, stage.version, plan.recipe, seed if stage.uses_seed else 0, records)
+    return _decided(replace(plan, key=key), force, digests)
 
 
 def _paths(one: Input, many: list[Located], given: Any) -> Any:
-    """Give an input as the stage takes it: a path or None, a list of paths, or paths by name."""
+    """Return an input as the stage takes it: a path or None, a list of paths, or paths by name."""
     if one.named:
-        texts = given if isinstance(given, list | tuple) else [given]
-        return {one.split(str(text))[0]: each.path for text, each in zip(texts, many, strict=False)}
+        return {one.split(str(text))[0]: each.path for text, each in zip(_texts(given), many, strict=True)}
     if one.many:
         return [each.path for each in many]
     return many[0].path if many else None
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What decides whether a result is the one asked for.
-
-    Args:
-        stage: What makes it.
-        key: Key of the recipe.
-        recipe: Parameters that the result depends on.
-        seed: The user's seed.
-        records: The inputs.
-    """
-
-    stage: Stage
-    key: str
-    recipe: dict[str, Any]
-    seed: int
-    records: dict[str, list[InputRecord]]
-
-
-def _decide(wanted: _Wanted, out: Path | None, force: bool, digests: DigestStore) -> Decision:
-    decision = Decision("run", ("no result yet",))
+def _decided(plan: Plan, force: bool, digests: DigestStore) -> Plan:
+    out = plan.out
     if out is None:
-        return decision
+        return plan
     if artifact.is_artifact(out):
-        decision = _beside_result(wanted, out, force, digests)
+        plan = _beside_result(plan, out, force, digests)
     unfinished = artifact.unfinished_key(out)
-    if decision.action != "run" or unfinished is None:
-        return decision
-    if unfinished == wanted.key:
-        return Decision("resume", ("unfinished work of the same recipe",))
+    if plan.action != "run" or unfinished is None:
+        return plan
+    if unfinished == plan.key:
+        return replace(plan, action="resume", reasons=("unfinished work of the same recipe",))
     if force:
-        return decision
+        return plan
     remedy = "add --force to drop it; the command that began it would continue it"
-    place = f"of other settings or inputs, in {artifact.aside_folder(out).name}"
-    return Decision("refuse", (place,), "unfinished work", remedy)
+    reason = f"of other settings or inputs, in {artifact.aside_folder(out).name}"
+    return replace(plan, action="refuse", reasons=(reason,), held="unfinished work", remedy=remedy)
 
 
-def _beside_result(wanted: _Wanted, out: Path, force: bool, digests: DigestStore) -> Decision:
-    """Decide where there is a result already."""
+def _beside_result(plan: Plan, out: Path, force: bool, digests: DigestStore) -> Plan:
+    """Decide what to do if the output folder holds a result already."""
     try:
         manifest = artifact.read_manifest(out)
     except LexencError as error:
-        return _replaced(out, [error.message.rstrip(".")], force)
-    reasons = _differences(wanted, manifest)
-    reasons += [f"output {name} was altered" for name in artifact.altered_outputs(out, manifest, digests)]
-    if not reasons and manifest.key == wanted.key:
-        return Decision("reuse", (f"unchanged since {manifest.created[:10]}",))
-    return _replaced(out, reasons or ["made by another recipe"], force)
-
-
-def _replaced(out: Path, reasons: list[str], force: bool) -> Decision:
-    """Replace a result if that was asked for, and nothing but the result would go."""
+        reasons = [error.message.rstrip(".")]
+    else:
+        reasons = _differences(plan, manifest)
+        reasons += [f"output {name} was altered" for name in artifact.altered_outputs(out, manifest, digests)]
+        if not reasons and manifest.key == plan.key:
+            return replace(plan, action="reuse", reasons=(f"unchanged since {manifest.created[:10]}",))
+    plan = replace(plan, reasons=tuple(reasons or ["made by another recipe"]))
     if not force:
-        return Decision("refuse", tuple(reasons))
+        return replace(plan, action="refuse")
     found = artifact.strangers(out)
     if not found:
-        return Decision("run", tuple(reasons))
+        return plan
     listed = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-    what = "a file" if len(found) == 1 else "files"
-    return Decision("refuse", (listed,), f"{what} that lexenc did not make", "move what is yours elsewhere")
+    held = f"{'a file' if len(found) == 1 else 'files'} that lexenc did not make"
+    remedy = "move your files elsewhere"
+    return replace(plan, action="refuse", reasons=(listed,), held=held, remedy=remedy)
 
 
-def _differences(wanted: _Wanted, manifest: Manifest) -> list[str]:
-    """Say in words how an existing result differs from what is asked for."""
-    stage = wanted.stage
+def _differences(plan: Plan, manifest: Manifest) -> list[str]:
+    """Return how an existing result differs from the one that is planned."""
+    stage = plan.stage
     if manifest.stage != stage.name:
         return [f"made by {manifest.stage}"]
     reasons = []
     if manifest.stage_version != stage.version:
         reasons.append(f"made by {stage.name} v{manifest.stage_version}")
-    for name, value in wanted.recipe.items():
+    for name, value in plan.recipe.items():
         before = manifest.params.get(name)
         if before != value:
             reasons.append(f"{name}: {_shown(before)} -> {_shown(value)}")
-    if stage.uses_seed and manifest.seed != wanted.seed:
-        reasons.append(f"seed: {manifest.seed} -> {wanted.seed}")
+    if stage.uses_seed and manifest.seed != plan.seed:
+        reasons.append(f"seed: {manifest.seed} -> {plan.seed}")
     for name in stage.inputs:
         before_inputs = [one.identity for one in manifest.inputs.get(name, [])]
-        if before_inputs != [one.identity for one in wanted.records.get(name, [])]:
+        if before_inputs != [one.identity for one in plan.records.get(name, [])]:
             reasons.append(f"input {name} changed")
     return reasons
 
@@ -364,22 +321,22 @@ def run_plan(
     command: str = "",
     finished: Callable[[Path], None] = lambda folder: None,
 ) -> Manifest:
-    """Do what was planned.
+    """Carry out a plan.
 
     Args:
-        plan: From `plan_stage`.
+        plan: The plan.
         device: Device as the user named it.
-        progress: Who watches.
-        notices: Where remarks go.
+        progress: Progress bar to update.
+        notices: Where messages go.
         digests: Remembered digests.
         command: The command line, for the manifest.
-        finished: Called with the folder of what was made before it gets its name, or goes if it is not kept.
+        finished: Called with the folder of the result before it gets its name, or is deleted if it is not kept.
 
     Returns:
-        The manifest of the result, new or reused. Without a result folder, the same for what was only printed.
+        The manifest of the result, new or reused, also for a result that is only printed.
 
     Raises:
-        ConfigError: If the plan was to refuse.
+        ConfigError: If the plan is to refuse.
     """
     notices = notices or Notices()
     if plan.action == "refuse":
@@ -416,10 +373,8 @@ def _workplace(plan: Plan) -> Iterator[tuple[Path, bool]]:
 def _manifest(
     plan: Plan, job: Job, outcome: Outcome, outputs: dict[str, str], seconds: float, command: str
 ) -> Manifest:
-    recipe = as_dict(plan.params, only_result=True)
+    recipe = plan.recipe
     settings = {name: value for name, value in as_dict(plan.params).items() if name not in recipe}
-    if plan.stage.uses_device:
-        recipe["precision"] = plan.precision
     return Manifest(
         stage=plan.stage.name,
         stage_version=plan.stage.version,
@@ -444,27 +399,17 @@ def _manifest(
 
 
 def package_versions() -> dict[str, str]:
-    """Give the versions of the packages that results may depend on."""
+    """Return the versions of the packages that results may depend on."""
     table = {"python": sys.version.split()[0], "lexenc": lexenc.__version__}
-    for name in (
-        "numpy",
-        "torch",
-        "transformers",
-        "tokenizers",
-        "sentence-transformers",
-        "fasttext",
-        "faiss-cpu",
-        "scikit-learn",
-    ):
-        try:
+    for name in ("numpy", "torch", "transformers", "tokenizers", "sentence-transformers", "fasttext", "faiss-cpu",
+                 "scikit-learn"):  # fmt: skip
+        with suppress(PackageNotFoundError):
             table[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return table
 
 
 def _commit() -> str | None:
-    """Give the commit of the repository that the user works in, read without starting git."""
+    """Return the commit of the repository around the current folder, without running git."""
     for folder in (Path.cwd(), *Path.cwd().parents):
         head = folder / ".git" / "HEAD"
         if head.is_file():

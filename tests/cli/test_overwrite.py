@@ -67,7 +67,7 @@ def test_force_spares_files_of_the_users_inside_a_result(command, lexenc, fails,
     assert "would refuse (notes.txt)" in lexenc(*wanted, "--dry-run").stderr
     found = fails(*wanted)
     assert found.message == f"{tmp_path / 'out'} already holds a file that lexenc did not make (notes.txt)."
-    assert found.hint == "Choose another --out, or move what is yours elsewhere."
+    assert found.hint == "Choose another --out, or move your files elsewhere."
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 

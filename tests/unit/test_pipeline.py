@@ -103,7 +103,7 @@ def fault(path) -> ConfigError:
 
 def test_pipeline_reads_steps_references_and_seeds(write, tmp_path):
     read = read_pipeline(write(THREE))
-    assert read.names() == ["copy", "draw-lots", "second"]
+    assert [step.name for step in read.steps] == ["copy", "draw-lots", "second"]
     copied, first, second = read.steps
     assert copied.inputs == {"text": str(tmp_path / "in.txt")}
     assert first.inputs["source"] == str(tmp_path / "runs" / "copy" / "text.txt")
@@ -183,7 +183,7 @@ def test_pipeline_step_names_that_are_no_plain_folder_names_are_refused(write, n
 
 def test_pipeline_step_names_may_have_spaces_and_other_letters(write):
     read = read_pipeline(write("steps: [{stage: copy, name: größer als_1, inputs: {text: in.txt}}]"))
-    assert read.names() == ["größer-als_1"]
+    assert [step.name for step in read.steps] == ["größer-als_1"]
 
 
 def test_pipeline_two_steps_of_one_name_are_refused(write):
@@ -265,7 +265,7 @@ def test_pipeline_runs_then_reuses(write, tmp_path):
     assert (tmp_path / "runs" / "draw-lots" / "drawn.txt").read_text() == "abc3"
     assert (tmp_path / "runs" / "second" / "drawn.txt").read_text() == "abc7"
     assert made["second"].inputs["source"][0].made_by == made["copy"].key
-    assert states(read) == dict.fromkeys(read.names(), "reuse")
+    assert states(read) == dict.fromkeys([step.name for step in read.steps], "reuse")
     assert run_pipeline(read, list(read.steps)) == made
 
 
