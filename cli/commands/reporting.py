@@ -50,14 +50,14 @@ def report_command(
     check_device_name(device)
     place = _free_place(out, force)
     from lexenc.files.text import writing
-    from lexenc.report.evidence import Evidence
+    from lexenc.report.data import ReportData
     from lexenc.report.page import SECTIONS, build_page, check_sections
-    from lexenc.report.runs import find_runs
+    from lexenc.report.results import find_results
 
     names = [*SECTIONS] if sections is None else [part.strip() for part in sections.split(",") if part.strip()]
     check_sections(names)
-    evidence = Evidence(find_runs(Path(folder)), seed=seed, sample=sample, device=device)
-    page = build_page(evidence, title=title or f"Report on {Path(folder).resolve().name}", sections=names)
+    data = ReportData(find_results(Path(folder)), seed=seed, sample=sample, device=device)
+    page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=names)
     body = page.html.encode("utf-8")
     with writing(place) as stream:
         stream.write(body)

@@ -120,9 +120,9 @@ def write_report(
     Raises:
         LexencError: If there are no results, or the page cannot be written.
     """
-    from lexenc.report.evidence import Evidence
+    from lexenc.report.data import ReportData
     from lexenc.report.page import SECTIONS, build_page, check_sections
-    from lexenc.report.runs import find_runs
+    from lexenc.report.results import find_results
 
     place, chosen = _free(out, force), [*SECTIONS] if sections is None else list(sections)
     with in_words_of_python(Words(None)):
@@ -130,8 +130,8 @@ def write_report(
         check_device_name(name)
         check_sections(chosen)
         own_seed = seed_of(setting({"seed": seed}, "seed", 0))
-        evidence = Evidence(find_runs(Path(folder)), seed=own_seed, sample=sample, device=name)
-        page = build_page(evidence, title=title or f"Report on {Path(folder).resolve().name}", sections=chosen)
+        data = ReportData(find_results(Path(folder)), seed=own_seed, sample=sample, device=name)
+        page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=chosen)
     with writing(place) as stream:
         stream.write(page.html.encode("utf-8"))
     return place

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexenc.evaluation.bootstrap import Columns, Means
+from lexenc.evaluation.groups import BANDS, LIKENESS, SIMILAR, band_of, likeness_of
 from lexenc.evaluation.ranking import CUTOFFS, average_precisions, best_of, hits_at, reciprocal_ranks
-from lexenc.evaluation.task import Metric, Task
+from lexenc.evaluation.task import Breakdown, Metric, Task
 from lexenc.files.evaluations import Item
 
 HEADLINE = "source word, in vocabulary"
@@ -128,6 +129,21 @@ def item_columns(items: Sequence[Item], every: bool) -> Columns:
     return rank_columns(ranks, [len(item.gold) for item in items] if every else [len(own) for own in ranks])
 
 
+_BREAKDOWNS = (
+    Breakdown(
+        "by frequency",
+        BANDS,
+        lambda item: band_of(item.numbers["frequency_rank"]) if "frequency_rank" in item.numbers else None,
+        "Frequency is the rank of the source word in the vocabulary of its vectors, which is sorted by frequency.",
+    ),
+    Breakdown(
+        "by spelling",
+        LIKENESS,
+        lambda item: likeness_of(item.asked[0], item.gold),
+        "Identical: the closest translation is the same word, ignoring case. Similar: at most "
+        f"{SIMILAR:.0%} of the letters of the longer word differ (Levenshtein distance), a proxy for cognates.",
+    ),
+)
 TASK = Task(
     name="bli",
     title="Word translation",
@@ -140,5 +156,6 @@ TASK = Task(
     uncovered="counted wrong",
     alike=(("direction", "search_space", "search_space_words"),),
     options={"search_space": "--candidates", "search_space_words": "vocabularies and --limit"},
+    breakdowns=_BREAKDOWNS,
     heads=("word", "translations", "answers"),
 )

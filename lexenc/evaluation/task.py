@@ -36,6 +36,23 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Breakdown:
+    """Kinds of items that a report scores one by one.
+
+    Args:
+        title: What tells the kinds apart, e.g. `by frequency`.
+        kinds: Kinds in order.
+        kind: Returns the kind of an item; None for an item of no kind.
+        note: How the kinds are defined.
+    """
+
+    title: str
+    kinds: tuple[str, ...]
+    kind: Callable[[Item], str | None]
+    note: str
+
+
+@dataclass(frozen=True)
 class Task:
     """An evaluation, declared once: everything that tables, `compare`, `results` and the report need to know of it.
 
@@ -55,6 +72,7 @@ class Task:
         alike: JSON keys that must be the same where two evaluations are compared, in groups: of a group, the first that
             differs explains the others.
         options: The option that sets a key, where it has another name.
+        breakdowns: Kinds of items that a report scores one by one.
         heads: Heads of the line that shows an item.
         cells: Shows an item as a line of cells.
     """
@@ -72,6 +90,7 @@ class Task:
     uncovered: str = ""
     alike: tuple[tuple[str, ...], ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    breakdowns: tuple[Breakdown, ...] = ()
     heads: tuple[str, ...] = ("question", "gold", "answers")
     cells: Callable[[Item], tuple[str, ...]] = lambda item: (
         " | ".join(item.asked),

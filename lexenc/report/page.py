@@ -1,4 +1,4 @@
-"""The page: sections in order, a headline that the evidence supports, and one file that needs nothing else."""
+"""The page: sections in order and a headline that the results support, in one self-contained file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from lexenc import __version__
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
-from lexenc.report import learning, lineage, scores, space, tables, tasks, verdicts, words
-from lexenc.report.evidence import Evidence
+from lexenc.report import answers, learning, lineage, planes, scores, tables, verdicts
+from lexenc.report.claims import Claim
+from lexenc.report.data import ReportData
 from lexenc.report.parts import Figure, Section, is_number, readable, span
-from lexenc.report.systems import Claim, System
+from lexenc.report.systems import System, over
 from lexenc.resources import ROOT
 
-SECTIONS: dict[str, Callable[[Evidence], Section]] = {
+SECTIONS: dict[str, Callable[[ReportData], Section]] = {
     "claims": scores.claims,
     "scores": scores.scores,
     "lambda": scores.over_lambda,
-    "kinds": words.by_kind,
-    "answers": words.answers,
-    "space": space.space,
+    "kinds": answers.by_kind,
+    "answers": answers.answers,
+    "space": planes.space,
     "learning": learning.learning,
     "runs": lineage.lineage,
 }
@@ -33,10 +34,10 @@ class Page:
     """A report.
 
     Args:
-        html: The whole file.
-        results: How many results it speaks of.
-        charts: How many charts it has.
-        headline: Its main finding.
+        html: Content of the file.
+        results: Number of results.
+        charts: Number of charts.
+        headline: Main finding.
     """
 
     html: str
@@ -46,10 +47,10 @@ class Page:
 
 
 def check_sections(names: Sequence[str]) -> None:
-    """Refuse sections that there are not.
+    """Check the names of sections.
 
     Raises:
-        ConfigError: If a name is unknown, or there is none at all.
+        ConfigError: If a name is unknown, or there is none.
     """
     for name in names:
         if name not in SECTIONS:
@@ -58,34 +59,36 @@ def check_sections(names: Sequence[str]) -> None:
         raise ConfigError("--sections names no section.", hint=f"Known: {', '.join(SECTIONS)}.")
 
 
-def build_page(evidence: Evidence, *, title: str, sections: Sequence[str]) -> Page:
-    """Build a report as one HTML file.
-
-    The same results, options and seed give the same bytes.
+def build_page(data: ReportData, *, title: str, sections: Sequence[str]) -> Page:
+    """Build a report as one HTML file; equal results, options and seeds produce equal bytes.
 
     Args:
-        evidence: What is reported on.
-        title: Of the page.
-        sections: Names from `SECTIONS`; they are shown in that order whatever the order here.
+        data: What is reported on.
+        title: Title of the page.
+        sections: Names from `SECTIONS`. Their order is always that of `SECTIONS`.
 
     Raises:
-        ConfigError: As `check_sections`.
+        ConfigError: As for `check_sections`.
     """
     check_sections(sections)
-    made = [make(evidence) for name, make in SECTIONS.items() if name in sections]
+    made = [make(data) for name, make in SECTIONS.items() if name in sections]
     figures = [part for one in made for part in one.parts if isinstance(part, Figure)]
-    headline, qualified = _headline(evidence)
+    headline, qualified = _headline(data) if data.main else _without_scores(data)
+    manifests = [each.manifest for each in data.results.finished]
+    days = sorted({manifest.created[:10] for manifest in manifests})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    pending = f", {len(data.results.unfinished)} not finished" if data.results.unfinished else ""
     html = _render(
         title=readable(title),
-        headline=headline,
-        qualified=qualified,
-        warnings=verdicts.warnings(evidence.runs, evidence.verdicts),
-        tiles=_tiles(evidence),
+        headline=readable(headline),
+        qualified=readable(qualified),
+        warnings=verdicts.warnings(data.results, data.verdicts),
+        tiles=_tiles(data) if data.main else [],
         sections=made,
-        origin=_origin(evidence),
+        origin=f"{counted(len(manifests), 'result')} made {when}{pending}",
         version=__version__,
     )
-    return Page(html, len(evidence.runs.finished), len(figures), headline)
+    return Page(html, len(manifests), len(figures), readable(headline))
 
 
 def _render(**values: object) -> str:
@@ -106,139 +109,107 @@ def _render(**values: object) -> str:
 
 
 def _digest(text: str) -> str:
-    """Give the digest by which a Content-Security-Policy lets exactly this text be used."""
+    """Return the digest with which a Content-Security-Policy allows exactly this text."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _origin(evidence: Evidence) -> str:
-    manifests = [run.manifest for run in evidence.runs.finished]
-    days = sorted({manifest.created[:10] for manifest in manifests})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    pending = f", {len(evidence.runs.unfinished)} not finished" if evidence.runs.unfinished else ""
-    return f"{counted(len(manifests), 'result')} made {when}{pending}"
 
 
 # ---------------------------------------------------------------- headline
 
 
-def _headline(evidence: Evidence) -> tuple[str, str]:
-    """Say the main finding in words, and what it holds for."""
-    if not evidence.closely:
-        return _without_translation(evidence)
-    best = evidence.closely[0]
-    claim = next(iter(_main_claims(evidence)), None)
-    if claim is None:
-        head = best.head
-        ends = span(head.get("precision_at_1_low"), head.get("precision_at_1_high"))
-        sentence = f"{best.label} translates {100 * head['precision_at_1']:.1f} % {ends} of the test words rightly."
-        return readable(sentence), _holds_for(best)
-    return readable(_sentence(claim)), _holds_for(best) + _choice(evidence, claim, best) + _tuning(evidence, best)
+def _main_claim(data: ReportData) -> Claim | None:
+    """Return the claim of the headline: the gain of blending for the best system, if there is one."""
+    return next((one for one in data.claims if one.headline and one.link == data.main[0].result.name), None)
 
 
-def _choice(evidence: Evidence, claim: Claim, best: System) -> str:
-    """Say why the gain is not the distance between two tiles, where lambda had to be chosen."""
-    if not _is_chosen(claim):
-        return ""
-    rival = next((one for one in evidence.closely if one is not best and one.weight == 0), None)
-    apart = ""
-    if rival is not None and _is_blend(best):
-        distance = 100 * (best.head["precision_at_1"] - rival.head["precision_at_1"])
-        apart = (
-            f" On the words that chose it, lambda {best.weight:g} looks {distance:+.1f} points better "
-            f"({100 * best.head['precision_at_1']:.1f} against {100 * rival.head['precision_at_1']:.1f}); the gain "
-            "above leaves out what choosing adds."
-        )
-    return f" {claim.how[:1].upper()}{claim.how[1:]}, both ways.{apart}"
-
-
-def _is_blend(one: System) -> bool:
-    return one.weight is not None and 0 < one.weight < 1
-
-
-def _is_chosen(claim: Claim) -> bool:
-    return claim.how.startswith("lambda chosen")
-
-
-def _tuning(evidence: Evidence, best: System) -> str:
-    """Say what tuning alone gained, and what it gained on pairs that are none."""
-    claims = [one for one in evidence.claims if one.tuning and (one.link == best.run.name or one.control)]
-    told = [
-        f"{'the control' if one.control else 'Tuning gained the encoder alone'} {100 * one.gain.mean:+.1f} points "
-        f"{span(one.gain.low, one.gain.high)}{'' if one.gain.shown else ', not shown'}"
-        for one in sorted(claims, key=lambda one: one.control)
+def _headline(data: ReportData) -> tuple[str, str]:
+    """Return the main finding, and what it holds for."""
+    best, claim = data.main[0], _main_claim(data)
+    metric, known = best.task.headline, best.head.convention
+    settings = [
+        f"{counted(known.search_space_words, 'candidate')}" if known.search_space_words else "",
+        known.retrieval,
     ]
-    return f" {'; '.join(told[:2])}." if any(not one.control for one in claims) else ""
+    asked = ", ".join(filter(None, [over(best), *settings]))
+    qualified = f"{metric.head} with 95 % confidence intervals ({best.result.name}): {asked}."
+    if claim is None or claim.headline is None:
+        low, high = best.score.low, best.score.high
+        chance = (
+            ", not significantly different from 0" if low is not None and high is not None and low <= 0 <= high else ""
+        )
+        return f"{best.label}: {best.task.title.lower()}, {metric.head} {best.shown}{chance}.", qualified
+    significant = claim.gain.shown and claim.better
+    chosen = ", lambda chosen on other items" if claim.chosen else ""
+    sentence = f"{claim.headline[0 if significant else 1]} {claim.shown} points{chosen}."
+    return sentence.replace(" by +", " by "), qualified + _choice(data, claim) + _tuning(data)
 
 
-def _sentence(claim: Claim) -> str:
-    gain, ends = claim.gain, span(claim.gain.low, claim.gain.high)
-    chosen = ", lambda chosen on other words" if _is_chosen(claim) else ""
-    if gain.shown and gain.mean > 0:
-        return f"{claim.short[0]} {100 * gain.mean:.1f} points {ends}{chosen}."
-    return f"{claim.short[1]} {100 * gain.mean:+.1f} points {ends}{chosen}."
-
-
-def _holds_for(best: System) -> str:
-    head = best.head
-    asked = round(head["queries"] / head["coverage"]) if head.get("coverage") else head["queries"]
-    return readable(
-        f"Precision at 1 with 95 % intervals ({best.run.name}): {head['queries']:,} of {counted(asked, 'test word')} "
-        f"have vectors on both sides, {head['retrieval']} over the {head['search_space']} of "
-        f"{counted(head['search_space_words'], 'word')}."
+def _choice(data: ReportData, claim: Claim) -> str:
+    """Return why the gain is not the distance between two tiles, if lambda was chosen."""
+    if not claim.chosen:
+        return ""
+    best = data.main[0]
+    text = f" {claim.how[:1].upper()}{claim.how[1:]}."
+    static = next((one for one in data.main if one is not best and one.weight == 0), None)
+    if static is None or not best.is_blend:
+        return text
+    show, first, second = best.task.headline.show, best.score.value or 0.0, static.score.value or 0.0
+    return (
+        f"{text} On the items that chose it, lambda {best.weight:g} looks {show(first - second, sign='+', digits=1)} "
+        f"points better ({show(first, digits=1)} against {show(second, digits=1)}). The gain above excludes the effect "
+        "of choosing."
     )
 
 
-def _without_translation(evidence: Evidence) -> tuple[str, str]:
-    for one, told, how in tasks.best_of_tasks(evidence):
-        return readable(f"{told}: {one.value:.1f} {span(*one.ends, scale=1)}."), readable(f"{how}, x 100.")
-    for run in evidence.evaluations():
-        for result in run.manifest.results:
-            for key, value in result.items():
-                low, high = result.get(f"{key}_low"), result.get(f"{key}_high")
+def _tuning(data: ReportData) -> str:
+    """Return what fine-tuning gained, and what it gained on shuffled pairs."""
+    claims = [one for one in data.claims if one.tuning and (one.control or one.link == data.main[0].result.name)]
+    if all(one.control for one in claims):
+        return ""
+    told = [
+        f"{'on shuffled pairs (control)' if one.control else 'Fine-tuning changed the encoder alone by'} {one.shown} "
+        f"points{'' if one.gain.shown else ', not significant'}"
+        for one in sorted(claims, key=lambda one: one.control)
+    ]
+    return f" {'; '.join(told[:2])}."
+
+
+def _without_scores(data: ReportData) -> tuple[str, str]:
+    for result in data.results.finished:
+        for each in result.manifest.results:
+            for key, value in each.items():
+                low, high = each.get(f"{key}_low"), each.get(f"{key}_high")
                 if is_number(value) and is_number(low) and is_number(high):
-                    sentence = f"{run.name}: {tables.head(key)} {value:.3f} {span(low, high, scale=1, digits=3)}."
-                    return readable(sentence), "With its 95 % interval; the convention stands beside the score below."
-    if evidence.verdicts:
-        told = "Self-learning judged itself, without a dictionary; nothing has been scored on one yet."
-        return verdicts.headline(evidence.verdicts), told
-    return "Nothing has been scored yet.", "The sections below say what was made, and which commands score it."
+                    sentence = f"{result.name}: {tables.head(key)} {value:.3f} {span(low, high, scale=1, digits=3)}."
+                    return sentence, "With its 95 % confidence interval. The table below shows its conventions."
+    if data.verdicts:
+        told = "Self-learning judged itself without a dictionary. Nothing has been evaluated on one yet."
+        return verdicts.headline(data.verdicts), told
+    return "Nothing has been scored yet.", "The sections below show what was made, and which commands score it."
 
 
-def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
-    """Give the few figures that matter: (what, value, interval)."""
-    best = evidence.closely[0] if evidence.closely else None
-    chosen = next((one for one in _main_claims(evidence) if _is_chosen(one)), None)
-    flattered = best if chosen is not None and best is not None and _is_blend(best) else None
-    tiles = [
-        (_tile_name(evidence, one, one is flattered), f"{100 * one.head['precision_at_1']:.1f}",
-         span(one.head.get("precision_at_1_low"), one.head.get("precision_at_1_high")))
-        for one in sorted(evidence.closely, key=lambda one: -1.0 if one.weight is None else one.weight)
-    ]  # fmt: skip
-    if chosen is not None and chosen.score is not None:
-        place = next((i for i, one in enumerate(tiles) if one[0].startswith("best")), len(tiles))
-        gain = f"{100 * chosen.gain.mean:+.1f} points"
-        tiles.insert(place, ("blend, lambda chosen on other words", f"{100 * chosen.score:.1f}", gain))
-    control = _control_tile(evidence)
-    return [(readable(what), value, ends) for what, value, ends in [*tiles, *control]]
+# ---------------------------------------------------------------- tiles
 
 
-def _main_claims(evidence: Evidence) -> list[Claim]:
-    """Give the claims that may stand in the headline, the main one first."""
-    if not evidence.closely:
-        return []
-    return [one for one in evidence.claims if one.short[0] and one.link == evidence.closely[0].run.name]
+def _tiles(data: ReportData) -> list[tuple[str, str, str]]:
+    """Return the most important numbers: (what, value, interval)."""
+    best, claim = data.main[0], _main_claim(data)
+    chosen = claim if claim is not None and claim.chosen else None
+    tiles = []
+    for one in sorted(data.main, key=lambda one: -1.0 if one.weight is None else one.weight):
+        name = data.part_of(one)
+        if one is best and one.is_blend and chosen is not None:
+            gain = f"{chosen.shown.split(' [')[0]} points"
+            value = chosen.metric.show(chosen.first, digits=1)
+            tiles.append(("blend, lambda chosen on other items", value, gain))
+            name = f"best {name}, chosen on these items"
+        tiles.append(_tile(name, one))
+    for one in data.systems:
+        if one.control and one.weight == best.weight and one.convention == best.convention:
+            tiles.append(_tile(f"control, {data.part_of(one)}", one))
+            break
+    return tiles
 
 
-def _tile_name(evidence: Evidence, one: System, chosen: bool) -> str:
-    name = evidence.part_of(one)
-    return f"best {name}, chosen on these words" if chosen else name
-
-
-def _control_tile(evidence: Evidence) -> list[tuple[str, str, str]]:
-    """Give what tuning on pairs that are none reaches with the same weight."""
-    best = evidence.closely[0] if evidence.closely else None
-    for one in evidence.systems:
-        if best is not None and one.control and one.weight == best.weight and one.convention == best.convention:
-            ends = span(one.head.get("precision_at_1_low"), one.head.get("precision_at_1_high"))
-            return [(f"control, {evidence.part_of(one)}", f"{100 * one.head['precision_at_1']:.1f}", ends)]
-    return []
+def _tile(name: str, system: System) -> tuple[str, str, str]:
+    value, _, ends = system.shown.partition(" ")
+    return readable(name), value, ends

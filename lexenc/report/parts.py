@@ -1,4 +1,4 @@
-"""What a page is made of: sections of tables, charts and remarks, as data. The template alone knows HTML."""
+"""What a page is made of: sections with tables, charts and remarks, as data. Only the template contains HTML."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeGuard
 
-# Neither HTML nor SVG can hold these, and half of a surrogate pair is no character at all.
+# HTML and SVG cannot hold control characters or half of a surrogate pair.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def readable(text: object) -> str:
-    """Replace what a page cannot show; words come from files and may hold anything."""
+    """Return a text with characters replaced that a page cannot show."""
     return _UNPRINTABLE.sub("\ufffd", str(text))
 
 
@@ -21,11 +21,11 @@ class Cell:
     """One cell of a table.
 
     Args:
-        text: What is shown.
-        order: What sorting goes by; the text where it is None.
+        text: Text shown.
+        order: Sort key; None sorts by the text.
         style: `number`, `word`, `right`, `wrong`, `quiet`, `code` or nothing.
-        link: Name of the anchor that it leads to.
-        marked: Parts of the text that stand out, as (text, is it right).
+        link: Name of the result that it links to.
+        marked: Texts shown in place of `text`, as (text, whether it is highlighted).
     """
 
     text: str
@@ -40,13 +40,12 @@ class Grid:
     """A table.
 
     Args:
-        title: Its caption.
-        columns: Heads; those of numbers begin with `#`.
+        title: Caption.
+        columns: Column heads; those of numbers begin with `#`.
         rows: Cells.
-        note: The convention behind the numbers.
-        search: Whether a box filters its rows.
-        folded: Whether it is shown on demand only.
-        sorted_by: Column by which it comes sorted, and whether downwards.
+        note: Conventions behind the numbers.
+        search: Whether a search box filters the rows.
+        folded: Whether the table is collapsed at first.
     """
 
     kind: ClassVar = "grid"
@@ -56,20 +55,19 @@ class Grid:
     note: str = ""
     search: bool = False
     folded: bool = False
-    sorted_by: tuple[str, bool] | None = None
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with the numbers that it shows.
+    """A chart with its numbers.
 
     Args:
-        title: What it shows.
-        about: The same in words for those who cannot see it.
-        drawings: SVG by the window it is for: `wide`, `narrow` or `any`.
-        data: Its numbers.
+        title: Title.
+        about: Description for screen readers.
+        drawings: SVG by page width: `wide`, `narrow` or `any`.
+        data: Table of its numbers.
         note: How to read it.
-        half: Whether two stand side by side where there is room.
+        half: Whether two of them fit side by side.
     """
 
     kind: ClassVar = "figure"
@@ -83,7 +81,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Remark:
-    """A quiet line, with the command that would make what is missing."""
+    """A sentence, with the command that produces what is missing."""
 
     kind: ClassVar = "remark"
     text: str
@@ -91,60 +89,56 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Heading:
-    """A heading between parts."""
-
-    kind: ClassVar = "heading"
-    text: str
-    lead: str = ""
-
-
-Part = Grid | Figure | Remark | Heading
-
-
-@dataclass(frozen=True)
 class Section:
     """A section of the page.
 
     Args:
-        name: Its anchor.
-        tab: Its name in one word, for the list of sections.
-        title: Its heading.
-        lead: One or two sentences on what it is about.
-        parts: What it holds.
+        name: Anchor.
+        tab: Short name for the list of sections.
+        title: Heading.
+        lead: Introduction of one or two sentences.
+        parts: Contents.
     """
 
     name: str
     tab: str
     title: str
     lead: str
-    parts: list[Part] = field(default_factory=list)
+    parts: list[Grid | Figure | Remark] = field(default_factory=list)
+
+
+Part = Grid | Figure | Remark
 
 
 def number(value: float | None, digits: int = 1, *, scale: float = 1.0, sign: bool = False) -> Cell:
-    """Write a number as a cell; an empty cell for none."""
+    """Return a number as a cell; an empty cell for None and NaN."""
     if value is None or value != value:
         return Cell("", float("-inf"), "number")
     return Cell(f"{scale * value:{'+' if sign else ''},.{digits}f}", round(scale * value, digits + 4), "number")
 
 
-def percent(value: float | None, digits: int = 1) -> Cell:
-    """Write a share of 1 as a number of hundredths."""
-    return number(value, digits, scale=100)
+def count(value: int) -> Cell:
+    """Return a count as a cell."""
+    return Cell(f"{value:,}", value, "number")
 
 
 def span(low: float | None, high: float | None, *, scale: float = 100, digits: int = 1) -> str:
-    """Write an interval; nothing for none."""
+    """Return an interval as text; nothing without one."""
     if low is None or high is None or low != low or high != high:
         return ""
     return f"[{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value of a file is a number; what is true or false is none, and neither is NaN."""
+    """Return whether a value from a file is a number; booleans and NaN are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
 def word(text: object) -> Cell:
-    """Write a word from a file."""
+    """Return a word from a file as a cell."""
     return Cell(readable(text), style="word")
+
+
+def numbers_of_chart(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Grid:
+    """Return the collapsed table below a chart."""
+    return Grid("The numbers of this chart", columns, rows, folded=True)

@@ -1,32 +1,38 @@
-"""Words of both languages on a plane: which pairs, which spaces, and the projection."""
+"""The section with words of both languages on planes: which pairs, which spaces, and the projection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
-from lexenc.artifact import owner_of
+from lexenc.artifact import InputRecord, owner_of
 from lexenc.device import choose_device
-from lexenc.errors import LexencError
+from lexenc.errors import DataError, LexencError
 from lexenc.files.chosen import chosen_vectors
+from lexenc.files.evaluations import Item
 from lexenc.randomness import generator
-from lexenc.report.questions import Question, same_as_then
-from lexenc.report.runs import Run, Runs
+from lexenc.report import charts
+from lexenc.report.data import ReportData
+from lexenc.report.parts import Cell, Figure, Remark, Section, number, numbers_of_chart, readable, word
+from lexenc.report.results import ResultFolder, ResultFolders
+from lexenc.report.scores import EVAL
 from lexenc.report.systems import System
 
-if TYPE_CHECKING:
-    from lexenc.artifact import InputRecord
+_PAIRS = 150
+_FEWEST = 3
+_BLEND = (
+    "lexenc interpolate --vectors runs/mapped --encoder runs/encoder --dictionary train.tsv --lambda 0.4 "
+    "--out runs/blended"
+)
 
-PAIRS = 150
 
-
-@dataclass(frozen=True)
-class Pair:
-    """A word, its translation, and whether the first answer was a gold one."""
+class Pair(NamedTuple):
+    """A word, its translation, and whether it was answered correctly."""
 
     source: str
     target: str
@@ -35,16 +41,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Plane:
-    """Pairs in one space, seen from where they are spread most.
+    """Translation pairs of one space, projected on two dimensions.
 
     Args:
-        title: The space.
-        pairs: The pairs that have vectors on both sides in it.
-        source: Places of the source words. Shape [n, 2].
-        target: Places of their translations. Shape [n, 2].
-        explained: Share of the variance of the chosen words along each axis. Shape [2].
+        title: Name of the space.
+        pairs: Pairs with vectors on both sides.
+        source: Positions of the words. Shape [n, 2].
+        target: Positions of the translations. Shape [n, 2].
+        explained: Share of the variance along each axis. Shape [2].
         together: Mean cosine of the pairs in the whole space.
-        apart: The same of words and the translations of other words.
+        apart: Mean cosine of words and the translations of other words.
     """
 
     title: str
@@ -56,31 +62,65 @@ class Plane:
     apart: float
 
 
-def choose_pairs(questions: Sequence[Question], seed: int, count: int = PAIRS) -> list[Pair]:
-    """Draw as many words answered rightly as wrongly, where there are enough of both; some of each at least.
+def space(data: ReportData) -> Section:
+    """Return the section with translation pairs in every space of the best system."""
+    lead = (
+        "Each line joins a word to its translation. Where mapping and fine-tuning work, translations move together and "
+        "lines become short. A plane keeps a small part of the variance, which the axes show. The cosines are those of "
+        "the whole space."
+    )
+    section = Section("space", "Map", "Both languages in one picture", lead)
+    system = next((one for one in data.main if one.task.test == "dictionary"), None)
+    items = _covered(system) if system is not None else []
+    if system is None or len(items) < _FEWEST:
+        section.parts.append(
+            Remark("No answers to choose words from. Evaluations with an output folder keep them:", EVAL)
+        )
+        return section
+    pairs = choose_pairs(items, data.seed)
+    missing = []
+    for title, read in _spaces(data, system, pairs):
+        try:
+            section.parts.append(_figure(_plane(title, pairs, *read())))
+        except (LexencError, OSError) as error:
+            missing.append(Remark(readable(f"{title}: not drawn, {str(error).rstrip('.')}.")))
+    section.parts.extend(missing)
+    if not any(isinstance(part, Figure) and "Blended" in part.title for part in section.parts):
+        section.parts.append(Remark("There is no blended space to draw. To make one:", _BLEND))
+    return section
+
+
+def _covered(system: System) -> list[Item]:
+    try:
+        return [each for each in system.items() if each.covered and each.gold and each.answers]
+    except (LexencError, OSError):
+        return []
+
+
+def choose_pairs(items: Sequence[Item], seed: int, count: int = _PAIRS) -> list[Pair]:
+    """Draw as many correct as wrong answers, if there are enough of both.
 
     Args:
-        questions: Covered questions.
-        seed: The user's seed.
-        count: How many pairs.
+        items: Covered questions.
+        seed: Seed of the report.
+        count: Number of pairs.
     """
-    order = generator(seed, "report pairs").permutation(len(questions))
-    drawn = [questions[place] for place in order]
-    sides = [[one for one in drawn if one.right], [one for one in drawn if not one.right]]
-    half = count // 2
-    first = sides[0][: max(half, count - len(sides[1]))]
-    chosen = [*first, *sides[1][: count - len(first)]]
-    # Of several translations the one that was answered; it surely has a vector.
-    return [Pair(one.word, one.answers[0] if one.right else one.golds[0], one.right) for one in chosen]
+    drawn = [items[place] for place in generator(seed, "report pairs").permutation(len(items))]
+    answers = [(each, str(each.answers[0]["target"])) for each in drawn]
+    # Of several translations the one that was answered, since it is known to have a vector.
+    right = [Pair(each.asked[0], answer, True) for each, answer in answers if answer in each.gold]
+    wrong = [Pair(each.asked[0], each.gold[0], False) for each, answer in answers if answer not in each.gold]
+    first = right[: max(count // 2, count - len(wrong))]
+    return [*first, *wrong[: count - len(first)]]
 
 
 def project(title: str, pairs: Sequence[Pair], source: np.ndarray, target: np.ndarray) -> Plane:
     """Project both languages together on their first two principal components (Hotelling 1933).
 
     Args:
-        title: The space.
+        title: Name of the space.
         pairs: n pairs.
-        source: Vectors of the source words. Shape [n, d].
+        source: Vectors of the words. Shape [n, d].
         target: Vectors of their translations. Shape [n, d].
     """
     left, right = _unit(source), _unit(target)
@@ -88,15 +128,15 @@ def project(title: str, pairs: Sequence[Pair], source: np.ndarray, target: np.nd
     centred = stacked - stacked.mean(axis=0)
     _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
     axes = directions[:2]
-    # The sign of a component is arbitrary; its largest entry decides, so that every machine draws the same picture.
+    # The sign of a component is arbitrary. Its largest entry decides, so that every machine draws the same picture.
     signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
-    # Words of a single dimension lie on a line.
+    # Vectors of one dimension lie on a line.
     places = np.pad(centred @ (axes * signs[:, None]).T, ((0, 0), (0, 2 - len(axes))))
     share = np.pad(strengths**2, (0, 2)) / max(float((strengths**2).sum()), 1e-30)
     cosines = left @ right.T
-    n = len(pairs)
-    apart = (float(cosines.sum()) - float(np.trace(cosines))) / (n * (n - 1)) if n > 1 else float("nan")
-    return Plane(title, tuple(pairs), places[:n], places[n:], share[:2], float(np.trace(cosines)) / max(n, 1), apart)
+    n, together = len(pairs), float(np.trace(cosines))
+    apart = (float(cosines.sum()) - together) / (n * (n - 1)) if n > 1 else float("nan")
+    return Plane(title, tuple(pairs), places[:n], places[n:], share[:2], together / max(n, 1), apart)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -106,130 +146,127 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return unit
 
 
+def _figure(shown: Plane) -> Figure:
+    right = sum(one.right for one in shown.pairs)
+    about = f"{shown.title}: {len(shown.pairs)} words and their translations on a plane, {right} answered correctly."
+    rows = [
+        [word(pair.source), word(pair.target), Cell("right" if pair.right else "wrong"),
+         *(number(float(value), 3) for value in (*shown.source[place], *shown.target[place]))]
+        for place, pair in enumerate(shown.pairs)
+    ]  # fmt: skip
+    columns = ["word", "translation", "answered", "#x", "#y", "#x of translation", "#y of translation"]
+    drawing = charts.draw(charts.plane(shown.pairs, shown.source, shown.target, shown.explained.tolist()), about)
+    note = (
+        f"{len(shown.pairs)} pairs. Mean cosine of a word and its translation {shown.together:.2f}, of words from "
+        f"different pairs {shown.apart:.2f}."
+    )
+    data = numbers_of_chart(columns, rows)
+    return Figure(readable(shown.title), readable(about), {"any": drawing}, data, note, half=True)
+
+
 # ---------------------------------------------------------------- spaces
 
-
-@dataclass(frozen=True)
-class Missing:
-    """A space that cannot be drawn, and why."""
-
-    title: str
-    why: str
+_Vectors = dict[str, np.ndarray]
+_Reader = Callable[[], tuple[_Vectors, _Vectors]]
+"""Reads the vectors of the words and of the translations."""
 
 
-def planes_of(runs: Runs, system: System, pairs: Sequence[Pair], device: str) -> list[Plane | Missing]:
-    """Draw the spaces that a system went through: as they were, mapped, as encoded before and after tuning, blended.
-
-    Args:
-        runs: All results.
-        system: The system whose questions the pairs are.
-        pairs: From `choose_pairs`, in the direction of the system.
-        device: Where encoders compute.
-    """
-    own = runs.ancestors(system.run)
-    mapped = [run for run in own if run.manifest.stage == "map"][:1]
-    blended = [run for run in own if run.manifest.stage == "interpolate"][:1] or _blend_of(runs, own)
-    drawn: list[Plane | Missing] = []
-    for run in mapped:
-        drawn.append(_try("Raw vectors, before mapping", lambda run=run: _raw(runs, run), system, pairs))  # type: ignore[misc]
-        drawn.append(_try(f"Mapped ({run.name})", lambda run=run: _space(run), system, pairs))  # type: ignore[misc]
-    for title, record, run in _encoders(runs, own):
-        path = run.path_of(record)
-        drawn.append(_try_encoder(title, path, system, pairs, device))
-    for run in blended:
-        title = f"Blended at lambda {run.manifest.params['lambda']:g} ({run.name})"
-        drawn.append(_try(title, lambda run=run: _space(run), system, pairs))  # type: ignore[misc]
-    return drawn
+def _spaces(data: ReportData, system: System, pairs: Sequence[Pair]) -> Iterator[tuple[str, _Reader]]:
+    """Yield the spaces of a system: raw, mapped, encoded before and after fine-tuning, blended."""
+    results = data.results
+    own = results.ancestors(system.result)
+    for result in [each for each in own if each.manifest.stage == "map"][:1]:
+        yield "Raw vectors, before mapping", partial(_read_raw, results, result, system, pairs)
+        yield f"Mapped ({result.name})", partial(_read_space, result, system, pairs)
+    for title, record, user in _encoders(results, own):
+        yield title, partial(_encode, user.path_of(record), system, pairs, data.device)
+    names = {each.name for each in own}
+    blended = [each for each in own if each.manifest.stage == "interpolate"] or [
+        # A system that blended in memory: a blended space with the same parts.
+        each
+        for each in results.of_stage("interpolate")
+        if (parents := results.parents(each)) and {one.name for one in parents} <= names
+    ]
+    for result in blended[:1]:
+        title = f"Blended at lambda {result.manifest.params['lambda']:g} ({result.name})"
+        yield title, partial(_read_space, result, system, pairs)
 
 
-_Sides = tuple[Path, Path]
-_Finder = Callable[[], _Sides]
-
-
-def _blend_of(runs: Runs, own: Sequence[Run]) -> list[Run]:
-    """Give a blended space of the same parts, for a system that blended in memory."""
-    names = {run.name for run in own}
-    made = [run for run in runs.of_stage("interpolate") if {each.name for each in runs.parents(run)} <= names]
-    return [run for run in made if runs.parents(run)][:1]
-
-
-def _raw(runs: Runs, run: Run) -> _Sides:
-    places = [run.input_path(side) for side in ("source", "target")]
-    if not all(same_as_then(runs, run, side) for side in ("source", "target")):
-        gone = {runs.absence(run, run.manifest.inputs[side][0]) for side in ("source", "target")}
-        raise FileNotFoundError(f"the vectors {'are not here' if 'not here' in gone else 'have been replaced since'}")
-    left, right = (place for place in places if place is not None)
-    return left, right
-
-
-def _space(run: Run) -> _Sides:
-    return run.folder / "source", run.folder / "target"
-
-
-def _encoders(runs: Runs, own: Sequence[Run]) -> list[tuple[str, InputRecord, Run]]:
-    """Give the encoder of a system after and before tuning, the earliest first."""
-    found: list[tuple[str, InputRecord, Run]] = []
-    user = next(
-        (run for run in own if "encoder" in run.manifest.inputs and run.manifest.stage != "mine-negatives"), None
-    )
+def _encoders(results: ResultFolders, own: Sequence[ResultFolder]) -> list[tuple[str, InputRecord, ResultFolder]]:
+    """Return the encoder of a system before and after fine-tuning."""
+    found: list[tuple[str, InputRecord, ResultFolder]] = []
+    users = (each for each in own if "encoder" in each.manifest.inputs and each.manifest.stage != "mine-negatives")
+    user = next(users, None)
     while user is not None and len(found) < 2:
         record = user.manifest.inputs["encoder"][0]
-        maker = runs.maker(record)
-        tuned = maker is not None and maker.manifest.stage == "finetune"
-        name = maker.name if maker is not None else Path(record.given).name
-        when = " after tuning" if tuned else " before tuning" if found else ""
-        found.append((f"Encoder{when} ({name})", record, user))
-        user = maker if tuned else None
+        maker = results.maker(record)
+        tuned = maker if maker is not None and maker.manifest.stage == "finetune" else None
+        when = " after fine-tuning" if tuned else " before fine-tuning" if found else ""
+        found.append((f"Encoder{when} ({maker.name if maker else Path(record.given).name})", record, user))
+        user = tuned
     return found[::-1]
 
 
-def _try(title: str, sides: _Finder, system: System, pairs: Sequence[Pair]) -> Plane | Missing:
-    """Read the vectors of the pairs from two files or folders."""
-    params = system.run.manifest.params
-    try:
-        tables = []
-        for side, path in zip(("source", "target"), sides(), strict=True):
-            words = {one.source for one in pairs} if _asks(system) == side else {one.target for one in pairs}
-            names, matrix = chosen_vectors(
-                path, words, lowercase=bool(params.get("lowercase")), language=params.get(f"{side}_language")
-            )
-            tables.append(dict(zip(names, matrix, strict=True)))
-    except (LexencError, OSError) as error:
-        return Missing(title, str(error))
-    left, right = tables if _asks(system) == "source" else tables[::-1]
-    return _plane(title, pairs, left, right)
+def _read_raw(
+    results: ResultFolders, result: ResultFolder, system: System, pairs: Sequence[Pair]
+) -> tuple[_Vectors, _Vectors]:
+    records = [result.manifest.inputs[side][0] for side in ("source", "target")]
+    gone = {absence for record in records if (absence := _changed_since(results, result, record))}
+    if gone:
+        raise DataError(f"the vectors {'are not here' if 'not here' in gone else 'have been replaced since'}")
+    return _read([result.path_of(record) for record in records], system, pairs)
 
 
-def _asks(system: System) -> str:
-    return str(system.head.get("direction", "source-target")).split("-")[0]
+def _changed_since(results: ResultFolders, result: ResultFolder, record: InputRecord) -> str:
+    """Return why an input made by lexenc is not what was read; raw files are not checked."""
+    maker, owner = results.maker(record), owner_of(result.path_of(record))
+    if record.made_by is None or (owner is not None and maker is not None and owner.samefile(maker.folder)):
+        return ""
+    return results.absence(result, record) or "replaced since"
 
 
-def _plane(
-    title: str, pairs: Sequence[Pair], left: dict[str, np.ndarray], right: dict[str, np.ndarray]
-) -> Plane | Missing:
-    kept = [one for one in pairs if one.source in left and one.target in right]
-    if len(kept) < 3:
-        return Missing(title, f"only {len(kept)} of the {len(pairs)} pairs have vectors in it")
-    first, second = (np.array([table[word] for word in words]) for table, words in
-                     ((left, [one.source for one in kept]), (right, [one.target for one in kept])))  # fmt: skip
-    if first.shape[1] != second.shape[1]:
-        return Missing(title, f"the languages have {first.shape[1]} and {second.shape[1]} dimensions")
-    return project(title, kept, first, second)
+def _read_space(result: ResultFolder, system: System, pairs: Sequence[Pair]) -> tuple[_Vectors, _Vectors]:
+    return _read([result.folder / "source", result.folder / "target"], system, pairs)
 
 
-def _try_encoder(title: str, path: Path, system: System, pairs: Sequence[Pair], device: str) -> Plane | Missing:
-    """Encode the pairs."""
+def _read(paths: Sequence[Path], system: System, pairs: Sequence[Pair]) -> tuple[_Vectors, _Vectors]:
+    params = system.result.manifest.params
+    forward = system.head.convention.direction != "target-source"
+    wanted = [{one.source for one in pairs}, {one.target for one in pairs}]
+    tables = []
+    for side, path, words in zip(("source", "target"), paths, wanted if forward else wanted[::-1], strict=True):
+        names, matrix = chosen_vectors(
+            path, words, lowercase=bool(params.get("lowercase")), language=params.get(f"{side}_language")
+        )
+        tables.append(dict(zip(names, matrix, strict=True)))
+    return (tables[0], tables[1]) if forward else (tables[1], tables[0])
+
+
+def _encode(path: Path, system: System, pairs: Sequence[Pair], device: str) -> tuple[_Vectors, _Vectors]:
     from lexenc.encoders.encode import encode_texts
     from lexenc.encoders.load import load_encoder
 
     folder = owner_of(path) or path
     if not folder.is_dir():
-        return Missing(title, f"the encoder is not at {path} any more")
-    try:
-        pooling = system.run.manifest.params.get("pooling", "auto")
-        encoder = load_encoder(folder, pooling=pooling, device=choose_device(device, "float32"))
-        words = sorted({word for one in pairs for word in (one.source, one.target)})
-        table = dict(zip(words, encode_texts(encoder, words), strict=True))
-    except (LexencError, OSError) as error:
-        return Missing(title, str(error))
-    return _plane(title, pairs, table, table)
+        raise DataError(f"the encoder is not at {path} any more")
+    pooling = system.result.manifest.params.get("pooling", "auto")
+    encoder = load_encoder(folder, pooling=pooling, device=choose_device(device, "float32"))
+    words = sorted({text for one in pairs for text in (one.source, one.target)})
+    table = dict(zip(words, encode_texts(encoder, words), strict=True))
+    return table, table
+
+
+def _plane(title: str, pairs: Sequence[Pair], left: _Vectors, right: _Vectors) -> Plane:
+    """Project the pairs that have vectors.
+
+    Raises:
+        DataError: If there are too few of them, or the languages differ in dimensions.
+    """
+    kept = [one for one in pairs if one.source in left and one.target in right]
+    if len(kept) < _FEWEST:
+        raise DataError(f"only {len(kept)} of the {len(pairs)} pairs have vectors in it")
+    first = np.array([left[one.source] for one in kept])
+    second = np.array([right[one.target] for one in kept])
+    if first.shape[1] != second.shape[1]:
+        raise DataError(f"the languages have {first.shape[1]} and {second.shape[1]} dimensions")
+    return project(title, kept, first, second)

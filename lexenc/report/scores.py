@@ -1,254 +1,259 @@
-"""The sections on scores: what is shown, all scores, and scores over lambda."""
+"""The sections on scores, for any task: differences, all scores, and scores over lambda."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from lexenc.evaluation.bootstrap import LEVEL
+from lexenc.files.evaluations import ScoredSystem
 from lexenc.files.text import counted
 from lexenc.report import charts
-from lexenc.report.evidence import Evidence
-from lexenc.report.parts import Cell, Figure, Grid, Heading, Part, Remark, Section, number, percent, readable, span
-from lexenc.report.systems import Claim, System
-from lexenc.report.tables import head, plain
-from lexenc.report.tasks import findings, task_parts
+from lexenc.report.claims import Claim
+from lexenc.report.data import ReportData
+from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable
+from lexenc.report.systems import System, best_of, over, shown_score, sweeps_of, variant_names
+from lexenc.report.tables import Rows, table_of
 from lexenc.report.verdicts import verdict_table
 
 _SWEEP = (
     "lexenc eval bli --vectors runs/mapped --encoder runs/encoder --train-dictionary train.tsv --dictionary test.tsv "
     "--lambda 0,0.1,0.2,0.3,0.4,0.5,0.7,1 --out runs/scores"
 )
-_EVAL = "lexenc eval bli --vectors runs/mapped --dictionary test.tsv --out runs/scores"
+EVAL = "lexenc eval bli --vectors runs/mapped --dictionary test.tsv --out runs/scores"
+_SERIES = 6  # series that readers can tell apart in one chart
+_GROUPS = 12  # results in one chart
 
 
 # ---------------------------------------------------------------- claims
 
 
-def claims(evidence: Evidence) -> Section:
-    """What is shown and what is not."""
+def claims(data: ReportData) -> Section:
+    """Return the section on differences and on the best systems."""
     section = Section(
         "claims",
         "Findings",
-        "What is shown, and what is not",
-        "A difference is shown where its 95 % interval leaves out zero. Everything else is named too: what is not "
-        "shown is not known to be equal either.",
+        "What is significant",
+        f"A difference is significant if its {100 * LEVEL:g} % confidence interval excludes zero. Differences that are "
+        "not significant are listed too: they do not show that two systems are equal.",
     )
-    if evidence.verdicts:
-        section.parts.append(verdict_table(evidence.verdicts))
-    others = findings(evidence)
-    if not evidence.claims:
-        section.parts.extend(others)
-    if not evidence.claims and not others:
+    if data.verdicts:
+        section.parts.append(verdict_table(data.verdicts))
+    if data.claims:
+        section.parts.append(_differences(data))
+    if data.systems:
+        section.parts.append(_best_systems(data))
+    if not section.parts:
         section.parts.append(
-            Remark(
-                "Nothing was compared. A sweep over lambda, or two evaluations of one test dictionary, let claims "
-                "be checked:",
-                _SWEEP,
-            )
+            Remark("Nothing has been compared. Evaluate a sweep over lambda, or compare two evaluations:", _SWEEP)
         )
-    if not evidence.claims:
-        return section
-    main = evidence.closely[0].run.name if evidence.closely else ""
-    rows = [_claim_row(claim) for claim in sorted(evidence.claims, key=lambda one: one.link != main)]
-    note = (
-        "Gain in points of precision at 1 (x 100), paired percentile bootstrap over the test words that have vectors "
-        "on both sides; 10,000 draws, fewer where there are very many words; seed "
-        f"{evidence.seed} for what is compared here. Where a weight had to be chosen, one half of the words chose and "
-        "the other was scored, both ways, so that the best of many does not flatter itself."
-    )
-    columns = ["claim", "#gain", "#95 % interval", "answer", "#words", "how compared", "result"]
-    section.parts.extend([Grid("Differences between systems", columns, rows, note), *others])
     return section
 
 
+def _differences(data: ReportData) -> Grid:
+    main = data.main[0].result.name if data.main else ""
+    rows = [_claim_row(claim) for claim in sorted(data.claims, key=lambda one: one.link != main)]
+    note = (
+        "First minus second, x 100 for shares and correlations. Paired percentile bootstrap over the items that both "
+        f"systems cover. Differences computed for this report use seed {data.seed}."
+    )
+    if any(claim.chosen for claim in data.claims):
+        note += (
+            " If lambda was chosen on one half of the items, the other half was scored, and vice versa, so that the "
+            "choice does not inflate the score."
+        )
+    columns = ["comparison", "metric", "#difference", "significant", "#first", "#second", "#items", "how"]
+    return Grid("Differences between systems", columns, rows, note)
+
+
 def _claim_row(claim: Claim) -> list[Cell]:
-    gain = claim.gain
-    answer = "not shown" if not gain.shown else "yes" if gain.mean > 0 else "no: the other way round"
-    style = "quiet" if not gain.shown else "right" if gain.mean > 0 else "wrong"
+    answer = "no" if not claim.gain.shown else "yes" if claim.better else "yes, worse"
+    style = "quiet" if not claim.gain.shown else "right" if claim.better else "wrong"
+    scale = 100 if claim.metric.percent else 1
     return [
-        Cell(readable(claim.text), style="text"),
-        number(gain.mean, scale=100, sign=True),
-        Cell(span(gain.low, gain.high), 100 * gain.low, "number"),
+        Cell(readable(claim.text), style="text", link=claim.link),
+        Cell(claim.metric.head),
+        Cell(claim.shown, scale * claim.gain.mean, "number"),
         Cell(f"control: {answer}" if claim.control else answer, style=style),
-        Cell(f"{claim.queries:,}", claim.queries, "number"),
+        number(claim.first, scale=scale),
+        number(claim.second, scale=scale),
+        count(claim.items),
         Cell(readable(claim.how), style="quiet text"),
-        Cell(readable(claim.link), link=claim.link),
     ]
+
+
+def best_line(systems: Sequence[System]) -> tuple[System, str]:
+    """Return the best system of one evaluation, and how it was chosen."""
+    best = best_of(systems)
+    return best, f"best of {len(systems)}, chosen on these items" if len(systems) > 1 else ""
+
+
+def _best_systems(data: ReportData) -> Grid:
+    table: dict[str, list[System]] = {}
+    for one in data.systems:
+        table.setdefault(one.result.name, []).append(one)
+    rows = [
+        [
+            Cell(readable(best.label), style="text", link=best.result.name),
+            Cell(best.task.title.lower()),
+            Cell(best.task.headline.head),
+            Cell(best.shown, best.value, "number"),
+            count(best.score.n),
+            Cell(", ".join(filter(None, [how, "control" if best.control else ""])), style="quiet text"),
+        ]
+        for best, how in map(best_line, table.values())
+    ]
+    columns = ["system", "task", "metric", "#value", "#items", "note"]
+    note = "A system that was chosen on the items that it is scored on looks slightly better than it is."
+    return Grid("The best system of every evaluation", columns, rows, note if any(row[5].text for row in rows) else "")
 
 
 # ---------------------------------------------------------------- all scores
 
 
-def scores(evidence: Evidence) -> Section:
-    """Every score of every evaluation."""
+def scores(data: ReportData) -> Section:
+    """Return the section with every score."""
     section = Section(
         "scores",
         "Scores",
         "Scores",
-        "Every evaluation below the folder, with the convention behind each number. Click a column to sort.",
+        "Every evaluation below the folder with its conventions. Click a column to sort.",
     )
-    if evidence.systems:
-        section.parts.extend(_translation(evidence))
-    else:
-        section.parts.append(Remark("No word translation was scored. To score it:", _EVAL))
-    section.parts.extend(task_parts(evidence))
+    if not data.systems:
+        section.parts.append(Remark("Nothing has been evaluated. To score word translation:", EVAL))
+    for systems in data.by_task.values():
+        section.parts.extend(_interval_charts(systems))
+        section.parts.extend(_score_tables(systems))
+    evaluated = {one.result.name for one in data.systems}
+    others: dict[str, list[tuple[Any, dict[str, Any]]]] = {}
+    for result in data.results.finished:
+        for each in result.manifest.results:
+            if result.name not in evaluated and each and "difference" not in each:
+                others.setdefault(result.manifest.stage, []).append((result, each))
+    for stage, rows in others.items():
+        section.parts.extend(table_of(f"{stage}: all results", rows))
     return section
 
 
-def _translation(evidence: Evidence) -> list[Part]:
-    heads = [one.head for one in evidence.systems]
-    varying = _varying(heads)
-    columns = [
-        "result",
-        "#lambda",
-        "#P@1",
-        "#95 % interval",
-        "#P@5",
-        "#P@10",
-        "#MRR",
-        "#words",
-        *(head(key) for key in varying),
-    ]
-    best = max(one.head["precision_at_1"] for one in evidence.systems)
-    rows = [
-        [
-            Cell(f"{one.run.name}{' (control)' if one.control else ''}", link=one.run.name),
-            Cell("" if one.weight is None else f"{one.weight:g}", -1 if one.weight is None else one.weight, "number"),
-            _marked(percent(one.head["precision_at_1"]), one.head["precision_at_1"] == best and not one.control),
-            Cell(_interval(one.head), one.head.get("precision_at_1_low"), "number"),
-            percent(one.head["precision_at_5"]),
-            percent(one.head["precision_at_10"]),
-            number(one.head["mean_reciprocal_rank"], 3),
-            Cell(f"{one.head['queries']:,}", one.head["queries"], "number"),
-            *(Cell(plain(one.head[key])) for key in varying),
-        ]
-        for one in sorted(evidence.systems, key=lambda one: one.run.name != evidence.closely[0].run.name)
-    ]
-    note = f"P@k x 100: share of words with a gold translation among the first k. {_common(heads)}"
-    parts: list[Part] = [Grid("Word translation, headline convention", columns, rows, note)]
-    parts.append(_conventions(evidence.systems))
+def _score_tables(systems: Sequence[System]) -> list[Part]:
+    task, best = systems[0].task, best_of(systems)
+    labels = dict.fromkeys(key for one in systems for each in (one.head, *one.others) for key in each.labels)
+    first = [*labels, *(metric.key for metric in task.metrics), best.head.counted]
+    place = None if best.control else (systems.index(best), task.headline.key)
+    heads: Rows = [(one.result, one.head.flat()) for one in systems]
+    others: Rows = [(one.result, each.flat()) for one in systems for each in one.others]
+    parts = table_of(task.title, heads, first=first, best=place)
+    if others:
+        names = [*first, "out_of_vocabulary", "query_unit"]
+        parts += table_of(f"{task.title}: other conventions, parts and controls", others, first=names, folded=True)
     return parts
 
 
-_CONVENTIONS = ("retrieval", "direction", "search_space", "search_space_words", "coverage", "seed")
-
-
-def _varying(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Name the conventions that differ between results; the others are said once."""
-    return [key for key in _CONVENTIONS if len({str(each.get(key)) for each in results}) > 1]
-
-
-def _common(results: Sequence[dict[str, Any]]) -> str:
-    same = [key for key in (*_CONVENTIONS, "gold", "ties") if key in results[0] and key not in _varying(results)]
-    told = "; ".join(f"{head(key)}: {plain(results[0][key])}" for key in same)
-    return f"Per source word, words without vectors left out. The same for all: {told}."
-
-
-def _marked(cell: Cell, best: bool) -> Cell:
-    return Cell(cell.text, cell.order, f"{cell.style} best") if best else cell
-
-
-def _interval(result: dict[str, Any]) -> str:
-    return span(result.get("precision_at_1_low"), result.get("precision_at_1_high"))
-
-
-def _conventions(systems: Sequence[System]) -> Grid:
-    """Lay out all other conventions and the controls."""
-    rows = []
+def _interval_charts(systems: Sequence[System]) -> list[Part]:
+    """Draw evaluations without a sweep over lambda; a chart has the systems of one test set."""
+    swept = {sweep[0].result.name for sweep in sweeps_of(systems)}
+    alike: dict[Any, list[System]] = {}
     for one in systems:
-        for each in one.others:
-            kind = (
-                f"control: {each['control']}"
-                if "control" in each
-                else (f"per {each['query_unit']}, {each['out_of_vocabulary']}")
-            )
-            rows.append(
-                [
-                    Cell(one.label, link=one.run.name),
-                    Cell(readable(kind)),
-                    percent(each["precision_at_1"], 2),
-                    Cell(_interval(each), each.get("precision_at_1_low"), "number"),
-                    percent(each.get("precision_at_5")),
-                    percent(each.get("precision_at_10")),
-                    number(each.get("mean_reciprocal_rank"), 3),
-                    Cell(f"{each['queries']:,}", each["queries"], "number"),
-                ]
-            )
-    note = (
-        "Words without vectors are left out (VecMap, MUSE) or counted wrong (fastText); per pair is xling-eval's way. "
-        "The controls answer with the source word itself, and at random."
+        if one.result.name not in swept:
+            alike.setdefault(one.convention, []).append(one)
+    return [_interval_chart(own[-_GROUPS:], len(own)) for own in alike.values()]
+
+
+def _interval_chart(systems: Sequence[System], total: int) -> Figure:
+    task = systems[0].task
+    rows: list[tuple[str, str, ScoredSystem]] = []
+    for one in systems:
+        scored = [each for each in (one.head, *one.others) if each.scores[0].low is not None][:_SERIES]
+        kind = ", ".join([one.name, *one.label.split(", ")[1:]])
+        names = variant_names(scored)
+        rows += [(kind, name or task.title.lower(), each) for name, each in zip(names, scored, strict=True)]
+    names = sorted(dict.fromkeys(name for _, name, _ in rows), key=lambda name: name.startswith("control"))
+    kinds = list(dict.fromkeys(kind for kind, _, _ in rows))
+    points = [_point(each, system=systems[0], series=name, kind=kind) for kind, name, each in rows]
+    title = f"{task.title}: {task.headline.head}"
+    about = f"Points with intervals: {task.headline.head} of {counted(len(kinds), 'system')}."
+    drawings = charts.draw_both(
+        lambda width: charts.intervals(points, names, kinds, width=width, x=_axis(systems[0])), about
     )
-    columns = ["system", "convention", "#P@1", "#95 % interval", "#P@5", "#P@10", "#MRR", "#queries"]
-    return Grid("The same systems under other conventions, and controls", columns, rows, note, folded=True)
+    note = f"Lines are 95 % confidence intervals over {task.items or f'{task.item}s'}."
+    note += f" The last {len(systems)} of {total} systems are drawn." if total > len(systems) else ""
+    cells = [[Cell(readable(kind)), Cell(readable(name)), *_numbers(systems[0], each)] for kind, name, each in rows]
+    return Figure(
+        title, about, drawings, numbers_of_chart(["system", "convention", "#value", "#items"], cells), readable(note)
+    )
+
+
+def _axis(system: System) -> str:
+    return f"{system.task.headline.head}{' x 100' if system.task.headline.percent else ''}"
+
+
+def _point(scored: ScoredSystem, *, system: System, **own: Any) -> dict[str, Any]:
+    metric, score = system.task.headline, scored.scores[0]
+    scale = 100 if metric.percent else 1
+    y, low, high = (
+        scale * (value if value is not None else score.value or 0.0) for value in (score.value, score.low, score.high)
+    )
+    where = ", ".join(f"lambda {each:g}" if name == "x" else str(each) for name, each in own.items())
+    return {**own, "y": y, "low": low, "high": high, "label": f"{where}: {shown_score(metric, score)}"}
+
+
+def _numbers(system: System, scored: ScoredSystem) -> list[Cell]:
+    score = scored.scores[0]
+    return [Cell(shown_score(system.task.headline, score), score.value, "number"), count(score.n)]
 
 
 # ---------------------------------------------------------------- lambda
 
 
-def over_lambda(evidence: Evidence) -> Section:
-    """Scores over the weight of the encoder."""
+def over_lambda(data: ReportData) -> Section:
+    """Return the section with scores over the weight of the encoder."""
     section = Section(
         "lambda",
         "Lambda",
-        "How much encoder to blend in",
-        "Precision at 1 over lambda, the weight of the encoder: 0 is the mapped static vectors alone, 1 the encoder "
-        "alone. (Figure 2 of the paper, with the intervals that it leaves out.)",
+        "Scores over lambda",
+        "Lambda is the weight of the encoder: 0 is the mapped static vectors alone, 1 the encoder alone.",
     )
-    if not evidence.sweeps:
-        section.parts.append(Remark("No evaluation has several weights. To try some:", _SWEEP))
-        return section
-    alike: dict[tuple[Any, ...], list[list[System]]] = {}
-    for sweep in evidence.sweeps:
+    alike: dict[Any, list[list[System]]] = {}
+    for sweep in sweeps_of(data.systems):
         alike.setdefault(sweep[0].convention, []).append(sweep)
-    for sweeps in alike.values():
-        if len(alike) > 1:
-            names = ", ".join(sweep[0].run.name for sweep in sweeps)
-            section.parts.append(Heading(readable(names), "Scored by another convention than the others."))
-        section.parts.append(_curve(sweeps))
+    section.parts.extend(_curve(sweeps, len(alike) > 1) for sweeps in alike.values())
+    if not section.parts:
+        section.parts.append(Remark("No evaluation has several values of lambda. To evaluate some:", _SWEEP))
     return section
 
 
-_MOST = 6  # series that can still be told apart
-
-
-def _curve(sweeps: Sequence[Sequence[System]]) -> Figure:
-    shown = sorted(sweeps[-_MOST:], key=lambda sweep: sweep[0].control)
-    names = [f"{sweep[0].run.name}{' (control)' if sweep[0].control else ''}" for sweep in shown]
-    points, rows = [], []
-    for name, sweep in zip(names, shown, strict=True):
-        for one in sweep:
-            head = one.head
-            low, high = (100 * head.get(f"precision_at_1_{end}", float("nan")) for end in ("low", "high"))
-            value = 100 * head["precision_at_1"]
-            label = f"{name}, lambda {one.weight:g}: {value:.1f} [{low:.1f}, {high:.1f}]"
-            points.append({"series": name, "x": one.weight, "y": value, "low": low, "high": high, "label": label})
-            rows.append(
-                [
-                    Cell(readable(name), link=one.run.name),
-                    number(one.weight, 2),
-                    number(value),
-                    Cell(f"[{low:.1f}, {high:.1f}]", low, "number"),
-                ]
-            )
-    head = sweeps[0][0].head
+def _curve(sweeps: Sequence[Sequence[System]], several: bool) -> Figure:
+    shown = sorted(sweeps[-_SERIES:], key=lambda sweep: sweep[0].control)
+    task = shown[0][0].task
+    rows = [(one.name, one, one.head) for sweep in shown for one in sweep]
+    if len(shown) == 1:
+        controls = [
+            (one, each) for one in shown[0] for each in one.others if each.is_control and each.scores[0].low is not None
+        ]
+        names = variant_names([each for _, each in controls])
+        rows += [(name, one, each) for name, (one, each) in zip(names, controls, strict=True)]
+    names = list(dict.fromkeys(name for name, _, _ in rows))
+    points = [_point(each, system=one, series=name, x=one.weight) for name, one, each in rows]
+    best = best_of([one for sweep in shown for one in sweep])
+    known = [
+        f"{key.replace('_', ' ')}: {value}" for key, value in best.head.convention.known().items() if key != "seed"
+    ]
     note = (
-        f"Bands are 95 % intervals over {counted(head['queries'], 'test word')} with vectors on both sides. "
-        f"{head['retrieval']}, {head['direction']}, {head['search_space']} "
-        f"({counted(head['search_space_words'], 'word')} to choose from). Curves of one chart answer the same words, "
-        "so that differences between them are surer than overlapping bands suggest; see the differences above."
+        f"Bands are 95 % confidence intervals over {over(best)}. {'; '.join(known)}. All systems of a chart answer the "
+        "same questions, so that a difference can be significant even if bands overlap."
     )
-    if len(sweeps) > _MOST:
-        note += f" The last {_MOST} of {len(sweeps)} evaluations are drawn."
-    best = max((one for sweep in shown for one in sweep), key=lambda one: one.head["precision_at_1"])
+    note += f" The last {len(shown)} of {len(sweeps)} evaluations are drawn." if len(sweeps) > len(shown) else ""
     about = (
-        f"Line chart of precision at 1 over lambda for {counted(len(shown), 'evaluation')}; the highest point is "
-        f"{100 * best.head['precision_at_1']:.1f} at lambda {best.weight:g} ({best.run.name})."
+        f"Line chart of {task.headline.head} over lambda for {counted(len(shown), 'evaluation')}; the best value is "
+        f"{task.headline.show(best.score.value, digits=1)} at lambda {best.weight:g} ({best.result.name})."
     )
-    drawings = {
-        form: charts.draw(
-            charts.curve(points, names, width=width, x="lambda, the weight of the encoder", y="P@1 x 100"), about
-        )
-        for form, width in (("wide", charts.WIDE), ("narrow", charts.NARROW))
-    }
-    data = Grid("The numbers of this chart", ["evaluation", "#lambda", "#P@1", "#95 % interval"], rows, folded=True)
-    return Figure("Precision at 1 over lambda", about, drawings, data, note)
+    x = "lambda, the weight of the encoder"
+    drawings = charts.draw_both(lambda width: charts.curve(points, names, width=width, x=x, y=_axis(best)), about)
+    cells = [
+        [Cell(readable(name), link=one.result.name), number(one.weight, 2), *_numbers(one, each)]
+        for name, one, each in rows
+    ]
+    title = f"{task.title}: {task.headline.head} over lambda"
+    title += f" ({', '.join(sweep[0].result.name for sweep in shown)})" if several else ""
+    data = numbers_of_chart(["series", "#lambda", "#value", "#items"], cells)
+    return Figure(readable(title), readable(about), drawings, data, readable(note))

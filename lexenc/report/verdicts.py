@@ -1,4 +1,4 @@
-"""What self-learning judged of its own results: was a mapping found, is it doubtful, or is it noise."""
+"""How self-learning judged its own results: a mapping was found, it is doubtful, or it is noise."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from lexenc.files.text import counted
-from lexenc.report.parts import Cell, Grid, is_number, number, percent, readable
-from lexenc.report.runs import Run, Runs
+from lexenc.report.parts import Cell, Grid, is_number, number, readable
+from lexenc.report.results import ResultFolder, ResultFolders
 
-_SAYS = {
+_MEANINGS = {
     "found": "a mapping was found",
     "doubtful": "whether the mapping translates is doubtful",
     "not found": "no mapping was found, the result is noise",
 }
+_SHOWN = {"not found": "✗ noise: not found", "doubtful": "? doubtful", "found": "✓ found"}
 _STYLES = {"found": "right", "doubtful": "doubt", "not found": "wrong strong"}
-_NAMED = 6  # results that are warned of by name
+_NAMED = 6  # results that the warning names
 
 
 @dataclass(frozen=True)
@@ -24,66 +25,75 @@ class Verdict:
     """A judgement.
 
     Args:
-        run: The mapping.
-        part: Language of it that is judged; empty where it is the whole.
+        result: The mapping.
+        part: Language that is judged; empty for the whole mapping.
         word: `found`, `doubtful` or `not found`.
-        signs: The numbers behind it, as the stage named them.
+        signs: The numbers behind it by their JSON keys.
     """
 
-    run: Run
+    result: ResultFolder
     part: str
     word: str
     signs: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """What readers know it by."""
-        return f"{self.run.name} ({self.part})" if self.part else self.run.name
+        """Name of the result with its part."""
+        return f"{self.result.name} ({self.part})" if self.part else self.result.name
 
     @property
-    def sentence(self) -> str:
-        """Say it in words with the signs that decided, without a name."""
+    def rank(self) -> int:
+        """Position of the verdict from worst to best."""
+        return [*_SHOWN].index(self.word) if self.word in _SHOWN else len(_SHOWN)
+
+    @property
+    def meaning(self) -> str:
+        """The verdict in words, without a name."""
+        return _MEANINGS.get(self.word, self.word)
+
+    @property
+    def reasons(self) -> str:
+        """The verdict in words with the signs that decided it."""
         told = []
         found, chance = self.sign("consistency"), self.sign("chance_consistency")
         if found is not None:
             by_chance = "" if chance is None else f", by chance {100 * chance:.0f} %"
-            told.append(f"{100 * found:.0f} % of held-out pairs found again{by_chance}")
+            told.append(f"{100 * found:.0f} % of held-out pairs recovered{by_chance}")
         frequency, spelling = self.sign("frequency_agreement"), self.sign("identical_agreement")
         if frequency is not None:
-            told.append(f"agreement of frequencies {frequency:+.2f}")
+            told.append(f"frequency correlation {frequency:+.2f}")
         if spelling is not None:
-            told.append(f"{100 * spelling:.0f} % of the words written alike are partners")
-        what = _SAYS.get(self.word, self.word)
-        return readable(f"{what} ({'; '.join(told)})" if told else what)
+            told.append(f"{100 * spelling:.0f} % of identically spelled words are paired")
+        return readable(f"{self.meaning} ({'; '.join(told)})" if told else self.meaning)
 
     def sign(self, name: str) -> float | None:
-        """Give one of the signs; None where it was not looked at."""
+        """Return one of the signs; None if it was not computed."""
         value = self.signs.get(name)
         return float(value) if is_number(value) else None
 
 
-def verdicts_of(runs: Runs) -> list[Verdict]:
-    """Give every judgement, in the order of the results."""
-    return [one for run in runs.of_stage("map") for one in _of(run)]
+def verdicts_of(results: ResultFolders) -> list[Verdict]:
+    """Return every verdict, in the order of the results."""
+    return [one for result in results.of_stage("map", "map-hub") for one in _of(result)]
 
 
-def _of(run: Run) -> Iterator[Verdict]:
-    summary = run.manifest.summary
+def _of(result: ResultFolder) -> Iterator[Verdict]:
+    summary = result.manifest.summary
     if isinstance(summary.get("verdict"), str):
-        yield Verdict(run, "", summary["verdict"], summary)
-    for each in run.manifest.results:
-        if each.get("task") == "map" and isinstance(each.get("verdict"), str):
-            yield Verdict(run, str(each.get("language", "")), each["verdict"], each)
+        yield Verdict(result, "", summary["verdict"], summary)
+    for each in result.manifest.results:
+        if isinstance(each.get("verdict"), str):
+            yield Verdict(result, str(each.get("language", "")), each["verdict"], each)
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
-    """Say what self-learning came to, in one sentence."""
-    found, doubtful, lost = ([one.name for one in verdicts if one.word == word] for word in _SAYS)
+    """Return the verdicts in one sentence."""
+    found, doubtful, lost = ([one.name for one in verdicts if one.word == word] for word in _MEANINGS)
     if len(verdicts) == 1:
-        return readable(f"{verdicts[0].name}: {_SAYS.get(verdicts[0].word, verdicts[0].word)}.")
+        return readable(f"{verdicts[0].name}: {verdicts[0].meaning}.")
     told = [f"Self-learning found a mapping in {len(found)} of {counted(len(verdicts), 'result')}"]
-    told += [f"{_listed(lost)} {'is' if len(lost) == 1 else 'are'} noise"] if lost else []
-    told += [f"{_listed(doubtful)} {'is' if len(doubtful) == 1 else 'are'} doubtful"] if doubtful else []
+    for names, what in ((lost, "noise"), (doubtful, "doubtful")):
+        told += [f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {what}"] if names else []
     return readable("; ".join(told) + ".")
 
 
@@ -92,56 +102,45 @@ def _listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def warnings(runs: Runs, verdicts: Sequence[Verdict]) -> list[str]:
-    """Warn of every result that is noise or doubtful, noise first, and name what was made from it."""
+def warnings(results: ResultFolders, verdicts: Sequence[Verdict]) -> list[str]:
+    """Return a warning for every noisy or doubtful result, noise first, with the results made from it."""
     bad = sorted((one for one in verdicts if one.word != "found"), key=lambda one: one.word != "not found")
     lines = []
     for one in bad[:_NAMED]:
-        made = [run.name for run in runs.finished if run is not one.run and one.run in runs.ancestors(run)]
+        made = [
+            each.name for each in results.finished if each is not one.result and one.result in results.ancestors(each)
+        ]
         after = f" Made from it: {_listed(made)}." if made else ""
-        lines.append(readable(f"{one.name}: {one.sentence}.{after}"))
+        lines.append(readable(f"{one.name}: {one.reasons}.{after}"))
     if len(bad) > _NAMED:
-        lines.append(f"{len(bad) - _NAMED} more are noise or doubtful; the table of self-learning has all.")
+        lines.append(f"{len(bad) - _NAMED} more are noise or doubtful. The table of self-learning lists all.")
     return lines
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Grid:
-    """Lay out judgements with their signs, the worst first."""
-    order = [*_SAYS][::-1]
+    """Return a table of verdicts with their signs, the worst first."""
     rows = [
         [
-            Cell(readable(one.name), link=one.run.name),
-            Cell(_shown(one.word), float(_place(order, one.word)), _STYLES.get(one.word, "doubt")),
-            _share(one, "consistency"),
-            _share(one, "chance_consistency"),
+            Cell(readable(one.name), link=one.result.name),
+            Cell(_SHOWN.get(one.word, readable(one.word)), float(one.rank), _STYLES.get(one.word, "doubt")),
+            number(one.sign("consistency"), 0, scale=100),
+            number(one.sign("chance_consistency"), 0, scale=100),
             number(one.sign("frequency_agreement"), 2, sign=True),
-            _share(one, "identical_agreement"),
-            _share(one, "mutual"),
+            number(one.sign("identical_agreement"), 0, scale=100),
+            number(one.sign("mutual"), 0, scale=100),
             number(one.sign("objective"), 3),
             number(one.sign("iterations"), 0),
         ]
-        for one in sorted(verdicts, key=lambda one: _place(order, one.word))
+        for one in sorted(verdicts, key=lambda one: one.rank)
     ]
     columns = [
-        "result", "mapping", "#held-out pairs found again", "#by chance", "#agreement of frequencies",
-        "#written alike that are partners", "#choose each other", "#objective", "#iterations",
+        "result", "mapping", "#held-out pairs recovered", "#by chance", "#frequency correlation",
+        "#identically spelled words paired", "#mutual nearest neighbours", "#objective", "#iterations",
     ]  # fmt: skip
     note = (
-        "Judged without a dictionary on the most frequent words; shares in per cent. Of the pairs that choose each "
-        "other, half teach a rotation that has to find the other half again; chance is a rotation drawn at random. "
-        "Frequencies: rank correlation within the pairs. A rising objective alone says nothing: it rises on noise "
-        "too. Empty: not looked at."
+        "Computed without a dictionary on the most frequent words; shares are in per cent. A rotation is learned from "
+        "half of the mutual nearest neighbours and must recover the other half. Chance is a random rotation. Frequency "
+        "correlation is the rank correlation within the pairs. The objective alone proves nothing, since it also rises "
+        "on noise. Empty cells were not computed."
     )
     return Grid("Self-learning: was a mapping found?", columns, rows, note)
-
-
-def _shown(word: str) -> str:
-    return {"not found": "✗ noise: not found", "doubtful": "? doubtful", "found": "✓ found"}.get(word, readable(word))
-
-
-def _place(order: Sequence[str], word: str) -> int:
-    return order.index(word) if word in order else len(order)
-
-
-def _share(one: Verdict, name: str) -> Cell:
-    return percent(one.sign(name), 0)

@@ -45,7 +45,7 @@ def test_the_page_has_all_sections_and_speaks_of_the_runs(page, html):
     text = " ".join(page.text)
     for name in ("scores-tuned", "scores-static", "mapped", "tuned", "csls", "lambda", "95 % interval"):
         assert name in text
-    assert re.search(r"<h1>[^<]*(beats|is not shown)[^<]*\[-?\d+\.\d, -?\d+\.\d\]", html)
+    assert re.search(r"<h1>[^<]*(beats|does not significantly beat)[^<]*\[-?\d+\.\d, -?\d+\.\d\]", html)
 
 
 def test_everything_is_in_the_file(page, html):
@@ -117,7 +117,7 @@ def test_json_is_one_object(lexenc, report_runs, tmp_path):
 def test_a_sample_says_so(lexenc, report_runs, tmp_path):
     out = tmp_path / "report.html"
     lexenc("report", report_runs, "--out", out, "--sections", "answers", "--sample", 3)
-    assert "3 of 12 shown, drawn at random (seed 0)" in out.read_text(encoding="utf-8")
+    assert "3 of 12 queries shown, drawn at random (seed 0)" in out.read_text(encoding="utf-8")
 
 
 def test_results_without_scores_say_what_would_be_needed(lexenc, mapped, tmp_path):
@@ -133,7 +133,7 @@ def test_results_without_scores_say_what_would_be_needed(lexenc, mapped, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        (["absent"], "The folder to report on is not there: absent", "results"),
+        (["absent"], "The folder to report on does not exist: absent", "results"),
         (["."], "There is no result of lexenc in .", "lexenc demo"),
         ([".", "--sections", "score"], "There is no section called 'score'.", "'scores'"),
         ([".", "--sections", ","], "--sections names no section.", "Known: claims"),

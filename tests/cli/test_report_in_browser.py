@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 
 from lexenc.artifact import Manifest, write_manifest
-from lexenc.report.evidence import Evidence
+from lexenc.files.evaluations import Convention, Score, ScoredSystem, writing_evaluation
+from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page
-from lexenc.report.runs import find_runs
+from lexenc.report.results import find_results
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = os.environ.get("LEXENC_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -222,24 +223,33 @@ def hard_page(tmp_path_factory):
     """A page of what is hard to lay out: digests, long names, many tasks, noise."""
     root = tmp_path_factory.mktemp("hard")
     digest = "9a95ee1ec16c5897f085397ac6e9f445e710701d390a8b3254b584ccf413d8f3"
-    linking = {"task": "xel", "protocol": "concepts", "scored": "answerable", "queries": 6, "precision_at_1": 0.8,
-               "precision_at_1_low": 0.7, "precision_at_1_high": 0.9, "knowledge_base_sha256": digest}  # fmt: skip
+    linked = [
+        ScoredSystem("xel", (Score("precision_at_1", 0.8, 0.7, 0.9, 6),), Convention(), labels,
+                     {"knowledge_base_sha256": digest})
+        for labels in ({"protocol": "concepts"}, {"control": "character TF-IDF"})
+    ]  # fmt: skip
     other = {"task": "x", "a_long_text": digest.upper(), "b": "https://example.org/" + "long" * 30, "value": 0.1,
              "value_low": 0.05, "value_high": 0.2}  # fmt: skip
     lost = {"verdict": "not found", "consistency": 0.8, "chance_consistency": 0.5, "frequency_agreement": 0.0}
     for name, stage, results, summary in (
-        ("linked-" + "by-a-long-name-" * 6, "eval xel", [linking, {**linking, "control": "character TF-IDF"}], {}),
+        ("linked-" + "by-a-long-name-" * 6, "eval xel", [], {}),
         ("other", "eval new", [other, {**other, "value": 0.2}], {}),
         ("unbroken" * 9, "map", [], lost),
     ):
-        (root / name).mkdir()
+        folder = root / name
+        folder.mkdir()
+        if name.startswith("linked"):
+            with writing_evaluation(folder, "xel") as writer:
+                writer.write([])
+                writer.systems = linked
+            results = [each.flat() for each in linked]
         manifest = Manifest(
             stage=stage, stage_version=1, key=name, params={}, seed=0, inputs={}, outputs={}, summary=summary,
             results=results, tables=[], device="cpu", precision="float32", seconds=1.0,
             created="2026-01-01T00:00:00+00:00", command="", versions={"lexenc": "0"},
         )  # fmt: skip
-        write_manifest(root / name, manifest)
-    text = build_page(Evidence(find_runs(root)), title="hard", sections=[*SECTIONS]).html
+        write_manifest(folder, manifest)
+    text = build_page(ReportData(find_results(root)), title="hard", sections=[*SECTIONS]).html
     code = base64.b64encode(hashlib.sha256(WIDTH.encode()).digest()).decode()
     text = text.replace("script-src '", f"script-src 'sha256-{code}' '", 1)
     path = root / "page.html"

@@ -382,10 +382,13 @@ def _search(
 
 def _items(system: _Lookup, questions: Queries, ranks: list[np.ndarray], found: Neighbours) -> Iterator[Item]:
     best = zip(found.indices, found.scores, strict=True)
-    for word, golds, covered, own in zip(questions.words, questions.golds, questions.covered, ranks, strict=True):
+    for row, word, golds, covered, own in zip(
+        questions.rows.tolist(), questions.words, questions.golds, questions.covered, ranks, strict=True
+    ):
         pairs = zip(*next(best), strict=True) if covered else ()
         answers = [{"target": system.target_words[i], "score": round(float(s), 6)} for i, s in pairs if i >= 0]
-        yield Item((word,), tuple(golds), bool(covered), tuple(answers), {"ranks": own.tolist()})
+        numbers = {"ranks": own.tolist()} | ({"frequency_rank": row + 1} if row >= 0 else {})
+        yield Item((word,), tuple(golds), bool(covered), tuple(answers), numbers)
 
 
 EVAL_BLI = Stage(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexenc.evaluation.bli import MEASURE, ask, control_scores, conventions, rank_columns
-from lexenc.files.evaluations import ScoredSystem
+from lexenc.evaluation.bli import MEASURE, TASK, ask, control_scores, conventions, rank_columns
+from lexenc.files.evaluations import Item, ScoredSystem
 
 SOURCE = {"eins": 0, "zwei": 1, "haus": 2, "taxi": 3}
 TARGET = {"one": 0, "two": 1, "house": 2, "home": 3, "taxi": 4}
@@ -167,3 +167,12 @@ def test_bli_random_control_is_what_random_answers_reach(questions):
         [[answer in questions.gold_rows[i] for i, answer in zip(covered, row, strict=True)] for row in drawn]
     )
     assert control_scores(questions, list(TARGET))["random"] == pytest.approx(hits, abs=0.01)
+
+
+def test_kinds_of_test_words():
+    by_frequency, by_spelling = TASK.breakdowns
+    item = Item(("Tabelle",), ("table", "tabelle"), numbers={"ranks": [1], "frequency_rank": 501})
+    assert by_frequency.kind(item) == "501-1k"
+    assert by_frequency.kind(Item(("a",), ("b",))) is None
+    assert by_spelling.kind(item) == "identical"
+    assert all(each.kind(item) in each.kinds for each in TASK.breakdowns)

@@ -1,77 +1,47 @@
-"""Tables, findings and charts of tasks other than word translation, known ones and unknown ones."""
+"""Any task is reported from its declaration alone: scores, charts, differences, kinds and answers."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from lexenc.artifact import InputRecord, Manifest, write_manifest
-from lexenc.report.evidence import Evidence
+from lexenc.evaluation import TASKS
+from lexenc.evaluation.bootstrap import Means
+from lexenc.evaluation.task import Breakdown, Metric, Task
+from lexenc.files.evaluations import Convention, Item, Score, ScoredSystem
+from lexenc.report.answers import answers, by_kind
 from lexenc.report.page import SECTIONS, build_page
 from lexenc.report.parts import Figure, Grid
-from lexenc.report.runs import find_runs
-from lexenc.report.tables import any_task, decimal, differences, head, plain
-from lexenc.report.tasks import best_of_tasks, findings, task_parts
+from lexenc.report.scores import claims, over_lambda, scores
+from lexenc.report.systems import best_of
+from lexenc.report.tables import decimal, head, plain, table_of
 
 DIGEST = "9a95ee1ec16c5897f085397ac6e9f445e710701d390a8b3254b584ccf413d8f3"
-
-
-def make(folder, *, stage, results, inputs=None):
-    folder.mkdir(parents=True)
-    records = {name: [InputRecord(path, path, "ab" * 32, None)] for name, path in (inputs or {}).items()}
-    write_manifest(folder, Manifest(
-        stage=stage, stage_version=1, key=folder.name, params={}, seed=0, inputs=records, outputs={}, summary={},
-        results=list(results), tables=[], device="cpu", precision="float32", seconds=1.0,
-        created="2026-01-01T00:00:00+00:00", command="", versions={"lexenc": "0"},
-    ))  # fmt: skip
 
 
 def bounded(key, value, width=0.05):
     return {key: value, f"{key}_low": value - width, f"{key}_high": value + width}
 
 
-def similarity(weight, value, *, out="left out", pairs=100, **more):
-    own = {"task": "xlsim", "out_of_vocabulary": out, "pairs": pairs, "words_static": 7, "words_missing": 0,
-           "undefined": "", **bounded("spearman", value), **more}  # fmt: skip
-    return own if weight is None else {**own, "lambda": weight}
+def scored(task, metric, value, *, labels=None, width=0.05, n=100, **convention):
+    score = Score(metric, value, value - width, value + width, n)
+    return ScoredSystem(task, (score,), Convention(**convention), labels or {})
 
 
-def linking(protocol, scored, value, **more):
-    return {"task": "xel", "mentions": 9, "answerable_mentions": 6, "knowledge_base_sha256": DIGEST, "queries": 6,
-            "protocol": protocol, "scored": scored, **bounded("precision_at_1", value), **more}  # fmt: skip
+def similarity(weight, value, *, out="left out", **more):
+    labels = {**({} if weight is None else {"lambda": weight}), **more}
+    return scored("xlsim", "spearman", value, labels=labels, out_of_vocabulary=out)
 
 
-def difference(value, width=0.01, **more):
-    return {**bounded("difference", value, width), "first": 0.8, "second": 0.8 - value, "shown": abs(value) > width,
-            "metric": "precision_at_1", "queries": 643, **more}  # fmt: skip
+def grids(parts):
+    return {part.title: part for part in parts if isinstance(part, Grid)}
 
 
-@pytest.fixture
-def sweep(tmp_path):
-    """Without a vector for everything, lambda 0 is scored on fewer pairs, and looks best on these."""
-    make(tmp_path / "sweep", stage="eval xlsim", results=[
-        similarity(0.0, 0.3, pairs=60), similarity(0.5, 0.2), similarity(1.0, 0.0),
-        similarity(0.0, 0.1, out="similarity 0"), similarity(0.5, 0.2, out="similarity 0"),
-        similarity(1.0, 0.0, out="similarity 0"), similarity(0.5, 0.0, control="shuffled scores"),
-    ])  # fmt: skip
-    return Evidence(find_runs(tmp_path))
+def figures(parts):
+    return {part.title: part for part in parts if isinstance(part, Figure)}
 
 
-@pytest.fixture
-def linked(tmp_path):
-    control = {"control": "letters"}
-    make(tmp_path / "linked", stage="eval xel", inputs={"mentions": "m.txt"}, results=[
-        linking("names", "all", 0.5), linking("concepts", "answerable", 0.8),
-        linking("names", "all", 0.6, **control), linking("concepts", "answerable", 0.9, **control),
-        difference(-0.008, comparison="encoder against control", protocol="concepts", **control),
-    ])  # fmt: skip
-    return Evidence(find_runs(tmp_path))
-
-
-def texts(row):
-    return [cell.text for cell in row]
-
-
-# ---------------------------------------------------------------- numbers
+# ---------------------------------------------------------------- numbers and tables
 
 
 @pytest.mark.parametrize(
@@ -99,101 +69,203 @@ def test_digests_are_short_enough_to_break_no_page():
 
 
 def test_heads_are_words():
-    assert head("search_space_words") == "words to choose from"
+    assert head("precision_at_1") == "P@1"
     assert head("some_new_key") == "some new key"
 
 
-# ---------------------------------------------------------------- tables
+@pytest.fixture
+def folder(make, data_of, tmp_path):
+    make(tmp_path / "one")
+    return data_of(tmp_path).results.finished[0]
 
 
-def test_what_matters_comes_first_and_empty_conventions_are_not_told(sweep):
-    runs = [(sweep.runs.finished[0], each) for each in sweep.runs.finished[0].manifest.results[:6]]
-    grid = any_task("eval xlsim: all results", runs)[0]
-    assert grid.columns[:4] == ["result", "#lambda", "without vectors", "#Spearman"]
-    assert texts(grid.rows[1])[1:4] == ["0.5", "left out", "20.0 [15.0, 25.0]"]
-    assert "words missing: 0" in grid.note
-    assert "undefined" not in grid.note
-
-
-def test_long_tables_show_the_best_columns_and_fold_the_others(sweep):
-    more = {f"detail_{i}": i for i in range(20)}
-    rows = [(sweep.runs.finished[0], {**similarity(i / 4, i / 10), **{key: i * v for key, v in more.items()}})
+def test_long_tables_show_the_first_columns_and_fold_the_others(folder):
+    rows = [(folder, {**bounded("spearman", i / 10), "lambda": i / 4, **{f"detail_{k}": k * i for k in range(20)}})
             for i in range(3)]  # fmt: skip
-    short, full = any_task("t", rows)
+    short, full = table_of("t", rows, first=["lambda"])
+    assert short.columns[:3] == ["result", "#lambda", "#Spearman"]
     assert len(short.columns) == 9
-    assert "#Spearman" in short.columns
     assert full.folded
     assert len(full.columns) > 20
 
 
-def test_rows_that_lack_a_number_say_so(sweep):
-    run = sweep.runs.finished[0]
-    rows = [(run, {"candidates": "best", "precision_at_1": 0.5, "expected_calibration_error": 0.05}),
-            (run, {"candidates": "others", "expected_calibration_error": 5e-06})]  # fmt: skip
-    grid = any_task("induce: all results", rows)[0]
-    assert grid.columns == ["result", "candidates", "#calibration error", "#P@1"]
-    assert texts(grid.rows[1])[1:] == ["others", "0.0", "–"]
+def test_what_is_equal_in_all_rows_is_in_the_note(folder, texts):
+    rows = [(folder, {**bounded("spearman", value), "words_missing": 0, "undefined": ""}) for value in (0.1, 0.2)]
+    (grid,) = table_of("t", rows)
+    assert texts(grid.rows[1]) == ["one", "20.0 [15.0, 25.0]"]
+    assert "words missing: 0" in grid.note
+    assert "undefined" not in grid.note
 
 
-def test_differences_have_columns_and_an_answer(linked):
-    run = linked.runs.finished[0]
-    found = [difference(-0.00778, 0.02), difference(0.05), difference(-0.05), {"difference": 1}]
-    grid = differences("d", [(run, each) for each in found])
-    table = [dict(zip(grid.columns, texts(row), strict=True)) for row in grid.rows]
-    assert table[0]["#difference"] == "-0.8"
-    assert table[0]["#95 % interval"] == "[-2.8, 1.2]"
-    assert [row["answer"] for row in table] == ["not shown", "shown", "shown: the other way round", "no interval"]
-    assert table[0]["#count"] == "643"
+def test_rows_that_lack_a_number_say_so(folder, texts):
+    rows = [(folder, {"candidates": "best", "precision_at_1": 0.5, "expected_calibration_error": 0.05}),
+            (folder, {"candidates": "others", "expected_calibration_error": 5e-06})]  # fmt: skip
+    (grid,) = table_of("induce: all results", rows, first=["candidates"])
+    assert grid.columns == ["result", "candidates", "#P@1", "#calibration error"]
+    assert texts(grid.rows[1])[1:] == ["others", "–", "0.0"]
 
 
-# ---------------------------------------------------------------- findings and charts
+# ---------------------------------------------------------------- tasks
 
 
-def test_a_sweep_is_judged_on_pairs_that_all_weights_answer(sweep):
-    ((best, told, how),) = best_of_tasks(sweep)
-    assert (best.weight, told) == (0.5, "sweep agrees with people, best at lambda 0.5")
-    assert "all pairs, similarity 0" in how
-    (curve,) = [part for part in task_parts(sweep) if isinstance(part, Figure)]
-    assert curve.title == "Word similarity over lambda (sweep)"
-    assert "do not have vectors for the same pairs (60 to 100)" in curve.note
+def test_a_sweep_has_a_curve_with_its_control(evaluate, data_of, tmp_path):
+    control = similarity(0.5, 0.0, control="shuffled scores")
+    evaluate(tmp_path / "sweep", "xlsim", [
+        similarity(0.0, 0.1), similarity(0.5, 0.2), similarity(1.0, 0.0), similarity(0.5, 0.1, out="similarity 0"),
+        control,
+    ], [([], {"lambda": weight}) for weight in (0.0, 0.5, 1.0)])  # fmt: skip
+    data = data_of(tmp_path)
+    assert best_of(data.systems).label == "sweep, lambda 0.5"
+    curve = figures(over_lambda(data).parts)["Word similarity: Spearman over lambda"]
+    assert "highest" not in curve.about
+    assert "20.0 at lambda 0.5 (sweep)" in curve.about
     assert "control: shuffled scores" in curve.drawings["narrow"]
+    found = grids(claims(data).parts)["The best system of every evaluation"]
+    assert [cell.text for cell in found.rows[0]] == [
+        "sweep, lambda 0.5", "word similarity", "Spearman", "20.0 [15.0, 25.0]", "100",
+        "best of 3, chosen on these items",
+    ]  # fmt: skip
+    assert figures(scores(data).parts) == {}
 
 
-def test_what_may_be_chance_is_not_called_agreement(tmp_path):
-    make(tmp_path / "weak", stage="eval xlsim", results=[similarity(None, 0.02)])
-    page = build_page(Evidence(find_runs(tmp_path)), title="t", sections=[*SECTIONS])
-    assert page.headline == "weak is not shown to agree with people: 2.0 [-3.0, 7.0]."
+def test_what_may_be_chance_is_not_called_a_success(evaluate, data_of, tmp_path):
+    evaluate(tmp_path / "weak", "xlsim", [similarity(None, 0.02)], [([], {})])
+    page = build_page(data_of(tmp_path), title="t", sections=[*SECTIONS])
+    assert page.headline == ("weak: word similarity, Spearman 2.0 [-3.0, 7.0], not significantly different from 0.")
     assert page.charts == 2
 
 
-def test_linking_is_drawn_with_its_control_and_compared(linked):
-    figures = [part for part in task_parts(linked) if isinstance(part, Figure)]
-    assert [one.title for one in figures] == ["Entity linking: linked"]
-    assert "by concept, answerable" in figures[0].drawings["wide"]
-    assert "control: letters" in figures[0].drawings["wide"]
-    found = [part for part in findings(linked) if isinstance(part, Grid)]
-    assert texts(found[0].rows[0])[:3] == ["linked names the concept of a mention", "80.0", "[75.0, 85.0]"]
-    assert texts(found[1].rows[0])[1:4] == ["-0.8", "[-1.8, 0.2]", "not shown"]
+def test_conventions_and_controls_share_a_chart(evaluate, data_of, tmp_path):
+    labels = [{"protocol": "names", "scored": "all"}, {"protocol": "concepts", "scored": "answerable"}]
+    systems = [scored("xel", "precision_at_1", 0.5 + i / 10, labels={**own, **control})
+               for control in ({}, {"control": "letters"}) for i, own in enumerate(labels)]  # fmt: skip
+    evaluate(tmp_path / "linked", "xel", systems, [([], {})])
+    (figure,) = figures(scores(data_of(tmp_path)).parts).values()
+    for name in ("names, all", "concepts, answerable", "control: letters, names, all"):
+        assert name in figure.drawings["wide"]
 
 
-# ---------------------------------------------------------------- unknown tasks
+def test_a_smaller_error_is_better(evaluate, data_of, tmp_path):
+    for name, value in (("good", 0.1), ("bad", 0.3)):
+        evaluate(tmp_path / name, "alignment", [scored("alignment", "aer", value)], [([], {})])
+    page = build_page(data_of(tmp_path), title="t", sections=["claims", "scores"])
+    assert page.headline == "good: word alignment, AER 10.0 [5.0, 15.0]."
 
 
-def test_tasks_that_the_report_does_not_know_have_tables(tmp_path):
-    scores = {**bounded("aer", 0.2), **bounded("precision", 0.8), **bounded("recall", 0.7)}
-    make(tmp_path / "one", stage="eval alignment", results=[{"task": "alignment", "method": "hmm", **scores}])
+def test_recorded_differences_are_judged_by_their_intervals(make, data_of, texts, tmp_path):
+    def difference(name, value, width, **more):
+        result = {**bounded("difference", value, width), "metric": "precision_at_1", "count": 643, **more}
+        inputs = {side: (f"{side}.x", None) for side in ("first", "second")}
+        make(tmp_path / name, stage="compare", results=[result], inputs=inputs, params={"first_system": "lambda=0.3"})
+
+    difference("a", -0.00778, 0.02, draws=5000)
+    difference("b", 0.05, 0.01)
+    difference("c", -0.05, 0.01, metric="aer")
+    difference("d", -0.05, 0.01, conventions="different")
+    make(tmp_path / "e", stage="compare", results=[{"difference": 0.1, "metric": "aer"}, {"difference": 1}])
+    grid = grids(claims(data_of(tmp_path)).parts)["Differences between systems"]
+    rows = [dict(zip(grid.columns, texts(row), strict=True)) for row in grid.rows]
+    assert rows[0]["comparison"] == "first.x, lambda 0.3 against second.x"
+    assert rows[0]["#difference"] == "-0.8 [-2.8, 1.2]"
+    assert rows[0]["how"] == "lexenc compare; 5,000 draws, lambda given, not chosen on other items"
+    assert rows[0]["#items"] == "643"
+    assert [row["significant"] for row in rows] == ["no", "yes", "yes", "yes, worse", "no"]
+    assert rows[3]["how"].endswith("different conventions")
+
+
+# ---------------------------------------------------------------- a new task
+
+
+@pytest.fixture
+def riddles(monkeypatch):
+    """A task that the report has never seen."""
+    task = Task(
+        name="riddles",
+        title="Riddles",
+        metrics=(Metric("solved", "Solved"),),
+        measure=Means(["solved"]),
+        columns=lambda items, every: np.array([[each.numbers["solved"] for each in items]], dtype=np.float64),
+        item="riddle",
+        breakdowns=(Breakdown("by length", ("short", "long"),
+                              lambda item: "short" if len(item.asked[0]) < 5 else "long", "By letters."),),
+        heads=("riddle", "solution", "answers"),
+    )  # fmt: skip
+    monkeypatch.setitem(TASKS._entries, "riddles", task)
+    monkeypatch.setitem(TASKS._loaded, "riddles", task)
+    return task
+
+
+def test_a_new_task_is_reported_without_changing_the_report(riddles, evaluate, data_of, texts, tmp_path):
+    def answered(share):
+        asked = [f"r{i}" if i % 2 else f"riddle{i}" for i in range(40)]
+        answers = ["yes" if i < share else "no" for i in range(40)]
+        return [
+            Item((word,), ("yes",), i % 10 > 0, ({"target": answer},), {"solved": float(answer == "yes")})
+            for i, (word, answer) in enumerate(zip(asked, answers, strict=True))
+        ]
+
+    for name, shares in (("old", (10, 20, 15)), ("new", (10, 30, 25))):
+        systems = [scored("riddles", "solved", share / 40, labels={"lambda": weight}, width=0.1, n=36)
+                   for weight, share in zip((0.0, 0.5, 1.0), shares, strict=True)]  # fmt: skip
+        items = [(answered(share), each.labels) for share, each in zip(shares, systems, strict=True)]
+        evaluate(tmp_path / name, "riddles", systems, items)
+    data = data_of(tmp_path)
+    found = grids(claims(data).parts)["Differences between systems"]
+    gains = {row[0].text: row for row in found.rows}
+    assert gains["new: blending at lambda 0.5 against the static vectors alone"][2].text.startswith("+50.0 [")
+    assert gains["new: blending at lambda 0.5 against the static vectors alone"][3].text == "yes"
+    table = grids(scores(data).parts)["Riddles"]
+    assert table.columns[:3] == ["result", "#lambda", "#Solved"]
+    assert [row[2].style for row in table.rows if "best" in row[2].style] == ["number best"]
+    assert "Riddles: Solved over lambda" in figures(over_lambda(data).parts)
+    kinds = figures(by_kind(data).parts)["Solved by length"]
+    assert {row[0].text for row in kinds.data.rows} == {"short", "long"}
+    grid = grids(answers(data).parts)["Riddles: answers"]
+    assert grid.columns == ["riddle", "", "solution", "answers", "by length"]
+    assert grid.rows[0][1].text == "✗ wrong"
+    assert grid.rows[-1][3].marked == [("yes", True)]
+    assert "36 of 36 riddles shown, wrong answers first. 9 of 36 are wrong" in grid.note
+    repeated = grids(answers(data).parts)["Repeated wrong answers"]
+    assert texts(repeated.rows[0])[:3] == ["no", "9", "0"]
+    page = build_page(data, title="t", sections=[*SECTIONS])
+    assert page.headline.startswith("Blending at lambda 0.5 beats the static vectors alone by 50.0 [")
+
+
+# ---------------------------------------------------------------- results without a task
+
+
+def test_results_of_other_stages_have_tables(make, data_of, texts, tmp_path):
+    make(tmp_path / "one", stage="induce", results=[{"candidates": "all", **bounded("precision", 0.2)}])
     make(tmp_path / "two", stage="align", results=[])
     make(tmp_path / "odd", stage="a new one", results=[{"a": None, "b": [1], "c": {"d": 1}, "e": "x" * 300, "f": True}])
-    page = build_page(Evidence(find_runs(tmp_path)), title="t", sections=[*SECTIONS])
-    assert page.headline == "one: AER 0.200 [0.150, 0.250]."
-    (grid, *_) = [part for part in task_parts(Evidence(find_runs(tmp_path))) if "alignment" in part.title]
-    assert grid.columns[:5] == ["result", "method", "#AER", "#precision", "#recall"]
-    assert texts(grid.rows[0])[2] == "20.0 [15.0, 25.0]"
+    data = data_of(tmp_path)
+    page = build_page(data, title="t", sections=[*SECTIONS])
+    assert page.headline == "one: precision 0.200 [0.150, 0.250]."
+    grid = grids(scores(data).parts)["induce: all results"]
+    assert grid.columns == ["result", "#precision", "candidates"]
+    assert texts(grid.rows[0])[1] == "20.0 [15.0, 25.0]"
 
 
 @pytest.mark.parametrize("stage", ["eval xel", "eval xlsim", "compare", "map", "induce"])
-def test_results_of_another_form_break_nothing(tmp_path, stage):
+def test_results_of_another_form_break_nothing(make, data_of, tmp_path, stage):
     odd = [{}, {"spearman": "high", "precision_at_1": None}, {"difference": None, "metric": None, "control": 3},
            {"spearman": 0.1, "lambda": "x", "precision_at_1": 0.1, "pairs": "many"}]  # fmt: skip
     make(tmp_path / "odd", stage=stage, results=odd)
-    assert "odd" in build_page(Evidence(find_runs(tmp_path)), title="t", sections=[*SECTIONS]).html
+    assert "odd" in build_page(data_of(tmp_path), title="t", sections=[*SECTIONS]).html
+
+
+@pytest.mark.parametrize("body", ["{", '{"task": "gone", "items": [], "systems": []}', '{"task": "bli"}'])
+def test_damaged_evaluations_break_nothing(make, data_of, tmp_path, body):
+    make(tmp_path / "odd", stage="eval bli", results=[{"precision_at_1": 0.1}])
+    for name in ("scores.json", "items.jsonl"):
+        (tmp_path / "odd" / name).write_text(body)
+    assert data_of(tmp_path).systems == []
+    assert "eval bli: all results" in build_page(data_of(tmp_path), title="t", sections=["scores"]).html
+
+
+def test_unreadable_answers_leave_the_scores(evaluate, data_of, tmp_path):
+    folder = evaluate(tmp_path / "one", "xlsim", [similarity(None, 0.2)], [([], {})])
+    (folder / "items.jsonl").write_text("{}\n")
+    page = build_page(data_of(tmp_path), title="t", sections=["scores", "answers"])
+    assert "No answers can be read" in page.html
+    assert "20.0 [15.0, 25.0]" in page.html

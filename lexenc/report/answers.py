@@ -1,0 +1,223 @@
+"""The sections on answers, for any task: scores by kind of question, and answers to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lexenc.errors import LexencError
+from lexenc.evaluation.bootstrap import DRAWS, Means, interval
+from lexenc.evaluation.task import Breakdown
+from lexenc.files.evaluations import Item
+from lexenc.files.text import counted
+from lexenc.randomness import generator
+from lexenc.report import charts
+from lexenc.report.claims import draws_for
+from lexenc.report.data import ReportData
+from lexenc.report.parts import (
+    Cell,
+    Figure,
+    Grid,
+    Part,
+    Remark,
+    Section,
+    count,
+    number,
+    numbers_of_chart,
+    readable,
+    span,
+    word,
+)
+from lexenc.report.scores import EVAL
+from lexenc.report.systems import System, best_of
+
+_REPEATED = 12  # repeated wrong answers shown
+_ANSWERS = 5  # answers shown to one question
+_ASKED = 8  # questions shown for one repeated answer
+_NOTHING = Remark("No answers can be read. Evaluations with an output folder keep them:", EVAL)
+
+_Values = list[tuple[Item, float]]
+"""Covered items with what they count for the headline metric."""
+
+
+def _values(system: System) -> _Values:
+    """Return the covered items of a system; nothing if they cannot be read, or if the metric is not a mean."""
+    if not isinstance(system.task.measure, Means):
+        return []
+    try:
+        items = [each for each in system.items() if each.covered]
+        return list(zip(items, system.task.columns(items, False)[0].tolist(), strict=True))
+    except (LexencError, OSError, LookupError, TypeError, ValueError):
+        return []
+
+
+# ---------------------------------------------------------------- kinds
+
+
+def by_kind(data: ReportData) -> Section:
+    """Return the section with scores by kind of question, for tasks that have kinds."""
+    section = Section(
+        "kinds",
+        "Words",
+        "Which words are translated well",
+        "Frequent words have better vectors, and cognates can be translated by their letters alone. A mean over all "
+        "words hides both.",
+    )
+    for name in data.by_task:
+        systems = {one.label: (one, values) for one in data.compared(name) if (values := _values(one))}
+        for breakdown in next(iter(systems.values()))[0].task.breakdowns if systems else ():
+            section.parts.extend(_breakdown(data, list(systems.values()), breakdown))
+    if not section.parts:
+        section.parts.append(_NOTHING)
+    return section
+
+
+def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], breakdown: Breakdown) -> list[Part]:
+    found = Counter(breakdown.kind(item) for item, _ in systems[0][1])
+    kinds = [kind for kind in breakdown.kinds if found[kind]]
+    if not kinds:
+        return []
+    task = systems[0][0].task
+    names = [data.part_of(one) for one, _ in systems]
+    shown = {kind: f"{kind} (n = {found[kind]:,})" for kind in kinds}
+    points: list[dict[str, Any]] = []
+    rows = []
+    for name, (system, values) in zip(names, systems, strict=True):
+        for kind in kinds:
+            own = np.array([value for item, value in values if breakdown.kind(item) == kind])
+            drawn = generator(data.seed, f"report {system.label} {kind}")
+            low, high = interval(own, generator=drawn, draws=draws_for(len(own), DRAWS))
+            mean = float(own.mean()) if len(own) else float("nan")
+            label = (
+                f"{kind}, {name}: {100 * mean:.1f} {span(low, high)} over {counted(len(own), task.item, task.items)}"
+            )
+            ends = {"y": 100 * mean, "low": 100 * low, "high": 100 * high}
+            points.append({"series": name, "kind": shown[kind], "label": label, **ends})
+            score = [number(mean, scale=100), Cell(span(low, high), low, "number"), count(len(own))]
+            rows.append([Cell(kind, float(kinds.index(kind))), Cell(readable(name)), *score])
+    axis = f"{task.headline.head} x 100"
+    about = f"Points with intervals: {task.headline.head} {breakdown.title} for {', '.join(names)}."
+    drawings = charts.draw_both(
+        lambda width: charts.intervals(points, names, list(shown.values()), width=width, x=axis), about
+    )
+    draws = sorted({draws_for(number_of, DRAWS) for number_of in found.values()})
+    note = (
+        f"{breakdown.note} n is the number of {task.items or f'{task.item}s'}. Lines are 95 % confidence intervals "
+        f"(percentile bootstrap, {draws[-1]:,} draws). They are too short for fewer than about 30 items, and have no "
+        f"length if all answers are correct or all are wrong. Result: {systems[0][0].result.name}."
+    )
+    grid = numbers_of_chart(["kind", "system", f"#{task.headline.head}", "#95 % interval", "#items"], rows)
+    title = f"{task.headline.head} {breakdown.title}"
+    return [Figure(title, readable(about), drawings, grid, readable(note))]
+
+
+# ---------------------------------------------------------------- answers
+
+
+def answers(data: ReportData) -> Section:
+    """Return the section with answers to read, for the best system of every task."""
+    section = Section("answers", "Answers", "Answers to read", "Answers of the best system of every task.")
+    for systems in data.by_task.values():
+        section.parts.extend(_answers(data, data.compared(systems[0].task.name)[0] if systems else best_of(systems)))
+    if not section.parts:
+        section.parts.append(_NOTHING)
+    return section
+
+
+def _answers(data: ReportData, system: System) -> list[Part]:
+    values = _values(system)
+    if values:
+        return [_grid(data, system, [item for item, _ in values], [value for _, value in values]), *_repeated(values)]
+    try:
+        items = [each for each in system.items() if each.covered]
+        return [_grid(data, system, items, [])] if items else []
+    except (LexencError, OSError, LookupError, TypeError, ValueError):
+        return []
+
+
+def _grid(data: ReportData, system: System, items: Sequence[Item], values: Sequence[float]) -> Grid:
+    task = system.task
+    shown = list(range(len(items)))
+    note = ""
+    if len(shown) > data.sample:
+        drawn = generator(data.seed, "report answers").choice(len(shown), data.sample, replace=False)
+        shown, note = sorted(drawn.tolist()), f", drawn at random (seed {data.seed})"
+    kinds = task.breakdowns if values else ()
+    places = [{kind: float(place) for place, kind in enumerate(each.kinds)} for each in kinds]
+
+    def order(row: int) -> tuple[float, ...]:
+        return (
+            values[row],
+            *(place.get(each.kind(items[row]) or "", 99.0) for each, place in zip(kinds, places, strict=True)),
+        )
+
+    if values:
+        shown.sort(key=order)
+    rows = []
+    for row in shown:
+        item = items[row]
+        cells = [_cell(head, text, item) for head, text in zip(task.heads, task.cells(item), strict=True)]
+        if values:
+            right = values[row] == 1
+            cells.insert(1, Cell("✓ right" if right else "✗ wrong", values[row], "right" if right else "wrong"))
+        for each, place in zip(kinds, places, strict=True):
+            kind = each.kind(item) or ""
+            cells.append(Cell(kind, place.get(kind, 99.0), "quiet"))
+        rows.append(cells)
+    heads = [*task.heads, *(each.title for each in kinds)]
+    text = f"{system.label}: {len(shown):,} of {counted(len(items), task.item, task.items)} shown{note}"
+    if values:
+        heads.insert(1, "")
+        wrong = sum(value < 1 for value in values)
+        text += (
+            f", wrong answers first. {wrong:,} of {len(values):,} are wrong by the test set. Such an answer can still "
+            "be correct, since test sets are incomplete. ✓ marks answers of the test set"
+        )
+    return Grid(f"{task.title}: answers", heads, rows, readable(f"{text}."), search=True)
+
+
+def _cell(head: str, text: str, item: Item) -> Cell:
+    if head == "answers" and item.answers:
+        targets = [str(each.get("target", "")) for each in item.answers[:_ANSWERS]]
+        return Cell(
+            readable(", ".join(targets)),
+            style="word text",
+            marked=[(readable(target), target in item.gold) for target in targets],
+        )
+    try:
+        return Cell(readable(text), float(text), "number")
+    except ValueError:
+        return word(text)
+
+
+def _repeated(values: _Values) -> list[Part]:
+    """Return a table of the answers that are wrong most often."""
+    asked: dict[str, list[str]] = {}
+    right: Counter[str] = Counter()
+    for item, value in values:
+        if item.answers:
+            target = str(item.answers[0].get("target", ""))
+            if value == 1:
+                right[target] += 1
+            else:
+                asked.setdefault(target, []).append(" ".join(item.asked))
+    wrong = sorted(asked, key=lambda target: (-len(asked[target]), target))
+    repeated = [target for target in wrong if len(asked[target]) > 1][:_REPEATED]
+    if not repeated:
+        return [Remark("No word is a wrong answer twice: there are no hubs among the answers.")] if wrong else []
+    total = sum(map(len, asked.values()))
+    taken = sum(len(asked[target]) for target in wrong[: max(1, len(wrong) // 100)])
+    rows = [
+        [word(target), count(len(asked[target])), count(right[target]),
+         word(", ".join(asked[target][:_ASKED]) + (" …" if len(asked[target]) > _ASKED else ""))]
+        for target in repeated
+    ]  # fmt: skip
+    note = (
+        f"{counted(total, 'wrong answer')} name {counted(len(wrong), 'word')}. The most frequent 1 % of these words "
+        f"are {100 * taken / total:.1f} % of the wrong answers. Words that are close to everything are called hubs. "
+        "CSLS reduces them."
+    )
+    return [Grid("Repeated wrong answers", ["answer", "#times wrong", "#times right", "given for"], rows, note)]
