@@ -138,15 +138,18 @@ def our_steps(folder: Path, columns, steps: int, precision: str) -> tuple[list[f
     """Train with lexenc; give the seconds and the loss of every step."""
     from lexenc.device import Device
     from lexenc.encoders.load import load_encoder
+    from lexenc.training.contrastive import PairObjective
     from lexenc.training.data import number_pairs, store_tokens
-    from lexenc.training.loop import Schedule, Training
     from lexenc.training.losses import mneg
+    from lexenc.training.schedule import Schedule
+    from lexenc.training.trainer import Trainer
 
     encoder = load_encoder(folder, device=Device("cpu", precision, ""))
     data = number_pairs(*columns)
     tokens = store_tokens(encoder.tokenise, data.texts)
-    schedule = Schedule(epochs=1, batch_size=PAIRS, warmup=1 / steps, mask_known=False, chunk_tokens=1 << 20)
-    training = Training(encoder, data, tokens, loss=mneg, schedule=schedule, seed=0)
+    schedule = Schedule(epochs=1, batch_size=PAIRS, warmup=1 / steps, chunk_tokens=1 << 20)
+    pairs_of_steps = PairObjective(encoder, data, tokens, loss=mneg, mask_known=False)
+    training = Trainer(pairs_of_steps, schedule=schedule)
     encoder.module.train()
     seconds, losses = [], []
     for step in range(steps):

@@ -100,10 +100,12 @@ def our_steps(folder: Path, pairs: list, steps: int, precision: str) -> tuple[li
     """Train with lexenc; give the seconds and the loss of every step."""
     from lexenc.device import Device
     from lexenc.encoders.load import load_encoder
+    from lexenc.training.contrastive import PairObjective
     from lexenc.training.data import store_tokens
-    from lexenc.training.loop import Schedule, Training
     from lexenc.training.losses import multi_similarity
+    from lexenc.training.schedule import Schedule
     from lexenc.training.synonyms import gather_sets, number_synonyms
+    from lexenc.training.trainer import Trainer
 
     encoder = load_encoder(folder, device=Device("cpu", precision, ""))
     names = gather_sets(([str(label)], [name]) for label, *both in pairs for name in both)
@@ -112,10 +114,9 @@ def our_steps(folder: Path, pairs: list, steps: int, precision: str) -> tuple[li
     rows = np.array([[concept[str(label)], place[one], place[other]] for label, one, other in pairs])
     data = number_synonyms(names, rows)
     tokens = store_tokens(encoder.tokenise, data.texts)
-    schedule = Schedule(
-        epochs=1, batch_size=PAIRS, warmup=0, clip=0, mask_known=False, chunk_tokens=1 << 20, shape="constant"
-    )
-    training = Training(encoder, data, tokens, loss=multi_similarity, schedule=schedule, seed=0)
+    schedule = Schedule(epochs=1, batch_size=PAIRS, warmup=0, clip=0, chunk_tokens=1 << 20, schedule="constant")
+    pairs_of_steps = PairObjective(encoder, data, tokens, loss=multi_similarity, mask_known=False)
+    training = Trainer(pairs_of_steps, schedule=schedule)
     encoder.module.train()
     seconds, losses = [], []
     for step in range(steps):

@@ -1,4 +1,4 @@
-"""Unfinished training on disk, so that a killed run continues with the same bits."""
+"""Checkpoints on disk, from which a killed run resumes with the same bits."""
 
 from __future__ import annotations
 
@@ -13,36 +13,58 @@ from safetensors.torch import load_file, save_file
 from lexenc.errors import DataError
 
 _NAME = "checkpoint"
+_TABLES = ("weights", "optimiser", "random")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best weights of a run.
+
+    Args:
+        step: Number of steps after which they were found.
+        score: Their score on development data.
+        weights: Weights by name.
+    """
+
+    step: int
+    score: float
+    weights: dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stood.
+    """State of a run from which it resumes.
 
     Args:
-        step: Steps done.
-        weights: Of the encoder, by name.
+        step: Number of steps done.
+        weights: Weights of encoders and heads, by name.
         optimiser: State of the optimiser, by name.
         random: State of PyTorch's generators, by device.
+        best: The best weights so far.
     """
 
     step: int
     weights: dict[str, torch.Tensor]
     optimiser: dict[str, torch.Tensor]
     random: dict[str, torch.Tensor]
+    best: Best | None = None
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in place of the one before; a kill at any moment leaves one of the two whole."""
+    """Replace the checkpoint in a folder. A kill at any moment leaves the old or the new one complete."""
     aside, old, final = (folder / f"{_NAME}{suffix}" for suffix in (".new", ".old", ""))
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    # Copies, because tied weights are one tensor under two names, which safetensors refuses.
-    weights = {name: each.to("cpu", copy=True).contiguous() for name, each in checkpoint.weights.items()}
-    save_file(weights, aside / "weights.safetensors")
-    save_file(checkpoint.optimiser, aside / "optimiser.safetensors")
-    save_file(checkpoint.random, aside / "random.safetensors")
-    (aside / "state.json").write_text(json.dumps({"step": checkpoint.step}), encoding="utf-8")
+    tables = {name: getattr(checkpoint, name) for name in _TABLES}
+    state: dict[str, float] = {"step": checkpoint.step}
+    if checkpoint.best is not None:
+        tables["best"] = checkpoint.best.weights
+        state |= {"best_step": checkpoint.best.step, "best_score": checkpoint.best.score}
+    for name, table in tables.items():
+        # Copies, because tied weights are one tensor under two names, which safetensors refuses.
+        copies = {key: each.to("cpu", copy=True).contiguous() for key, each in table.items()}
+        save_file(copies, aside / f"{name}.safetensors")
+    (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     if final.exists():
         final.rename(old)
@@ -51,31 +73,36 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the newest whole checkpoint; None where there is none.
+    """Read the newest complete checkpoint of a folder, or return None without one.
 
     Raises:
         DataError: If it is damaged.
     """
     for suffix in ("", ".old"):
         place = folder / f"{_NAME}{suffix}"
-        if (place / "state.json").is_file():
-            try:
-                step = int(json.loads((place / "state.json").read_text(encoding="utf-8"))["step"])
-                parts = [load_file(place / f"{name}.safetensors") for name in ("weights", "optimiser", "random")]
-            except Exception as error:
-                raise DataError(f"{place} is damaged ({error}).", hint=f"Remove {folder} and run again.") from None
-            return Checkpoint(step, *parts)
+        if not (place / "state.json").is_file():
+            continue
+        try:
+            state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+            tables = [load_file(place / f"{name}.safetensors") for name in _TABLES]
+            best = None
+            if "best_step" in state:
+                weights = load_file(place / "best.safetensors")
+                best = Best(int(state["best_step"]), float(state["best_score"]), weights)
+            return Checkpoint(int(state["step"]), *tables, best=best)
+        except Exception as error:
+            raise DataError(f"{place} is damaged ({error}).", hint=f"Remove {folder} and run again.") from None
     return None
 
 
 def remove_checkpoints(folder: Path) -> None:
-    """Remove what is left of unfinished training."""
+    """Remove the checkpoints of a folder."""
     for suffix in (".new", ".old", ""):
         shutil.rmtree(folder / f"{_NAME}{suffix}", ignore_errors=True)
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """Give the state of the generators that dropout draws from."""
+    """Return the state of the generators from which dropout draws."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -83,7 +110,8 @@ def random_state(device: torch.device) -> dict[str, torch.Tensor]:
 
 
 def restore_random(states: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Put the generators back."""
-    torch.set_rng_state(states["cpu"])
+    """Restore the state of the generators that `states` has."""
+    if "cpu" in states:
+        torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,78 +1,52 @@
-"""Training pairs as numbers: token store, batches, and which candidates must not count as negatives."""
+"""Training pairs as numbers: tokens, batches, and which candidates must not count as negatives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lexenc.arrays import Ragged, blocks, positions, starts_of
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
-from lexenc.randomness import generator
 
 _CHUNK = 8192
 
 
-@dataclass(frozen=True)
-class TokenStore:
-    """Token ids of many texts, end to end in one array so that a million texts stay small.
-
-    Args:
-        flat: All ids. Shape [total], int32.
-        offsets: Where each text begins, and the end. Shape [n + 1], int64.
-    """
-
-    flat: np.ndarray
-    offsets: np.ndarray
-
-    def rows(self, places: Iterable[int]) -> list[np.ndarray]:
-        """Give the token ids of some texts."""
-        return [self.flat[self.offsets[i] : self.offsets[i + 1]] for i in places]
-
-    def lengths(self) -> np.ndarray:
-        """Give the token counts. Shape [n]."""
-        return np.diff(self.offsets)
-
-
 def store_tokens(
     tokenise: Callable[[Sequence[str]], list[list[int]]], texts: Sequence[str], *, progress: Progress = SILENT
-) -> TokenStore:
-    """Tokenise texts once, a chunk at a time.
+) -> Ragged:
+    """Tokenise texts once, a chunk at a time, and store their token ids in one array.
 
     Args:
-        tokenise: The encoder's.
+        tokenise: Tokeniser of the encoder.
         texts: Distinct texts.
-        progress: Who watches.
+        progress: Progress bar to update.
     """
-    parts, lengths = [], []
+    parts = [Ragged.of([], dtype=np.int32)]
     with progress.task("tokenise", len(texts), "texts") as task:
-        for start in range(0, len(texts), _CHUNK):
-            rows = tokenise(texts[start : start + _CHUNK])
-            lengths += [len(row) for row in rows]
-            parts.append(np.fromiter((i for row in rows for i in row), dtype=np.int32))
-            task.advance(len(rows))
-    flat = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
-    return TokenStore(flat, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+        for block in blocks(len(texts), _CHUNK):
+            parts.append(Ragged.of(tokenise(texts[block]), dtype=np.int32))
+            task.advance(len(parts[-1]))
+    return Ragged.joined(parts)
 
 
 @dataclass(frozen=True)
 class Classes:
-    """What pairs are of one kind, and which texts can be of one kind.
+    """Classes of pairs, and the classes that each form belongs to.
 
     Args:
         labels: Class of each pair. Shape [n].
-        starts: Where the classes of each case-folded form begin in `members`, and the end. Shape [number of folds + 1].
-        members: Classes that a form belongs to; a pair has one of them, its texts may have more. Shape [m].
+        members: Classes of each case-folded form. A pair has one class, its texts may have more.
     """
 
     labels: np.ndarray
-    starts: np.ndarray
-    members: np.ndarray
+    members: Ragged
 
     @classmethod
     def of(cls, labels: np.ndarray, folds: np.ndarray, members: np.ndarray, *, forms: int) -> Classes:
-        """Sort which form belongs to which class.
+        """Sort classes by form.
 
         Args:
             labels: Class of each pair. Shape [n].
@@ -80,27 +54,20 @@ class Classes:
             members: A class of each. Shape [k].
             forms: Number of forms.
         """
-        order = np.lexsort((members, folds))
-        rows = np.column_stack([folds[order], members[order]])
-        new = np.ones(len(rows), dtype=bool)
-        new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-        starts = np.searchsorted(rows[new, 0], np.arange(forms + 1))
-        return cls(labels, starts, rows[new, 1])
+        rows = distinct_pairs(np.column_stack([folds, members]))
+        return cls(labels, Ragged(starts_of(np.bincount(rows[:, 0], minlength=forms)), rows[:, 1]))
 
     def related(self, folds: np.ndarray) -> np.ndarray:
-        """Tell which forms share a class; the same form always does. Shape [n, n], bool.
+        """Return which forms share a class. A form always shares one with itself. Shape [n, n], bool.
 
         Args:
             folds: Forms. Shape [n].
         """
-        begins = self.starts[folds]
-        counts = self.starts[folds + 1] - begins
-        owners, offsets = _spread(counts)
-        found = self.members[begins[owners] + offsets]
-        order = np.argsort(found, kind="stable")
-        found, owners = found[order], owners[order]
+        chosen = self.members.take(folds)
+        order = np.argsort(chosen.values, kind="stable")
+        found, owners = chosen.values[order], chosen.rows[order]
         table: np.ndarray = folds[:, None] == folds[None, :]
-        # Sorted, the forms of one class stand together: compare each with the next, the next but one, ...
+        # Sorted, the forms of one class are neighbours: compare each with the next, the next but one, ...
         for step in range(1, len(found)):
             same = found[step:] == found[:-step]
             if not same.any():
@@ -110,10 +77,10 @@ class Classes:
         return table
 
 
-def _spread(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the row and the place in it of every cell of a ragged table. Shape [sum of counts] each."""
-    owners = np.repeat(np.arange(len(counts)), counts)
-    return owners, np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+def distinct_pairs(rows: np.ndarray) -> np.ndarray:
+    """Sort pairs of numbers, first by the first column, and drop repeats. Shape [n, 2] -> [m, 2]."""
+    size = int(rows[:, 1].max(initial=0)) + 1
+    return np.column_stack(np.divmod(np.unique(rows[:, 0] * size + rows[:, 1]), size))
 
 
 @dataclass(frozen=True)
@@ -124,10 +91,10 @@ class PairData:
         texts: Distinct texts.
         anchors: Text of each anchor. Shape [n].
         positives: Text of each positive. Shape [n].
-        negatives: Texts of its hard negatives; -1 fills up a short row. Shape [n, k].
-        folds: Number of each text's case-folded form; texts that differ in case only share it. Shape [number of texts].
+        negatives: Texts of its hard negatives. -1 fills up a short row. Shape [n, k].
+        folds: Number of each text's case-folded form. Texts that differ only in case share it. Shape [number of texts].
         known: Sorted distinct keys `fold of anchor * number of folds + fold of translation`. Shape [m].
-        classes: Where pairs are of classes; these then say which texts are no negatives of each other.
+        classes: Classes of the pairs, which then decide which texts are not negatives of each other.
     """
 
     texts: list[str]
@@ -154,8 +121,8 @@ def number_pairs(
     Args:
         sources: Anchors.
         targets: Positives.
-        negatives: Hard negatives of each pair, any number; empty for none at all.
-        fold: Brings forms together that count as the same word when known translations are looked up.
+        negatives: Hard negatives of each pair, any number. Empty for no hard negatives at all.
+        fold: Maps forms that count as the same word to one form when known translations are looked up.
 
     Raises:
         ConfigError: If the columns differ in length.
@@ -176,7 +143,7 @@ def number_pairs(
 
 
 def with_pair_classes(data: PairData) -> PairData:
-    """Make every pair a class of its own; texts share a class where some pair of the data has both.
+    """Make every pair a class of its own. Texts share a class if they form a pair.
 
     Args:
         data: From `number_pairs`.
@@ -188,18 +155,18 @@ def with_pair_classes(data: PairData) -> PairData:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """One step's worth of pairs.
+class PairBatch:
+    """The pairs of one step.
 
     Args:
         texts: Distinct texts of the step, as positions in the data's list. Shape [u].
         anchors: Positions in `texts`. Shape [b].
         positives: Positions in `texts`. Shape [b].
-        negatives: Positions in `texts`; a place that only fills up holds 0 and is masked. Shape [b, k].
+        negatives: Positions in `texts`. A place that only fills up holds 0 and is masked. Shape [b, k].
         known_positives: See `losses.Contrast`. Shape [b, b], bool.
         known_negatives: See `losses.Contrast`. Shape [b, b, k], bool.
-        labels: See `losses.Contrast`. Shape [b]; None without classes.
-        related: See `losses.Contrast`. Shape [2b, 2b], bool; None without classes.
+        labels: See `losses.Contrast`. Shape [b]. None without classes.
+        related: See `losses.Contrast`. Shape [2b, 2b], bool. None without classes.
     """
 
     texts: np.ndarray
@@ -212,13 +179,13 @@ class Batch:
     related: np.ndarray | None = None
 
 
-def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> Batch:
-    """Gather some pairs; every distinct text appears once.
+def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> PairBatch:
+    """Gather some pairs. Every distinct text appears once.
 
     Args:
         data: All pairs.
         rows: Which of them. Shape [b].
-        mask_known: Hide candidates that are known translations of the anchor, or share a class with it.
+        mask_known: Whether known translations of the anchor, and texts that share a class with it, are masked.
     """
     negatives = data.negatives[rows]
     size, width = negatives.shape
@@ -238,13 +205,13 @@ def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> Ba
         twins = _known(data, rows, data.positives[rows])
         hidden |= _known(data, rows, np.where(filled, negatives, 0).ravel()).reshape(size, size, width)
     np.fill_diagonal(twins, False)
-    return Batch(texts, places[:size], places[size : 2 * size], own, twins, hidden, labels, related)
+    return PairBatch(texts, places[:size], places[size : 2 * size], own, twins, hidden, labels, related)
 
 
 def _known(data: PairData, rows: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Tell which candidates are known translations of which anchors. Shape [b, c], bool.
+    """Return which candidates are known translations of which anchors. Shape [b, c], bool.
 
-    Looks up each anchor's few translations among the sorted candidates, which is far less than b x c look-ups.
+    The few translations of each anchor are looked up among the sorted candidates, far fewer than b x c look-ups.
     """
     forms = int(data.folds.max()) + 1
     anchors = data.folds[data.anchors[rows]]
@@ -253,25 +220,11 @@ def _known(data: PairData, rows: np.ndarray, candidates: np.ndarray) -> np.ndarr
     folded = data.folds[candidates]
     order = np.argsort(folded, kind="stable")
     counts = ends - starts
-    owners, offsets = _spread(counts)
-    wanted = data.known[starts[owners] + offsets] % forms
+    owners = np.repeat(np.arange(len(counts)), counts)
+    wanted = data.known[np.repeat(starts, counts) + positions(counts)] % forms
     left = np.searchsorted(folded, wanted, side="left", sorter=order)
     right = np.searchsorted(folded, wanted, side="right", sorter=order)
     table = np.zeros((len(rows), len(candidates)), dtype=bool)
     for owner, begin, end in zip(owners[left < right], left[left < right], right[left < right], strict=True):
         table[owner, order[begin:end]] = True
     return table
-
-
-def epoch_rows(count: int, batch_size: int, *, seed: int, epoch: int) -> Iterator[np.ndarray]:
-    """Give the rows of every step of one epoch, in an order that depends on seed and epoch only.
-
-    Args:
-        count: Number of pairs.
-        batch_size: Pairs per step; the last step may have fewer.
-        seed: The user's seed.
-        epoch: From 0.
-    """
-    order = generator(seed, f"order of epoch {epoch}").permutation(count)
-    for start in range(0, count, batch_size):
-        yield order[start : start + batch_size]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-SCALE = 20.0  # C of section 2
+SCALE = 20.0  # C in section 2 of the paper
 ALPHA, BETA, BASE, MARGIN = 1.0, 60.0, 0.5, 0.2  # of SapBERT
 
 

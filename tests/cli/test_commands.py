@@ -84,8 +84,8 @@ def test_finetune_on_synonyms_as_documented(static, synonyms, lexenc, tmp_path):
     lines = shown.stderr.splitlines()
     assert shown.stdout == ""
     assert f"{synonyms}: concept||name." in lines
-    assert "29 concepts with 58 names. 1 concept with one name only: no pair." in lines
-    assert "30 pairs, 1 steps, learning rate 0.001 after 0 warm-up steps." in lines
+    assert "29 concepts with 58 names. 1 concept with only one name: no pair." in lines
+    assert "30 pairs, 1 step, learning rate 0.001 after 0 warm-up steps." in lines
     assert lines[-1] == (
         f"next: lexenc eval xel --knowledge-base kb.txt --mentions mentions.txt --encoder {tmp_path / 'linker'}"
     )

@@ -151,7 +151,7 @@ def test_wrong_values(world, fails, tmp_path, more, message, hint):
         ("finetune --pairs W/train.tsv --encoder E --loss own-hard --out O", "--loss own-hard needs --negatives."),
         ("finetune --encoder E --out O", "finetune needs either --pairs or --synonyms, got neither."),
         ("finetune --pairs W/train.tsv --synonyms W/en.txt --encoder E --out O", "--pairs or --synonyms, not both."),
-        ("finetune --pairs W/train.tsv --languages de --encoder E --out O", "means nothing without --synonyms."),
+        ("finetune --pairs W/train.tsv --languages de --encoder E --out O", "has no meaning without --synonyms."),
         ("finetune --synonyms W/en.txt --languages english --encoder E --out O", "no language of UMLS called"),
         ("new-encoder --text W/text.tsv --kind transformer --dimensions 10 --heads 3 --out O", "is not a multiple"),
         ("train-static --text W/text.tsv --write zip --out O", "There is no format called 'zip'."),

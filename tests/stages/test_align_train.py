@@ -9,11 +9,11 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForQuestionAnswering, BertConfig, BertModel
 
-from lexenc.alignment.tuning import Tuning
 from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import diagonal_links
 from lexenc.files.alignments import write_alignments
+from lexenc.training.trainer import Trainer
 
 ENGLISH = "dog cat sun hat cup bed red sky".split()
 FRENCH = "zu ko ri pe va to mi ba".split()
@@ -164,7 +164,7 @@ def test_interrupted_run_ends_with_the_same_bytes(stage, toy, tiny, tmp_path, mo
     params = {"epochs": 3, "batch_size": 8, "learning_rate": 1e-3}
     inputs = {"alignments": toy / "few", "encoder": tiny}
     whole = stage(command, tmp_path / "whole", params, **inputs)
-    real, calls = Tuning.take_step, []
+    real, calls = Trainer.take_step, []
 
     def stopped(self, *given):
         calls.append(1)
@@ -172,7 +172,7 @@ def test_interrupted_run_ends_with_the_same_bytes(stage, toy, tiny, tmp_path, mo
             raise KeyboardInterrupt
         return real(self, *given)
 
-    monkeypatch.setattr(Tuning, "take_step", stopped)
+    monkeypatch.setattr(Trainer, "take_step", stopped)
     with pytest.raises(KeyboardInterrupt):
         stage(command, tmp_path / "again", params | {"checkpoint_seconds": 0}, **inputs)
     again = stage(command, tmp_path / "again", params, **inputs)
@@ -204,7 +204,7 @@ def test_pairs_that_cannot_be_used_are_counted_and_told(stage, toy, tiny, tmp_pa
     summary = made.manifest.summary
     assert (summary["sentence_pairs"], summary["empty"], summary["too_long"], summary["questions"]) == (3, 1, 1, 2)
     assert made.warnings == [
-        "1 sentence pair longer than the 32 subwords the encoder takes: left out.",
+        "1 sentence pair longer than the 32 subwords that the encoder accepts: left out.",
         "1 sentence pair with an empty side: left out.",
     ]
 
@@ -226,9 +226,7 @@ def test_softmax_result_is_an_encoder(stage, toy, tiny, tmp_path):
     made = stage("align-train softmax", tmp_path / "aligner", {"learning_rate": 1e-3}, pairs=toy / "few.pairs",
                  encoder=tiny)  # fmt: skip
     assert {"model.safetensors", "modules.json", "tokenizer.json", "training.jsonl", "README.md"} <= made.files
-    assert made.warnings == [
-        "The encoder has no head of its own that guesses masked subwords; a new one is learnt beside it."
-    ]
+    assert made.warnings == ["The encoder has no head that predicts masked subwords. A new one is trained with it."]
     before, after = (AutoModel.from_pretrained(folder) for folder in (tiny, made.out))
     assert not torch.equal(before.get_input_embeddings().weight, after.get_input_embeddings().weight)
     assert load_encoder(made.out, device=_cpu()).dimensions == 48
@@ -253,7 +251,9 @@ def test_softmax_objectives_need_no_links(stage, toy, tiny, tmp_path, objectives
 
 def test_links_behind_the_end_of_a_sentence_are_refused(stage, toy, tiny, tmp_path):
     (tmp_path / "links.txt").write_text("0-0\n" * 11 + "0-9\n")
-    with pytest.raises(DataError, match=r"links\.txt, line 12: link 0-9, but there are \d words and \d") as caught:
+    with pytest.raises(
+        DataError, match=r"links\.txt, line 12: link 0-9, but the sentences have \d and \d words"
+    ) as caught:
         stage("align-train span", tmp_path / "out", alignments=tmp_path / "links.txt", pairs=toy / "few.pairs",
               encoder=tiny)  # fmt: skip
     assert "count from 1" in caught.value.hint
@@ -290,5 +290,5 @@ def test_nothing_to_learn_is_an_error(stage, tiny, tmp_path):
     with pytest.raises(DataError, match="nothing to learn"):
         stage("align-train span", tmp_path / "out", alignments=tmp_path / "empty", encoder=tiny)
     (tmp_path / "none.pairs").write_text("")
-    with pytest.raises(DataError, match="no sentence pair in it"):
+    with pytest.raises(DataError, match="contains no sentence pair"):
         stage("align-train softmax", tmp_path / "out", pairs=tmp_path / "none.pairs", encoder=tiny)

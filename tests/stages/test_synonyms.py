@@ -114,7 +114,7 @@ def test_several_files_in_several_forms(stage, files, tmp_path):
     # C1: Potassium, potassium, metal; C2: iron, metal, Eisen; listed: x-y, kalium-potassium.
     wanted = {"pairs": 8, "concepts": 4, "names": 9, "concepts_with_one_name": 1}
     assert {name: made.manifest.summary[name] for name in wanted} == wanted
-    assert made.warnings == ["1 pair of 8 differs in case only."]
+    assert made.warnings == ["1 pair of 8 differs only in case."]
     low = tune(stage, files, tmp_path / "low", {"lowercase": True}, **given)
     wanted = {"pairs": 1 + 3 + 2, "concepts": 4, "names": 8, "concepts_with_one_name": 1}
     assert {name: low.manifest.summary[name] for name in wanted} == wanted
@@ -163,11 +163,10 @@ def test_languages_are_recorded_as_umls_writes_them(stage, files, tmp_path, umls
 
 def test_turkish_rows_are_folded_as_turkish(umls):
     from lexenc.stage import Job
-    from lexenc.stages.lexical.finetune import FinetuneParams
-    from lexenc.stages.lexical.synonym_sets import read_synonym_data
+    from lexenc.stages.lexical.finetune import FinetuneParams, read_synonym_data
 
     params = FinetuneParams(lowercase=True, pairs_per_concept=50, suppressible="drop", source_language="az")
-    texts = read_synonym_data([umls], params, Job(umls.parent)).data.texts
+    texts = read_synonym_data({"synonyms": [umls]}, params, Job(umls.parent)).data.texts
     assert set(texts) == {"iron", "eisen", "demir ı", "silver", "silber"}
 
 
@@ -189,7 +188,11 @@ def test_drawn_pairs_depend_on_the_seed(stage, files, tmp_path):
         ("C1||A\nC1||a\n", {"lowercase": True}, r"has two names \(1 concept, 1 name\)\."),
         ("C1||a||a\n", {}, "has two names"),
         ("C1||a\nC1||b\n", {"languages": "en"}, r"--languages needs MRCONSO\.RRF"),
-        (mrconso(("C1", "ENG", "a", "N"), ("C1", "ENG", "b", "N")), {"languages": "fi"}, r"is in the language FIN"),
+        (
+            mrconso(("C1", "ENG", "a", "N"), ("C1", "ENG", "b", "N")),
+            {"languages": "fi"},
+            "has no name in the language FIN",
+        ),
         (mrconso(("C1", "ENG", "a", "O"), ("C1", "ENG", "b", "Y")), {}, r"has two names"),
         ("C1||a\nC1|b\n", {}, r"x\.txt, line 2: 1 field, expected 2 \(concept\|\|name\): 'C1\|b'"),
     ],
@@ -206,18 +209,18 @@ def test_files_that_cannot_be_tuned_on(stage, files, tmp_path, text, params, say
     [
         ("", {}, "either --pairs or --synonyms, got neither"),
         ("pairs synonyms", {}, "either --pairs or --synonyms, not both"),
-        ("synonyms negatives", {}, "--negatives belongs to --pairs"),
-        ("pairs negatives", {"loss": "multi-similarity"}, "--loss multi-similarity takes no --negatives"),
+        ("synonyms negatives", {}, "--negatives needs --pairs"),
+        ("pairs negatives", {"loss": "multi-similarity"}, "--loss multi-similarity does not use --negatives"),
         ("synonyms", {"loss": "own-hard"}, "--loss own-hard needs hard negatives"),
         ("synonyms", {"loss": "printed"}, "--loss printed needs hard negatives"),
         ("pairs", {"loss": "printed"}, "--loss printed needs --negatives"),
-        ("synonyms", {"scale": 20}, "--scale means nothing for --loss multi-similarity"),
-        ("pairs", {"triplet_margin": 0.2}, "--triplet-margin means nothing for --loss mneg"),
-        ("synonyms", {"loss": "mneg", "similarity_beta": 2}, "--similarity-beta means nothing"),
-        ("pairs", {"pairs_per_concept": 5}, "--pairs-per-concept means nothing without --synonyms"),
-        ("pairs", {"languages": "en"}, "--languages means nothing without --synonyms"),
-        ("pairs", {"suppressible": "drop"}, "--suppressible means nothing without --synonyms"),
-        ("synonyms", {"target_language": "de"}, "--target-language means nothing with --synonyms"),
+        ("synonyms", {"scale": 20}, "--scale has no meaning for --loss multi-similarity"),
+        ("pairs", {"triplet_margin": 0.2}, "--triplet-margin has no meaning for --loss mneg"),
+        ("synonyms", {"loss": "mneg", "similarity_beta": 2}, "--similarity-beta has no meaning"),
+        ("pairs", {"pairs_per_concept": 5}, "--pairs-per-concept has no meaning without --synonyms"),
+        ("pairs", {"languages": "en"}, "--languages has no meaning without --synonyms"),
+        ("pairs", {"suppressible": "drop"}, "--suppressible has no meaning without --synonyms"),
+        ("synonyms", {"target_language": "de"}, "--target-language has no meaning with --synonyms"),
         ("synonyms", {"languages": "xx"}, "no language of UMLS called 'xx'"),
         ("synonyms", {"pairs_per_concept": 0}, "--pairs-per-concept must be at least 1"),
         ("synonyms", {"triplet_margin": 3}, "--triplet-margin must be at most 2"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lexenc.errors import ConfigError
 from lexenc.files.text import fold_case
 from lexenc.training import data as module
-from lexenc.training.data import batch_of, epoch_rows, number_pairs, store_tokens
+from lexenc.training.data import batch_of, number_pairs, store_tokens
 
 WORDS = st.sampled_from(["a", "A", "b", "B", "c", "x", "X", "y", "z"])
 ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=3)), min_size=1, max_size=8)
@@ -108,28 +108,6 @@ def test_data_folding_is_the_callers():
     assert not batch_of(number_pairs(*pairs), np.array([0, 2])).known_negatives[0, 1, 0]
 
 
-# ---------------------------------------------------------------- order
-
-
-@pytest.mark.parametrize(("count", "size"), [(1, 1), (10, 3), (10, 10), (10, 99), (12, 4)])
-def test_data_epoch_covers_all_rows_once(count, size):
-    batches = list(epoch_rows(count, size, seed=0, epoch=0))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(count))
-    assert {len(rows) for rows in batches[:-1]} <= {size}
-    assert len(batches) == -(-count // size)
-
-
-def test_data_epoch_order_depends_on_seed_and_epoch_only():
-    def order(seed, epoch, size=7):
-        return np.concatenate(list(epoch_rows(50, size, seed=seed, epoch=epoch))).tolist()
-
-    assert order(0, 0) == order(0, 0, size=13)
-    np.random.seed(3)  # the global generator must not matter
-    assert order(0, 0) == order(0, 0)
-    assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
-    assert order(0, 0) != list(range(50))
-
-
 # ---------------------------------------------------------------- tokens
 
 
@@ -144,8 +122,8 @@ def test_data_token_store_gives_back_every_text(monkeypatch):
     texts = ["abc", "", "d", "efgh", "", "i", "", ""]
     store = store_tokens(tokenise, texts)
     assert calls == [3, 3, 2]
-    assert ["".join(map(chr, row)) for row in store.rows(range(8))] == texts
-    assert ["".join(map(chr, row)) for row in store.rows([3, 0, 3])] == ["efgh", "abc", "efgh"]
-    assert store.lengths().tolist() == [len(text) for text in texts]
-    assert store.flat.dtype == np.int32
-    assert store_tokens(tokenise, []).lengths().tolist() == []
+    assert ["".join(map(chr, row)) for row in store] == texts
+    assert ["".join(map(chr, row)) for row in store.take(np.array([3, 0, 3]))] == ["efgh", "abc", "efgh"]
+    assert store.lengths.tolist() == [len(text) for text in texts]
+    assert store.values.dtype == np.int32
+    assert store_tokens(tokenise, []).lengths.tolist() == []

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from lexenc.training.optimiser import MasterAdamW, linear_schedule, warmup_steps
+from lexenc.training.optimiser import MasterAdamW
+from lexenc.training.schedule import Schedule
 
 
 class Net(nn.Module):
@@ -46,7 +47,7 @@ def test_optimiser_equals_adamw_of_pytorch_in_float32(clip):
     other = copy.deepcopy(one)
     mine, theirs = MasterAdamW(one, learning_rate=0.01, weight_decay=0.3), reference(other)
     for step in range(12):
-        factor = linear_schedule(step, warmup=3, total=12)
+        factor = Schedule(warmup=0.25).factor(step, 12)
         backward(one, step)
         norm = mine.step(factor, clip=clip)
         backward(other, step)
@@ -123,7 +124,7 @@ def test_optimiser_continues_from_its_state_with_the_same_bits(dtype):
     def steps(net, optimiser, numbers):
         for step in numbers:
             backward(net, step)
-            optimiser.step(linear_schedule(step, warmup=2, total=10), clip=1.0)
+            optimiser.step(Schedule(warmup=0.2).factor(step, 10), clip=1.0)
 
     def fresh():
         net = Net().to(dtype)
@@ -147,7 +148,7 @@ def test_optimiser_continues_from_its_state_with_the_same_bits(dtype):
 
 
 def test_optimiser_schedule_rises_to_one_and_falls_to_zero():
-    factors = [linear_schedule(step, warmup=20, total=200) for step in range(201)]
+    factors = [Schedule(warmup=0.1).factor(step, 200) for step in range(201)]
     assert factors[0] == 0
     assert factors[10] == 0.5
     assert factors[20] == max(factors) == 1
@@ -161,19 +162,18 @@ def test_optimiser_schedule_is_that_of_transformers():
 
     theirs = get_linear_schedule_with_warmup(torch.optim.SGD([torch.ones(1)], lr=1.0), 7, 40).lr_lambdas[0]
     for step in range(41):
-        assert linear_schedule(step, warmup=7, total=40) == pytest.approx(theirs(step))
+        assert Schedule(warmup=7 / 40).factor(step, 40) == pytest.approx(theirs(step))
 
 
 @pytest.mark.parametrize(("share", "total", "steps"), [(0.1, 200, 20), (0.1, 201, 21), (0.0, 200, 0), (0.1, 5, 1)])
 def test_optimiser_warmup_steps(share, total, steps):
-    assert warmup_steps(share, total) == steps
+    assert Schedule(warmup=share).warmup_steps(total) == steps
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("total", [1, 2, 3, 10])
 def test_optimiser_peak_is_reached_in_the_shortest_of_runs(share, total):
-    warmup = warmup_steps(share, total)
-    assert max(linear_schedule(step, warmup=warmup, total=total) for step in range(total)) == 1
+    assert max(Schedule(warmup=share).factor(step, total) for step in range(total)) == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lexenc.encoders.static import StaticEncoder
+from lexenc.training.contrastive import PairObjective, contrast_of, encode_with_gradient
 from lexenc.training.data import batch_of, number_pairs, store_tokens, with_pair_classes
-from lexenc.training.loop import Schedule, Training, contrast_of, encode_with_gradient, run_training
 from lexenc.training.losses import mneg, multi_similarity
+from lexenc.training.schedule import Schedule
 from lexenc.training.synonyms import gather_sets, number_synonyms, pair_places, shuffled_sets, synonym_pairs
+from lexenc.training.trainer import Trainer
 
 NAMES = st.sampled_from(["a", "A", "b", "c", "d", "D", "e", "f"])
 CONCEPTS = st.lists(st.sampled_from(["C1", "C2", "C3", "C4"]), min_size=1, max_size=2, unique=True)
@@ -57,10 +59,7 @@ def slow_sets(entries):
 def test_gathering_equals_a_slow_loop(entries):
     sets = gather_sets(entries)
     names, listed = slow_sets(entries)
-    found = {
-        concept: [sets.texts[i] for i in sets.names[sets.starts[place] : sets.starts[place + 1]]]
-        for place, concept in enumerate(sets.concepts)
-    }
+    found = {concept: [sets.texts[i] for i in sets.names[place]] for place, concept in enumerate(sets.concepts)}
     assert found == names
     assert list(found) == list(names), "in order of first appearance"
     assert shown(sets, sets.listed) == listed
@@ -181,8 +180,8 @@ def test_shuffled_names_keep_sizes_and_texts():
     )
     assert len(same) < 5
     again = shuffled_sets(sets, seed=0)
-    assert again.names.tolist() == dealt.names.tolist()
-    assert shuffled_sets(sets, seed=1).names.tolist() != dealt.names.tolist()
+    assert again.names.values.tolist() == dealt.names.values.tolist()
+    assert shuffled_sets(sets, seed=1).names.values.tolist() != dealt.names.values.tolist()
 
 
 # ---------------------------------------------------------------- relations
@@ -258,10 +257,13 @@ def training(seed=0, loss=multi_similarity, **schedule):
     data = number_synonyms(sets, synonym_pairs(sets, per_concept=6, seed=seed))
     made = encoder()
     plan = replace(
-        Schedule(epochs=4, batch_size=10, learning_rate=0.05, warmup=0, clip=0, checkpoint_seconds=0, shape="constant"),
+        Schedule(
+            epochs=4, batch_size=10, learning_rate=0.05, warmup=0, clip=0, checkpoint_seconds=0, schedule="constant"
+        ),
         **schedule,
     )
-    return Training(made, data, store_tokens(made.tokenise, data.texts), loss=loss, schedule=plan, seed=seed)
+    pairs = PairObjective(made, data, store_tokens(made.tokenise, data.texts), loss=loss)
+    return Trainer(pairs, schedule=plan, seed=seed)
 
 
 def spread(made):
@@ -279,17 +281,17 @@ def spread(made):
 @pytest.mark.parametrize("loss", [multi_similarity, mneg])
 def test_synonyms_come_together(loss):
     run = training(loss=loss, epochs=12)
-    before = spread(run.encoder)
+    before = spread(run.objective.encoder)
     records = []
-    run_training(run, record=records.append)
-    assert spread(run.encoder) > before + 0.5
+    run.run(record=records.append)
+    assert spread(run.objective.encoder) > before + 0.5
     assert {record.learning_rate for record in records} == {0.05}
 
 
 @pytest.mark.parametrize("stops", [(1,), (3, 7)], ids=str)
 def test_resumed_run_ends_with_the_same_bits(tmp_path, stops):
     whole, records = training(), []
-    run_training(whole, record=records.append)
+    whole.run(record=records.append)
     seen = {}
 
     def stopping(at):
@@ -302,24 +304,25 @@ def test_resumed_run_ends_with_the_same_bits(tmp_path, stops):
 
     for at in stops:
         with pytest.raises(KeyboardInterrupt):
-            run_training(training(), folder=tmp_path, record=stopping(at))
+            training().run(tmp_path, record=stopping(at))
     again = training()
-    run_training(again, folder=tmp_path, record=stopping(None))
-    for name, each in whole.encoder.module.state_dict().items():
-        assert torch.equal(each, again.encoder.module.state_dict()[name])
+    again.run(tmp_path, record=stopping(None))
+    for name, each in whole.objective.encoder.module.state_dict().items():
+        assert torch.equal(each, again.objective.encoder.module.state_dict()[name])
     assert [seen[step] for step in sorted(seen)] == records
 
 
 @pytest.mark.parametrize("chunk_tokens", [1, 5, 11])
 def test_cached_chunks_equal_the_full_batch(chunk_tokens):
     def gradient(tokens_per_pass):
-        run = training()
-        batch = batch_of(run.data, np.arange(20))
-        encodings, send_back = encode_with_gradient(run.encoder.embed, run.tokens.rows(batch.texts), tokens_per_pass)
+        pairs = training().objective
+        batch = batch_of(pairs.data, np.arange(20))
+        tokens = [pairs.tokens[text] for text in batch.texts]
+        encodings, send_back = encode_with_gradient(pairs.embed, tokens, tokens_per_pass)
         loss = multi_similarity(contrast_of(encodings, batch), margin=2.0)
         loss.backward()
         send_back()
-        return loss.detach(), next(run.encoder.module.parameters()).grad
+        return loss.detach(), next(pairs.encoder.module.parameters()).grad
 
     for one, other in zip(gradient(10_000), gradient(chunk_tokens), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
@@ -328,7 +331,7 @@ def test_cached_chunks_equal_the_full_batch(chunk_tokens):
 
 def test_constant_schedule_rises_and_stays():
     records = []
-    run_training(training(warmup=0.25), record=records.append)
+    training(warmup=0.25).run(record=records.append)
     rates = [record.learning_rate for record in records]
     rising = -(-len(rates) // 4)
     assert rates[:rising] == [pytest.approx(0.05 * step / rising) for step in range(rising)]

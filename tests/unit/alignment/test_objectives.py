@@ -9,22 +9,17 @@ import pytest
 import torch
 from torch import nn
 
+from lexenc.alignment.softmax_objective import SoftmaxObjective, consistency, extracted, self_training
 from lexenc.alignment.span_model import SpanModel, all_questions
-from lexenc.alignment.tuning import Schedule, Tuning, mean_loss, run_tuning
-from lexenc.alignment.tuning_softmax import (
-    SoftmaxLessons,
-    consistency,
-    cut_pieces,
-    extracted,
-    self_training,
-)
-from lexenc.alignment.tuning_spans import SpanLessons, answers_of, longest_runs
-from lexenc.device import CPU
+from lexenc.alignment.span_objective import SpanObjective, answers_of, longest_runs
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.masked_language import MaskedHead
+from lexenc.encoders.subwords import WordTokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError, WorkError
 from lexenc.text.links import LinkedText, Links
+from lexenc.training.schedule import Schedule
+from lexenc.training.trainer import Trainer, mean_loss
 
 PAIRS = [
     ("the house is unbelievably big".split(), "la maison est vraiment grande".split()),
@@ -52,35 +47,36 @@ def folder(tmp_path_factory):
     return place
 
 
-def span_lessons(folder, **settings):
+def span_objective(folder, **settings):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         model = SpanModel.load(folder, new_head=True)
     source, target = (model.words.cut([pair[side] for pair in PAIRS]) for side in (0, 1))
-    return SpanLessons(model, LinkedText(source, target, Links.of(LINKS)), **settings)
+    return SpanObjective(model, LinkedText(source, target, Links.of(LINKS)), **settings)
 
 
-def softmax_lessons(folder, *objectives, head=None, **settings):
+def softmax_objective(folder, *objectives, head=None, **settings):
     encoder = TransformerEncoder.load_folder(folder)
     if "tlm" in objectives:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
             head = MaskedHead(folder, encoder)
-    source, target = (cut_pieces(encoder, [pair[side] for pair in PAIRS]) for side in (0, 1))
+    cut = WordTokenizer(encoder.tokenizer).cut
+    source, target = (cut([pair[side] for pair in PAIRS]) for side in (0, 1))
     text = LinkedText(source, target, Links.of(LINKS))
-    return SoftmaxLessons(encoder, text, objectives=objectives, head=head, **settings)
+    return SoftmaxObjective(encoder, text, objectives=objectives, head=head, **settings)
 
 
 @pytest.fixture(params=["spans", "softmax"])
-def lessons(request, folder):
-    """Make lessons of either kind, always the same."""
+def objective(request, folder):
+    """Make objective of either kind, always the same."""
     if request.param == "spans":
-        return lambda: span_lessons(folder)
-    return lambda: softmax_lessons(folder, "so", "co", "tlm", "supervised")
+        return lambda: span_objective(folder)
+    return lambda: softmax_objective(folder, "so", "co", "tlm", "supervised")
 
 
-def weights(lessons):
-    return {name: each.clone() for name, each in lessons.module.state_dict().items()}
+def weights(objective):
+    return {name: each.clone() for name, each in nn.ModuleDict(objective.modules).state_dict().items()}
 
 
 # ---------------------------------------------------------------- answers
@@ -97,8 +93,8 @@ def test_longest_run_of_each_word():
 
 
 def answers(folder, **settings):
-    lessons = span_lessons(folder)
-    text = lessons._text
+    objective = span_objective(folder)
+    text = objective._text
     questions = all_questions(text.source, text.target, np.array([True, True, False, True, False]))
     found = answers_of(text, questions, **settings)
     rows = zip(*(each.tolist() for each in (*questions, *found)), strict=True)
@@ -119,33 +115,33 @@ def test_answers_are_what_a_word_is_linked_to(folder):
     assert len(found) == 5 + 5 + 4 + 3 + 2
 
 
-def test_span_lessons_leave_out_what_nobody_knows_and_count_it(folder):
-    lessons = span_lessons(folder, min_score=0.5)
-    assert (lessons.uncertain, lessons.empty, lessons.too_long) == (4, 1, 1)
-    assert len(lessons.questions.pairs) == 19 - 4
+def test_span_objective_leave_out_what_nobody_knows_and_count_it(folder):
+    objective = span_objective(folder, min_score=0.5)
+    assert (objective.uncertain, objective.empty, objective.too_long) == (4, 1, 1)
+    assert len(objective.questions.pairs) == 19 - 4
 
 
 def test_words_per_sentence_are_drawn_anew_in_every_epoch(folder):
-    lessons = span_lessons(folder, words_per_sentence=2, seed=3)
-    epochs = [lessons.rows(epoch).tolist() for epoch in range(5)]
-    assert epochs[0] == lessons.rows(0).tolist()
+    objective = span_objective(folder, words_per_sentence=2, seed=3)
+    epochs = [objective.rows(epoch).tolist() for epoch in range(5)]
+    assert epochs[0] == objective.rows(0).tolist()
     assert len({tuple(each) for each in epochs}) > 1
     for rows in epochs:
-        asked = Counter(zip(lessons.questions.pairs[rows].tolist(), lessons.questions.swapped[rows].tolist(),
+        asked = Counter(zip(objective.questions.pairs[rows].tolist(), objective.questions.swapped[rows].tolist(),
                             strict=True))  # fmt: skip
         assert asked == {(0, False): 2, (0, True): 2, (1, False): 2, (1, True): 2, (3, False): 1, (3, True): 1}
 
 
 def test_span_loss_is_minus_the_log_of_beginning_and_end(folder):
-    lessons = span_lessons(folder)
-    model, text = lessons._model, lessons._text
-    rows = lessons.rows(0)
-    batch = model.batch(text.source, text.target, lessons.questions)
+    objective = span_objective(folder)
+    model, text = objective._model, objective._text
+    rows = objective.rows(0)
+    batch = model.batch(text.source, text.target, objective.questions)
     with torch.inference_mode():
-        losses = lessons.losses(rows, 0).numpy()
+        losses = objective.losses(rows, 0).numpy()
         start, end = (torch.softmax(each, dim=1).numpy() for each in model.logits(batch))
     for row in rows:
-        first, last = lessons.answers.first[row], lessons.answers.last[row]
+        first, last = objective.answers.first[row], objective.answers.last[row]
         owners = batch.owners[row].numpy()
         begin = np.flatnonzero(owners == first + 1)[0]
         close = np.flatnonzero(owners == last + 1)[-1]
@@ -172,7 +168,7 @@ def test_objectives_are_least_where_everything_is_certain():
 
 
 def test_given_links_hold_for_every_subword(folder):
-    text = softmax_lessons(folder, "so")._text
+    text = softmax_objective(folder, "so")._text
     table = text.subword_links(0, min_score=0.5)
     source, target = text.source.sentence(0)[1], text.target.sentence(0)[1]
     assert table.shape == (source[-1], target[-1])
@@ -183,25 +179,25 @@ def test_given_links_hold_for_every_subword(folder):
     assert not text.subword_links(1)[text.source.sentence(1)[1][1]].any(), "a link that is merely possible"
 
 
-def test_softmax_lessons_leave_out_empty_and_long_pairs_and_count_them(folder):
-    lessons = softmax_lessons(folder, "so")
-    assert (lessons.rows(0).tolist(), lessons.empty, lessons.too_long) == ([0, 1, 3], 1, 1)
-    assert lessons.layer == 2
+def test_softmax_objective_leave_out_empty_and_long_pairs_and_count_them(folder):
+    objective = softmax_objective(folder, "so")
+    assert (objective.rows(0).tolist(), objective.empty, objective.too_long) == ([0, 1, 3], 1, 1)
+    assert objective.layer == 2
 
 
 def test_layer_that_is_not_there_is_refused(folder):
-    assert softmax_lessons(folder, "so", layer=-2).layer == 1
+    assert softmax_objective(folder, "so", layer=-2).layer == 1
     for layer in (0, 3, -3):
         with pytest.raises(ConfigError, match="has 2 layers"):
-            softmax_lessons(folder, "so", layer=layer)
+            softmax_objective(folder, "so", layer=layer)
 
 
 @pytest.mark.parametrize("objective", ["so", "co", "supervised", "tlm"])
 def test_loss_of_a_pair_does_not_depend_on_the_others(folder, objective):
-    lessons = softmax_lessons(folder, objective)
+    objective = softmax_objective(folder, objective)
     with torch.inference_mode():
-        whole = lessons.losses(lessons.rows(0), 0)
-        alone = torch.cat([lessons.losses(np.array([row]), 0) for row in lessons.rows(0)])
+        whole = objective.losses(objective.rows(0), 0)
+        alone = torch.cat([objective.losses(np.array([row]), 0) for row in objective.rows(0)])
     torch.testing.assert_close(whole, alone, atol=1e-5, rtol=1e-4)
 
 
@@ -215,17 +211,17 @@ def test_masked_head_shares_the_vectors_of_the_subwords(folder):
 
 
 def test_masks_are_of_words_only_and_as_many_as_in_bert(folder):
-    lessons = softmax_lessons(folder, "tlm")
+    objective = softmax_objective(folder, "tlm")
     masked = total = kept = 0
     for step in range(300):
-        guess = lessons._masked(0, step)
+        guess = objective._masked(0, step)
         special = [0, len(guess.ids) - 1]
         assert not set(guess.places.tolist()) & set(special)
         assert len(guess.places) >= 1
-        masked += int((guess.ids[guess.places] == lessons._head.mask).sum())
+        masked += int((guess.ids[guess.places] == objective._head.mask).sum())
         kept += int((guess.ids[guess.places] == guess.right).sum())
         total += len(guess.places)
-    size = int(lessons._text.source.sizes[0] + lessons._text.target.sizes[0])
+    size = int(objective._text.source.sizes[0] + objective._text.target.sizes[0])
     assert total / 300 == pytest.approx(0.15 * size, rel=0.15)
     assert masked / total == pytest.approx(0.8, abs=0.04)
     assert kept / total == pytest.approx(0.1, abs=0.04)
@@ -234,40 +230,41 @@ def test_masks_are_of_words_only_and_as_many_as_in_bert(folder):
 # ---------------------------------------------------------------- the loop
 
 
-def test_every_lesson_is_met_once_in_an_epoch(lessons):
-    tuning = Tuning(lessons(), schedule=PLAN, seed=0)
+def test_every_lesson_is_met_once_in_an_epoch(objective):
+    tuning = Trainer(objective(), schedule=PLAN, seed=0)
     met = [[], []]
     sizes = []
     for epoch, rows in tuning.batches():
         met[epoch] += rows.tolist()
         sizes.append(len(rows))
-    assert sorted(met[0]) == sorted(met[1]) == sorted(tuning.lessons.rows(0).tolist())
+    assert sorted(met[0]) == sorted(met[1]) == sorted(tuning.objective.rows(0).tolist())
     assert tuning.total == len(sizes)
-    assert sizes[: tuning.steps_per_epoch - 1] == [4] * (tuning.steps_per_epoch - 1)
+    steps = len(sizes) // 2
+    assert sizes[: steps - 1] == [4] * (steps - 1)
 
 
-def test_loss_falls(lessons):
-    made = lessons()
+def test_loss_falls(objective):
+    made = objective()
     before = mean_loss(made)
-    run_tuning(Tuning(made, schedule=replace(PLAN, epochs=15), seed=0))
+    Trainer(made, schedule=replace(PLAN, epochs=15), seed=0).run()
     assert mean_loss(made) < before - 0.1
 
 
-def test_chunks_have_the_same_gradient(lessons):
+def test_chunks_have_the_same_gradient(objective):
     found = []
     for tokens in (1, 100_000):
-        made = lessons()
-        tuning = Tuning(made, schedule=replace(PLAN, chunk_tokens=tokens, batch_size=100, weight_decay=0.0), seed=0)
+        made = objective()
+        tuning = Trainer(made, schedule=replace(PLAN, chunk_tokens=tokens, batch_size=100, weight_decay=0.0), seed=0)
         record = tuning.take_step(*next(tuning.batches()))
         found.append((record.loss, record.gradient_norm))
     assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e9])
-def test_interrupted_run_ends_with_the_same_bits(lessons, tmp_path, seconds):
+def test_interrupted_run_ends_with_the_same_bits(objective, tmp_path, seconds):
     plan = replace(PLAN, checkpoint_seconds=seconds)
-    whole, records = lessons(), []
-    run_tuning(Tuning(whole, schedule=plan, seed=0), record=records.append)
+    whole, records = objective(), []
+    Trainer(whole, schedule=plan, seed=0).run(record=records.append)
     seen = []
 
     def stop(one):
@@ -276,28 +273,28 @@ def test_interrupted_run_ends_with_the_same_bits(lessons, tmp_path, seconds):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_tuning(Tuning(lessons(), schedule=plan, seed=0), folder=tmp_path, record=stop)
-    again = lessons()
+        Trainer(objective(), schedule=plan, seed=0).run(tmp_path, record=stop)
+    again = objective()
     torch.rand(1)
-    run_tuning(Tuning(again, schedule=plan, seed=0), folder=tmp_path, record=seen.append)
+    Trainer(again, schedule=plan, seed=0).run(tmp_path, record=seen.append)
     assert len({each.step for each in seen}) == len(records)
     assert {each.step: each for each in seen} == {each.step: each for each in records}
     for name, value in weights(whole).items():
         assert torch.equal(value, weights(again)[name]), name
 
 
-def test_run_leaves_the_randomness_of_others_alone(lessons):
-    made = lessons()
+def test_run_leaves_the_randomness_of_others_alone(objective):
+    made = objective()
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    run_tuning(Tuning(made, schedule=PLAN, seed=0))
+    Trainer(made, schedule=PLAN, seed=0).run()
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_loss_that_is_no_number_stops_the_run():
     class Broken:
-        module = nn.Linear(1, 1)
-        device = CPU
+        def __init__(self):
+            self.modules = {"line": nn.Linear(1, 1)}
 
         def rows(self, epoch):
             return np.arange(3)
@@ -306,8 +303,8 @@ def test_loss_that_is_no_number_stops_the_run():
             return np.ones(len(rows), dtype=np.int64)
 
         def losses(self, rows, step):
-            return self.module(torch.full((len(rows), 1), math.nan))[:, 0]
+            return self.modules["line"](torch.full((len(rows), 1), math.nan))[:, 0]
 
     with pytest.raises(WorkError, match="The loss is nan at step 1 of 2") as caught:
-        run_tuning(Tuning(Broken(), schedule=PLAN, seed=0))
+        Trainer(Broken(), schedule=PLAN, seed=0).run()
     assert "learning rate" in caught.value.hint

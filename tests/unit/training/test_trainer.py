@@ -9,14 +9,17 @@ import pytest
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from lexenc.arrays import batches
 from lexenc.device import CPU, Device
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import WorkError
-from lexenc.training import checkpoints
+from lexenc.training import contrastive
+from lexenc.training.contrastive import PairObjective, contrast_of, encode_with_gradient
 from lexenc.training.data import batch_of, number_pairs, store_tokens
-from lexenc.training.loop import Schedule, Training, contrast_of, encode_with_gradient, run_training
 from lexenc.training.losses import mneg, symmetric
+from lexenc.training.schedule import Schedule, StepSchedule
+from lexenc.training.trainer import Evaluation, Trainer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -70,9 +73,13 @@ def make(bert):
     return encoder
 
 
-def training(encoder, schedule=PLAN, *, seed=0, loss=mneg) -> Training:
+def pairs_of(encoder, loss=mneg) -> PairObjective:
     data = number_pairs(SOURCES, TARGETS, NEGATIVES)
-    return Training(encoder, data, store_tokens(encoder.tokenise, data.texts), loss=loss, schedule=schedule, seed=seed)
+    return PairObjective(encoder, data, store_tokens(encoder.tokenise, data.texts), loss=loss)
+
+
+def training(encoder, schedule=PLAN, *, seed=0, loss=mneg, evaluation=None) -> Trainer:
+    return Trainer(pairs_of(encoder, loss), schedule=schedule, seed=seed, evaluation=evaluation)
 
 
 def weights(encoder):
@@ -81,7 +88,7 @@ def weights(encoder):
 
 def trained(encoder, schedule=PLAN, **more):
     records = []
-    run_training(training(encoder, schedule, **more), record=records.append)
+    training(encoder, schedule, **more).run(record=records.append)
     return weights(encoder), records
 
 
@@ -98,18 +105,16 @@ KINDS = ["static", "float32", "bfloat16"]
 
 def gradients(encoder, chunk_tokens, *, chunked_by_hand=False, dropout=False):
     """Encodings and gradients of one step over all pairs."""
-    run = training(encoder)
-    batch = batch_of(run.data, np.arange(len(SOURCES)))
-    tokens = run.tokens.rows(batch.texts)
+    pairs = pairs_of(encoder)
+    batch = batch_of(pairs.data, np.arange(len(SOURCES)))
+    tokens = [pairs.tokens[text] for text in batch.texts]
     encoder.module.train(dropout)
     encoder.module.zero_grad()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         if chunked_by_hand:
             # The same draws of dropout as chunk after chunk, but with one graph over all of them.
-            from lexenc.training.loop import _chunks
-
-            parts = [encoder.embed(tokens[c]) for c in _chunks([len(each) for each in tokens], chunk_tokens)]
+            parts = [encoder.embed(tokens[part]) for part in batches([len(each) for each in tokens], chunk_tokens)]
             encodings, send_back = torch.cat(parts), lambda: None
         else:
             encodings, send_back = encode_with_gradient(encoder.embed, tokens, chunk_tokens)
@@ -132,13 +137,13 @@ def assert_close(one, other, tolerance):
 
 @pytest.mark.parametrize("kind", ["static", "float32"])
 @pytest.mark.parametrize("chunk_tokens", [1, 7, 20])
-def test_loop_cached_chunks_equal_the_full_batch(make, kind, chunk_tokens):
+def test_cached_chunks_equal_the_full_batch(make, kind, chunk_tokens):
     encoder = make(kind)
     assert_close(gradients(encoder, 10_000), gradients(encoder, chunk_tokens), 1e-5)
 
 
 @pytest.mark.parametrize("chunk_tokens", [7, 20])
-def test_loop_cached_chunks_draw_the_same_dropout_twice(make, chunk_tokens):
+def test_cached_chunks_draw_the_same_dropout_twice(make, chunk_tokens):
     encoder = make("float32")
     cached = gradients(encoder, chunk_tokens, dropout=True)
     by_hand = gradients(encoder, chunk_tokens, dropout=True, chunked_by_hand=True)
@@ -148,11 +153,11 @@ def test_loop_cached_chunks_draw_the_same_dropout_twice(make, chunk_tokens):
     assert (cached[0] - still[0]).abs().max() > 1e-2, "dropout must have done something"
 
 
-def test_loop_cached_chunks_keep_the_randomness_of_their_device_from_the_first_on(make, monkeypatch):
+def test_cached_chunks_keep_the_randomness_of_their_device_from_the_first_on(make, monkeypatch):
     asked = []
-    real = checkpoints.random_state
+    real = contrastive.random_state
     monkeypatch.setattr(
-        checkpoints, "random_state", lambda device: asked.append(device.type) or real(torch.device("cpu"))
+        contrastive, "random_state", lambda device: asked.append(device.type) or real(torch.device("cpu"))
     )
     encoder = make("static")
     tokens = [np.array([1, 2]), np.array([3])]
@@ -162,22 +167,53 @@ def test_loop_cached_chunks_keep_the_randomness_of_their_device_from_the_first_o
     assert asked == ["meta"] * 3
 
 
-def test_loop_batch_rows_go_where_they_belong(make):
+def test_batch_rows_go_where_they_belong(make):
     encoder = make("static")
-    run = training(encoder)
-    batch = batch_of(run.data, np.array([3, 0]))
-    made = contrast_of(encoder.embed(run.tokens.rows(batch.texts)), batch)
+    pairs = pairs_of(encoder)
+    batch = batch_of(pairs.data, np.array([3, 0]))
+    made = contrast_of(encoder.embed([pairs.tokens[text] for text in batch.texts]), batch)
     for place, row in enumerate([3, 0]):
         expected = encoder.embed(encoder.tokenise([SOURCES[row], TARGETS[row], *NEGATIVES[row]]))
         own = made.negatives[place, : len(NEGATIVES[row])]
         assert torch.equal(torch.stack([made.anchors[place], made.positives[place], *own]), expected)
 
 
+# ---------------------------------------------------------------- order
+
+
+def order(count, size, *, seed=0, epochs=1):
+    data = number_pairs([f"a{i}" for i in range(count)], [f"b{i}" for i in range(count)], [])
+    encoder = static()
+    pairs = PairObjective(encoder, data, store_tokens(encoder.tokenise, data.texts), loss=mneg)
+    return list(Trainer(pairs, schedule=Schedule(epochs=epochs, batch_size=size), seed=seed).batches())
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (10, 3), (10, 10), (10, 99), (12, 4)])
+def test_epoch_covers_all_rows_once(count, size):
+    steps = order(count, size, epochs=2)
+    for epoch in range(2):
+        rows = [each for number, each in steps if number == epoch]
+        assert sorted(np.concatenate(rows).tolist()) == list(range(count))
+        assert {len(each) for each in rows[:-1]} <= {size}
+        assert len(rows) == -(-count // size)
+
+
+def test_epoch_order_depends_on_seed_and_epoch_only():
+    def flat(seed, epoch, size=7):
+        return np.concatenate([rows for number, rows in order(50, size, seed=seed, epochs=3) if number == epoch])
+
+    assert flat(0, 0).tolist() == flat(0, 0, size=13).tolist()
+    np.random.seed(3)  # the global generator must not matter
+    assert flat(0, 0).tolist() == flat(0, 0).tolist()
+    assert len({tuple(flat(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+    assert flat(0, 0).tolist() != list(range(50))
+
+
 # ---------------------------------------------------------------- a whole run
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_loop_learns(make, kind):
+def test_learns(make, kind):
     rate = 0.05 if kind == "static" else 5e-3
     before = weights(make(kind))
     after, records = trained(make(kind), replace(PLAN, epochs=12, learning_rate=rate))
@@ -186,7 +222,7 @@ def test_loop_learns(make, kind):
     assert all(torch.isfinite(each).all() for each in after.values() if each.is_floating_point())
 
 
-def test_loop_logged_learning_rate_reaches_the_peak():
+def test_logged_learning_rate_reaches_the_peak():
     plan = Schedule(epochs=20, batch_size=1, learning_rate=2e-5, warmup=0.1, checkpoint_seconds=1e9)
     _, records = trained(static(), plan)
     rates = [record.learning_rate for record in records]
@@ -200,14 +236,14 @@ def test_loop_logged_learning_rate_reaches_the_peak():
     assert rates[-1] == pytest.approx(2e-5 / 180)
 
 
-def test_loop_a_run_of_one_step_changes_something():
+def test_a_run_of_one_step_changes_something():
     before = weights(static())
     after, _ = trained(static(), replace(PLAN, epochs=1, batch_size=99))
     assert not torch.equal(before["weight"], after["weight"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_loop_result_depends_on_the_seed_and_not_on_other_randomness(make, kind):
+def test_result_depends_on_the_seed_and_not_on_other_randomness(make, kind):
     state = torch.get_rng_state()
     one, records = trained(make(kind))
     assert torch.equal(torch.get_rng_state(), state), "a run must not touch the randomness of others"
@@ -220,7 +256,7 @@ def test_loop_result_depends_on_the_seed_and_not_on_other_randomness(make, kind)
 
 
 @pytest.mark.parametrize("kind", ["static", "float32"])
-def test_loop_chunk_size_does_not_change_a_run_without_dropout(make, kind):
+def test_chunk_size_does_not_change_a_run_without_dropout(make, kind):
     def run(chunk_tokens):
         encoder = make(kind)
         for part in encoder.module.modules():
@@ -238,7 +274,7 @@ def test_loop_chunk_size_does_not_change_a_run_without_dropout(make, kind):
         torch.testing.assert_close(cached[name], each, rtol=0, atol=1e-3, msg=name)
 
 
-def test_loop_bfloat16_encoder_answers_with_its_new_weights(make, tmp_path):
+def test_bfloat16_encoder_answers_with_its_new_weights(make, tmp_path):
     encoder = make("bfloat16")
     assert encoder.packed
     texts = encoder.tokenise(TARGETS)
@@ -263,7 +299,7 @@ class StopError(Exception):
 @pytest.mark.parametrize("chunk_tokens", [10_000, 9])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stops", [(1,), (5,), (2, 4, 6)], ids=str)
-def test_loop_resumed_run_ends_with_the_same_bits(make, tmp_path, kind, chunk_tokens, stops):
+def test_resumed_run_ends_with_the_same_bits(make, tmp_path, kind, chunk_tokens, stops):
     plan = replace(PLAN, chunk_tokens=chunk_tokens)
     whole, records = trained(make(kind), plan)
     assert len(records) == 9
@@ -280,11 +316,11 @@ def test_loop_resumed_run_ends_with_the_same_bits(make, tmp_path, kind, chunk_to
     for at in stops:
         encoder = make(kind)
         with pytest.raises(StopError):
-            run_training(training(encoder, plan), folder=tmp_path, record=stopping(at))
+            training(encoder, plan).run(tmp_path, record=stopping(at))
         assert not encoder.module.training
     encoder = make(kind)
     run = training(encoder, plan)
-    run_training(run, folder=tmp_path, record=stopping(None))
+    run.run(tmp_path, record=stopping(None))
     assert_equal(whole, weights(encoder))
     assert [seen[step] for step in sorted(seen)] == records
     assert run.step == run.total == 9
@@ -292,7 +328,7 @@ def test_loop_resumed_run_ends_with_the_same_bits(make, tmp_path, kind, chunk_to
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["record", "step"])
-def test_loop_interrupted_between_checkpoints_goes_on_from_the_last_step(make, tmp_path, monkeypatch, kind, place):
+def test_interrupted_between_checkpoints_goes_on_from_the_last_step(make, tmp_path, monkeypatch, kind, place):
     plan = replace(PLAN, checkpoint_seconds=1e9)
     whole, records = trained(make(kind), plan)
     seen = []
@@ -315,16 +351,16 @@ def test_loop_interrupted_between_checkpoints_goes_on_from_the_last_step(make, t
         monkeypatch.setattr(encoder, "embed", embed)
     usual = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run_training(training(encoder, plan), folder=tmp_path, record=record)
+        training(encoder, plan).run(tmp_path, record=record)
     assert signal.getsignal(signal.SIGINT) is usual
     assert [each.step for each in seen] == [1, 2, 3, 4]
     encoder = make(kind)
-    run_training(training(encoder, plan), folder=tmp_path, record=seen.append)
+    training(encoder, plan).run(tmp_path, record=seen.append)
     assert seen == records
     assert_equal(whole, weights(encoder))
 
 
-def test_loop_second_interruption_stops_at_once_and_keeps_no_half_step(make, tmp_path, monkeypatch):
+def test_second_interruption_stops_at_once_and_keeps_no_half_step(make, tmp_path, monkeypatch):
     encoder = make("static")
 
     def embed(tokens):
@@ -334,23 +370,23 @@ def test_loop_second_interruption_stops_at_once_and_keeps_no_half_step(make, tmp
     monkeypatch.setattr(encoder, "embed", embed)
     seen = []
     with pytest.raises(KeyboardInterrupt):
-        run_training(training(encoder), folder=tmp_path, record=seen.append)
+        training(encoder).run(tmp_path, record=seen.append)
     assert seen == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_loop_finished_run_is_not_trained_further(make, tmp_path):
+def test_finished_run_is_not_trained_further(make, tmp_path):
     encoder = make("static")
-    run_training(training(encoder), folder=tmp_path)
+    training(encoder).run(tmp_path)
     records = []
     again = make("static")
-    run_training(training(again), folder=tmp_path, record=records.append)
+    training(again).run(tmp_path, record=records.append)
     assert records == []
     assert_equal(weights(encoder), weights(again))
 
 
-def test_loop_checkpoints_are_written_by_the_clock(make, tmp_path):
-    run_training(training(make("static"), replace(PLAN, checkpoint_seconds=1e9)), folder=tmp_path)
+def test_checkpoints_are_written_by_the_clock(make, tmp_path):
+    training(make("static"), replace(PLAN, checkpoint_seconds=1e9)).run(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -368,32 +404,159 @@ def test_loop_checkpoints_are_written_by_the_clock(make, tmp_path):
     ids=["nan", "inf", "gradient"],
 )
 @pytest.mark.parametrize("epochs", [1, 3])
-def test_loop_loss_that_is_no_number_is_a_work_error(make, broken, epochs):
+def test_loss_that_is_no_number_is_a_work_error(make, broken, epochs):
     encoder = make("static")
     plan = replace(PLAN, epochs=epochs, batch_size=99)
     with pytest.raises(WorkError, match=f"step 1 of {epochs}") as caught:
-        run_training(training(encoder, plan, loss=broken))
+        training(encoder, plan, loss=broken).run()
     assert "0.01" in caught.value.hint
     assert not encoder.module.training
 
 
-def test_loop_loss_that_is_no_number_leaves_the_weights_alone(make):
+def test_loss_that_is_no_number_leaves_the_weights_alone(make):
     encoder = make("static")
     before = weights(encoder)
     with pytest.raises(WorkError):
-        run_training(training(encoder, loss=lambda contrast: contrast.anchors.sum() * float("nan")))
+        training(encoder, loss=lambda contrast: contrast.anchors.sum() * float("nan")).run()
     assert_equal(before, weights(encoder))
 
 
-def test_loop_out_of_gpu_memory_says_what_to_do(make):
+def test_out_of_gpu_memory_says_what_to_do(make):
     def full(contrast):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(WorkError, match="memory at step 1") as caught:
-        run_training(training(make("static"), loss=full))
-    assert "--chunk-tokens 8192" in caught.value.hint
+        training(make("static"), loss=full).run()
+    assert "--chunk-tokens 4096" in caught.value.hint
 
 
 @pytest.mark.parametrize(("pairs", "batch", "epochs", "steps"), [(10, 4, 3, 9), (8, 4, 3, 6), (1, 128, 5, 5)])
-def test_loop_number_of_steps(pairs, batch, epochs, steps):
-    assert Schedule(epochs=epochs, batch_size=batch).total(pairs) == steps
+def test_number_of_steps(pairs, batch, epochs, steps):
+    assert Schedule(epochs=epochs, batch_size=batch).total_steps(pairs) == steps
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(2, [1, 1]), (7, [1, 1, 1, 2, 2, 2, 3])])
+def test_length_in_steps_comes_before_epochs(steps, epochs):
+    plan = StepSchedule(epochs=9, steps=steps, batch_size=4, learning_rate=1e-2)
+    _, records = trained(static(), plan)
+    assert [record.epoch for record in records] == epochs
+    assert [record.step for record in records] == list(range(1, steps + 1))
+    assert records[-1].learning_rate == pytest.approx(1e-2 / max(1, steps - 1))
+
+
+# ---------------------------------------------------------------- evaluation
+
+
+def evaluated(scores):
+    """A trainer with given scores of its evaluations, its encoder, and the weights at each evaluation."""
+    encoder, seen = static(), {}
+
+    def score():
+        assert not encoder.module.training
+        torch.rand(3)
+        seen[trainer.step] = weights(encoder)
+        return scores[len(seen) - 1]
+
+    trainer = training(encoder, evaluation=Evaluation(score, 2))
+    return trainer, encoder, seen
+
+
+def test_best_weights_are_kept():
+    trainer, encoder, seen = evaluated([0.1, 0.5, 0.3, 0.5, 0.2])
+    records = []
+    trainer.run(record=records.append)
+    assert {record.step: record.score for record in records if record.score is not None} == {
+        2: 0.1, 4: 0.5, 6: 0.3, 8: 0.5, 9: 0.2}  # fmt: skip
+    assert trainer.best.step == 4, "the first of two with the best score"
+    assert_equal(weights(encoder), seen[4])
+    assert any(not torch.equal(each, seen[9][name]) for name, each in seen[4].items())
+
+
+def test_scores_that_are_no_numbers_are_never_the_best():
+    nan = float("nan")
+    trainer, encoder, seen = evaluated([nan, 0.5, nan, nan, nan])
+    trainer.run()
+    assert_equal(weights(encoder), seen[4])
+    trainer, encoder, seen = evaluated([nan] * 5)
+    trainer.run()
+    assert_equal(weights(encoder), seen[9])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_evaluation_does_not_change_the_training(make, kind):
+    whole, records = trained(make(kind))
+    encoder = make(kind)
+    seen = []
+    trainer = training(encoder, evaluation=Evaluation(lambda: float(torch.rand(1)) * 0 + len(seen), 2))
+    trainer.run(record=seen.append)
+    assert_equal(whole, weights(encoder))
+    assert [replace(record, score=None) for record in seen] == records
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stop", [3, 4, 7])
+def test_resumed_run_ends_with_the_same_best_weights(make, tmp_path, kind, stop):
+    def run(folder=None, at=None):
+        encoder = make(kind)
+        scores = {2: 0.1, 4: 0.5, 6: 0.3, 8: 0.2, 9: 0.4}
+        trainer = training(encoder, evaluation=Evaluation(lambda: scores[trainer.step], 2))
+        records = []
+
+        def record(one):
+            records.append(one)
+            if one.step == at:
+                raise KeyboardInterrupt
+
+        trainer.run(folder, record=record)
+        return weights(encoder), records, trainer
+
+    whole, records, _ = run()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, at=stop)
+    again, rest, trainer = run(tmp_path)
+    assert_equal(whole, again)
+    assert rest == records[stop:]
+    assert trainer.best.step == 4
+    finished, none, trainer = run(tmp_path)
+    assert none == []
+    assert_equal(whole, finished)
+    assert (trainer.step, trainer.best.score) == (9, 0.5)
+
+
+# ---------------------------------------------------------------- heads
+
+
+def test_heads_are_trained_and_kept_in_checkpoints(tmp_path):
+    class WithHead(PairObjective):
+        """Pairs whose encodings go through a projection during training."""
+
+        def __init__(self, *given, **more):
+            super().__init__(*given, **more)
+            self.head = torch.nn.Linear(6, 6)
+            with torch.no_grad():
+                self.head.weight.copy_(torch.eye(6))
+            self.modules = {"encoder": self.encoder.module, "head": self.head}
+
+        def embed(self, tokens):
+            return self.head(super().embed(tokens))
+
+    def run(folder=None, at=None):
+        encoder = static()
+        data = number_pairs(SOURCES, TARGETS, NEGATIVES)
+        pairs = WithHead(encoder, data, store_tokens(encoder.tokenise, data.texts), loss=mneg)
+
+        def record(one):
+            if one.step == at:
+                raise KeyboardInterrupt
+
+        Trainer(pairs, schedule=replace(PLAN, chunk_tokens=9)).run(folder, record=record)
+        return weights(encoder) | {f"head.{name}": each for name, each in pairs.head.state_dict().items()}
+
+    torch.manual_seed(0)
+    whole = run()
+    assert not torch.equal(whole["head.weight"], torch.eye(6))
+    torch.manual_seed(0)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, at=5)
+    torch.manual_seed(1)
+    assert_equal(whole, run(tmp_path))

@@ -1,4 +1,4 @@
-"""Span prediction learnt from word links: every word is a question, the words it is linked to are the answer."""
+"""Span prediction learned from word links: every word is a question, the words it is linked to are the answer."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from lexenc.alignment.span_model import Batch, Questions, SpanModel, all_questions
-from lexenc.device import Device
+from lexenc.arrays import Indices, positions
 from lexenc.randomness import generator
 from lexenc.text.links import LinkedText, is_certain
 
-Indices = NDArray[np.int64]
-
 
 class Answers(NamedTuple):
-    """What each word is linked to.
+    """The span of words that each word is linked to.
 
     Args:
-        first: First word of the span, from 0; -1 where the word has no link. Shape [q].
+        first: First word of the span, from 0. -1 for a word without links. Shape [q].
         last: Last word of the span. Shape [q].
         known: False where all links of the word are too uncertain. Shape [q].
     """
@@ -33,15 +31,15 @@ class Answers(NamedTuple):
 
 
 def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0) -> Answers:
-    """Find the answer to each question: the longest run of words that the word is linked to.
+    """Return the answer to each question: the longest run of words that the word is linked to.
 
-    A word without links has no answer, which is to be learnt as well. A word that has only links below `min_score`, or
-    of no score at all, is left out: nobody knows.
+    A word without links has no answer, which is learned as well. A word whose links are all below `min_score`, or all
+    merely possible, is not learned: its answer is unknown.
 
     Args:
         text: Sentence pairs with links.
-        questions: About its words.
-        min_score: Links with a lower score are not learnt.
+        questions: Questions about its words.
+        min_score: Links with a lower score are not learned.
     """
     first, last = (np.full(len(questions.pairs), -1, dtype=np.int64) for _ in range(2))
     known = np.ones(len(first), dtype=np.bool_)
@@ -61,13 +59,13 @@ def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0
     return Answers(first, last, known)
 
 
-class Runs(NamedTuple):
-    """The longest run of each of some words.
+class LongestRuns(NamedTuple):
+    """The longest run of linked words of each of some words.
 
     Args:
-        keys: The word, rising. Shape [r].
-        first: First of the words that it is linked to in the run. Shape [r].
-        last: Last of them. Shape [r].
+        keys: The words, in rising order. Shape [r].
+        first: First word of the run. Shape [r].
+        last: Last word of the run. Shape [r].
     """
 
     keys: Indices
@@ -75,18 +73,18 @@ class Runs(NamedTuple):
     last: Indices
 
 
-def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -> Runs:
+def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -> LongestRuns:
     """Find for every word the longest run of neighbours that it is linked to.
 
-    Of equally long ones it is that with the larger sum of scores, then the first.
+    Of equally long runs, the one with the larger sum of scores is chosen, then the first.
 
     Args:
         keys: The word of each link. Shape [p].
-        others: The place of the word that it is linked to; no link twice. Shape [p].
-        scores: Of the link. Shape [p].
+        others: Position of the word that it is linked to. No link occurs twice. Shape [p].
+        scores: Score of each link. Shape [p].
     """
     if not len(keys):
-        return Runs(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+        return LongestRuns(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
     order = np.lexsort((others, keys))
     keys, others, scores = keys[order], others[order], scores[order]
     fresh = np.ones(len(keys), dtype=np.bool_)
@@ -98,27 +96,27 @@ def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -
     _, places = np.unique(keys[begins][best], return_index=True)
     chosen = best[places]
     starts = begins[chosen]
-    return Runs(keys[starts], others[starts], others[starts] + lengths[chosen] - 1)
+    return LongestRuns(keys[starts], others[starts], others[starts] + lengths[chosen] - 1)
 
 
-class SpanLessons:
-    """Questions with answers; the loss is the mean cross entropy of where the answer begins and where it ends.
+class SpanObjective:
+    """Questions with answers. The loss is the mean cross entropy of the begin and the end of the answer.
 
-    Places are those of the other sentence, and the first subword, which stands for no answer.
+    They are predicted among the subwords of the other sentence and the first subword, which means no answer.
 
     Args:
-        model: The model that learns.
+        model: The model to train, in place.
         text: Sentence pairs with links.
-        min_score: Links with a lower score are not learnt.
-        words_per_sentence: Words asked about per sentence and epoch, drawn anew each time; None asks about all.
-        seed: Of the draw.
+        min_score: Links with a lower score are not learned.
+        words_per_sentence: Number of words asked about per sentence, drawn anew for each epoch. None for all words.
+        seed: Seed of the draw.
 
     Attributes:
-        questions: What is asked.
-        answers: What is right.
-        empty: Sentence pairs of which a side is empty.
-        too_long: Sentence pairs that are longer than the model takes; nothing of them is learnt.
-        uncertain: Words left out because all their links are below `min_score`.
+        questions: The questions.
+        answers: The right answers.
+        empty: Number of sentence pairs with an empty side.
+        too_long: Number of sentence pairs that are longer than the model accepts. Nothing is learned from them.
+        uncertain: Number of words left out because all their links are too uncertain.
     """
 
     def __init__(
@@ -132,20 +130,21 @@ class SpanLessons:
     ) -> None:
         self._model, self._text, self._seed = model, text, seed
         self._most = words_per_sentence
+        self.modules = {"model": model.module}
         empty = (text.source.sizes == 0) | (text.target.sizes == 0)
         self._sizes = model.sizes(text.source, text.target)
         long = ~empty & (self._sizes > model.limit)
         self.empty, self.too_long = int(empty.sum()), int(long.sum())
         asked = all_questions(text.source, text.target, ~empty & ~long)
         answers = answers_of(text, asked, min_score=min_score)
-        # An answer of which the tokenizer leaves nothing has no place.
+        # An answer for which the tokenizer returns no subword cannot be learned.
         known = answers.known & self._placed(asked, answers)
         self.uncertain = int((~known).sum())
         self.questions = asked.chosen(known)
         self.answers = Answers(answers.first[known], answers.last[known], answers.known[known])
 
     def _placed(self, asked: Questions, answers: Answers) -> NDArray[np.bool_]:
-        """Tell which answers begin and end with a word that has subwords. Shape [q]."""
+        """Return which answers begin and end with a word that has subwords. Shape [q]."""
         placed = np.ones(len(asked.pairs), dtype=np.bool_)
         for swapped, side in ((False, self._text.target), (True, self._text.source)):
             rows = np.flatnonzero((asked.swapped == swapped) & (answers.first >= 0))
@@ -154,19 +153,8 @@ class SpanLessons:
             placed[rows] = (counts[begin + answers.first[rows]] > 0) & (counts[begin + answers.last[rows]] > 0)
         return placed
 
-    @property
-    def module(self) -> nn.Module:
-        """All weights that learn."""
-        module: nn.Module = self._model.module
-        return module
-
-    @property
-    def device(self) -> Device:
-        """Where it computes."""
-        return self._model.device
-
     def rows(self, epoch: int) -> Indices:
-        """Give the questions of an epoch. Shape [n]."""
+        """Return the questions of an epoch. Shape [n]."""
         count = len(self.questions.pairs)
         if self._most is None:
             return np.arange(count)
@@ -174,16 +162,16 @@ class SpanLessons:
         groups = self.questions.pairs * 2 + self.questions.swapped
         order = np.lexsort((keys, groups))
         begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
-        rank = np.arange(count) - np.repeat(begins, np.diff(begins, append=count))
+        rank = positions(np.diff(begins, append=count))
         return np.sort(order[rank < self._most])
 
     def sizes(self, rows: Indices) -> Indices:
-        """Give the subwords of some questions. Shape as `rows`."""
+        """Return the number of subwords of some questions. Shape as `rows`."""
         found: Indices = self._sizes[self.questions.pairs[rows]]
         return found
 
     def losses(self, rows: Indices, step: int) -> Tensor:
-        """Give the loss of each of some questions. Shape as `rows`."""
+        """Return the loss of each of some questions. Shape as `rows`."""
         batch = self._model.batch(self._text.source, self._text.target, self.questions.chosen(rows))
         begin, end = self._places(batch, rows)
         start_logits, end_logits = self._model.logits(batch)
@@ -194,7 +182,7 @@ class SpanLessons:
         return (one + other) / 2
 
     def _places(self, batch: Batch, rows: Indices) -> tuple[Indices, Indices]:
-        """Give the place of the first and of the last subword of each answer, 0 where there is none. Shape [b] each."""
+        """Return the positions of the first and the last subword of each answer, 0 without one. Shape [b] each."""
         begin, end = (np.zeros(len(rows), dtype=np.int64) for _ in range(2))
         for place, row in enumerate(rows.tolist()):
             first, last = int(self.answers.first[row]), int(self.answers.last[row])

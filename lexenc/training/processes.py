@@ -1,0 +1,102 @@
+"""Training by several processes at once (`torchrun`): every process computes its share of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+class Processes:
+    """The processes of the default group of `torch.distributed`, or this process alone where there is no group.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        count: Number of processes.
+    """
+
+    def __init__(self) -> None:
+        grouped = dist.is_available() and dist.is_initialized()
+        self.rank: int = dist.get_rank() if grouped else 0
+        self.count: int = dist.get_world_size() if grouped else 1
+
+    def share(self, count: int) -> slice:
+        """Return which of `count` rows this process computes: all of them where rows are fewer than processes."""
+        if count < self.count:
+            return slice(0, count)
+        return slice(count * self.rank // self.count, count * (self.rank + 1) // self.count)
+
+    def gathered(self, own: Tensor, total: int) -> Tensor:
+        """Return the rows of all processes. The gradient of a row is the sum over the losses of all processes.
+
+        Args:
+            own: Rows that this process computed, `share(total)` of them. Shape [m, d].
+            total: Number of rows of all processes. m where every process computed all rows.
+        """
+        return own if len(own) == total else _Gathered.apply(own, self.share(total), total)
+
+    def mean(self, value: float, device: torch.device) -> float:
+        """Return the mean over all processes."""
+        if self.count == 1:
+            return value
+        total = torch.tensor(value, dtype=torch.float64, device=device)
+        dist.all_reduce(total)
+        return float(total.item()) / self.count
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Return whether the flag is set in any process."""
+        return self.mean(float(flag), device) > 0
+
+    def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace every gradient by its mean over all processes."""
+        if self.count == 1:
+            return
+        learning = [each for each in parameters if each.requires_grad]
+        used = torch.tensor([each.grad is not None for each in learning], dtype=torch.int32, device=learning[0].device)
+        dist.all_reduce(used, op=dist.ReduceOp.MAX)
+        # A weight without a gradient in any process has none, so that weight decay leaves it alone.
+        shared = [each for each, flag in zip(learning, used.tolist(), strict=True) if flag]
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in shared]
+        flat = torch.cat([each.reshape(-1) for each in gradients])
+        dist.all_reduce(flat)
+        flat /= self.count
+        for each, part in zip(shared, flat.split([each.numel() for each in shared]), strict=True):
+            each.grad = part.view_as(each)
+
+    def by_rank(self, states: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Collect named tensors of all processes: those of process 1 are called `name.1`, those of process 0 `name`."""
+        if self.count == 1:
+            return states
+        found: list[Any] = [None] * self.count
+        dist.all_gather_object(found, states)
+        return {_name_at(rank, name): each for rank, part in enumerate(found) for name, each in part.items()}
+
+    def of_rank(self, states: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what `by_rank` collected from this process. Empty where it collected nothing from it."""
+        names = {_name_at(self.rank, name): name for name in states if "." not in name}
+        return {name: states[key] for key, name in names.items() if key in states}
+
+
+def _name_at(rank: int, name: str) -> str:
+    return f"{name}.{rank}" if rank else name
+
+
+class _Gathered(torch.autograd.Function):  # type: ignore[misc]
+    """Rows of all processes, with the gradient of all of them."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, share: slice, total: int) -> Tensor:
+        ctx.share = share
+        table = own.new_zeros(total, own.shape[1])
+        table[share] = own
+        dist.all_reduce(table)
+        return table
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total[ctx.share], None, None

@@ -1,0 +1,337 @@
+"""The trainer: takes an objective through its steps, keeps the best weights, and resumes with the same bits."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lexenc.arrays import Indices, batches, blocks
+from lexenc.device import keep_freed_memory
+from lexenc.errors import WorkError
+from lexenc.progress import SILENT, Progress
+from lexenc.randomness import derived_seed, generator
+from lexenc.training.checkpoints import Best, Checkpoint, load_checkpoint, random_state, restore_random, save_checkpoint
+from lexenc.training.contrastive import ContrastiveObjective
+from lexenc.training.optimiser import MasterAdamW
+from lexenc.training.processes import Processes
+from lexenc.training.schedule import Schedule
+
+# Examples of this many steps are sorted by size together, so that chunks need little padding.
+_SORTED_STEPS = 50
+
+
+class Objective(Protocol):
+    """Numbered examples and the weights that learn from them.
+
+    The loss of an example does not depend on the other examples of its step, so that the trainer may split a step
+    wherever memory requires it. Objectives that compare examples derive from `ContrastiveObjective`.
+    """
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything that learns, by name: encoders and heads. All of it is kept in checkpoints."""
+
+    def rows(self, epoch: int) -> Indices:
+        """Return the examples of an epoch, the same number in each. Shape [n]."""
+
+    def sizes(self, rows: Indices) -> Indices:
+        """Return the number of subwords of some examples. Shape as `rows`."""
+
+    def losses(self, rows: Indices, step: int) -> Tensor:
+        """Return the loss of each of some examples. Random choices depend on `step`. Shape as `rows`."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluation during training. The weights with the best score are kept, of equal ones the earliest.
+
+    Args:
+        score: Returns the score on development data. Larger is better.
+        every: Number of steps between evaluations. The last step is always evaluated.
+    """
+
+    score: Callable[[], float]
+    every: int
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one step did. The same on every run with the same seed.
+
+    Args:
+        step: Number of the step, from 1.
+        epoch: Number of the epoch, from 1.
+        loss: Mean loss before the step.
+        learning_rate: Learning rate of the step.
+        gradient_norm: Norm of the gradient before clipping.
+        score: Score on development data after the step. None where it was not evaluated.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    score: float | None = None
+
+
+class Trainer:
+    """A training run that can be interrupted and resumed anywhere.
+
+    Under `torch.distributed` every process makes a trainer with the same arguments. Each computes its share of every
+    step, and the weights stay the same in all of them.
+
+    Args:
+        objective: What is learned, and by which weights. They are trained in place.
+        schedule: How long and how fast to train.
+        seed: Seed of order and dropout.
+        evaluation: How to find the best weights. Without it, the last weights are kept.
+
+    Attributes:
+        step: Number of steps done.
+        total: Number of steps of the run.
+        warmup: Number of warm-up steps.
+        best: The best weights so far, and their score.
+    """
+
+    def __init__(
+        self, objective: Objective, *, schedule: Schedule, seed: int = 0, evaluation: Evaluation | None = None
+    ) -> None:
+        self.objective, self.schedule, self.seed, self.evaluation = objective, schedule, seed, evaluation
+        self._module = nn.ModuleDict(objective.modules)
+        self._device = next(self._module.parameters()).device
+        self._processes = Processes()
+        rows = len(objective.rows(0))
+        self._epoch_steps = schedule.epoch_steps(rows)
+        self.step, self.total = 0, schedule.total_steps(rows) if rows else 0
+        self.warmup = schedule.warmup_steps(self.total)
+        self.best: Best | None = None
+        self._optimiser = MasterAdamW(
+            self._module, learning_rate=schedule.learning_rate, weight_decay=schedule.weight_decay
+        )
+
+    def batches(self) -> Iterator[tuple[int, Indices]]:
+        """Yield epoch and examples of every step that is left."""
+        for step in range(self.step, self.total):
+            epoch, place = divmod(step, self._epoch_steps)
+            if step == self.step or place == 0:
+                order = self._order(epoch)
+            yield epoch, order[place]
+
+    def _order(self, epoch: int) -> list[Indices]:
+        """Return the examples of each step of an epoch in random order; where it is allowed, grouped by size."""
+        draw = generator(self.seed, f"order of epoch {epoch}")
+        rows, size = draw.permutation(self.objective.rows(epoch)), self.schedule.batch_size
+        if isinstance(self.objective, ContrastiveObjective):
+            return [rows[part] for part in blocks(len(rows), size)]
+        order: list[Indices] = []
+        for block in blocks(len(rows), size * _SORTED_STEPS):
+            part = rows[block]
+            part = part[np.argsort(self.objective.sizes(part), kind="stable")]
+            steps = [part[one] for one in blocks(len(part), size)]
+            # Only the last step of all may be short.
+            last = [steps.pop()] if len(steps[-1]) < size else []
+            order += [steps[place] for place in draw.permutation(len(steps))] + last
+        return order
+
+    def take_step(self, epoch: int, rows: Indices) -> StepRecord:
+        """Do one step.
+
+        Raises:
+            WorkError: If the loss or its gradient is not finite.
+        """
+        loss = self._backward(rows)
+        self._check_finite(loss, "loss")
+        self._processes.average_gradients(self._module.parameters())
+        factor = self.schedule.factor(self.step, self.total)
+        norm = self._optimiser.step(factor, clip=self.schedule.clip)
+        # After the last step no further loss would show what such a gradient did to the weights.
+        self._check_finite(norm, "norm of the gradient")
+        self.step += 1
+        return StepRecord(self.step, epoch + 1, loss, factor * self.schedule.learning_rate, norm, self._evaluate())
+
+    def _backward(self, rows: Indices) -> float:
+        """Add the gradient of a step to the weights and return its loss."""
+        tokens, processes = self.schedule.chunk_tokens, self._processes
+        if isinstance(self.objective, ContrastiveObjective):
+            return self.objective.backward(
+                rows, self.step, chunk_tokens=tokens, device=self._device, processes=processes
+            )
+        own = rows[processes.share(len(rows))]
+        shared = len(rows) if len(own) == len(rows) else len(rows) / processes.count
+        value = 0.0
+        for part in _chunks(self.objective, own, tokens):
+            loss = self.objective.losses(part, self.step).sum() / shared
+            loss.backward()
+            value += float(loss.detach())
+        return processes.mean(value, self._device)
+
+    def _check_finite(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise WorkError(
+                f"The {what} is {value} at step {self.step + 1} of {self.total}.",
+                hint=f"Lower the learning rate ({self.schedule.learning_rate:g}), or use --precision float32.",
+            )
+
+    def _evaluate(self) -> float | None:
+        """Return the score on development data and remember the weights if they are the best; None if not due."""
+        if self.evaluation is None or (self.step % self.evaluation.every and self.step < self.total):
+            return None
+        random = random_state(self._device)
+        self._module.eval()
+        score = self._processes.mean(self.evaluation.score(), self._device)
+        self._module.train()
+        restore_random(random, self._device)
+        if not math.isnan(score) and (self.best is None or score > self.best.score):
+            weights = {name: each.detach().to("cpu", copy=True) for name, each in self._module.state_dict().items()}
+            self.best = Best(self.step, score, weights)
+        return score
+
+    def checkpoint(self) -> Checkpoint:
+        """Return everything needed to resume from here."""
+        weights = {name: each.detach() for name, each in self._module.state_dict().items()}
+        random = self._processes.by_rank(random_state(self._device))
+        return Checkpoint(self.step, weights, self._optimiser.state(), random, self.best)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Resume from where another run stood."""
+        self._module.load_state_dict(checkpoint.weights)
+        self._optimiser.restore(checkpoint.optimiser)
+        restore_random(self._processes.of_rank(checkpoint.random), self._device)
+        self.step, self.best = checkpoint.step, checkpoint.best
+
+    def run(
+        self,
+        folder: Path | None = None,
+        *,
+        record: Callable[[StepRecord], None] = lambda record: None,
+        progress: Progress = SILENT,
+    ) -> None:
+        """Take every step that is left, then load the best weights.
+
+        An interruption is held back until the step is done and kept in the folder. A second one is not held back.
+
+        Args:
+            folder: Folder for checkpoints, from which an unfinished run is resumed. None keeps nothing.
+            record: Called after every step.
+            progress: Progress bar to update.
+
+        Raises:
+            WorkError: If the loss is not finite, or the GPU is out of memory.
+        """
+        keep_freed_memory()
+        dropout = "dropout" if self._processes.rank == 0 else f"dropout of process {self._processes.rank}"
+        with own_randomness(self.seed, dropout, self._device):
+            found = load_checkpoint(folder) if folder is not None else None
+            if found is not None:
+                self.restore(found)
+            self._module.train()
+            try:
+                self._take_steps(folder, record, progress)
+            except torch.cuda.OutOfMemoryError:
+                longest = int(self.objective.sizes(self.objective.rows(0)).max())
+                raise WorkError(
+                    f"Out of GPU memory at step {self.step + 1} (batch size {self.schedule.batch_size}, longest "
+                    f"example {longest:,} subwords).",
+                    hint=f"Try --chunk-tokens {self.schedule.chunk_tokens // 4}. It changes only dropout.",
+                ) from None
+            finally:
+                self._module.eval()
+        if self.best is not None:
+            self._module.load_state_dict(self.best.weights)
+
+    def _take_steps(self, folder: Path | None, record: Callable[[StepRecord], None], progress: Progress) -> None:
+        saved, first = time.monotonic(), self._processes.rank == 0
+
+        def save() -> None:
+            nonlocal saved
+            if folder is not None:
+                checkpoint = self.checkpoint()
+                if first:
+                    save_checkpoint(folder, checkpoint)
+                saved = time.monotonic()
+
+        with progress.task("train", self.total, "steps") as task, _interruptions_held_back() as let_through:
+            task.advance(self.step)
+            for epoch, rows in self.batches():
+                # What stops a step half-way leaves weights from which nothing can resume. They are not kept.
+                done = self.take_step(epoch, rows)
+                try:
+                    if first:
+                        record(done)
+                    task.advance(1)
+                    let_through(self._processes, self._device)
+                except KeyboardInterrupt:
+                    save()
+                    raise
+                late = time.monotonic() - saved >= self.schedule.checkpoint_seconds
+                if self._processes.any(late, self._device):
+                    save()
+
+
+def mean_loss(objective: Objective, *, chunk_tokens: int = 16_384) -> float:
+    """Return the mean loss of all examples without training. NaN without examples."""
+    rows = objective.rows(0)
+    with torch.inference_mode():
+        total = sum(float(objective.losses(part, 0).sum()) for part in _chunks(objective, rows, chunk_tokens))
+    return total / len(rows) if len(rows) else math.nan
+
+
+def _chunks(objective: Objective, rows: Indices, tokens: int) -> Iterator[Indices]:
+    """Cut examples, sorted by size, into parts for one pass each."""
+    sizes = objective.sizes(rows)
+    order = np.argsort(sizes, kind="stable")
+    for part in batches(sizes[order], tokens, padded=True):
+        yield rows[order[part]]
+
+
+@contextmanager
+def _interruptions_held_back() -> Iterator[Callable[[Processes, torch.device], None]]:
+    """Hold the first interruption (SIGINT) back until it is let through. A second one comes through at once.
+
+    Outside the main thread, and where the signal is ignored, nothing changes.
+
+    Yields:
+        A function that lets an interruption of any process through.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    came: list[int] = []
+
+    def hold(number: int, frame: object) -> None:
+        came.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    def let_through(processes: Processes, device: torch.device) -> None:
+        if processes.any(bool(came), device):
+            if came and callable(usual):
+                usual(came[0], None)
+            if processes.count > 1:
+                raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield let_through
+        return
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield let_through
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+@contextmanager
+def own_randomness(seed: int, purpose: str, device: torch.device) -> Iterator[None]:
+    """Seed PyTorch for one purpose, and restore the state of its generators afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derived_seed(seed, purpose))
+        yield
