@@ -11,5 +11,6 @@ TASKS = Registry(
         "xlsim": "lexenc.evaluation.similarity:TASK",
         "xel": "lexenc.evaluation.linking:TASK",
         "alignment": "lexenc.evaluation.alignment:TASK",
+        "sts": "lexenc.stages.evaluation.sts:TASK",
     },
 )

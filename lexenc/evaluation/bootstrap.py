@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ Columns = NDArray[np.float64]
 """What is known of every item, one row per number. Shape [c, n]."""
 Drawn = dict[str, NDArray[np.float64]]
 """The value of every metric in every draw, nan where it is not defined. Shape [draws] each."""
+MACRO = "macro mean"
+"""The track that stands for the mean over all tracks."""
 _NAN = float("nan")
 
 
@@ -85,14 +87,43 @@ class Measure(ABC):
             draws: Number of resamplings.
             level: Share of draws inside the intervals.
         """
-        found = []
-        for columns, drawn in zip(systems, self.drawn(systems, generator=generator, draws=draws), strict=True):
-            values, n = self.values(columns), columns.shape[1]
-            spans = {name: ends(own, level) for name, own in drawn.items()}
-            found.append(
-                tuple(Score(name, _known(values[name]), *spans.get(name, (None, None)), n) for name in self.metrics)
-            )
-        return found
+        found = self.drawn(systems, generator=generator, draws=draws)
+        return [
+            self._scores(self.values(columns), drawn, level, columns.shape[1])
+            for columns, drawn in zip(systems, found, strict=True)
+        ]
+
+    def _scores(self, values: Mapping[str, float], drawn: Drawn, level: float, n: int) -> tuple[Score, ...]:
+        spans = {name: ends(own, level) for name, own in drawn.items()}
+        known = {name: None if np.isnan(values[name]) else float(values[name]) for name in self.metrics}
+        return tuple(Score(name, known[name], *spans.get(name, (None, None)), n) for name in self.metrics)
+
+    def track_scores(
+        self,
+        tracks: Mapping[str, Columns],
+        *,
+        generators: Callable[[str], np.random.Generator],
+        draws: int = DRAWS,
+        level: float = LEVEL,
+    ) -> dict[str, tuple[Score, ...]]:
+        """Return the scores of several test sets, and before them their mean, in which every set has the same weight.
+
+        Args:
+            tracks: Columns by the name of the test set.
+            generators: Returns the source of randomness of a set.
+            draws: Number of resamplings of each set.
+            level: Share of draws inside the intervals.
+        """
+        values = {name: self.values(columns) for name, columns in tracks.items()}
+        drawn = {name: self.drawn([own], generator=generators(name), draws=draws)[0] for name, own in tracks.items()}
+        sizes = {name: columns.shape[1] for name, columns in tracks.items()}
+        if len(tracks) > 1:
+            means = {metric: float(np.mean([own[metric] for own in values.values()])) for metric in self.metrics}
+            shared = [metric for metric in self.metrics if all(metric in own for own in drawn.values())]
+            averaged = {metric: np.mean([own[metric] for own in drawn.values()], axis=0) for metric in shared}
+            values, drawn = {MACRO: means, **values}, {MACRO: averaged, **drawn}
+            sizes = {MACRO: sum(sizes.values()), **sizes}
+        return {name: self._scores(values[name], drawn[name], level, sizes[name]) for name in values}
 
     def compare(
         self, first: Columns, second: Columns, *, generator: np.random.Generator, draws: int, level: float = LEVEL
@@ -137,10 +168,6 @@ def ends(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float 
     tail = 50 * (1 - level)
     low, high = np.percentile(defined, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 class Means(Measure):

@@ -55,6 +55,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.xlsim:EVAL_XLSIM",
             "Score word similarity within or across languages: correlation with human ratings.",
         ),
+        "eval sts": (
+            "lexenc.stages.evaluation.sts:EVAL_STS",
+            "Score sentence similarity within or across languages: correlation with human ratings.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

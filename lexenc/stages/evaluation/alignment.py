@@ -29,7 +29,7 @@ from lexenc.files.link_sets import LinkFile, Sentences, check_range, read_gold_a
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import score_table
+from lexenc.stages.evaluation.shared import IntervalParams, score_table
 
 _BASE = (
     "Whether words are counted from 1 in {}. If left out they are counted from 0, and refused where the two files do "
@@ -38,13 +38,11 @@ _BASE = (
 
 
 @dataclass(frozen=True)
-class EvalAlignmentParams:
+class EvalAlignmentParams(IntervalParams):
     """Parameters of `eval alignment`."""
 
     gold_one_based: bool | None = param(None, _BASE.format("the gold file"))
     system_one_based: bool | None = param(None, _BASE.format("the links that are scored"))
-    draws: int = param(10_000, "Bootstrap resamplings of the sentence pairs.", ge=100)
-    level: float = param(0.95, "Share of draws inside the intervals.", gt=0, le=0.999)
 
 
 def check_eval_alignment(inputs: Mapping[str, Any], params: EvalAlignmentParams) -> list[ConfigError]:

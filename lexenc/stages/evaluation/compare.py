@@ -13,20 +13,20 @@ import numpy as np
 from lexenc.artifact import Manifest, maker_of
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.bootstrap import Difference, difference
+from lexenc.evaluation.bootstrap import MACRO, Difference, difference
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import TRACK, Evaluation, Item, read_evaluation
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import readable, span
+from lexenc.stages.evaluation.shared import IntervalParams, readable, span
 
 _SYSTEM = "System of the {side} evaluation, where it holds several: label=value, e.g. lambda=0.3."
 
 
 @dataclass(frozen=True)
-class CompareParams:
+class CompareParams(IntervalParams):
     """Parameters of `compare`."""
 
     metric: str | None = param(
@@ -37,8 +37,6 @@ class CompareParams:
     )
     first_system: str | None = param(None, _SYSTEM.format(side="first"))
     second_system: str | None = param(None, _SYSTEM.format(side="second"))
-    draws: int = param(10_000, "Number of bootstrap resamplings.", ge=100)
-    level: float = param(0.95, "Share of draws inside the interval.", gt=0, le=0.999)
 
 
 @dataclass(frozen=True)
@@ -275,7 +273,7 @@ def _differences(
         whole, drawn_mean = (np.mean([gaps[metric][place] for *_, gaps, _ in parts], axis=0) for place in (0, 1))
         means = (float(np.mean([part[side][metric] for part in parts])) for side in (1, 2))
         count = sum(part[-1] for part in parts)
-        yield metric, "macro mean", difference(float(whole), drawn_mean, params.level), *means, count
+        yield metric, MACRO, difference(float(whole), drawn_mean, params.level), *means, count
     for track, one_values, other_values, gaps, count in parts:
         for metric in metrics:
             found = difference(*gaps[metric], params.level)

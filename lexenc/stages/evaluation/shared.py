@@ -2,18 +2,173 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from lexenc.errors import ConfigError
 from lexenc.evaluation import TASKS
+from lexenc.evaluation.bootstrap import MACRO, Columns
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import CONTROL, ScoredSystem
-from lexenc.files.text import counted
-from lexenc.stage import Table
+from lexenc.files.evaluations import CONTROL, TRACK, Convention, Item, Score, ScoredSystem, writing_evaluation
+from lexenc.files.text import counted, fold_case
+from lexenc.lexical.text_vectors import TextVectors, WordTable
+from lexenc.parameters import param
+from lexenc.randomness import generator
+from lexenc.stage import Job, Outcome, Table
+from lexenc.stages.lexical.shared import open_words
+from lexenc.stages.reading import POOLING, PoolingChoice, encode_words, language_param, lowercase_param, open_encoder
+from lexenc.text.words import segmenter
 
 WIDTH = 80
 _HIDDEN = ("seed", "search_space_words")  # they never tell systems apart
 _NOTED = ("retrieval", "direction", "search_space", "ties", "seed")
+
+
+@dataclass(frozen=True)
+class IntervalParams:
+    """Parameters of every stage that resamples a test set."""
+
+    draws: int = param(10_000, "Number of bootstrap resamplings of the test set.", ge=100)
+    level: float = param(0.95, "Level of the confidence intervals.", gt=0, le=0.999)
+
+
+@dataclass(frozen=True)
+class SentenceParams(IntervalParams):
+    """Parameters of every evaluation of sentences."""
+
+    pooling: PoolingChoice = param("auto", POOLING)
+    max_length: int | None = param(None, "Longest sentence in tokens. Longer sentences are cut.", ge=1)
+    lowercase: bool = lowercase_param()
+    source_language: str | None = language_param("left")
+    target_language: str | None = language_param("right")
+
+
+def sentence_vectors(
+    encoder: Path | None, vectors: Path | None, params: SentenceParams, job: Job
+) -> Callable[[Sequence[str], str], TextVectors]:
+    """Open an encoder or static vectors, and return the function from texts and side to vectors.
+
+    Args:
+        encoder: Encoder; None for static vectors.
+        vectors: Static vectors of one language or of a shared space. A sentence is the mean of its words.
+        params: Pooling, longest sentence, and case.
+        job: Device, seed, progress and messages of the run.
+    """
+    if encoder is not None:
+        opened = open_encoder(encoder, params.pooling, job, max_length=params.max_length)
+        return lambda texts, side: TextVectors.encoded(texts, encode_words(opened, texts, job))
+    if vectors is None:
+        raise ConfigError("There is nothing to score.", hint="Give --encoder or --vectors.")
+    tables, words = open_words(vectors, params, job), segmenter("words")
+
+    def mean(texts: Sequence[str], side: str) -> TextVectors:
+        language = getattr(params, f"{side}_language")
+        folded = [fold_case(text, language) for text in texts] if params.lowercase else texts
+        table: WordTable = getattr(tables, side)
+        return table.look_up([" ".join(words.segment(text)) for text in folded], average=True)
+
+    return mean
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """A system's answers to one test set.
+
+    Args:
+        name: Name of the test set.
+        items: The questions with the answers.
+        facts: What else to report of it.
+        left_out: Numbers of lines of the file that were left out, by reason.
+    """
+
+    __test__ = False  # no class of tests
+
+    name: str
+    items: Sequence[Item]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: Path, items: Sequence[Item], **settings: Any) -> TestSet:
+        """Make a test set that is named after its file."""
+        return cls(re.sub(r"^STS\.input\.|(\.(csv|tsv|txt))?(\.gz)?$", "", path.name), items, **settings)
+
+
+def evaluate(
+    task: Task,
+    test_sets: Iterable[TestSet],
+    params: IntervalParams,
+    job: Job,
+    *,
+    convention: Convention,
+    controls: Mapping[str, Callable[..., Score]] | None = None,
+    note: str = "",
+) -> Outcome:
+    """Score a system on one or more test sets: write its items and scores, and report them.
+
+    Args:
+        task: The task.
+        test_sets: Test sets with different names. They may be made one after the other.
+        params: Settings of the intervals.
+        job: Device, seed, progress and messages of the run.
+        convention: How the answers were found.
+        controls: By name, functions of columns, `generator` and `level` that return the score without any knowledge.
+        note: What to say below the table.
+    """
+    columns: dict[str, Columns] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    with writing_evaluation(job.out, task.name) as writer:
+        waiting: list[TestSet] = []
+        for each in test_sets:
+            covered = [item for item in each.items if item.covered]
+            columns[each.name] = task.columns(covered, False)
+            facts[each.name] = {"coverage": len(covered) / max(1, len(each.items)), **each.facts}
+            if each.left_out:
+                facts[each.name]["left_out"] = dict(each.left_out)
+                reasons = ", ".join(f"{reason}: {count:,}" for reason, count in each.left_out.items())
+                lines = counted(sum(each.left_out.values()), "line")
+                job.notices.warn(f"{each.name}: {lines} left out ({reasons}).", None)
+            waiting.append(each)
+            # The only test set has no track, which is known when the second one comes.
+            for one in waiting if len(columns) > 1 else ():
+                writer.write(one.items, {TRACK: one.name})
+            waiting = waiting if len(columns) == 1 else []
+        for one in waiting:
+            writer.write(one.items)
+        facts[MACRO] = {"coverage": float(np.mean([own["coverage"] for own in facts.values()]))}
+        found = task.measure.track_scores(
+            columns,
+            generators=lambda name: generator(job.seed, f"bootstrap {name}"),
+            draws=params.draws,
+            level=params.level,
+        )
+        rows = [(name, {}, scores) for name, scores in found.items()]
+        rows += [
+            (name, {CONTROL: control}, (score(own, generator=generator(job.seed, f"{control} {name}")),))
+            for control, score in (controls or {}).items()
+            for name, own in columns.items()
+        ]
+        settings = {"draws": params.draws, "level": params.level}
+        writer.systems = [
+            ScoredSystem(
+                task.name,
+                scores,
+                replace(convention, seed=job.seed),
+                ({TRACK: name} if len(columns) > 1 else {}) | labels,
+                facts[name] | settings,
+                task.items or f"{task.item}s",
+            )
+            for name, labels, scores in rows
+        ]
+    flat = [each.flat() for each in writer.systems]
+    table = score_table(writer.systems, level=params.level, first="test set", note=note)
+    summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
+    return Outcome(summary, flat, [table])
 
 
 def readable(key: str) -> str:

@@ -34,7 +34,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.bli import PAPER_WEIGHTS
-from lexenc.stages.evaluation.shared import score_table, sweep_table
+from lexenc.stages.evaluation.shared import IntervalParams, score_table, sweep_table
 from lexenc.stages.lexical.shared import open_words, projection_between, repeated_weight, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
@@ -59,7 +59,7 @@ _LANGUAGE = (
 
 
 @dataclass(frozen=True)
-class EvalXlsimParams:
+class EvalXlsimParams(IntervalParams):
     """Parameters of `eval xlsim`."""
 
     side: Literal["both", "source", "target"] = param(
@@ -88,8 +88,6 @@ class EvalXlsimParams:
     source_language: str | None = param(None, _LANGUAGE.format(side="left"), check=check_language)
     target_language: str | None = param(None, _LANGUAGE.format(side="right"), check=check_language)
     language: str | None = param(None, "The same for both words: pairs of one language.", check=check_language)
-    draws: int = param(10_000, "Bootstrap resamplings of the pairs.", ge=100)
-    level: float = param(0.95, "Share of draws inside the intervals.", gt=0, le=0.999)
 
     @property
     def languages(self) -> tuple[str | None, str | None]:

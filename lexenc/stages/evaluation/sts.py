@@ -1,0 +1,90 @@
+"""eval sts: similarity of sentences against human ratings, for every test set and their mean."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from lexenc.errors import ConfigError, DataError
+from lexenc.evaluation.similarity import MEASURE, METRICS, cosines, item_columns, shuffled_spearman
+from lexenc.evaluation.task import Task
+from lexenc.files.evaluations import Convention, Item
+from lexenc.files.text import read_lines
+from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
+
+TASK = Task("sts", "Sentence similarity", METRICS, MEASURE, item_columns, item="pair", question=("gold",),
+            compared=MEASURE.metrics, uncovered="similarity 0")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EvalStsParams(SentenceParams):
+    """Parameters of `eval sts`."""
+
+
+def eval_sts(inputs: dict[str, Any], params: EvalStsParams, job: Job) -> Outcome:
+    """Score an encoder, or static vectors, with which a sentence is the mean of its words."""
+    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
+
+    def scored(path: Path, gold: Path | None) -> TestSet:
+        rows, skipped = _read(path, gold)
+        first, second = (vectors([row[place] for row in rows], side) for place, side in enumerate(("source", "target")))
+        found = zip(rows, cosines(first.matrix, second.matrix).tolist(), first.covered & second.covered, strict=True)
+        items = [Item((left, right), covered=bool(own), numbers={"gold": score, "cosine": cosine if own else None})
+                 for (left, right, score), cosine, own in found]  # fmt: skip
+        return TestSet.of(path, items, left_out=skipped)
+
+    return evaluate(
+        TASK, (scored(*each) for each in zip_longest(inputs["pairs"], inputs.get("gold") or [])), params, job,
+        convention=Convention(out_of_vocabulary="left out", ties="average rank"),
+        controls={"shuffled scores": shuffled_spearman},
+    )  # fmt: skip
+
+
+def _read(path: Path, gold: Path | None) -> tuple[list[tuple[str, str, float]], Counter[str]]:
+    """Read sentence pairs with their scores, and count the lines left out by reason."""
+    lines = [line for _, line in read_lines(path)]
+    rows = [line.split("\t") for line in lines] if "\t" in "".join(lines[:1]) else list(csv.reader(lines))
+    if gold is not None:
+        scores = [line for _, line in read_lines(gold)]
+        rows = rows[:250] if (len(rows), len(scores)) == (500, 250) else rows  # track 6 of STS 2017
+        if len(rows) != len(scores):
+            raise DataError(f"{path} has {len(rows):,} lines, {gold} {len(scores):,}.", hint="Give matching files.")
+        rows = [[*row[:2], score] for row, score in zip(rows, scores, strict=True)]
+    kept, skipped = [], Counter[str]()
+    for number, row in enumerate(rows):
+        if len(row) < 3 or not (row[0].strip() and row[1].strip()):
+            skipped["no two sentences with a score"] += 1
+        elif row[2].strip().replace(".", "", 1).isdecimal():
+            kept.append((row[0], row[1], float(row[2])))
+        elif number:  # the first line may hold the names of the columns
+            skipped["no score"] += 1
+    if not kept:
+        raise DataError(f"{path} holds no pairs.", hint="One per line: sentence, TAB, sentence, TAB, score; or CSV.")
+    return kept, skipped
+
+
+def check_eval_sts(inputs: Any, params: EvalStsParams) -> list[ConfigError]:
+    """Return the errors that involve more than one option."""
+    golds, hint = inputs.get("gold") or [], "Give --encoder or --vectors, and a --gold for every --pairs or for none."
+    wrong = [bool(inputs.get("encoder")) == bool(inputs.get("vectors")) and "eval sts scores one system.",
+             len(golds) not in (0, len(inputs["pairs"])) and "Every --pairs needs its --gold."]  # fmt: skip
+    return [ConfigError(message, hint=hint) for message in wrong if message]
+
+
+EVAL_STS = Stage(
+    name="eval sts", version=1, params=EvalStsParams, run=eval_sts, check=check_eval_sts,
+    inputs={
+        "pairs": Input("Sentence, TAB, sentence, TAB, score; or CSV. Each file is a track.", many=True),
+        "gold": Input("Scores in files of their own, line by line (STS 2017).", many=True, required=False),
+        "encoder": Input("Encoder.", kind="encoder", required=False),
+        "vectors": Input("Shared space, or vectors of one language.", required=False),
+    },
+    makes="scores.json, and items.jsonl with the similarity of every pair.",
+    examples=(("lexenc eval sts --pairs stsb-en-test.csv.gz --encoder mini", ""),),
+    uses_device=True, uses_seed=True, out_required=False,
+)  # fmt: skip
