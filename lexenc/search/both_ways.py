@@ -97,7 +97,7 @@ def partner_search(
     return DeviceSearch(target, neighbours=neighbours, device=device)
 
 
-class _Bars(NamedTuple):
+class _Thresholds(NamedTuple):
     """Thresholds of the words of one language that a cell must exceed to be kept.
 
     Args:
@@ -110,8 +110,8 @@ class _Bars(NamedTuple):
     best: Matrix
     half: Matrix
 
-    def part(self, rows: slice) -> _Bars:
-        return _Bars(*(each[rows] for each in self))
+    def part(self, rows: slice) -> _Thresholds:
+        return _Thresholds(*(each[rows] for each in self))
 
 
 class _Cells(NamedTuple):
@@ -148,7 +148,7 @@ class _Language:
 
     own: Matrix
     other: Matrix
-    bars: _Bars
+    bars: _Thresholds
     cells: _Cells
     ranks: Indices
 
@@ -175,7 +175,7 @@ class BarredSearch:
         source = np.ascontiguousarray(source)
         self.compared = 0
         with one_thread_each(), ThreadPoolExecutor(self._threads) as pool:
-            bars = (_Bars(*self.bars[:3]), _Bars(*self.bars[3:])) if self.bars else self._first_bars(source)
+            bars = (_Thresholds(*self.bars[:3]), _Thresholds(*self.bars[3:])) if self.bars else self._first_bars(source)
             rows, columns = _scan(source, self._target, bars, pool)
             sides = (
                 _Language(source, self._target, bars[0], rows, source_ranks),
@@ -191,7 +191,7 @@ class BarredSearch:
         )
         return Partners(chosen[0].partners, chosen[1].partners, means[0].best, means[1].best)
 
-    def _first_bars(self, source: Matrix) -> tuple[_Bars, _Bars]:
+    def _first_bars(self, source: Matrix) -> tuple[_Thresholds, _Thresholds]:
         """Estimate bars from a sample of the other vocabulary."""
         dtype, count = self._target.dtype, self._neighbours
         found = []
@@ -203,7 +203,7 @@ class BarredSearch:
                 near[part] = scores[:, min(scores.shape[1] - 1, _near_rank(count) // _SAMPLE)]
                 if count:
                     half[part] = scores[:, : max(1, count // _SAMPLE)].mean(axis=1) / 2
-            found.append(_Bars(near, near, half))
+            found.append(_Thresholds(near, near, half))
         # For the choice half the mean of the other word is subtracted; the median is a good enough estimate.
         return (
             found[0]._replace(best=found[0].near - np.median(found[1].half)),
@@ -319,7 +319,9 @@ def _next_bar(ordered: Matrix, rank: int, bars: Matrix | None) -> Matrix:
     return np.where(np.isfinite(bar), bar, bars - _SINK)
 
 
-def _scan(source: Matrix, target: Matrix, bars: tuple[_Bars, _Bars], pool: ThreadPoolExecutor) -> tuple[_Cells, _Cells]:
+def _scan(
+    source: Matrix, target: Matrix, bars: tuple[_Thresholds, _Thresholds], pool: ThreadPoolExecutor
+) -> tuple[_Cells, _Cells]:
     """Multiply block by block, and return the cells above a bar of their row or column: by row and by column."""
     flipped = target.T
     spare = _Spare(source.dtype)
@@ -344,7 +346,7 @@ def _scan(source: Matrix, target: Matrix, bars: tuple[_Bars, _Bars], pool: Threa
 
 
 def _kept(
-    source: Matrix, flipped: Matrix, rows: _Bars, columns: _Bars, spare: _Spare, start: int
+    source: Matrix, flipped: Matrix, rows: _Thresholds, columns: _Thresholds, spare: _Spare, start: int
 ) -> tuple[Indices, NDArray[np.int32], Matrix]:
     """Return the cells of a block above any of its four bars: rows, columns and cosines."""
     scores = np.matmul(source, flipped, out=spare.block(len(source), flipped.shape[1]))

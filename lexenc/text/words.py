@@ -1,4 +1,4 @@
-"""Texts cut into the words that are linked."""
+"""Segmentation of texts into words."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Segmentation = Literal["words", "spaces", "characters", "spacy"]
 
 SEGMENTATIONS: tuple[str, ...] = get_args(Segmentation)
 
-# Written without spaces between words: Thai, Lao, Burmese, Khmer, kana, and Han with its few signs among punctuation.
+# Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, and Han with its few signs among punctuation.
 _UNSPACED = (
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3005, 0x3007), (0x3041, 0x30FF), (0x31F0, 0x31FF),
     (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA9E0, 0xA9FF), (0xAA60, 0xAA7F), (0xF900, 0xFAFF), (0xFF66, 0xFF9F),
     (0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF),
 )  # fmt: skip
-# What belongs to the character before it though it is no combining mark: the second halves of Thai and Lao AM, the
+# Characters that belong to the previous one without being combining marks: the second halves of Thai and Lao AM, the
 # long vowel of kana, half-width voicing, skin tones, and the letters of tags that follow a flag.
 _CLINGING = ((0x0E33, 0x0E33), (0x0EB3, 0x0EB3), (0x30FC, 0x30FC), (0xFF70, 0xFF70), (0xFF9E, 0xFF9F),
              (0x1F3FB, 0x1F3FF), (0xE0020, 0xE007F))  # fmt: skip
-# Joiners shape letters inside a word of Persian or Hindi, and glue pictures together; a soft hyphen is not seen.
+# Joiners shape letters inside a word of Persian or Hindi, and combine pictures; a soft hyphen is invisible.
 _BMP, _LAST_LETTER = 0xFFFF, 0x33480
 _NON_JOINER, _JOINER, _SOFT_HYPHEN = 0x200C, 0x200D, 0xAD
 _APOSTROPHES = "'’"
@@ -36,61 +36,60 @@ _ELIDING = ("fr", "fra", "it", "ita", "ca", "cat", "oc", "oci", "wa", "wln", "sc
 
 
 class Segmenter(Protocol):
-    """Cuts texts into words."""
+    """Splits texts into words."""
 
     def segment(self, text: str) -> list[str]:
-        """Give the words of a text in order, none of them empty or with a space in it."""
+        """Return the words of a text in order. No word is empty or contains a space."""
 
 
 def segmenter(name: Segmentation, language: str | None = None) -> Segmenter:
-    """Give what cuts the texts of a language into words.
+    """Return the segmenter of a language.
 
     Args:
-        name: words: see `Words`. spaces: the text is cut already, with spaces between words. characters: for languages
-            without spaces; spaces are dropped, and what people see as one character stays whole. spacy: spaCy's rules
-            for the language.
-        language: BCP-47 code. Needed for spaCy; `words` splits `l'eau` in the languages that write so.
+        name: words: see `UnicodeWords`. spaces: words are separated by spaces. characters: every character as a reader
+            sees it is a word, for languages without spaces. spacy: the rules of spaCy for the language.
+        language: BCP-47 code. Required for spaCy. With `words`, French, Italian and similar languages split `l'eau`.
 
     Raises:
-        ConfigError: If there is no such way, spaCy is not installed, or it does not know the language.
+        ConfigError: If the name is unknown, spaCy is not installed, or it does not support the language.
     """
     if name not in SEGMENTATIONS:
-        raise unknown_name("way to cut texts into words", name, SEGMENTATIONS)
+        raise unknown_name("segmentation", name, SEGMENTATIONS)
     code = None if language is None else language.split("-")[0].lower()
     if name == "spacy":
         return _spacy(code)
     if name == "spaces":
         return Spaces()
-    return Characters() if name == "characters" else Words(eliding=code in _ELIDING)
+    return Characters() if name == "characters" else UnicodeWords(eliding=code in _ELIDING)
 
 
 @dataclass(frozen=True)
 class Spaces:
-    """Words between runs of spaces or TABs. A no-break space is none: it stands inside a word, as in `10 000`."""
+    """Words separated by spaces or TABs. A no-break space is part of a word, as in `10 000`."""
 
     def segment(self, text: str) -> list[str]:
-        """Give the words of a text."""
+        """Return the words of a text."""
         return [word for word in text.replace("\t", " ").split(" ") if word]
 
 
 @dataclass(frozen=True)
-class Words:
-    """Words and punctuation as Unicode classes them; the same for all languages but for `eliding`.
+class UnicodeWords:
+    """Words and punctuation by the classes of Unicode, the same for all languages except for `eliding`.
 
-    - Letters, digits and combining marks that follow each other are one word; other signs are each a word.
-    - An apostrophe or a hyphen between them belongs to the word (don't, well-known), at its edge not; so does a
-      point, comma or colon between digits (1,234.5 and 10:30).
-    - Han, kana, Thai, Lao, Khmer and Burmese have no spaces between words: every character, with its marks, is one.
-    - Spaces and control characters part words and are dropped.
+    - A sequence of letters, digits and combining marks is a word; every other sign is a word.
+    - An apostrophe or hyphen inside a word belongs to it (don't, well-known), but not at its edge; so does a full stop,
+      comma or colon between digits (1,234.5 and 10:30).
+    - In Han, kana, Thai, Lao, Khmer and Burmese every character with its marks is a word.
+    - Spaces and control characters separate words and are dropped.
 
     Args:
-        eliding: End a word after its apostrophe where letters follow: l' eau.
+        eliding: Whether a word ends after an apostrophe that letters follow: l' eau.
     """
 
     eliding: bool = False
 
     def segment(self, text: str) -> list[str]:
-        """Give the words of a text."""
+        """Return the words of a text."""
         found: list[str] = _word_pattern(self.eliding).findall(text)
         return found
 
@@ -100,31 +99,31 @@ class Characters:
     """Grapheme clusters: a letter with its marks, a Hangul syllable of several parts, a picture of several."""
 
     def segment(self, text: str) -> list[str]:
-        """Give the characters of a text that are neither spaces nor control characters."""
+        """Return the characters of a text without spaces and control characters."""
         found: list[str] = _character_pattern().findall(text)
         return found
 
 
 @dataclass(frozen=True)
 class _Spacy:
-    """The tokens of a spaCy pipeline without its spaces.
+    """The tokens of spaCy without spaces.
 
     Args:
-        tokenizer: Takes a text, gives tokens.
+        tokenizer: Function from a text to tokens.
     """
 
     tokenizer: Any
 
     def segment(self, text: str) -> list[str]:
-        """Give the words of a text; a token with spaces inside is as many words."""
+        """Return the words of a text; a token that contains spaces is several words."""
         return [word for token in self.tokenizer(text) for word in token.text.split()]
 
 
 def _spacy(language: str | None) -> Segmenter:
     if language is None:
         raise ConfigError(
-            "spaCy's rules depend on the language, and none is given.",
-            hint="Give its code for each side, or choose words.",
+            "The rules of spaCy depend on the language, which is missing.",
+            hint="Give the code of both languages, or choose words.",
         )
     try:
         spacy: Any = import_module("spacy")
@@ -136,7 +135,7 @@ def _spacy(language: str | None) -> Segmenter:
         return _Spacy(spacy.blank(language).tokenizer)
     except ImportError as error:  # also where the language needs a package of its own
         raise ConfigError(
-            f"spaCy cannot cut '{language}' into words: {' '.join(str(error).split())}.",
+            f"spaCy cannot split '{language}' into words: {' '.join(str(error).split())}.",
             hint="Choose words, spaces or characters.",
         ) from None
 
@@ -163,7 +162,7 @@ def _character_pattern() -> re.Pattern[str]:
 
 
 def _sign() -> str:
-    """Give a pattern for one character as people see it that is neither a space nor a control character."""
+    """Return a pattern for one visible character with its marks, except spaces and control characters."""
     one = rf"[^\s{_ranges(_of_categories('Cc', 'Cf', 'Cs'))}]"
     more = rf"{_one_of(_clinging() | {_NON_JOINER})}*"
     flag = "[\U0001f1e6-\U0001f1ff]{2}"
@@ -172,20 +171,20 @@ def _sign() -> str:
 
 @cache
 def _clinging() -> frozenset[int]:
-    """Give the characters that belong to the one before them."""
+    """Return the characters that belong to the previous one."""
     return _of_categories("M") | _points(_CLINGING)
 
 
 @cache
 def _of_categories(*wanted: str) -> frozenset[int]:
-    """Give the code points of some Unicode categories, each by its name or the first letter of it."""
+    """Return the code points of Unicode categories, given by name or first letter."""
     return frozenset(point for category, points in _categories().items() if category.startswith(wanted)
                      for point in points)  # fmt: skip
 
 
 @cache
 def _categories() -> dict[str, list[int]]:
-    """Give the code points of every category; those for private use and far beyond are left out."""
+    """Return the code points of every category, without those for private use and beyond."""
     table: dict[str, list[int]] = {}
     for point in (*range(_LAST_LETTER), *range(0xE0000, 0xE0200)):
         table.setdefault(unicodedata.category(chr(point)), []).append(point)
@@ -197,10 +196,9 @@ def _points(ranges: Iterable[tuple[int, int]]) -> frozenset[int]:
 
 
 def _one_of(points: Collection[int]) -> str:
-    """Write code points as a pattern.
+    """Return a pattern for code points.
 
-    Those above 0xFFFF stand apart: `re` looks them up one range after the other, for every character that is not among
-    those below.
+    Those above 0xFFFF are separate, because `re` tests their ranges one by one for every character not found below.
     """
     low, high = ([point for point in points if (point > _BMP) == above] for above in (False, True))
     beyond = "[\U00010000-\U0010ffff]"
@@ -208,7 +206,7 @@ def _one_of(points: Collection[int]) -> str:
 
 
 def _ranges(points: Iterable[int]) -> str:
-    """Write code points as what stands in the brackets of a pattern."""
+    """Return code points as the ranges in the brackets of a pattern."""
     ranges: list[list[int]] = []
     for point in sorted(points):
         if ranges and point == ranges[-1][1] + 1:

@@ -71,13 +71,14 @@ def test_encode_keeps_blank_lines_as_rows_and_says_so(stage, static, tmp_path):
     made = encoded(stage, static, words, tmp_path)
     assert made.words() == words
     assert made.matrix().shape == (5, 16)
-    assert made.warnings == [f"{tmp_path / 'words.txt'}: 3 lines without a text; the rows of such lines mean nothing."]
+    remark = "3 lines without a text; the vectors of these lines are meaningless."
+    assert made.warnings == [f"{tmp_path / 'words.txt'}: {remark}"]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "  \n\t\n   "])
 def test_encode_refuses_a_file_without_a_text(stage, static, tmp_path, text):
     (tmp_path / "words.txt").write_text(text)
-    with pytest.raises(DataError, match=r"words\.txt holds no texts\."):
+    with pytest.raises(DataError, match=r"words\.txt contains no texts\."):
         stage("encode", tmp_path / "out", words=tmp_path / "words.txt", encoder=static)
 
 

@@ -508,7 +508,7 @@ def test_exported_phrases_have_underscores_so_that_other_programs_open_them(stag
     assert lines == ["4 2", "house 1 0", "new_york 1 1", "city_of_light 2 1", "river_bed 1 2"]
     assert made.manifest.summary == {"files": 1, "words": 4, "phrases": 3}
     (warning,) = made.warnings
-    assert "3 of 5 words with spaces, written with underscores (1 left out" in warning
+    assert "3 of 5 words with spaces, written with underscores (1 dropped" in warning
     assert all(len(line.split()) == 3 for line in lines[1:])
 
 
@@ -518,12 +518,12 @@ def test_exported_phrases_can_be_kept_or_dropped(stage, tmp_path):
     (tmp_path / "keep").mkdir()
     made, lines = export_phrases(stage, tmp_path / "keep", phrases="keep")
     assert "city of light 2 1" in lines
-    assert any("3 of 5 words with spaces, written as read." in each for each in made.warnings)
+    assert any("3 of 5 words with spaces, written unchanged." in each for each in made.warnings)
 
 
 def test_export_of_phrases_alone(stage, tmp_path):
     (tmp_path / "x.vec").write_text("1 2\nnew york 0 1\n")
-    with pytest.raises(DataError, match="nothing but words with spaces"):
+    with pytest.raises(DataError, match="only words with spaces"):
         stage("export", tmp_path / "out", {"phrases": "drop"}, vectors=tmp_path / "x.vec")
     made = stage("export", tmp_path / "bin", {"format": "word2vec"}, vectors=tmp_path / "x.vec")
     assert (made.out / "vectors.bin").read_bytes().startswith(b"1 2\nnew_york ")
@@ -537,9 +537,9 @@ def test_words_of_spaces_are_not_exported(stage, tmp_path, phrases):
     np.save(folder / "vectors.npy", np.arange(6, dtype=np.float32).reshape(3, 2))
     made = stage("export", tmp_path / "out", {"phrases": phrases}, vectors=folder)
     assert (made.out / "vectors.vec").read_text() == "2 2\nhouse 0 1\ndog 4 5\n"
-    assert made.warnings == [f"{folder}: 1 word of nothing but spaces left out."]
+    assert made.warnings == [f"{folder}: dropped 1 word of spaces only."]
     (folder / "words.txt").write_text(" \n   \n  \n")
-    with pytest.raises(DataError, match="nothing but words of spaces"):
+    with pytest.raises(DataError, match="only words of spaces"):
         stage("export", tmp_path / "none", {"phrases": phrases}, vectors=folder)
 
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lexenc.errors import DataError
+from lexenc.files.text import counted, read_lines, write_lines
+from lexenc.files.vocabularies import all_counted, read_vocabulary
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import POOLING, PoolingChoice, open_encoder
@@ -17,21 +21,18 @@ class EncodeParams:
     """Parameters of `encode`."""
 
     pooling: PoolingChoice = param("auto", POOLING)
-    max_length: int | None = param(None, "Longest input in tokens; the rest is cut off.", ge=1)
-    counts: bool = param(False, "The lines are 'word count': drop the count and repeated words.")
-    token_budget: int = param(1536, "Tokens in one pass.", ge=1, affects_result=False)
+    max_length: int | None = param(None, "Longest input in tokens. Longer texts are truncated.", ge=1)
+    counts: bool = param(False, "Read lines of the form 'word count'. Drops the counts and repeated words.")
+    token_budget: int = param(1536, "Largest number of tokens in a forward pass.", ge=1, affects_result=False)
 
 
 def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
-    """Encode every line of a file in isolation."""
-    import numpy as np
-
+    """Encode each line of a file as a vector."""
     from lexenc.encoders.encode import encode_texts
-    from lexenc.files.text import write_lines
 
     texts = _texts(inputs["words"], params.counts, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
-    # A memory map keeps the memory constant however many lines there are.
+    # A memory map keeps the memory constant for any number of lines.
     vectors = np.lib.format.open_memmap(
         job.out / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(texts), encoder.dimensions)
     )
@@ -42,32 +43,29 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
 
 
 def _texts(path: Path, counts: bool, job: Job) -> list[str]:
-    """Read the lines; a blank one stays a row, so that the rows of two parallel files stay side by side."""
-    from lexenc.files.text import counted, read_lines
-    from lexenc.files.vocabularies import all_counted, read_vocabulary
-
+    """Read the lines. Blank lines stay, so that the rows of two parallel files still match."""
     if counts:
         vocabulary = read_vocabulary(path)
         if vocabulary.counts is None:
             raise DataError(
                 f"--counts, but not every line of {path} ends with a number.",
-                hint="Leave --counts out, or give 'word count' lines.",
+                hint="Remove --counts, or use lines of the form 'word count'.",
             )
         return vocabulary.words
     texts = [line for _, line in read_lines(path)]
     blank = sum(not text.strip() for text in texts)
     if blank == len(texts):
-        raise DataError(f"{path} holds no texts.", hint="One word, phrase or sentence per line.")
+        raise DataError(f"{path} contains no texts.", hint="Use one word, phrase or sentence per line.")
     if blank:
         job.notices.warn(
-            f"{path}: {counted(blank, 'line')} without a text; the rows of such lines mean nothing.",
-            "They are kept so that row and line stay the same, as parallel files need it.",
+            f"{path}: {counted(blank, 'line')} without a text; the vectors of these lines are meaningless.",
+            "They are kept so that row numbers equal line numbers, also in parallel files.",
         )
     if all_counted(texts):
         first = next(text for text in texts if text.strip())
         job.notices.warn(
             f"Every line ends with a number, which is encoded as part of its text ('{first}').",
-            "If they are counts, add --counts: it drops them.",
+            "If the numbers are counts, add --counts to drop them.",
         )
     return texts
 

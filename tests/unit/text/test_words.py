@@ -103,7 +103,7 @@ def test_spacy_cuts_by_its_own_rules(monkeypatch):
     monkeypatch.setitem(sys.modules, "spacy", types.SimpleNamespace(blank=blank))
     assert cut("spacy", "whatever", "en-GB") == ["do", "n't", "New", "York"]
     assert asked == ["en"]
-    with pytest.raises(ConfigError, match=r"spaCy cannot cut 'xx' into words: \[E048\] Can't import language xx\."):
+    with pytest.raises(ConfigError, match=r"spaCy cannot split 'xx' into words: \[E048\] Can't import language xx\."):
         segmenter("spacy", "xx")
 
 
