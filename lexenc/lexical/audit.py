@@ -1,4 +1,4 @@
-"""What a pair of dictionaries hides: leaks, repeats, case, words without vectors."""
+"""Problems of a training and a test dictionary: leaks, repeats, case."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Leaks:
-    """Test material that training has seen.
+    """Test pairs and words that occur in the training dictionary.
 
     Args:
         pairs: Distinct test pairs that are in the training dictionary.
-        lines: Test lines that hold one of them.
+        lines: Number of test lines with one of them.
         sources: Distinct test sources that are sources in training.
         targets: Distinct test targets that are targets in training.
     """
@@ -26,7 +26,7 @@ class Leaks:
 
 
 def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
-    """Find the test pairs and words that training has seen; case counts, so fold it first where it should not.
+    """Find the test pairs and words that occur in the training dictionary. Case counts.
 
     Args:
         train: Training pairs.
@@ -43,12 +43,12 @@ def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
 
 
 def without_leaks(train: Sequence[Pair], test: Sequence[Pair], *, sources: bool) -> list[int]:
-    """Give the positions of the training pairs that may stay.
+    """Return the positions of the training pairs that do not leak.
 
     Args:
         train: Training pairs.
         test: Test pairs.
-        sources: Also drop training pairs whose source word is a test source.
+        sources: Whether to drop training pairs whose source word is a test source as well.
     """
     tested, tested_sources = set(test), {s for s, _ in test}
     return [
@@ -57,17 +57,17 @@ def without_leaks(train: Sequence[Pair], test: Sequence[Pair], *, sources: bool)
 
 
 def repeated(pairs: Sequence[Pair]) -> int:
-    """Count the lines that had come before."""
+    """Count the lines that repeat an earlier one."""
     return len(pairs) - len(set(pairs))
 
 
 def with_capitals(pairs: Iterable[Pair]) -> int:
-    """Count the lines that lower-casing would change."""
+    """Count the lines with capital letters."""
     return sum(source != source.lower() or target != target.lower() for source, target in pairs)
 
 
 def several_translations(pairs: Iterable[Pair]) -> int:
-    """Count the sources with more than one translation."""
+    """Count the source words with more than one translation."""
     table: dict[str, set[str]] = {}
     for source, target in pairs:
         table.setdefault(source, set()).add(target)

@@ -1,8 +1,8 @@
-"""Inducing a lexicon: the candidates of every word, what is known of each, and which of them may stay.
+"""Inducing a lexicon: the translation candidates of every word, their features, and filters on them.
 
-Scores are CSLS in full, 2 cos(x, z) - r(x) - r(z), so that they can be compared between words. What is known of a
-candidate looks at both directions: how far it is ahead of the word's other candidates, and whether the word is also
-the best one for the candidate.
+Scores are full CSLS, 2 cos(x, z) - r(x) - r(z), so that they can be compared between words. The features use both
+directions: how far a candidate is ahead of the word's other candidates, and whether the word is the best one for the
+candidate as well.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ FEATURES = (
 
 @dataclass(frozen=True)
 class Candidates:
-    """The best candidates of some words, best first. Every array but `rows` has shape [q, k].
+    """The best candidates of some words, best first. Every array except `rows` has shape [q, k].
 
     Args:
         rows: Row of each word in its vocabulary. Shape [q].
-        targets: Row of the candidate; -1 where there are fewer.
+        targets: Row of the candidate; -1 if there are fewer.
         csls: 2 cos - r of the word - r of the candidate, over the whole vocabularies.
-        cosine: Their cosine.
-        margin: How far the candidate is ahead of the next one of the same word, in CSLS.
-        backward: CSLS minus that of the best word for this candidate: 0 where it is this word, else below.
+        cosine: Cosine of word and candidate.
+        margin: Difference to the next candidate of the same word, in CSLS.
+        backward: CSLS minus that of the best word for this candidate: 0 for the best word, negative for others.
         mutual: Whether word and candidate are each other's best.
     """
 
@@ -69,22 +69,39 @@ class Candidates:
         return np.broadcast_to(np.arange(1, self.targets.shape[1] + 1), self.targets.shape)
 
     def part(self, rows: slice) -> Candidates:
-        """Give the candidates of some of the words."""
+        """Return the candidates of some of the words."""
         return Candidates(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """Put candidates of equally many ranks behind each other."""
+        """Concatenate candidates with the same number of ranks."""
         names = cls.__dataclass_fields__
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-class Density(NamedTuple):
-    """How crowded both vocabularies are: the mean cosine of every word to its nearest of the other language.
+@dataclass(frozen=True)
+class DirectedSpace:
+    """A shared space with a direction of lookup.
 
     Args:
-        source: r of the words that ask. Shape [n].
-        target: r of the words to choose from. Shape [m].
+        words: Words of the query language.
+        choices: Words of the other language.
+        queries: Vectors of the words, of unit length. Shape [n, d].
+        targets: Vectors of the choices, of unit length. Shape [m, d].
+    """
+
+    words: list[str]
+    choices: list[str]
+    queries: Matrix
+    targets: Matrix
+
+
+class Density(NamedTuple):
+    """Density of both vocabularies: the mean cosine of every word to its nearest words of the other language.
+
+    Args:
+        source: r of the query words. Shape [n].
+        target: r of the candidates. Shape [m].
     """
 
     source: Doubles
@@ -94,14 +111,14 @@ class Density(NamedTuple):
 def measure_density(
     source: Matrix, target: Matrix, *, neighbours: int = 10, device: str = "cpu", progress: Progress = SILENT
 ) -> Density:
-    """Compute what CSLS has to know of two whole vocabularies.
+    """Compute the densities that CSLS needs, over two whole vocabularies.
 
     Args:
-        source: Rows of length 1 (or 0), shape [n, d].
-        target: The other language's, shape [m, d].
-        neighbours: Words averaged over; all where there are fewer.
-        device: `cpu`, or a device of PyTorch.
-        progress: Told about the work.
+        source: Rows of unit length (or 0), shape [n, d].
+        target: Rows of the other language, shape [m, d].
+        neighbours: Neighbours to average over; all words if there are fewer.
+        device: `cpu`, or a PyTorch device.
+        progress: Progress bar to update.
 
     Source: Conneau et al. 2018, section 2.3.
     """
@@ -121,25 +138,25 @@ def find_candidates(
     device: str = "cpu",
     progress: Progress = SILENT,
 ) -> Candidates:
-    """Find the best translations of some words among the whole target vocabulary, and look back from each.
+    """Find the best translations of some words among the whole target vocabulary, and the best word for each of them.
 
     Args:
-        source: All words of the side that asks, rows of length 1, shape [n, d].
-        target: All words to choose from, shape [m, d].
-        rows: The words asked for. Shape [q].
-        k: Candidates of each.
-        density: Of `measure_density` for the same vectors.
-        device: `cpu`, or a device of PyTorch.
-        progress: Told about the work.
+        source: Vectors of the query language, rows of unit length, shape [n, d].
+        target: Vectors of the other language, shape [m, d].
+        rows: Rows of the words to look up. Shape [q].
+        k: Candidates per word.
+        density: Result of `measure_density` for the same vectors.
+        device: `cpu`, or a PyTorch device.
+        progress: Progress bar to update.
 
     Raises:
         ConfigError: If k is below 1.
 
-    Memory: a few blocks of scores besides the vectors, whatever their number.
+    Memory: a few blocks of scores besides the vectors.
     """
     if k < 1:
         raise ConfigError(f"The number of candidates must be at least 1, got {k}.")
-    # One more than wanted, so that the last one has a margin too.
+    # One more than requested, so that the last one has a margin as well.
     everything = len(rows) == len(source) and bool((rows == np.arange(len(rows))).all())
     found = top_k(
         source if everything else source[rows],
@@ -164,29 +181,29 @@ def find_candidates(
         csls=own,
         cosine=(own + density.source[rows][:, None] + density.target[targets]) / 2,
         margin=_margins(csls, width),
-        # The same sum in another order may differ in its last digit.
+        # A sum in another order may differ in the last digit.
         backward=np.where(returns, 0.0, np.minimum(own - best[place], 0.0)),
         mutual=returns & (np.arange(width) == 0),
     )
 
 
 def _margins(csls: Doubles, width: int) -> Doubles:
-    """Give the distance of every candidate to the next; the very last word of a vocabulary has none, so 0."""
+    """Return the difference of every candidate to the next one; 0 for the last word of a vocabulary."""
     padded = csls if csls.shape[1] > width else np.concatenate([csls, csls[:, -1:]], axis=1)
     result: Doubles = padded[:, :width] - padded[:, 1 : width + 1]
     return result
 
 
 def features(candidates: Candidates, identical: Flags) -> Doubles:
-    """Lay out what is known of every candidate, in the order of `FEATURES`.
+    """Return the features of every candidate, in the order of `FEATURES`.
 
     Args:
         candidates: Shape [q, k].
         identical: Whether word and candidate are the same string. Shape [q, k].
 
     Returns:
-        Shape [q, k, f]. Ranks are natural logarithms: of the word, of the candidate (both from 1, by frequency), and
-        among the candidates.
+        Shape [q, k, f]. Ranks are natural logarithms: of the word and of the candidate (both from 1, by frequency), and
+        of the candidate among the candidates.
     """
     columns = {
         "csls": candidates.csls,
@@ -204,12 +221,12 @@ def features(candidates: Candidates, identical: Flags) -> Doubles:
 
 
 def same_strings(candidates: Candidates, words: Sequence[str], choices: Sequence[str]) -> Flags:
-    """Tell which candidates are spelt like their word. Shape [q, k].
+    """Return which candidates are spelled the same as their word. Shape [q, k].
 
     Args:
-        candidates: Of these vocabularies.
-        words: Of the side that asks.
-        choices: Words to choose from.
+        candidates: The candidates.
+        words: Vocabulary of the query words.
+        choices: Vocabulary of the candidates.
     """
     known = {word: row for row, word in enumerate(choices)}
     own = np.array([known.get(words[row], -2) for row in candidates.rows], dtype=np.int64)
@@ -218,7 +235,7 @@ def same_strings(candidates: Candidates, words: Sequence[str], choices: Sequence
 
 
 def has_letter(word: str) -> bool:
-    """Tell a word from a number or a sign."""
+    """Return whether a word contains a letter, unlike a number or a sign."""
     return any(letter.isalpha() for letter in word)
 
 
@@ -230,14 +247,14 @@ def chosen(
     margin: float | None = None,
     mutual: bool = False,
 ) -> Flags:
-    """Tell which candidates pass every filter that scores decide. Shape [q, k].
+    """Return which candidates pass all filters on scores. Shape [q, k].
 
     Args:
         candidates: Shape [q, k].
-        probabilities: Of being right. Shape [q, k].
-        min_probability: The least.
-        margin: The least distance to the next candidate of the same word, in CSLS; None for any.
-        mutual: Only pairs that are each other's best.
+        probabilities: Probabilities of being right. Shape [q, k].
+        min_probability: Minimum probability.
+        margin: Minimum difference to the next candidate of the same word, in CSLS; None for any.
+        mutual: Whether to keep only pairs that are each other's best.
     """
     kept: Flags = (probabilities >= min_probability) & (candidates.targets >= 0)
     if margin is not None:

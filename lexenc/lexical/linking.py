@@ -1,11 +1,11 @@
 """Entity linking: the best names of a knowledge base for every mention, and its best concepts.
 
-A knowledge base has distinct names; a name stands in one or more lines, and a line holds one or more concepts (several
-where its makers could not decide). Names are ranked by similarity; lines inherit the similarity of their name.
+A knowledge base has distinct names. A name occurs in one or more lines, and a line has one or more concepts (several
+if its authors could not decide). Names are ranked by similarity, and lines have the similarity of their name.
 
-Two rankings come of it. SapBERT ranks lines, so that synonyms of one concept can fill all places. Ranked by concept,
-a line whose concepts have all been answered before is passed over. The second needs more names than places, nobody
-knows beforehand how many; so mentions that ran out of names are searched again, at last among all of them.
+There are two rankings. SapBERT ranks lines, so that synonyms of one concept can fill all places. The ranking by concept
+skips a line if all of its concepts were answered before. It needs an unknown number of names, so mentions without
+enough of them are searched again, finally among all names.
 """
 
 from __future__ import annotations
@@ -30,19 +30,17 @@ from lexenc.search.neighbours import (
 if TYPE_CHECKING:
     from lexenc.search.approximate import ApproximateIndex
 
-# Scores of one group of mentions with all names, held at a time.
-_CELLS = 1 << 24
-# Names whose exact scores are computed at a time.
-_PART = 4096
+_CELLS = 1 << 24  # scores of mentions with all names in memory at a time
+_PART = 4096  # names whose exact scores are computed at a time
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Which names there are, which lines they stand in, and which concepts a line holds.
+    """The names of a knowledge base, the lines of every name, and the concepts of every line.
 
     Args:
-        line_offsets: Where the lines of each name begin; lines of one name lie side by side. Shape [names + 1].
-        concepts: Concepts of every line, each at least in one line.
+        line_offsets: Where the lines of each name begin; the lines of a name are adjacent. Shape [names + 1].
+        concepts: Concepts of every line; each occurs in at least one line.
         count: Number of concepts.
     """
 
@@ -70,12 +68,12 @@ class Catalogue:
 
 @dataclass(frozen=True)
 class Rankings:
-    """The best lines of every mention under both rankings, best first; -1 where there are fewer.
+    """The best lines of every mention in both rankings, best first; -1 if there are fewer.
 
     Args:
-        lines: Every line counts (SapBERT). Shape [q, k].
-        line_scores: Their similarities, -inf where there is none. Shape [q, k], float64.
-        answers: Lines that bring a concept not answered before. Shape [q, k].
+        lines: Ranking of all lines (SapBERT). Shape [q, k].
+        line_scores: Their similarities, -inf where there is no line. Shape [q, k], float64.
+        answers: Ranking of the lines with a concept not answered before. Shape [q, k].
         answer_scores: As `line_scores`.
     """
 
@@ -85,12 +83,12 @@ class Rankings:
     answer_scores: Doubles
 
     def take(self, rows: Indices) -> Rankings:
-        """Give the links of some mentions, in the order given."""
+        """Return the rankings of the mentions `rows`, in that order."""
         return Rankings(self.lines[rows], self.line_scores[rows], self.answers[rows], self.answer_scores[rows])
 
 
 class MentionSimilarity(Protocol):
-    """How alike mentions and names are."""
+    """Similarities of mentions and names."""
 
     @property
     def queries(self) -> int:
@@ -98,16 +96,16 @@ class MentionSimilarity(Protocol):
 
     @property
     def block(self) -> int:
-        """Mentions looked up at a time."""
+        """Number of mentions to look up at a time."""
 
     def best(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
-        """Give the best names of some mentions with exact scores, ties by number; -1 where none is left."""
+        """Return the best names of some mentions with exact scores, ties by number; -1 if there are fewer."""
 
     def everything(self, rows: Indices) -> tuple[Matrix, Doubles]:
-        """Give scores with all names, shape [rows, names], and how far each row's can be from the exact ones."""
+        """Return scores with all names, shape [rows, names], and the maximum error of each row."""
 
     def exact(self, row: int, names: Indices) -> Doubles:
-        """Give exact scores of one mention with some names."""
+        """Return exact scores of one mention with some names."""
 
 
 def link_mentions(
@@ -117,20 +115,20 @@ def link_mentions(
 
     Args:
         similarity: Mentions and names.
-        catalogue: What the names stand for.
-        k: Places under either ranking.
-        progress: Told about every finished mention.
+        catalogue: Lines and concepts of the names.
+        k: Places in either ranking.
+        progress: Progress bar to update.
 
     Returns:
-        Exact rankings wherever `similarity.best` is exact. Equal scores: the name that comes first in the catalogue,
-        then the line.
+        Exact rankings if `similarity.best` is exact. Of equal scores, the first name in the catalogue comes first, then
+        the first line.
 
     Memory: one block of mentions with a few names each, and 2^24 scores for those that are searched among all names.
     Source: Liu et al. 2021 (SapBERT), section 3, for the ranking of names.
     """
     shape = (similarity.queries, k)
-    (lines, line_scores), (answers, answer_scores) = _empty(shape), _empty(shape)
-    found = Rankings(lines, line_scores, answers, answer_scores)
+    lines, answers = (np.full(shape, -1, dtype=np.int64) for _ in range(2))
+    found = Rankings(lines, np.full(shape, -np.inf), answers, np.full(shape, -np.inf))
     with progress.task("Linking", similarity.queries, "mentions") as task:
         for start in range(0, similarity.queries, similarity.block):
             rows = np.arange(start, min(start + similarity.block, similarity.queries), dtype=np.int64)
@@ -139,12 +137,8 @@ def link_mentions(
     return found
 
 
-def _empty(shape: tuple[int, int]) -> tuple[Indices, Doubles]:
-    return np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf)
-
-
 def recall(found: Rankings, wanted: Rankings) -> float:
-    """Give the share of the lines of an exact ranking that another one has too; 1.0 where there are none."""
+    """Return the share of the lines of an exact ranking that another ranking has as well; 1.0 if there are none."""
     shared = sum(len(np.intersect1d(one[one >= 0], other[other >= 0]))
                  for one, other in zip(found.lines, wanted.lines, strict=True))  # fmt: skip
     total = int((wanted.lines >= 0).sum())
@@ -175,9 +169,9 @@ class _Ranking:
     """Lines of several mentions, mention by mention, best first.
 
     Args:
-        owners: Place of the mention, ascending. Shape [m].
-        lines: The line. Shape [m].
-        scores: Its score. Shape [m].
+        owners: Position of the mention, ascending. Shape [m].
+        lines: Line. Shape [m].
+        scores: Score of the line. Shape [m].
     """
 
     owners: Indices
@@ -186,7 +180,7 @@ class _Ranking:
 
 
 def _lines_of(catalogue: Catalogue, names: Indices, scores: Doubles) -> _Ranking:
-    """Put the lines of every name in its place."""
+    """Replace every name by its lines."""
     owners, _ = np.nonzero(names >= 0)
     flat, values = names[names >= 0], scores[names >= 0]
     lines, source = _ranges(catalogue.line_offsets[flat], catalogue.line_offsets[flat + 1])
@@ -194,7 +188,7 @@ def _lines_of(catalogue: Catalogue, names: Indices, scores: Doubles) -> _Ranking
 
 
 def _first_of_concepts(catalogue: Catalogue, ranking: _Ranking) -> _Ranking:
-    """Leave the lines that bring a concept which no line before them has."""
+    """Keep the lines with a concept that no earlier line of the mention has."""
     own = catalogue.concepts.take(ranking.lines)
     source = own.rows
     keys = ranking.owners[source] * catalogue.count + own.values
@@ -209,7 +203,7 @@ def _ranges(starts: Indices, stops: Indices) -> tuple[Indices, Indices]:
 
 
 def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) -> None:
-    """Put the first of every mention into their rows of the result."""
+    """Write the best lines of every mention to its row of the result."""
     starts = np.searchsorted(ranking.owners, np.arange(len(rows)))
     places = np.arange(len(ranking.owners)) - starts[ranking.owners]
     kept = places < lines.shape[1]
@@ -217,11 +211,11 @@ def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) ->
     lines[cells], scores[cells] = ranking.lines[kept], ranking.scores[kept]
 
 
-# ---------------------------------------------------------------- mentions that ran out of names
+# ---------------------------------------------------------------- mentions that need more names
 
 
 def _settle(similarity: MentionSimilarity, catalogue: Catalogue, pending: Indices, found: Rankings) -> None:
-    """Rank the concepts of some mentions by looking at every name."""
+    """Rank the concepts of some mentions by comparing every name."""
     step = max(1, _CELLS // catalogue.names)
     for start in range(0, len(pending), step):
         rows = pending[start : start + step]
@@ -236,8 +230,8 @@ def _among_all(
 ) -> _Ranking:
     """Rank concepts from scores with all names, each at most `error` from the exact one.
 
-    A concept's best line has, by its rough score, at most twice the error less than the concept's best rough score.
-    So the exact scores of few lines suffice; and what is left out lies below a bar that the answers must reach.
+    The rough score of a concept's best line is at most twice the error below the concept's best rough score. Therefore
+    the exact scores of few lines suffice, and the lines left out are below a bar that the answers must reach.
     """
     by_concept = catalogue.by_concept
     rough = scores[catalogue.name_of_line[by_concept.values]].astype(np.float64)
@@ -258,7 +252,7 @@ def _among_all(
 
 
 def _exact(similarity: MentionSimilarity, row: int, names: Indices) -> Doubles:
-    """Compute exact scores, in parts, because thousands of equal names would otherwise fill the memory."""
+    """Compute exact scores in parts, because thousands of equal names would not fit in memory."""
     parts = [similarity.exact(row, names[start : start + _PART]) for start in range(0, len(names), _PART)]
     return np.concatenate(parts)
 
@@ -272,11 +266,11 @@ class VectorSimilarity:
     Args:
         mentions: Shape [q, d], any float type.
         names: Shape [n, d], any float type.
-        device: `cpu`, or a device of PyTorch.
+        device: `cpu`, or a PyTorch device.
 
     Raises:
         ConfigError: If the dimensions differ.
-        DataError: If a row holds a value that is not finite.
+        DataError: If a value is not finite.
     """
 
     def __init__(self, mentions: Matrix, names: Matrix, *, device: str = "cpu") -> None:
@@ -285,7 +279,7 @@ class VectorSimilarity:
         self.block = QUERY_BLOCK if device == "cpu" else GPU_QUERY_BLOCK
 
     def best(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
-        """Search all names."""
+        """Search among all names."""
         return self.engine.search(rows, width)
 
     def everything(self, rows: Indices) -> tuple[Matrix, Doubles]:
@@ -302,9 +296,9 @@ class VectorSimilarity:
 
 
 class ApproximateSimilarity:
-    """The same, where an index that may miss some names proposes them.
+    """Inner products of vectors with the names that an index proposes; it may miss some.
 
-    Proposals get their exact scores, so scores and ties are those of the exact search. Mentions without any direction,
+    Scores of proposed names are exact, so scores and ties are those of the exact search. Mentions without direction,
     and those for which the index proposes too few concepts, are searched among all names.
 
     Args:
@@ -317,7 +311,7 @@ class ApproximateSimilarity:
         self.queries, self.block = exact.queries, exact.block
 
     def best(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
-        """Let the index propose twice as many, and keep the best."""
+        """Keep the best of twice as many proposals of the index."""
         engine = self._exact.engine
         names = self._index.propose(engine.queries[rows], min(2 * width, len(engine.targets)))
         scores = engine.exact(rows, names)
@@ -329,9 +323,9 @@ class ApproximateSimilarity:
         return names, scores
 
     def everything(self, rows: Indices) -> tuple[Matrix, Doubles]:
-        """As the exact search does."""
+        """Compute all scores in float32."""
         return self._exact.everything(rows)
 
     def exact(self, row: int, names: Indices) -> Doubles:
-        """As the exact search does."""
+        """Compute in float64."""
         return self._exact.exact(row, names)

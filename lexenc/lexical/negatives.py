@@ -1,4 +1,4 @@
-"""Hard negatives: words that an encoder takes for translations and that are none."""
+"""Hard negatives: target words that an encoder wrongly ranks close to a source word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import top_k
 
-_DEEPEST = 8192  # candidates per anchor beyond which no filter is tried any more
+_DEEPEST = 8192  # maximum number of candidates per anchor that filters are applied to
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Filter:
 
     Args:
         count: Negatives per pair.
-        range_min: Skip the nearest candidates, this many.
-        range_max: Look at no more than this many candidates; None for as many as it takes.
-        max_score: Largest cosine with the anchor.
-        min_score: Smallest cosine with the anchor.
-        absolute_margin: The negative's cosine must be below the positive's by at least this much.
-        relative_margin: The negative's cosine must be below (1 - this) x the positive's.
-        sampling: The nearest, or a random choice among the candidates of the range.
+        range_min: Number of nearest candidates to skip.
+        range_max: Maximum number of candidates; None for as many as necessary.
+        max_score: Maximum cosine with the anchor.
+        min_score: Minimum cosine with the anchor.
+        absolute_margin: Minimum difference between the positive's cosine and the negative's.
+        relative_margin: The negative's cosine is at most (1 - this) x the positive's.
+        sampling: The nearest candidates of the range, or a random choice of them.
     """
 
     count: int = 10
@@ -40,25 +40,25 @@ class Filter:
 
     @property
     def selective(self) -> bool:
-        """Whether a score decides, so that the nearest candidates may not do."""
+        """Whether scores can exclude candidates, so that more than `count` of them are needed."""
         return any(
             each is not None for each in (self.max_score, self.min_score, self.absolute_margin, self.relative_margin)
         )
 
     def first_depth(self) -> int:
-        """Give the candidates to look at first."""
+        """Return the number of candidates to search first."""
         if self.sampling == "random" and self.range_max is not None:
             return self.range_max
         depth = self.range_min + self.count * (4 if self.selective else 1)
         return min(depth, self.range_max) if self.range_max is not None else depth
 
     def last_depth(self) -> int:
-        """Give the candidates to look at in the end, where the first ones do not do."""
+        """Return the maximum number of candidates to search if the first ones do not suffice."""
         deepest = max(_DEEPEST, self.range_min + self.count)
         return min(deepest, self.range_max) if self.range_max is not None else deepest
 
     def passes(self, scores: np.ndarray, positive: float) -> np.ndarray:
-        """Tell which candidates may stay.
+        """Return which candidates pass the filter.
 
         Args:
             scores: Cosine of each candidate with the anchor, best first. Shape [k].
@@ -87,14 +87,14 @@ def forbidden_rows(
     fold_anchor: Callable[[str], str],
     fold_word: Callable[[str], str],
 ) -> list[np.ndarray]:
-    """Find the vocabulary rows that are no negatives: the anchor's translations and the anchor itself, in any case.
+    """Find the vocabulary rows of the anchor's translations and of the anchor itself, in any case.
 
     Args:
         anchors: Distinct anchors.
-        translations: Case-folded translations, anywhere in the dictionary, by case-folded anchor.
+        translations: Case-folded translations in the whole dictionary, by case-folded anchor.
         vocabulary: Candidate words.
-        fold_anchor: Folds an anchor as its language does.
-        fold_word: Folds a candidate as its language does.
+        fold_anchor: Folds the case of an anchor by the rules of its language.
+        fold_word: Folds the case of a candidate by the rules of its language.
 
     Returns:
         Rows for every anchor. Ragged.
@@ -105,7 +105,7 @@ def forbidden_rows(
     forbidden = []
     for anchor in anchors:
         folded = fold_anchor(anchor)
-        # The anchor itself as either language folds it: with Turkish on one side the two differ.
+        # The anchor folded by the rules of either language: they differ if one is Turkish.
         words = translations.get(folded, set()) | {folded, fold_word(anchor)}
         found = [row for word in words for row in rows.get(word, ())]
         forbidden.append(np.array(sorted(found), dtype=np.int64))
@@ -117,7 +117,7 @@ class Mined:
     """Negatives of every pair.
 
     Args:
-        rows: Vocabulary rows, nearest first (in drawn order for a random choice). Ragged.
+        rows: Vocabulary rows, nearest first (in random order for a random choice). Ragged.
         scores: Their cosines with the anchor. Ragged.
     """
 
@@ -126,7 +126,7 @@ class Mined:
 
     @property
     def shortest(self) -> int:
-        """The smallest number of negatives of a pair."""
+        """Minimum number of negatives of a pair."""
         return min((len(each) for each in self.rows), default=0)
 
 
@@ -148,15 +148,15 @@ def mine_negatives(  # noqa: PLR0913 - two sides, their pairs and what is allowe
         anchors: Unit rows of the distinct anchors. Shape [a, d].
         vocabulary: Unit rows of the candidates. Shape [v, d].
         pair_anchors: Anchor of each pair. Shape [n].
-        positive_scores: Cosine of each pair's two words. Shape [n].
-        forbidden: Candidates that are no negatives, by anchor. Ragged.
+        positive_scores: Cosine of the two words of each pair. Shape [n].
+        forbidden: Candidates that must not become negatives, by anchor. Ragged.
         wanted: Which candidates may become negatives.
-        generator: For a random choice.
-        device: Where the search computes.
-        progress: Who watches.
+        generator: Draws random negatives.
+        device: `cpu`, or a PyTorch device for the search.
+        progress: Progress bar to update.
 
     Returns:
-        Up to `wanted.count` negatives for each pair; exactly that many where filters and vocabulary allow.
+        Up to `wanted.count` negatives for each pair; fewer only if the filter or the vocabulary leaves fewer.
 
     Source: section 2 of the paper, with the options of `mine_hard_negatives` in sentence-transformers.
     """

@@ -1,4 +1,4 @@
-"""A control for entity linking that knows spelling alone: cosine of character 2-4-grams, weighted by TF-IDF."""
+"""A control for entity linking that uses spelling alone: cosine of character 2-4-grams, weighted by TF-IDF."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from lexenc.search.neighbours import Doubles, Indices, Matrix
 
 SHORTEST, LONGEST = 2, 4
 NAME = f"character {SHORTEST}-{LONGEST}-gram TF-IDF"
-# Scores held at a time.
-_CELLS = 1 << 22
+_CELLS = 1 << 22  # scores in memory at a time
 
 
 class NgramModel:
     """Names as weighted character n-grams.
 
     Args:
-        names: Distinct names, folded already where case is not to count; they alone give the weights.
+        names: Distinct names, lower-cased if case does not count. The weights are computed from them.
 
     Memory: sparse, about 100 n-grams of 12 bytes per name.
     Source: Salton and Buckley 1988; smoothed inverse document frequency and unit rows as scikit-learn computes them.
@@ -31,9 +30,9 @@ class NgramModel:
         self._model: Any = TfidfVectorizer(analyzer="char", ngram_range=(SHORTEST, LONGEST), lowercase=False)
         try:
             weighted = self._model.fit_transform(names)
-        except ValueError:  # no name has two letters
+        except ValueError:  # no name has two characters
             self._model, weighted = None, None
-        # The product wants the rows of the transposed matrix; converted once and not for every block.
+        # The product needs the rows of the transposed matrix, converted once instead of for every block.
         self._names = None if weighted is None else weighted.T.tocsr()
         self.count = len(names)
 
@@ -50,7 +49,7 @@ class NgramModel:
 
 
 class NgramSimilarity:
-    """Cosines of mentions and names; of equal ones the lower number first.
+    """Cosines of mentions and names; of equal ones, the lower number comes first.
 
     Args:
         mentions: Weighted n-grams, sparse.
@@ -77,13 +76,13 @@ class NgramSimilarity:
         return self._model.scores(self._mentions, rows), np.zeros(len(rows))
 
     def exact(self, row: int, names: Indices) -> Doubles:
-        """Give the scores of some names."""
+        """Return the scores of some names."""
         scores: Doubles = self._model.scores(self._mentions, np.array([row]))[0][names]
         return scores
 
 
 def _first(scores: Doubles, width: int) -> Indices:
-    """Give the places of the `width` highest scores in order; most scores are 0, and of equal ones the first count."""
+    """Return the positions of the `width` highest scores in order; of equal scores, the first ones."""
     bar = np.partition(scores, len(scores) - width)[len(scores) - width]
     above = np.flatnonzero(scores > bar)
     above = above[np.argsort(-scores[above], kind="stable")]

@@ -1,4 +1,4 @@
-"""Blending static word vectors with encodings: an orthogonal map between the two spaces, then a weighted mean."""
+"""Blending of static word vectors with encodings: an orthogonal map between the spaces, then a weighted mean."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _ROWS = 8192
 
 @dataclass(frozen=True)
 class Views:
-    """Both views of the same words in the space of the encoder, rows of length 1.
+    """Both vectors of the same words in the space of the encoder, rows of unit length.
 
     Args:
-        static: The mapped static vectors, float32, shape [n, d2].
-        encoder: The encodings, float32, shape [n, d2].
+        static: Mapped static vectors, float32, shape [n, d2].
+        encoder: Encodings, float32, shape [n, d2].
     """
 
     static: Floats
@@ -34,21 +34,21 @@ class Views:
 
 
 def fit_procrustes(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
-    """Find the orthogonal map that brings static vectors closest to the encodings of the same words.
+    """Compute the orthogonal map that brings static vectors closest to the encodings of the same words.
 
     Args:
-        static_rows: Static vectors of all words of the dictionary, both languages behind each other, shape [p, d1].
+        static_rows: Static vectors of all words of the dictionary, of one language after the other, shape [p, d1].
             Their lengths do not matter.
-        encoder_rows: The encodings of the same words, shape [p, d2]. Their lengths do not matter.
+        encoder_rows: Encodings of the same words, shape [p, d2]. Their lengths do not matter.
 
     Returns:
-        W of shape [d1, d2], float64. W W' = I if d1 <= d2, so all cosines stay as they are; W' W = I if d1 > d2.
+        W of shape [d1, d2], float64. W W' = I if d1 <= d2, so that no cosine changes; W' W = I if d1 > d2.
 
     Raises:
-        WorkError: If there is no word with both vectors.
+        WorkError: If no word has both vectors.
         ConfigError: If the numbers of rows differ.
 
-    Source: Li et al. 2022; Schönemann 1966. Minimises the distance of F W to G, with F and G the rows at length 1.
+    Source: Li et al. 2022; Schönemann 1966. Minimises the distance of F W to G, with F and G the rows at unit length.
     """
     # W = U V' of the singular value decomposition F' G = U S V'.
     first, _, second = np.linalg.svd(_cross(static_rows, encoder_rows), full_matrices=False)
@@ -57,7 +57,7 @@ def fit_procrustes(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
 
 
 def procrustes_announcement(static_rows: Matrix, encoder_rows: Matrix) -> str | None:
-    """Say whether the words are too few to determine the map; None if they are enough.
+    """Return a sentence for the user if the words are too few to determine the map, else None.
 
     Args:
         static_rows: As in `fit_procrustes`.
@@ -78,7 +78,7 @@ def procrustes_announcement(static_rows: Matrix, encoder_rows: Matrix) -> str | 
 
 
 def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:
-    """Bring static vectors into the space of the encoder and both to length 1.
+    """Map static vectors into the space of the encoder, and scale both to unit length.
 
     Args:
         static: Static vectors of n words, shape [n, d1].
@@ -86,7 +86,7 @@ def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:
         matrix: W of `fit_procrustes`, shape [d1, d2].
 
     Returns:
-        What `blend` mixes, for any number of weights. A word without a static vector (a row of zeros) keeps zeros.
+        The input of `blend`, for any number of weights. A word without a static vector (a row of zeros) keeps zeros.
 
     Raises:
         ConfigError: If the shapes do not fit.
@@ -98,27 +98,27 @@ def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:
     mapped = np.empty(encoder.shape, dtype=np.float32)
     for start in range(0, len(static), _ROWS):
         part = slice(start, start + _ROWS)
-        # The first division keeps huge or tiny vectors from leaving float32; W may then shorten them (d1 > d2).
+        # The first division prevents overflow and underflow in float32. W may shorten the rows again (d1 > d2).
         rows = _UNIT.apply(static[part]) @ matrix.astype(np.float32)
         _UNIT.apply(rows, out=mapped[part])
     return Views(mapped, _UNIT.apply(encoder))
 
 
 def blend(views: Views, weight: float, *, out: Floats | None = None) -> Floats:
-    """Mix both views of every word.
+    """Compute the weighted mean of both vectors of every word.
 
     Args:
-        views: Of `join_views`.
-        weight: Share of the encoder in [0, 1] (lambda in the paper): 0 gives the static view, 1 the encodings.
-        out: Where to put the result, shape [n, d2]; must not be one of the views.
+        views: Result of `join_views`.
+        weight: Share of the encoder in [0, 1] (lambda in the paper): 0 yields the static vectors, 1 the encodings.
+        out: Array for the result, shape [n, d2]; must not be one of the views.
 
     Returns:
-        Shape [n, d2], float32. Rows have length 1 at the weights 0 and 1 and are shorter between them.
+        Shape [n, d2], float32. Rows have unit length at the weights 0 and 1 and are shorter between them.
 
     Raises:
         ConfigError: If the weight is not in [0, 1].
 
-    Source: formula 1 of the paper.
+    Source: equation 1 of the paper.
     """
     if not 0 <= weight <= 1:
         raise ConfigError(f"The weight of the encoder must be between 0 and 1, got {weight}.")
@@ -131,14 +131,11 @@ def blend(views: Views, weight: float, *, out: Floats | None = None) -> Floats:
 
 
 def blends(views: Views, weights: Iterable[float]) -> Iterator[tuple[float, Floats]]:
-    """Mix both views with one weight after another.
+    """Yield the result of `blend` for one weight after another; the next weight overwrites the array.
 
     Args:
-        views: Of `join_views`.
+        views: Result of `join_views`.
         weights: Shares of the encoder, as in `blend`.
-
-    Returns:
-        Every weight with its result. The array is used again for the next weight: copy what is to stay.
 
     Raises:
         ConfigError: As in `blend`.
@@ -149,25 +146,12 @@ def blends(views: Views, weights: Iterable[float]) -> Iterator[tuple[float, Floa
 
 
 def interpolate(static: Matrix, encoder: Matrix, matrix: Matrix, weight: float) -> Floats:
-    """Mix static vectors and encodings of the same words: `join_views`, then `blend`.
-
-    Args:
-        static: Static vectors, shape [n, d1].
-        encoder: Encodings, shape [n, d2].
-        matrix: W of `fit_procrustes`, shape [d1, d2].
-        weight: Share of the encoder in [0, 1].
-
-    Returns:
-        Shape [n, d2], float32.
-
-    Raises:
-        ConfigError: If the shapes do not fit or the weight is not in [0, 1].
-    """
+    """Blend static vectors and encodings of the same words: `join_views`, then `blend`."""
     return blend(join_views(static, encoder, matrix), weight)
 
 
 def _cross(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
-    """Compute F' G of rows brought to length 1, shape [d1, d2], float64."""
+    """Compute F' G of rows at unit length, shape [d1, d2], float64."""
     if len(static_rows) != len(encoder_rows):
         raise ConfigError(f"There are {len(static_rows):,} static vectors and {len(encoder_rows):,} encodings.")
     left, right = (np.array(rows, dtype=np.float64) for rows in (static_rows, encoder_rows))

@@ -1,4 +1,4 @@
-"""RCSLS: a mapping learnt for the retrieval criterion itself (Joulin et al. 2018)."""
+"""RCSLS: a mapping optimised for the retrieval criterion itself (Joulin et al. 2018)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Indices = NDArray[np.int64]
 
 
 class Relaxation(NamedTuple):
-    """What RCSLS learnt.
+    """Result of RCSLS.
 
     Args:
-        matrix: Maps source rows, shape [d, d]; the target stays.
-        losses: Loss before the first and after every accepted step.
+        matrix: Maps source rows, shape [d, d]. The target does not move.
+        losses: Loss before the first step and after every accepted step.
     """
 
     matrix: Doubles
@@ -48,17 +48,17 @@ def fit_rcsls(  # noqa: PLR0913 - one argument per switch of the method
     to Wx + the mean of x''Wy over the k sources x'' whose images are nearest to y.
 
     Args:
-        source: Unit source vectors among which neighbours are looked for, shape [n, d].
+        source: Unit source vectors to search for neighbours, shape [n, d].
         target: Unit target vectors, shape [m, d].
         rows: Source rows of the pairs, shape [p].
         columns: Target rows of the pairs, shape [p].
-        start: Where to begin, usually the rotation of the same pairs, shape [d, d].
+        start: Initial matrix, usually the rotation of the same pairs, shape [d, d].
         neighbours: k.
-        iterations: Steps tried.
-        rate: Size of the first step; halved whenever the loss rises, and that step is taken back.
-        spectral: Keep all singular values at most 1 (the convex hull of the rotations).
-        device: `cpu`, or a device of PyTorch for the search.
-        progress: Who watches.
+        iterations: Number of steps to try.
+        rate: Size of the first step. If the loss rises, the step is undone and the rate is halved.
+        spectral: Whether to keep all singular values at most 1 (the convex hull of the rotations).
+        device: `cpu`, or a PyTorch device for the search.
+        progress: Progress bar to update.
 
     Raises:
         ConfigError: If the rate or the number of neighbours is not positive.
@@ -93,7 +93,7 @@ def _loss(
     neighbours: int,
     device: str,
 ) -> tuple[float, Doubles]:
-    """Compute the loss and its gradient; which words are neighbours counts as fixed, as in the paper."""
+    """Compute the loss and its gradient, with the neighbours fixed, as in the paper."""
     images = anchors @ matrix
     near_targets = top_k(_unit(images), target, k=neighbours, device=device)
     near_sources = top_k(positives, _unit(source @ matrix), k=neighbours, device=device)
@@ -106,7 +106,7 @@ def _loss(
 
 
 def _mean_rows(matrix: Matrix, found: Neighbours) -> Doubles:
-    """Average the neighbours of every query, shape [q, d]."""
+    """Compute the mean of the neighbours of every query, shape [q, d]."""
     total: Doubles = np.zeros((len(found.indices), matrix.shape[1]))
     for column in found.indices.T:
         total += matrix[column]
@@ -121,7 +121,7 @@ def _unit(matrix: Matrix) -> Matrix:
 
 
 def _bounded(matrix: Doubles) -> Doubles:
-    """Project on the matrices whose singular values are at most 1."""
+    """Project to the matrices whose singular values are at most 1."""
     left, values, right = np.linalg.svd(matrix)
     bounded: Doubles = (left * np.minimum(values, 1)) @ right
     return bounded

@@ -1,4 +1,4 @@
-"""First dictionaries for self-learning, where there is none: identical strings, numerals, or the vectors alone."""
+"""First dictionaries for self-learning: identical strings, numerals, or pairs found from the vectors alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import WorkError
+from lexenc.lexical.mapping import normalise
 
 Matrix = NDArray[Any]
 Indices = NDArray[np.int64]
@@ -18,7 +19,7 @@ def identical_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indic
     """Pair the words that are written alike in both vocabularies.
 
     Args:
-        source: Words of the source language; of a repeated one the first counts.
+        source: Words of the source language. The first of repeated words counts.
         target: Words of the target language.
 
     Returns:
@@ -36,7 +37,7 @@ def identical_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indic
 
 
 def numeral_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indices, Indices]:
-    """Pair the numbers that are written alike: digits of any script, nothing else (Artetxe et al. 2017, section 5.1).
+    """Pair the numbers that are written alike: only digits, of any script (Artetxe et al. 2017, section 5.1).
 
     Args:
         source: As in `identical_pairs`.
@@ -50,16 +51,16 @@ def numeral_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indices
 def similarity_pairs(
     source: Matrix, target: Matrix, *, words: int = 4000, neighbours: int = 10
 ) -> tuple[Indices, Indices]:
-    """Pair words whose sorted similarities to their own language are alike.
+    """Pair words whose sorted similarities to the words of their own language are alike.
 
     Args:
         source: Normalised source vectors, most frequent first, shape [n, d].
         target: Normalised target vectors, shape [m, d].
-        words: Most frequent words compared, of both languages equally many.
-        neighbours: For CSLS; 0 chooses by cosine.
+        words: Number of most frequent words to compare, the same for both languages.
+        neighbours: Neighbours averaged for CSLS; 0 ranks by cosine.
 
     Returns:
-        Source rows and target rows; the best partner of every source word, then that of every target word.
+        Source rows and target rows: the best partner of every source word, then that of every target word.
 
     Raises:
         WorkError: If a vocabulary is empty.
@@ -84,9 +85,7 @@ def similarity_pairs(
 
 
 def _distributions(matrix: Matrix) -> Matrix:
-    """Give the sorted, normalised rows of (X X')^(1/2), shape [n, n]."""
-    from lexenc.lexical.mapping import normalise
-
+    """Return the sorted, normalised rows of (X X')^(1/2), shape [n, n]."""
     left, values, _ = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
     root = ((left * values) @ left.T).astype(np.float32)
     root.sort(axis=1)

@@ -12,13 +12,13 @@ from lexenc.search.neighbours import Neighbours
 
 @dataclass(frozen=True)
 class Answer:
-    """One line of a translation.
+    """One translation of a word.
 
     Args:
-        source: The word asked for.
-        rank: From 1.
-        target: The answer.
-        score: Under the retrieval criterion; higher is closer.
+        source: The word.
+        rank: Rank of the translation, from 1.
+        target: The translation.
+        score: Score of the retrieval criterion; higher is closer.
     """
 
     source: str
@@ -28,12 +28,12 @@ class Answer:
 
 
 def answers(words: Sequence[str], found: Neighbours, targets: Sequence[str]) -> Iterator[Answer]:
-    """Turn neighbours into answers, word by word and best first.
+    """Yield the neighbours of every word as answers, best first.
 
     Args:
-        words: One per row of `found`.
+        words: Word of every row of `found`.
         found: Neighbours among `targets`.
-        targets: Words of the other side.
+        targets: Words of the language of the answers.
     """
     for word, rows, scores in zip(words, found.indices, found.scores, strict=True):
         for rank, (row, score) in enumerate(zip(rows, scores, strict=True), start=1):

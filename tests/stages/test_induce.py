@@ -16,7 +16,8 @@ from lexenc.files.spaces import load_space
 from lexenc.planning import plan_stage, run_plan
 from lexenc.stage import Job, Notices
 from lexenc.stages import STAGES
-from lexenc.stages.lexical.relearning import NotAgainError, Relearner, trace
+from lexenc.stages.lexical.induce import learned_words, learner_again
+from lexenc.stages.lexical.map import NotAgainError
 
 WORDS, SIZE, TRAIN = 550, 30, 330
 ALL = {"min_probability": 0}
@@ -160,15 +161,15 @@ def test_raw_vectors_that_are_gone_leave_optimistic_probabilities(stage, place, 
     assert "en.vec" in made.warnings[0]
     # A dictionary that has been moved is known by its content.
     (tmp_path / "train.tsv").rename(tmp_path / "moved.tsv")
-    assert trace(tmp_path / "m", [tmp_path / "moved.tsv"]).gaps == []
-    assert "train.tsv" in trace(tmp_path / "m", []).gaps[0]
+    assert learned_words(tmp_path / "m", [tmp_path / "moved.tsv"]).gaps == []
+    assert "train.tsv" in learned_words(tmp_path / "m", []).gaps[0]
 
 
 def test_pairs_that_the_encoder_was_tuned_on_are_no_evidence(stage, space, place, static, tmp_path):
     tuned = stage("finetune", tmp_path / "tuned", {"epochs": 1}, pairs=place / "train.tsv", encoder=static)
     files = {"vectors": space.out, "encoder": tuned.out, "dictionary": place / "train.tsv"}
     blend = stage("interpolate", tmp_path / "blend", **files)
-    origin = trace(blend.out, [])
+    origin = learned_words(blend.out, [])
     assert origin.tuned[0] == origin.mapped[0] == {pair[0] for pair in read_pairs(place / "train.tsv")}
     made = stage("induce", vectors=blend.out, dictionary=place / "train.tsv")
     assert made.manifest.results[0]["basis"] == "optimistic"
@@ -181,7 +182,7 @@ def test_pairs_that_the_encoder_was_tuned_on_are_no_evidence(stage, space, place
 @pytest.mark.parametrize("which", ["space", "blend"])
 def test_nothing_left_out_gives_the_same_space(request, which, tmp_path):
     made = request.getfixturevalue(which)
-    again = Relearner(made.out, 0, Job(tmp_path, device_name="cpu")).without(set())
+    again = learner_again(made.out, 0, Job(tmp_path, device_name="cpu")).without(set())
     before = load_space(made.out)
     for side in ("source", "target"):
         assert again.side(side).words == before.side(side).words
@@ -195,7 +196,7 @@ def test_left_out_entries_teach_nothing(stage, request, which, column, place, ba
     made = request.getfixturevalue(which)
     pairs = list(read_pairs(place / "train.tsv"))
     out = {pair[column] for pair in pairs[:100]}
-    again = Relearner(made.out, column, Job(tmp_path / "job", device_name="cpu"))
+    again = learner_again(made.out, column, Job(tmp_path / "job", device_name="cpu"))
     (tmp_path / "job").mkdir()
     found = again.without(out)
     (tmp_path / "rest.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in pairs[100:]), encoding="utf-8")
@@ -211,7 +212,7 @@ def test_left_out_entries_teach_nothing(stage, request, which, column, place, ba
 def test_a_space_of_an_encoder_alone_owes_nothing_to_a_mapping(stage, space, place, static, tmp_path):
     files = {"vectors": space.out, "encoder": static, "dictionary": place / "train.tsv"}
     alone = stage("interpolate", tmp_path / "alone", {"lambda": 1.0}, **files)
-    assert trace(alone.out, []).seen(0) == set()
+    assert learned_words(alone.out, []).seen(0) == set()
 
 
 def test_what_was_made_otherwise_is_not_learnt_again(space, blend, stage, place, static, tmp_path):
@@ -219,17 +220,17 @@ def test_what_was_made_otherwise_is_not_learnt_again(space, blend, stage, place,
     files = {"vectors": space.out, "encoder": static, "dictionary": place / "train.tsv"}
     still = stage("interpolate", tmp_path / "still", {"lambda": 0.0}, **files)
     with pytest.raises(NotAgainError, match="lambda 0"):
-        Relearner(still.out, 0, job)
+        learner_again(still.out, 0, job)
     shutil.copytree(space.out, place / "older", dirs_exist_ok=True)
     body = json.loads((place / "older" / "manifest.json").read_text(encoding="utf-8")) | {"stage_version": 0}
     (place / "older" / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(NotAgainError, match="another version of map"):
-        Relearner(place / "older", 0, job)
+        learner_again(place / "older", 0, job)
     both = {"source": place / "en.vec", "target": place / "de.vec"}
     applied = stage("apply-mapping", tmp_path / "applied", **both, mapping=space.out)
     with pytest.raises(NotAgainError, match="not learnt by map from a dictionary"):
-        Relearner(applied.out, 0, job)
-    assert trace(applied.out, []).seen(0) == trace(space.out, []).seen(0)
+        learner_again(applied.out, 0, job)
+    assert learned_words(applied.out, []).seen(0) == learned_words(space.out, []).seen(0)
 
 
 # ---------------------------------------------------------------- the lexicon

@@ -2,94 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import counted
-from lexenc.parameters import param
-from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.lexical.evidence import Sides, askable, density_of, directed, gather, tell_coverage
-from lexenc.stages.lexical.induce_tables import bin_table, curve_table
-from lexenc.stages.lexical.probabilities import (
-    FLOOR,
-    THRESHOLDS,
-    Calibration,
-    fitted,
-    read_calibration,
-    tested,
-    write_calibration,
+import numpy as np
+
+from lexenc.artifact import DigestStore
+from lexenc.errors import ConfigError, DataError, LexencError
+from lexenc.evaluation.calibration import Calibrator
+from lexenc.evaluation.probabilities import Calibration, fit_probabilities, measure_probabilities, shuffled_control
+from lexenc.files.dictionaries import Pairs, read_pairs
+from lexenc.files.lexicons import LexiconEntry, writable, write_lexicon, write_review
+from lexenc.files.spaces import Space, load_space
+from lexenc.files.text import counted, fold_case, write_lines, writing
+from lexenc.files.vectors import index_of
+from lexenc.files.vocabularies import read_vocabulary
+from lexenc.lexical.evidence import (
+    FEW,
+    ChosenEntries,
+    JudgedCandidates,
+    LearnedWords,
+    choose_held_out,
+    choose_known,
+    few,
+    judge_candidates,
 )
-from lexenc.stages.reading import language_param, lowercase_param, read_dictionary, tell_findings
+from lexenc.lexical.induction import (
+    FEATURES,
+    Candidates,
+    Density,
+    DirectedSpace,
+    chosen,
+    features,
+    find_candidates,
+    has_letter,
+    measure_density,
+    same_strings,
+)
+from lexenc.lexical.mapping import normalise
+from lexenc.parameters import param
+from lexenc.randomness import generator
+from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.lexical.interpolate import BlendAgain
+from lexenc.stages.lexical.map import MapAgain, NotAgainError, made_by
+from lexenc.stages.lineage import NoManifest, lessons
+from lexenc.stages.reading import (
+    coverage_advice,
+    fold_vectors,
+    language_param,
+    low_coverage,
+    lowercase_param,
+    read_dictionary,
+    tell_findings,
+    uncovered,
+)
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from lexenc.files.dictionaries import Pairs
-    from lexenc.files.lexicons import LexiconEntry
-    from lexenc.lexical.induction import Candidates, Density
-
-_ROWS = 16_384
+CALIBRATION = "calibration.json"
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+# Default minimum probability. On the bundled vectors a tenth of the best candidates is below it, of which less than 2
+# in 100 are right: half a percent of all right ones. With 0.1 it would be one percent, with 0.2 six to twelve. To learn
+# from a lexicon or to print it, use a far higher value: see the curve.
+FLOOR = 0.05
+_FORMAT = 1
+_HEADLINE = 0.9
+_DEPTH = 5  # candidates used to learn probabilities, even if fewer are shown
+_ROWS = 16_384  # words whose probabilities are computed at a time
 
 
 @dataclass(frozen=True)
 class InduceParams:
     """Parameters of `induce`."""
 
-    top: int = param(1, "Translations per word at most.", ge=1)
-    limit: int | None = param(None, "Only the first words of the vocabulary; they are the most frequent.", ge=1)
+    top: int = param(1, "Maximum number of translations per word.", ge=1)
+    limit: int | None = param(None, "Translate only the first words of the vocabulary, the most frequent ones.", ge=1)
     min_probability: float = param(
         FLOOR,
-        "Least probability of a translation; 0 keeps all. Below the default hardly two of a hundred are right.",
+        "Minimum probability of a translation. A larger value leaves fewer, better ones; 0 keeps all.",
         ge=0,
         le=1,
     )
-    mutual: bool = param(False, "Only pairs of which each is the other's best.")
-    margin: float | None = param(None, "Least distance to the word's next candidate, in CSLS.", ge=0)
+    mutual: bool = param(False, "Keep only pairs of which each word is the other's best translation.")
+    margin: float | None = param(None, "Minimum difference to the word's next candidate, in CSLS.", ge=0)
     identical: Literal["mark", "keep", "drop"] = param(
-        "mark", "Translations spelt like their word: mark: with a word in the column status; keep: as any; drop."
+        "mark",
+        "Translations that are spelled the same as the source word: mark: in the column status; keep: like others; "
+        "drop: leave them out.",
     )
-    keep_numbers: bool = param(False, "Also words and translations without a letter: numbers, signs.")
-    only_new: bool = param(False, "Only pairs that are not in the dictionary.")
+    keep_numbers: bool = param(False, "Keep words and translations without a letter, such as numbers.")
+    only_new: bool = param(False, "Keep only pairs that are not in the dictionary.")
     direction: Literal["source-target", "target-source"] = param(
-        "source-target", "Which language asks; its words stand in the first column."
+        "source-target", "Direction of lookup. The query language fills the first column."
     )
     csls_neighbours: int = param(10, "Neighbours that CSLS averages over.", ge=1)
     thresholds: tuple[float, ...] = param(
         (),
-        "Probabilities at which precision and coverage are shown; if left out "
-        f"{', '.join(f'{each:g}' for each in THRESHOLDS)}.",
+        "Probabilities at which precision and coverage are shown. Default: "
+        f"{','.join(f'{each:g}' for each in THRESHOLDS)}.",
         ge=0,
         le=1,
     )
-    folds: int = param(5, "Parts of the entries; every part is judged by what was learnt from the others.", ge=2)
+    folds: int = param(5, "Parts of the entries. Each is judged by what was learned from the others.", ge=2)
     cross_fit: bool = param(
-        True, "Learn the mapping again without each part of the entries that it was learnt from, for honest "
-        "probabilities; it takes --folds times as long as map."
-    )  # fmt: skip
+        True,
+        "Learn the mapping again without each part of the entries that it was learned from, for unbiased "
+        "probabilities. It takes --folds times as long as map.",
+    )
     out_of_vocabulary: Literal["wrong", "left-out"] = param(
         "wrong",
-        "Entries of whose translations none has a vector: wrong: they count, as no candidate is right; left-out.",
+        "Entries whose translations all have no vector: wrong: they count as wrong; left-out: they do not count.",
     )
     control: Literal["none", "shuffled-pairs"] = param(
-        "none", "shuffled-pairs: calibrate on every word's translations given to another; nothing may be probable then."
+        "none", "none: no control; shuffled-pairs: learn from shuffled translations. All probabilities should be low."
     )
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
 
+    @property
+    def languages(self) -> tuple[str | None, str | None]:
+        """Language codes, that of the queries first."""
+        pair = self.source_language, self.target_language
+        return pair if self.direction == "source-target" else pair[::-1]
+
+    @property
+    def threshold(self) -> float:
+        """Probability at which precision is reported: the requested minimum, or what a printed lexicon needs."""
+        return self.min_probability if self.min_probability > FLOOR else _HEADLINE
+
 
 def check_induce(inputs: Mapping[str, Any], params: InduceParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
+    """Return the errors that involve more than one option."""
     faults = []
     given = {name for name in ("dictionary", "held_out", "calibration") if inputs.get(name)}
     if not given:
-        hint = "Give --dictionary (or --held-out) to learn probabilities from, or --calibration, learnt before."
+        hint = "Give --dictionary (or --held-out) to learn probabilities from, or --calibration of an earlier run."
         faults.append(ConfigError("induce needs --dictionary, --held-out or --calibration.", hint=hint))
     if params.only_new and "dictionary" not in given:
-        faults.append(ConfigError("--only-new needs --dictionary.", hint="It tells what is known."))
+        faults.append(ConfigError("--only-new needs --dictionary.", hint="Its pairs are left out."))
     if params.control != "none" and "calibration" in given:
         faults.append(ConfigError("--control and --calibration do not go together.", hint="Leave one of them out."))
     return faults
@@ -97,144 +149,400 @@ def check_induce(inputs: Mapping[str, Any], params: InduceParams) -> list[Config
 
 def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
     """Induce a lexicon."""
-    from lexenc.files.spaces import load_space
-
     space = load_space(inputs["vectors"])
     for vectors in (space.source, space.target):
         tell_findings(vectors, job)
-    sides = directed(space, params)
+    lookup = _Lookup.of(_directed(space, params), params, job)
     del space
-    dictionary = _pairs(inputs.get("dictionary"), params)
-    held_out = _pairs(inputs.get("held_out"), params)
-    wanted = _wanted_rows(inputs.get("words"), sides, params, job)
-    # All that can be wrong with the inputs is found before the long work.
-    saved = read_calibration(inputs["calibration"], params, job) if inputs.get("calibration") else None
-    entries = None
-    if held_out is not None:
-        entries = askable(held_out, sides, params, inputs["held_out"], held_out=True)
-    elif dictionary is not None and saved is None:
-        entries = askable(dictionary, sides, params, inputs["dictionary"], held_out=False)
+    dictionary, held_out = (_read_pairs(inputs.get(name), params) for name in ("dictionary", "held_out"))
+    rows = _rows_to_translate(inputs.get("words"), lookup.space, params, job)
+    # All errors of the inputs are found before the long work.
+    saved = _read_calibration(inputs["calibration"], params, job) if inputs.get("calibration") else None
+    known, name = (held_out, "held_out") if held_out is not None else (dictionary, "dictionary")
+    words = None
+    if known is not None and (saved is None or held_out is not None):
+        words = _words_to_ask(known, lookup.space, params, inputs[name])
     for pairs in (dictionary, held_out):
         if pairs is not None:
-            tell_coverage(pairs, sides, params, job)
-    density = density_of(sides, params, job)
-    evidence = None if entries is None else gather(inputs, entries, sides, density, params, job)
-    if saved is not None:
-        calibration, report = saved, tested(saved, evidence, inputs["calibration"], params, job)
-    else:
-        assert evidence is not None  # check_induce has seen to it
-        calibration, report = fitted(evidence, params, job)
-    found = _probable(wanted, sides, density, calibration, params, job)
-    known = set(dictionary) if dictionary is not None else set()
-    counts = _write(job.out, found, known, calibration, params, job)
-    write_calibration(job.out, calibration, report, params)
-    head = {**_conventions(params, sides, job), **report["headline"], **counts}
-    results = [head, *report["others"]]
-    tables = [curve_table(head), bin_table(head, report["bins"])] if report["bins"] else []
-    return Outcome(_summary(counts, report), results, tables)
+            _tell_coverage(pairs, lookup.space, params, job)
+    judged = None
+    if words is not None and known is not None:
+        judged = _judge(words, known, lookup, inputs, params, job)
+    calibration, report = _fit(judged, params, job) if saved is None else _test(saved, judged, inputs, params, job)
+    counts = _write(job.out, lookup, rows, set(dictionary or ()), calibration, params, job)
+    _write_calibration(job.out, calibration, report, params)
+    head = {**_conventions(params, lookup.space, job), **report["headline"], **counts}
+    tables = [_curve_table(head), _bin_table(head, report["bins"])] if report["bins"] else []
+    errors = {name: head[name] for name in ("expected_calibration_error",) if name in head}
+    return Outcome(counts | errors, [head, *report["others"]], tables)
 
 
-def _summary(counts: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
-    summary = dict(counts)
-    if "expected_calibration_error" in report["headline"]:
-        summary["expected_calibration_error"] = report["headline"]["expected_calibration_error"]
-    return summary
+# ---------------------------------------------------------------- looking up
 
 
-def _pairs(path: Path | None, params: InduceParams) -> Pairs | None:
-    """Read a dictionary with the language that asks first."""
+def _directed(space: Space, params: InduceParams) -> DirectedSpace:
+    """Scale both languages to unit length, lower-case them if requested, and put the query language first."""
+    source, target = space.source, space.target
+    if params.lowercase:
+        source, target = fold_vectors(source, params.source_language), fold_vectors(target, params.target_language)
+    if params.direction == "target-source":
+        source, target = target, source
+    unit = [normalise(each.matrix, ["unit"])[0] for each in (source, target)]
+    return DirectedSpace(source.words, target.words, unit[0], unit[1])
+
+
+@dataclass
+class _Lookup:
+    """A space to look up candidates in; its density is computed on first use."""
+
+    space: DirectedSpace
+    neighbours: int
+    job: Job
+    _density: Density | None = None
+
+    @classmethod
+    def of(cls, space: DirectedSpace, params: InduceParams, job: Job) -> _Lookup:
+        return cls(space, params.csls_neighbours, job)
+
+    def candidates(self, rows: np.ndarray, depth: int) -> Candidates:
+        """Find the best candidates of the words at some rows."""
+        queries, targets, device = self.space.queries, self.space.targets, self.job.device.name
+        if self._density is None:
+            self._density = measure_density(
+                queries, targets, neighbours=self.neighbours, device=device, progress=self.job.progress
+            )
+        return find_candidates(
+            queries, targets, rows, k=depth, density=self._density, device=device, progress=self.job.progress
+        )
+
+    def candidates_of(self, words: Sequence[str], depth: int) -> Candidates:
+        """Find the best candidates of some words."""
+        index = index_of(self.space.words)
+        return self.candidates(np.array([index[word] for word in words], dtype=np.int64), depth)
+
+
+def _read_pairs(path: Path | None, params: InduceParams) -> Pairs | None:
+    """Read a dictionary with the query language first."""
     if path is None:
         return None
     pairs = read_dictionary(path, params)
     return pairs if params.direction == "source-target" else pairs.swapped()
 
 
-def _wanted_rows(path: Path | None, sides: Sides, params: InduceParams, job: Job) -> np.ndarray:
-    """Give the rows of the words to translate, the most frequent first. Shape [q]."""
-    import numpy as np
-
-    from lexenc.files.lexicons import writable
-    from lexenc.files.vocabularies import read_vocabulary
-    from lexenc.lexical.induction import has_letter
-
-    rows = range(len(sides.words))
+def _rows_to_translate(path: Path | None, space: DirectedSpace, params: InduceParams, job: Job) -> np.ndarray:
+    """Return the rows of the words to translate, the most frequent first. Shape [q]."""
+    rows: Sequence[int] = range(len(space.words))
     if path is not None:
-        asks = params.direction.split("-")[0]
-        language = params.source_language if asks == "source" else params.target_language
-        words = set(read_vocabulary(path, lowercase=params.lowercase, language=language).words)
-        chosen = [row for row in rows if sides.words[row] in words]
-        missing = len(words) - len({sides.words[row] for row in chosen})
+        words = set(read_vocabulary(path, lowercase=params.lowercase, language=params.languages[0]).words)
+        rows = [row for row in rows if space.words[row] in words]
+        missing = len(words) - len({space.words[row] for row in rows})
         if missing:
             job.notices.warn(
                 f"{path}: {missing:,} of {counted(len(words), 'word')} without a vector, left out.",
                 "--lowercase folds case; interpolate --source-vocabulary adds words.",
             )
-    else:
-        chosen = list(rows)
-    chosen = chosen[: params.limit]
-    kept = [row for row in chosen if params.keep_numbers or has_letter(sides.words[row])]
-    usable = [row for row in kept if writable(sides.words[row])]
+    kept = [row for row in rows[: params.limit] if params.keep_numbers or has_letter(space.words[row])]
+    usable = [row for row in kept if writable(space.words[row])]
     if len(usable) < len(kept):
         lost = counted(len(kept) - len(usable), "word")
         job.notices.warn(f"{lost} of bytes that are not UTF-8, or with TABs or outer spaces, left out.", None)
     if not usable:
-        raise DataError("No word is left to translate.", hint="Check --words; --keep-numbers also takes numbers.")
+        raise DataError("No word is left to translate.", hint="Check --words; --keep-numbers also keeps numbers.")
     return np.array(usable, dtype=np.int64)
+
+
+# ---------------------------------------------------------------- dictionary entries as evidence
+
+
+def _advice(pairs: Pairs, space: DirectedSpace, params: InduceParams) -> str | None:
+    return coverage_advice(pairs, space.words, space.choices, lowercase=params.lowercase, languages=params.languages)
+
+
+def _words_to_ask(pairs: Pairs, space: DirectedSpace, params: InduceParams, path: Path) -> list[str]:
+    """Return the dictionary words that can be looked up.
+
+    Raises:
+        DataError: If there are fewer than two.
+    """
+    gold, known, choices = pairs.translations(), set(space.words), set(space.choices)
+    words = [word for word in gold if word in known]
+    answerable = [word for word in words if any(target in choices for target in gold[word])]
+    if len(answerable) < 2:
+        advice = _advice(pairs, space, params)
+        if not answerable:
+            raise uncovered("dictionary entry", len(pairs), pairs, advice)
+        raise DataError(
+            f"{path}: only one entry has vectors on both sides, too few to learn from.",
+            hint=advice or "Give a larger dictionary.",
+        )
+    return answerable if params.out_of_vocabulary == "left-out" else words
+
+
+def _tell_coverage(pairs: Pairs, space: DirectedSpace, params: InduceParams, job: Job) -> None:
+    """Warn if less than half of a dictionary has vectors, with the slip that explains it if there is one."""
+    words, choices = set(space.words), set(space.choices)
+    covered, total = sum(left in words and right in choices for left, right in pairs), len(pairs)
+    if 2 * covered < total:
+        hint = _advice(pairs, space, params) or "Words without a vector are not looked up."
+        job.notices.warn(low_coverage("dictionary pair", covered, total), hint)
+
+
+def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
+    """Follow manifests back to the dictionaries that a space was learned from.
+
+    Args:
+        folder: The space.
+        dictionaries: Files; a dictionary that was moved is recognised among them.
+    """
+    digests = DigestStore.default()
+    learned = LearnedWords()
+    for each in lessons(folder, {digests.of(path): path for path in dictionaries}):
+        if isinstance(each, NoManifest):
+            if not each.tuned:
+                learned.gaps.append(f"{each.folder} has no manifest that says what it was learnt from")
+        elif each.path is None:
+            learned.gaps.append(each.gap)
+        else:
+            seen = learned.tuned if each.tuned else learned.mapped
+            for pair in read_pairs(each.path):
+                for column, word in zip(seen, pair, strict=True):
+                    column.add(fold_case(word))
+    return learned
+
+
+def learner_again(folder: Path, column: int, job: Job) -> MapAgain | BlendAgain:
+    """Return what learns a space again without some entries.
+
+    Raises:
+        NotAgainError: If that is not possible.
+    """
+    return (BlendAgain if made_by(folder).stage == "interpolate" else MapAgain)(folder, column, job)
+
+
+def _judge(
+    words: list[str], pairs: Pairs, lookup: _Lookup, inputs: Mapping[str, Any], params: InduceParams, job: Job
+) -> JudgedCandidates:
+    """Judge candidates of dictionary words in vectors that were not learned from these words, as far as possible."""
+    files = [inputs[name] for name in ("dictionary", "held_out") if inputs.get(name) is not None]
+    learned = learned_words(inputs["vectors"], files)
+    column = 0 if params.direction == "source-target" else 1
+    again: list[MapAgain | BlendAgain] = []
+
+    def problem() -> str | None:
+        if not params.cross_fit:
+            return "--no-cross-fit"
+        try:
+            again.append(learner_again(inputs["vectors"], column, job))
+        except NotAgainError as error:
+            return error.message.rstrip(".")
+        return None
+
+    if inputs.get("held_out") is not None:
+        entries = choose_held_out(words, learned, column, inputs["held_out"])
+    else:
+        entries = choose_known(words, learned, column, inputs["dictionary"], problem)
+    for message, hint in entries.warnings:
+        job.notices.warn(message, hint)
+    count = max(2, min(params.folds, len(entries.words)))
+    folds = generator(job.seed, "folds").permutation(np.arange(len(entries.words)) % count)
+    depth, gold = max(params.top, _DEPTH), pairs.translations()
+    if len(entries.words) < FEW:
+        job.notices.warn(*few(len(entries.words)))
+
+    def judged(found: Candidates) -> JudgedCandidates:
+        drawn = generator(job.seed, "shuffled pairs")
+        return judge_candidates(found, lookup.space, gold, entries, folds, drawn)
+
+    if not entries.again:
+        return judged(lookup.candidates_of(entries.words, depth))
+    # The parts one after the other, in the order of their results.
+    order = np.argsort(folds, kind="stable")
+    entries, folds = replace(entries, words=[entries.words[row] for row in order]), folds[order]
+    found = Candidates.joined(list(_cross_fitted(entries, folds, again[0], depth, params, job)))
+    seen = judged(lookup.candidates_of(entries.words, 1)).correct.mean()
+    return replace(judged(found), seen=float(seen))
+
+
+def _cross_fitted(
+    entries: ChosenEntries, folds: np.ndarray, again: MapAgain | BlendAgain, depth: int, params: InduceParams, job: Job
+) -> Iterator[Candidates]:
+    """Look up every part of the words in a space that was learned without them."""
+    count = int(folds.max()) + 1
+    for fold in range(count):
+        job.notices.say(f"Learning the space again without part {fold + 1} of {count} of the entries.")
+        held = [entries.words[row] for row in np.flatnonzero(folds == fold)]
+        try:
+            space = _directed(again.without({fold_case(word) for word in held}), params)
+        except LexencError as error:
+            hint = "Give entries that map never saw: --held-out test.tsv"
+            raise DataError(f"Without part of the entries: {error.message}", hint=hint) from None
+        yield _Lookup.of(space, params, job).candidates_of(held, depth)
+
+
+# ---------------------------------------------------------------- probabilities
+
+
+def _fit(judged: JudgedCandidates | None, params: InduceParams, job: Job) -> tuple[Calibration, dict[str, Any]]:
+    """Learn probabilities, and measure them on words that the fit did not see."""
+    assert judged is not None  # check_induce asks for a dictionary
+    correct = judged.shuffled if params.control == "shuffled-pairs" else judged.correct
+    fitted = fit_probabilities(judged.features, correct, judged.folds)
+    report = _measured(fitted.unseen, correct, judged, params, job)
+    model = fitted.first.model
+    report["headline"] |= {"model": model, "model_losses": fitted.losses}
+    report["others"].append(
+        shuffled_control(
+            judged.features[:, 0], judged.shuffled[:, 0], judged.folds, model=model, threshold=params.threshold
+        )
+    )
+    return Calibration(fitted.first, fitted.later, judged.sentence, judged.basis == "optimistic"), report
+
+
+def _test(
+    calibration: Calibration, judged: JudgedCandidates | None, inputs: Mapping[str, Any], params: InduceParams, job: Job
+) -> tuple[Calibration, dict[str, Any]]:
+    """Measure probabilities of an earlier run, if there are held-out entries."""
+    place = {"calibration": str(inputs["calibration"])}
+    if judged is None:
+        return calibration, {"headline": {"basis": "learnt before"} | place, "others": [], "bins": []}
+    found = calibration.probabilities(judged.features)
+    parts = [found[:, 0], found[:, 1:].ravel()] if found.shape[1] > 1 else [found[:, 0]]
+    report = _measured(parts, judged.correct, judged, params, job)
+    report["headline"] |= {"model": calibration.first.model} | place
+    return calibration, report
+
+
+def _measured(
+    unseen: Sequence[np.ndarray], correct: np.ndarray, judged: JudgedCandidates, params: InduceParams, job: Job
+) -> dict[str, Any]:
+    head, others, bins = measure_probabilities(
+        unseen,
+        correct,
+        threshold=params.threshold,
+        thresholds=params.thresholds or THRESHOLDS,
+        seed=job.seed,
+        seen=judged.seen,
+    )
+    head |= {"entries_unanswerable": judged.unanswerable, "basis": judged.basis}
+    return {"headline": head | {"optimistic": judged.basis == "optimistic"}, "others": others, "bins": bins}
+
+
+def _read_calibration(path: Path, params: InduceParams, job: Job) -> Calibration:
+    place = path / CALIBRATION if path.is_dir() else path
+    if not place.is_file():
+        raise DataError(f"{path} holds no {CALIBRATION}.", hint="Give a folder that lexenc induce made.")
+    try:
+        body = json.loads(place.read_text(encoding="utf-8"))
+        if body["format"] != _FORMAT or tuple(body["features"]) != FEATURES:
+            raise DataError(f"{place} is of another version.", hint="Make it again with lexenc induce.")
+        if body["csls_neighbours"] != params.csls_neighbours:
+            raise DataError(
+                f"{place} was learnt with {body['csls_neighbours']} CSLS neighbours, not {params.csls_neighbours}.",
+                hint=f"Use --csls-neighbours {body['csls_neighbours']}.",
+            )
+        first, later = (Calibrator.from_dict(body[name]) for name in ("first", "later"))
+        calibration = Calibration(first, later, body["basis"], bool(body["optimistic"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{place} is no calibration ({error}).", hint="Make it again with lexenc induce.") from None
+    if calibration.optimistic:
+        job.notices.warn(f"{place}: {calibration.basis}.", "Learn probabilities again with --held-out test.tsv.")
+    return calibration
+
+
+def _write_calibration(out: Path, calibration: Calibration, report: dict[str, Any], params: InduceParams) -> None:
+    """Write the calibration, and the curve of precision and coverage."""
+    body = {
+        "format": _FORMAT,
+        "features": list(FEATURES),
+        "csls_neighbours": params.csls_neighbours,
+        "direction": params.direction,
+        "basis": calibration.basis,
+        "optimistic": calibration.optimistic,
+        "measured": report["headline"],
+        "bins": report["bins"],
+        "first": calibration.first.as_dict(),
+        "later": calibration.later.as_dict(),
+    }
+    with writing(out / CALIBRATION) as stream:
+        stream.write(json.dumps(body, ensure_ascii=False, indent=1).encode("utf-8") + b"\n")
+    if report["bins"]:
+        rows = report["headline"]["thresholds"]
+        lines = ["\t".join(rows[0])]
+        lines += ["\t".join("" if cell is None else f"{cell:g}" for cell in row.values()) for row in rows]
+        write_lines(out / "curve.tsv", lines)
 
 
 # ---------------------------------------------------------------- the lexicon
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Proposals:
     """Candidates with their probabilities.
 
     Args:
+        space: Vocabularies of the candidates.
         candidates: Shape [q, k].
         identical: Shape [q, k].
         probabilities: Shape [q, k].
-        sides: What their rows mean.
     """
 
+    space: DirectedSpace
     candidates: Candidates
     identical: np.ndarray
     probabilities: np.ndarray
-    sides: Sides
 
-
-def _probable(
-    rows: np.ndarray, sides: Sides, density: Density, calibration: Calibration, params: InduceParams, job: Job
-) -> _Found:
-    import numpy as np
-
-    from lexenc.lexical.induction import features, find_candidates, same_strings
-
-    found = find_candidates(
-        sides.asks, sides.answers, rows, k=params.top, density=density, device=job.device.name, progress=job.progress
-    )
-    same = same_strings(found, sides.words, sides.choices)
-    probabilities = np.zeros(found.csls.shape)
-    for start in range(0, len(rows), _ROWS):
-        part = slice(start, start + _ROWS)
-        probabilities[part] = calibration.probabilities(features(found.part(part), same[part]))
-    return _Found(found, same, probabilities, sides)
+    def entries(self, known: set[tuple[str, str]], params: InduceParams) -> Iterator[LexiconEntry]:
+        """Yield the lines of the lexicon that pass all filters."""
+        found = self.candidates
+        kept = chosen(
+            found,
+            self.probabilities,
+            min_probability=params.min_probability,
+            margin=params.margin,
+            mutual=params.mutual,
+        )
+        if params.identical == "drop":
+            kept &= ~self.identical
+        for row, place in zip(*kept.nonzero(), strict=True):
+            pair = self.space.words[found.rows[row]], self.space.choices[found.targets[row, place]]
+            if not writable(pair[1]) or not (params.keep_numbers or has_letter(pair[1])):
+                continue
+            if params.only_new and pair in known:
+                continue
+            status = "known" if pair in known else "new"
+            if self.identical[row, place] and params.identical == "mark":
+                status += " identical"
+            yield LexiconEntry(
+                *pair,
+                float(self.probabilities[row, place]),
+                float(found.csls[row, place]),
+                float(found.cosine[row, place]),
+                float(found.margin[row, place]),
+                bool(found.mutual[row, place]),
+                int(place) + 1,
+                status,
+            )
 
 
 def _write(
     out: Path,
-    found: _Found,
+    lookup: _Lookup,
+    rows: np.ndarray,
     known: set[tuple[str, str]],
     calibration: Calibration,
     params: InduceParams,
     job: Job,
 ) -> dict[str, Any]:
-    """Write the lexicon and the table for its review; give the counts."""
-    from lexenc.files.lexicons import write_lexicon, write_review
-
-    entries = list(_entries(found, known, params))
-    improbable = 0
-    if params.min_probability:
-        improbable = sum(1 for _ in _entries(found, known, replace(params, min_probability=0.0))) - len(entries)
+    """Translate the words, write the lexicon and the table for its review, and return the counts."""
+    found = lookup.candidates(rows, params.top)
+    same = same_strings(found, lookup.space.words, lookup.space.choices)
+    probabilities = np.zeros(found.csls.shape)
+    for start in range(0, len(rows), _ROWS):
+        part = slice(start, start + _ROWS)
+        probabilities[part] = calibration.probabilities(features(found.part(part), same[part]))
+    proposals = _Proposals(lookup.space, found, same, probabilities)
+    entries = list(proposals.entries(known, params))
+    improbable = sum(1 for _ in proposals.entries(known, replace(params, min_probability=0.0))) - len(entries)
     if improbable:
         job.notices.say(
             f"{counted(improbable, 'pair')} less probable than {params.min_probability:g} left out; "
@@ -245,7 +553,7 @@ def _write(
     write_lexicon(out / "lexicon.tsv", entries, optimistic=calibration.optimistic)
     write_review(out / "review.csv", entries, optimistic=calibration.optimistic)
     return {
-        "words": len(found.candidates),
+        "words": len(found),
         "pairs": len(entries),
         "improbable_pairs": improbable,
         "known_pairs": sum(entry.status.startswith("known") for entry in entries),
@@ -253,48 +561,12 @@ def _write(
     }
 
 
-def _entries(found: _Found, known: set[tuple[str, str]], params: InduceParams) -> Iterator[LexiconEntry]:
-    from lexenc.files.lexicons import LexiconEntry, writable
-    from lexenc.lexical.induction import chosen, has_letter
-
-    all_of = found.candidates
-    kept = chosen(
-        all_of,
-        found.probabilities,
-        min_probability=params.min_probability,
-        margin=params.margin,
-        mutual=params.mutual,
-    )
-    if params.identical == "drop":
-        kept &= ~found.identical
-    words, choices = found.sides.words, found.sides.choices
-    for row, place in zip(*kept.nonzero(), strict=True):
-        pair = words[all_of.rows[row]], choices[all_of.targets[row, place]]
-        if not writable(pair[1]) or not (params.keep_numbers or has_letter(pair[1])):
-            continue
-        if params.only_new and pair in known:
-            continue
-        status = "known" if pair in known else "new"
-        if found.identical[row, place] and params.identical == "mark":
-            status += " identical"
-        yield LexiconEntry(
-            *pair,
-            float(found.probabilities[row, place]),
-            float(all_of.csls[row, place]),
-            float(all_of.cosine[row, place]),
-            float(all_of.margin[row, place]),
-            bool(all_of.mutual[row, place]),
-            int(place) + 1,
-            status,
-        )
-
-
-def _conventions(params: InduceParams, sides: Sides, job: Job) -> dict[str, Any]:
+def _conventions(params: InduceParams, space: DirectedSpace, job: Job) -> dict[str, Any]:
     return {
         "task": "induce",
         "direction": params.direction,
         "search_space": f"whole {params.direction.split('-')[1]} vocabulary",
-        "search_space_words": len(sides.choices),
+        "search_space_words": len(space.choices),
         "retrieval": f"csls {params.csls_neighbours}",
         "out_of_vocabulary": params.out_of_vocabulary,
         "unlisted": "counted wrong",
@@ -304,20 +576,67 @@ def _conventions(params: InduceParams, sides: Sides, job: Job) -> dict[str, Any]
     }
 
 
+_BASES = {
+    "held out": "held out from everything that the vectors were learnt from",
+    "not learnt from": "none of which the vectors were learnt from",
+    "cross-fitted": "each translated by a mapping that was learnt without it",
+    "optimistic": "OPTIMISTIC: the vectors were learnt from these very words",
+}
+
+
+def _curve_table(head: dict[str, Any]) -> Table:
+    """Return the table of precision and coverage by threshold."""
+    rows = []
+    for point in head["thresholds"]:
+        cells = ["0", "", "", "0.0"]
+        if point["precision"] is not None:
+            span = f"{100 * point['low']:.1f}-{100 * point['high']:.1f}"
+            cells = [f"{point['kept']:,}", f"{100 * point['precision']:.1f}", span, f"{100 * point['coverage']:.1f}"]
+        rows.append([f"{point['threshold']:g}", *cells])
+    without = ""
+    if head["entries_unanswerable"]:
+        treated = "count as wrong as well" if head["out_of_vocabulary"] == "wrong" else "are left out"
+        without = (
+            f" The translations of {counted(head['entries_unanswerable'], 'word')} have no vector; they {treated}."
+        )
+    note = (
+        f"Best candidate of each of {counted(head['entries'], 'dictionary word')}, "
+        f"{_BASES[head['basis']]}; {head['direction']}, candidates: the {head['search_space']} "
+        f"({head['search_space_words']:,} words). A translation that the dictionary does not list counts as wrong, so "
+        f"precision is a lower bound.{without} Wilson intervals. Seed {head['seed']}."
+    )
+    return Table("Precision and coverage", ["probability from", "words", "precision", "95 %", "coverage"], rows, note)
+
+
+def _bin_table(head: dict[str, Any], bins: list[dict[str, Any]]) -> Table:
+    """Return the table of probabilities and how often they were right."""
+    rows = [
+        [f"{each['low']:.3f}-{each['high']:.3f}", f"{each['count']:,}", f"{each['mean']:.3f}", f"{each['right']:.3f}"]
+        for each in bins
+    ]
+    note = (
+        f"Expected calibration error {head['expected_calibration_error']:.3f} (10 bins of equal mass; 95 % interval "
+        f"{head['expected_calibration_error_low']:.3f}-{head['expected_calibration_error_high']:.3f}; perfect "
+        f"probabilities would reach {head['expected_calibration_error_if_perfect']:.3f} on so few words); "
+        f"{head['expected_calibration_error_equal_width']:.3f} in bins of equal width. Brier score "
+        f"{head['brier_score']:.4f}. Model: {head['model']}."
+    )
+    return Table("Are the probabilities true?", ["probability", "words", "mean", "right"], rows, note)
+
+
 INDUCE = Stage(
     name="induce",
     version=2,
     inputs={
         "vectors": Input("Shared space: a folder of map or interpolate."),
         "dictionary": Input(
-            "Known entries; probabilities are learnt from them, without what the vectors saw.", required=False
+            "Known entries. Probabilities are learned from them, in vectors that were not learned from them.",
+            required=False,
         ),
-        "held_out": Input(
-            "Entries that no part of the vectors was learnt from, to learn from instead.", required=False
-        ),
-        "words": Input("Only these words: a list or a folder with words.txt.", required=False),
+        "held_out": Input("Entries that the vectors were not learned from, to use instead.", required=False),
+        "words": Input("Translate only these words: a list, or a folder with words.txt.", required=False),
         "calibration": Input(
-            "Probabilities as an earlier induce learnt them for vectors of the same kind (its folder).", required=False
+            "Folder of an earlier induce, whose probabilities to use, for vectors of the same kind.", required=False
         ),
     },
     params=InduceParams,

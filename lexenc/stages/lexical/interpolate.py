@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from lexenc.errors import ConfigError
+from lexenc.files.spaces import SIDES, Space, load_space
+from lexenc.files.tensors import read_tensors, write_tensors
+from lexenc.files.text import write_lines
+from lexenc.files.vectors import Vectors, index_of
+from lexenc.files.vocabularies import read_vocabulary
+from lexenc.lexical.procrustes import interpolate as blend
 from lexenc.parameters import param
-from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stage import Input, Job, Notices, Outcome, Stage
+from lexenc.stages.lexical.map import MapAgain, NotAgainError, input_of, made_by, params_of, remaining
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
@@ -20,11 +30,10 @@ from lexenc.stages.reading import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lexenc.encoders.base import Encoder
-    from lexenc.files.spaces import Space
-    from lexenc.files.vectors import Vectors
+
+_PROJECTION = "projection.safetensors"
+_ROWS = 16_384  # words blended at a time
 
 
 @dataclass(frozen=True)
@@ -35,123 +44,16 @@ class InterpolateParams:
     pooling: PoolingChoice = param("auto", POOLING)
     missing: Literal["encoder", "average", "drop"] = param(
         "encoder",
-        "Words of --source-vocabulary and --target-vocabulary without a static vector: encoder alone; "
-        "average: blended with the mean of their parts' static vectors, where they have any; drop.",
+        "Words of --source-vocabulary and --target-vocabulary without a static vector: encoder: the encoding alone; "
+        "average: blended with the mean static vector of their parts, if any; drop: leave them out.",
     )
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
 
 
-def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> Outcome:
-    """Blend the static vectors of a shared space with an encoder's (equation 1 of the paper)."""
-    from safetensors.numpy import save_file
-
-    from lexenc.files.spaces import SIDES, load_space
-
-    space = load_space(inputs["vectors"], mmap=True)
-    warn_of_second_blend(inputs["vectors"], (params.lambda_,), job)
-    dictionary = read_dictionary(inputs["dictionary"], params)
-    encoder = open_encoder(inputs["encoder"], params.pooling, job)
-    sides = [
-        _Side.of(name, space, inputs.get(f"{name}_vocabulary"), params, job.out / name, encoder, job) for name in SIDES
-    ]
-    static = tuple(side.encoded[: len(side.vectors.words)] for side in sides)
-    projection = learn_projection(space, (static[0], static[1]), dictionary, job, lowercase=params.lowercase)
-    for side in sides:
-        side.blend(projection, params.lambda_)
-    save_file({"projection": projection}, job.out / "projection.safetensors")
-    counts: dict[str, Any] = {"dimensions": encoder.dimensions, "lambda": params.lambda_}
-    for side in sides:
-        counts |= {f"{side.name}_words": len(side.encoded), f"{side.name}_encoder_only": side.encoder_only}
-    if encoder.dimensions < space.source.matrix.shape[1]:
-        counts["static_preserved"] = False
-    return Outcome(counts)
-
-
-@dataclass
-class _Side:
-    """One language while it is blended.
-
-    Args:
-        name: `source` or `target`.
-        vectors: Its static vectors.
-        extra: Words without one.
-        parts: Static vectors that stand in for those of the extra words; zero where there is none. Shape [e, d1].
-        encoded: All encodings, in the file that becomes the result. Shape [n + e, d2].
-    """
-
-    name: str
-    vectors: Vectors
-    extra: list[str]
-    parts: np.ndarray
-    encoded: np.ndarray
-
-    @classmethod
-    def of(
-        cls, name: str, space: Space, vocabulary: Path | None, params: InterpolateParams, folder: Path,
-        encoder: Encoder, job: Job,
-    ) -> _Side:  # fmt: skip
-        from lexenc.files.text import write_lines
-
-        vectors = space.side(name)
-        language = params.source_language if name == "source" else params.target_language
-        extra = _extra_words(vocabulary, vectors, params, language)
-        folder.mkdir()
-        words = [*vectors.words, *extra]
-        write_lines(folder / "words.txt", words)
-        encoded = encode_to_file(encoder, words, folder / "vectors.npy", job)
-        return cls(name, vectors, extra, _averages(extra, vectors, wanted=params.missing == "average"), encoded)
-
-    @property
-    def encoder_only(self) -> int:
-        """How many words have no static part."""
-        return int((~self.parts.any(axis=1)).sum())
-
-    def blend(self, projection: np.ndarray, weight: float) -> None:
-        """Turn the encodings into blended vectors, in place and block by block."""
-        from lexenc.lexical.procrustes import interpolate as blend
-
-        known, step = len(self.vectors.words), 16_384
-        for start in range(0, known, step):
-            rows = slice(start, min(known, start + step))
-            self.encoded[rows] = blend(self.vectors.matrix[rows], self.encoded[rows], projection, weight)
-        for place, part in enumerate(self.parts, start=known):
-            # Without a static vector there is nothing to weigh against: the encoder's stands alone.
-            own = weight if part.any() else 1.0
-            self.encoded[place : place + 1] = blend(part[None], self.encoded[place : place + 1], projection, own)
-        self.encoded.flush()  # type: ignore[attr-defined]
-
-
-def _extra_words(path: Path | None, vectors: Vectors, params: InterpolateParams, language: str | None) -> list[str]:
-    """Give the words of a vocabulary without a static vector."""
-    from lexenc.files.vocabularies import read_vocabulary
-
-    if path is None or params.missing == "drop":
-        return []
-    known = set(vectors.words)
-    words = read_vocabulary(path, lowercase=params.lowercase, language=language).words
-    return [word for word in words if word not in known]
-
-
-def _averages(words: list[str], vectors: Vectors, *, wanted: bool) -> np.ndarray:
-    """Give the mean static vector of the parts of phrases; zero where no part has one. Shape [e, d1]."""
-    import numpy as np
-
-    from lexenc.files.vectors import index_of
-
-    table = np.zeros((len(words), vectors.matrix.shape[1]), dtype=np.float32)
-    if wanted:
-        index = index_of(vectors.words)
-        for place, word in enumerate(words):
-            rows = [index[part] for part in word.split(" ") if part in index]
-            if rows:
-                table[place] = vectors.matrix[rows].mean(axis=0)
-    return table
-
-
 def check_interpolate(inputs: Any, params: InterpolateParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
+    """Return the errors that involve more than one option."""
     if params.missing != "encoder" and not (inputs.get("source_vocabulary") or inputs.get("target_vocabulary")):
         return [
             ConfigError(
@@ -162,17 +64,134 @@ def check_interpolate(inputs: Any, params: InterpolateParams) -> list[ConfigErro
     return []
 
 
+def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> Outcome:
+    """Blend the static vectors of a shared space with an encoder's (equation 1 of the paper)."""
+    space = load_space(inputs["vectors"], mmap=True)
+    warn_of_second_blend(inputs["vectors"], (params.lambda_,), job)
+    dictionary = read_dictionary(inputs["dictionary"], params)
+    encoder = open_encoder(inputs["encoder"], params.pooling, job)
+    sides = [_Blended.of(name, space, inputs.get(f"{name}_vocabulary"), params, encoder, job) for name in SIDES]
+    left, right = (side.encoded[: len(side.vectors.words)] for side in sides)
+    projection = learn_projection(space, (left, right), dictionary, job, lowercase=params.lowercase)
+    counts: dict[str, Any] = {"dimensions": encoder.dimensions, "lambda": params.lambda_}
+    for name, side in zip(SIDES, sides, strict=True):
+        side.blend(projection, params.lambda_)
+        encoder_only = int((~side.parts.any(axis=1)).sum())
+        counts |= {f"{name}_words": len(side.encoded), f"{name}_encoder_only": encoder_only}
+    write_tensors(job.out / _PROJECTION, {"projection": projection})
+    if encoder.dimensions < space.source.matrix.shape[1]:
+        counts["static_preserved"] = False
+    return Outcome(counts)
+
+
+@dataclass
+class _Blended:
+    """One language while it is blended.
+
+    Args:
+        vectors: Static vectors.
+        parts: Static vectors to use for words without one; zero if there are none. Shape [e, d1].
+        encoded: All encodings, in the file that becomes the result. Shape [n + e, d2].
+    """
+
+    vectors: Vectors
+    parts: np.ndarray
+    encoded: np.ndarray
+
+    @classmethod
+    def of(
+        cls, name: str, space: Space, vocabulary: Path | None, params: InterpolateParams, encoder: Encoder, job: Job
+    ) -> _Blended:
+        """Encode the words of a language, and further words of a vocabulary."""
+        vectors = space.side(name)
+        index = index_of(vectors.words)
+        extra: list[str] = []
+        if vocabulary is not None and params.missing != "drop":
+            language = params.source_language if name == "source" else params.target_language
+            words = read_vocabulary(vocabulary, lowercase=params.lowercase, language=language).words
+            extra = [word for word in words if word not in index]
+        parts = np.zeros((len(extra), vectors.matrix.shape[1]), dtype=np.float32)
+        for place, word in enumerate(extra if params.missing == "average" else ()):
+            rows = [index[part] for part in word.split(" ") if part in index]
+            if rows:
+                parts[place] = vectors.matrix[rows].mean(axis=0)
+        folder = job.out / name
+        folder.mkdir()
+        write_lines(folder / "words.txt", [*vectors.words, *extra])
+        return cls(vectors, parts, encode_to_file(encoder, [*vectors.words, *extra], folder / "vectors.npy", job))
+
+    def blend(self, projection: np.ndarray, weight: float) -> None:
+        """Replace the encodings by blended vectors, block by block."""
+        known = len(self.vectors.words)
+        for start in range(0, known, _ROWS):
+            rows = slice(start, min(start + _ROWS, known))
+            self.encoded[rows] = blend(self.vectors.matrix[rows], self.encoded[rows], projection, weight)
+        for place, part in enumerate(self.parts, start=known):
+            # A word without any static vector is represented by its encoding alone.
+            own = weight if part.any() else 1.0
+            self.encoded[place : place + 1] = blend(part[None], self.encoded[place : place + 1], projection, own)
+        self.encoded.flush()  # type: ignore[attr-defined]
+
+
+class BlendAgain:
+    """Learns a space of `interpolate` again, without the dictionary entries of some words; as `MapAgain`.
+
+    The encoder is not needed. Every row of a blend is (1 - lambda) u + lambda e, with u and e of unit length. As u is
+    known, the encoding e can be computed exactly.
+    """
+
+    def __init__(self, folder: Path, column: int, job: Job) -> None:
+        maker = made_by(folder)
+        self._weight = float(maker.params["lambda"])
+        if self._weight == 0:
+            raise NotAgainError(f"{folder} holds nothing of its encoder (lambda 0)")
+        static = input_of(folder, maker, "vectors")
+        self._map = MapAgain(static, column, job)
+        self._params: InterpolateParams = params_of(INTERPOLATE, maker, {})
+        self._column, self._job = column, replace(job, notices=Notices(), kept=False)
+        self._pairs = read_dictionary(input_of(folder, maker, "dictionary"), self._params)
+        self._blended = load_space(folder)
+        projection = read_tensors(folder / _PROJECTION)[0]["projection"]
+        self._encoded = []
+        for side in SIDES:
+            own, whole = self._map.space.side(side), self._blended.side(side)
+            known = len(own.words)
+            if whole.words[:known] != own.words:
+                raise NotAgainError(f"the {side} words of {folder} are not those of {static}")
+            if len(whole.words) > known and maker.params.get("missing") == "average":
+                raise NotAgainError(f"{folder} has averages for words without a static vector")
+            encoded = whole.matrix.copy()
+            # With weight 0, the second argument does not count.
+            encoded[:known] -= (1 - self._weight) * blend(own.matrix, whole.matrix[:known], projection, 0.0)
+            encoded[:known] /= self._weight
+            self._encoded.append(encoded)
+
+    def without(self, words: Collection[str]) -> Space:
+        """Learn mapping and projection without the entries of some words, and blend; as `MapAgain.without`."""
+        static = self._map.without(words)
+        pairs = remaining(self._pairs, self._column, words)
+        sizes = [len(static.side(side).words) for side in SIDES]
+        left, right = (encoded[:known] for encoded, known in zip(self._encoded, sizes, strict=True))
+        projection = learn_projection(static, (left, right), pairs, self._job, lowercase=self._params.lowercase)
+        sides = []
+        for name, encoded, known in zip(SIDES, self._encoded, sizes, strict=True):
+            matrix = encoded.copy()
+            matrix[:known] = blend(static.side(name).matrix, encoded[:known], projection, self._weight)
+            sides.append(replace(self._blended.side(name), matrix=matrix))
+        return Space(*sides)
+
+
 INTERPOLATE = Stage(
     name="interpolate",
     version=1,
     inputs={
-        "vectors": Input("Shared space: a folder that map made."),
+        "vectors": Input("Shared space: a folder of map."),
         "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),
-        "dictionary": Input("Training dictionary, from which the projection between the two is learnt."),
+        "dictionary": Input("Training dictionary, from which the projection to the encoder is learned."),
         "source_vocabulary": Input(
-            "More source words or phrases to have in the result: a list or a folder with words.txt.", required=False
+            "Further source words or phrases for the result: a list, or a folder with words.txt.", required=False
         ),
-        "target_vocabulary": Input("More target words or phrases.", required=False),
+        "target_vocabulary": Input("The same for the target.", required=False),
     },
     params=InterpolateParams,
     run=interpolate,

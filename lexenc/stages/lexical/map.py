@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,26 +14,27 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lexenc.artifact import UNFINISHED
+from lexenc.artifact import UNFINISHED, Manifest, maker_of
 from lexenc.device import CPU, choose_device
-from lexenc.errors import ConfigError, DataError, unknown_name
+from lexenc.errors import ConfigError, DataError, LexencError, unknown_name
 from lexenc.evaluation.bli import ask
 from lexenc.files.dictionaries import Pairs, write_pairs
-from lexenc.files.spaces import Space, save_space
+from lexenc.files.spaces import Space, load_space, save_space
 from lexenc.files.tensors import read_tensors, write_tensors
-from lexenc.files.text import counted
+from lexenc.files.text import counted, fold_case
 from lexenc.files.vectors import Vectors, index_of, read_two
 from lexenc.lexical import MAPPINGS
 from lexenc.lexical.confidence import Confidence
 from lexenc.lexical.map_learning import FIRST_PAIRS, Fit, MappingSettings, VocabularyPair, first_pairs, judge
 from lexenc.lexical.mapping import Mapping, normalise
 from lexenc.lexical.self_learning import Iteration, Learning, learn, rotation
-from lexenc.parameters import param
+from lexenc.parameters import build, param, parameters
 from lexenc.randomness import generator
 from lexenc.resources import read_preset
 from lexenc.search.retrieval import retrieve
-from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table
 from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, mapped, save_mapping
+from lexenc.stages.lineage import unchanged
 from lexenc.stages.reading import language_param, read_dictionary, uncovered, usable_rows
 
 LOG = "iterations.jsonl"
@@ -475,6 +477,99 @@ def _confidence_table(found: Confidence, summary: dict[str, Any]) -> Table:
         "half of the pairs that choose each other, and has to find the other half again. Chance: a random rotation."
     )
     return Table("Self-learning", ["sign", "value", "noise below", "found from"], rows, note)
+
+
+# ---------------------------------------------------------------- learning again without some pairs
+
+
+class NotAgainError(LexencError):
+    """Vectors that cannot be learned again; the message says why."""
+
+
+def made_by(folder: Path) -> Manifest:
+    """Return the manifest of a folder."""
+    maker = maker_of(folder)
+    if maker is None:
+        raise NotAgainError(f"{folder} has no manifest that says how it was made")
+    return maker
+
+
+def input_of(folder: Path, maker: Manifest, name: str) -> Path:
+    """Return the unchanged file of an input that a folder was made from."""
+    if len(maker.inputs.get(name, [])) != 1:
+        raise NotAgainError(f"the manifest of {folder} names no single input '{name}'")
+    (record,) = maker.inputs[name]
+    path = unchanged(folder, record)
+    if path is None:
+        raise NotAgainError(f"{record.given}, from which {folder} was made, is not there any more or has changed")
+    return path
+
+
+def params_of(stage: Stage, maker: Manifest, inputs: collections.abc.Mapping[str, Any]) -> Any:
+    """Return the parameters of a result as its stage takes them."""
+    known = parameters(stage.params)
+    params, faults = build(stage.params, {k: v for k, v in maker.params.items() if k in known}, owner=maker.stage)
+    if faults or maker.stage_version != stage.version:
+        raise NotAgainError(f"it was made by another version of {maker.stage}")
+    return params if stage.resolve is None else stage.resolve(inputs, params)
+
+
+def remaining(pairs: Pairs, column: int, words: collections.abc.Collection[str]) -> Pairs:
+    """Return the pairs without those whose word in `column` is one of `words` (in lower case)."""
+    return pairs.chosen([place for place, pair in enumerate(pairs) if fold_case(pair[column]) not in words])
+
+
+class MapAgain:
+    """Learns a space of `map` again, without the dictionary entries of some words.
+
+    Args:
+        folder: The space.
+        column: Column of the words: 0 or 1.
+        job: Device, seed, progress and messages of the run. Its folder is used for temporary files.
+
+    Raises:
+        NotAgainError: If an input is gone, or the space was made in another way.
+    """
+
+    def __init__(self, folder: Path, column: int, job: Job) -> None:
+        maker = made_by(folder)
+        if maker.stage != "map" or "dictionary" not in maker.inputs:
+            raise NotAgainError(f"{folder} was not learnt by map from a dictionary")
+        inputs = {name: input_of(folder, maker, name) for name in maker.inputs}
+        self._params: MapParams = params_of(MAP, maker, inputs)
+        self._column = column
+        self._job = replace(job, seed=maker.seed, notices=Notices(), kept=False)
+        self.space = load_space(folder, mmap=True)
+        self._source, self._target = read_both(inputs, self._params, self._job)
+        for side, read in (("source", self._source), ("target", self._target)):
+            if self.space.side(side).words != read.words:
+                raise NotAgainError(f"the {side} words of {folder} come out otherwise when learnt again")
+        self._pairs = read_dictionary(inputs["dictionary"], self._params)
+
+    def without(self, words: collections.abc.Collection[str]) -> Space:
+        """Learn the space without the entries of some words (in lower case).
+
+        Raises:
+            LexencError: If the remaining entries do not suffice.
+        """
+        params, place = self._params, self._job.out / "again"
+        place.mkdir()
+        try:
+            mapping = learn_mapping(
+                self._source,
+                self._target,
+                remaining(self._pairs, self._column, words),
+                params,
+                replace(self._job, out=place),
+                lowercase=params.lowercase,
+                languages=(params.source_language, params.target_language),
+            ).mapping
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        return Space(
+            replace(self._source, matrix=mapping.apply_source(self._source.matrix)),
+            replace(self._target, matrix=mapping.apply_target(self._target.matrix)),
+        )
 
 
 MAP = Stage(
