@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: demo test check bench browser clean
+.PHONY: demo test check stubs bench browser clean
 
 # What pip and the builds of packages print is kept in a file, and shown only where something fails.
 LOG := $(VENV)/install.log
@@ -36,6 +36,9 @@ check: $(STAMP)  ## style, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+stubs: $(STAMP)  ## lexenc/__init__.pyi, after a change of a stage's parameters
+	$(BIN)/python -m lexenc.stubs
 
 browser:  ## Chromium from Debian's packages, for the tests that open a page; they are skipped, loudly, without it
 	@if command -v chromium || command -v chromium-browser || command -v google-chrome; then :; \

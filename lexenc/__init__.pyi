@@ -74,12 +74,12 @@ def train_static(
         words_only: Keep words, drop punctuation; --no-words-only splits at spaces as fastText does.
         threads: Threads; with more than one, fastText gives slightly other vectors on every run.
         write: Also write other formats: vec, bin (the whole fastText model), or both.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -107,23 +107,23 @@ def new_encoder(
     Makes: an encoder that SentenceTransformer(folder) loads.
 
     Args:
-        text: Text, one sentence per line; TABs separate texts. May be given several times.
+        text: Text, one sentence per line. TABs separate texts. Can be repeated.
         out: Folder for the result.
-        kind: static: a bag of subwords; transformer: a BERT.
-        tokenizer: How subwords are learnt; only bpe gives the same ones on every run. One of: bpe, wordpiece, unigram.
-        vocabulary_size: Subwords at most.
+        kind: Kind of encoder. One of: static, transformer.
+        tokenizer: Algorithm of the tokenizer. Only bpe learns the same subwords on every run. One of: bpe, wordpiece, unigram.
+        vocabulary_size: Largest number of subwords.
         dimensions: Length of a vector.
-        layers: Layers of a transformer.
-        heads: Attention heads of a transformer.
+        layers: Number of layers of a transformer.
+        heads: Number of attention heads of a transformer.
         max_length: Longest input of a transformer, in tokens.
-        deviation: Standard deviation of a static encoder's first numbers.
-        cased: Keep upper and lower case apart.
-        force: Replace another result of lexenc in `out`.
+        deviation: Standard deviation of the random vectors of a static encoder.
+        cased: Distinguish upper and lower case.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -177,17 +177,17 @@ def mine_negatives(
         sampling: The nearest, or a random choice within the range. One of: top, random.
         vocabulary_limit: Use the first words of a vocabulary only.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        force: Replace another result of lexenc in `out`.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -261,19 +261,19 @@ def finetune(
         control: shuffled-pairs: give every source another's target, every concept names of others, to see what tuning does without knowledge. One of: none, shuffled-pairs.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
         max_length: Longest input in tokens; the rest is cut off.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         chunk_tokens: Tokens in one pass; a step with more is cached in chunks: slower, less memory, else equal but for dropout.
         checkpoint_seconds: Time between checkpoints.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -329,51 +329,51 @@ def map(
     Makes: source/ and target/ (vectors.npy, words.txt), mapping.safetensors for lexenc apply-mapping, and after self-learning iterations.jsonl and induced.tsv, its last dictionary.
 
     Args:
-        source: Source vectors: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, or a folder of lexenc.
+        source: Source vectors: .vec, .vec.gz, word2vec or fastText .bin, or a folder.
         target: Target vectors.
         dictionary: Training dictionary: source, TAB, target.
         validation: Dictionary to score during self-learning. Nothing is learned from it.
         out: Folder for the result.
-        supervision: dictionary: learn from it alone (the default); semi: start self-learning from it; identical, numerals: start from strings or numbers that are equal; none: from the vectors alone. One of: dictionary, semi, identical, numerals, none.
-        preset: A published method. Options change single values of it: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
+        supervision: dictionary: learn from it alone (default); semi: start self-learning from it; identical: from equal strings; numerals: from equal numbers; none: from the vectors alone.
+        preset: Published method. Other options replace its values. One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
         kind: advanced: both languages move (default); orthogonal: rotation; unconstrained: least squares; rcsls: optimised for CSLS.
-        normalise: Steps, in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit.
+        normalise: Steps in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit.
         reduce_to: Dimensions to keep.
-        poor_dictionary: With fewer independent pairs than dimensions: rotate (no whitening), truncate, refuse. One of: rotate, truncate, refuse.
-        control: shuffled-pairs: learn from wrong pairs, to measure what chance reaches. One of: none, shuffled-pairs.
+        poor_dictionary: With fewer pairs than dimensions: rotate: do not whiten; truncate: drop dimensions; refuse: stop.
+        control: none: no control; shuffled-pairs: wrong translations.
         whiten: Decorrelate the dictionary rows first. Default: yes.
         source_reweight: Exponent of the singular values; 0: off. Default: 0.5.
-        target_reweight: The same for the target side.
-        source_dewhiten: Whose whitening to undo. Default: source. One of: source, target, none.
-        target_dewhiten: The same for the target. Default: target. One of: source, target, none.
+        target_reweight: The same for the target.
+        source_dewhiten: Whitening to undo. source: its own (default); target: the target's; none: keep it.
+        target_dewhiten: source: the source's; target: its own (default); none: keep it.
         vocabulary_cutoff: Most frequent words to use; more take longer. Default: 20000.
-        csls_neighbours: Neighbours for CSLS, also in rcsls; 0: cosine. Default: 10.
-        induction: Whose best partners count. Default: union. One of: union, forward, backward, mutual.
-        keep_start: Share of candidates kept at first; 1: all. Default: 0.1.
-        keep_growth: Growth of that share at a standstill. Default: 2.
-        patience: Iterations without gain before that. Default: 10.
+        csls_neighbours: Neighbours for CSLS, also of rcsls; 0: cosine. Default: 10.
+        induction: Best partners: union: of both languages (default); forward: of the source; backward: of the target; mutual: of each other.
+        keep_start: First share of candidates. Default: 0.1.
+        keep_growth: Growth of that share. Default: 2.
+        patience: Iterations without gain until then. Default: 10.
         max_iterations: Maximum number of iterations.
         start_vocabulary: Words compared with supervision none. Default: 4000.
         arithmetic: Number type. One of: float32, float64.
-        checkpoint_seconds: Seconds between checkpoints.
+        checkpoint_seconds: Time between checkpoints.
         rcsls_steps: Gradient steps. Default: 10.
         rcsls_rate: First step size, halved if the loss rises. Default: 1.
-        rcsls_spectral: Bound the singular values by 1.
-        limit: Words to read from each file: the first words, which are the most frequent.
-        duplicates: Which vector of a repeated word to use (VecMap uses the last). One of: first, last.
-        bad_lines: What to do with lines that are not a vector. One of: error, skip.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        validate_every: Iterations between scores on validation.
-        force: Replace another result of lexenc in `out`.
+        rcsls_spectral: Keep singular values at most 1.
+        limit: Read only the first words of each file.
+        duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
+        bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        validate_every: Iterations between scores.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -430,44 +430,44 @@ def map_hub(
         dictionaries: Folder with training dictionaries such as en-de.tsv, or a dictionary as en-de=PATH.
         into: Space of map-hub to add languages to. Its own languages do not move.
         out: Folder for the result.
-        supervision: dictionary: learn from it alone (the default); semi: start self-learning from it; identical, numerals: start from strings or numbers that are equal; none: from the vectors alone. One of: dictionary, semi, identical, numerals, none.
-        preset: A published method. Options change single values of it: lexenc list presets One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
+        supervision: dictionary: learn from it alone (default); semi: start self-learning from it; identical: from equal strings; numerals: from equal numbers; none: from the vectors alone.
+        preset: Published method. Other options replace its values. One of: supervised, semi-supervised, identical, unsupervised, aaai2018, acl2017, emnlp2016, refinement, rcsls.
         kind: advanced: both languages move (default); orthogonal: rotation; unconstrained: least squares; rcsls: optimised for CSLS.
-        normalise: Steps, in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit.
+        normalise: Steps in order: unit, center, unitdim, centeremb, none. Default: unit,center,unit.
         reduce_to: Dimensions to keep.
-        poor_dictionary: With fewer independent pairs than dimensions: rotate (no whitening), truncate, refuse. One of: rotate, truncate, refuse.
-        control: shuffled-pairs: learn from wrong pairs, to measure what chance reaches. One of: none, shuffled-pairs.
+        poor_dictionary: With fewer pairs than dimensions: rotate: do not whiten; truncate: drop dimensions; refuse: stop.
+        control: none: no control; shuffled-pairs: wrong translations.
         whiten: Decorrelate the dictionary rows first. Default: yes.
         source_reweight: Exponent of the singular values; 0: off. Default: 0.5.
-        target_reweight: The same for the target side.
-        source_dewhiten: Whose whitening to undo. Default: source. One of: source, target, none.
-        target_dewhiten: The same for the target. Default: target. One of: source, target, none.
+        target_reweight: The same for the target.
+        source_dewhiten: Whitening to undo. source: its own (default); target: the target's; none: keep it.
+        target_dewhiten: source: the source's; target: its own (default); none: keep it.
         vocabulary_cutoff: Most frequent words to use; more take longer. Default: 20000.
-        csls_neighbours: Neighbours for CSLS, also in rcsls; 0: cosine. Default: 10.
-        induction: Whose best partners count. Default: union. One of: union, forward, backward, mutual.
-        keep_start: Share of candidates kept at first; 1: all. Default: 0.1.
-        keep_growth: Growth of that share at a standstill. Default: 2.
-        patience: Iterations without gain before that. Default: 10.
+        csls_neighbours: Neighbours for CSLS, also of rcsls; 0: cosine. Default: 10.
+        induction: Best partners: union: of both languages (default); forward: of the source; backward: of the target; mutual: of each other.
+        keep_start: First share of candidates. Default: 0.1.
+        keep_growth: Growth of that share. Default: 2.
+        patience: Iterations without gain until then. Default: 10.
         max_iterations: Maximum number of iterations.
         start_vocabulary: Words compared with supervision none. Default: 4000.
         arithmetic: Number type. One of: float32, float64.
-        checkpoint_seconds: Seconds between checkpoints.
+        checkpoint_seconds: Time between checkpoints.
         rcsls_steps: Gradient steps. Default: 10.
         rcsls_rate: First step size, halved if the loss rises. Default: 1.
-        rcsls_spectral: Bound the singular values by 1.
-        limit: Words to read from each file: the first words, which are the most frequent.
-        duplicates: Which vector of a repeated word to use (VecMap uses the last). One of: first, last.
-        bad_lines: What to do with lines that are not a vector. One of: error, skip.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        rcsls_spectral: Keep singular values at most 1.
+        limit: Read only the first words of each file.
+        duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
+        bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
         hub: Name of the language whose space all others are mapped to. It does not move.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -503,19 +503,19 @@ def apply_mapping(
         source_vocabulary: Word list: map only these words. If source is a fastText .bin, it makes vectors of unknown words.
         target_vocabulary: The same for target.
         out: Folder for the result.
-        limit: Words to read from each file: the first words, which are the most frequent.
-        duplicates: Which vector of a repeated word to use (VecMap uses the last). One of: first, last.
-        bad_lines: What to do with lines that are not a vector. One of: error, skip.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        force: Replace another result of lexenc in `out`.
+        limit: Read only the first words of each file.
+        duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
+        bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        force: Replace another result in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -547,13 +547,13 @@ def encode(
         max_length: Longest input in tokens; the rest is cut off.
         counts: The lines are 'word count': drop the count and repeated words.
         token_budget: Tokens in one pass.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -592,16 +592,16 @@ def interpolate(
         lambda_: Weight of the encoder: 0 is the static space, 1 the encoder alone.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
         missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder alone; average: blended with the mean of their parts' static vectors, where they have any; drop. One of: encoder, average, drop.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        force: Replace another result of lexenc in `out`.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        force: Replace another result in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -650,7 +650,7 @@ def eval_bli(
         train_dictionary: Dictionary for blending vectors with an encoder.
         source_vocabulary: Words that an encoder alone is asked; also the space of CSLS.
         target_vocabulary: Words that it chooses from.
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         retrieval: How answers are ranked. One of: nearest, csls, inverted-softmax.
         csls_neighbours: Neighbours that CSLS averages over.
         inverse_temperature: Factor on the cosine in the inverted softmax (VecMap 1, MUSE 30).
@@ -660,18 +660,18 @@ def eval_bli(
         top: Answers kept in the predictions.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         fail_under: Exit with 1 where the headline's precision at 1 (of the first lambda) is below this.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -703,11 +703,11 @@ def cross_pairs(
         repeated: Pairs that came before, which synonyms make: keep all, or drop all but the first. One of: keep, drop.
         source_language: Code of the language to take from a source file that holds many, such as Multi-SimLex.
         target_language: Code of the language to take from a target file that holds many, such as Multi-SimLex.
-        force: Replace another result of lexenc in `out`.
-        progress: True draws bars; or an object with a `task` of your own.
+        force: Replace another result in `out`.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -747,27 +747,27 @@ def eval_xlsim(
         vectors: Shared space (a folder of map or interpolate), or vectors of one language.
         encoder: Encoder, alone or blended with the vectors.
         train_dictionary: Dictionary for blending vectors with an encoder; test pairs in it are counted.
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         side: Where the words are in a shared space. both: left words in source, right words in target; source, target: pairs of one language. One of: both, source, target.
         missing: Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs with one are left out of the headline; back-off: they count in it, with the similarity of back_off. If left out encoder in a blend, else drop. With several lambda_ the headline has only the pairs with static vectors, the same for all; the others count in a row beside it.
         back_off: Similarity of pairs with a missing word, where all pairs count.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
         source_language: Language code (BCP-47) of the left words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
         target_language: Language code (BCP-47) of the right words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
         language: The same for both words: pairs of one language.
         draws: Bootstrap resamplings of the pairs.
         level: Share of draws inside the intervals.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -794,22 +794,22 @@ def encode_concepts(
     Makes: vectors.npy (float32, unit rows) and words.txt, row by row; knowledge-base.txt; names.index with --index.
 
     Args:
-        knowledge_base: File of 'CUI||name' lines ('CUI|CUI||name' where several fit); several files make one base.
+        knowledge_base: File of 'CUI||name' lines ('CUI|CUI||name' for several concepts); several files make one base.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        max_length: Longest input in tokens; the rest is cut off.
-        lowercase: Lower-case names and mentions alike; SapBERT's own script lower-cases the names only, which costs hits.
-        name_language: Language code (BCP-47) of the names, for lowercase=True: 'tr' gives I its dotless form.
+        max_length: Maximum length of a name in tokens. Longer names are cut off.
+        lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
+        name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
         index: exact: no index; ivf, hnsw: build one for link and eval xel with the same index. One of: exact, ivf, hnsw.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -837,29 +837,29 @@ def link(
 ) -> Result:
     """Link mentions to the concepts of a knowledge base.
 
-    Makes: links.jsonl: for every mention its concepts with best name and cosine. Without --out the same is printed: mention, rank, concept, name, cosine, separated by TABs where a program reads it.
+    Makes: links.jsonl: the concepts of every mention with best name and cosine. Without --out the same is printed: mention, rank, concept, name, cosine, separated by TABs if a program reads it.
 
     Args:
         mentions: File with one mention per line, plain or CUI||mention; several files, or - for standard input.
-        knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' where several fit), or a folder of encode-concepts.
+        knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.
         encoder: Encoder: 'mini', a folder, or a hub name.
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        max_length: Longest input in tokens; the rest is cut off.
-        lowercase: Lower-case names and mentions alike; SapBERT's own script lower-cases the names only, which costs hits.
-        name_language: Language code (BCP-47) of the names, for lowercase=True: 'tr' gives I its dotless form.
-        mention_language: Language code (BCP-47) of the mentions, for lowercase=True: 'tr' gives I its dotless form.
-        index: exact: every name is compared; ivf and hnsw look at some of them only, and their recall is measured (hnsw built by several threads is not the same every time). One of: exact, ivf, hnsw.
+        max_length: Maximum length of a name in tokens. Longer names are cut off.
+        lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
+        name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
+        mention_language: BCP-47 code of the mentions, for lowercase=True, e.g. 'tr' for the dotless i.
+        index: exact: compare every name; ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by several threads differs between runs). One of: exact, ivf, hnsw.
         top: Concepts per mention.
-        threshold: Smallest cosine of the best name; a mention below it is answered NIL: not in the knowledge base.
-        force: Replace another result of lexenc in `out`.
+        threshold: Minimum cosine of the best name. A mention below it is answered NIL (not in the knowledge base).
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -889,25 +889,25 @@ def eval_xel(
     Makes: predictions.jsonl: for every mention its best concepts and where the gold one stands, for compare.
 
     Args:
-        knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' where several fit), or a folder of encode-concepts.
+        knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.
         mentions: Test mentions: 'CUI||mention' lines (XL-BEL), with or without '||context'.
         encoder: Encoder: 'mini', a folder, or a hub name.
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        max_length: Longest input in tokens; the rest is cut off.
-        lowercase: Lower-case names and mentions alike; SapBERT's own script lower-cases the names only, which costs hits.
-        name_language: Language code (BCP-47) of the names, for lowercase=True: 'tr' gives I its dotless form.
-        mention_language: Language code (BCP-47) of the mentions, for lowercase=True: 'tr' gives I its dotless form.
-        index: exact: every name is compared; ivf and hnsw look at some of them only, and their recall is measured (hnsw built by several threads is not the same every time). One of: exact, ivf, hnsw.
+        max_length: Maximum length of a name in tokens. Longer names are cut off.
+        lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
+        name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
+        mention_language: BCP-47 code of the mentions, for lowercase=True, e.g. 'tr' for the dotless i.
+        index: exact: compare every name; ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by several threads differs between runs). One of: exact, ivf, hnsw.
         baseline: Score a control too: character 2-4-gram TF-IDF, which knows spelling alone.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -955,7 +955,7 @@ def induce(
         held_out: Entries that no part of the vectors was learnt from, to learn from instead.
         words: Only these words: a list or a folder with words.txt.
         calibration: Probabilities as an earlier induce learnt them for vectors of the same kind (its folder).
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         top: Translations per word at most.
         limit: Only the first words of the vocabulary; they are the most frequent.
         min_probability: Least probability of a translation; 0 keeps all. Below the default hardly two of a hundred are right.
@@ -971,17 +971,17 @@ def induce(
         cross_fit: Learn the mapping again without each part of the entries that it was learnt from, for honest probabilities; it takes folds times as long as map.
         out_of_vocabulary: Entries of whose translations none has a vector: wrong: they count, as no candidate is right; left-out. One of: wrong, left-out.
         control: shuffled-pairs: calibrate on every word's translations given to another; nothing may be probable then. One of: none, shuffled-pairs.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        force: Replace another result of lexenc in `out`.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1033,7 +1033,7 @@ def align(
         dictionary: Known translations: a dictionary, or the lexicon.tsv of another corpus (statistical).
         encoder: Encoder. For span, a model that predicts spans (align-train span).
         vectors: Shared space (folder of map or interpolate), instead of an encoder.
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         method: argmax: words that are most similar to each other. itermax: the same, repeated among the words that are left. match: the best one-to-one matching. softmax: words that are probable in both directions. span: the predicted span in the other sentence. statistical: learnt from the corpus alone. eflomal: the program of that name, if installed. If left out, itermax with encoder or vectors, else statistical.
         words: What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
         source_words: As words, for the source alone. One of: words, spaces, characters, spacy.
@@ -1049,19 +1049,19 @@ def align(
         dictionary_weight: Links that a pair of dictionary counts as, times its probability if the file is a lexicon.
         max_words: Sentence pairs with a longer side get no links (statistical).
         lowercase: Ignore case in counts, vectors and the lexicon. Words are written as they are.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         min_count: Minimum number of links of a pair in the lexicon.
         min_probability: Minimum share of the links of its source word that a pair in the lexicon has.
         drawn: Number of sentence pairs in alignments.html.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1120,14 +1120,14 @@ def align_train_span(
         min_score: Links with a lower score are not learnt, and words that have no other are left out.
         words_per_sentence: Words asked about per sentence and epoch, drawn anew each time; all where left out.
         threshold: Score from which two words are linked in the error rate.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1186,14 +1186,14 @@ def align_train_softmax(
         objectives: so: make the links probable that the encoder finds itself; co: make both directions agree; tlm: guess masked subwords of sentence and translation together; supervised: make the links of alignments probable.
         layer: Layer whose states are compared; negative from the end. By default 8, or the last.
         min_score: With supervised: links with a lower score are not learnt.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1225,17 +1225,17 @@ def eval_alignment(
         pairs: Their sentences, words between spaces: source ||| target, or source, TAB, target. With them come controls and scores by kind of link.
         source: Source sentences in a file of their own, in place of pairs.
         target: Target sentences, line by line.
-        out: Folder for the result. None keeps nothing.
+        out: Folder for the result. None does not keep it.
         gold_one_based: Whether words are counted from 1 in the gold file. If left out they are counted from 0, and refused where the two files do not look alike.
         system_one_based: Whether words are counted from 1 in the links that are scored. If left out they are counted from 0, and refused where the two files do not look alike.
         draws: Bootstrap resamplings of the sentence pairs.
         level: Share of draws inside the intervals.
-        force: Replace another result of lexenc in `out`.
+        force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1254,12 +1254,12 @@ def read_review(
 
     Args:
         review: Table with the columns source, target, decision (ok, wrong, other) and correction (several with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a spreadsheet saves it.
-        out: Folder for the result. None keeps nothing.
-        force: Replace another result of lexenc in `out`.
-        progress: True draws bars; or an object with a `task` of your own.
+        out: Folder for the result. None does not keep it.
+        force: Replace another result in `out`.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1283,11 +1283,11 @@ def export(
         out: Folder for the result.
         format: vec: fastText text with a header (VecMap, MUSE, gensim); word2vec: binary; glove: text without a header.
         phrases: Words with spaces, at which other programs end a word: underscore: new_york; keep: as they are, which lexenc alone reads; drop: left out.
-        force: Replace another result of lexenc in `out`.
-        progress: True draws bars; or an object with a `task` of your own.
+        force: Replace another result in `out`.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1314,10 +1314,10 @@ def compare(
         draws: Bootstrap resamplings.
         level: Share of draws inside the interval.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
-        progress: True draws bars; or an object with a `task` of your own.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
@@ -1347,17 +1347,17 @@ def audit(
         test: Test dictionary, or a result of cross-pairs.
         source_vectors: Vectors or word list of the source language, to count words without one.
         target_vectors: The same of the target language.
-        out: Folder for the result. None keeps nothing.
-        lowercase: Lower-case dictionaries and vocabularies; of forms that become equal the first is kept.
-        source_language: Language code (BCP-47) of the source words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
-        target_language: Language code (BCP-47) of the target words, for lowercase=True ('tr' gives I its dotless small form) and for TMX, XLIFF and TBX files of more than two languages.
+        out: Folder for the result. None does not keep it.
+        lowercase: Lower-case all words. The first of words that become equal is kept.
+        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         drop_sources: train.tsv of the result also loses pairs whose source word is tested.
         fail_on_leak: Exit with 1 where a test pair is in the training dictionary with out too; without out, where nothing is cleaned, that is always so.
-        force: Replace another result of lexenc in `out`.
-        progress: True draws bars; or an object with a `task` of your own.
+        force: Replace another result in `out`.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
-        What came of it. A result that is there already is reused.
+        The result. An existing result is reused.
 
     Raises:
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.

@@ -1,4 +1,4 @@
-"""The library by name: a function for every stage, and the parts that take and give arrays."""
+"""The functions of the library: one for every stage, and parts that work with arrays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from lexenc.api.stage_functions import function_name, stage_function
 from lexenc.stages import STAGES
 
-# What else can be had as `lexenc.NAME`, and where it is.
+# Other attributes `lexenc.NAME`, and their places.
 PARTS = {
     "Result": "lexenc.api.results:Result",
     "LexencWarning": "lexenc.api.words:LexencWarning",
@@ -36,10 +36,10 @@ PARTS = {
 
 
 def attribute(name: str) -> Any:
-    """Give what `lexenc.NAME` is.
+    """Return the attribute `lexenc.NAME`.
 
     Raises:
-        AttributeError: If there is no such thing.
+        AttributeError: If there is none.
     """
     stages = {function_name(each): each for each in STAGES}
     if name == "__all__":

@@ -1,31 +1,33 @@
-"""Functions that write one file: pairs in another format, and a page on results."""
+"""Functions that write one file: pairs in another format, and reports."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lexenc.api.settings import PathLike, seed_of, setting
-from lexenc.api.words import Words, in_words_of_python, notices_of
+from lexenc.api.words import PythonNames, notices_of, python_errors
 from lexenc.device import check_device_name
 from lexenc.errors import ConfigError
+from lexenc.files.exchange.pairs import PairFile, remarks
+from lexenc.files.exchange.writing import SUFFIXES, Kind, PairRow, read_rows, write_rows
+from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import check_language, writing
+from lexenc.report.data import ReportData
+from lexenc.report.page import SECTIONS, build_page, check_sections
+from lexenc.report.results import find_results
 from lexenc.resources import bundled_path
-
-if TYPE_CHECKING:
-    from lexenc.files.exchange.writing import Kind, PairRow
 
 
 def _free(out: PathLike, force: bool) -> Path:
-    """Give a file to write, before any work is done for it."""
+    """Check that a file can be written, and return its path."""
     place = Path(out)
     if place.is_dir() or not place.parent.is_dir():
-        what = "is a folder" if place.is_dir() else "lies in a folder that is not there"
-        raise ConfigError(f"out {what}: {out}", hint="Name a file in a folder that is there.")
+        what = "is a folder" if place.is_dir() else "is in a folder that does not exist"
+        raise ConfigError(f"out {what}: {out}", hint="Name a file in an existing folder.")
     if place.exists() and not force:
-        raise ConfigError(f"{out} is already there.", hint="Choose another out, or add force=True to replace it.")
+        raise ConfigError(f"{out} exists already.", hint="Choose another out, or add force=True to replace it.")
     return place
 
 
@@ -39,14 +41,14 @@ def convert(
     deprecated: bool = False,
     force: bool = False,
 ) -> Path:
-    """Turn translation memories and termbases into word pairs, and word pairs into those.
+    """Convert translation memories and termbases to word pairs, and back.
 
     Args:
-        pairs: TMX, XLIFF or TBX file, a table, or a list of pairs of words.
+        pairs: TMX, XLIFF or TBX file, a table, or a list of word pairs.
         out: File to write.
-        to: tsv, tmx, tbx (version 3), tbx2, xliff (1.2) or xliff2; None goes by the name of `out`.
-        source_language: Language code (BCP-47) of the source words; a table and a list do not say theirs.
-        target_language: The same of the target words.
+        to: tsv, tmx, tbx (version 3), tbx2, xliff (1.2) or xliff2; None is the format of the name of `out`.
+        source_language: Language code (BCP-47) of the source words. Tables and lists do not have one.
+        target_language: Language code of the target words.
         deprecated: Keep terms that a termbase marks as deprecated or superseded.
         force: Replace the file.
 
@@ -56,13 +58,9 @@ def convert(
     Raises:
         LexencError: If pairs or arguments cannot be used.
     """
-    from lexenc.files.exchange.pairs import PairFile, remarks
-    from lexenc.files.exchange.writing import SUFFIXES, PairRow, read_rows, write_rows
-    from lexenc.files.exchange.xml import looks_like_xml
-
     place, kind = _free(out, force), to or SUFFIXES.get(Path(out).suffix.lower())
     if kind is None:
-        raise ConfigError(f"convert cannot tell a format from the name {out}.", hint="Give it as to='tmx', for one.")
+        raise ConfigError(f"convert cannot infer a format from the name {out}.", hint="Add to='tmx', for instance.")
     for code, name in ((source_language, "source_language"), (target_language, "target_language")):
         if code is not None:
             check_language(code, name)
@@ -82,10 +80,10 @@ def convert(
     if found is not None:
         languages = (found.found.source, found.found.target)
         for message, hint in remarks(found):
-            notices_of(Words(None)).warn(message, hint)
+            notices_of(PythonNames()).warn(message, hint)
     if kind != "tsv" and None in languages:
-        hint = "Add source_language='en', target_language='de', or whichever they are."
-        raise ConfigError(f"convert: {kind} names its languages, and the pairs do not.", hint=hint)
+        hint = "Add for instance source_language='en', target_language='de'."
+        raise ConfigError(f"convert: {kind} needs languages, but the pairs have none.", hint=hint)
     with writing(place) as stream:
         write_rows(stream, rows, kind, languages[0] or "", languages[1] or "")
     return place
@@ -102,30 +100,26 @@ def write_report(
     device: str | None = None,
     force: bool = False,
 ) -> Path:
-    """Write a page that says what results show; the command `report`.
+    """Write a report on results as an HTML page, like the command `report`.
 
     Args:
         folder: Folder with results.
         out: File to write.
-        title: Title; None names the folder.
-        sections: What to show; None everything.
-        sample: Most answers shown; of more, so many are drawn at random.
+        title: Title; None is the name of the folder.
+        sections: Sections to show; None for all.
+        sample: Maximum number of answers to show, drawn at random.
         seed: Seed of samples and intervals; None: LEXENC_SEED, else 0.
-        device: Where encoders compute; None: LEXENC_DEVICE, else cpu.
+        device: Device of encoders; None: LEXENC_DEVICE, else cpu.
         force: Replace the file.
 
     Returns:
-        The page.
+        The file that was written.
 
     Raises:
         LexencError: If there are no results, or the page cannot be written.
     """
-    from lexenc.report.data import ReportData
-    from lexenc.report.page import SECTIONS, build_page, check_sections
-    from lexenc.report.results import find_results
-
     place, chosen = _free(out, force), [*SECTIONS] if sections is None else list(sections)
-    with in_words_of_python(Words(None)):
+    with python_errors(PythonNames()):
         name = setting({"device": device}, "device", "cpu")
         check_device_name(name)
         check_sections(chosen)

@@ -1,4 +1,4 @@
-"""Functions and objects that are no stage: pipelines, translation, and what loads and reads."""
+"""Functions that are not stages: pipelines, translation, and functions that load and read."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lexenc import fetching
 from lexenc.api.results import Result
-from lexenc.api.settings import PathLike, precision_of, setting, watcher
-from lexenc.api.words import Words, in_words_of_python, notices_of
-from lexenc.artifact import DigestStore
+from lexenc.api.settings import PathLike, precision_of, progress_of, setting
+from lexenc.api.words import PythonNames, notices_of, python_errors
+from lexenc.artifact import DigestStore, cache_folder
 from lexenc.device import Device, Precision, check_device_name, choose_device
+from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError
+from lexenc.files import dictionaries, spaces, vectors
+from lexenc.pipeline import Watcher, chosen_steps, read_pipeline, run_pipeline
 from lexenc.progress import Progress
 from lexenc.resources import bundled_path
+from lexenc.resources.catalogue import find_resource, read_catalogue
 from lexenc.stage import Job
+from lexenc.stages.lexical import shared
+from lexenc.stages.lexical.translate import Translator
 
 if TYPE_CHECKING:
     import numpy as np
 
     from lexenc.encoders.base import Encoder, Pooling
-    from lexenc.files.dictionaries import Pairs
-    from lexenc.files.spaces import Space
-    from lexenc.files.vectors import Vectors
     from lexenc.lexical.mapping import Mapping as LearnedMapping
     from lexenc.lexical.translation import Answer
 
 
 def _path(name: PathLike) -> Path:
-    """Find a file or folder, or what is bundled under a name.
-
-    Raises:
-        ConfigError: If it is not there.
-    """
+    """Return an existing file or folder, or the one bundled under a name."""
     path = bundled_path(os.fspath(name)) or Path(name)
     if not path.exists():
         raise ConfigError(f"There is nothing at {name}.", hint="Check the path.")
@@ -52,17 +52,17 @@ def run(
     workdir: PathLike | None = None,
     progress: bool | Progress = False,
 ) -> dict[str, Result]:
-    """Run the steps of a pipeline file; what is up to date is reused.
+    """Run the steps of a pipeline file. Results that are up to date are reused.
 
     Args:
         pipeline: The file (YAML).
-        start: First step to run; earlier ones must be up to date.
+        start: First step to run. Earlier ones must be up to date.
         until: Last step to run.
         only: The only step to run.
         force: Replace results of other recipes.
-        device: For all steps; None: LEXENC_DEVICE, else the file's.
-        workdir: Folder for results, in place of the file's.
-        progress: True draws bars; or an object with a `task` of your own.
+        device: Device of all steps; None: LEXENC_DEVICE, else that of the file.
+        workdir: Folder for results, instead of that of the file.
+        progress: True shows progress bars; or an object with a `task` method.
 
     Returns:
         The result of every step, by its name.
@@ -70,10 +70,8 @@ def run(
     Raises:
         LexencError: As the command `run`.
     """
-    from lexenc.pipeline import Watcher, chosen_steps, read_pipeline, run_pipeline
-
     made: dict[str, Result] = {}
-    with in_words_of_python(Words(None)):
+    with python_errors(PythonNames()):
         device = device or os.environ.get("LEXENC_DEVICE")
         if device is not None:
             check_device_name(device)
@@ -83,8 +81,8 @@ def run(
             chosen_steps(read, start=start, until=until, only=only),
             force=force,
             device=device,
-            progress=watcher(progress),
-            notices=notices_of(Words(None)),
+            progress=progress_of(progress),
+            notices=notices_of(PythonNames()),
             digests=DigestStore.default(),
             watcher=Watcher(
                 after=lambda step, plan, manifest: made.update(
@@ -110,14 +108,14 @@ def translate(  # noqa: PLR0913 - the options of the command
     """Translate words, or list their neighbours within a language.
 
     Args:
-        words: The words; those that the space does not hold are named in a warning.
+        words: Words to translate. A warning lists those that are not in the space.
         vectors: Shared space: a folder of map or interpolate.
-        top: Answers per word.
-        from_: Language of the words: source, target, or a name in a space of many languages.
-        to: Language of the answers, likewise; the same lists neighbours.
-        retrieval: How answers are ranked: nearest, csls or inverted-softmax.
-        encoder: Encodes words that the space does not hold; the one that it was blended with.
-        subwords: fastText .bin that makes vectors of words that the space does not hold; the one it was made from.
+        top: Number of answers per word.
+        from_: Language of the words: source, target, or a language in a space of many languages.
+        to: Language of the answers. If it is that of the words, the answers are neighbours.
+        retrieval: Retrieval criterion: nearest, csls or inverted-softmax.
+        encoder: Encoder of words that are not in the space: the one with which it was blended.
+        subwords: fastText .bin for vectors of words that are not in the space: the one from which it was made.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
 
     Returns:
@@ -126,13 +124,10 @@ def translate(  # noqa: PLR0913 - the options of the command
     Raises:
         LexencError: If there is no such space or encoder.
     """
-    from lexenc.encoders.locate import locate_encoder
-    from lexenc.stages.lexical.translate import Translator
-
     if isinstance(words, str):
         raise ConfigError("words must be a list of words, got one text.", hint=f"Write [{words!r}].")
-    notices = notices_of(Words(None))
-    with in_words_of_python(Words(None)):
+    notices = notices_of(PythonNames())
+    with python_errors(PythonNames()):
         name = setting({"device": device}, "device", "auto")
         check_device_name(name)
         found = None if encoder is None else locate_encoder(os.fspath(encoder)).path
@@ -156,25 +151,21 @@ def translate(  # noqa: PLR0913 - the options of the command
 def fetch(
     name: str, *, part: str | None = None, out: PathLike | None = None, accept: bool = False, force: bool = False
 ) -> Path:
-    """Fetch a public resource, once.
+    """Download a public resource, unless it is there already.
 
     Args:
-        name: Family and key, for instance `gt-bli:en-de`; `lexenc fetch --list` on the command line lists them.
-        part: Which file of it, for instance train or test.
+        name: Family and key, for instance `gt-bli:en-de`. The command `lexenc fetch --list` lists them.
+        part: File of the resource, for instance train or test.
         out: Folder to keep it in; None is the cache.
-        accept: Whether you may use it where its licence is not an open one.
-        force: Fetch again, and take whatever comes.
+        accept: Confirm that you may use a resource without an open licence.
+        force: Download it again, even if it has changed.
 
     Returns:
         The file.
 
     Raises:
-        LexencError: If there is no such resource, its licence is not accepted, or it cannot be fetched.
+        LexencError: If there is no such resource, its licence is not accepted, or the download fails.
     """
-    from lexenc import fetching
-    from lexenc.artifact import cache_folder
-    from lexenc.resources.catalogue import find_resource, read_catalogue
-
     extra = os.environ.get("LEXENC_CATALOGUE")
     resource = find_resource(read_catalogue(Path(extra) if extra else None), name, part)
 
@@ -191,10 +182,10 @@ def fetch(
 
 @dataclass(frozen=True)
 class LoadedEncoder:
-    """An encoder, ready for texts.
+    """A loaded encoder.
 
     Args:
-        encoder: What it is inside.
+        encoder: The encoder of the core library.
     """
 
     encoder: Encoder
@@ -205,20 +196,20 @@ class LoadedEncoder:
         return self.encoder.dimensions
 
     def encode(self, texts: Sequence[str], *, progress: bool | Progress = False) -> np.ndarray:
-        """Turn words, phrases or sentences into vectors.
+        """Encode words, phrases or sentences as vectors.
 
         Args:
-            texts: The texts; order and neighbours of a text do not change its vector.
-            progress: True draws bars; or an object with a `task` of your own.
+            texts: Texts. Their vectors do not depend on order or on other texts.
+            progress: True shows progress bars; or an object with a `task` method.
 
         Returns:
-            One row per text, not of length 1. Shape [n, d], float32.
+            One row per text, not normalised. Shape [n, d], float32.
         """
         from lexenc.encoders.encode import encode_texts
 
         if isinstance(texts, str):
             raise ConfigError("texts must be a list of texts, got one text.", hint=f"Write [{texts!r}].")
-        return encode_texts(self.encoder, list(texts), progress=watcher(progress))
+        return encode_texts(self.encoder, list(texts), progress=progress_of(progress))
 
 
 def load_encoder(
@@ -232,17 +223,16 @@ def load_encoder(
     """Load an encoder.
 
     Args:
-        name: `mini` (bundled), a sentence-transformers or Hugging Face folder, a result of ours, or a name on the hub.
-        pooling: mean, model (the encoder's own modules) or auto: its own where it has any, else mean.
+        name: `mini` (bundled), a sentence-transformers or Hugging Face folder, a result, or a name on the hub.
+        pooling: mean, model (the modules of the encoder) or auto: model if the encoder has modules, else mean.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic; None: LEXENC_PRECISION, else float32.
-        max_length: Longest input in tokens; None leaves it to the encoder.
+        max_length: Maximum length of inputs in tokens; None is that of the encoder.
 
     Raises:
         LexencError: If there is no such encoder or device.
     """
     from lexenc.encoders import load
-    from lexenc.encoders.locate import locate_encoder
 
     chosen: Device = choose_device(
         setting({"device": device}, "device", "auto"),
@@ -252,61 +242,55 @@ def load_encoder(
     return LoadedEncoder(load.load_encoder(folder, pooling=pooling, device=chosen, max_length=max_length))
 
 
-def load_space(folder: PathLike, *, mmap: bool = False) -> Space:
-    """Load a shared space that map or interpolate made: `source` and `target`, each with `words` and `matrix`.
+def load_space(folder: PathLike, *, mmap: bool = False) -> spaces.Space:
+    """Load a shared space of map or interpolate: `source` and `target`, each with `words` and `matrix`.
 
     Args:
         folder: The folder.
-        mmap: Leave the vectors on disk until they are used.
+        mmap: Load vectors from disk when they are used.
 
     Raises:
-        LexencError: If the folder holds no space.
+        LexencError: If the folder has no space.
     """
-    from lexenc.files import spaces
-
     return spaces.load_space(_path(folder), mmap=mmap)
 
 
 def load_mapping(folder: PathLike) -> LearnedMapping:
-    """Load the mapping that map learned; `apply_source` and `apply_target` take vectors of new words.
+    """Load a mapping of map. Its methods `apply_source` and `apply_target` map vectors of new words.
 
     Args:
-        folder: The folder that map made.
+        folder: Folder of map.
 
     Raises:
-        LexencError: If it holds no mapping.
+        LexencError: If the folder has no mapping.
     """
-    from lexenc.stages.lexical import shared
-
     return shared.load_mapping(_path(folder))
 
 
-def read_vectors(path: PathLike, *, limit: int | None = None) -> Vectors:
-    """Read vectors of any format: `words`, `matrix` (float32) and a `report` of what was irregular.
+def read_vectors(path: PathLike, *, limit: int | None = None) -> vectors.Vectors:
+    """Read vectors of any format: `words`, `matrix` (float32) and a `report` of irregularities.
 
     Args:
-        path: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, a folder of ours, or `bundled:static/en`.
-        limit: Read the first rows only; they are the most frequent words.
+        path: .vec, .vec.gz, GloVe text, word2vec or fastText .bin, folder of a result, or `bundled:static/en`.
+        limit: Maximum number of rows, which are those of the most frequent words.
 
     Raises:
         LexencError: If it cannot be read.
     """
-    from lexenc.files import vectors
-
     return vectors.read_vectors(_path(path), limit=limit)
 
 
-def read_pairs(path: PathLike, *, source_language: str | None = None, target_language: str | None = None) -> Pairs:
+def read_pairs(
+    path: PathLike, *, source_language: str | None = None, target_language: str | None = None
+) -> dictionaries.Pairs:
     """Read a dictionary: two columns, or a TMX, XLIFF or TBX file.
 
     Args:
-        path: The file, or for instance `bundled:lexicon/en-de.train.tsv`.
-        source_language: Of a TMX, XLIFF or TBX file of more than two languages, which one is the source.
-        target_language: The same of the target.
+        path: A file, or for instance `bundled:lexicon/en-de.train.tsv`.
+        source_language: Source language in a TMX, XLIFF or TBX file of more than two languages.
+        target_language: Target language.
 
     Raises:
         LexencError: If it cannot be read.
     """
-    from lexenc.files import dictionaries
-
     return dictionaries.read_pairs(_path(path), languages=(source_language, target_language))

@@ -1,4 +1,4 @@
-"""What a function of a stage gives."""
+"""Results of the functions of stages."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from lexenc.stage import Table
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What came of a stage.
+    """The result of a stage.
 
     Args:
-        stage: The stage.
-        out: Its folder; None where nothing was kept.
+        stage: Name of the stage.
+        out: Folder of the result; None if it was not kept.
         summary: Counts.
-        results: One plain object per result; the first is the headline.
-        tables: The same for people; `print(result)` shows them.
-        answer: False where the answer to what was asked is no.
-        reused: Whether it was there already.
-        manifest: All that is known of how it was made.
+        results: One dictionary per result. The first is the headline.
+        tables: The results as tables, which `print(result)` shows.
+        answer: Whether the answer to the question of a stage is yes.
+        reused: Whether an earlier result was reused.
+        manifest: The manifest: inputs, parameters and versions.
     """
 
     stage: str
@@ -37,7 +37,7 @@ class Result:
 
     @classmethod
     def of(cls, manifest: Manifest, out: Path | None, *, reused: bool) -> Result:
-        """Make it of a manifest."""
+        """Make a result from a manifest."""
         tables = [Table(**table) for table in manifest.tables]
         return cls(manifest.stage, out, manifest.summary, manifest.results, tables, manifest.answer, reused, manifest)
 

@@ -1,4 +1,4 @@
-"""Messages in the words of Python: options become arguments, remarks become warnings."""
+"""Messages for Python: options become arguments, and remarks become warnings."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _OPTION = re.compile(r"--[a-z][a-z0-9-]*")
 
 
 class LexencWarning(UserWarning):
-    """Something that may spoil a result but does not stop the work."""
+    """A problem that may affect a result but does not stop the work."""
 
 
-class Words:
-    """Writes the options in a message as the arguments that they are here.
+class PythonNames:
+    """Replaces the options in messages by the arguments of functions.
 
     Args:
-        stage: Whose options; None for what is no stage.
+        stage: The stage whose options they are, if any.
     """
 
-    def __init__(self, stage: Stage | None) -> None:
+    def __init__(self, stage: Stage | None = None) -> None:
         self._names = {f"--{name}": name for name in ("out", "force", "seed", "device", "precision")}
         self._flags = {"--force"}
         if stage is not None:
@@ -40,49 +40,48 @@ class Words:
                 self._names[option] = one.name
                 self._flags |= {option} if without_none(hint)[0] is bool else set()
 
-    def told(self, text: str) -> str:
-        """Write a sentence: `--csls-neighbours` becomes `csls_neighbours`."""
+    def sentence(self, text: str) -> str:
+        """Return a sentence in which `--csls-neighbours` is `csls_neighbours`."""
         return _OPTION.sub(lambda found: self._names.get(found[0], found[0]), text)
 
-    def advised(self, text: str | None) -> str | None:
-        """Write a hint, in which a flag is something to be typed: `--lowercase` becomes `lowercase=True`."""
-        if text is None:
-            return None
-        return _OPTION.sub(
-            lambda found: self._names.get(found[0], found[0]) + ("=True" if found[0] in self._flags else ""), text
-        )
+    def hint(self, text: str | None) -> str | None:
+        """Return a hint in which `--lowercase` is `lowercase=True`, and other options are as in `sentence`."""
+
+        def argument(option: re.Match[str]) -> str:
+            return self._names.get(option[0], option[0]) + ("=True" if option[0] in self._flags else "")
+
+        return None if text is None else _OPTION.sub(argument, text)
 
 
 @contextmanager
-def in_words_of_python(words: Words) -> Iterator[None]:
-    """Rewrite the errors of a block."""
+def python_errors(names: PythonNames) -> Iterator[None]:
+    """Replace options by arguments in the errors of a block."""
     try:
         yield
     except LexencError as error:
-        several = error.faults if isinstance(error, ManyFaultsError) else []
-        for one in (error, *several):
-            one.message, one.hint = words.told(one.message), words.advised(one.hint)
-        # With the hint, which a traceback would otherwise not show.
+        for one in (error, *(error.faults if isinstance(error, ManyFaultsError) else ())):
+            one.message, one.hint = names.sentence(one.message), names.hint(one.hint)
+        # A traceback shows the arguments only, so the hint is added to them.
         error.args = (error.message + (f" {error.hint}" if error.hint else ""),)
         raise
 
 
-def notices_of(words: Words, answers: list[dict[str, Any]] | None = None) -> Notices:
-    """Make warnings of remarks, and keep the answers of a stage that hands them over as they come."""
+def notices_of(names: PythonNames, answers: list[dict[str, Any]] | None = None) -> Notices:
+    """Return notices that raise warnings, and add answers to a list."""
 
     def warn(message: str, hint: str | None) -> None:
-        text = words.told(message) + (f" {words.advised(hint)}" if hint else "")
+        text = names.sentence(message) + (f" {names.hint(hint)}" if hint else "")
         warnings.warn(text, LexencWarning, stacklevel=_depth())
 
     def answer(objects: Sequence[Mapping[str, Any]], table: Table) -> None:
         if answers is not None:
             answers.extend(dict(one) for one in objects)
 
-    return Notices(warn=warn, say=lambda sentence: log.info(words.told(sentence)), answer=answer)
+    return Notices(warn=warn, say=lambda sentence: log.info(names.sentence(sentence)), answer=answer)
 
 
 def _depth() -> int:
-    """Count the frames up to the first that is not ours, so that a warning names the user's own line."""
+    """Return the depth of the first frame outside lexenc, so that warnings show the line of the caller."""
     depth, frame = 1, sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_OWN) and frame.f_back is not None:
         depth, frame = depth + 1, frame.f_back

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lexenc.errors import unknown_name
 
 ROOT = Path(__file__).parent
@@ -13,16 +15,12 @@ PREFIX = "bundled:"
 
 
 def bundled_folder(name: str) -> Path:
-    """Give the folder of something bundled.
-
-    Args:
-        name: For instance `mini`, an encoder.
-    """
+    """Return the folder of a bundled resource, for instance of the encoder `mini`."""
     return ROOT / name
 
 
 def bundled_names() -> list[str]:
-    """List what `bundled:NAME` may name: folders with vectors and dictionaries."""
+    """Return the names for `bundled:NAME`: folders with vectors, word lists and dictionaries."""
     vectors = [path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("static/*/vectors.npy")]
     words = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("static/*/words.txt")]
     dictionaries = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("lexicon/*.tsv")]
@@ -30,7 +28,7 @@ def bundled_names() -> list[str]:
 
 
 def bundled_path(text: str) -> Path | None:
-    """Turn `bundled:lexicon/en-de.train.tsv` into a path; None for any other text.
+    """Return the path of `bundled:lexicon/en-de.train.tsv`, or None for any other text.
 
     Raises:
         ConfigError: If nothing of that name is bundled.
@@ -44,12 +42,12 @@ def bundled_path(text: str) -> Path | None:
 
 
 def preset_names() -> list[str]:
-    """List the presets of map."""
+    """Return the names of the presets of map."""
     return sorted(path.stem for path in (ROOT / "presets").glob("*.yaml") if path.stem != "defaults")
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """Read all values of a preset of map: its own, and those that all share.
+    """Read the values of a preset of map, including those shared by all presets.
 
     Raises:
         ConfigError: If there is no such preset.
@@ -60,14 +58,12 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def _values(name: str) -> dict[str, Any]:
-    import yaml
-
     values: dict[str, Any] = yaml.safe_load(_preset_text(name))
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def preset_summary(name: str) -> str:
-    """Give the first line of the comment at the head of a preset."""
+    """Return the first line of the comment at the start of a preset."""
     return _preset_text(name).splitlines()[0].removeprefix("# ")
 
 

@@ -1,4 +1,4 @@
-"""What can be fetched: names, addresses and licences of public resources, from a file of their own."""
+"""The catalogue of public resources: their names, addresses and licences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from lexenc.errors import ConfigError, DataError, unknown_name
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
@@ -20,10 +22,10 @@ class Part:
     """One file of a resource.
 
     Args:
-        url: Address, with `{key}`, `{source}` and `{target}` to be filled in.
-        what: What it holds.
-        member: File within the archive at the address, with the same; empty where there is no archive.
-        sha256: Digest of what is at the address, where it is known.
+        url: Address, with the placeholders `{key}`, `{source}` and `{target}`.
+        what: Description.
+        member: File in the archive at the address, with the same placeholders; empty if it is not an archive.
+        sha256: Digest of the file at the address, if known.
     """
 
     url: str
@@ -37,14 +39,14 @@ class Family:
     """Resources of one kind, for instance dictionaries of many language pairs.
 
     Args:
-        name: What stands before the colon.
-        what: One line.
-        home: Page of its makers.
-        licence: Its name.
-        open: Whether the licence lets anybody use and pass on the data, for money too.
-        keys: What may stand after the colon.
+        name: Name, which stands before the colon.
+        what: Description in one line.
+        home: Page of its authors.
+        licence: Name of the licence.
+        open: Whether the licence allows everyone to use and share the data, even commercially.
+        keys: Names that may stand after the colon.
         parts: Files by name.
-        default: The part meant where none is named; None where it must be.
+        default: Default part, if there is one.
     """
 
     name: str
@@ -63,14 +65,14 @@ class Resource:
 
     Args:
         name: Family and key.
-        part: Which part of it.
-        what: What it holds.
+        part: Name of the part.
+        what: Description.
         url: Address.
-        member: File within the archive there, if it is one.
+        member: File in the archive at the address, if it is an archive.
         licence: Name of the licence.
-        open: Whether it is an open one.
-        home: Page of its makers.
-        sha256: Digest of what is at the address, where it is known.
+        open: Whether the licence is open.
+        home: Page of its authors.
+        sha256: Digest of the file at the address, if known.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Resource:
 
     @property
     def family(self) -> str:
-        """What stands before the colon."""
+        """Name of the family."""
         return self.name.partition(":")[0]
 
     @property
@@ -95,25 +97,25 @@ class Resource:
 
     @property
     def file(self) -> str:
-        """Name of the file that commands take."""
+        """Name of the file for commands."""
         return _file_name(self.member) if self.member else self.archive
 
 
 def _file_name(path: str) -> str:
-    """Give the last part of a path, whatever stands before it; never a way out of a folder."""
+    """Return the last part of a path. It never leads out of a folder."""
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
     return "resource" if name in ("", ".", "..") else name
 
 
 def read_catalogue(extra: Path | None = None) -> dict[str, Family]:
-    """Read what can be fetched.
+    """Read the catalogue.
 
     Args:
-        extra: A file of the user's own in the same form, for instance with the addresses of a mirror; what it names
-            comes before what is built in.
+        extra: Another file in the same format, for instance with the addresses of a mirror. It overrides the built-in
+            entries.
 
     Raises:
-        DataError: If it cannot be used.
+        DataError: If the file cannot be read.
     """
     table = _families(CATALOGUE)
     if extra is not None:
@@ -122,15 +124,13 @@ def read_catalogue(extra: Path | None = None) -> dict[str, Family]:
 
 
 def _families(path: Path) -> dict[str, Family]:
-    import yaml
-
     try:
         body = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {str(name): _family(str(name), dict(one)) for name, one in dict(body).items()}
     except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
         what = " ".join(str(error).split())
         raise DataError(
-            f"{path} is no catalogue ({type(error).__name__}: {what}).",
+            f"{path} is not a catalogue ({type(error).__name__}: {what}).",
             hint="A family has what, home, licence, open, keys and parts; each part has a url.",
         ) from None
 
@@ -151,20 +151,28 @@ def _family(name: str, body: dict[str, Any]) -> Family:
 
 
 def find_resource(catalogue: Mapping[str, Family], name: str, part: str | None = None) -> Resource:
-    """Give the resource of a name such as `gt-bli:en-de`.
+    """Return the resource of a name such as `gt-bli:en-de`.
 
     Args:
-        catalogue: What there is.
+        catalogue: The catalogue.
         name: Family and key, with a colon between them.
-        part: Which file of it, for instance `train`; None where it has but one, or a usual one.
+        part: File of the resource, for instance `train`; None for its default.
 
     Raises:
-        ConfigError: If there is none, with the name that was probably meant.
+        ConfigError: If there is no such resource.
     """
     family = find_family(catalogue, name)
     key = name.partition(":")[2]
     if key not in family.keys:
-        raise _unknown_key(family, key)
+        reverse = "-".join(reversed(key.split("-")))
+        if reverse != key and reverse in family.keys:
+            raise ConfigError(
+                f"There is no {name}, but the other direction.",
+                hint=f"Use {family.name}:{reverse} and swap its columns.",
+            )
+        close = get_close_matches(key, family.keys, n=1)
+        hint = f"Did you mean '{family.name}:{close[0]}'?" if close else f"See: lexenc fetch {family.name}: --list"
+        raise ConfigError(f"There is no {name}.", hint=hint)
     part = part or family.default
     if part is None:
         listed = ", ".join(f"{each} ({one.what})" for each, one in family.parts.items())
@@ -187,28 +195,16 @@ def find_resource(catalogue: Mapping[str, Family], name: str, part: str | None =
 
 
 def find_family(catalogue: Mapping[str, Family], name: str) -> Family:
-    """Give the family of a name.
+    """Return the family of a name.
 
     Raises:
-        ConfigError: If there is none, or the name has no colon.
+        ConfigError: If there is no such family, or the name has no colon.
     """
     first, colon, _ = name.partition(":")
     if first not in catalogue:
         raise unknown_name("resource", first, catalogue)
     if not colon:
         one = catalogue[first]
-        hint = f"Add what you want of it: {first}:{one.keys[0] if one.keys else ''}. See: lexenc fetch {first}: --list"
+        hint = f"Add a key: {first}:{one.keys[0] if one.keys else ''}. See: lexenc fetch {first}: --list"
         raise ConfigError(f"'{name}' names many resources.", hint=hint)
     return catalogue[first]
-
-
-def _unknown_key(family: Family, key: str) -> ConfigError:
-    reverse = "-".join(reversed(key.split("-")))
-    if reverse != key and reverse in family.keys:
-        return ConfigError(
-            f"There is no {family.name}:{key}, but the other direction.",
-            hint=f"Use {family.name}:{reverse} and swap its columns.",
-        )
-    close = get_close_matches(key, family.keys, n=1)
-    hint = f"Did you mean '{family.name}:{close[0]}'?" if close else f"See: lexenc fetch {family.name}: --list"
-    return ConfigError(f"There is no {family.name}:{key}.", hint=hint)

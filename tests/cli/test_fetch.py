@@ -94,4 +94,4 @@ def test_slips(catalogue, fails, args, code, message, hint):
 
 def test_broken_catalogue(catalogue, fails):
     catalogue.write_text("free: 1\n")
-    assert "is no catalogue" in fails("fetch", "--list").message
+    assert "is not a catalogue" in fails("fetch", "--list").message

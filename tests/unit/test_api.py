@@ -89,7 +89,7 @@ def test_signatures_say_what_the_stage_takes(name):
 
 
 def test_stub_is_in_step():
-    assert stubs.STUB.read_text(encoding="utf-8") == stubs.stub(), "run: python -m lexenc.stubs"
+    assert stubs.STUB.read_text(encoding="utf-8") == stubs.stub(), "run: make stubs"
     compile(stubs.stub(), "stub", "exec")
 
 
@@ -272,7 +272,7 @@ def test_pairs_of_words_stand_for_a_dictionary(world, files, mapped, tmp_path):
     assert "dictionary=[30 pairs]" in made.manifest.command
     test = lexenc.read_pairs(world / "test.tsv")
     assert lexenc.eval_bli(vectors=mapped.out, dictionary=test).results[0]["queries"] == 10
-    with pytest.raises(lexenc.ConfigError, match="dictionary takes a path, or a list of pairs of words, got"):
+    with pytest.raises(lexenc.ConfigError, match="dictionary takes a path, or a list of word pairs, got"):
         lexenc.eval_bli(vectors=mapped.out, dictionary=[("print", "drucken", "x")])
     with pytest.raises(lexenc.ConfigError, match="vectors takes a path, got 3"):
         lexenc.eval_bli(vectors=3, dictionary=world / "test.tsv")
@@ -288,8 +288,8 @@ def test_convert_and_report(world, mapped, tmp_path):
     back = lexenc.convert(made, out=tmp_path / "back.tsv")
     assert back.read_bytes() == (world / "test.tsv").read_bytes()
     assert lexenc.convert([("a", "b")], out=back, force=True).read_text() == "a\tb\n"
-    for more, message in (({"out": back}, "already there"), ({"out": tmp_path / "x.doc"}, "cannot tell a format"),
-                          ({"out": tmp_path / "x.tmx"}, "names its languages")):  # fmt: skip
+    for more, message in (({"out": back}, "exists already"), ({"out": tmp_path / "x.doc"}, "cannot infer a format"),
+                          ({"out": tmp_path / "x.tmx"}, "needs languages")):  # fmt: skip
         with pytest.raises(lexenc.ConfigError, match=message):
             lexenc.convert([("a", "b")], **more)
     lexenc.eval_bli(vectors=mapped.out, dictionary=world / "test.tsv", out=tmp_path / "runs" / "scores")
