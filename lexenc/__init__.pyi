@@ -639,7 +639,7 @@ def eval_bli(
 ) -> Result:
     """Score word translation: precision at 1, 5 and 10, MRR and MAP.
 
-    Makes: predictions.jsonl (predictions-LAMBDA.jsonl in a sweep) for lexenc compare, and scores in manifest.json.
+    Makes: scores.json, and items.jsonl with the answers to every test word, for lexenc compare and results.
 
     Args:
         dictionary: Test dictionary: source, TAB, target; several lines for several translations.
@@ -657,7 +657,7 @@ def eval_bli(
         direction: Which language asks. One of: source-target, target-source.
         candidates: vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
-        top: Answers kept in the predictions.
+        top: Number of answers to keep for every test word.
         pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. The first of words that become equal is kept.
@@ -695,14 +695,14 @@ def cross_pairs(
     Makes: pairs.tsv: word, word of the other language, mean score, row; for eval xlsim.
 
     Args:
-        source: Similarity pairs of the first language, or a file that holds many languages.
-        target: The same pairs, row by row, in the second; not needed with many in one file.
+        source: Similarity pairs of the first language, or a file of many languages.
+        target: The same pairs in the second language, row by row. Not needed for a file of many languages.
         out: Folder for the result.
-        max_difference: Rows are kept where both scores differ by at most this share of the scale (Multi-SimLex: 0.2).
-        highest_score: Upper end of the scale; its lower end is 0. If left out 6 for Multi-SimLex, else 10.
-        repeated: Pairs that came before, which synonyms make: keep all, or drop all but the first. One of: keep, drop.
-        source_language: Code of the language to take from a source file that holds many, such as Multi-SimLex.
-        target_language: Code of the language to take from a target file that holds many, such as Multi-SimLex.
+        max_difference: Drop rows whose two scores differ by more than this share of the scale (Multi-SimLex: 0.2).
+        highest_score: Upper end of the scale, which starts at 0. If left out, 6 for Multi-SimLex and 10 for other files.
+        repeated: Repeated pairs, which synonyms make: keep all, or drop all but the first. One of: keep, drop.
+        source_language: Code of the language to read from a source file of many languages, such as Multi-SimLex.
+        target_language: Code of the language to read from a target file of many languages, such as Multi-SimLex.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.
 
@@ -740,7 +740,7 @@ def eval_xlsim(
 ) -> Result:
     """Score word similarity within or across languages: correlation with human ratings.
 
-    Makes: similarities.tsv (similarities-LAMBDA.tsv in a sweep) for lexenc compare, and scores in manifest.json.
+    Makes: scores.json, and items.jsonl with the similarity of every pair, for lexenc compare and results.
 
     Args:
         pairs: Scored pairs: SimLex, WordSim-353, Multi-SimLex, a result of cross-pairs, or word, TAB, word, TAB, score.
@@ -886,7 +886,7 @@ def eval_xel(
 ) -> Result:
     """Score entity linking: precision at 1 and 5, by name and by concept, with a control.
 
-    Makes: predictions.jsonl: for every mention its best concepts and where the gold one stands, for compare.
+    Makes: scores.json, and items.jsonl with the best concepts of every mention, for lexenc compare and results.
 
     Args:
         knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.
@@ -899,7 +899,7 @@ def eval_xel(
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
         mention_language: BCP-47 code of the mentions, for lowercase=True, e.g. 'tr' for the dotless i.
         index: exact: compare every name; ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by several threads differs between runs). One of: exact, ivf, hnsw.
-        baseline: Score a control too: character 2-4-gram TF-IDF, which knows spelling alone.
+        baseline: Score a control too: character 2-4-gram TF-IDF, which only compares the spelling.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1217,7 +1217,7 @@ def eval_alignment(
 ) -> Result:
     """Score word alignments: precision, recall, F1 and alignment error rate.
 
-    Makes: link-counts.tsv: for every sentence pair its links and how many of them are right, for compare.
+    Makes: scores.json, and items.jsonl with the links of every sentence pair, for lexenc compare and results.
 
     Args:
         gold: Gold links, one line per sentence pair: 0-0 for a sure link, 1p2 for a possible one.
@@ -1297,8 +1297,10 @@ def compare(
     first: str | PathLike[str],
     second: str | PathLike[str],
     *,
-    metric: Literal['precision_at_1', 'precision_at_5', 'precision_at_10', 'reciprocal_rank', 'average_precision'] = 'precision_at_1',
+    metric: str | None = None,
     questions: Literal['covered', 'all'] = 'covered',
+    first_system: str | None = None,
+    second_system: str | None = None,
     draws: int = 10000,
     level: float = 0.95,
     seed: int | None = None,
@@ -1307,11 +1309,13 @@ def compare(
     """Compare two evaluations of the same questions by paired bootstrap.
 
     Args:
-        first: Predictions: a folder that eval bli, xel, xlsim or alignment out wrote, or a file of it (one lambda).
-        second: The other system's.
-        metric: What is compared, question by question; of eval xlsim always Spearman, of eval alignment always AER, precision, recall and F1. One of: precision_at_1, precision_at_5, precision_at_10, reciprocal_rank, average_precision.
-        questions: covered: those with vectors on both sides in both evaluations (of eval xel: the answerable mentions); all: what has none is wrong.
-        draws: Bootstrap resamplings.
+        first: Folder that an eval command wrote with out.
+        second: Folder of the other evaluation.
+        metric: JSON key of the metric to compare, e.g. precision_at_5. If left out, those that stand for the task.
+        questions: covered: items that both evaluations cover; all: items that are not covered count as wrong too.
+        first_system: System of the first evaluation, where it holds several: label=value, e.g. lambda=0.3.
+        second_system: System of the second evaluation, where it holds several: label=value, e.g. lambda=0.3.
+        draws: Number of bootstrap resamplings.
         level: Share of draws inside the interval.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         progress: True shows progress bars; or an object with a `task` method.
