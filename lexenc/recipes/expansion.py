@@ -1,4 +1,4 @@
-"""From the cells of a table to the steps that lead to them, and to the files that these need."""
+"""The steps that compute the cells of a table, and the files that the steps need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lexenc.device import Precision
 from lexenc.errors import ConfigError, several, unknown_name
 from lexenc.parameters import as_dict, build, shown_name
 from lexenc.pipeline import Pipeline, Step
-from lexenc.recipes.paper import Cell, Paper
+from lexenc.recipes.paper import Paper, PaperCell
 from lexenc.resources.catalogue import Family, Resource, find_resource
 from lexenc.stage import Stage
 from lexenc.stages import STAGES
@@ -21,22 +21,22 @@ from lexenc.stages import STAGES
 _VALUE = re.compile(r"(?<!\$)\{(\w+)\}")
 _REFERENCE = re.compile(r"\$\{(\w+)(?:\.(.+))?\}")
 _FETCHED = re.compile(r"[\w-]+:\S+( \S+)?")
-# What a file of the user's own may be named after.
+# Placeholders in the paths of user files.
 PLACEHOLDERS = ("pair", "source", "target", "language", "size")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a user wants a table to be made.
+    """Options of the user.
 
     Args:
         out: Folder of all results.
-        data: Folder with what `lexenc fetch` has, a folder for every family.
-        encoders: Encoder to use, by its name in the paper; those left out are not asked for.
-        files: The user's own files in place of what is fetched, by role; with placeholders.
-        retrieval: How translations are ranked.
-        seed: Of all steps.
-        precision: Arithmetic of encoders.
+        data: Folder with downloaded files, in a folder for each family of `lexenc fetch`.
+        encoders: Encoders to use, by their names in the paper. Encoders left out are not requested.
+        files: User files that replace downloads, by role. Paths may contain placeholders.
+        retrieval: Retrieval method.
+        seed: Seed of all steps.
+        precision: Precision of encoders.
     """
 
     out: Path
@@ -50,13 +50,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Need:
-    """A file that somebody has to provide.
+    """A file that no step makes.
 
     Args:
-        path: Where it is looked for.
-        role: What it is to the recipe, as `--file` names it.
-        resource: What `lexenc fetch` knows of it; None where it knows nothing.
-        words: What it is, where it cannot be fetched.
+        path: Expected path.
+        role: Name in `--file`.
+        resource: Entry of the catalogue; None if it cannot be downloaded.
+        words: Description of a file that cannot be downloaded.
     """
 
     path: Path
@@ -66,47 +66,47 @@ class Need:
 
 
 class Expansion:
-    """The steps of some cells; a step that several cells need is there once.
+    """The steps of some cells, without duplicates.
 
     Args:
-        paper: What its tables share.
-        settings: The user's.
-        catalogue: What can be fetched.
+        paper: The paper.
+        settings: Options of the user.
+        catalogue: Files that can be downloaded.
 
     Raises:
-        ConfigError: If a file of the user's own has an unknown role or placeholder.
+        ConfigError: If a user file has an unknown role or placeholder, or if encoders would share a folder.
     """
 
     def __init__(self, paper: Paper, settings: Settings, catalogue: Mapping[str, Family]) -> None:
         self.paper, self.settings, self._catalogue = paper, settings, catalogue
         self._steps: dict[str, Step] = {}
         self._needs: dict[str, list[Need]] = {}
-        self.scores: dict[Cell, Step] = {}
+        self.scores: dict[PaperCell, Step] = {}
         self._check_files()
         self._check_folders()
 
-    def add(self, cell: Cell) -> None:
-        """Add a cell with all the steps that it needs, those first."""
+    def add(self, cell: PaperCell) -> None:
+        """Add a cell and the steps that it needs."""
         values = self._values(cell)
         self.scores[cell] = self._step(str(self.paper.datasets[cell.dataset]["scores"]), values)
 
     def pipeline(self) -> Pipeline:
-        """Give all steps in an order in which they can be done."""
+        """Return all steps in an order in which they can run."""
         return Pipeline(Path(self.paper.name), tuple(self._steps.values()), precision=self.settings.precision)
 
     def needs(self, step: Step) -> list[Need]:
-        """Give the files that a step reads and no step makes."""
+        """Return the files that a step reads and no step makes."""
         return [need for text in step.inputs.values() for need in self._needs.get(text, [])]
 
     def encoders(self, step: Step) -> list[str]:
-        """Give the encoders that a step reads and no step makes."""
+        """Return the encoders that a step reads and no step makes."""
         given = [text for name, text in step.inputs.items() if step.stage.inputs[name].kind == "encoder"]
         return [text for text in given if text in self.settings.encoders.values()]
 
     # ------------------------------------------------------------ values
 
-    def _values(self, cell: Cell) -> dict[str, str]:
-        """Give what the templates may name, for one cell."""
+    def _values(self, cell: PaperCell) -> dict[str, str]:
+        """Return the values of the placeholders in templates for one cell."""
         dataset = self.paper.datasets[cell.dataset]
         source, target = cell.pair.split("-")
         values = {name: value for name, value in dataset.items() if isinstance(value, str)}
@@ -119,11 +119,11 @@ class Expansion:
         return values | self._files(dataset["files"], values)
 
     def _files(self, wanted: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
-        """Give the path of every file of a data set, by role; of both languages where it has one of each."""
+        """Return the paths of the files of a data set by role, with one role per language where it has two."""
         found = {}
         for role, what in wanted.items():
             if "{language}" not in str(what):
-                # Of the target language alone, if of any.
+                # A file of one language belongs to the target language.
                 alone = {"language": values["target"]} if "{target}" in str(what) else {}
                 found[role] = self._file(role, what, {**values, **alone})
                 continue
@@ -132,7 +132,6 @@ class Expansion:
         return found
 
     def _file(self, role: str, what: str | list[str], values: Mapping[str, str]) -> str:
-        """Give the path of a file, and remember what is known of it."""
         own = self.settings.files.get(role)
         if own is not None:
             path = fill(own, {name: values[name] for name in PLACEHOLDERS if name in values})
@@ -158,10 +157,8 @@ class Expansion:
             if role not in known:
                 faults.append(unknown_name("file", role, known))
             elif "{language}" in path and role not in of_one_language:
-                hint = "Write {pair}, {source} or {target}."
-                faults.append(
-                    ConfigError(f"--file {role}: {{language}} means nothing, as {role} is not of one.", hint=hint)
-                )
+                message = f"--file {role}: {{language}} is ambiguous, since {role} has two languages."
+                faults.append(ConfigError(message, hint="Write {pair}, {source} or {target}."))
             faults += [
                 unknown_name(f"placeholder in --file {role}", name, PLACEHOLDERS)
                 for name in _VALUE.findall(path)
@@ -171,7 +168,7 @@ class Expansion:
             raise several("--file", faults)
 
     def _check_folders(self) -> None:
-        """Refuse encoders whose results would lie in one folder, or in that of a step."""
+        """Check that no two encoders, and no encoder and step, share a folder."""
         outs = [template["out"].split("/") for template in self.paper.steps.values()]
         systems = [str(each.get("system", "")) for each in self.paper.configurations.values()]
         taken = {parts[1]: f"the step {parts[1]}" for parts in outs if parts[0] == "{place}"}
@@ -180,15 +177,15 @@ class Expansion:
             name = folder_name(encoder)
             if name in taken:
                 raise ConfigError(
-                    f"Results of {encoder} and of {taken[name]} would lie in the same folder, {name}.",
-                    hint="Give the encoder's folder another name.",
+                    f"Results of {encoder} and of {taken[name]} would be in the same folder, {name}.",
+                    hint="Rename the folder of the encoder.",
                 )
             taken[name] = encoder
 
     # ------------------------------------------------------------ steps
 
     def _step(self, name: str, values: Mapping[str, str]) -> Step:
-        """Give a step for some values, made if it is not there yet, after those that it needs."""
+        """Return a step for some values; it is made after those that it needs, unless it exists."""
         template = self.paper.steps[name]
         label = fill(template["out"], values)
         if label not in self._steps:
@@ -209,7 +206,7 @@ class Expansion:
         return self._steps[label]
 
     def _input(self, template: str, values: Mapping[str, str], needed: Callable[[Step], None]) -> str:
-        """Give the path, or the encoder's name, that an input stands for."""
+        """Return the path or encoder of an input."""
         text = fill(template, values)
         reference = _REFERENCE.fullmatch(text)
         if reference is None:
@@ -221,7 +218,7 @@ class Expansion:
     def _params(
         self, stage: Stage, own: Mapping[str, Any], values: Mapping[str, str]
     ) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """Give the names of the parameters that are set, and all values, checked."""
+        """Return the names of the parameters that are set, and all values."""
         known = {shown_name(one.name) for one in fields(stage.params)}
         shared = {name: value for name, value in self.paper.common.items() if name in known}
         filled = {
@@ -235,30 +232,25 @@ class Expansion:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Put values in place of `{name}`, and values in place of the names in those; unknown names stay.
-
-    Args:
-        text: A template.
-        values: Values by name.
-    """
+    """Replace `{name}` by its value, recursively; unknown names are kept."""
     return _VALUE.sub(lambda found: fill(values[found[1]], values) if found[1] in values else found[0], text)
 
 
 def folder_name(encoder: str) -> str:
-    """Give the folder for what is made with an encoder: the last part of its name or path."""
+    """Return the folder name of results of an encoder: the last part of its name or path."""
     return re.sub(r"[^\w.+-]", "-", Path(encoder).name) or "encoder"
 
 
 def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
-    """Say which of the paper's encoders are asked for, and what stands in for them.
+    """Return the encoders to use, by their names in the paper.
 
     Args:
         paper: The paper.
-        words: `LaBSE` as it is on the hub; `LaBSE=FOLDER` with another in its place; `FOLDER` in place of all.
-            Nothing: all of the paper's.
+        words: `LaBSE` for the one on the hub, `LaBSE=FOLDER` to replace it, `FOLDER` to replace all. If empty, all
+            encoders of the paper.
 
     Raises:
-        ConfigError: If an encoder is named that the paper has not, or one twice.
+        ConfigError: If the paper has no such encoder, or one is named twice.
     """
     if not words:
         return dict(paper.encoders)
@@ -270,14 +262,14 @@ def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
         if own is None and (equals or _is_slip(word, known)):
             raise unknown_name("encoder of the paper", name, paper.encoders)
         if equals and not other:
-            raise ConfigError(f"--encoder {word} names nothing in place of {own}.", hint=f"Write {own}=mini.")
+            raise ConfigError(f"--encoder {word} names no encoder.", hint=f"Write {own}=mini.")
         for each in paper.encoders if own is None else [own]:
             if each in chosen:
-                raise ConfigError(f"--encoder names {each} twice.", hint="Give every encoder once.")
+                raise ConfigError(f"--encoder names {each} twice.", hint="Name every encoder once.")
             chosen[each] = other or (word if own is None else paper.encoders[each])
     return chosen
 
 
 def _is_slip(word: str, known: Mapping[str, str]) -> bool:
-    """Tell whether a word was probably meant for one of the paper's encoders, and not for another."""
+    """Return whether a word is probably a misspelled encoder of the paper."""
     return not Path(word).exists() and "/" not in word and bool(get_close_matches(word.lower(), known, n=1))

@@ -1,4 +1,4 @@
-"""The tables of a paper: which cells there are, what the paper has in them, and what steps its pipeline knows."""
+"""The tables of a paper: their cells, the paper's figures in them, and templates of the steps behind them."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ FOLDER = ROOT / "recipes"
 _PIPELINE = "pipeline.yaml"
 _PAIR = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
 _WEIGHT = re.compile(r"[01](\.\d+)?")
-# In a column: the weight that the row names, as Table 1 writes it.
+# In a column: the weight of the row, as in Table 1.
 _ROWS_WEIGHT = "λ"
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One number: a system scored on one pair of languages.
+class PaperCell:
+    """One score of one system on one language pair.
 
     Args:
-        dataset: What it is scored on.
-        size: Seed pairs.
-        pair: Languages.
-        configuration: What is done with the encoder.
-        metric: What is measured.
-        encoder: Its name in the paper; None for static vectors alone.
-        weight: Lambda; None where nothing is blended.
+        dataset: Data set.
+        size: Size of the seed dictionary.
+        pair: Language pair.
+        configuration: How the encoder is used.
+        metric: Metric.
+        encoder: Name of the encoder in the paper; None for static vectors alone.
+        weight: Lambda; None without blending.
     """
 
     dataset: str
@@ -47,19 +47,19 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One place of a table.
+class PaperEntry:
+    """One position of a table.
 
     Args:
         row: Label of its row.
         column: Label of its column.
-        cells: What its number is the mean of; one cell in most tables.
-        figure: What the paper has there; None where it has nothing.
+        cells: Cells whose mean it shows; a single one in most tables.
+        figure: Figure of the paper, if there is one.
     """
 
     row: str
     column: str
-    cells: tuple[Cell, ...]
+    cells: tuple[PaperCell, ...]
     figure: float | None
 
 
@@ -68,38 +68,38 @@ class RecipeTable:
     """One table of a paper.
 
     Args:
-        name: Of the recipe, with the paper's.
-        title: What it shows.
-        columns: Labels of the columns, in order.
-        rows: Entries by label of the row, in order; as many as columns.
-        averages: The paper's average of each column; empty where the table has none.
+        name: Name of the recipe, with that of the paper.
+        title: Title.
+        columns: Labels of the columns.
+        rows: Entries of all columns, by label of the row.
+        averages: Average of each column in the paper; empty if the table has none.
     """
 
     name: str
     title: str
     columns: list[str]
-    rows: dict[str, list[Entry]]
+    rows: dict[str, list[PaperEntry]]
     averages: list[float] = field(default_factory=list)
 
-    def entries(self) -> Iterator[Entry]:
-        """Give all places, row by row."""
+    def entries(self) -> Iterator[PaperEntry]:
+        """Yield all entries, row by row."""
         for row in self.rows.values():
             yield from row
 
-    def cells(self) -> list[Cell]:
-        """Give the distinct cells in the order in which they come."""
+    def cells(self) -> list[PaperCell]:
+        """Return the distinct cells in order."""
         return list(dict.fromkeys(cell for entry in self.entries() for cell in entry.cells))
 
 
 @dataclass(frozen=True)
 class Paper:
-    """What the tables of a paper share; the form of the file is explained at its head.
+    """What the tables of a paper share. Its file explains the form.
 
     Args:
         name: Folder of its recipes.
         title: Authors and title.
-        encoders: Name on the hub by name in the paper.
-        sizes: Part of `lexenc fetch` by number of seed pairs.
+        encoders: Names on the hub by names in the paper.
+        sizes: Parts of `lexenc fetch` by size of the seed dictionary.
         configurations: Values by configuration.
         datasets: Values by data set.
         common: Parameters of every step that has them.
@@ -116,13 +116,13 @@ class Paper:
     steps: dict[str, dict[str, Any]]
 
     def pairs(self, dataset: str) -> list[str]:
-        """Give the language pairs of a data set."""
+        """Return the language pairs of a data set."""
         return str(self.datasets[dataset]["pairs"]).split()
 
     @cached_property
-    def figures(self) -> dict[Cell, float]:
-        """The paper's number of every cell that any of its tables has by itself."""
-        found: dict[Cell, float] = {}
+    def figures(self) -> dict[PaperCell, float]:
+        """Figure of every cell that some table of the paper shows on its own."""
+        found: dict[PaperCell, float] = {}
         for name in table_names(self.name):
             for entry in read_table(self, name).entries():
                 if len(entry.cells) == 1 and entry.figure is not None:
@@ -130,17 +130,13 @@ class Paper:
         return found
 
     def notes(self, table: RecipeTable) -> list[str]:
-        """Say what to know about the data sets of a table."""
+        """Return remarks on the data sets of a table."""
         names = list(dict.fromkeys(cell.dataset for cell in table.cells()))
         texts = [" ".join(str(self.datasets[name]["note"]).split()) for name in names]
         return texts if len(names) == 1 else [f"{name}: {text}" for name, text in zip(names, texts, strict=True)]
 
-    def is_static(self, configuration: str) -> bool:
-        """Tell whether a configuration has no encoder."""
-        return self.configurations[configuration]["model"] == ""
-
-    def mean_figure(self, cells: Sequence[Cell]) -> float | None:
-        """Give the paper's mean over some cells; None unless it has all of them."""
+    def mean_figure(self, cells: Sequence[PaperCell]) -> float | None:
+        """Return the mean of the paper over some cells; None unless it has all of them."""
         known = [self.figures[cell] for cell in cells if cell in self.figures]
         return fmean(known) if known and len(known) == len(cells) else None
 
@@ -149,25 +145,22 @@ class Paper:
 
 
 def recipe_names() -> list[str]:
-    """List all recipes: `PAPER/TABLE`, in the papers' order."""
+    """Return the names of all recipes, `PAPER/TABLE`, in the order of the papers."""
     return [name for folder in sorted(FOLDER.iterdir()) if folder.is_dir() for name in table_names(folder.name)]
 
 
 def table_names(paper: str) -> list[str]:
-    """List the recipes of a paper, in the order of its tables."""
+    """Return the names of the recipes of a paper, in the order of its tables."""
     stems = [path.stem for path in (FOLDER / paper).glob("*.yaml") if path.name != _PIPELINE]
-    return [f"{paper}/{stem}" for stem in sorted(stems, key=_natural)]
-
-
-def _natural(text: str) -> list[Any]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+    numbered = {stem: [int(each) if each.isdecimal() else each for each in re.split(r"(\d+)", stem)] for stem in stems}
+    return [f"{paper}/{stem}" for stem in sorted(stems, key=numbered.__getitem__)]
 
 
 def full_name(name: str) -> str:
-    """Give the whole name of a recipe; `table-6` stands for the only one that ends so.
+    """Return the full name of a recipe; `table-6` is enough if it is unique.
 
     Raises:
-        ConfigError: If there is no such recipe, or several.
+        ConfigError: If no recipe has the name, or several have it.
     """
     known = recipe_names()
     found = [each for each in known if each == name or each.split("/")[1] == name]
@@ -182,16 +175,7 @@ def full_name(name: str) -> str:
 def read_paper(name: str) -> Paper:
     """Read what the tables of a paper share."""
     body = _load(FOLDER / name / _PIPELINE)
-    return Paper(
-        name=name,
-        title=body["paper"],
-        encoders=body["encoders"],
-        sizes=body["sizes"],
-        configurations=body["configurations"],
-        datasets=body["datasets"],
-        common=body["common"],
-        steps=body["steps"],
-    )
+    return Paper(name, body.pop("paper"), **body)
 
 
 def read_table(paper: Paper, name: str) -> RecipeTable:
@@ -199,10 +183,10 @@ def read_table(paper: Paper, name: str) -> RecipeTable:
 
     Args:
         paper: The paper.
-        name: Of the recipe.
+        name: Full name of the recipe.
 
     Raises:
-        ConfigError: If a label means nothing, or a row has not as many figures as there are columns.
+        ConfigError: If a label is unknown, or a row has a wrong number of figures.
     """
     body = _load(FOLDER / f"{name}.yaml")
     shared, labels = str(body["cells"]), [str(each) for each in body["columns"]]
@@ -213,22 +197,22 @@ def read_table(paper: Paper, name: str) -> RecipeTable:
             raise ConfigError(f"{name}, row {label}: {len(figures)} figures, expected {len(labels)}.")
         whole = [*figures, *([None] * len(alone))]
         rows[str(label)] = [
-            Entry(str(label), column, _cells(paper, f"{shared} {label} {column}"), figure)
+            PaperEntry(str(label), column, _cells(paper, f"{shared} {label} {column}"), figure)
             for column, figure in zip([*labels, *alone], whole, strict=True)
         ]
     averages = [*body["average"], *alone.values()] if "average" in body else []
     return RecipeTable(name, body["title"], [*labels, *alone], rows, averages)
 
 
-def wanted_cells(tables: Sequence[RecipeTable], pairs: Sequence[str]) -> list[Cell]:
-    """Give the distinct cells of some tables, of all language pairs or of some.
+def wanted_cells(tables: Sequence[RecipeTable], pairs: Sequence[str]) -> list[PaperCell]:
+    """Return the distinct cells of some tables.
 
     Args:
         tables: The tables.
-        pairs: Language pairs; nothing: all.
+        pairs: Language pairs; all if empty.
 
     Raises:
-        ConfigError: If no table has such a pair.
+        ConfigError: If no table has one of the pairs.
     """
     cells = list(dict.fromkeys(cell for table in tables for cell in table.cells()))
     known = list(dict.fromkeys(cell.pair for cell in cells))
@@ -239,42 +223,38 @@ def wanted_cells(tables: Sequence[RecipeTable], pairs: Sequence[str]) -> list[Ce
 
 
 def table_title(name: str) -> str:
-    """Give the title of a recipe without reading its figures."""
+    """Return the title of a recipe."""
     return str(_load(FOLDER / f"{name}.yaml")["title"])
 
 
 def _load(path: Path) -> dict[str, Any]:
-    # The parser in C, where there is one, is ten times as fast.
+    # The C parser is ten times as fast, if it is available.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    body: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - safe ones both
+    body: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
     return body
 
 
 # ---------------------------------------------------------------- labels
 
 
-def _cells(paper: Paper, label: str) -> tuple[Cell, ...]:
-    """Read a label such as `GT-BLI 5k P@1 en-de LaBSE +CL 0.3`; without a pair it means all of the data set."""
+def _cells(paper: Paper, label: str) -> tuple[PaperCell, ...]:
+    """Read a label such as `GT-BLI 5k P@1 en-de LaBSE +CL 0.3`; without a pair it stands for all pairs."""
     fields: dict[str, Any] = {}
     for word in label.split():
         fields |= _field(paper, word)
     row_weight = fields.pop("row_weight", None)
     if fields.get("weight") == _ROWS_WEIGHT:
         fields["weight"] = row_weight
-    if paper.is_static(fields["configuration"]):
+    if paper.configurations[fields["configuration"]]["model"] == "":
         fields |= {"encoder": None, "weight": None}
     if "pair" in fields:
-        return (Cell(**fields),)
-    blank = Cell(pair="", **fields)
+        return (PaperCell(**fields),)
+    blank = PaperCell(pair="", **fields)
     return tuple(replace(blank, pair=pair) for pair in paper.pairs(blank.dataset))
 
 
 def _field(paper: Paper, word: str) -> dict[str, Any]:
-    """Tell what one word of a label says.
-
-    Raises:
-        ConfigError: If it says nothing.
-    """
+    """Return the field that one word of a label sets."""
     metrics = [metric for dataset in paper.datasets.values() for metric in dataset["metrics"]]
     tables: Mapping[str, Sequence[str] | Mapping[str, Any]] = {
         "encoder": paper.encoders,
@@ -293,4 +273,4 @@ def _field(paper: Paper, word: str) -> dict[str, Any]:
     weight = word.removeprefix(f"{_ROWS_WEIGHT}=")
     if _WEIGHT.fullmatch(weight):
         return {"weight" if weight == word else "row_weight": float(weight)}
-    raise ConfigError(f"'{word}' in a recipe of {paper.name} means nothing.", hint="See its pipeline.yaml.")
+    raise ConfigError(f"'{word}' in a recipe of {paper.name} is unknown.", hint="See its pipeline.yaml.")

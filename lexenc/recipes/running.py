@@ -1,4 +1,4 @@
-"""Making what recipes ask for: what is missing first, then step by step; what fails takes only its own cells along."""
+"""Running the steps of recipes. A step that fails only affects the cells that need it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError, LexencError, ManyFaultsError
 from lexenc.fetching import Offer, fetch
 from lexenc.files.text import counted
-from lexenc.pipeline import Forecast, Pipeline, Step, forecast, plan_step
+from lexenc.pipeline import Forecast, Pipeline, Step, plan_step
 from lexenc.planning import run_plan
 from lexenc.progress import SILENT, Progress
-from lexenc.recipes.comparison import Found, score_of
+from lexenc.recipes.comparison import CellScores, score_of
 from lexenc.recipes.expansion import Expansion, Need
-from lexenc.recipes.paper import Cell
+from lexenc.recipes.paper import PaperCell
+from lexenc.resources import BUNDLED_ENCODERS, PREFIX
 from lexenc.stage import Notices
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -25,11 +26,11 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
 @dataclass(frozen=True)
 class Lack:
-    """Something that steps read and that is not there.
+    """A missing input.
 
     Args:
-        what: A file's name, or an encoder's.
-        command: What to type to have it.
+        what: Name of the file or encoder.
+        command: Command that provides it.
         need: The file; None for an encoder.
     """
 
@@ -39,23 +40,21 @@ class Lack:
 
 
 def find_lacks(expansion: Expansion) -> dict[str, list[Lack]]:
-    """Give what is missing, by the name of the step that reads it; without asking the network.
-
-    Args:
-        expansion: The steps.
+    """Return the missing inputs of every step by its name, without using the network.
 
     Raises:
-        ConfigError: If an encoder is a folder that is not there, or has a name that none can have.
+        ConfigError: If an encoder is a folder that does not exist, or has an impossible name.
     """
     known: dict[str, Lack | None] = {}
     found: dict[str, list[Lack]] = {}
     for step in expansion.pipeline().steps:
-        for need in expansion.needs(step):
+        needs, encoders = expansion.needs(step), expansion.encoders(step)
+        for need in needs:
             known.setdefault(str(need.path), _file_lack(need))
-        for encoder in expansion.encoders(step):
+        for encoder in encoders:
             if encoder not in known:
                 known[encoder] = _encoder_lack(encoder)
-        read = [*(str(need.path) for need in expansion.needs(step)), *expansion.encoders(step)]
+        read = [*(str(need.path) for need in needs), *encoders]
         lacks = [lack for name in read if (lack := known[name]) is not None]
         if lacks:
             found[step.name] = lacks
@@ -63,25 +62,22 @@ def find_lacks(expansion: Expansion) -> dict[str, list[Lack]]:
 
 
 def distinct(lacks: Mapping[str, list[Lack]]) -> list[Lack]:
-    """Give everything that is missing once."""
+    """Return every missing input once."""
     return list({lack.what: lack for many in lacks.values() for lack in many}.values())
 
 
 def _file_lack(need: Need) -> Lack | None:
     if need.path.exists():
         return None
-    own = f"--file {need.role}=PATH"
-    if need.resource is None:
-        words = need.words or f"not there: {need.path}"
-        return Lack(f"{need.role} ({words})", own, need)
-    one = need.resource
-    folder = need.path.parent
+    one, folder = need.resource, need.path.parent
+    if one is None:
+        return Lack(f"{need.role} ({need.words or f'not found: {need.path}'})", f"--file {need.role}=PATH", need)
     place = "" if folder == cache_folder() / "fetched" / one.family else f" --out {shlex.quote(str(folder))}"
     return Lack(f"{one.name} {one.part}", f"lexenc fetch {one.name} --part {one.part}{place}", need)
 
 
 def _encoder_lack(name: str) -> Lack | None:
-    """Look for an encoder here; a name on the hub is looked up among what was downloaded before."""
+    """Look for an encoder on this machine; one from the hub must have been downloaded before."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -89,25 +85,19 @@ def _encoder_lack(name: str) -> Lack | None:
         if any(isinstance(try_to_load_from_cache(name, file), str) for file in _WEIGHTS):
             return None
     except HFValidationError:
-        pass  # a path, or bundled
+        pass  # a path, or a bundled encoder
     else:
-        if not Path(name).exists() and not _is_bundled(name):
+        if not Path(name).exists() and name.removeprefix(PREFIX) not in BUNDLED_ENCODERS:
             return Lack(name, f"hf download {name} --exclude '*.bin' --exclude '*.h5' --exclude '*.ot'")
     locate_encoder(name)
     return None
 
 
-def _is_bundled(name: str) -> bool:
-    from lexenc.resources import BUNDLED_ENCODERS, PREFIX
-
-    return name.removeprefix(PREFIX) in BUNDLED_ENCODERS
-
-
 def refuse_lacks(lacks: Iterable[Lack]) -> None:
-    """Refuse to begin without what is missing, with the command for each of it.
+    """Check that no input is missing.
 
     Raises:
-        ConfigError: If there is anything.
+        ConfigError: If one is, with the commands that provide them.
     """
     listed = list(lacks)
     if not listed:
@@ -115,9 +105,9 @@ def refuse_lacks(lacks: Iterable[Lack]) -> None:
     width = max(len(lack.what) for lack in listed)
     lines = [f"  {lack.what.ljust(width)}  {lack.command}" for lack in listed]
     raise ConfigError(
-        "\n".join([f"{counted(len(listed), 'input')} {'is' if len(listed) == 1 else 'are'} not here yet:", *lines]),
-        hint="--fetch fetches what can be fetched; --partial does what can be done without; --pairs and --encoder "
-        "ask for less.",
+        "\n".join([f"{counted(len(listed), 'input is', 'inputs are')} not here yet:", *lines]),
+        hint="--fetch downloads what can be downloaded. --partial skips what needs the others. --pairs and --encoder "
+        "select fewer numbers.",
     )
 
 
@@ -128,16 +118,16 @@ def fetch_lacks(
     progress: Progress = SILENT,
     digests: DigestStore | None = None,
 ) -> None:
-    """Fetch what is missing, as far as it can be fetched.
+    """Download the missing inputs that can be downloaded.
 
     Args:
-        lacks: What is missing.
-        approve: Called before a file is fetched; raises where the user does not agree.
-        progress: Who watches.
-        digests: Remembered digests.
+        lacks: Missing inputs.
+        approve: Called before each download. Raises if the user does not agree.
+        progress: Progress bar to update.
+        digests: Cache of digests.
 
     Raises:
-        LexencError: If something cannot be fetched.
+        LexencError: If a download fails.
     """
     for lack in lacks:
         if lack.need is None:
@@ -151,65 +141,46 @@ def fetch_lacks(
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of some steps.
+    """The outcome of some steps.
 
     Args:
-        made: Manifests by the name of the step.
-        failed: Why a step has no result, by its name; the reason of the step that it waits for, where it waits.
+        made: Manifests of the steps by name.
+        failed: Reasons for steps without a result, by name. A step that waits for another has the other's reason.
     """
 
     made: dict[str, Manifest] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Listener:
-    """Who is told about each step.
-
-    Args:
-        before: Called with a step that is about to be planned, and how many steps are done.
-        after: Called with its result, and whether it was there already.
-    """
-
-    before: Callable[[Step, int], None] = lambda step, done: None
-    after: Callable[[Step, Manifest, bool], None] = lambda step, manifest, reused: None
-
-
 def without(pipeline: Pipeline, lacks: Mapping[str, list[Lack]]) -> tuple[Pipeline, dict[str, str]]:
-    """Leave out the steps that cannot be done for want of something, and those that need them.
+    """Remove the steps with missing inputs, and those that need them.
 
     Returns:
-        The other steps, and the reason for every one left out.
+        The other steps, and the reason for each removed step.
     """
     reasons: dict[str, str] = {}
     for step in pipeline.steps:
-        blocked = [reasons[name] for name in step.needs if name in reasons]
         missing = [f"no {lack.what}" for lack in lacks.get(step.name, [])]
-        if blocked or missing:
+        blocked = [reasons[name] for name in step.needs if name in reasons]
+        if missing or blocked:
             reasons[step.name] = (missing + blocked)[0]
     kept = tuple(step for step in pipeline.steps if step.name not in reasons)
     return replace(pipeline, steps=kept), reasons
 
 
-def foresee(pipeline: Pipeline, *, force: bool, digests: DigestStore) -> list[Forecast]:
-    """Say what a run would do with every step."""
-    return forecast(pipeline, list(pipeline.steps), force=force, digests=digests)
-
-
 def refuse_others(casts: Iterable[Forecast], out: Path) -> None:
-    """Refuse to begin where results of other settings are in the way.
+    """Check that no result of other settings would be overwritten.
 
     Raises:
-        ConfigError: If there are any.
+        ConfigError: If one would.
     """
     refused = [cast for cast in casts if cast.action == "refuse"]
-    if not refused:
-        return
-    lines = [f"  {cast.step.name}: {'; '.join(cast.reasons)}" for cast in refused]
-    raise ConfigError(
-        "\n".join([f"{out} holds {counted(len(refused), 'result')} of other settings or files:", *lines]),
-        hint="Choose another --out, or add --force to replace them.",
-    )
+    if refused:
+        lines = [f"  {cast.step.name}: {'; '.join(cast.reasons)}" for cast in refused]
+        raise ConfigError(
+            "\n".join([f"{out} contains {counted(len(refused), 'result')} of other settings or files:", *lines]),
+            hint="Choose another --out, or add --force to replace them.",
+        )
 
 
 def run_steps(
@@ -220,72 +191,64 @@ def run_steps(
     progress: Progress = SILENT,
     notices: Notices | None = None,
     digests: DigestStore | None = None,
-    listener: Listener | None = None,
+    before: Callable[[Step, int], None] = lambda step, done: None,
+    after: Callable[[Step, Manifest, bool], None] = lambda step, manifest, reused: None,
 ) -> Attempt:
-    """Run or reuse steps in order; one that fails leaves out those that need it, and no others.
+    """Run or reuse steps in order. If a step fails, those that need it are skipped.
 
     Args:
         pipeline: The steps.
-        force: Replace results of other recipes.
-        device: Where encoders compute.
-        progress: Who watches.
-        notices: Where remarks go; failures go there too.
-        digests: Remembered digests.
-        listener: Who is told about each step.
+        force: Whether to replace results of other recipes.
+        device: Device of encoders.
+        progress: Progress bar to update.
+        notices: Receives messages and failures.
+        digests: Cache of digests.
+        before: Called with each step and the number of steps done.
+        after: Called with each step, its manifest, and whether the result was reused.
     """
-    notices, listener = notices or Notices(), listener or Listener()
+    notices, digests = notices or Notices(), digests or DigestStore(None)
     attempt = Attempt()
     for done, step in enumerate(pipeline.steps):
         blocked = [attempt.failed[name] for name in step.needs if name in attempt.failed]
         if blocked:
             attempt.failed[step.name] = blocked[0]
             continue
-        listener.before(step, done)
+        before(step, done)
         try:
-            manifest, reused = _do(step, pipeline, force, device, progress, notices, digests or DigestStore(None))
-        except (LexencError, OSError, MemoryError, RuntimeError) as error:  # of PyTorch: out of memory, for one
-            reason = _reason(error)
-            attempt.failed[step.name] = reason
+            plan = plan_step(pipeline, step, force=force, digests=digests)
+            manifest = run_plan(plan, device=device, progress=progress, notices=notices, digests=digests)
+        except (LexencError, OSError, MemoryError, RuntimeError) as error:  # e.g. PyTorch runs out of memory
+            attempt.failed[step.name] = _reason(error)
             hint = error.hint if isinstance(error, LexencError) else None
-            notices.warn(f"{step.name} failed: {reason}", hint or "The cells that need it stay empty.")
+            notices.warn(f"{step.name} failed: {_reason(error)}", hint or "The cells that need it stay empty.")
             continue
         attempt.made[step.name] = manifest
-        listener.after(step, manifest, reused)
+        after(step, manifest, plan.action == "reuse")
     return attempt
 
 
 def _reason(error: Exception) -> str:
-    """Say in one line what went wrong."""
+    """Return an error as one line."""
     if isinstance(error, ManyFaultsError):
         return " ".join(fault.message for fault in error.faults)
     return error.message if isinstance(error, LexencError) else f"{type(error).__name__}: {error}"
 
 
-def _do(
-    step: Step, pipeline: Pipeline, force: bool, device: str, progress: Progress, notices: Notices, digests: DigestStore
-) -> tuple[Manifest, bool]:
-    """Run or reuse one step; tell which."""
-    plan = plan_step(pipeline, step, force=force, digests=digests)
-    manifest = run_plan(plan, device=device, progress=progress, notices=notices, digests=digests)
-    return manifest, plan.action == "reuse"
-
-
-def found_scores(expansion: Expansion, attempt: Attempt, left_out: Mapping[str, str]) -> Found:
-    """Read the numbers of all cells from what was made.
+def found_scores(expansion: Expansion, attempt: Attempt, left_out: Mapping[str, str]) -> CellScores:
+    """Read the scores of all cells.
 
     Args:
-        expansion: The cells and their steps.
-        attempt: What came of the steps.
-        left_out: Why steps were not tried, by name.
+        expansion: Cells and their steps.
+        attempt: Outcome of the steps.
+        left_out: Reasons for steps that were not tried, by name.
     """
-    scores, reasons, failed = {}, dict[Cell, str](), set()
+    scores, reasons, failed = {}, dict[PaperCell, str](), set()
     for cell, step in expansion.scores.items():
-        manifest = attempt.made.get(step.name)
-        score = None if manifest is None else score_of(expansion.paper, cell, manifest)
+        score = score_of(expansion.paper, cell, step.out) if step.name in attempt.made else None
         if score is not None:
             scores[cell] = score
             continue
-        reasons[cell] = left_out.get(step.name) or attempt.failed.get(step.name) or f"{step.name} has no such result"
+        reasons[cell] = left_out.get(step.name) or attempt.failed.get(step.name) or f"{step.name} has no such score"
         if step.name not in left_out:
             failed.add(cell)
-    return Found(scores, reasons, frozenset(failed))
+    return CellScores(scores, reasons, frozenset(failed))

@@ -94,7 +94,7 @@ def test_a_file_that_is_there_is_kept(fails, lexenc, report_runs, tmp_path):
     out = tmp_path / "report.html"
     out.write_text("mine")
     found = fails("report", report_runs, "--out", out, "--sections", "runs")
-    assert "already there" in found.message
+    assert "already exists" in found.message
     assert "--force" in found.hint
     assert out.read_text() == "mine"
     shown = lexenc("report", report_runs, "--out", out, "--sections", "runs", "--force")
@@ -137,7 +137,7 @@ def test_results_without_scores_say_what_would_be_needed(lexenc, mapped, tmp_pat
         (["."], "There is no result of lexenc in .", "lexenc demo"),
         ([".", "--sections", "score"], "There is no section called 'score'.", "'scores'"),
         ([".", "--sections", ","], "--sections names no section.", "Known: claims"),
-        ([".", "--out", "x/report.html"], "There is no folder x", "Make it first"),
+        ([".", "--out", "x/report.html"], "There is no folder x", "Create it first"),
         ([".", "--out", "."], "--out is a folder", "Give a file"),
         ([".", "--device", "gpu"], "gpu", "cpu"),
     ],

@@ -288,7 +288,7 @@ def test_results_of_other_settings_are_not_replaced_unasked(bli, fails, files, s
         (["table-6", "--pairs", "en-xx"], "There is no language pair in these tables called 'en-xx'.", "Did you mean"),
         (["table-6", "--file", "train"], "--file train is not ROLE=PATH.", "For instance"),
         (["table-6", "--file", "trian=a"], "There is no file called 'trian'.", "Did you mean 'train'?"),
-        (["table-4", "--file", "train={language}.tsv"], "--file train: {language} means nothing", "Write {pair}"),
+        (["table-4", "--file", "train={language}.tsv"], "--file train: {language} is ambiguous", "Write {pair}"),
         (["table-6", "--encoder", "./nowhere"], "The encoder is not there: ./nowhere", "Check the path"),
         (["table-6", "--device", "gpu"], "", ""),
         (["table-6", "--retrieval", "cls"], "", ""),

@@ -9,7 +9,7 @@ import pytest
 
 from lexenc.errors import ConfigError
 from lexenc.recipes.expansion import Expansion, Settings, chosen_encoders, fill, folder_name
-from lexenc.recipes.paper import Cell, full_name, read_paper, read_table, recipe_names, table_names, wanted_cells
+from lexenc.recipes.paper import PaperCell, full_name, read_paper, read_table, recipe_names, table_names, wanted_cells
 from lexenc.resources.catalogue import read_catalogue
 
 NAME = "lexical-encoders"
@@ -103,13 +103,13 @@ def test_rows_are_all_pairs_of_the_data_set():
 
 def test_labels_say_which_cell():
     entry = READ[9].rows["en-de"][READ[9].columns.index("0.4")]
-    assert entry.cells == (Cell("GT-BLI", "5k", "en-de", "+CL", "P@1", "LaBSE", 0.4),)
-    assert READ[9].rows["en-de"][0].cells == (Cell("GT-BLI", "5k", "en-de", "VecMap", "P@1"),)
+    assert entry.cells == (PaperCell("GT-BLI", "5k", "en-de", "+CL", "P@1", "LaBSE", 0.4),)
+    assert READ[9].rows["en-de"][0].cells == (PaperCell("GT-BLI", "5k", "en-de", "VecMap", "P@1"),)
     mean = READ[1].rows["xMPNET Multi-SimLex Spearman λ=0.5"][4]
     assert {(cell.configuration, cell.weight, cell.encoder) for cell in mean.cells} == {("+CL", 0.5, "xMPNET")}
     assert [cell.pair for cell in mean.cells] == PAPER.pairs("Multi-SimLex")
     assert READ[4].rows["xMPNET +CL+UMLS-all"][3].cells == (
-        Cell("XL-BEL", "5k", "en-fi", "+CL+UMLS-all", "P@5", "xMPNET", None),
+        PaperCell("XL-BEL", "5k", "en-fi", "+CL+UMLS-all", "P@5", "xMPNET", None),
     )
     caption = READ[2].rows["bg-ca"][READ[2].columns.index("LaBSE noCL 1.0")]
     assert (caption.figure, READ[2].averages[READ[2].columns.index("LaBSE noCL 1.0")]) == (None, 17.0)
@@ -119,7 +119,7 @@ def test_figures_of_single_cells_give_means_of_some():
     table = READ[6]
     cells = [table.rows[pair][0].cells[0] for pair in ("en-de", "en-fr")]
     assert PAPER.mean_figure(cells) == pytest.approx(fmean([55.6, 64.1]))
-    strange = Cell("GT-BLI", "1k", "en-de", "VecMap", "P@1")
+    strange = PaperCell("GT-BLI", "1k", "en-de", "VecMap", "P@1")
     assert PAPER.mean_figure([*cells, strange]) is None
 
 
@@ -234,7 +234,7 @@ def test_chosen_encoders(words, wanted):
     [
         (["BERT=mini"], "There is no encoder of the paper called 'BERT'."),
         (["xmpnett"], "There is no encoder of the paper called 'xmpnett'."),
-        (["LaBSE="], "--encoder LaBSE= names nothing in place of LaBSE."),
+        (["LaBSE="], "--encoder LaBSE= names no encoder."),
         (["mini", "LaBSE"], "--encoder names LaBSE twice."),
     ],
 )
@@ -247,9 +247,9 @@ def test_encoders_that_cannot_be_chosen(words, message):
 @pytest.mark.parametrize(
     ("encoders", "message"),
     [
-        ({"LaBSE": "a/enc", "mBERT": "b/enc"}, "Results of b/enc and of a/enc would lie in the same folder, enc."),
-        ({"LaBSE": "a/mapped"}, "Results of a/mapped and of the step mapped would lie in the same folder, mapped."),
-        ({"LaBSE": "VecMap"}, "Results of VecMap and of VecMap would lie in the same folder, VecMap."),
+        ({"LaBSE": "a/enc", "mBERT": "b/enc"}, "Results of b/enc and of a/enc would be in the same folder, enc."),
+        ({"LaBSE": "a/mapped"}, "Results of a/mapped and of the step mapped would be in the same folder, mapped."),
+        ({"LaBSE": "VecMap"}, "Results of VecMap and of VecMap would be in the same folder, VecMap."),
     ],
 )
 def test_encoders_never_share_a_folder(tmp_path, encoders, message):
