@@ -1,8 +1,8 @@
-"""A model that is asked what a word is translated by: the word marked in its sentence, the answer a span of the other.
+"""Span prediction: the input is a sentence with a marked word and its translation, the output a span of the latter.
 
 Source: Nagata, Chousa and Nishino 2020, "A Supervised Word Alignment Method based on Cross-Language Span Prediction
 using Multilingual BERT", section 3; Wu, Nagata and Tsuruoka 2023, "WSPAlign". Any model for extractive question
-answering will do.
+answering can be used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForQuestionAnswering
 
+from lexenc.arrays import Indices, positions
 from lexenc.device import CPU, Device
 from lexenc.encoders.pretrained import (
     arithmetic,
@@ -31,20 +32,15 @@ from lexenc.text.links import Pieces
 
 MARK = "¶"
 _TYPES = "token_type_ids"
-Indices = NDArray[np.int64]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Questions
 
 
 class Questions(NamedTuple):
-    """Words whose translation is asked for.
+    """Words whose translations to find.
 
     Args:
-        pairs: Sentence pair of each. Shape [q], int64.
-        swapped: Whether the word is of the target sentence. Shape [q], bool.
-        words: Its place in the sentence. Shape [q], int64.
+        pairs: Sentence pair of each word. Shape [q], int64.
+        swapped: Whether the word is in the target sentence. Shape [q], bool.
+        words: Position of the word in its sentence. Shape [q], int64.
     """
 
     pairs: Indices
@@ -52,38 +48,38 @@ class Questions(NamedTuple):
     words: Indices
 
     def chosen(self, rows: Any) -> Questions:
-        """Give some of them."""
+        """Return some of the questions."""
         return Questions(self.pairs[rows], self.swapped[rows], self.words[rows])
 
 
 def all_questions(source: Pieces, target: Pieces, usable: NDArray[np.bool_]) -> Questions:
-    """Ask about every word that has a subword, in both directions.
+    """Return a question for every word that has subwords, in both directions.
 
     Args:
         source: Sentences.
         target: Their translations.
-        usable: Which sentence pairs to ask about. Shape [n].
+        usable: Which sentence pairs to include. Shape [n].
     """
     parts = []
     for swapped, side in ((False, source), (True, target)):
         pairs = np.repeat(np.arange(len(side)), side.lengths)
-        words = np.arange(len(pairs)) - np.repeat(side.sentences[:-1], side.lengths)
+        words = positions(side.lengths)
         kept = (np.diff(side.words) > 0) & usable[pairs]
         parts.append(Questions(pairs[kept], np.full(int(kept.sum()), swapped), words[kept]))
     return Questions(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 class Batch(NamedTuple):
-    """Questions as the model takes them; b of them, padded to L subwords.
+    """Questions as inputs of the model, padded to L subwords.
 
     Args:
-        ids: Shape [b, L].
-        types: Shape [b, L].
-        real: 0 where a place only fills up. Shape [b, L].
-        owners: What the answer may be at each place: 0 no word (the first subword), j + 1 word j of the context,
-            -1 where no answer may begin or end. Shape [b, L].
-        first: Place where the context begins. Shape [b].
-        height: Words of the longest context.
+        ids: Subwords. Shape [b, L].
+        types: Token type ids. Shape [b, L].
+        real: 0 for padding, else 1. Shape [b, L].
+        owners: Answer at each position: 0 for no word (the first subword), j + 1 for word j of the context, -1 where no
+            answer begins or ends. Shape [b, L].
+        first: Position where the context begins. Shape [b].
+        height: Number of words of the longest context.
     """
 
     ids: Tensor
@@ -95,15 +91,15 @@ class Batch(NamedTuple):
 
 
 class SpanModel:
-    """A model for extractive question answering, asked about marked words.
+    """A model for extractive question answering, used with marked words.
 
     Args:
-        module: What `AutoModelForQuestionAnswering` gives.
+        module: Model of `AutoModelForQuestionAnswering`.
         tokenizer: Its tokenizer, of transformers.
-        device: Where it computes, and how precisely; parameters stay in float32.
+        device: Device and precision of the computation; parameters stay in float32.
 
     Raises:
-        ConfigError: If the tokenizer does not know the mark, or cannot tell words apart.
+        ConfigError: If the tokenizer has no subword for the mark, or does not report words.
     """
 
     def __init__(self, module: nn.Module, tokenizer: Any, *, device: Device = CPU) -> None:
@@ -111,8 +107,8 @@ class SpanModel:
         self._mark = self.words.subwords(MARK)
         if not knows_mark(tokenizer):
             raise ConfigError(
-                f"The model's tokenizer does not know the mark {MARK}, which stands around the word asked about.",
-                hint="Train one with: lexenc align-train span",
+                f"The model's tokenizer has no subword for {MARK}, which marks the word to align.",
+                hint="Train a model with: lexenc align-train span",
             )
         self.module: Any = module.float().eval().to(device.torch)
         self.device = device
@@ -122,13 +118,13 @@ class SpanModel:
 
     @classmethod
     def load(cls, folder: Path, *, device: Device = CPU, new_head: bool = False) -> SpanModel:
-        """Load a model from a folder; code that comes with it is never run, pickled weights are never read.
+        """Load a model from a folder. Code that comes with it is never run, pickled weights are never read.
 
         Args:
-            folder: As `save_pretrained` writes it.
-            device: Where it computes, and how precisely.
-            new_head: Take an encoder of any kind, put a new head for answers on it, and teach its tokenizer the mark.
-                PyTorch's own generator draws the numbers.
+            folder: Folder written by `save_pretrained`.
+            device: Device and precision of the computation.
+            new_head: Accept any transformer: add a new head for answers, with random numbers of PyTorch's generator,
+                and add the mark to the tokenizer.
 
         Raises:
             ConfigError: If there is no such model in the folder.
@@ -137,7 +133,7 @@ class SpanModel:
         if missing and not new_head:
             raise ConfigError(
                 f"The model {folder} answers no questions ({missing[0]} is missing).",
-                hint="Train it for that with: lexenc align-train span",
+                hint="Train it with: lexenc align-train span",
             )
         tokenizer = load_tokenizer(folder)
         if new_head and not knows_mark(tokenizer):
@@ -156,16 +152,16 @@ class SpanModel:
             self._tokenizer.save_pretrained(folder)
 
     def sizes(self, source: Pieces, target: Pieces) -> Indices:
-        """Give how many subwords a question about each sentence pair has, whatever the word. Shape [n]."""
+        """Return the number of subwords of a question about each sentence pair, the same for every word. Shape [n]."""
         return source.sizes + target.sizes + 2 * len(self._mark) + self.words.pair.size
 
     def batch(self, source: Pieces, target: Pieces, questions: Questions) -> Batch:
-        """Write some questions down: the sentence with the word marked, then the other sentence.
+        """Return questions as a batch: the sentence with the marked word, then the other sentence.
 
         Args:
             source: Sentences.
             target: Their translations.
-            questions: About words with subwords, each no longer than `limit`.
+            questions: Questions about words with subwords, none longer than `limit`.
         """
         lines, first, owners = [], [], []
         for pair, swapped, word in zip(*(each.tolist() for each in questions), strict=True):
@@ -179,7 +175,7 @@ class SpanModel:
     def _line(
         self, asked: tuple[NDArray[np.int32], Indices], word: int, context: tuple[NDArray[np.int32], Indices]
     ) -> tuple[NDArray[np.int32], int, Indices]:
-        """Write one question down; give where its context begins, and the word of each subword of the context."""
+        """Return the subwords of a question, where its context begins, and the word of each subword of the context."""
         frame, mark = self.words.pair, self._mark
         ids, bounds = asked
         begin, end = int(bounds[word]), int(bounds[word + 1])
@@ -212,10 +208,10 @@ class SpanModel:
         )
 
     def logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Score every place as the beginning and as the end of the answer.
+        """Score every position as the beginning and as the end of the answer.
 
         Returns:
-            Two of shape [b, L], float32; minus infinity where no answer may begin or end.
+            Two tensors of shape [b, L], float32; minus infinity where no answer begins or ends.
         """
         given = {"input_ids": batch.ids, "attention_mask": batch.real}
         if self._typed:
@@ -229,11 +225,11 @@ class SpanModel:
         return start, end
 
     def probabilities(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Say how probable it is that the answer begins, and ends, with each word.
+        """Return the probabilities that the answer begins, and ends, with each word.
 
         Returns:
-            Two of shape [b, 1 + words of the longest context]; first that there is no answer, then the words of the
-            context, each the sum over its subwords.
+            Two arrays of shape [b, 1 + words of the longest context]: first for no answer, then for each word of the
+            context the sum over its subwords.
         """
         with torch.inference_mode():
             both = [_by_word(each, batch.owners, batch.height) for each in self.logits(batch)]
@@ -241,7 +237,7 @@ class SpanModel:
 
 
 def _by_word(logits: Tensor, owners: Tensor, height: int) -> Tensor:
-    """Add up what the subwords of each word have. Shape [b, 1 + height]."""
+    """Return the sum of the probabilities of the subwords of each word. Shape [b, 1 + height]."""
     table = logits.new_zeros(len(logits), 1 + height)
     return table.scatter_add_(1, owners.clamp(min=0), torch.softmax(logits, dim=1))
 

@@ -1,17 +1,17 @@
-"""Word alignment by asking: for every word, which span of the other sentence translates it.
+"""Word alignment by span prediction: a model finds the span of the other sentence that translates a word.
 
-Source: Nagata, Chousa and Nishino 2020, section 3; Wu, Nagata and Tsuruoka 2023, "WSPAlign". A model gives the
-probability that the answer begins and ends at each word of the other sentence, or that there is none. The score of a
-span is the product of its beginning and its end; every word asked about takes the best span of at most so many words,
-or none where that is at least as probable, and every word of the span has the score of the span. A pair of words
-has the mean of what both directions say, 0 where a direction does not say it: in [0, 1]. The "0.9" that was published
-for WSPAlign is a sum of the two, 0.45 here.
+Source: Nagata, Chousa and Nishino 2020, section 3; Wu, Nagata and Tsuruoka 2023, "WSPAlign". The model returns the
+probability that the answer begins and ends at each word of the other sentence, or that there is no answer. The score of
+a span is the product of the probabilities of its beginning and its end. The answer for a word is the best span up to a
+maximum length, or none if that is at least as probable; all words of the span have its score. The score of a pair of
+words is the mean of both directions, where no answer counts as 0. The published threshold of WSPAlign, 0.9, is for the
+sum and thus 0.45 here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,19 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.span_model import Questions, SpanModel, all_questions
+from lexenc.arrays import Indices, batches, ranges
 from lexenc.device import CPU, Device
 from lexenc.encoders.locate import locate_encoder
 from lexenc.progress import SILENT, Progress
 from lexenc.text.links import Links, Pieces
 
-# The mean of two directions from which Nagata et al. link two words.
 THRESHOLD = 0.4
-# Words of the longest span. Longer translations of one word are rarer than mistakes.
+"""Score from which Nagata et al. link two words."""
 LONGEST = 10
+"""Largest number of words in a span. Longer translations of one word are rarer than mistakes."""
 _BATCH_TOKENS = 8192
 
 Floats = NDArray[np.float32]
-Indices = NDArray[np.int64]
 
 
 class Spans(NamedTuple):
@@ -49,12 +49,12 @@ class Spans(NamedTuple):
 
 
 def best_spans(start: Floats, end: Floats, *, longest: int = LONGEST) -> Spans:
-    """Find the span whose beginning and end are most probable together; of equal ones the shortest, then the first.
+    """Find the most probable span of each question; of equally probable ones the shortest, then the first.
 
     Args:
-        start: Probability that there is no answer, then that it begins with each word. Shape [b, 1 + n].
-        end: The same of its end. Shape [b, 1 + n].
-        longest: Words of the longest span.
+        start: Probability of no answer, then that the answer begins with each word. Shape [b, 1 + n].
+        end: The same for the end of the answer. Shape [b, 1 + n].
+        longest: Largest number of words in a span.
     """
     rows, words = np.arange(len(start)), start.shape[1] - 1
     first, last = (np.full(len(start), -1, dtype=np.int64) for _ in range(2))
@@ -69,13 +69,13 @@ def best_spans(start: Floats, end: Floats, *, longest: int = LONGEST) -> Spans:
 
 
 class SpanAligner:
-    """Links words by asking a model about every word of both sentences.
+    """Links words by span prediction for every word of both sentences.
 
     Args:
         model: The model.
         threshold: Score from which two words are linked.
-        longest: Words of the longest span.
-        batch_tokens: Subwords in one pass, those that fill up included; does not change the result.
+        longest: Largest number of words in a span.
+        batch_tokens: Subwords in one pass, padding included. Does not change the result.
 
     Attributes:
         counts: `pairs`: sentence pairs. `questions`: words that the model was asked about. `empty`: sentence pairs with
@@ -105,14 +105,7 @@ class SpanAligner:
         longest: int = LONGEST,
         batch_tokens: int = _BATCH_TOKENS,
     ) -> SpanAligner:
-        """Load an aligner from what `AutoModelForQuestionAnswering` loads.
-
-        Args:
-            name_or_folder: A folder, or a name on the Hugging Face hub.
-            device: Where it computes, and how precisely.
-            threshold: Score from which two words are linked.
-            longest: Words of the longest span.
-            batch_tokens: Subwords in one pass; does not change the result.
+        """Load an aligner from a folder or the hub; the model is one of `AutoModelForQuestionAnswering`.
 
         Raises:
             ConfigError: If there is no such model, or it does not answer questions.
@@ -126,11 +119,10 @@ class SpanAligner:
 
         Args:
             pairs: Words of a sentence and of its translation.
-            progress: Who watches.
+            progress: Progress bar to update.
 
         Returns:
-            Links with their scores. A pair with an empty sentence has none, nor has one that is too long; `counts`
-            tells how many were so.
+            Links with their scores. Pairs with an empty side and pairs that are too long have none; see `counts`.
         """
         source, target = (self.model.words.cut([pair[side] for pair in pairs]) for side in (0, 1))
         questions = all_questions(source, target, self._usable(source, target))
@@ -139,7 +131,7 @@ class SpanAligner:
         return _links(len(pairs), source, target, questions, spans, self.threshold)
 
     def _usable(self, source: Pieces, target: Pieces) -> NDArray[np.bool_]:
-        """Tell which sentence pairs can be asked about, and count the others. Shape [n]."""
+        """Return which sentence pairs the model can process, and count the others. Shape [n]."""
         empty = (source.sizes == 0) | (target.sizes == 0)
         long = ~empty & (self.model.sizes(source, target) > self.model.limit)
         unasked = sum(int((np.diff(side.words) == 0).sum()) for side in (source, target))
@@ -148,13 +140,14 @@ class SpanAligner:
         return usable
 
     def _answers(self, source: Pieces, target: Pieces, questions: Questions, progress: Progress) -> Spans:
-        """Ask everything, the short questions first, so that little has to be filled up."""
+        """Answer all questions, sorted by length so that there is little padding."""
         sizes = self.model.sizes(source, target)[questions.pairs]
         order = np.argsort(sizes, kind="stable")
         first, last = (np.full(len(order), -1, dtype=np.int64) for _ in range(2))
         scores = np.zeros(len(order), dtype=np.float32)
         with progress.task("align", len(order), "words") as task:
-            for rows in batches_of(order, sizes, self._batch_tokens):
+            for part in batches(sizes[order], self._batch_tokens, padded=True):
+                rows = order[part]
                 batch = self.model.batch(source, target, questions.chosen(rows))
                 spans = best_spans(*self.model.probabilities(batch), longest=self.longest)
                 first[rows], last[rows], scores[rows] = spans
@@ -162,26 +155,10 @@ class SpanAligner:
         return Spans(first, last, scores)
 
 
-def batches_of(order: Indices, sizes: Indices, tokens: int) -> Iterator[Indices]:
-    """Cut a list of rows into batches of at most so many subwords, at least one row each.
-
-    Args:
-        order: Rows, by rising size.
-        sizes: Subwords of every row.
-        tokens: Subwords of a batch, each row as long as its longest.
-    """
-    start = 0
-    for end in range(1, len(order) + 1):
-        if end == len(order) or (end - start + 1) * int(sizes[order[end]]) > tokens:
-            yield order[start:end]
-            start = end
-
-
 def _links(pairs: int, source: Pieces, target: Pieces, questions: Questions, spans: Spans, threshold: float) -> Links:
-    """Give the mean of the two directions for every pair of words, and keep those that reach the threshold."""
+    """Return the pairs of words whose mean over both directions reaches the threshold."""
     counts = np.where(spans.first < 0, 0, spans.last - spans.first + 1)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    others = spans.first[rows] + np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows, others = np.repeat(np.arange(len(counts)), counts), ranges(spans.first, counts)
     swapped, words = questions.swapped[rows], questions.words[rows]
     one, other = np.where(swapped, others, words), np.where(swapped, words, others)
     wide, high = int(source.lengths.max(initial=0)) + 1, int(target.lengths.max(initial=0)) + 1

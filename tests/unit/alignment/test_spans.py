@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import BertConfig, PreTrainedTokenizerFast, RobertaConfig, RobertaForQuestionAnswering
 
 from lexenc.alignment.span_model import MARK, SpanModel, all_questions
-from lexenc.alignment.spans import SpanAligner, batches_of, best_spans
+from lexenc.alignment.spans import SpanAligner, best_spans
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.pretrained import load_tokenizer
 from lexenc.errors import ConfigError
@@ -204,14 +204,6 @@ def test_empty_and_long_sentences_have_no_links_and_are_counted(folders):
     counts = aligner.counts
     assert counts == {"pairs": 5, "empty": 3, "too_long": 1, "unasked": 1, "questions": 2}
     assert len(aligner.align([])) == 0
-
-
-def test_batches_hold_so_many_subwords_and_every_row_once():
-    sizes = np.array([5, 3, 9, 4, 30, 4])
-    order = np.argsort(sizes, kind="stable")
-    parts = list(batches_of(order, sizes, 12))
-    assert np.concatenate(parts).tolist() == order.tolist()
-    assert all(len(part) == 1 or len(part) * sizes[part].max() <= 12 for part in parts)
 
 
 # ---------------------------------------------------------------- loading
