@@ -1,18 +1,18 @@
-"""Cross-lingual lexical and sentence encoders: build them, map them, blend them, prove them.
+"""Cross-lingual word vectors and encoders: build, map, blend and evaluate them.
 
 Every command of the program is a function here, made from the same declaration: `lexenc.map`, `lexenc.eval_bli` and so
-on; `help(lexenc.map)` says what it takes. Nothing heavy is imported before it is used.
+on. `help(lexenc.map)` lists its arguments. Heavy packages are imported when they are first used.
 """
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Make a function of a stage, or import a part of the library, on first use."""
+    """Return the function of a stage, or a part of the library, on first use."""
     from importlib import import_module
     from importlib.util import find_spec
 
-    # Modules of the package come first: to ask for one must import nothing but itself.
+    # Modules of the package come first, since accessing one must not import anything else.
     if name == "__all__" or not (name.startswith("_") or find_spec(f"{__name__}.{name}")):
         value: object = import_module(f"{__name__}.api").attribute(name)
         globals()[name] = value
@@ -21,5 +21,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """List what there is."""
+    """Return the names of the package."""
     return sorted({*globals(), *__getattr__("__all__")})  # type: ignore[misc]

@@ -54,26 +54,26 @@ def train_static(
 ) -> Result:
     """Train static word vectors on text with fastText.
 
-    Makes: vectors.npy and words.txt, by frequency; on request vectors.vec and model.bin.
+    Makes: vectors.npy and words.txt, by frequency; with --write also vectors.vec and model.bin.
 
     Args:
-        text: Text, one sentence per line. May be given several times.
+        text: Text, one sentence per line. Can be repeated.
         out: Folder for the result.
-        model: What fastText learns to predict. One of: skipgram, cbow.
+        model: Model of fastText. One of: skipgram, cbow.
         dimensions: Length of a vector.
-        epochs: Passes over the text.
-        minimum_count: Occurrences that a word needs.
-        shortest_subword: Shortest character n-gram; 0 for words only.
-        longest_subword: Longest character n-gram; 0 for words only.
-        window: Words of context on each side.
-        negatives: Random words against each true one.
-        learning_rate: At the start; falls to 0.
-        buckets: Places for character n-grams; fewer need less memory.
-        lowercase: Lower-case the text first.
-        language: Language code (BCP-47), for lower-casing: 'tr' gives I its dotless small form.
-        words_only: Keep words, drop punctuation; --no-words-only splits at spaces as fastText does.
-        threads: Threads; with more than one, fastText gives slightly other vectors on every run.
-        write: Also write other formats: vec, bin (the whole fastText model), or both.
+        epochs: Number of passes over the text.
+        minimum_count: Minimum number of occurrences of a word.
+        shortest_subword: Length of the shortest character n-grams; 0 for none.
+        longest_subword: Length of the longest character n-grams; 0 for none.
+        window: Number of context words on each side.
+        negatives: Number of negative samples per word.
+        learning_rate: Learning rate at the start; it decreases to 0.
+        buckets: Number of hash buckets for character n-grams; fewer need less memory.
+        lowercase: Lower-case the text.
+        language: BCP-47 code of the language, for lower-casing; e.g. Turkish has a dotless i.
+        words_only: Drop punctuation. With --no-words-only the text is split at spaces only.
+        threads: Number of threads. With more than one, the vectors differ slightly between runs.
+        write: Additional formats: vec, bin (the whole fastText model), or both.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         progress: True shows progress bars; or an object with a `task` method.
@@ -176,8 +176,8 @@ def mine_negatives(
         relative_margin: A negative's cosine is below (1 - this) x the positive's.
         sampling: The nearest, or a random choice within the range. One of: top, random.
         vocabulary_limit: Use the first words of a vocabulary only.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         force: Replace another result in `out`.
@@ -203,16 +203,18 @@ def finetune(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    weight_decay: float = 0.01,
+    schedule: Literal['linear', 'constant'] | None = None,
+    warmup: float | None = None,
+    clip: float | None = None,
+    chunk_tokens: int = 32768,
+    checkpoint_seconds: float = 60.0,
     loss: Literal['mneg', 'own-hard', 'symmetric', 'printed', 'multi-similarity'] | None = None,
     scale: float | None = None,
     similarity_alpha: float | None = None,
     similarity_beta: float | None = None,
     similarity_base: float | None = None,
     triplet_margin: float | None = None,
-    weight_decay: float = 0.01,
-    schedule: Literal['linear', 'constant'] | None = None,
-    warmup: float | None = None,
-    clip: float | None = None,
     mask_known: bool = True,
     pairs_per_concept: int | None = None,
     languages: str | Sequence[str] = (),
@@ -223,8 +225,6 @@ def finetune(
     lowercase: bool = False,
     source_language: str | None = None,
     target_language: str | None = None,
-    chunk_tokens: int = 32768,
-    checkpoint_seconds: float = 60.0,
     force: bool = False,
     seed: int | None = None,
     device: str | None = None,
@@ -237,35 +237,35 @@ def finetune(
 
     Args:
         pairs: Pairs of words, phrases or sentences: anchor, TAB, positive.
-        synonyms: In place of pairs, names of concepts, one file or several: CUI||name, CUI||name||name, or MRCONSO.RRF.
+        synonyms: Synonym sets instead of pairs, in one file or several: CUI||name, CUI||name||name, or MRCONSO.RRF.
         encoder: Encoder to start from: 'mini', a folder, or a hub name.
-        negatives: Hard negatives from mine-negatives; without them, in-batch negatives only.
+        negatives: Hard negatives from mine-negatives. Without them, only in-batch negatives are used.
         out: Folder for the result.
-        epochs: Passes over the pairs; by default 5, and 1 with synonyms.
-        batch_size: Pairs per step; the others of a step are each pair's in-batch negatives. By default 128, and 256 with synonyms.
-        learning_rate: Peak; by default 2e-5, and 1e-3 for bags of subwords.
-        loss: mneg: as sentence-transformers; own-hard: without other pairs' hard negatives; symmetric: both directions; printed: the formula as the paper prints it; multi-similarity: hard pairs of the batch, as SapBERT. By default mneg, and multi-similarity with synonyms.
-        scale: Factor on the cosine (C in the paper); one over the temperature. By default 20; not for multi-similarity.
-        similarity_alpha: Of multi-similarity: weight of hard positives; by default 1.
-        similarity_beta: Of multi-similarity: weight of hard negatives; by default 60.
-        similarity_base: Of multi-similarity: cosine at which positives are near and negatives far enough; by default 0.5.
-        triplet_margin: Of multi-similarity: pairs count where a positive is not nearer than a negative by this much (Euclidean distance of unit vectors); by default 0.2, and with 2 all count.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays. By default linear, and constant with synonyms.
-        warmup: Share of the steps in which the learning rate rises to its peak; by default 0.1, and 0 with synonyms.
-        clip: Largest norm of the gradient; 0 does not clip. By default 1, and 0 with synonyms.
-        mask_known: Known translations, and names of a common concept, in a batch do not count as negatives.
-        pairs_per_concept: With synonyms: pairs of a concept; where it has more, so many are drawn. By default 50.
-        languages: With MRCONSO.RRF: languages to keep, as UMLS writes them or by ISO code, such as ENG,GER or en,de; all where left out.
-        suppressible: With MRCONSO.RRF: what becomes of rows whose SUPPRESS is not N (obsolete and abbreviated names). By default drop; SapBERT keeps them. One of: drop, keep.
-        control: shuffled-pairs: give every source another's target, every concept names of others, to see what tuning does without knowledge. One of: none, shuffled-pairs.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        max_length: Longest input in tokens; the rest is cut off.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        epochs: Passes over the pairs. By default 5, and 1 with synonyms.
+        batch_size: Pairs per step. The other pairs of a step are the in-batch negatives of each pair. By default 128, and 256 with synonyms.
+        learning_rate: Peak learning rate. By default 2e-5, and 1e-3 for static encoders.
+        weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
+        schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak. By default linear, and constant with synonyms.
+        warmup: Share of the steps in which the learning rate rises to its peak. By default 0.1, and 0 with synonyms.
+        clip: Maximum norm of the gradient. Use 0 for no clipping. By default 1, and 0 with synonyms.
+        chunk_tokens: Maximum number of tokens in one pass. A larger step is cached in chunks, which is slower, needs less memory and changes only dropout.
+        checkpoint_seconds: Time between checkpoints, in seconds.
+        loss: mneg: as sentence-transformers. own-hard: without the hard negatives of other pairs. symmetric: both directions. printed: the formula as printed in the paper. multi-similarity: hard pairs of the batch, as SapBERT. By default mneg, and multi-similarity with synonyms.
+        scale: Factor on the cosine (C in the paper), the inverse of the temperature. By default 20. Not for multi-similarity.
+        similarity_alpha: For multi-similarity: weight of hard positives. By default 1.
+        similarity_beta: For multi-similarity: weight of hard negatives. By default 60.
+        similarity_base: For multi-similarity: cosine at which positives are near enough and negatives far enough. By default 0.5.
+        triplet_margin: For multi-similarity: a pair counts if a positive is not nearer than a negative by this margin (Euclidean distance of unit vectors). By default 0.2. With 2 all pairs count.
+        mask_known: Do not count known translations, and names of a common concept, as negatives in a batch.
+        pairs_per_concept: With synonyms: maximum number of pairs per concept, drawn at random. By default 50.
+        languages: With MRCONSO.RRF: languages to keep, as UMLS codes or ISO codes, e.g. ENG,GER or en,de. By default all.
+        suppressible: With MRCONSO.RRF: whether to drop rows whose SUPPRESS is not N (obsolete and abbreviated names). By default drop. SapBERT keeps them. One of: drop, keep.
+        control: shuffled-pairs: train on random pairs of the same texts, to measure the effect of training without knowledge. One of: none, shuffled-pairs.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Maximum length of an input in tokens. The rest is cut off.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        chunk_tokens: Tokens in one pass; a step with more is cached in chunks: slower, less memory, else equal but for dropout.
-        checkpoint_seconds: Time between checkpoints.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -362,7 +362,7 @@ def map(
         limit: Read only the first words of each file.
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         validate_every: Iterations between scores.
@@ -458,7 +458,7 @@ def map_hub(
         limit: Read only the first words of each file.
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         hub: Name of the language whose space all others are mapped to. It does not move.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -506,7 +506,7 @@ def apply_mapping(
         limit: Read only the first words of each file.
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         force: Replace another result in `out`.
@@ -543,10 +543,10 @@ def encode(
         words: File with one text per line, or - for standard input.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        max_length: Longest input in tokens; the rest is cut off.
-        counts: The lines are 'word count': drop the count and repeated words.
-        token_budget: Tokens in one pass.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest input in tokens. Longer texts are truncated.
+        counts: Read lines of the form 'word count'. Drops the counts and repeated words.
+        token_budget: Largest number of tokens in a forward pass.
         force: Replace another result in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
@@ -583,16 +583,16 @@ def interpolate(
     Makes: source/ and target/ (vectors.npy, words.txt) with the encoder's dimensions, and projection.safetensors.
 
     Args:
-        vectors: Shared space: a folder that map made.
+        vectors: Shared space: a folder of map.
         encoder: Encoder: 'mini', a folder, or a hub name.
-        dictionary: Training dictionary, from which the projection between the two is learnt.
-        source_vocabulary: More source words or phrases to have in the result: a list or a folder with words.txt.
-        target_vocabulary: More target words or phrases.
+        dictionary: Training dictionary, from which the projection to the encoder is learned.
+        source_vocabulary: Further source words or phrases for the result: a list, or a folder with words.txt.
+        target_vocabulary: The same for the target.
         out: Folder for the result.
         lambda_: Weight of the encoder: 0 is the static space, 1 the encoder alone.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
-        missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder alone; average: blended with the mean of their parts' static vectors, where they have any; drop. One of: encoder, average, drop.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder: the encoding alone; average: blended with the mean static vector of their parts, if any; drop: leave them out.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         force: Replace another result in `out`.
@@ -658,9 +658,9 @@ def eval_bli(
         candidates: vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
         top: Number of answers to keep for every test word.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         fail_under: Exit with 1 where the headline's precision at 1 (of the first lambda) is below this.
@@ -720,6 +720,8 @@ def eval_xlsim(
     encoder: str | PathLike[str] | None = None,
     train_dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
     side: Literal['both', 'source', 'target'] = 'both',
     missing: Literal['encoder', 'average', 'drop', 'back-off'] | None = None,
     back_off: float = 0.0,
@@ -730,8 +732,6 @@ def eval_xlsim(
     source_language: str | None = None,
     target_language: str | None = None,
     language: str | None = None,
-    draws: int = 10000,
-    level: float = 0.95,
     force: bool = False,
     seed: int | None = None,
     device: str | None = None,
@@ -748,18 +748,68 @@ def eval_xlsim(
         encoder: Encoder, alone or blended with the vectors.
         train_dictionary: Dictionary for blending vectors with an encoder; test pairs in it are counted.
         out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
         side: Where the words are in a shared space. both: left words in source, right words in target; source, target: pairs of one language. One of: both, source, target.
         missing: Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs with one are left out of the headline; back-off: they count in it, with the similarity of back_off. If left out encoder in a blend, else drop. With several lambda_ the headline has only the pairs with static vectors, the same for all; the others count in a row beside it.
         back_off: Similarity of pairs with a missing word, where all pairs count.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: Language code (BCP-47) of the left words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
         target_language: Language code (BCP-47) of the right words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
         language: The same for both words: pairs of one language.
-        draws: Bootstrap resamplings of the pairs.
-        level: Share of draws inside the intervals.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_sts(
+    *,
+    pairs: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    gold: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    vectors: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = False,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score sentence similarity within or across languages: correlation with human ratings.
+
+    Makes: scores.json, and items.jsonl with the similarity of every pair.
+
+    Args:
+        pairs: Sentence, TAB, sentence, TAB, score; or CSV. Each file is a track.
+        gold: Scores in files of their own, line by line (STS 2017).
+        encoder: Encoder.
+        vectors: Shared space, or vectors of one language.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        source_language: BCP-47 code of the left words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        target_language: BCP-47 code of the right words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -797,7 +847,7 @@ def encode_concepts(
         knowledge_base: File of 'CUI||name' lines ('CUI|CUI||name' for several concepts); several files make one base.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
@@ -844,7 +894,7 @@ def link(
         knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result. None does not keep it.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
@@ -893,7 +943,7 @@ def eval_xel(
         mentions: Test mentions: 'CUI||mention' lines (XL-BEL), with or without '||context'.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result. None does not keep it.
-        pooling: mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; auto: its own where it has any, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
@@ -951,27 +1001,27 @@ def induce(
 
     Args:
         vectors: Shared space: a folder of map or interpolate.
-        dictionary: Known entries; probabilities are learnt from them, without what the vectors saw.
-        held_out: Entries that no part of the vectors was learnt from, to learn from instead.
-        words: Only these words: a list or a folder with words.txt.
-        calibration: Probabilities as an earlier induce learnt them for vectors of the same kind (its folder).
+        dictionary: Known entries. Probabilities are learned from them, in vectors that were not learned from them.
+        held_out: Entries that the vectors were not learned from, to use instead.
+        words: Translate only these words: a list, or a folder with words.txt.
+        calibration: Folder of an earlier induce, whose probabilities to use, for vectors of the same kind.
         out: Folder for the result. None does not keep it.
-        top: Translations per word at most.
-        limit: Only the first words of the vocabulary; they are the most frequent.
-        min_probability: Least probability of a translation; 0 keeps all. Below the default hardly two of a hundred are right.
-        mutual: Only pairs of which each is the other's best.
-        margin: Least distance to the word's next candidate, in CSLS.
-        identical: Translations spelt like their word: mark: with a word in the column status; keep: as any; drop. One of: mark, keep, drop.
-        keep_numbers: Also words and translations without a letter: numbers, signs.
-        only_new: Only pairs that are not in the dictionary.
-        direction: Which language asks; its words stand in the first column. One of: source-target, target-source.
+        top: Maximum number of translations per word.
+        limit: Translate only the first words of the vocabulary, the most frequent ones.
+        min_probability: Minimum probability of a translation. A larger value leaves fewer, better ones; 0 keeps all.
+        mutual: Keep only pairs of which each word is the other's best translation.
+        margin: Minimum difference to the word's next candidate, in CSLS.
+        identical: Translations that are spelled the same as the source word: mark: in the column status; keep: like others; drop: leave them out.
+        keep_numbers: Keep words and translations without a letter, such as numbers.
+        only_new: Keep only pairs that are not in the dictionary.
+        direction: Direction of lookup. The query language fills the first column. One of: source-target, target-source.
         csls_neighbours: Neighbours that CSLS averages over.
-        thresholds: Probabilities at which precision and coverage are shown; if left out 0.5, 0.6, 0.7, 0.8, 0.9, 0.95.
-        folds: Parts of the entries; every part is judged by what was learnt from the others.
-        cross_fit: Learn the mapping again without each part of the entries that it was learnt from, for honest probabilities; it takes folds times as long as map.
-        out_of_vocabulary: Entries of whose translations none has a vector: wrong: they count, as no candidate is right; left-out. One of: wrong, left-out.
-        control: shuffled-pairs: calibrate on every word's translations given to another; nothing may be probable then. One of: none, shuffled-pairs.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        thresholds: Probabilities at which precision and coverage are shown. Default: 0.5,0.6,0.7,0.8,0.9,0.95.
+        folds: Parts of the entries. Each is judged by what was learned from the others.
+        cross_fit: Learn the mapping again without each part of the entries that it was learned from, for unbiased probabilities. It takes folds times as long as map.
+        out_of_vocabulary: Entries whose translations all have no vector: wrong: they count as wrong; left-out: they do not count.
+        control: none: no control; shuffled-pairs: learn from shuffled translations. All probabilities should be low.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         force: Replace another result in `out`.
@@ -1082,10 +1132,10 @@ def align_train_span(
     schedule: Literal['linear', 'constant'] = 'linear',
     warmup: float = 0.1,
     clip: float = 1.0,
-    one_based: bool = False,
-    gold_one_based: bool = False,
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
+    one_based: bool = False,
+    gold_one_based: bool = False,
     min_score: float = 0.0,
     words_per_sentence: int | None = None,
     threshold: float = 0.4,
@@ -1100,26 +1150,26 @@ def align_train_span(
     Makes: a model that AutoModelForQuestionAnswering loads, and training.jsonl with loss and learning rate per step.
 
     Args:
-        pairs: Sentence pairs, words parted by spaces: 'source ||| target' or source, TAB, target. Not needed where alignments is a result of align, which has the words it linked.
+        pairs: Sentence pairs, words separated by spaces: 'source ||| target' or source, TAB, target. Not needed if alignments is a result of align, which contains the words.
         alignments: Links to learn from: a result of align, or a file (i-j, from 0), gold or not.
         encoder: Encoder to start from: a folder or a hub name.
-        validation: Links held out, a file or a result of align: loss and error rate before and after.
+        validation: Held-out links, a file or a result of align, for loss and error rate before and after training.
         validation_pairs: Sentence pairs of validation, as pairs.
         out: Folder for the result.
         epochs: Passes over the sentence pairs.
         batch_size: Words asked about per step.
-        learning_rate: Peak; small encoders learn little below 1e-4.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays.
+        learning_rate: Peak learning rate. Small encoders learn little below 1e-4.
+        weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
+        schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
         warmup: Share of the steps in which the learning rate rises to its peak.
-        clip: Largest norm of the gradient; 0 does not clip.
+        clip: Maximum norm of the gradient. Use 0 for no clipping.
+        chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
+        checkpoint_seconds: Time between checkpoints, in seconds.
         one_based: The links of alignments count words from 1.
         gold_one_based: The links of validation count words from 1.
-        chunk_tokens: Subwords in one pass; a step with more goes through in chunks, equal but for dropout.
-        checkpoint_seconds: Time between checkpoints.
-        min_score: Links with a lower score are not learnt, and words that have no other are left out.
-        words_per_sentence: Words asked about per sentence and epoch, drawn anew each time; all where left out.
-        threshold: Score from which two words are linked in the error rate.
+        min_score: Links with a lower score are not learned, nor are words that have no other links.
+        words_per_sentence: Number of words asked about per sentence, drawn anew for each epoch. By default all words.
+        threshold: Minimum score of a link in the error rate.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1148,10 +1198,10 @@ def align_train_softmax(
     schedule: Literal['linear', 'constant'] = 'linear',
     warmup: float = 0.1,
     clip: float = 1.0,
-    one_based: bool = False,
-    gold_one_based: bool = False,
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
+    one_based: bool = False,
+    gold_one_based: bool = False,
     objectives: Literal['so', 'co', 'tlm', 'supervised'] | Sequence[Literal['so', 'co', 'tlm', 'supervised']] = ('so', 'tlm'),
     layer: int | None = None,
     min_score: float = 0.0,
@@ -1166,26 +1216,26 @@ def align_train_softmax(
     Makes: an encoder that SentenceTransformer(folder) and AutoModel load, and training.jsonl with loss and learning rate per step.
 
     Args:
-        pairs: Sentence pairs, words parted by spaces: 'source ||| target' or source, TAB, target. Not needed where alignments is a result of align, which has the words it linked.
-        alignments: Links to learn from, for supervised; its sentence pairs, for all.
+        pairs: Sentence pairs, words separated by spaces: 'source ||| target' or source, TAB, target. Not needed if alignments is a result of align, which contains the words.
+        alignments: Links to learn from, for supervised. Its sentence pairs are used by all objectives.
         encoder: Encoder to start from: a folder or a hub name.
-        validation: Links held out, a file or a result of align: loss and error rate before and after.
+        validation: Held-out links, a file or a result of align, for loss and error rate before and after training.
         validation_pairs: Sentence pairs of validation, as pairs.
         out: Folder for the result.
         epochs: Passes over the sentence pairs.
         batch_size: Sentence pairs per step.
-        learning_rate: Peak; small encoders take more.
-        weight_decay: Of AdamW; none on biases and normalisation.
-        schedule: Learning rate after the warm-up. linear: falls to 0; constant: stays.
+        learning_rate: Peak learning rate. Small encoders need a larger one.
+        weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
+        schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
         warmup: Share of the steps in which the learning rate rises to its peak.
-        clip: Largest norm of the gradient; 0 does not clip.
+        clip: Maximum norm of the gradient. Use 0 for no clipping.
+        chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
+        checkpoint_seconds: Time between checkpoints, in seconds.
         one_based: The links of alignments count words from 1.
         gold_one_based: The links of validation count words from 1.
-        chunk_tokens: Subwords in one pass; a step with more goes through in chunks, equal but for dropout.
-        checkpoint_seconds: Time between checkpoints.
-        objectives: so: make the links probable that the encoder finds itself; co: make both directions agree; tlm: guess masked subwords of sentence and translation together; supervised: make the links of alignments probable.
-        layer: Layer whose states are compared; negative from the end. By default 8, or the last.
-        min_score: With supervised: links with a lower score are not learnt.
+        objectives: so: make the links probable that the encoder finds itself. co: make both directions agree. tlm: predict masked subwords of sentence and translation together. supervised: make the links of alignments probable.
+        layer: Layer whose states are compared, negative from the end. By default 8, or the last.
+        min_score: With supervised: links with a lower score are not learned.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1207,10 +1257,10 @@ def eval_alignment(
     source: str | PathLike[str] | None = None,
     target: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
-    gold_one_based: bool | None = None,
-    system_one_based: bool | None = None,
     draws: int = 10000,
     level: float = 0.95,
+    gold_one_based: bool | None = None,
+    system_one_based: bool | None = None,
     force: bool = False,
     seed: int | None = None,
     progress: bool | Progress = False,
@@ -1226,10 +1276,10 @@ def eval_alignment(
         source: Source sentences in a file of their own, in place of pairs.
         target: Target sentences, line by line.
         out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
         gold_one_based: Whether words are counted from 1 in the gold file. If left out they are counted from 0, and refused where the two files do not look alike.
         system_one_based: Whether words are counted from 1 in the links that are scored. If left out they are counted from 0, and refused where the two files do not look alike.
-        draws: Bootstrap resamplings of the sentence pairs.
-        level: Share of draws inside the intervals.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         progress: True shows progress bars; or an object with a `task` method.
@@ -1279,10 +1329,10 @@ def export(
     Makes: source.vec and target.vec, or vectors.vec (.bin for word2vec, .txt for glove).
 
     Args:
-        vectors: What map, interpolate, encode or train-static made, or any vector file.
+        vectors: Result of map, interpolate, encode or train-static, or any vector file.
         out: Folder for the result.
         format: vec: fastText text with a header (VecMap, MUSE, gensim); word2vec: binary; glove: text without a header.
-        phrases: Words with spaces, at which other programs end a word: underscore: new_york; keep: as they are, which lexenc alone reads; drop: left out.
+        phrases: How to write words with spaces, which many programs cannot read: underscore: as new_york; keep: unchanged, for lexenc only; drop: not at all.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.
 
@@ -1297,12 +1347,12 @@ def compare(
     first: str | PathLike[str],
     second: str | PathLike[str],
     *,
+    draws: int = 10000,
+    level: float = 0.95,
     metric: str | None = None,
     questions: Literal['covered', 'all'] = 'covered',
     first_system: str | None = None,
     second_system: str | None = None,
-    draws: int = 10000,
-    level: float = 0.95,
     seed: int | None = None,
     progress: bool | Progress = False,
 ) -> Result:
@@ -1311,12 +1361,12 @@ def compare(
     Args:
         first: Folder that an eval command wrote with out.
         second: Folder of the other evaluation.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
         metric: JSON key of the metric to compare, e.g. precision_at_5. If left out, those that stand for the task.
         questions: covered: items that both evaluations cover; all: items that are not covered count as wrong too.
         first_system: System of the first evaluation, where it holds several: label=value, e.g. lambda=0.3.
         second_system: System of the second evaluation, where it holds several: label=value, e.g. lambda=0.3.
-        draws: Number of bootstrap resamplings.
-        level: Share of draws inside the interval.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         progress: True shows progress bars; or an object with a `task` method.
 
@@ -1352,7 +1402,7 @@ def audit(
         source_vectors: Vectors or word list of the source language, to count words without one.
         target_vectors: The same of the target language.
         out: Folder for the result. None does not keep it.
-        lowercase: Lower-case all words. The first of words that become equal is kept.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         drop_sources: train.tsv of the result also loses pairs whose source word is tested.

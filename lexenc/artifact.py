@@ -1,4 +1,4 @@
-"""Artifacts: folders with a manifest, made aside and renamed, recognised by what went into them."""
+"""Artifacts: result folders with a manifest. They are built in a temporary folder and then renamed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from lexenc.errors import ConfigError, DataError, LexencError, WorkError
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"
-UNFINISHED = "unfinished"  # where a stage that can be continued keeps what it needs for that
+UNFINISHED = "unfinished"  # where a resumable stage saves its state
 CARD = "README.md"
 SCHEMA = 1
-_LARGE = 16 << 20  # files from this size on have their digest remembered
+_LARGE = 16 << 20  # bytes from which on the digest of a file is remembered
 
 
 @dataclass(frozen=True)
 class InputRecord:
-    """What one input was.
+    """One input of an artifact.
 
     Args:
-        given: The words the user typed.
-        path: Where it was found, relative to the folder that holds the artifact.
+        given: The text that the user typed.
+        path: Its path, relative to the folder that contains the artifact.
         sha256: Digest of its content.
         made_by: Key of the artifact it belongs to, if any.
-        revision: Commit of a model that came from a hub, if it did.
-        name: What the user called it, where a stage tells inputs apart by name.
+        revision: Commit of a model from a hub.
+        name: Name that the user gave it, if the stage takes named inputs.
     """
 
     given: str
@@ -47,13 +47,13 @@ class InputRecord:
 
     @property
     def identity(self) -> str:
-        """Give what makes it another input: content, and name where it has one."""
+        """Its content, and its name if it has one: what distinguishes it from other inputs."""
         return self.sha256 if self.name is None else f"{self.name}={self.sha256}"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What made an artifact, from what, and what came out."""
+    """How an artifact was made, from what, and the outcome."""
 
     stage: str
     stage_version: int
@@ -78,7 +78,7 @@ class Manifest:
 
 
 def is_artifact(folder: Path) -> bool:
-    """Tell whether a folder holds one of our manifests."""
+    """Return whether a folder contains a manifest."""
     return (folder / MANIFEST).is_file()
 
 
@@ -86,17 +86,16 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an artifact.
 
     Raises:
-        DataError: If there is none, or it is not one that this version can read.
+        DataError: If there is none, or this version cannot read it.
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise DataError(f"{folder} holds no result of lexenc.", hint=f"A result is a folder with a {MANIFEST}.")
+        raise DataError(f"{folder} contains no result of lexenc.", hint=f"A result is a folder with a {MANIFEST}.")
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         if body["schema"] != SCHEMA:
-            raise DataError(
-                f"{path} has schema {body['schema']}, expected {SCHEMA}.", hint="Make it again with --force."
-            )
+            message = f"{path} has schema {body['schema']}, expected {SCHEMA}."
+            raise DataError(message, hint="Make it again with --force.")
         body["inputs"] = {name: [InputRecord(**one) for one in many] for name, many in body["inputs"].items()}
         return Manifest(**body)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -105,13 +104,13 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest; the last file of an artifact."""
+    """Write the manifest, which is the last file of an artifact."""
     text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def maker_of(folder: Path) -> Manifest | None:
-    """Give what made a folder, or None for one that lexenc did not make."""
+    """Return the manifest of a folder, or None if lexenc did not make it."""
     try:
         return read_manifest(folder) if is_artifact(folder) else None
     except DataError:  # a manifest.json of some other program
@@ -119,7 +118,7 @@ def maker_of(folder: Path) -> Manifest | None:
 
 
 def owner_of(path: Path) -> Path | None:
-    """Give the artifact folder that a file or folder belongs to, if any."""
+    """Return the artifact that a file or folder belongs to, if any."""
     for folder in (path, path.parent):
         if is_artifact(folder):
             return folder
@@ -130,17 +129,17 @@ def owner_of(path: Path) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Give the user's cache folder: `LEXENC_CACHE`, else `lexenc` in `XDG_CACHE_HOME`, else in `~/.cache`."""
+    """Return the cache folder: `LEXENC_CACHE`, else `lexenc` in `XDG_CACHE_HOME`, else in `~/.cache`."""
     own = os.environ.get("LEXENC_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexenc"
 
 
 class DigestStore:
-    """Digests of large files, remembered by identity, size and time of change so that planning stays quick.
+    """Digests of large files, remembered by inode, size and time of change to make planning fast.
 
     Args:
-        path: File that holds them; None remembers nothing.
-        trust: Whether a remembered digest may be used; without it every file is read.
+        path: File that saves them. None remembers nothing.
+        trust: Use remembered digests. Otherwise every file is read.
     """
 
     def __init__(self, path: Path | None, *, trust: bool = True) -> None:
@@ -154,11 +153,11 @@ class DigestStore:
 
     @classmethod
     def default(cls, *, trust: bool = True) -> DigestStore:
-        """Give the store in the user's cache folder."""
+        """Return the store in the cache folder."""
         return cls(cache_folder() / "digests.json", trust=trust)
 
     def of(self, path: Path) -> str:
-        """Give the digest of a file, or of a folder's names and contents without its manifest."""
+        """Return the digest of a file, or of the names and contents of a folder without its manifest."""
         if path.is_dir():
             return self._of_folder(path)
         state = path.stat()
@@ -171,12 +170,12 @@ class DigestStore:
         return self._known[label]
 
     def of_many(self, paths: Iterable[Path]) -> list[str]:
-        """Give several digests, computed side by side."""
+        """Return several digests, computed in parallel."""
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             return list(pool.map(self.of, paths))
 
     def _of_folder(self, folder: Path) -> str:
-        # A model card is for people: it names folders and files, and changes nothing that an encoder does.
+        # A model card names folders and files, but does not change what an encoder computes.
         files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, CARD))
         names = [each.relative_to(folder).as_posix() for each in files]
         # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ and a renamed file counts as a change.
@@ -192,7 +191,7 @@ class DigestStore:
             aside.write_text(json.dumps(dict(self._known)), encoding="utf-8")
             aside.replace(self._path)
         except (OSError, RuntimeError):
-            self._path = None  # a cache that cannot be written is no reason to fail
+            self._path = None  # a cache that cannot be written is not an error
 
 
 def _file_digest(path: Path) -> str:
@@ -203,9 +202,9 @@ def _file_digest(path: Path) -> str:
 def recipe_key(
     stage: str, version: int, params: Mapping[str, Any], seed: int, inputs: Mapping[str, list[InputRecord]]
 ) -> str:
-    """Give the key of a result: the same key means the same result.
+    """Return the key of a result. The same key means the same result.
 
-    Paths, time, device and speed settings are not in it.
+    Paths, time, device and speed settings are not part of it.
     """
     digests = {name: [one.identity for one in many] for name, many in inputs.items()}
     body = json.dumps([stage, version, dict(params), seed, digests], sort_keys=True, ensure_ascii=False)
@@ -213,19 +212,16 @@ def recipe_key(
 
 
 def output_digests(folder: Path, digests: DigestStore) -> dict[str, str]:
-    """Give the digest of every file of an artifact except its manifest, by relative name."""
+    """Return the digest of each file of an artifact except its manifest, by relative name."""
     files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, RECIPE))
     names = [each.relative_to(folder).as_posix() for each in files]
     return dict(zip(names, digests.of_many(files), strict=True))
 
 
 def share(folder: Path) -> None:
-    """Give the files of a result the mode that the user's umask allows; safetensors writes its own for the owner only.
+    """Set the mode of all files to what the umask allows, since safetensors writes files for the owner only.
 
-    Before their digests are taken, as a change of mode is a change of time.
-
-    Args:
-        folder: In which the result is built.
+    This comes before their digests are remembered, because a change of mode is a change of time.
     """
     allowed = (folder / RECIPE).stat().st_mode & 0o666
     for path in folder.rglob("*"):
@@ -234,42 +230,42 @@ def share(folder: Path) -> None:
 
 
 def altered_outputs(folder: Path, manifest: Manifest, digests: DigestStore) -> list[str]:
-    """Name the files of an artifact that are missing or no longer what was written."""
+    """Return the files of an artifact that are missing or were changed."""
     now = output_digests(folder, digests)
     return [name for name, digest in manifest.outputs.items() if now.get(name) != digest]
 
 
-# What file managers leave in any folder that somebody looked at.
+# Files that file managers leave in folders.
 _LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 def strangers(folder: Path) -> list[str]:
-    """Name the files in a result folder that are no part of the result, and would be lost with it.
+    """Return the files in an artifact folder that do not belong to the artifact and would be lost with it.
 
     Raises:
-        ConfigError: If its manifest cannot be read, so that nobody knows what is whose.
+        ConfigError: If its manifest cannot be read.
     """
     path = folder / MANIFEST
     try:
         known = set(json.loads(path.read_text(encoding="utf-8"))["outputs"])
     except (ValueError, TypeError, KeyError):
-        hint = "Choose another --out, or look into the folder and remove it yourself."
+        hint = "Choose another --out, or check the folder and remove it yourself."
         raise ConfigError(f"{path} does not say which files belong to the result.", hint=hint) from None
     found = [each for each in sorted(folder.rglob("*")) if not each.is_dir() or each.is_symlink()]
     names = [each.relative_to(folder).as_posix() for each in found if each.name not in _LITTER]
     return [name for name in names if name not in known | {MANIFEST, RECIPE}]
 
 
-# ---------------------------------------------------------------- building aside
+# ---------------------------------------------------------------- building
 
 
 def aside_folder(out: Path) -> Path:
-    """Give the folder in which a result is built before it gets its name."""
+    """Return the folder in which a result is built before it gets its name."""
     return out.parent / f".{out.name}.partial"
 
 
 def unfinished_key(out: Path) -> str | None:
-    """Give the key of the unfinished work for a result that could be continued; None where there is none."""
+    """Return the key of the unfinished work on a result that could be resumed, if there is any."""
     folder = aside_folder(out)
     state = folder / UNFINISHED
     if not (state.is_dir() and any(state.iterdir())):
@@ -279,22 +275,22 @@ def unfinished_key(out: Path) -> str | None:
 
 @contextmanager
 def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bool]]:
-    """Build a result aside and give it its name when the block ends well.
+    """Build a result in a temporary folder, and rename it when the block succeeds.
 
-    A block that fails leaves nothing. That of a resumable stage leaves its folder when it is interrupted after it has
-    put something under `UNFINISHED`, and the next run with the same key finds what is in it.
+    If the block fails, nothing is left. If a resumable stage is interrupted after it saved something under
+    `UNFINISHED`, its folder stays for the next run with the same key.
 
     Args:
-        out: The name that the folder will have.
+        out: Final name of the folder.
         key: Key of the recipe.
-        resumable: Whether an unfinished folder with the same key is continued.
+        resumable: Whether an unfinished folder with the same key is resumed.
 
     Yields:
-        The folder to write into, and whether it holds unfinished work of the same recipe.
+        The folder to write into, and whether it contains unfinished work of the same recipe.
 
     Raises:
         WorkError: If another process is writing the same result.
-        ConfigError: If the folder to build in holds somebody else's files.
+        ConfigError: If the temporary folder contains files that lexenc did not make.
     """
     folder = aside_folder(out)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -307,8 +303,7 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
         try:
             yield folder, continued
         except BaseException as error:
-            # What the recipe itself makes fail would fail again from where it was; without unfinished work there is
-            # nothing to go on from.
+            # An error of the recipe itself would happen again, and without saved state there is nothing to resume.
             if not resumable or isinstance(error, LexencError) or not any(folder.glob(f"{UNFINISHED}/*")):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -317,7 +312,6 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
 
 
 def _recipe_key_of(folder: Path) -> str | None:
-    """Read whose unfinished work a folder holds; None where it does not say."""
     try:
         return str(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"])
     except (OSError, ValueError, TypeError, KeyError):
@@ -325,21 +319,21 @@ def _recipe_key_of(folder: Path) -> str | None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier run left where a result is built; nothing else that has this name."""
+    """Remove the temporary folder of an earlier run, but no folder of the user with this name."""
     if not folder.exists():
         return
     ours = folder.is_dir() and ((folder / RECIPE).is_file() or is_artifact(folder) or not any(folder.iterdir()))
     if not ours:
-        raise ConfigError(f"{folder} holds files that lexenc did not make.", hint="Move it away, then run again.")
+        raise ConfigError(f"{folder} contains files that lexenc did not make.", hint="Move it away, then run again.")
     shutil.rmtree(folder)
 
 
 def _take_place(folder: Path, out: Path) -> None:
-    """Give a finished folder its name; what stood there goes only once the new one has taken its place."""
+    """Rename a finished folder. An older result is deleted only after that."""
     if not out.exists():
         folder.rename(out)
         return
-    # A name of its own, so that whatever else is there stays, even after a kill between the two renamings.
+    # In a new folder, so that no other folder is touched even if the process is killed between the two renamings.
     aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent))
     old = aside / out.name
     out.rename(old)
@@ -356,19 +350,18 @@ def _take_place(folder: Path, out: Path) -> None:
 def _locked(path: Path, out: Path) -> Iterator[None]:
     try:
         import fcntl
-    except ImportError:  # not on Windows: two writers of one folder are then the user's own affair
+    except ImportError:  # Windows has no such locks
         yield
         return
     with path.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its owner may have removed it since it was opened; a lock on it would hold nobody off.
+            # Its owner may have removed it after it was opened here; a lock on it would have no effect.
             if not os.fstat(stream.fileno()).st_nlink:
                 raise BlockingIOError
         except OSError:
-            raise WorkError(
-                f"Another lexenc is writing {out}.", hint="Wait until it is done, or choose another --out."
-            ) from None
+            hint = "Wait until it is done, or choose another --out."
+            raise WorkError(f"Another lexenc is writing {out}.", hint=hint) from None
         try:
             yield
         finally:
@@ -376,7 +369,7 @@ def _locked(path: Path, out: Path) -> Iterator[None]:
 
 
 def _may_be_ours(folder: Path) -> bool:
-    """Tell whether a folder holds a manifest of ours, even a damaged one; other programs use the name too."""
+    """Return whether a folder has a manifest of lexenc, even a damaged one. Other programs use the name too."""
     if not is_artifact(folder):
         return False
     try:
@@ -387,24 +380,24 @@ def _may_be_ours(folder: Path) -> bool:
 
 
 def result_folder(text: str, label: str = "--out") -> Path:
-    """Give the folder for a result; a link to a folder stands for that folder.
+    """Return the output folder for a result, with a link resolved.
 
     Args:
-        text: As the user wrote it.
-        label: What the user calls it.
+        text: The path as the user typed it.
+        label: Name of the option or argument, for messages.
 
     Raises:
-        ConfigError: If no result could take its place.
+        ConfigError: If it is empty, or the current folder or a parent of it.
     """
     path = Path(text)
     if not text or path.resolve() in (Path.cwd(), *Path.cwd().parents):
-        named = f"the folder you are in or one above it: {text}" if text else "empty"
+        named = f"the current folder or a parent of it: {text}" if text else "empty"
         raise ConfigError(f"{label} is {named}.", hint="Give the name of a new folder.")
     return path.resolve() if path.is_symlink() else path
 
 
 def check_place(out: Path) -> None:
-    """Refuse a place that does not belong to us.
+    """Check that a result may be written to a folder.
 
     Raises:
         ConfigError: If it is a file, or a folder with files that lexenc did not make.
@@ -412,6 +405,5 @@ def check_place(out: Path) -> None:
     if out.is_file():
         raise ConfigError(f"{out} is a file, not a folder.", hint="Choose an empty or new folder for --out.")
     if out.is_dir() and not _may_be_ours(out) and any(out.iterdir()):
-        raise ConfigError(
-            f"{out} holds files that lexenc did not make.", hint="Choose an empty or new folder for --out."
-        )
+        message = f"{out} contains files that lexenc did not make."
+        raise ConfigError(message, hint="Choose an empty or new folder for --out.")

@@ -1,4 +1,4 @@
-"""Where the numbers are computed, and how precisely."""
+"""Devices and precision."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class Device:
-    """A device that exists, with the precision to use on it.
+    """A device of this machine, with the precision to use on it.
 
     Args:
         name: `cpu`, `cuda:N` or `mps`.
-        precision: Arithmetic of the encoder; `float32` is exact.
-        sentence: One sentence for the user on what was chosen.
+        precision: Arithmetic of the encoder. `float32` is exact.
+        sentence: What was chosen, for the user.
     """
 
     name: str
@@ -32,14 +32,14 @@ class Device:
 
     @property
     def torch(self) -> torch.device:
-        """The same as PyTorch's own object."""
+        """The device as an object of PyTorch."""
         import torch
 
         return torch.device(self.name)
 
     @property
     def dtype(self) -> Any:
-        """The precision as PyTorch's own object."""
+        """The precision as an object of PyTorch."""
         import torch
 
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.precision]
@@ -49,10 +49,10 @@ CPU = Device("cpu", "float32", "Runs on the processor (cpu), float32.")
 
 
 def check_device_name(name: str) -> None:
-    """Refuse a name that no machine could have.
+    """Check the name of a device.
 
     Raises:
-        ConfigError: If the name is not `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        ConfigError: If it is not `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
     """
     head, colon, number = name.partition(":")
     if name in ("auto", "cpu", "cuda", "mps") or (head == "cuda" and colon and number.isdecimal()):
@@ -61,10 +61,10 @@ def check_device_name(name: str) -> None:
 
 
 def choose_device(name: str = "auto", precision: Precision = "float32") -> Device:
-    """Find the device that a name means on this machine.
+    """Return the device that a name refers to on this machine.
 
     Args:
-        name: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:N` or `mps`.
+        name: `auto` (a GPU if there is one), `cpu`, `cuda`, `cuda:N` or `mps`.
         precision: `float32`, `bfloat16` or `float16`.
 
     Raises:
@@ -91,13 +91,12 @@ def choose_device(name: str = "auto", precision: Precision = "float32") -> Devic
 
 
 def _sentence(chosen: str, precision: str, asked: str, count: int) -> str:
-    """Say what was chosen, and whether something faster lies idle."""
     import torch
 
     if chosen == "cpu":
         text = f"Runs on the processor (cpu, {torch.get_num_threads()} threads), {precision}."
         if precision == "bfloat16" and has_bfloat16() is False:
-            text += " It has no instructions for bfloat16: --precision float32 is faster."
+            text += " It has no bfloat16 instructions: --precision float32 is faster."
         if asked == "cpu" and count:
             text += " A GPU is idle: --device cuda:0 uses it."
         return text
@@ -106,7 +105,7 @@ def _sentence(chosen: str, precision: str, asked: str, count: int) -> str:
 
 
 def has_bfloat16() -> bool | None:
-    """Tell whether the processor multiplies matrices in bfloat16; None where PyTorch cannot say."""
+    """Return whether the processor multiplies matrices in bfloat16, or None if PyTorch does not know."""
     import torch
 
     known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
@@ -116,10 +115,10 @@ def has_bfloat16() -> bool | None:
 
 
 def keep_freed_memory() -> None:
-    """Have the GNU C library keep large blocks that were freed, for the next step to take.
+    """Let the GNU C library keep large freed blocks for the next training step.
 
-    By default they go back to the system, and every training step then pays for having some hundred megabytes of pages
-    handed out and zeroed again: a tenth of its time in float32 (measured). Elsewhere nothing changes.
+    By default it returns them to the system, which must then clear some hundred megabytes of pages for every step: a
+    tenth of the time in float32 (measured). Has no effect with other C libraries.
     """
     try:
         adjust = ctypes.CDLL(None).mallopt
@@ -130,7 +129,7 @@ def keep_freed_memory() -> None:
 
 
 def cores() -> int:
-    """Count the processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows

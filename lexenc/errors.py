@@ -1,4 +1,4 @@
-"""Every failure a user can cause: a message, a hint and an exit code."""
+"""Errors that a user can cause: a message, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the shell sees.
+    """Exit codes of the program.
 
-    `FAILED` also means "the answer is no": a pipeline that is out of date, a check that found faults.
+    `FAILED` also means that the answer is no, e.g. a pipeline is out of date or an audit found leaks.
     """
 
     DONE = 0
@@ -21,11 +21,11 @@ class ExitCode(IntEnum):
 
 
 class LexencError(Exception):
-    """A failure with a remedy.
+    """An error with a hint.
 
     Args:
         message: What is wrong, with the value and the place. One or more whole sentences.
-        hint: One thing to do about it.
+        hint: What the user can do about it.
     """
 
     exit_code = ExitCode.FAILED
@@ -36,39 +36,39 @@ class LexencError(Exception):
 
 
 class ConfigError(LexencError):
-    """An option, parameter or pipeline entry that cannot be used."""
+    """An option, parameter or pipeline entry cannot be used."""
 
     exit_code = ExitCode.USAGE
 
 
 class DataError(LexencError):
-    """An input file whose content cannot be used."""
+    """The content of an input file cannot be used."""
 
     exit_code = ExitCode.USAGE
 
 
 class WorkError(LexencError):
-    """The work itself could not be done with this input and these settings."""
+    """The work failed with this input and these settings."""
 
     exit_code = ExitCode.FAILED
 
 
 class ManyFaultsError(ConfigError):
-    """Several faults of one place, shown together."""
+    """Several errors in one place, shown together."""
 
     def __init__(self, place: str, faults: Sequence[LexencError]) -> None:
         lines = [f"{place} has {len(faults)} problems:"]
         lines += [f"  {fault.message}" + (f"  hint: {fault.hint}" if fault.hint else "") for fault in faults]
-        super().__init__("\n".join(lines), hint="Mend all of them and run the same command again.")
+        super().__init__("\n".join(lines), hint="Fix all of them and run the same command again.")
         self.faults = faults
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """Say that a name does not exist, and which one was probably meant.
+    """Return the error for a name that does not exist, with the one that was probably meant.
 
     Args:
-        kind: What the name should name, for instance `stage` or `parameter of map`.
-        name: The name given.
+        kind: What the name refers to, for instance `stage` or `parameter of map`.
+        name: The name that was given.
         known: The names that exist.
     """
     known = list(known)
@@ -83,11 +83,11 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 
 
 def several(place: str, faults: Sequence[LexencError]) -> LexencError:
-    """Put all faults of one place into one error; a single fault stays as it is.
+    """Return all errors of one place as one error. A single error is returned as it is.
 
     Args:
-        place: The file or command in which the faults are.
-        faults: At least one.
+        place: The file or command with the errors.
+        faults: One error or more.
     """
     flat = [one for fault in faults for one in (fault.faults if isinstance(fault, ManyFaultsError) else [fault])]
     return flat[0] if len(flat) == 1 else ManyFaultsError(place, flat)

@@ -1,7 +1,9 @@
-"""Parameters of a stage: one frozen dataclass that options, pipeline keys and manifests are all made from."""
+"""Parameters of stages: a frozen dataclass from which options, pipeline keys and manifest entries are made."""
 
 from __future__ import annotations
 
+import math
+import operator
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -13,12 +15,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
 
-_YAML_WORDS = {True: "yes, on or true", False: "no, off or false"}
-
 
 @dataclass(frozen=True)
 class Rule:
-    """What is known of one parameter beside its type and default."""
+    """Properties of a parameter besides its type and default; see `param`."""
 
     help: str
     minimum: float | None = None
@@ -45,14 +45,14 @@ def param(  # noqa: PLR0913 - one for each property of a parameter
     """Declare a parameter.
 
     Args:
-        default: Its default.
+        default: Default value.
         help: One sentence with unit and effect.
-        ge: Smallest value allowed.
-        gt: Value that it must be above.
-        le: Largest value allowed.
-        affects_result: False for what changes speed or memory only; such a parameter is not part of the recipe.
-        check: For text: called with the value and the name to show; raises ConfigError for what cannot be used.
-        group: Heading under which the help shows it; empty for the common one.
+        ge: Smallest allowed value.
+        gt: Value that it must exceed.
+        le: Largest allowed value.
+        affects_result: False for a parameter that changes speed or memory only, which is not part of the recipe.
+        check: For text: called with the value and the name to show; raises ConfigError for a wrong value.
+        group: Heading of the help under which it is listed. Empty for the default one.
         choices: For text or a tuple of texts: the table whose names are the allowed values.
     """
     rule = Rule(help, ge, gt, le, affects_result, check, group, choices)
@@ -60,13 +60,13 @@ def param(  # noqa: PLR0913 - one for each property of a parameter
 
 
 def rule_of(one: Field[Any]) -> Rule:
-    """Give the rule of a field."""
+    """Return the rule of a field."""
     rule: Rule = one.metadata["rule"]
     return rule
 
 
 def shown_name(name: str) -> str:
-    """Give the name that a user sees; Python keeps words such as `lambda` for itself."""
+    """Return the name that a user sees, without the underscore of fields such as `lambda_`."""
     return name.rstrip("_")
 
 
@@ -111,17 +111,17 @@ def build(
     place: str = "",
     elsewhere: Callable[[str], str | None] = lambda name: None,
 ) -> tuple[Any, list[ConfigError]]:
-    """Make a parameter object from values of any source, collecting every fault.
+    """Make a parameter object from values, and collect all errors.
 
     Args:
         kind: The dataclass.
-        given: Values by name; `-` and `_` are the same.
+        given: Values by name. `-` and `_` are the same.
         owner: The stage, for messages.
-        place: Where the values stand, for messages; empty on the command line.
+        place: Where the values stand, for messages. Empty on the command line.
         elsewhere: Returns a hint for the name of a parameter that belongs to another stage, else None.
 
     Returns:
-        The object (with defaults in place of faulty values) and the faults.
+        The object, with defaults in place of wrong values, and the errors.
     """
     known = parameters(kind)
     values: dict[str, Any] = {}
@@ -145,7 +145,7 @@ def build(
 
 
 def _pointed(given: Mapping[str, Any], name: Any, hint: str | None) -> str:
-    """Say how a decimal is written where its fraction became a name: YAML reads `{lambda: 0,3}` as two entries."""
+    """Return how to write a decimal whose fraction became a name, since YAML reads `{lambda: 0,3}` as two entries."""
     names = list(given)
     place = names.index(name)
     before = given[names[place - 1]] if place else None
@@ -155,7 +155,7 @@ def _pointed(given: Mapping[str, Any], name: Any, hint: str | None) -> str:
 
 
 def as_dict(params: Any, *, only_result: bool = False) -> dict[str, Any]:
-    """Give the values by the names that a user sees, as plain lists, numbers and text.
+    """Return the values by the names that a user sees, as plain lists, numbers and text.
 
     Args:
         params: A parameter object.
@@ -171,7 +171,7 @@ def as_dict(params: Any, *, only_result: bool = False) -> dict[str, Any]:
 
 
 def default_of(one: Field[Any]) -> Any:
-    """Give the default of a field."""
+    """Return the default of a field."""
     return None if one.default is MISSING else one.default
 
 
@@ -189,19 +189,18 @@ def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
         if optional:
             return None
         raise ConfigError(f"{label} must have a value.", hint=rule.help)
-    if get_origin(hint) is tuple:
-        parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple):
-            parts = [parts]
-        inner = get_args(hint)[0]
-        try:
-            return tuple(_one(part, inner, rule, label) for part in parts if part != "")
-        except ConfigError as fault:
-            if inner is float and len(parts) > 1 and all(re.fullmatch(r"\d+", str(part)) for part in parts):
-                point = _with_point(f"{parts[0]},{parts[1]}") if len(parts) == 2 else "Decimals use a point."
-                fault.hint = f"{point} {fault.hint}"
-            raise
-    return _one(value, hint, rule, label)
+    if get_origin(hint) is not tuple:
+        return _one(value, hint, rule, label)
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    parts = parts if isinstance(parts, list | tuple) else [parts]
+    inner = get_args(hint)[0]
+    try:
+        return tuple(_one(part, inner, rule, label) for part in parts if part != "")
+    except ConfigError as fault:
+        if inner is float and len(parts) > 1 and all(re.fullmatch(r"\d+", str(part)) for part in parts):
+            point = _with_point(f"{parts[0]},{parts[1]}") if len(parts) == 2 else "Decimals use a point."
+            fault.hint = f"{point} {fault.hint}"
+        raise
 
 
 def _one(value: Any, hint: Any, rule: Rule, label: str) -> Any:
@@ -230,31 +229,28 @@ def checked_choice(value: Any, choices: Iterable[Any], label: str) -> Any:
     Raises:
         ConfigError: If it is not one of the choices.
     """
-    choices = tuple(choices)
-    if value in choices and not isinstance(value, bool):
-        return value
     if isinstance(value, bool):
         return _text(value, label)
-    fault = unknown_name("choice", str(value), [str(each) for each in choices])
-    listed = ", ".join(str(each) for each in choices)
-    meant = f" {fault.hint}" if fault.hint and fault.hint.startswith("Did") else ""
-    raise ConfigError(f"{label} cannot be '{value}'.", hint=f"Choose one of: {listed}.{meant}")
+    choices = [str(each) for each in choices]
+    if value in choices:
+        return value
+    hint = unknown_name("choice", str(value), choices).hint or ""
+    meant = f" {hint}" if hint.startswith("Did") else ""
+    raise ConfigError(f"{label} cannot be '{value}'.", hint=f"Choose one of: {', '.join(choices)}.{meant}")
 
 
 def _text(value: Any, label: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
-        written = "no" if value is False else "yes"
-        raise ConfigError(
-            f"{label} must be text, got {value}.",
-            hint=f"YAML reads {_YAML_WORDS[value]} as {str(value).lower()}. Write it in quotes: '{written}'.",
-        )
+        word, words = ("yes", "yes, on or true") if value else ("no", "no, off or false")
+        hint = f"YAML reads {words} as {str(value).lower()}. Write it in quotes: '{word}'."
+        raise ConfigError(f"{label} must be text, got {value}.", hint=hint)
     raise ConfigError(f"{label} must be text, got {value!r}.", hint=f"Write it in quotes: '{value}'.")
 
 
 def _without_comma(value: Any, hint: Any) -> str | None:
-    """Say how a number with a comma is written: `0,3` with a point, `10,000` where no fraction is possible without."""
+    """Return how to write a number without its comma: `0,3` with a point, and `10,000` as a whole number."""
     if not isinstance(value, str) or not re.fullmatch(r"[+-]?[\d,]*\d", value.strip()) or "," not in value:
         return None
     if hint is int:
@@ -269,25 +265,17 @@ def _with_point(number: str) -> str:
 def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     kind = "a whole number" if hint is int else "a number"
     try:
-        # YAML 1.1 reads 2e-5 as text, and a user who writes it means the number.
-        number = hint(value) if isinstance(value, str) or not isinstance(value, bool) else None
-    except (TypeError, ValueError, OverflowError):  # the last for .inf as a whole number, or 400 digits
+        # YAML 1.1 reads 2e-5 as text, although a number is meant.
+        number = None if isinstance(value, bool) else hint(value)
+    except (TypeError, ValueError, OverflowError):  # the last one for .inf as a whole number, or 400 digits
         number = None
     if number is None or (hint is int and isinstance(value, float) and not value.is_integer()):
         raise ConfigError(f"{label} must be {kind}, got {value!r}.", hint=_without_comma(value, hint) or rule.help)
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise ConfigError(f"{label} must be a finite number, got {value!r}.", hint=rule.help)
-    for wrong, words in (
-        (
-            rule.minimum is not None and number < rule.minimum,
-            f"at least {rule.minimum:g}" if rule.minimum is not None else "",
-        ),
-        (rule.above is not None and number <= rule.above, f"above {rule.above:g}" if rule.above is not None else ""),
-        (
-            rule.maximum is not None and number > rule.maximum,
-            f"at most {rule.maximum:g}" if rule.maximum is not None else "",
-        ),
-    ):
-        if wrong:
-            raise ConfigError(f"{label} must be {words}, got {number:g}.", hint=rule.help)
+    limits = (("at least", rule.minimum, operator.lt), ("above", rule.above, operator.le),
+              ("at most", rule.maximum, operator.gt))  # fmt: skip
+    for words, limit, breaks in limits:
+        if limit is not None and breaks(number, limit):
+            raise ConfigError(f"{label} must be {words} {limit:g}, got {number:g}.", hint=rule.help)
     return number

@@ -1,4 +1,4 @@
-"""How the core tells a watcher what it is doing, without printing anything."""
+"""Progress of long work. The library reports it, and the command line draws progress bars."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ log = logging.getLogger("lexenc")
 
 
 class Task(Protocol):
-    """One running piece of work."""
+    """A piece of work that is in progress."""
 
     def advance(self, count: int) -> None:
-        """Say that `count` more units are done."""
+        """Add to the number of units that are done."""
 
 
 class Progress(Protocol):
-    """Somebody who watches. Core functions take one and call it, from any thread; the command line draws it."""
+    """Receiver of progress. Its methods may be called from any thread."""
 
     def task(self, title: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        """Begin a piece of work of `total` units (None where unknown); use the result with `with`."""
+        """Start a piece of work of `total` units, None if unknown. Use the result in a `with` statement."""
 
 
 class _SilentTask:
     def advance(self, count: int) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
 
 class Silent:
-    """Nobody watches."""
+    """A receiver that ignores progress."""
 
     @contextmanager
     def task(self, title: str, total: int | None, unit: str) -> Iterator[Task]:
-        """Begin a piece of work that nobody sees."""
+        """Start a piece of work."""
         yield _SilentTask()
 
 

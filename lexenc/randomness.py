@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 def derived_seed(seed: int, purpose: str) -> int:
-    """Give a 63-bit seed that depends on the purpose, so that no two uses share a stream.
+    """Return a 63-bit seed that depends on the purpose, so that no two uses share a random stream.
 
     Args:
-        seed: The user's seed.
+        seed: Seed of the run.
         purpose: What the numbers are for, for instance `batches`.
     """
     return int.from_bytes(hashlib.sha256(f"{seed}:{purpose}".encode()).digest()[:8], "big") >> 1
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """Give a NumPy generator for one purpose."""
+    """Return a NumPy generator for one purpose."""
     return np.random.default_rng(derived_seed(seed, purpose))
 
 
 def torch_generator(seed: int, purpose: str) -> torch.Generator:
-    """Give a PyTorch generator (on the CPU) for one purpose."""
+    """Return a PyTorch generator on the CPU for one purpose."""
     import torch
 
     return torch.Generator().manual_seed(derived_seed(seed, purpose))

@@ -1,4 +1,4 @@
-"""What a stage is: a value with a name, inputs, parameters and a function."""
+"""Stages: values with a name, inputs, parameters and a function."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Input:
     Args:
         help: One sentence.
         kind: `path` (a file or folder), or `encoder` (also a name: bundled, or on a hub).
-        required: Whether the stage cannot do without.
+        required: Whether the stage needs it.
         many: Whether it may be given several times.
-        positional: Whether the command line takes it without an option name.
-        named: Whether each may be written NAME=PATH; the stage then gets paths by name, one without a name as "".
+        positional: Whether the command line takes it as an argument instead of an option.
+        named: Whether it may be written NAME=PATH. The stage then gets paths by name, with "" for no name.
     """
 
     help: str
@@ -38,19 +38,19 @@ class Input:
     named: bool = False
 
     def split(self, text: str) -> tuple[str, str]:
-        """Split what a user wrote into a name, empty where there is none, and a path."""
+        """Split the text that a user typed into a name, empty if there is none, and a path."""
         match = _NAMED.fullmatch(text) if self.named else None
         return (match[1], match[2]) if match else ("", text)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as data; whoever shows it decides how.
+    """A table as data.
 
     Args:
-        title: What it is.
+        title: Title.
         columns: Heads, with units.
-        rows: Cells; numbers are shown as they are written.
+        rows: Cells, as they are shown.
         note: The convention behind the numbers.
         best: Column whose largest value is marked, if any.
     """
@@ -64,13 +64,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage reports beside its files.
+    """What a stage reports besides its files.
 
     Args:
         summary: Counts for the manifest and the closing line.
-        results: One plain object per result; the first is the headline.
-        tables: The same for people.
-        answer: False where the answer to what was asked is no; the exit code is then 1.
+        results: One plain object per result. The first is the headline.
+        tables: The results as tables.
+        answer: False if the answer is no, e.g. an audit found leaks. The exit code is then 1.
     """
 
     summary: dict[str, Any] = field(default_factory=dict)
@@ -81,12 +81,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Notices:
-    """Where a stage's remarks go.
+    """Functions that receive the messages of a stage.
 
     Args:
-        warn: Takes a sentence and a hint.
-        say: Takes a sentence.
-        answer: Takes some of the answers that a stage has too many of to keep: one object each, and as a table.
+        warn: Receives a warning and a hint.
+        say: Receives a message.
+        answer: Receives some of many answers, which are not kept: one object each, and a table of them.
     """
 
     warn: Callable[[str, str | None], None] = lambda message, hint: None
@@ -96,18 +96,18 @@ class Notices:
 
 @dataclass
 class Job:
-    """All that a running stage needs besides its inputs and parameters.
+    """What a running stage needs besides its inputs and parameters.
 
     Args:
         out: Folder to write into.
-        seed: The user's seed.
+        seed: Seed of all random choices.
         device_name: Device as the user named it.
         precision: Arithmetic of encoders.
-        progress: Who watches.
-        notices: Where remarks go.
-        continued: Whether `out` holds unfinished work of the same recipe.
-        key: The recipe's key.
-        kept: Whether `out` stays when the stage has run; without it only what is reported does.
+        progress: Progress bar to update.
+        notices: Where messages go.
+        continued: Whether `out` contains unfinished work of the same recipe.
+        key: Key of the recipe.
+        kept: Whether `out` is kept after the stage has run.
     """
 
     out: Path
@@ -123,7 +123,7 @@ class Job:
 
     @cached_property
     def device(self) -> Device:
-        """The device, looked for on first use and announced once."""
+        """The device, which is chosen on first use and announced once."""
         self.used_device = choose_device(self.device_name, self.precision)
         self.notices.say(self.used_device.sentence)
         return self.used_device
@@ -134,30 +134,30 @@ Run = Callable[..., Outcome]
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of work: what goes in, what it may be told, what comes out.
+    """One step of work: its inputs, parameters and outcome.
 
     Args:
-        name: The command; a space separates group and command.
-        version: Raised whenever the same inputs would give another result.
+        name: Name of the command. A space separates group and command.
+        version: Increased whenever the same inputs give another result.
         inputs: By option name with underscores.
-        params: Frozen dataclass of its parameters.
+        params: Frozen dataclass of the parameters.
         run: Called as `run(inputs, params, job)`.
-        summary: One sentence. For a stage of the package it stands in the table of stages.
-        makes: What the result folder holds.
-        examples: Command lines with what they print.
-        next_step: Command to type next; `{out}` is the result folder, `{name}` an input. Of several, the first whose
-            inputs were all given. Or what gives it for inputs and parameters.
-        uses_device: Whether device and precision mean something.
-        uses_seed: Whether the seed means something.
-        resumable: Whether unfinished work is continued.
-        out_required: Whether it makes no sense without a result folder.
-        check: Gives faults that only inputs and parameters together show.
-        files: By the ending of a name, the file of the result that alone is written where `--out` has that ending; the
-            first goes to standard output where there is no `--out`.
-        resolve: Fills in the parameters whose default depends on the inputs, so that the recipe holds what was used.
-        copies: By option name, a file of the result that the command line also puts where that option says.
-        elsewhere: By name of an option that belongs to another command, that command; for the hint.
-        draw: Gives pictures of the first so many parts of a result folder, as tables; the command line has `--show`.
+        summary: One sentence. For stages of the package it comes from the table `STAGES`.
+        makes: Files of the result.
+        examples: Command lines with their output.
+        next_step: Command to run next, or a function of inputs and parameters that returns it. `{out}` is the output
+            folder, `{name}` an input. Of several commands, the first whose inputs were all given is shown.
+        uses_device: Whether the stage uses device and precision.
+        uses_seed: Whether the stage uses the seed.
+        resumable: Whether unfinished work is resumed.
+        out_required: Whether the stage needs an output folder.
+        check: Returns the errors that involve more than one input or parameter.
+        files: By file name extension, the only file of the result to write if `--out` has this extension. The first one
+            goes to standard output if there is no `--out`.
+        resolve: Fills in the parameters whose default depends on the inputs, so that the recipe has the values used.
+        copies: By option name, a file of the result that this option writes to another place too.
+        elsewhere: By option name, another command that has this option, for the hint.
+        draw: Returns the first parts of a result as drawn tables, for `--show`.
     """
 
     name: str

@@ -32,7 +32,7 @@ _WIDTH = 120
 
 
 def stub() -> str:
-    """Write the stub: every stage with its arguments and help, and where all else comes from."""
+    """Return the stub: every stage with its arguments and help, and imports of all other names."""
     places: dict[str, list[str]] = {}
     for name, place in PARTS.items():
         places.setdefault(place.partition(":")[0], []).append(name)
@@ -59,7 +59,7 @@ def _function(stage: Stage) -> str:
 
 
 def written(annotation: Any) -> str:
-    """Write a type as Python does."""
+    """Return a type as it is written in Python."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation is type(None):
         return "None"

@@ -1,4 +1,4 @@
-"""Which files vectors and encoders were learnt from, told by manifests, and what of a test is among them."""
+"""Files that vectors and encoders were trained on, found in manifests, and test items among them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.text import counted, fold_case
 from lexenc.stage import Job
 
-PAIRS = ("dictionary", "pairs", "train_dictionary")  # inputs with pairs from which something is learnt
+PAIRS = ("dictionary", "pairs", "train_dictionary")  # inputs with training pairs
 SYNONYMS = ("synonyms",)
 _Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A file that something was learnt from.
+    """A file that something was trained on.
 
     Args:
-        folder: The result that was made from it.
-        name: Which input it was.
-        given: As the user named it.
-        path: Where it is; None where it is gone or holds something else now.
-        tuned: Whether an encoder was tuned on it.
+        folder: The result that was trained on it.
+        name: Name of the input.
+        given: The text that the user typed for it.
+        path: Its path. None if it is gone or has changed.
+        tuned: Whether an encoder was fine-tuned on it.
     """
 
     folder: Path
@@ -37,16 +37,16 @@ class Lesson:
 
     @property
     def gap(self) -> str:
-        """Say that it cannot be read any more."""
-        return f"{self.given}, from which {self.folder} was learnt, is not there any more or has changed"
+        """The remark that it cannot be read any more."""
+        return f"{self.given}, on which {self.folder} was trained, is gone or has changed"
 
 
 @dataclass(frozen=True)
 class NoManifest:
-    """A folder that does not say what it was learnt from.
+    """A folder without a manifest, so that its training data is not known.
 
     Args:
-        folder: Where it is.
+        folder: The folder.
         tuned: Whether it is an encoder, or part of one.
     """
 
@@ -57,16 +57,16 @@ class NoManifest:
 def lessons(
     folder: Path, at_hand: Mapping[str, Path], *, names: Sequence[str] = PAIRS, tuned: bool = False
 ) -> Iterator[Lesson | NoManifest]:
-    """Follow manifests back from a result to all files that it was learnt from.
+    """Follow manifests back from a result to all files that it was trained on.
 
     Args:
-        folder: The result: a space, an encoder.
-        at_hand: Files by digest; one of them may be what was learnt from under another name.
-        names: Inputs from which something is learnt.
+        folder: The result, e.g. a space or an encoder.
+        at_hand: Files by digest, any of which may be a training file under another name.
+        names: Names of the inputs with training data.
         tuned: Whether the result is an encoder.
 
     Yields:
-        What was learnt from, and what does not say so.
+        The files, and folders without a manifest.
     """
     maker = maker_of(folder)
     if maker is None:
@@ -82,7 +82,7 @@ def lessons(
 
 
 def _inputs_that_count(maker: Manifest) -> Iterator[tuple[str, InputRecord]]:
-    """Give the inputs that had a part in a result; with lambda 1 a blend is the encoder alone."""
+    """Yield the inputs that influenced a result. With lambda 1 a blend is the encoder alone."""
     encoder_only = maker.stage == "interpolate" and maker.params.get("lambda") == 1
     for name, records in maker.inputs.items():
         if name == "encoder" or not encoder_only:
@@ -90,28 +90,28 @@ def _inputs_that_count(maker: Manifest) -> Iterator[tuple[str, InputRecord]]:
 
 
 def place_of(folder: Path, record: InputRecord) -> Path:
-    """Give the place where an input of a result was."""
+    """Return the path of an input of a result when it was made."""
     return Path(os.path.normpath(folder.absolute().parent / record.path))
 
 
 def unchanged(folder: Path, record: InputRecord) -> Path | None:
-    """Give the place of an input of a result, or None where it is gone or holds something else now."""
+    """Return the path of an input of a result, or None if it is gone or has changed."""
     path = place_of(folder, record)
     same = path.exists() and DigestStore.default().of(path) == record.sha256
     return path if same else None
 
 
-# ---------------------------------------------------------------- what a test has of it
+# ---------------------------------------------------------------- leaks
 
 
 @dataclass
 class Seen:
-    """What of a test was learnt from.
+    """Test items that were used for training.
 
     Args:
-        pairs: Distinct test pairs; in the case of the test.
-        files: Files that hold one of them, as the user named them.
-        gaps: Files that could not be looked into, a sentence each.
+        pairs: Distinct test pairs, in the case of the test.
+        files: Files that contain them, as the user typed their names.
+        gaps: A remark for each file that could not be checked.
     """
 
     pairs: list[_Pair] = field(default_factory=list)
@@ -122,13 +122,13 @@ class Seen:
 def seen_pairs(
     made: Iterable[Path | None], test: Sequence[_Pair], test_file: Path, *, taught: Iterable[Path | None] = ()
 ) -> Seen:
-    """Find the test pairs that vectors or encoders were learnt from, whatever the case and the order of columns.
+    """Find test pairs that vectors or encoders were trained on, regardless of case and order of columns.
 
     Args:
-        made: Folders of spaces, vectors and encoders; None for what was not given.
+        made: Folders of spaces, vectors and encoders. None stands for an optional input.
         test: Test pairs.
-        test_file: Where they were read, as it may be what was learnt from under another name.
-        taught: Dictionaries that something is about to be learnt from; None for what was not given.
+        test_file: Their file, which may be a training file under another name.
+        taught: Dictionaries for the training to come. None stands for an optional input.
     """
     from lexenc.lexical.audit import find_leaks
 
@@ -147,15 +147,15 @@ def seen_pairs(
 
 
 def seen_names(encoder: Path, mentions: Iterable[tuple[str, Sequence[str]]], mentions_file: Path) -> tuple[int, Seen]:
-    """Count the mentions that are names of one of their concepts in what an encoder was tuned on, whatever the case.
+    """Count mentions that are names of one of their concepts in the training data of an encoder, regardless of case.
 
     Args:
-        encoder: Its folder.
-        mentions: Text and concepts of every mention.
-        mentions_file: Where they were read.
+        encoder: Folder of the encoder.
+        mentions: Text and concepts of each mention.
+        mentions_file: Their file.
 
     Returns:
-        How many, and where they were found.
+        Their number, and where they were found.
     """
     from lexenc.files.synonyms import read_synonyms
 
@@ -180,7 +180,7 @@ def seen_names(encoder: Path, mentions: Iterable[tuple[str, Sequence[str]]], men
 def _distinct(
     made: Iterable[Path | None], names: Sequence[str], test_file: Path, taught: Iterable[Path | None] = ()
 ) -> Iterator[Lesson]:
-    """Give every file that something was learnt from once."""
+    """Yield each training file once."""
     own = [path for path in taught if path is not None]
     for each in own:
         yield Lesson(each, "train_dictionary", each.name, each, tuned=False)
@@ -195,28 +195,28 @@ def _distinct(
 
 
 def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
-    """Warn where test pairs were learnt from, or where nobody can tell; list the pairs in `leaks.tsv`.
+    """Warn of test pairs that were used for training and list them in `leaks.tsv`; warn of what cannot be checked.
 
     Args:
-        found: What was found.
-        total: Distinct test pairs.
-        job: Where remarks go, and the list.
+        found: Test pairs that were used for training.
+        total: Number of distinct test pairs.
+        job: Device, seed, progress and messages of the run.
     """
     if found.pairs:
         listed = "With --out they are listed in leaks.tsv of the result."
         if job.kept:
             write_pairs(job.out / "leaks.tsv", found.pairs)
             listed = "They are listed in leaks.tsv of the result."
-        was = "was" if len(found.pairs) == 1 else "were"
+        was, files = "was" if len(found.pairs) == 1 else "were", ", ".join(found.files)
         job.notices.warn(
-            f"{len(found.pairs):,} of {counted(total, 'test pair')} {was} learnt from ({', '.join(found.files)}): the "
-            "scores are too high for words that are new.",
-            f"Test on pairs that nothing was learnt from. {listed}",
+            f"{len(found.pairs):,} of {counted(total, 'test pair')} {was} used for training ({files}), so the scores "
+            "are too high for new words.",
+            f"Test on pairs that were not used for training. {listed}",
         )
     tell_gaps(found, job)
 
 
 def tell_gaps(found: Seen, job: Job) -> None:
-    """Warn where it cannot be known whether a test was learnt from."""
+    """Warn if training data cannot be checked for test items."""
     if found.gaps:
-        job.notices.warn(f"Whether the test was learnt from cannot be checked: {found.gaps[0]}.", None)
+        job.notices.warn(f"Whether test items were used for training cannot be checked: {found.gaps[0]}.", None)

@@ -1,4 +1,4 @@
-"""What several stages read in the same way: vectors, dictionaries and encodings, with one policy."""
+"""Vectors, dictionaries and encodings, read in the same way by several stages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder, Pooling
     from lexenc.files.vectors import Vectors
 
-LOWERCASE = "Lower-case all words. The first of words that become equal is kept."
+LOWERCASE = "Lower-case all words. Of words that become equal, the first one is kept."
 LANGUAGE = "BCP-47 code of the {side} words, for --lowercase and for TMX, XLIFF and TBX files of several languages."
 
 
@@ -28,7 +28,7 @@ class CasePolicy(Protocol):
 
     @property
     def lowercase(self) -> bool:
-        """Whether case is folded."""
+        """Whether words are lower-cased."""
 
     @property
     def source_language(self) -> str | None:
@@ -50,24 +50,24 @@ def language_param(side: str, group: str = "") -> Any:
 
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
-    """Read word pairs under a case policy."""
+    """Read word pairs, lower-cased if the policy says so."""
     languages = (policy.source_language, policy.target_language)
     return fold_pairs(read_pairs(path, roles=roles, languages=languages), policy)
 
 
 def fold_pairs(pairs: Pairs, policy: CasePolicy) -> Pairs:
-    """Fold word pairs where the policy says so."""
+    """Lower-case word pairs if the policy says so."""
     return pairs.folded(policy.source_language, policy.target_language) if policy.lowercase else pairs
 
 
 def tell_findings(vectors: Vectors, job: Job) -> None:
-    """Warn once for every kind of irregularity that a vector file had."""
+    """Warn once about each kind of irregularity of a vector file."""
     for sentence in vectors.report.sentences():
         job.notices.warn(sentence, None)
 
 
 def fold_vectors(vectors: Vectors, language: str | None) -> Vectors:
-    """Lower-case a vocabulary; the first of the forms that become equal keeps its vector."""
+    """Lower-case a vocabulary. Of words that become equal, the first one keeps its vector."""
     from lexenc.files.spaces import first_forms
 
     words, kept = first_forms(vectors.words, language)
@@ -82,7 +82,7 @@ class Rows:
         source: Row of each source word. Shape [n].
         target: Row of each target word. Shape [n].
         kept: Which pairs these are. Shape [n].
-        missing: Pairs left out.
+        missing: Pairs without vectors.
     """
 
     source: np.ndarray
@@ -117,15 +117,15 @@ def usable_rows(
     lowercase: bool,
     languages: tuple[str | None, str | None] | None = None,
 ) -> Rows:
-    """Look up a dictionary, list what is missing in `missing.tsv`, and warn with number and share.
+    """Look up a dictionary. List pairs without vectors in `missing.tsv`, and warn of their number and share.
 
     Args:
         pairs: The dictionary.
         source: Words with vectors.
-        target: The same of the other language.
-        job: Where remarks go.
-        lowercase: Whether case is folded already.
-        languages: Of the columns, for a stage whose `--lowercase` folds the words of the vectors too.
+        target: Words of the other language with vectors.
+        job: Device, seed, progress and messages of the run.
+        lowercase: Whether the words are lower-cased already.
+        languages: Languages of the columns, for a stage whose `--lowercase` applies to the vectors too.
 
     Raises:
         DataError: If no pair has vectors on both sides.
@@ -143,27 +143,27 @@ def usable_rows(
             write_pairs(job.out / "missing.tsv", rows.missing)
             listed = f" {'It is' if lost == 1 else 'They are'} listed in missing.tsv of the result."
         if 2 * lost > total:
-            hint = advice or f"The others are left out.{listed}"
+            hint = advice or f"The others are skipped.{listed}"
             job.notices.warn(low_coverage("dictionary pair", len(rows.kept), total), hint)
         else:
             words = "has a word without a vector and is" if lost == 1 else "have a word without a vector and are"
             job.notices.warn(
-                f"{lost:,} of {counted(total, 'dictionary pair')} {words} left out ({100 * lost / total:.0f} %).",
-                listed.strip() or "Pairs without vectors teach nothing.",
+                f"{lost:,} of {counted(total, 'dictionary pair')} {words} skipped ({100 * lost / total:.0f} %).",
+                listed.strip() or "Pairs without vectors cannot be used.",
             )
     return rows
 
 
 def low_coverage(what: str, covered: int, total: int) -> str:
-    """Say that few have vectors, with number and share."""
+    """Return the warning that few pairs have vectors."""
     has = "has" if covered == 1 else "have"
     share = f"{100 * covered / total:.0f} %"
     return f"Only {covered:,} of {counted(total, what)} {has} vectors on both sides ({share})."
 
 
 def uncovered(what: str, total: int, pairs: Pairs, advice: str | None) -> DataError:
-    """Give the error for a dictionary of which nothing has vectors."""
-    hint = advice or "Check that the columns are source, then target, and the languages those of the vectors."
+    """Return the error for a dictionary without any vectors."""
+    hint = advice or "Check that the columns are source, then target, and that their languages match the vectors."
     return DataError(
         f"No {what} has vectors on both sides (0 of {total:,}).", hint=f"{hint} First pair read: {pairs.first()}."
     )
@@ -177,17 +177,17 @@ def coverage_advice(
     lowercase: bool,
     languages: tuple[str | None, str | None] | None = None,
 ) -> str | None:
-    """Look for a slip that explains why few pairs have vectors: columns swapped, or another case.
+    """Find a mistake that explains why few pairs have vectors: swapped columns, or different case.
 
     Args:
         pairs: The dictionary.
         source: Words with vectors.
-        target: The same of the other language.
-        lowercase: Whether case is folded already.
-        languages: Of the columns, where `--lowercase` folds the words of the vectors too.
+        target: Words of the other language with vectors.
+        lowercase: Whether the words are lower-cased already.
+        languages: Languages of the columns, if `--lowercase` applies to the vectors too.
 
     Returns:
-        What to do, with the number of pairs that would then have vectors; None where neither helps clearly.
+        A hint with the number of pairs that would then have vectors, or None if neither helps clearly.
     """
     left, right = set(source), set(target)
     now, total = _covered(pairs, left, right), len(pairs)
@@ -207,7 +207,7 @@ def coverage_advice(
 
 
 def clearly_more(other: int, now: int, total: int) -> bool:
-    """Tell whether another reading of a dictionary covers so much more that the present one looks like a slip."""
+    """Return whether another reading of a dictionary covers so much more that this one looks like a mistake."""
     return other - now >= max(1, total / 10)
 
 
@@ -223,19 +223,19 @@ def encode_words(encoder: Encoder, words: Sequence[str], job: Job) -> np.ndarray
 
 
 def result_name(folder: Path) -> str:
-    """Give the name that a result will have, from the folder in which it is built aside."""
+    """Return the final name of a result from the folder in which it is built."""
     return folder.name.removeprefix(".").removesuffix(".partial")
 
 
 def open_encoder(folder: Path, pooling: Pooling, job: Job, *, max_length: int | None = None) -> Encoder:
-    """Load an encoder on the job's device."""
+    """Load an encoder on the device of the job."""
     from lexenc.encoders.load import load_encoder
 
     return load_encoder(folder, pooling=pooling, device=job.device, max_length=max_length)
 
 
 POOLING = (
-    "mean: mean of the last layer over all tokens, special ones included; model: the encoder's own modules; "
-    "auto: its own where it has any, else mean."
+    "mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; "
+    "auto: model if the encoder has modules, else mean."
 )
 PoolingChoice = Literal["auto", "mean", "model"]

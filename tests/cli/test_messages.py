@@ -244,7 +244,7 @@ def test_dictionary_warning_has_number_and_share(world, lexenc, tmp_path):
     pairs = written(tmp_path / "pairs.tsv", (world / "train.tsv").read_bytes() + b"xx\tyy\n" * 4)
     shown = lexenc("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
     lines = shown.stderr.splitlines()
-    wanted = "warning: 4 of 32 dictionary pairs have a word without a vector and are left out (12 %)."
+    wanted = "warning: 4 of 32 dictionary pairs have a word without a vector and are skipped (12 %)."
     assert lines.count(wanted) == 1
     assert lines[lines.index(wanted) + 1].startswith("hint:")
     assert (tmp_path / "out" / "missing.tsv").read_text() == "xx\tyy\n" * 4
@@ -298,7 +298,7 @@ def test_missing_tsv_is_named_only_where_it_stays(world, mapped, static, lexenc,
     train = written(tmp_path / "train.tsv", (world / "train.tsv").read_bytes() + b"xx\tyy\n")
     files = ["--vectors", mapped, "--encoder", static, "--train-dictionary", train, "--dictionary", world / "test.tsv"]
     printed, kept = lexenc("eval", "bli", *files), lexenc("eval", "bli", *files, "--out", tmp_path / "out")
-    wanted = "1 of 29 dictionary pairs has a word without a vector and is left out (3 %)."
+    wanted = "1 of 29 dictionary pairs has a word without a vector and is skipped (3 %)."
     assert wanted in printed.stderr
     assert "missing.tsv" not in printed.stderr
     assert "hint:  It is listed in missing.tsv of the result." in kept.stderr
@@ -324,7 +324,7 @@ def test_overwrite_is_refused_with_the_difference(world, lexenc, fails, tmp_path
 def test_foreign_folder(world, fails, tmp_path):
     written(tmp_path / "thesis.txt", "mine")
     found = fails("map", *map_files(world), "--out", tmp_path, "--force")
-    assert found.message == f"{tmp_path} holds files that lexenc did not make."
+    assert found.message == f"{tmp_path} contains files that lexenc did not make."
     assert found.hint == "Choose an empty or new folder for --out."
 
 

@@ -225,4 +225,5 @@ def test_speed_settings_are_those_and_no_others():
         "encode token_budget",
         "finetune checkpoint_seconds",
         "map checkpoint_seconds",
+        "map-hub checkpoint_seconds",
     }

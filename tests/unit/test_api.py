@@ -165,7 +165,7 @@ def test_force_replaces(world, files, tmp_path):
         ({"precision": "int8"}, "precision cannot be 'int8'"),
         ({"dictionary": "nowhere.tsv"}, "input 'dictionary' is not there: nowhere.tsv"),
         ({"retreival": "csls"}, r"lexenc.eval_bli: got an unexpected keyword argument 'retreival'"),
-        ({"out": "."}, "out is the folder you are in"),
+        ({"out": "."}, "out is the current folder"),
     ],
 )
 def test_mistakes_are_errors_of_ours(world, mapped, more, message):
