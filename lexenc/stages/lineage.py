@@ -9,7 +9,9 @@ from pathlib import Path
 
 from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
 from lexenc.files.dictionaries import read_pairs, write_pairs
+from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted, fold_case
+from lexenc.lexical.audit import find_leaks
 from lexenc.stage import Job
 
 PAIRS = ("dictionary", "pairs", "train_dictionary")  # inputs with training pairs
@@ -130,8 +132,6 @@ def seen_pairs(
         test_file: Their file, which may be a training file under another name.
         taught: Dictionaries for the training to come. None stands for an optional input.
     """
-    from lexenc.lexical.audit import find_leaks
-
     folded = [(fold_case(left), fold_case(right)) for left, right in test]
     found, seen = Seen(), set[_Pair]()
     for lesson in _distinct(made, PAIRS, test_file, taught):
@@ -157,8 +157,6 @@ def seen_names(encoder: Path, mentions: Iterable[tuple[str, Sequence[str]]], men
     Returns:
         Their number, and where they were found.
     """
-    from lexenc.files.synonyms import read_synonyms
-
     asked: dict[str, dict[str, list[int]]] = {}
     for number, (text, concepts) in enumerate(mentions):
         for concept in concepts:

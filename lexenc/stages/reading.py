@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
+
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
+from lexenc.files.spaces import first_forms
 from lexenc.files.text import check_language, counted, fold_case
+from lexenc.files.vectors import Vectors, index_of
 from lexenc.parameters import param
 from lexenc.stage import Job
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lexenc.encoders.base import Encoder, Pooling
-    from lexenc.files.vectors import Vectors
 
 LOWERCASE = "Lower-case all words. Of words that become equal, the first one is kept."
 LANGUAGE = "BCP-47 code of the {side} words, for --lowercase and for TMX, XLIFF and TBX files of several languages."
@@ -68,8 +69,6 @@ def tell_findings(vectors: Vectors, job: Job) -> None:
 
 def fold_vectors(vectors: Vectors, language: str | None) -> Vectors:
     """Lower-case a vocabulary. Of words that become equal, the first one keeps its vector."""
-    from lexenc.files.spaces import first_forms
-
     words, kept = first_forms(vectors.words, language)
     return vectors.chosen(kept, words)
 
@@ -93,10 +92,6 @@ class Rows:
 
 def rows_of(pairs: Pairs, source: Sequence[str], target: Sequence[str]) -> Rows:
     """Look up the pairs of a dictionary in two vocabularies."""
-    import numpy as np
-
-    from lexenc.files.vectors import index_of
-
     source_index, target_index = index_of(source), index_of(target)
     kept = [i for i, (left, right) in enumerate(pairs) if left in source_index and right in target_index]
     chosen = set(kept)
