@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lexenc.errors import DataError
-from lexenc.files.text import counted, read_lines, writing
+from lexenc.files.text import counted, read_lines
 
 NAME = "alignments.txt"
 SCORES = "scores.txt"
@@ -149,22 +149,3 @@ def link_line(links: Iterable[Sequence[float]]) -> str:
 def score_line(links: Iterable[tuple[int, int, float]]) -> str:
     """Return the line with the scores of a sentence pair, in the same order."""
     return " ".join(f"{score:.4g}" for _, _, score in links)
-
-
-def write_alignments(folder: Path, sentences: Iterable[Sequence[tuple[int, int, float]]]) -> int:
-    """Write the links of sentence pairs to one file, and their scores to another.
-
-    Args:
-        folder: Folder of both files.
-        sentences: Source word, target word and score of every link, counted from 0.
-
-    Returns:
-        The number of links.
-    """
-    total = 0
-    with writing(folder / NAME) as plain, writing(folder / SCORES) as scored:
-        for links in sentences:
-            plain.write(f"{link_line(links)}\n".encode())
-            scored.write(f"{score_line(links)}\n".encode())
-            total += len(links)
-    return total

@@ -1,4 +1,4 @@
-"""Some words of large files of vectors or words, read in one pass without keeping the others."""
+"""Some vectors of large files, read in one pass without keeping the others."""
 
 from __future__ import annotations
 
@@ -15,48 +15,9 @@ from lexenc.files.text import fold_case, open_bytes
 from lexenc.files.vec_report import Fault
 from lexenc.files.vec_text import header_width, parse_line, split_line
 from lexenc.files.vectors import load_vectors
-from lexenc.files.vocabularies import WORDS, read_vocabulary
 
 _HEAD_BYTES = 1 << 16
 _WORD_END = re.compile(rb"[ \t]")
-
-
-def ranks_of(
-    path: Path, words: Collection[str], *, lowercase: bool = False, language: str | None = None
-) -> dict[str, int]:
-    """Return the ranks of words in a vocabulary that is ordered by frequency, counted from 1.
-
-    Args:
-        path: A folder with `words.txt`, a word list, or text vectors; gzip is unpacked.
-        words: Words to look up.
-        lowercase: Whether to lower-case the vocabulary, so that ranks count distinct forms.
-        language: BCP-47 code for lower-casing.
-
-    Raises:
-        DataError: If the file is something else.
-    """
-    wanted, seen = set(words), set[str]()
-    found: dict[str, int] = {}
-    for raw in _words(path):
-        word = fold_case(raw, language) if lowercase else raw
-        seen.add(word)
-        if word in wanted and word not in found:
-            found[word] = len(seen)
-            if len(found) == len(wanted):
-                break
-    return found
-
-
-def _words(path: Path) -> Iterator[str]:
-    if path.is_dir() and (path / WORDS).is_file():
-        with open_bytes(path / WORDS) as stream:
-            for line in stream:
-                yield line.rstrip(b"\n").decode("utf-8", "surrogateescape")
-    elif path.is_dir() or (width := _width_of(path)) is None:
-        yield from read_vocabulary(path).words
-    else:
-        for word, _ in _rows(path, width):
-            yield word.decode("utf-8", "surrogateescape")
 
 
 def chosen_vectors(
@@ -125,7 +86,7 @@ def _width_of(path: Path) -> int | None:
     return width if width > 1 and isinstance(parse_line(line, width), tuple) else None
 
 
-def _rows(path: Path, width: int, may_begin: _Test = lambda text: True) -> Iterator[tuple[bytes, bytes]]:
+def _rows(path: Path, width: int, may_begin: _Test) -> Iterator[tuple[bytes, bytes]]:
     """Yield the words of text vectors with their lines. The word is the text before the numbers."""
     with open_bytes(path) as stream:
         first = stream.readline(_HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""Names of concepts: `CUI||name` of a knowledge base, `CUI|CUI||mention` of a test set."""
+"""Names of concepts: `CUI||name` in knowledge bases, and `CUI|CUI||mention` in test sets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +15,21 @@ import numpy as np
 from lexenc.errors import DataError
 from lexenc.files.text import fold_case, read_lines, write_lines
 
-# Identifiers of every vocabulary known here are written without spaces; plain text that holds `||` rarely begins so.
+# Identifiers never contain spaces. Plain text with `||` rarely begins like one.
 _IDENTIFIERS = re.compile(r"[^\s|]+(?:\|[^\s|]+)*")
-# XL-BEL marks the mention in its sentence so.
+# Mark of the mention in a sentence of XL-BEL.
 _MARK = "<tgt>"
 _EXAMPLE = "C0032821||potassium"
 
 
 @dataclass(frozen=True)
 class ConceptName:
-    """A name and the concepts that it may stand for.
+    """A name with its concepts.
 
     Args:
-        concepts: Identifiers; several where the data set could not decide, none for a mention nobody has looked up.
-        text: The name, whole: neither `+` nor a single `|` in it means anything.
-        context: The sentence around it, where the file gives one.
+        concepts: Identifiers; several if the name is ambiguous in the data set, none if they are unknown.
+        text: The name. Neither `+` nor a single `|` in it has a meaning.
+        context: Sentence with the name, if the file has one.
     """
 
     concepts: tuple[str, ...]
@@ -37,15 +37,15 @@ class ConceptName:
     context: str = ""
 
     def shares(self, other: ConceptName) -> bool:
-        """Tell whether two names have a concept in common."""
+        """Return whether two names have a concept in common."""
         return not set(self.concepts).isdisjoint(other.concepts)
 
 
 def read_concept_names(path: Path) -> list[ConceptName]:
-    """Read a knowledge base or mentions (SapBERT's and XL-BEL's formats), line by line; repeated lines stay.
+    """Read a knowledge base or mentions (the formats of SapBERT and XL-BEL), with repeated lines.
 
     Raises:
-        DataError: If a line has no identifier or no name, or there is no line.
+        DataError: If a line has no identifier or no name, or the file is empty.
     """
     names = list(stream_concept_names(path))
     if not names:
@@ -54,13 +54,12 @@ def read_concept_names(path: Path) -> list[ConceptName]:
 
 
 def stream_concept_names(path: Path) -> Iterator[ConceptName]:
-    """Give what `read_concept_names` reads, line by line.
+    """Read a file like `read_concept_names`, line by line.
 
     Raises:
         DataError: If a line has no identifier or no name.
     """
-    for _, name in _numbered(path):
-        yield name
+    yield from (name for _, name in _numbered(path))
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, ConceptName]]:
@@ -75,10 +74,10 @@ def _numbered(path: Path) -> Iterator[tuple[int, ConceptName]]:
 
 
 def stream_mentions(path: Path) -> Iterator[ConceptName]:
-    """Give the mentions of a file, each line by what it holds; blank lines are left out.
+    """Read the mentions of a file, line by line. Blank lines are skipped.
 
-    A line with identifiers without white space before its first `||` is `CUI||mention` or `CUI||mention||context`.
-    Any other line is a mention as it stands, whatever signs it holds, and has no concepts.
+    A line with identifiers without white space before its first `||` is `CUI||mention` or `CUI||mention||context`. Any
+    other line is a mention without concepts.
     """
     for _, line in read_lines(path):
         text = line.strip(" \t")
@@ -96,19 +95,19 @@ def stream_mentions(path: Path) -> Iterator[ConceptName]:
 
 @dataclass(frozen=True)
 class KnowledgeBase:
-    """Distinct names, the distinct lines that each of them stands in, and the concepts of every line.
+    """Distinct names, the distinct lines of each name, and the concepts of each line.
 
-    Lines are numbered in the order of the first appearance of their names; those of one name lie side by side.
+    Lines are in the order of the first appearance of their names, so that the lines of a name follow each other.
 
     Args:
-        names: As written where each first appeared.
-        line_offsets: Where the lines of each name begin. Shape [names + 1].
-        concept_offsets: Where the concepts of each line begin in `concepts`. Shape [lines + 1].
+        names: Names as first written.
+        line_offsets: First line of each name. Shape [names + 1].
+        concept_offsets: Start of the concepts of each line in `concepts`. Shape [lines + 1].
         concepts: Numbers of concepts, line by line.
-        identifiers: Identifier of every concept, by its number.
-        repeated: Lines left out because they had come before.
-        lowercase: Whether names that differ in case only are one.
-        language: BCP-47 code of the names, for folding.
+        identifiers: Identifier of every concept, by number.
+        repeated: Number of repeated lines, which were skipped.
+        lowercase: Whether names that differ only in case are the same.
+        language: BCP-47 code of the names for lower-casing.
     """
 
     names: list[str]
@@ -126,22 +125,22 @@ class KnowledgeBase:
         return len(self.concept_offsets) - 1
 
     def texts(self) -> list[str]:
-        """Give the names as they are compared."""
+        """Return the names, in lower case if they are compared so."""
         return [fold_case(name, self.language) for name in self.names] if self.lowercase else self.names
 
     def digest(self) -> str:
-        """Give the SHA-256 of the distinct lines: the same for a base that was encoded and for its file."""
+        """Return the SHA-256 of the distinct lines, which is the same for an encoded base and its file."""
         digest = hashlib.sha256()
         for line in _written_lines(self):
             digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
         return digest.hexdigest()
 
     def name_of(self, line: int) -> str:
-        """Give the name in a line."""
+        """Return the name in a line."""
         return self.names[int(np.searchsorted(self.line_offsets, line, side="right")) - 1]
 
     def identifiers_of(self, line: int) -> list[str]:
-        """Give the identifiers in a line."""
+        """Return the identifiers in a line."""
         part = self.concepts[self.concept_offsets[line] : self.concept_offsets[line + 1]]
         return [self.identifiers[number] for number in part.tolist()]
 
@@ -149,44 +148,34 @@ class KnowledgeBase:
 def read_knowledge_base(
     paths: Sequence[Path], *, lowercase: bool = False, language: str | None = None
 ) -> KnowledgeBase:
-    """Read knowledge bases, one behind the other; a line that says the same again is left out.
+    """Read knowledge bases one after the other. Repeated lines are skipped.
 
     Args:
-        paths: Files of `CUI||name` or `CUI|CUI||name` lines.
-        lowercase: Take names that differ in case only for one; the first form stays.
-        language: BCP-47 code of the names, for folding.
+        paths: Files of lines `CUI||name` or `CUI|CUI||name`.
+        lowercase: Treat names that differ only in case as the same, and keep the first one.
+        language: BCP-47 code of the names for lower-casing.
 
     Raises:
-        DataError: If a line is no such line, or a file holds none.
+        DataError: If a line is something else, or a file is empty.
     """
-    fold = partial(fold_case, language=language) if lowercase else _as_written
     table = _Lines()
     for path in paths:
         before = table.read
-        for name in _names_of(path):
-            table.add(fold(name.text), name)
+        for number, name in _numbered(path):
+            # A second name after another `||` would be lost.
+            if name.context and _MARK not in name.context:
+                raise DataError(
+                    f"{path}, line {number}: unexpected text after the name: {name.context}",
+                    hint=f"Write one name per line of a knowledge base: {_EXAMPLE}.",
+                )
+            table.add(fold_case(name.text, language) if lowercase else name.text, name)
         if table.read == before:
             raise DataError(f"{path} holds no names.", hint=f"One per line: {_EXAMPLE}.")
     return table.grouped(lowercase, language)
 
 
-def _as_written(text: str) -> str:
-    return text
-
-
-def _names_of(path: Path) -> Iterator[ConceptName]:
-    """Give the names of a knowledge base; a second name behind another `||` would be lost without a word."""
-    for number, name in _numbered(path):
-        if name.context and _MARK not in name.context:
-            raise DataError(
-                f"{path}, line {number}: something follows the name: {name.context}",
-                hint=f"One name per line of a knowledge base: {_EXAMPLE}.",
-            )
-        yield name
-
-
 class _Lines:
-    """Lines of a knowledge base as they come, in flat arrays: a million of them stay small."""
+    """Lines of a knowledge base in their order, in flat arrays, which need little memory."""
 
     def __init__(self) -> None:
         self.read = 0
@@ -197,11 +186,11 @@ class _Lines:
         self._offsets = array("q", [0])
         self._concepts = array("q")
         self._first = array("q")
-        # Only names that come again need a look at their earlier lines.
+        # Lines of names that are repeated.
         self._known: dict[int, set[tuple[int, ...]]] = {}
 
     def add(self, text: str, name: ConceptName) -> None:
-        """Take one line; `text` is the name as it is compared."""
+        """Add a line. `text` is the name as it is compared."""
         self.read += 1
         own = tuple(self._identifiers.setdefault(each, len(self._identifiers)) for each in name.concepts)
         number = self._names.setdefault(text, len(self._names))
@@ -220,7 +209,7 @@ class _Lines:
         self._offsets.append(len(self._concepts))
 
     def grouped(self, lowercase: bool, language: str | None) -> KnowledgeBase:
-        """Put the lines of a name side by side."""
+        """Return a knowledge base in which the lines of a name follow each other."""
         names, offsets = (np.array(each, dtype=np.int64) for each in (self._name_of_line, self._offsets))
         order = np.argsort(names, kind="stable")
         counts = np.diff(offsets)[order]
@@ -241,21 +230,17 @@ class _Lines:
 
 
 def write_knowledge_base(path: Path, base: KnowledgeBase) -> None:
-    """Write the distinct lines in their order; read again under the same case policy they are the same base."""
+    """Write the distinct lines. If they are read with the same options, the result is the same base."""
     write_lines(path, _written_lines(base))
 
 
 def _written_lines(base: KnowledgeBase) -> Iterator[str]:
-    for name, (start, stop) in zip(base.names, _spans(base.line_offsets), strict=True):
+    for name, (start, stop) in zip(base.names, pairwise(base.line_offsets.tolist()), strict=True):
         for line in range(start, stop):
             yield f"{'|'.join(base.identifiers_of(line))}||{name}"
 
 
-def _spans(offsets: np.ndarray) -> Iterable[tuple[int, int]]:
-    return zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-
-
 def concept_numbers(base: KnowledgeBase) -> Callable[[Iterable[str]], list[int]]:
-    """Give a function that looks identifiers up; those that the base does not hold are left out."""
+    """Return a function that looks up the numbers of identifiers. Unknown ones are skipped."""
     known = {identifier: number for number, identifier in enumerate(base.identifiers)}
     return lambda identifiers: [known[each] for each in identifiers if each in known]

@@ -250,24 +250,12 @@ class Subwords:
         return int(self._model.get_dimension())
 
     def vectors(self, words: Sequence[str]) -> Floats:
-        """Return vectors like `fasttext_vectors_for`."""
+        """Return the vectors of n words, shape [n, d], float32.
+
+        Vectors of unknown words are computed from their subwords, and are zero without any known subword. A phrase
+        counts as one word.
+        """
         return _vectors(self._model, words)
-
-
-def fasttext_vectors_for(path: Path, words: Sequence[str]) -> Floats:
-    """Return the vectors of any words. Those of unknown words are computed from their subwords.
-
-    Args:
-        path: A `.bin` file of fastText.
-        words: n words. A phrase counts as one word.
-
-    Returns:
-        Shape [n, d], float32. Rows of words without any known subword are zero.
-
-    Raises:
-        DataError: If fastText cannot read the file.
-    """
-    return _vectors(_model(path), words)
 
 
 def _vectors(model: Any, words: Sequence[str]) -> Floats:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from lexenc.files.vec_binary import (
     FASTTEXT_MAGIC,
     BinaryReader,
     Subwords,
-    fasttext_vectors_for,
     is_fasttext,
     read_fasttext,
     write_rows,
@@ -38,7 +37,6 @@ __all__ = [
     "ReadReport",
     "Subwords",
     "Vectors",
-    "fasttext_vectors_for",
     "index_of",
     "is_fasttext",
     "load_vectors",
@@ -125,7 +123,7 @@ def read_vectors(
     with open_bytes(path) as stream, progress.task(f"Read {path.name}", limit, "words") as task:
         packed = isinstance(stream, gzip.GzipFile)
         size = None if packed else path.stat().st_size
-        report.form = _form(path, _head(stream))
+        report.form = _form(path, stream.read(_HEAD_BYTES))
         stream.seek(0)
         if report.form == "fastText model":
             if packed:
@@ -158,14 +156,6 @@ def read_two(
     with ThreadPoolExecutor(2) as pool:
         left, right = pool.map(read, (first, second))
     return left, right
-
-
-def _head(stream: IO[bytes]) -> bytes:
-    parts, missing = [], _HEAD_BYTES
-    while missing and (part := stream.read(missing)):
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
 
 
 def _form(path: Path, head: bytes) -> str:

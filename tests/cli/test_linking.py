@@ -119,7 +119,7 @@ def test_compare_takes_two_of_eval_xel(evaluate, lexenc, tmp_path):
     ("text", "message", "hint"),
     [
         ("C1||a\nfoo\n", "kb.txt, line 2: not an identifier and a name.", "Write C0032821||potassium."),
-        ("C1||a||b\n", "kb.txt, line 1: something follows the name: b", "One name per line"),
+        ("C1||a||b\n", "kb.txt, line 1: unexpected text after the name: b", "Write one name per line"),
         ("\n", "kb.txt holds no names.", "One per line: C0032821||potassium."),
         ("C1||\n", "kb.txt, line 1: not an identifier and a name.", "Write C0032821||potassium."),
     ],

@@ -214,7 +214,7 @@ def of_subwords(lexenc, tmp_path_factory):
 
 def test_subwords_answer_for_unknown_words(of_subwords, lexenc):
     from lexenc.files.spaces import load_space
-    from lexenc.files.vectors import fasttext_vectors_for
+    from lexenc.files.vectors import Subwords
     from lexenc.stages.lexical.shared import load_mapping
 
     asked = ["--vectors", of_subwords / "mapped", "--subwords", of_subwords / "model/model.bin"]
@@ -223,7 +223,7 @@ def test_subwords_answer_for_unknown_words(of_subwords, lexenc):
     assert [row[:2] for row in found] == [[word, str(i)] for word in ("walk99ing", "walk3") for i in (1, 2, 3)]
     assert (found[3][2], float(found[3][3]) > 0.99) == ("walk3", True), "target and source are the same words"
     space = load_space(of_subwords / "mapped")
-    raw = fasttext_vectors_for(of_subwords / "model/model.bin", ["walk99ing"])
+    raw = Subwords(of_subwords / "model/model.bin").vectors(["walk99ing"])
     query = load_mapping(of_subwords / "mapped").apply_source(raw)[0]
     target = space.target.matrix / np.linalg.norm(space.target.matrix, axis=1, keepdims=True)
     assert found[0][2] == space.target.words[int(np.argmax(target @ query))]

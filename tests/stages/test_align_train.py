@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoModelForQuestionAnswering, BertConfig, B
 from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import diagonal_links
-from lexenc.files.alignments import write_alignments
+from lexenc.files.alignments import link_line, score_line
 from lexenc.training.trainer import Trainer
 
 ENGLISH = "dog cat sun hat cup bed red sky".split()
@@ -31,7 +31,8 @@ def sentence(draw):
 def written(folder, rows):
     """Write sentence pairs with links as `align` does, and the pairs alone beside them."""
     folder.mkdir()
-    write_alignments(folder, [links for *_, links in rows])
+    for name, line in (("alignments.txt", link_line), ("scores.txt", score_line)):
+        (folder / name).write_text("".join(f"{line(links)}\n" for *_, links in rows))
     lines = [f"{' '.join(source)} ||| {' '.join(target)}\n" for source, target, _ in rows]
     (folder / "sentences.txt").write_text("".join(lines))
     (folder.parent / f"{folder.name}.pairs").write_text("".join(lines))

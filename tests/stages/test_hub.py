@@ -251,7 +251,7 @@ def of_model(model, stage):
 
 
 def test_words_that_a_model_does_not_know_come_from_subwords(model, of_model, stage, tmp_path):
-    from lexenc.files.vectors import fasttext_vectors_for
+    from lexenc.files.vectors import Subwords
     from lexenc.stages.lexical.shared import load_mapping
 
     listed = tmp_path / "words.txt"
@@ -262,7 +262,7 @@ def test_words_that_a_model_does_not_know_come_from_subwords(model, of_model, st
     made = stage("apply-mapping", tmp_path / "out", **given)
     assert made.words("source") == [known, "walk99ing"]
     assert np.allclose(made.matrix("source")[0], of_model.matrix("source")[1], atol=1e-6)
-    raw = fasttext_vectors_for(model / "model.bin", ["walk99ing"])
+    raw = Subwords(model / "model.bin").vectors(["walk99ing"])
     assert np.allclose(made.matrix("source")[1], load_mapping(of_model.out).apply_source(raw)[0], atol=1e-6)
     assert np.array_equal(made.matrix("target"), of_model.matrix("target")), "ready to be asked"
     back = stage("map", tmp_path / "back", source=model / "other.vec", target=model / "model.bin",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexenc.errors import DataError
-from lexenc.files.alignments import alignments_file, link_line, read_alignments, sentences_file, write_alignments
+from lexenc.files.alignments import alignments_file, link_line, read_alignments, score_line, sentences_file
 
 
 @pytest.fixture
@@ -101,7 +101,9 @@ def test_links_with_and_without_scores_do_not_mix(write):
 
 @pytest.fixture
 def folder(tmp_path):
-    assert write_alignments(tmp_path, [[(0, 0, 1.0), (1, 2, 0.25)], [], [(3, 1, 1e-5)]]) == 3
+    rows = [[(0, 0, 1.0), (1, 2, 0.25)], [], [(3, 1, 1e-5)]]
+    for name, line in (("alignments.txt", link_line), ("scores.txt", score_line)):
+        (tmp_path / name).write_text("".join(f"{line(links)}\n" for links in rows))
     return tmp_path
 
 

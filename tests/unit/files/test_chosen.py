@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lexenc.errors import DataError
-from lexenc.files.chosen import chosen_vectors, ranks_of
+from lexenc.files.chosen import chosen_vectors
 from lexenc.files.vectors import read_vectors, save_vectors, write_vec, write_word2vec_binary
 
 WORDS = ["the", "House", "new york", "house", "5", "größe"]
@@ -45,19 +45,7 @@ def test_the_first_of_forms_that_become_equal_counts(place):
     assert chosen_vectors(place, ["house"])[1][0].tolist() == read_vectors(place).matrix[3].tolist()
 
 
-def test_ranks_count_distinct_forms(place):
-    assert ranks_of(place, WORDS) == {word: place for place, word in enumerate(WORDS, start=1)}
-    assert ranks_of(place, ["house", "5", "größe"], lowercase=True) == {"house": 2, "5": 4, "größe": 5}
-
-
-def test_ranks_in_a_list_with_counts(tmp_path):
-    path = tmp_path / "en.txt"
-    path.write_text("the 900\nof 800\nhouse 7\n", encoding="utf-8")
-    assert ranks_of(path, ["house", "absent"]) == {"house": 3}
-
-
 def test_nothing_wanted_is_nothing_found(place):
-    assert ranks_of(place, []) == {}
     assert chosen_vectors(place, [])[0] == []
 
 

@@ -108,7 +108,7 @@ def test_a_base_that_was_written_is_the_same_again(tmp_path, lowercase):
 
 
 def test_what_follows_a_name_is_an_error_unless_it_is_a_sentence(tmp_path):
-    with pytest.raises(DataError, match=r"kb\.txt, line 2: something follows the name: b"):
+    with pytest.raises(DataError, match=r"kb\.txt, line 2: unexpected text after the name: b"):
         base_of(tmp_path, "C1||x\nC1||a||b\n")
     assert base_of(tmp_path, "C1||a||the <tgt>a</tgt>\n").names == ["a"]
 

@@ -10,7 +10,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.vec_text import line_blocks
 from lexenc.files.vectors import (
     Finding,
-    fasttext_vectors_for,
+    Subwords,
     index_of,
     load_vectors,
     read_two,
@@ -300,7 +300,7 @@ def test_fasttext_models(tmp_path):
     assert vectors.report.form == "fastText model"
     np.testing.assert_array_equal(vectors.matrix[2], model.get_word_vector("sat"))
     np.testing.assert_array_equal(
-        fasttext_vectors_for(tmp_path / "m.vec", ["matted", "sat"]),
+        Subwords(tmp_path / "m.vec").vectors(["matted", "sat"]),
         [model.get_word_vector("matted"), model.get_word_vector("sat")],
     )
 
