@@ -29,6 +29,7 @@ COMMANDS = Registry(
             "lexenc_cli.commands.reporting:report_command",
             "Write an HTML report of results: scores, charts, errors and provenance.",
         ),
+        "results": ("lexenc_cli.commands.results:results_command", "Show the scores of evaluations as one table."),
         "show": ("lexenc_cli.commands.inspecting:show_command", "Show what a result was made from."),
         "list": ("lexenc_cli.commands.inspecting:list_command", "List stages, encoders, losses, resources and so on."),
         "env": ("lexenc_cli.commands.inspecting:env_command", "Print versions and devices, for bug reports."),

@@ -69,5 +69,6 @@ TASK = Task(
     uncovered="counted wrong",
     alike=(("knowledge_base_sha256",), ("case",)),
     options={"case": "--lowercase"},
+    row={"protocol": "concepts", "scored": "answerable"},
     heads=("mention", "concepts", "answers"),
 )

@@ -73,6 +73,7 @@ class Task:
             differs explains the others.
         options: The option that sets a key, where it has another name.
         breakdowns: Kinds of items that a report scores one by one.
+        row: Labels of the scores that the items give, where an evaluation has others too.
         heads: Heads of the line that shows an item.
         cells: Shows an item as a line of cells.
     """
@@ -90,6 +91,7 @@ class Task:
     uncovered: str = ""
     alike: tuple[tuple[str, ...], ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    row: Mapping[str, str] = field(default_factory=dict)
     breakdowns: tuple[Breakdown, ...] = ()
     heads: tuple[str, ...] = ("question", "gold", "answers")
     cells: Callable[[Item], tuple[str, ...]] = lambda item: (

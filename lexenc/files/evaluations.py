@@ -149,6 +149,14 @@ class Evaluation:
         """The first system."""
         return self.systems[0]
 
+    def heads(self, labels: Mapping[str, Any]) -> list[ScoredSystem]:
+        """Return the first system with some labels, for every track."""
+        found: dict[str, ScoredSystem] = {}
+        for each in self.systems:
+            if not each.is_control and labels.items() <= each.labels.items():
+                found.setdefault(str(each.labels.get(TRACK, "")), each)
+        return list(found.values())
+
     def choices(self) -> list[dict[str, Any]]:
         """Return the labels of every system that has items, without tracks; one empty object for a single system."""
         found: list[dict[str, Any]] = []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +12,11 @@ import numpy as np
 from lexenc.artifact import Manifest, maker_of
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.bootstrap import MACRO, Difference, difference
+from lexenc.evaluation.pairing import Gap, Pair, compare_tracks, pair_items
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import TRACK, Evaluation, Item, read_evaluation
+from lexenc.files.evaluations import TRACK, Evaluation, read_evaluation
 from lexenc.files.text import counted
 from lexenc.parameters import param
-from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.shared import IntervalParams, readable, span
 
@@ -82,14 +80,18 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     task = _shared_task(first.evaluation, second.evaluation)
     metrics = [task.metric(params.metric).key] if params.metric else list(task.compared or (task.headline.key,))
     every = params.questions == "all" or not task.uncovered
-    tracks = _matched(task, first, second, every=every)
+    hint = _case_hint(first, second) or f"Evaluate both with the same --{task.test} and the same settings."
+    items = (each.evaluation.items(each.labels) for each in (first, second))
+    tracks = pair_items(task, *items, every=every, hint=hint)
     alike = _check_conventions(task, first, second, job)
     if not every:
         _check_basis([task.metric(name) for name in metrics], [pair for own in tracks.values() for pair in own], job)
-    found = list(_differences(task, metrics, tracks, params, job))
-    if np.isnan(found[0][2].low):
+    settings = {"seed": job.seed, "draws": params.draws, "level": params.level}
+    gaps = compare_tracks(task, tracks, every=every, **settings)
+    found = [gap for gap in gaps if gap.metric in metrics]
+    if np.isnan(found[0].difference.low):
         raise DataError(
-            f"{task.metric(metrics[0]).head} is not defined for {counted(found[0][-1], task.item, task.items)}, or for "
+            f"{task.metric(metrics[0]).head} is not defined for {counted(found[0].n, task.item, task.items)}, or for "
             "most draws of them.",
             hint="More items are needed, with different values.",
         )
@@ -99,13 +101,11 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
         "conventions": "not checked" if alike is None else "alike" if alike else "different",
         "first_convention": conventions[0],
         "second_convention": conventions[1],
-        "draws": params.draws,
-        "level": params.level,
-        "seed": job.seed,
+        **settings,
     }
     if task.uncovered:
         shared["out_of_vocabulary"] = task.uncovered if every else "left out"
-    results = [_result(*each) | shared for each in found]
+    results = [_result(each) | shared for each in found]
     summary = {key: results[0][key] for key in ("difference", "shown")}
     return Outcome(summary, results, [_table(task, results, first, second)])
 
@@ -151,50 +151,6 @@ def _shared_task(first: Evaluation, second: Evaluation) -> Task:
 
 # ---------------------------------------------------------------- which items
 
-_Pair = tuple[Item, Item]
-
-
-# Track, what was asked, the numbers of the question; and how often they came before.
-_Key = tuple[tuple[str, tuple[str, ...], tuple[Any, ...]], int]
-
-
-def _keyed(task: Task, items: Iterator[Item]) -> dict[_Key, Item]:
-    """Return items by what was asked; an item may come several times, and each time counts."""
-    seen: Counter[Hashable] = Counter()
-    table: dict[_Key, Item] = {}
-    for item in items:
-        key = (str(item.labels.get(TRACK, "")), item.asked, tuple(item.numbers.get(name) for name in task.question))
-        table[key, seen[key]] = item
-        seen[key] += 1
-    return table
-
-
-def _matched(task: Task, first: _Opened, second: _Opened, *, every: bool) -> dict[str, list[_Pair]]:
-    """Pair the answers to the same items, by track.
-
-    Raises:
-        DataError: If the evaluations asked different questions, or none that counts is left.
-    """
-    left, right = (_keyed(task, each.evaluation.items(each.labels)) for each in (first, second))
-    hint = _case_hint(first, second) or f"Evaluate both with the same --{task.test} and the same settings."
-    if set(left) != set(right):
-        only = [key for key in (*left, *right) if (key in left) != (key in right)]
-        raise DataError(
-            f"The evaluations asked different questions ({counted(len(only), 'item is', 'items are')} only in one of "
-            f"them, e.g. '{' '.join(only[0][0][1])}').",
-            hint=hint,
-        )
-    tracks: dict[str, list[_Pair]] = {}
-    for key, item in left.items():
-        other = right[key]
-        if set(item.gold) != set(other.gold):
-            raise DataError(f"The gold answers of '{' '.join(item.asked)}' differ.", hint=hint)
-        if every or (item.covered and other.covered):
-            tracks.setdefault(str(item.labels.get(TRACK, "")), []).append((item, other))
-    if not tracks:
-        raise DataError("No question is covered by both evaluations.", hint="Use --questions all.")
-    return tracks
-
 
 def _case_hint(first: _Opened, second: _Opened) -> str | None:
     """Return a hint if only one of the evaluations was made with `--lowercase`."""
@@ -233,7 +189,7 @@ def _check_conventions(task: Task, first: _Opened, second: _Opened, job: Job) ->
     return not clashes
 
 
-def _check_basis(metrics: Sequence[Metric], pairs: Sequence[_Pair], job: Job) -> None:
+def _check_basis(metrics: Sequence[Metric], pairs: Sequence[Pair], job: Job) -> None:
     """Warn if the items of the two systems are averages over different numbers of answers."""
     for metric in metrics:
         if metric.over:
@@ -247,51 +203,22 @@ def _check_basis(metrics: Sequence[Metric], pairs: Sequence[_Pair], job: Job) ->
                 )
 
 
-# ---------------------------------------------------------------- differences
-
-_Found = tuple[str, str, Difference, float, float, int]
-"""Metric, track, difference, first, second, number of items."""
+# ---------------------------------------------------------------- results
 
 
-def _differences(
-    task: Task, metrics: Sequence[str], tracks: Mapping[str, Sequence[_Pair]], params: CompareParams, job: Job
-) -> Iterator[_Found]:
-    """Compare every metric: the mean over tracks first, then each track."""
-    every = params.questions == "all" or not task.uncovered
-    parts = []
-    for track, pairs in tracks.items():
-        try:
-            one, other = (task.columns([pair[side] for pair in pairs], every) for side in (0, 1))
-        except (KeyError, TypeError, ValueError):
-            raise DataError(
-                f"There are items without the numbers of {task.title.lower()}.", hint="Evaluate both again."
-            ) from None
-        drawn = generator(job.seed, "paired bootstrap")
-        gaps = task.measure.gaps(one, other, generator=drawn, draws=params.draws)
-        parts.append((track, task.measure.values(one), task.measure.values(other), gaps, len(pairs)))
-    for metric in metrics if len(parts) > 1 else ():
-        whole, drawn_mean = (np.mean([gaps[metric][place] for *_, gaps, _ in parts], axis=0) for place in (0, 1))
-        means = (float(np.mean([part[side][metric] for part in parts])) for side in (1, 2))
-        count = sum(part[-1] for part in parts)
-        yield metric, MACRO, difference(float(whole), drawn_mean, params.level), *means, count
-    for track, one_values, other_values, gaps, count in parts:
-        for metric in metrics:
-            found = difference(*gaps[metric], params.level)
-            yield metric, track, found, one_values[metric], other_values[metric], count
-
-
-def _result(metric: str, track: str, found: Difference, first: float, second: float, count: int) -> dict[str, Any]:
+def _result(gap: Gap) -> dict[str, Any]:
+    found = gap.difference
     values = {
-        "first": first,
-        "second": second,
+        "first": gap.first,
+        "second": gap.second,
         "difference": found.mean,
         "difference_low": found.low,
         "difference_high": found.high,
         "p_value": found.p_value,
     }
     known = {key: None if value != value else value for key, value in values.items()}
-    labels = {TRACK: track} if track else {}
-    return {"task": "compare", **labels, "metric": metric, "count": count, **known, "shown": found.shown}
+    labels = {TRACK: gap.track} if gap.track else {}
+    return {"task": "compare", **labels, "metric": gap.metric, "count": gap.n, **known, "shown": found.shown}
 
 
 def _table(task: Task, results: Sequence[Mapping[str, Any]], first: _Opened, second: _Opened) -> Table:

@@ -1,0 +1,142 @@
+"""results: the scores of any number of evaluations as one table."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lexenc.artifact import Manifest, maker_of
+from lexenc.errors import ConfigError
+from lexenc.evaluation import TASKS
+from lexenc.evaluation.leaderboard import Leaderboard
+from lexenc.files.evaluations import Evaluation, is_evaluation, read_evaluation
+from lexenc.files.text import counted
+from lexenc.stage import Table
+
+from ..options import Debug, Json, Quiet
+from ..ui import View, write_out
+
+_FORMATS = ("table", "csv", "latex", "markdown", "json")
+
+
+def results_command(
+    folders: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders to search for evaluations. NAME=FOLDER names the system of one evaluation.",
+            metavar="FOLDER",
+        ),
+    ],
+    form: Annotated[
+        str, typer.Option("--format", help=f"{', '.join(_FORMATS)}. csv and json have plain numbers.", metavar="TEXT")
+    ] = "table",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a row, or a folder of it. The others are compared with it where both answered the same "
+            "items: + is significantly better, - significantly worse (paired bootstrap, Holm's correction, 0.05).",
+            metavar="NAME",
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="JSON key of a metric to show, e.g. pearson; may be repeated. If left out, the headline of each task.",
+            metavar="KEY",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the comparison.", envvar="LEXENC_SEED")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    r"""Show the scores of evaluations as one table.
+
+    There is a row for each system, and a column for each metric and test set. The best value of a column is marked.
+
+    \b
+    Examples:
+      $ lexenc results runs
+      $ lexenc results runs/scores-mini runs/scores-tuned --baseline mini
+      $ lexenc results runs --format latex > table.tex
+    """
+    form = "json" if json else form
+    if form not in _FORMATS:
+        raise ConfigError(f"--format cannot be '{form}'.", hint=f"Choose one of: {', '.join(_FORMATS)}.")
+    view = View(json=form == "json", quiet=quiet)
+    found = list(_found(folders))
+    if not found:
+        raise ConfigError(f"There is no evaluation in {', '.join(folders)}.", hint="Evaluate with --out FOLDER first.")
+    known = {each.key for name in {one.task for _, one, _ in found} for each in TASKS[name].metrics}
+    for key in metric or ():
+        if key not in known:
+            raise ConfigError(f"No evaluation here has the metric '{key}'.", hint=f"There are {', '.join(known)}.")
+    board = Leaderboard()
+    tests = _test_names([(evaluation, maker) for _, evaluation, maker in found])
+    for (name, evaluation, maker), test in zip(found, tests, strict=True):
+        board.add(name or _system_name(evaluation, maker), evaluation, test, metric or ())
+    board.mark_best()
+    if baseline is not None:
+        board.compare(_row_of(board, baseline), seed=seed)
+    if form == "table":
+        note = f"{counted(len(found), 'evaluation')}. x 100 with confidence intervals. *: best of the column."
+        note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
+        view.table(Table("Results", ["system", *board.heads()], board.cells("table"), note))
+    elif form == "json":
+        view.results(board.objects(), [])
+    else:
+        write_out(board.latex() if form == "latex" else board.markdown() if form == "markdown" else board.csv())
+
+
+_Found = tuple[str, Evaluation, Manifest | None]
+"""Name that the user gave, the evaluation, and what made it."""
+
+
+def _found(folders: list[str]) -> list[_Found]:
+    """Find the evaluations in folders, each once."""
+    found: dict[Path, _Found] = {}
+    for text in folders:
+        name, _, path = ("", "", text) if Path(text).exists() else text.rpartition("=")
+        if not Path(path).exists():
+            raise ConfigError(f"There is no folder {path}.", hint="Check the path.")
+        for place, inner, _ in os.walk(path):
+            inner[:] = sorted(each for each in inner if not each.startswith("."))
+            folder = Path(place)
+            if is_evaluation(folder):
+                found.setdefault(folder.resolve(), (name, read_evaluation(folder), maker_of(folder)))
+    return list(found.values())
+
+
+def _system_name(evaluation: Evaluation, maker: Manifest | None) -> str:
+    """Return what was evaluated, as the user named it; without a manifest the folder."""
+    for names in (("vectors", "encoder"), ("predicted",), ("source", "target")):
+        given = [record.given for name in names for record in (maker.inputs.get(name, ()) if maker else ())]
+        if given:
+            return " + ".join(given)
+    return str(evaluation.folder)
+
+
+def _test_names(found: list[tuple[Evaluation, Manifest | None]]) -> list[str]:
+    """Return the names of test sets: of the file, with its folder where files of one name differ.
+
+    Several files are tracks with names of their own, of a test set that is named after their folder.
+    """
+    names, digests = [], dict[str, set[str]]()
+    for evaluation, maker in found:
+        records = maker.inputs.get(TASKS[evaluation.task].test, []) if maker else []
+        path = Path(records[0].given if records else "")
+        names.append((path.parent.name if len(records) > 1 else path.name.split(".")[0], path.parent.name))
+        digests.setdefault(names[-1][0], set()).add(" ".join(record.sha256 for record in records))
+    return [f"{parent}/{name}" if len(digests[name]) > 1 and parent else name for name, parent in names]
+
+
+def _row_of(board: Leaderboard, baseline: str) -> str:
+    """Return the row that a name or a folder means."""
+    for name, row in board.rows.items():
+        folders = [entry.evaluation.folder.resolve() for entry in row.values()]
+        if baseline != name and baseline not in board.rows and Path(baseline).resolve() in folders:
+            return name
+    return baseline

@@ -1,0 +1,262 @@
+"""Scores of any number of evaluations as one table: a row per system, a column per test set and metric."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lexenc.errors import DataError, unknown_name
+from lexenc.evaluation import TASKS
+from lexenc.evaluation.bootstrap import Difference
+from lexenc.evaluation.pairing import compare_tracks, pair_items
+from lexenc.evaluation.task import Metric, Task
+from lexenc.files.evaluations import TRACK, Evaluation, Score
+
+_DRAWS = 10_000
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
+    sign: f"\\{sign}" for sign in "&%$#_{}"
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric on one test set, or on one track of it."""
+
+    task: str
+    test: str
+    metric: str
+    track: str = ""
+
+    @property
+    def place(self) -> str:
+        """The test set with the track."""
+        return f"{self.test} {self.track}".strip()
+
+    @property
+    def of(self) -> Metric:
+        """The metric."""
+        task: Task = TASKS[self.task]
+        return task.metric(self.metric)
+
+
+@dataclass
+class Entry:
+    """The score of one system in one column.
+
+    Args:
+        score: The score.
+        evaluation: Where it was read.
+        labels: What tells the system apart in its evaluation.
+        best: Whether no other system is better in this column.
+        p_value: Of the difference from the baseline, with Holm's correction; None without a comparison.
+        difference: From the baseline.
+        better: Whether it is better than the baseline.
+    """
+
+    score: Score
+    evaluation: Evaluation
+    labels: Mapping[str, Any]
+    best: bool = False
+    p_value: float | None = None
+    difference: float | None = None
+    better: bool = False
+
+    @property
+    def mark(self) -> str:
+        """`+` for a system that is significantly better than the baseline, `-` for one that is worse, else nothing."""
+        if self.p_value is None or self.p_value >= 0.05:
+            return ""
+        return "+" if self.better else "-"
+
+
+@dataclass
+class Leaderboard:
+    """Scores by system and column, both in the order in which they came."""
+
+    columns: list[Column] = field(default_factory=list)
+    rows: dict[str, dict[Column, Entry]] = field(default_factory=dict)
+    _conventions: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+
+    def add(self, system: str, evaluation: Evaluation, test: str, metrics: Sequence[str] = ()) -> None:
+        """Add all systems of an evaluation.
+
+        Args:
+            system: Name of what was evaluated.
+            evaluation: The evaluation.
+            test: Name of its test set.
+            metrics: JSON keys of the metrics to show; if left out, the headline.
+
+        Raises:
+            DataError: If another evaluation has the same system, test set and metric.
+        """
+        task: Task = TASKS[evaluation.task]
+        test = self._told_apart(task, evaluation, test)
+        wanted = [key for key in metrics if any(each.key == key for each in task.metrics)]
+        for labels in evaluation.choices():
+            values = {key: f"{value:g}" if isinstance(value, float) else value for key, value in labels.items()}
+            name = ", ".join([system, *(f"{key} {value}" for key, value in values.items())])
+            for scored in evaluation.heads(labels | task.row):
+                track = str(scored.labels.get(TRACK, ""))
+                for metric in wanted or ([] if metrics else [task.headline.key]):
+                    found = scored.score(metric)
+                    column = Column(task.name, test, metric, track)
+                    if found is None:
+                        continue
+                    if column in self.rows.get(name, {}):
+                        other = self.rows[name][column].evaluation.folder
+                        raise DataError(
+                            f"{other} and {evaluation.folder} both score {name} on {column.place}.",
+                            hint="Give one of them, or name the systems: NAME=FOLDER.",
+                        )
+                    self.columns += [] if column in self.columns else [column]
+                    self.rows.setdefault(name, {})[column] = Entry(found, evaluation, labels)
+
+    def _told_apart(self, task: Task, evaluation: Evaluation, test: str) -> str:
+        """Return the name of a test set, with what makes its scores another column than those of the same name."""
+        flat = evaluation.headline.flat()
+        for group in task.alike:
+            for key in group:
+                usual = self._conventions.setdefault((task.name, test, key), flat.get(key))
+                if usual != flat.get(key):
+                    return f"{test} ({key.replace('_', ' ')}: {str(flat.get(key))[:24]})"
+        return test
+
+    def mark_best(self) -> None:
+        """Mark the best value of every column with several systems."""
+        for column in self.columns:
+            entries = [row[column] for row in self.rows.values() if column in row]
+            known = [entry for entry in entries if entry.score.value is not None]
+            sign = 1 if column.of.larger_is_better else -1
+            top = max((sign * (entry.score.value or 0.0) for entry in known), default=0.0)
+            for entry in known if len(entries) > 1 else ():
+                entry.best = sign * (entry.score.value or 0.0) == top
+
+    def compare(self, baseline: str, *, seed: int = 0) -> None:
+        """Compare every system with a baseline where both answered the same items, by paired bootstrap.
+
+        Args:
+            baseline: Name of a row.
+            seed: Of the resampling.
+
+        Raises:
+            ConfigError: If there is no such row.
+        """
+        if baseline not in self.rows:
+            raise unknown_name("system", baseline, self.rows)
+        gaps = {name: _gaps(row, self.rows[baseline], seed) for name, row in self.rows.items() if name != baseline}
+        for column in self.columns:
+            tested = [(self.rows[name][column], own[column]) for name, own in gaps.items() if column in own]
+            # Holm 1979: the smallest of m p-values is multiplied by m, the next by m - 1, and so on.
+            largest = 0.0
+            for place, (entry, found) in enumerate(sorted(tested, key=lambda each: each[1].p_value)):
+                largest = max(largest, min(1.0, (len(tested) - place) * found.p_value))
+                entry.difference, entry.p_value = found.mean, largest
+                entry.better = (found.mean > 0) == column.of.larger_is_better
+
+    # ---------------------------------------------------------------- forms
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """Return one object per score."""
+        for name, row in self.rows.items():
+            for column, entry in row.items():
+                score = entry.score
+                yield {
+                    "system": name, "task": column.task, "test": column.place, "metric": column.metric,
+                    "value": score.value, "low": score.low, "high": score.high, "n": score.n, "best": entry.best,
+                    "difference": entry.difference, "p_value": entry.p_value, "significant": bool(entry.mark),
+                    "folder": str(entry.evaluation.folder),
+                }  # fmt: skip
+
+    def heads(self) -> list[str]:
+        """Return a head for every column. The test set is named if its task has several, or several tracks."""
+        places = [(each.task, each.place) for each in self.columns]
+        several = {task for task, _ in places if len({place for name, place in places if name == task}) > 1}
+        return [
+            " ".join([each.task, *([each.place] if each.task in several else []), each.of.head])
+            for each in self.columns
+        ]
+
+    def cells(self, form: str) -> list[list[str]]:
+        """Return the rows as text.
+
+        Args:
+            form: `table`, `markdown` or `latex`, which differ in how they mark the best value and significance.
+        """
+        return [
+            [_escaped(name, form), *(_cell(column, row.get(column), form) for column in self.columns)]
+            for name, row in self.rows.items()
+        ]
+
+    def csv(self) -> str:
+        """Return plain numbers: the value, both ends of the interval and the p-value of every column."""
+        import pandas
+
+        table: dict[str, list[float | None]] = {}
+        for head, column in zip(self.heads(), self.columns, strict=True):
+            entries = [row.get(column) for row in self.rows.values()]
+            for key in ("value", "low", "high"):
+                found = [None if entry is None else getattr(entry.score, key) for entry in entries]
+                table[head if key == "value" else f"{head} {key}"] = found
+            if any(entry is not None and entry.p_value is not None for entry in entries):
+                table[f"{head} p"] = [None if entry is None else entry.p_value for entry in entries]
+        return str(pandas.DataFrame(table, index=pandas.Index(self.rows, name="system")).to_csv(lineterminator="\n"))
+
+    def latex(self) -> str:
+        """Return a `tabular` for the package booktabs."""
+        import pandas
+
+        heads = ["system", *(_escaped(head, "latex") for head in self.heads())]
+        form = "l" + "c" * len(self.columns)
+        return str(pandas.DataFrame(self.cells("latex"), columns=heads).to_latex(index=False, column_format=form))
+
+    def markdown(self) -> str:
+        """Return a table in Markdown."""
+        heads = ["system", *(_escaped(head, "markdown") for head in self.heads())]
+        rows = [heads, ["---", *["---:"] * len(self.columns)], *self.cells("markdown")]
+        return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _gaps(row: Mapping[Column, Entry], base: Mapping[Column, Entry], seed: int) -> dict[Column, Difference]:
+    """Compare two systems in the columns where both answered the same items."""
+    found: dict[Column, Difference] = {}
+    for column, entry in row.items():
+        other, task = base.get(column), TASKS[column.task]
+        if other is None or column in found:
+            continue
+        try:
+            both = (each.evaluation.items(each.labels) for each in (entry, other))
+            tracks = pair_items(task, *both, every=not task.uncovered)
+        except DataError:
+            continue
+        gaps = {(gap.metric, gap.track): gap.difference for gap in compare_tracks(
+            task, tracks, every=not task.uncovered, seed=seed, draws=_DRAWS)}  # fmt: skip
+        for each, own in row.items():
+            if (each.task, own.evaluation) == (column.task, entry.evaluation) and own.labels == entry.labels:
+                gap = gaps.get((each.metric, each.track))
+                found |= {} if gap is None or gap.p_value != gap.p_value else {each: gap}
+    return found
+
+
+def _cell(column: Column, entry: Entry | None, form: str) -> str:
+    if entry is None or entry.score.value is None:
+        return "-"
+    metric, score = column.of, entry.score
+    value = metric.show(score.value)
+    ends = "" if score.low is None or score.high is None else (
+        f"{metric.show(score.low, digits=1)}, {metric.show(score.high, digits=1)}"
+    )  # fmt: skip
+    if form == "latex":
+        value = rf"\textbf{{{value}}}" if entry.best else value
+        value += f"$^{{{entry.mark}}}$" if entry.mark else ""
+        return rf"{value} {{\scriptsize [{ends}]}}" if ends else value
+    bold = "**" if form == "markdown" else "*"
+    value = (f"{bold}{value}{bold}" if form == "markdown" else f"{value}*") if entry.best else value
+    return f"{value}{entry.mark} [{ends}]" if ends else f"{value}{entry.mark}"
+
+
+def _escaped(text: str, form: str) -> str:
+    if form == "latex":
+        return re.sub(r"[\\~^&%$#_{}]", lambda sign: _LATEX[sign[0]], text)
+    return text.replace("|", "\\|") if form == "markdown" else text

@@ -1,0 +1,129 @@
+"""Matching of the answers of two systems to the same items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lexenc.errors import DataError
+from lexenc.evaluation.bootstrap import LEVEL, MACRO, Columns, Difference, difference
+from lexenc.evaluation.task import Task
+from lexenc.files.evaluations import TRACK, Item
+from lexenc.randomness import generator
+
+Pair = tuple[Item, Item]
+# Track, what was asked, the numbers of the question; and how often they came before.
+_Key = tuple[tuple[str, tuple[str, ...], tuple[Any, ...]], int]
+
+
+def pair_items(
+    task: Task, first: Iterable[Item], second: Iterable[Item], *, every: bool, hint: str | None = None
+) -> dict[str, list[Pair]]:
+    """Pair the answers of two systems to the same items, by track.
+
+    Args:
+        task: The task.
+        first: Items of one system.
+        second: Items of the other, in any order.
+        every: Whether items count that are not covered by both.
+        hint: For the error.
+
+    Raises:
+        DataError: If the systems were asked different questions, or no item that counts is left.
+    """
+    left, right = _keyed(task, first), _keyed(task, second)
+    if set(left) != set(right):
+        only = [key for key in (*left, *right) if (key in left) != (key in right)]
+        are = "1 item is" if len(only) == 1 else f"{len(only):,} items are"
+        raise DataError(
+            f"The evaluations asked different questions ({are} only in one of them, e.g. '{' '.join(only[0][0][1])}').",
+            hint=hint,
+        )
+    tracks: dict[str, list[Pair]] = {}
+    for key, item in left.items():
+        other = right[key]
+        if set(item.gold) != set(other.gold):
+            raise DataError(f"The gold answers of '{' '.join(item.asked)}' differ.", hint=hint)
+        if every or (item.covered and other.covered):
+            tracks.setdefault(str(item.labels.get(TRACK, "")), []).append((item, other))
+    if not tracks:
+        raise DataError("No question is covered by both evaluations.", hint="Use --questions all.")
+    return tracks
+
+
+def _keyed(task: Task, items: Iterable[Item]) -> dict[_Key, Item]:
+    """Return items by what was asked. An item may occur several times, and each time counts."""
+    seen: Counter[Any] = Counter()
+    table: dict[_Key, Item] = {}
+    for item in items:
+        key = (str(item.labels.get(TRACK, "")), item.asked, tuple(item.numbers.get(name) for name in task.question))
+        table[key, seen[key]] = item
+        seen[key] += 1
+    return table
+
+
+def paired_columns(task: Task, pairs: Iterable[Pair], *, every: bool) -> tuple[Columns, Columns]:
+    """Return the columns of both systems.
+
+    Raises:
+        DataError: If items lack the numbers of the task.
+    """
+    first, second = zip(*pairs, strict=True)
+    try:
+        return task.columns(first, every), task.columns(second, every)
+    except (KeyError, TypeError, ValueError):
+        message = f"There are items without the numbers of {task.title.lower()}."
+        raise DataError(message, hint="Evaluate again.") from None
+
+
+class Gap(NamedTuple):
+    """How far two systems are apart.
+
+    Args:
+        metric: JSON key of the metric.
+        track: Name of the track; `MACRO` for the mean of several tracks, empty without tracks.
+        difference: First minus second.
+        first: Value of the first system, nan where it is not defined.
+        second: Value of the second system.
+        n: Number of items.
+    """
+
+    metric: str
+    track: str
+    difference: Difference
+    first: float
+    second: float
+    n: int
+
+
+def compare_tracks(
+    task: Task, tracks: Mapping[str, Sequence[Pair]], *, every: bool, seed: int, draws: int, level: float = LEVEL
+) -> Iterator[Gap]:
+    """Compare two systems by paired bootstrap, in every metric: the mean over tracks first, then each track.
+
+    Args:
+        task: The task.
+        tracks: From `pair_items`.
+        every: As there.
+        seed: Of the resampling.
+        draws: Number of resamplings.
+        level: Share of draws inside the intervals.
+    """
+    parts = []
+    for track, pairs in tracks.items():
+        one, other = paired_columns(task, pairs, every=every)
+        gaps = task.measure.gaps(one, other, generator=generator(seed, "paired bootstrap"), draws=draws)
+        parts.append((track, gaps, task.measure.values(one), task.measure.values(other), len(pairs)))
+    for metric in task.measure.metrics if len(parts) > 1 else ():
+        whole, drawn = (np.mean([gaps[metric][place] for _, gaps, *_ in parts], axis=0) for place in (0, 1))
+        sides = zip(*(part[2:4] for part in parts), strict=True)
+        first, second = (float(np.mean([values[metric] for values in side])) for side in sides)
+        count = sum(part[-1] for part in parts)
+        yield Gap(metric, MACRO, difference(float(whole), drawn, level), first, second, count)
+    for track, gaps, first_values, second_values, count in parts:
+        for metric, gap in gaps.items():
+            found = difference(*gap, level)
+            yield Gap(metric, track, found, first_values[metric], second_values[metric], count)

@@ -1,0 +1,81 @@
+"""results: the scores of many evaluations as one table, in every form."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def scores(lexenc, world, mapped, static, tmp_path_factory):
+    """Two systems on one dictionary, one of them in two more evaluations, and a sweep."""
+    out = tmp_path_factory.mktemp("scores")
+    test = ["--dictionary", world / "test.tsv"]
+    lexenc("eval", "bli", "--vectors", mapped, *test, "--out", out / "mapped")
+    words = ["--source-vocabulary", world / "en.txt", "--target-vocabulary", world / "de.txt"]
+    lexenc("eval", "bli", "--encoder", static, *words, *test, "--out", out / "encoder")
+    blend = ["--vectors", mapped, "--encoder", static, "--train-dictionary", world / "train.tsv"]
+    lexenc("eval", "bli", *blend, *test, "--lambda", "0,1", "--out", out / "more" / "sweep")
+    (out / "pairs.tsv").write_text("a\tb\t1\nb\tc\t2\nc\td\t3\nd\ta\t4\n")
+    lexenc("eval", "sts", "--encoder", static, "--pairs", out / "pairs.tsv", "--draws", 100, "--out", out / "sts")
+    return out
+
+
+def test_a_row_for_every_system_and_a_column_for_every_task(lexenc, scores, mapped, static):
+    head, *rows = [line.split("\t") for line in lexenc("results", scores).lines]
+    assert head == ["system", "bli P@1", "sts Spearman"]
+    names = {row[0] for row in rows}
+    assert names == {str(mapped), str(static), *(f"{mapped} + {static}, lambda {weight}" for weight in (0, 1))}
+    only = lexenc("results", scores / "sts", "--metric", "pearson", "--metric", "spearman").lines
+    assert only[0].split("\t")[1:] == ["sts Pearson", "sts Spearman"]
+
+
+def test_numbers_are_those_of_the_evaluations(lexenc, scores):
+    found = [json.loads(line) for line in lexenc("results", scores, "--format", "json").lines]
+    for each in found:
+        objects = json.loads((scores.__class__(each["folder"]) / "manifest.json").read_text())["results"]
+        assert each["value"] in [one.get(each["metric"]) for one in objects]
+    table = list(csv.DictReader(io.StringIO(lexenc("results", scores, "--format", "csv").stdout)))
+    assert {float(row["bli P@1"]) for row in table if row["bli P@1"]} == {
+        each["value"] for each in found if each["task"] == "bli"
+    }
+    best = [each for each in found if each["task"] == "bli" and each["best"]]
+    assert {each["value"] for each in best} == {max(each["value"] for each in found if each["task"] == "bli")}
+
+
+def test_significance_against_a_baseline(lexenc, scores, mapped, static):
+    told = [json.loads(line) for line in
+            lexenc("results", scores, "--baseline", scores / "mapped", "--json").lines]  # fmt: skip
+    by_name = {each["system"]: each for each in told if each["task"] == "bli"}
+    assert by_name[str(mapped)]["p_value"] is None
+    own = by_name[str(static)]
+    plain = json.loads(lexenc("compare", scores / "encoder", scores / "mapped", "--json").stdout)
+    assert own["difference"] == plain["difference"]
+    assert own["p_value"] >= plain["p_value"], "Holm's correction"
+    assert own["significant"] == (own["p_value"] < 0.05)
+    shown = lexenc("results", scores, "--baseline", mapped).stdout
+    assert ("-" in shown.split(str(static))[1].split("[")[0]) == own["significant"]
+
+
+def test_forms_of_papers(lexenc, scores):
+    named = [f"best_of 50%={scores / 'mapped'}", f"x|y={scores / 'encoder'}"]
+    latex = lexenc("results", *named, "--format", "latex").stdout
+    assert latex.startswith("\\begin{tabular}{lc}\n\\toprule\nsystem & bli P@1 \\\\")
+    assert "best\\_of 50\\% & \\textbf{" in latex
+    markdown = lexenc("results", *named, "--format", "markdown").stdout.splitlines()
+    assert markdown[1] == "| --- | ---: |"
+    assert markdown[2].startswith("| best_of 50% | **")
+    assert markdown[3].startswith("| x\\|y | ")
+
+
+def test_faults(fails, scores, tmp_path):
+    assert "no evaluation in" in fails("results", tmp_path, early=False).message
+    assert "There is no folder" in fails("results", tmp_path / "none", early=False).message
+    assert "called 'nobody'" in fails("results", scores, "--baseline", "nobody", early=False).message
+    assert "'best'" in fails("results", scores, "--format", "best", early=False).message
+    assert "'aer'" in fails("results", scores, "--metric", "aer", early=False).message
+    twice = fails("results", f"a={scores / 'mapped'}", f"a={scores / 'encoder'}", early=False)
+    assert "both score a on test" in twice.message
