@@ -32,12 +32,7 @@ AVERAGE = "average"
 
 @dataclass(frozen=True)
 class CellScore:
-    """The score of a cell.
-
-    Args:
-        score: Score of the metric of the cell.
-        system: All scores of the system.
-    """
+    """The score of a cell."""
 
     score: Score
     system: ScoredSystem
@@ -50,13 +45,7 @@ class CellScore:
 
 @dataclass(frozen=True)
 class CellScores:
-    """The outcome of all cells.
-
-    Args:
-        scores: Scores by cell.
-        reasons: Why a cell has no score, by cell.
-        failed: Cells whose steps failed.
-    """
+    """The outcome of all cells."""
 
     scores: Mapping[PaperCell, CellScore]
     reasons: Mapping[PaperCell, str]
@@ -151,11 +140,6 @@ class PaperComparison:
 def score_of(paper: Paper, cell: PaperCell, folder: Path) -> CellScore | None:
     """Read the score of a cell.
 
-    Args:
-        paper: The paper.
-        cell: The cell.
-        folder: Folder of the evaluation.
-
     Returns:
         The score; None if the evaluation does not have it.
     """
@@ -173,13 +157,6 @@ def compare(
     paper: Paper, table: RecipeTable, found: CellScores, wanted: Sequence[PaperCell], encoders: Encoders
 ) -> dict[str, list[PaperComparison]]:
     """Compare scores with the figures of the paper.
-
-    Args:
-        paper: The paper.
-        table: The table.
-        found: Scores.
-        wanted: Requested cells. Rows and columns without any are left out.
-        encoders: The encoders. One that replaces several of the paper has a single row or column.
 
     Returns:
         Comparisons by row. A row of averages follows if the paper has one and there are several rows.
@@ -243,14 +220,7 @@ def _compared(
 def as_table(
     table: RecipeTable, rows: Mapping[str, list[PaperComparison]], encoders: Encoders, remarks: Sequence[str]
 ) -> Table:
-    """Return a table with score, interval, figure of the paper and difference, one below the other.
-
-    Args:
-        table: The table.
-        rows: From `compare`.
-        encoders: The encoders.
-        remarks: Further sentences of its note.
-    """
+    """Return a table with score, interval, figure of the paper and difference, one below the other."""
     columns = [each.column for each in next(iter(rows.values()))]
     lines = [line for label, places in rows.items() for line in _lines(label, places)]
     notes = _notes([each for row in rows.values() for each in row])

@@ -27,17 +27,7 @@ PLACEHOLDERS = ("pair", "source", "target", "language", "size")
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of the user.
-
-    Args:
-        out: Folder of all results.
-        data: Folder with downloaded files, in a folder for each family of `lexenc fetch`.
-        encoders: Encoders to use, by their names in the paper. Encoders left out are not requested.
-        files: User files that replace downloads, by role. Paths may contain placeholders.
-        retrieval: Retrieval method.
-        seed: Seed of all steps.
-        precision: Precision of encoders.
-    """
+    """Options of the user."""
 
     out: Path
     data: Path
@@ -67,11 +57,6 @@ class Need:
 
 class Expansion:
     """The steps of some cells, without duplicates.
-
-    Args:
-        paper: The paper.
-        settings: Options of the user.
-        catalogue: Files that can be downloaded.
 
     Raises:
         ConfigError: If a user file has an unknown role or placeholder, or if encoders would share a folder.

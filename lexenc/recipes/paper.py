@@ -25,17 +25,7 @@ _ROWS_WEIGHT = "λ"
 
 @dataclass(frozen=True)
 class PaperCell:
-    """One score of one system on one language pair.
-
-    Args:
-        dataset: Data set.
-        size: Size of the seed dictionary.
-        pair: Language pair.
-        configuration: How the encoder is used.
-        metric: Metric.
-        encoder: Name of the encoder in the paper; None for static vectors alone.
-        weight: Lambda; None without blending.
-    """
+    """One score of one system on one language pair."""
 
     dataset: str
     size: str
@@ -65,15 +55,7 @@ class PaperEntry:
 
 @dataclass(frozen=True)
 class RecipeTable:
-    """One table of a paper.
-
-    Args:
-        name: Name of the recipe, with that of the paper.
-        title: Title.
-        columns: Labels of the columns.
-        rows: Entries of all columns, by label of the row.
-        averages: Average of each column in the paper; empty if the table has none.
-    """
+    """One table of a paper."""
 
     name: str
     title: str
@@ -181,10 +163,6 @@ def read_paper(name: str) -> Paper:
 def read_table(paper: Paper, name: str) -> RecipeTable:
     """Read one table of a paper.
 
-    Args:
-        paper: The paper.
-        name: Full name of the recipe.
-
     Raises:
         ConfigError: If a label is unknown, or a row has a wrong number of figures.
     """
@@ -206,10 +184,6 @@ def read_table(paper: Paper, name: str) -> RecipeTable:
 
 def wanted_cells(tables: Sequence[RecipeTable], pairs: Sequence[str]) -> list[PaperCell]:
     """Return the distinct cells of some tables.
-
-    Args:
-        tables: The tables.
-        pairs: Language pairs; all if empty.
 
     Raises:
         ConfigError: If no table has one of the pairs.

@@ -120,12 +120,6 @@ def fetch_lacks(
 ) -> None:
     """Download the missing inputs that can be downloaded.
 
-    Args:
-        lacks: Missing inputs.
-        approve: Called before each download. Raises if the user does not agree.
-        progress: Progress bar to update.
-        digests: Cache of digests.
-
     Raises:
         LexencError: If a download fails.
     """
@@ -235,13 +229,7 @@ def _reason(error: Exception) -> str:
 
 
 def found_scores(expansion: Expansion, attempt: Attempt, left_out: Mapping[str, str]) -> CellScores:
-    """Read the scores of all cells.
-
-    Args:
-        expansion: Cells and their steps.
-        attempt: Outcome of the steps.
-        left_out: Reasons for steps that were not tried, by name.
-    """
+    """Read the scores of all cells."""
     scores, reasons, failed = {}, dict[PaperCell, str](), set()
     for cell, step in expansion.scores.items():
         score = score_of(expansion.paper, cell, step.out) if step.name in attempt.made else None

@@ -54,13 +54,7 @@ def draw(spec: Spec, about: str) -> str:
 
 
 def draw_both(spec: Callable[[int], Spec], about: str, wide: int = WIDE) -> dict[str, str]:
-    """Draw a chart for wide and for narrow pages.
-
-    Args:
-        spec: Returns the specification for a width in pixels.
-        about: As for `draw`.
-        wide: Width on wide pages.
-    """
+    """Draw the specification of a width for wide and for narrow pages."""
     return {form: draw(spec(width), about) for form, width in (("wide", wide), ("narrow", NARROW))}
 
 
@@ -107,44 +101,39 @@ def _values(rows: Sequence[Spec]) -> Spec:
     return {"values": [*rows]}
 
 
-def _points(**encoding: Spec) -> Spec:
-    return {"mark": {"type": "point"}, "encoding": {**encoding, "description": {"field": "label"}}}
-
-
 def _number(field: str, title: str, **more: Any) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, **more}
+
+
+def _layer(kind: str, encoding: Spec, rows: Sequence[Spec] | None = None, **mark: Any) -> Spec:
+    """Return a layer that screen readers skip, with data of its own if there are rows."""
+    layer = {"mark": {"type": kind, "aria": False, **mark}, "encoding": encoding}
+    return layer if rows is None else {"data": _values(rows), **layer}
+
+
+def _points(encoding: Spec, **mark: Any) -> Spec:
+    """Return a layer of points that screen readers and the keyboard reach by their labels."""
+    return {"mark": {"type": "point", **mark}, "encoding": {**encoding, "description": {"field": "label"}}}
+
+
+def _chart(rows: Sequence[Spec], width: int, height: int, encoding: Spec, *layers: Spec) -> Spec:
+    return {"data": _values(rows), "width": width, "height": height, "encoding": encoding, "layer": [*layers]}
 
 
 # ---------------------------------------------------------------- scores
 
 
 def curve(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: str) -> Spec:
-    """Return a chart of lines with bands of their intervals.
-
-    Args:
-        rows: `series`, `x`, `y`, `low`, `high`, `label`.
-        names: Series in order.
-        width: Width in pixels.
-        x: Title of the horizontal axis.
-        y: Title of the vertical axis.
-    """
+    """Return a chart of lines with bands; rows have `series`, `x`, `y`, `low`, `high`, `label`."""
     colour, shape, dash = _series(names, width)
     axis = {"grid": False, "format": ",.4~r", "values": _ticks(rows, width - 70), "labelOverlap": False}
     up = _number("y", y, scale={"zero": False, "nice": True})
-    return {
-        "data": _values(rows),
-        "width": width - 70,
-        "height": 320 if width > NARROW else 260,
-        "encoding": {"x": _number("x", x, axis=axis), "color": colour},
-        "layer": [
-            {
-                "mark": {"type": "area", "opacity": 0.13, "aria": False},
-                "encoding": {"y": {**up, "field": "low"}, "y2": {"field": "high"}},
-            },
-            {"mark": {"type": "line", "aria": False}, "encoding": {"y": up, "strokeDash": dash}},
-            _points(y=up, shape=shape),
-        ],
-    }
+    return _chart(
+        rows, width - 70, 320 if width > NARROW else 260, {"x": _number("x", x, axis=axis), "color": colour},
+        _layer("area", {"y": {**up, "field": "low"}, "y2": {"field": "high"}}, opacity=0.13),
+        _layer("line", {"y": up, "strokeDash": dash}),
+        _points({"y": up, "shape": shape}),
+    )  # fmt: skip
 
 
 def _ticks(rows: Sequence[Spec], width: int) -> list[float]:
@@ -161,93 +150,52 @@ def _ticks(rows: Sequence[Spec], width: int) -> list[float]:
 
 
 def intervals(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], *, width: int, x: str) -> Spec:
-    """Return a chart of points with horizontal intervals, grouped one below the other.
-
-    Args:
-        rows: `series`, `kind`, `y`, `low`, `high`, `label`.
-        names: Series in order.
-        kinds: Groups in order.
-        width: Width in pixels.
-        x: Title of the horizontal axis.
-    """
+    """Return a chart of points with intervals in groups; rows have `series`, `kind`, `y`, `low`, `high`, `label`."""
     colour, shape, _ = _series(names, width)
     letters = 26 if width > NARROW else 15
     room = int(LETTER * min(letters, max(map(len, kinds), default=1))) + 24
     axis = {"title": None, "ticks": False, "domain": False, "labelLimit": room, "labelPadding": 8}
     down = {"field": "kind", "type": "ordinal", "sort": [*kinds], "axis": axis, "scale": {"paddingInner": 0.3}}
     along = _number("y", x, scale={"nice": True}, axis={"tickCount": 6})
-    rule = {"type": "rule", "strokeWidth": 2, "aria": False}
-    return {
-        "data": _values(rows),
-        "width": width - room - 30,
-        "height": len(kinds) * (14 * len(names) + 14),
-        "encoding": {"y": down, "yOffset": {"field": "series", "sort": [*names]}, "color": colour},
-        "layer": [
-            {"mark": rule, "encoding": {"x": {**along, "field": "low"}, "x2": {"field": "high"}}},
-            _points(x=along, shape=shape),
-        ],
-    }
+    encoding = {"y": down, "yOffset": {"field": "series", "sort": [*names]}, "color": colour}
+    return _chart(
+        rows, width - room - 30, len(kinds) * (14 * len(names) + 14), encoding,
+        _layer("rule", {"x": {**along, "field": "low"}, "x2": {"field": "high"}}, strokeWidth=2),
+        _points({"x": along, "shape": shape}),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- learning
 
 
 def lines(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: str) -> Spec:
-    """Return a line chart; lines are thin if points of means lie on top of them.
-
-    Args:
-        rows: `series`, `x`, `y`, `line` (whether it belongs to the line), and `label` for a point.
-        names: Series in order.
-        width: Width in pixels.
-        x: Title of the horizontal axis.
-        y: Title of the vertical axis.
-    """
+    """Return a line chart; rows have `series`, `x`, `y`, `line` (whether the line has them), `label` (for a point)."""
     colour, shape, dash = _series(names, width)
+    # Lines are thin if points of means lie on top of them.
     noisy = any("label" in row and not row["line"] for row in rows)
-    mark: Spec = {"type": "line", "aria": False, "strokeWidth": 1 if noisy else 2, "opacity": 0.5 if noisy else 1}
-    return {
-        "data": _values(rows),
-        "width": width - 70,
-        "height": 220,
-        "encoding": {
-            "x": _number("x", x, axis={"grid": False, "tickCount": 6}),
-            "y": _number("y", y, scale={"zero": False}, axis={"format": ",.4~r"}),
-            "color": colour,
-        },
-        "layer": [
-            {
-                "transform": [{"filter": "datum.line"}],
-                "mark": mark,
-                "encoding": {} if noisy else {"strokeDash": dash},
-            },
-            {"transform": [{"filter": "isValid(datum.label)"}], **_points(shape=shape)},
-        ],
-    }
+    thin = {"strokeWidth": 1, "opacity": 0.5} if noisy else {"strokeWidth": 2}
+    line = _layer("line", {} if noisy else {"strokeDash": dash}, **thin)
+        "line", {} if noisy else {"strokeDash": dash}, strokeWidth=1 if noisy else 2, opacity=0.5 if noisy else 1
+    )
+    across = _number("x", x, axis={"grid": False, "tickCount": 6})
+    up = _number("y", y, scale={"zero": False}, axis={"format": ",.4~r"})
+    return _chart(
+        rows, width - 70, 220, {"x": across, "y": up, "color": colour},
+        {"transform": [{"filter": "datum.line"}], **line},
+        {"transform": [{"filter": "isValid(datum.label)"}], **_points({"shape": shape})},
+    )  # fmt: skip
 
 
 def shares(rows: Sequence[Spec], *, width: int, x: str, y: str, diagonal: bool) -> Spec:
-    """Return a chart of points between 0 and 1 on both axes, joined by a line.
-
-    Args:
-        rows: `x`, `y`, `label`.
-        width: Width in pixels.
-        x: Title of the horizontal axis.
-        y: Title of the vertical axis.
-        diagonal: Whether to draw the line x = y.
-    """
+    """Return a chart of points between 0 and 1 on both axes; rows have `x`, `y`, `label`."""
+    axes = {side: _number(side, title, scale={"domain": [0, 1]}) for side, title in (("x", x), ("y", y))}
     ends = [{"x": 0, "y": 0}, {"x": 1, "y": 1}] if diagonal else []
-    dashed = {"type": "line", "color": _QUIET, "strokeDash": [4, 4], "strokeWidth": 1, "aria": False}
-    point = {"mark": {"type": "point", "color": _SERIES[0]}, "encoding": {"description": {"field": "label"}}}
-    return {
-        "width": width - 70,
-        "height": 260,
-        "encoding": {side: _number(side, title, scale={"domain": [0, 1]}) for side, title in (("x", x), ("y", y))},
-        "layer": [
-            {"data": _values(ends), "mark": dashed},
-            {"data": _values(rows), "mark": {"type": "line", "color": _SERIES[0], "aria": False}},
-            {"data": _values(rows), **point},
-        ],
-    }
+    return _chart(
+        rows, width - 70, 260, axes,
+        _layer("line", {}, ends, color=_QUIET, strokeDash=[4, 4], strokeWidth=1),
+        _layer("line", {}, color=_SERIES[0]),
+        _points({}, color=_SERIES[0]),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- planes
@@ -255,35 +203,23 @@ def shares(rows: Sequence[Spec], *, width: int, x: str, y: str, diagonal: bool) 
 _PADDING = 22  # between the points of a plane and its edge
 _LABELLED = 14  # pairs of a plane that are named
 _ANSWERED = ["answered correctly", "answered wrongly"]
+_LANGUAGES = ["source word", "its translation"]
 
 
-def plane(
-    pairs: Sequence[tuple[str, str, bool]],
-    source: np.ndarray,
-    target: np.ndarray,
-    explained: Sequence[float],
-    *,
-    width: int = HALF,
-) -> Spec:
+def plane(pairs: Sequence[tuple[str, str, bool]], places: np.ndarray, explained: Sequence[float]) -> Spec:
     """Return a chart of words of two languages, with a line from each word to its translation.
 
     Args:
         pairs: Word, translation, and whether the answer was correct.
-        source: Positions of the words. Shape [n, 2].
-        target: Positions of the translations. Shape [n, 2].
+        places: Positions of the words and of the translations. Shape [2, n, 2].
         explained: Share of the variance along both axes.
-        width: Width in pixels.
     """
-    languages = ["source word", "its translation"]
     rows: list[Spec] = []
     for place, (word, translation, right) in enumerate(pairs):
         label = f"{word} → {translation}, {'correct' if right else 'wrong'}"
         own = {"label": label, "answer": _ANSWERED[0 if right else 1], "pair": place}
-        sides = ((languages[0], word, source[place]), (languages[1], translation, target[place]))
-        rows += [
-            {**own, "language": language, "word": text, "x": round(float(x), 4), "y": round(float(y), 4)}
-            for language, text, (x, y) in sides
-        ]
+        for language, text, (x, y) in zip(_LANGUAGES, (word, translation), places[:, place], strict=True):
+            rows.append({**own, "language": language, "word": text, "x": round(float(x), 4), "y": round(float(y), 4)})
     axis = {"labels": False, "ticks": False, "grid": False, "domain": False}
     scale = {"zero": False, "nice": False, "padding": _PADDING}
     titles = {"x": "first component, {:.1f} % of the variance", "y": "second component, {:.1f} %"}
@@ -292,37 +228,24 @@ def plane(
         for (side, title), share in zip(titles.items(), explained, strict=True)
     }
     above, below = {"columns": 2}, {"columns": 2, "orient": "bottom", "offset": 4, "symbolType": "stroke"}
-    words = _values(_labels(rows, width))
-    text: Spec = {"type": "text", "dy": -9, "fontSize": 11.5, "aria": False}
-    return {
-        "data": _values(rows),
-        "width": width - 30,
-        "height": width - 90,
-        "encoding": encoding,
-        "layer": [
-            {
-                "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.6},
-                "encoding": {
-                    "detail": {"field": "pair"},
-                    "description": {"field": "label"},
-                    "stroke": _coded("answer", _ANSWERED, [_QUIET, _SERIES[1]], below),
-                    "strokeDash": _coded("answer", _ANSWERED, [[1, 0], [4, 3]], below),
-                },
-            },
-            {
-                "mark": {"type": "point", "size": 44, "stroke": _PAPER, "strokeWidth": 0.7},
-                "encoding": {
-                    "fill": _coded("language", languages, [_SERIES[0], _SERIES[2]], above),
-                    "shape": _coded("language", languages, ["circle", "square"], above),
-                    "description": {"field": "label"},
-                },
-            },
-            *(
-                {"data": words, "mark": {**text, **halo}, "encoding": {"text": {"field": "word"}}}
-                for halo in ({"stroke": _PAPER, "strokeWidth": 3.5}, {})
-            ),
-        ],
+    line = {
+        "detail": {"field": "pair"},
+        "description": {"field": "label"},
+        "stroke": _coded("answer", _ANSWERED, [_QUIET, _SERIES[1]], below),
+        "strokeDash": _coded("answer", _ANSWERED, [[1, 0], [4, 3]], below),
     }
+    point = {
+        "fill": _coded("language", _LANGUAGES, [_SERIES[0], _SERIES[2]], above),
+        "shape": _coded("language", _LANGUAGES, ["circle", "square"], above),
+    }
+    text: Spec = {"encoding": {"text": {"field": "word"}}, "rows": _labels(rows), "dy": -9, "fontSize": 11.5}
+    return _chart(
+        rows, HALF - 30, HALF - 90, encoding,
+        {"mark": {"type": "line", "strokeWidth": 1, "opacity": 0.6}, "encoding": line},
+        _points(point, size=44, stroke=_PAPER, strokeWidth=0.7),
+        _layer("text", **text, stroke=_PAPER, strokeWidth=3.5),
+        _layer("text", **text),
+    )  # fmt: skip
 
 
 def _coded(name: str, domain: Sequence[str], marks: Sequence[Any], legend: Spec | None) -> Spec:
@@ -330,11 +253,11 @@ def _coded(name: str, domain: Sequence[str], marks: Sequence[Any], legend: Spec 
     return {"field": name, "type": "nominal", "scale": scale, "legend": legend}
 
 
-def _labels(rows: Sequence[Spec], width: int) -> list[Spec]:
+def _labels(rows: Sequence[Spec]) -> list[Spec]:
     """Return the words whose labels do not overlap, in whole pairs; the outermost pairs come first."""
     points = np.array([(row["x"], row["y"]) for row in rows])
     low, size = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-9)
-    view = np.array([width - 30, width - 90])
+    view = np.array([HALF - 30, HALF - 90])
     pixels = _PADDING + (points - low) / size * (view - 2 * _PADDING)
     distance = np.linalg.norm(points - points.mean(axis=0), axis=1)
     pairs = sorted(range(0, len(rows), 2), key=lambda place: -max(distance[place], distance[place + 1]))
@@ -369,9 +292,7 @@ _NODE, _GAP, _ROW = 164, 38, 54
 def pipeline(nodes: Sequence[Spec], edges: Sequence[tuple[str, str]]) -> Spec:
     """Return a drawing of boxes in columns, with a line from each input to its result.
 
-    Args:
-        nodes: `id`, `name`, `what`, `column`, `kind` (`raw`, `made` or `pending`), `label`.
-        edges: Identifiers of input and result.
+    Nodes have `id`, `name`, `what`, `column`, `kind` (`raw`, `made` or `pending`), `label`; edges join their ids.
     """
     places = _places(nodes, edges)
     boxes = []
@@ -393,37 +314,26 @@ def pipeline(nodes: Sequence[Spec], edges: Sequence[tuple[str, str]]) -> Spec:
         return {"x": {**scale["x"], "field": x}, "y": {**scale["y"], "field": y}}
 
     def text(line: str, field: str, **mark: Any) -> Spec:
-        shown = {"type": "text", "align": "left", "aria": False, **mark}
-        return {"data": _values(boxes), "mark": shown, "encoding": {**at("middle", line), "text": {"field": field}}}
+        return _layer("text", {**at("middle", line), "text": {"field": field}}, align="left", **mark)
 
     kinds = ["raw", "made", "pending"]
-    line = {"type": "line", "interpolate": "basis", "strokeWidth": 1.3, "color": _QUIET, "opacity": 0.55, "aria": False}
-    return {
-        "width": width,
-        "height": height,
-        "layer": [
-            {
-                "data": _values(curves),
-                "mark": line,
-                "encoding": {**at("x", "y"), "detail": {"field": "edge"}, "order": {"field": "step"}},
-            },
-            {
-                "data": _values(boxes),
-                "mark": {"type": "rect", "cornerRadius": 6, "strokeWidth": 1.3},
-                "encoding": {
-                    **at("x", "y"),
-                    "x2": {"field": "x2"},
-                    "y2": {"field": "y2"},
-                    "description": {"field": "label"},
-                    "fill": _coded("kind", kinds, [_PAPER, "var(--box)", _PAPER], None),
-                    "stroke": _coded("kind", kinds, [_GRID, "var(--series-1)", "var(--series-2)"], None),
-                    "strokeDash": _coded("kind", kinds, [[1, 0], [1, 0], [4, 3]], None),
-                },
-            },
-            text("line1", "first", fontSize=12.5, fontWeight=600),
-            text("line2", "second", fontSize=11, opacity=0.75),
-        ],
+    box = {
+        **at("x", "y"),
+        "x2": {"field": "x2"},
+        "y2": {"field": "y2"},
+        "description": {"field": "label"},
+        "fill": _coded("kind", kinds, [_PAPER, "var(--box)", _PAPER], None),
+        "stroke": _coded("kind", kinds, [_GRID, "var(--series-1)", "var(--series-2)"], None),
+        "strokeDash": _coded("kind", kinds, [[1, 0], [1, 0], [4, 3]], None),
     }
+    line = {**at("x", "y"), "detail": {"field": "edge"}, "order": {"field": "step"}}
+    return _chart(
+        boxes, width, height, {},
+        _layer("line", line, curves, interpolate="basis", strokeWidth=1.3, color=_QUIET, opacity=0.55),
+        {"mark": {"type": "rect", "cornerRadius": 6, "strokeWidth": 1.3}, "encoding": box},
+        text("line1", "first", fontSize=12.5, fontWeight=600),
+        text("line2", "second", fontSize=11, opacity=0.75),
+    )  # fmt: skip
 
 
 def _short(text: str, letters: int = 18) -> str:

@@ -15,14 +15,7 @@ _COMPARED = 4  # systems shown in detail
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a report is made from.
-
-    Args:
-        results: All result folders.
-        seed: Seed of samples and intervals.
-        sample: Maximum number of answers in one table.
-        device: Device of encoders.
-    """
+    """What a report is made from."""
 
     results: ResultFolders
     seed: int = 0

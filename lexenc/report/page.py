@@ -31,14 +31,7 @@ SECTIONS: dict[str, Callable[[ReportData], Section]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """A report.
-
-    Args:
-        html: Content of the file.
-        results: Number of results.
-        charts: Number of charts.
-        headline: Main finding.
-    """
+    """A report."""
 
     html: str
     results: int
@@ -61,11 +54,6 @@ def check_sections(names: Sequence[str]) -> None:
 
 def build_page(data: ReportData, *, title: str, sections: Sequence[str]) -> Page:
     """Build a report as one HTML file; equal results, options and seeds produce equal bytes.
-
-    Args:
-        data: What is reported on.
-        title: Title of the page.
-        sections: Names from `SECTIONS`. Their order is always that of `SECTIONS`.
 
     Raises:
         ConfigError: As for `check_sections`.

@@ -59,16 +59,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its numbers.
-
-    Args:
-        title: Title.
-        about: Description for screen readers.
-        drawings: SVG by page width: `wide`, `narrow` or `any`.
-        data: Table of its numbers.
-        note: How to read it.
-        half: Whether two of them fit side by side.
-    """
+    """A chart with its numbers."""
 
     kind: ClassVar = "figure"
     title: str
@@ -90,15 +81,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page.
-
-    Args:
-        name: Anchor.
-        tab: Short name for the list of sections.
-        title: Heading.
-        lead: Introduction of one or two sentences.
-        parts: Contents.
-    """
+    """A section of the page."""
 
     name: str
     tab: str

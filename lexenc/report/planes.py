@@ -46,8 +46,7 @@ class Plane:
     Args:
         title: Name of the space.
         pairs: Pairs with vectors on both sides.
-        source: Positions of the words. Shape [n, 2].
-        target: Positions of the translations. Shape [n, 2].
+        places: Positions of the words and of the translations. Shape [2, n, 2].
         explained: Share of the variance along each axis. Shape [2].
         together: Mean cosine of the pairs in the whole space.
         apart: Mean cosine of words and the translations of other words.
@@ -55,8 +54,7 @@ class Plane:
 
     title: str
     pairs: tuple[Pair, ...]
-    source: np.ndarray
-    target: np.ndarray
+    places: np.ndarray
     explained: np.ndarray
     together: float
     apart: float
@@ -98,13 +96,7 @@ def _covered(system: System) -> list[Item]:
 
 
 def choose_pairs(items: Sequence[Item], seed: int, count: int = _PAIRS) -> list[Pair]:
-    """Draw as many correct as wrong answers, if there are enough of both.
-
-    Args:
-        items: Covered questions.
-        seed: Seed of the report.
-        count: Number of pairs.
-    """
+    """Draw as many correct as wrong answers, if there are enough of both."""
     drawn = [items[place] for place in generator(seed, "report pairs").permutation(len(items))]
     answers = [(each, str(each.answers[0]["target"])) for each in drawn]
     # Of several translations the one that was answered, since it is known to have a vector.
@@ -115,14 +107,7 @@ def choose_pairs(items: Sequence[Item], seed: int, count: int = _PAIRS) -> list[
 
 
 def project(title: str, pairs: Sequence[Pair], source: np.ndarray, target: np.ndarray) -> Plane:
-    """Project both languages together on their first two principal components (Hotelling 1933).
-
-    Args:
-        title: Name of the space.
-        pairs: n pairs.
-        source: Vectors of the words. Shape [n, d].
-        target: Vectors of their translations. Shape [n, d].
-    """
+    """Project the vectors of pairs on their first two principal components (Hotelling 1933). Shape [n, d] each."""
     left, right = _unit(source), _unit(target)
     stacked = np.concatenate([left, right])
     centred = stacked - stacked.mean(axis=0)
@@ -136,7 +121,7 @@ def project(title: str, pairs: Sequence[Pair], source: np.ndarray, target: np.nd
     cosines = left @ right.T
     n, together = len(pairs), float(np.trace(cosines))
     apart = (float(cosines.sum()) - together) / (n * (n - 1)) if n > 1 else float("nan")
-    return Plane(title, tuple(pairs), places[:n], places[n:], share[:2], together / max(n, 1), apart)
+    return Plane(title, tuple(pairs), places.reshape(2, n, 2), share[:2], together / max(n, 1), apart)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -151,11 +136,11 @@ def _figure(shown: Plane) -> Figure:
     about = f"{shown.title}: {len(shown.pairs)} words and their translations on a plane, {right} answered correctly."
     rows = [
         [word(pair.source), word(pair.target), Cell("right" if pair.right else "wrong"),
-         *(number(float(value), 3) for value in (*shown.source[place], *shown.target[place]))]
+         *(number(float(value), 3) for value in shown.places[:, place].ravel())]
         for place, pair in enumerate(shown.pairs)
     ]  # fmt: skip
     columns = ["word", "translation", "answered", "#x", "#y", "#x of translation", "#y of translation"]
-    drawing = charts.draw(charts.plane(shown.pairs, shown.source, shown.target, shown.explained.tolist()), about)
+    drawing = charts.draw(charts.plane(shown.pairs, shown.places, shown.explained.tolist()), about)
     note = (
         f"{len(shown.pairs)} pairs. Mean cosine of a word and its translation {shown.together:.2f}, of words from "
         f"different pairs {shown.apart:.2f}."

@@ -17,13 +17,7 @@ from lexenc.stages import STAGES
 
 @dataclass(frozen=True)
 class ResultFolder:
-    """A result folder.
-
-    Args:
-        name: Path relative to the folder of the report.
-        folder: Path.
-        manifest: Its manifest.
-    """
+    """A result folder."""
 
     name: str
     folder: Path

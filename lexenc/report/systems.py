@@ -19,12 +19,7 @@ from lexenc.report.results import ResultFolder, ResultFolders
 
 @dataclass(frozen=True)
 class Answers:
-    """The questions of a system, and what its covered ones count.
-
-    Args:
-        asked: What was asked, and whether it is covered.
-        columns: Columns of the covered questions. Shape [c, n].
-    """
+    """The questions of a system, and what its covered ones count."""
 
     asked: tuple[tuple[tuple[str, ...], bool], ...]
     columns: Columns

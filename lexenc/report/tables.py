@@ -74,13 +74,6 @@ def table_of(
 ) -> list[Part]:
     """Return results as a table; values that are equal in all rows are moved into its note.
 
-    Args:
-        title: Title.
-        rows: Results with their folders.
-        first: Keys of the first columns.
-        best: Row and key of a number that is highlighted.
-        folded: Whether the table is collapsed at first.
-
     Returns:
         A table with the most important columns, and one with all columns if there are more.
     """

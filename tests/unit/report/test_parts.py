@@ -25,8 +25,8 @@ def asked(word, rank, answer="x"):
     return Item((word,), (gold,), True, ({"target": answer},), {"ranks": [rank]})
 
 
-def drawn(plane, **more):
-    return charts.plane(plane.pairs, plane.source, plane.target, plane.explained.tolist(), **more)
+def drawn(plane):
+    return charts.plane(plane.pairs, plane.places, plane.explained.tolist())
 
 
 def test_unprintable_characters_are_replaced():
@@ -52,7 +52,7 @@ def test_the_plane_is_that_of_principal_components():
     centred = unit - unit.mean(axis=0)
     values = np.linalg.eigvalsh(centred.T @ centred)[::-1]
     np.testing.assert_allclose(plane.explained, values[:2] / values.sum())
-    both = np.concatenate([plane.source, plane.target])
+    both = plane.places.reshape(-1, 2)
     np.testing.assert_allclose(both.var(axis=0) * len(both), values[:2])
     cosines = unit[:30] @ unit[30:].T
     assert plane.together == pytest.approx(np.diag(cosines).mean())
@@ -65,12 +65,12 @@ def test_the_signs_of_components_do_not_depend_on_the_machine():
     pairs = [Pair("a", "b", True)] * 8
     first = project("space", pairs, source, target)
     turned = project("space", pairs[::-1], source[::-1], target[::-1])
-    np.testing.assert_allclose(turned.source[::-1], first.source, atol=1e-9)
+    np.testing.assert_allclose(turned.places[0, ::-1], first.places[0], atol=1e-9)
 
 
 def test_vectors_of_zeros_and_of_one_dimension_are_drawn():
     plane = project("space", [Pair("a", "b", True)] * 3, np.zeros((3, 2)), np.ones((3, 2)))
-    assert np.isfinite(plane.source).all()
+    assert np.isfinite(plane.places).all()
     assert "<svg" in charts.draw(
         drawn(project("s", [Pair("a", "b", True)] * 3, np.ones((3, 1)), np.zeros((3, 1)))), "x"
     )
