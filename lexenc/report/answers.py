@@ -32,7 +32,7 @@ from lexenc.report.parts import (
     word,
 )
 from lexenc.report.scores import EVAL
-from lexenc.report.systems import System, best_of
+from lexenc.report.systems import System
 
 _REPEATED = 12  # repeated wrong answers shown
 _ANSWERS = 5  # answers shown to one question
@@ -43,14 +43,21 @@ _Values = list[tuple[Item, float]]
 """Covered items with what they count for the headline metric."""
 
 
-def _values(system: System) -> _Values:
-    """Return the covered items of a system; nothing if they cannot be read, or if the metric is not a mean."""
+def _covered(system: System) -> list[Item]:
+    """Return the covered items of a system; nothing if they cannot be read."""
+    try:
+        return [each for each in system.items() if each.covered]
+    except (LexencError, OSError):
+        return []
+
+
+def _values(system: System, items: Sequence[Item]) -> _Values:
+    """Return what items count; nothing if the metric is not a mean over items."""
     if not isinstance(system.task.measure, Means):
         return []
     try:
-        items = [each for each in system.items() if each.covered]
         return list(zip(items, system.task.columns(items, False)[0].tolist(), strict=True))
-    except (LexencError, OSError, LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError):
         return []
 
 
@@ -59,15 +66,13 @@ def _values(system: System) -> _Values:
 
 def by_kind(data: ReportData) -> Section:
     """Return the section with scores by kind of question, for tasks that have kinds."""
-    section = Section(
-        "kinds",
-        "Words",
-        "Which words are translated well",
+    lead = (
         "Frequent words have better vectors, and cognates can be translated by their letters alone. A mean over all "
-        "words hides both.",
+        "words hides both."
     )
+    section = Section("kinds", "Words", "Which words are translated well", lead)
     for name in data.by_task:
-        systems = {one.label: (one, values) for one in data.compared(name) if (values := _values(one))}
+        systems = {one.label: (one, values) for one in data.compared(name) if (values := _values(one, _covered(one)))}
         for breakdown in next(iter(systems.values()))[0].task.breakdowns if systems else ():
             section.parts.extend(_breakdown(data, list(systems.values()), breakdown))
     if not section.parts:
@@ -91,22 +96,19 @@ def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], brea
             drawn = generator(data.seed, f"report {system.label} {kind}")
             low, high = interval(own, generator=drawn, draws=draws_for(len(own), DRAWS))
             mean = float(own.mean()) if len(own) else float("nan")
-            label = (
-                f"{kind}, {name}: {100 * mean:.1f} {span(low, high)} over {counted(len(own), task.item, task.items)}"
-            )
+            asked = counted(len(own), task.item, task.items)
+            label = f"{kind}, {name}: {100 * mean:.1f} {span(low, high)} over {asked}"
             ends = {"y": 100 * mean, "low": 100 * low, "high": 100 * high}
             points.append({"series": name, "kind": shown[kind], "label": label, **ends})
             score = [number(mean, scale=100), Cell(span(low, high), low, "number"), count(len(own))]
             rows.append([Cell(kind, float(kinds.index(kind))), Cell(readable(name)), *score])
     axis = f"{task.headline.head} x 100"
     about = f"Points with intervals: {task.headline.head} {breakdown.title} for {', '.join(names)}."
-    drawings = charts.draw_both(
-        lambda width: charts.intervals(points, names, list(shown.values()), width=width, x=axis), about
-    )
-    draws = sorted({draws_for(number_of, DRAWS) for number_of in found.values()})
+    groups, draws = list(shown.values()), draws_for(min(found.values()), DRAWS)
+    drawings = charts.draw_both(lambda width: charts.intervals(points, names, groups, width=width, x=axis), about)
     note = (
         f"{breakdown.note} n is the number of {task.items or f'{task.item}s'}. Lines are 95 % confidence intervals "
-        f"(percentile bootstrap, {draws[-1]:,} draws). They are too short for fewer than about 30 items, and have no "
+        f"(percentile bootstrap, {draws:,} draws). They are too short for fewer than about 30 items, and have no "
         f"length if all answers are correct or all are wrong. Result: {systems[0][0].result.name}."
     )
     grid = numbers_of_chart(["kind", "system", f"#{task.headline.head}", "#95 % interval", "#items"], rows)
@@ -120,22 +122,18 @@ def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], brea
 def answers(data: ReportData) -> Section:
     """Return the section with answers to read, for the best system of every task."""
     section = Section("answers", "Answers", "Answers to read", "Answers of the best system of every task.")
-    for systems in data.by_task.values():
-        section.parts.extend(_answers(data, data.compared(systems[0].task.name)[0] if systems else best_of(systems)))
+    for name in data.by_task:
+        section.parts.extend(_answers(data, data.compared(name)[0]))
     if not section.parts:
         section.parts.append(_NOTHING)
     return section
 
 
 def _answers(data: ReportData, system: System) -> list[Part]:
-    values = _values(system)
-    if values:
-        return [_grid(data, system, [item for item, _ in values], [value for _, value in values]), *_repeated(values)]
-    try:
-        items = [each for each in system.items() if each.covered]
-        return [_grid(data, system, items, [])] if items else []
-    except (LexencError, OSError, LookupError, TypeError, ValueError):
-        return []
+    items = _covered(system)
+    values = _values(system, items)
+    grid = _grid(data, system, items, [value for _, value in values])
+    return [grid, *_repeated(values)] if items else []
 
 
 def _grid(data: ReportData, system: System, items: Sequence[Item], values: Sequence[float]) -> Grid:
@@ -146,27 +144,19 @@ def _grid(data: ReportData, system: System, items: Sequence[Item], values: Seque
         drawn = generator(data.seed, "report answers").choice(len(shown), data.sample, replace=False)
         shown, note = sorted(drawn.tolist()), f", drawn at random (seed {data.seed})"
     kinds = task.breakdowns if values else ()
-    places = [{kind: float(place) for place, kind in enumerate(each.kinds)} for each in kinds]
-
-    def order(row: int) -> tuple[float, ...]:
-        return (
-            values[row],
-            *(place.get(each.kind(items[row]) or "", 99.0) for each, place in zip(kinds, places, strict=True)),
-        )
-
-    if values:
-        shown.sort(key=order)
     rows = []
-    for row in shown:
-        item = items[row]
+    for place in shown:
+        item = items[place]
         cells = [_cell(head, text, item) for head, text in zip(task.heads, task.cells(item), strict=True)]
         if values:
-            right = values[row] == 1
-            cells.insert(1, Cell("✓ right" if right else "✗ wrong", values[row], "right" if right else "wrong"))
-        for each, place in zip(kinds, places, strict=True):
+            right = values[place] == 1
+            cells.insert(1, Cell("✓ right" if right else "✗ wrong", values[place], "right" if right else "wrong"))
+        for each in kinds:
             kind = each.kind(item) or ""
-            cells.append(Cell(kind, place.get(kind, 99.0), "quiet"))
+            cells.append(Cell(kind, float([*each.kinds, kind].index(kind)), "quiet"))
         rows.append(cells)
+    if values:
+        rows.sort(key=lambda cells: [cell.order for cell in (cells[1], *cells[len(task.heads) + 1 :])])
     heads = [*task.heads, *(each.title for each in kinds)]
     text = f"{system.label}: {len(shown):,} of {counted(len(items), task.item, task.items)} shown{note}"
     if values:

@@ -175,8 +175,6 @@ def lines(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: 
     noisy = any("label" in row and not row["line"] for row in rows)
     thin = {"strokeWidth": 1, "opacity": 0.5} if noisy else {"strokeWidth": 2}
     line = _layer("line", {} if noisy else {"strokeDash": dash}, **thin)
-        "line", {} if noisy else {"strokeDash": dash}, strokeWidth=1 if noisy else 2, opacity=0.5 if noisy else 1
-    )
     across = _number("x", x, axis={"grid": False, "tickCount": 6})
     up = _number("y", y, scale={"zero": False}, axis={"format": ",.4~r"})
     return _chart(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexenc.evaluation.bootstrap import Difference, Means, paired_difference
 from lexenc.evaluation.selection import crossfit
@@ -16,6 +17,7 @@ from lexenc.report.parts import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
 from lexenc.report.systems import System, best_of, metric_of, sweeps_of
 
+Values = NDArray[np.float64]
 _DRAWS = 10_000
 _CHOICES = 1 << 27  # random choices of one interval
 
@@ -41,7 +43,7 @@ class Claim:
         control: Whether one of the systems is a control.
         chosen: Whether lambda was chosen on one half of the items and scored on the other.
         tuning: Whether it is about what fine-tuning gained.
-        headline: Beginning of a headline, if the difference is significant and if it is not; empty for no headline.
+        headline: Beginning of a headline, for a significant and another difference; None for no headline.
     """
 
     text: str
@@ -72,7 +74,8 @@ class Claim:
 def claims_of(results: ResultFolders, systems: Sequence[System], seed: int) -> list[Claim]:
     """Return the differences that results contain, then those that can be computed from sweeps over lambda."""
     claims = [claim for each in results.finished for claim in _recorded(results, each)]
-    sweeps = [sweep for sweep in sweeps_of(systems) if isinstance(sweep[0].task.measure, Means)]
+    means = [one for one in systems if isinstance(one.task.measure, Means) and one.task.headline.larger_is_better]
+    sweeps = sweeps_of(means)
     for sweep in sweeps:
         # A control still contains the static vectors. Only the gain of its fine-tuning is informative.
         claims += [] if sweep[0].control else _of_sweep(sweep, seed)
@@ -141,11 +144,10 @@ def _of_sweep(sweep: Sequence[System], seed: int) -> Iterator[Claim]:
     blends = [one for one in sweep if one.is_blend]
     if not blends or not known[blends[0].weight].columns.shape[1]:
         return
-    name, metric = sweep[0].result.name, sweep[0].task.headline
+    name = sweep[0].result.name
     table = np.stack([known[one.weight].columns[0] for one in blends])
     chosen = crossfit(table, generator(seed, f"report halves {name}"))
     best, several = best_of(blends), len(blends) > 1
-    draws = draws_for(len(chosen))
     where = f"{'near' if several else 'at'} lambda {best.weight:g}"
     how = (
         f"lambda chosen among {len(blends)} on one half of the items and scored on the other"
@@ -153,22 +155,24 @@ def _of_sweep(sweep: Sequence[System], seed: int) -> Iterator[Claim]:
         else "one lambda"
     )
     for weight, other in ((0.0, "the static vectors alone"), (1.0, "the encoder alone")):
-        if weight not in known:
-            continue
-        rival = known[weight].columns[0]
-        gain = paired_difference(chosen, rival, generator=generator(seed, f"report {name} {weight:g}"), draws=draws)
-        yield Claim(
-            f"{name}: blending {where} against {other}",
-            metric,
-            gain,
-            float(chosen.mean()),
-            float(rival.mean()),
-            f"{how}; {draws:,} draws",
-            len(chosen),
-            name,
-            chosen=several,
-            headline=(f"Blending {where} beats {other} by", f"Blending {where} does not significantly beat {other}:"),
-        )
+        if weight in known:
+            values, words = (chosen, known[weight].columns[0]), f"report {name} {weight:g}"
+            headline = f"Blending {where} beats {other} by", f"Blending {where} does not significantly beat {other}:"
+            text = f"{name}: blending {where} against {other}"
+            yield _computed(best, text, values, how, generator(seed, words), chosen=several, headline=headline)
+
+
+def _computed(
+    system: System, text: str, values: tuple[Values, Values], how: str, drawn: np.random.Generator, **more: Any
+) -> Claim:
+    """Compare what the same items count for two systems."""
+    count, (first, second) = len(values[0]), values
+    draws = draws_for(count)
+    gain = paired_difference(first, second, generator=drawn, draws=draws)
+    means, how = (float(first.mean()), float(second.mean())), f"{how}; {draws:,} draws"
+    return Claim(
+        text, system.task.headline, gain, *means, how, count, system.result.name, control=system.control, **more
+    )
 
 
 def _of_tuning(results: ResultFolders, sweeps: Sequence[Sequence[System]], seed: int) -> Iterator[Claim]:
@@ -179,27 +183,10 @@ def _of_tuning(results: ResultFolders, sweeps: Sequence[Sequence[System]], seed:
         first, second = (one.answers if one is not None else None for one in (tuned, before))
         if before is None or first is None or second is None or first.asked != second.asked:
             continue
-        count = first.columns.shape[1]
-        draws = draws_for(count)
-        gain = paired_difference(
-            first.columns[0],
-            second.columns[0],
-            generator=generator(seed, f"report {tuned.label} {before.label}"),
-            draws=draws,
-        )
         what = "fine-tuning on shuffled pairs (control)" if tuned.control else "fine-tuning"
-        yield Claim(
-            f"{what}, encoder alone: {tuned.result.name} against {before.result.name}",
-            tuned.task.headline,
-            gain,
-            tuned.score.value,
-            before.score.value,
-            f"lambda 1 in both; {draws:,} draws",
-            count,
-            tuned.result.name,
-            tuned.control,
-            tuning=True,
-        )
+        text = f"{what}, encoder alone: {tuned.result.name} against {before.result.name}"
+        drawn = generator(seed, f"report {tuned.label} {before.label}")
+        yield _computed(tuned, text, (first.columns[0], second.columns[0]), "lambda 1 in both", drawn, tuning=True)
 
 
 def _before_tuning(results: ResultFolders, tuned: System, alone: Sequence[System]) -> System | None:

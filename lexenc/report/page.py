@@ -113,17 +113,13 @@ def _headline(data: ReportData) -> tuple[str, str]:
     """Return the main finding, and what it holds for."""
     best, claim = data.main[0], _main_claim(data)
     metric, known = best.task.headline, best.head.convention
-    settings = [
-        f"{counted(known.search_space_words, 'candidate')}" if known.search_space_words else "",
-        known.retrieval,
-    ]
-    asked = ", ".join(filter(None, [over(best), *settings]))
+    candidates = counted(known.search_space_words, "candidate") if known.search_space_words else ""
+    asked = ", ".join(filter(None, [over(best), candidates, known.retrieval]))
     qualified = f"{metric.head} with 95 % confidence intervals ({best.result.name}): {asked}."
     if claim is None or claim.headline is None:
         low, high = best.score.low, best.score.high
-        chance = (
-            ", not significantly different from 0" if low is not None and high is not None and low <= 0 <= high else ""
-        )
+        contains_zero = low is not None and high is not None and low <= 0 <= high
+        chance = ", not significantly different from 0" if contains_zero else ""
         return f"{best.label}: {best.task.title.lower()}, {metric.head} {best.shown}{chance}.", qualified
     significant = claim.gain.shown and claim.better
     chosen = ", lambda chosen on other items" if claim.chosen else ""

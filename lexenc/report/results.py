@@ -75,7 +75,7 @@ class ResultFolders:
 
     Args:
         root: Folder of the report.
-        finished: ResultFolders below it and the results outside that they were made from. Ancestors come first.
+        finished: Results below it and the results outside that they were made from. Ancestors come first.
         unfinished: Names of interrupted results.
         unreadable: Folders with a damaged manifest, and the error.
     """
@@ -121,7 +121,7 @@ class ResultFolders:
         return list(seen.values())
 
     def is_control(self, result: ResultFolder) -> bool:
-        """Return whether a result, or one of its ancestors, is a control."""
+        """Return whether a result or one of its ancestors is a control."""
         return any(each.is_control for each in self.ancestors(result))
 
 

@@ -12,7 +12,7 @@ from lexenc.report import charts
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable
-from lexenc.report.systems import System, best_of, over, shown_score, sweeps_of, variant_names
+from lexenc.report.systems import System, best_of, label_texts, over, shown_score, sweeps_of, variant_names
 from lexenc.report.tables import Rows, table_of
 from lexenc.report.verdicts import verdict_table
 
@@ -30,24 +30,15 @@ _GROUPS = 12  # results in one chart
 
 def claims(data: ReportData) -> Section:
     """Return the section on differences and on the best systems."""
-    section = Section(
-        "claims",
-        "Findings",
-        "What is significant",
+    lead = (
         f"A difference is significant if its {100 * LEVEL:g} % confidence interval excludes zero. Differences that are "
-        "not significant are listed too: they do not show that two systems are equal.",
+        "not significant are listed too: they do not show that two systems are equal."
     )
-    if data.verdicts:
-        section.parts.append(verdict_table(data.verdicts))
-    if data.claims:
-        section.parts.append(_differences(data))
-    if data.systems:
-        section.parts.append(_best_systems(data))
-    if not section.parts:
-        section.parts.append(
-            Remark("Nothing has been compared. Evaluate a sweep over lambda, or compare two evaluations:", _SWEEP)
-        )
-    return section
+    nothing = Remark("Nothing has been compared. Evaluate a sweep over lambda, or compare two evaluations:", _SWEEP)
+    parts: list[Part] = [verdict_table(data.verdicts)] if data.verdicts else []
+    parts += [_differences(data)] if data.claims else []
+    parts += [_best_systems(data)] if data.systems else []
+    return Section("claims", "Findings", "What is significant", lead, parts or [nothing])
 
 
 def _differences(data: ReportData) -> Grid:
@@ -82,27 +73,18 @@ def _claim_row(claim: Claim) -> list[Cell]:
     ]
 
 
-def best_line(systems: Sequence[System]) -> tuple[System, str]:
-    """Return the best system of one evaluation, and how it was chosen."""
-    best = best_of(systems)
-    return best, f"best of {len(systems)}, chosen on these items" if len(systems) > 1 else ""
-
-
 def _best_systems(data: ReportData) -> Grid:
     table: dict[str, list[System]] = {}
     for one in data.systems:
         table.setdefault(one.result.name, []).append(one)
-    rows = [
-        [
-            Cell(readable(best.label), style="text", link=best.result.name),
-            Cell(best.task.title.lower()),
-            Cell(best.task.headline.head),
-            Cell(best.shown, best.value, "number"),
-            count(best.score.n),
-            Cell(", ".join(filter(None, [how, "control" if best.control else ""])), style="quiet text"),
-        ]
-        for best, how in map(best_line, table.values())
-    ]
+    rows = []
+    for systems in table.values():
+        best = best_of(systems)
+        how = f"best of {len(systems)}, chosen on these items" if len(systems) > 1 else ""
+        name, task = Cell(readable(best.label), style="text", link=best.result.name), best.task
+        value = Cell(best.shown, best.value, "number")
+        notes = Cell(", ".join(filter(None, [how, "control" if best.control else ""])), style="quiet text")
+        rows.append([name, Cell(task.title.lower()), Cell(task.headline.head), value, count(best.score.n), notes])
     columns = ["system", "task", "metric", "#value", "#items", "note"]
     note = "A system that was chosen on the items that it is scored on looks slightly better than it is."
     return Grid("The best system of every evaluation", columns, rows, note if any(row[5].text for row in rows) else "")
@@ -113,12 +95,8 @@ def _best_systems(data: ReportData) -> Grid:
 
 def scores(data: ReportData) -> Section:
     """Return the section with every score."""
-    section = Section(
-        "scores",
-        "Scores",
-        "Scores",
-        "Every evaluation below the folder with its conventions. Click a column to sort.",
-    )
+    lead = "Every evaluation below the folder with its conventions. Click a column to sort."
+    section = Section("scores", "Scores", "Scores", lead)
     if not data.systems:
         section.parts.append(Remark("Nothing has been evaluated. To score word translation:", EVAL))
     for systems in data.by_task.values():
@@ -154,7 +132,7 @@ def _interval_charts(systems: Sequence[System]) -> list[Part]:
     swept = {sweep[0].result.name for sweep in sweeps_of(systems)}
     alike: dict[Any, list[System]] = {}
     for one in systems:
-        if one.result.name not in swept:
+        if one.result.name not in swept and one.score.low is not None:
             alike.setdefault(one.convention, []).append(one)
     return [_interval_chart(own[-_GROUPS:], len(own)) for own in alike.values()]
 
@@ -164,7 +142,7 @@ def _interval_chart(systems: Sequence[System], total: int) -> Figure:
     rows: list[tuple[str, str, ScoredSystem]] = []
     for one in systems:
         scored = [each for each in (one.head, *one.others) if each.scores[0].low is not None][:_SERIES]
-        kind = ", ".join([one.name, *one.label.split(", ")[1:]])
+        kind = ", ".join([one.name, *label_texts(one.labels)])
         names = variant_names(scored)
         rows += [(kind, name or task.title.lower(), each) for name, each in zip(names, scored, strict=True)]
     names = sorted(dict.fromkeys(name for _, name, _ in rows), key=lambda name: name.startswith("control"))
@@ -172,15 +150,13 @@ def _interval_chart(systems: Sequence[System], total: int) -> Figure:
     points = [_point(each, system=systems[0], series=name, kind=kind) for kind, name, each in rows]
     title = f"{task.title}: {task.headline.head}"
     about = f"Points with intervals: {task.headline.head} of {counted(len(kinds), 'system')}."
-    drawings = charts.draw_both(
-        lambda width: charts.intervals(points, names, kinds, width=width, x=_axis(systems[0])), about
-    )
+    x = _axis(systems[0])
+    drawings = charts.draw_both(lambda width: charts.intervals(points, names, kinds, width=width, x=x), about)
     note = f"Lines are 95 % confidence intervals over {task.items or f'{task.item}s'}."
     note += f" The last {len(systems)} of {total} systems are drawn." if total > len(systems) else ""
     cells = [[Cell(readable(kind)), Cell(readable(name)), *_numbers(systems[0], each)] for kind, name, each in rows]
-    return Figure(
-        title, about, drawings, numbers_of_chart(["system", "convention", "#value", "#items"], cells), readable(note)
-    )
+    data = numbers_of_chart(["system", "convention", "#value", "#items"], cells)
+    return Figure(title, about, drawings, data, readable(note))
 
 
 def _axis(system: System) -> str:
@@ -207,12 +183,8 @@ def _numbers(system: System, scored: ScoredSystem) -> list[Cell]:
 
 def over_lambda(data: ReportData) -> Section:
     """Return the section with scores over the weight of the encoder."""
-    section = Section(
-        "lambda",
-        "Lambda",
-        "Scores over lambda",
-        "Lambda is the weight of the encoder: 0 is the mapped static vectors alone, 1 the encoder alone.",
-    )
+    lead = "Lambda is the weight of the encoder: 0 is the mapped static vectors alone, 1 the encoder alone."
+    section = Section("lambda", "Lambda", "Scores over lambda", lead)
     alike: dict[Any, list[list[System]]] = {}
     for sweep in sweeps_of(data.systems):
         alike.setdefault(sweep[0].convention, []).append(sweep)
@@ -235,9 +207,7 @@ def _curve(sweeps: Sequence[Sequence[System]], several: bool) -> Figure:
     names = list(dict.fromkeys(name for name, _, _ in rows))
     points = [_point(each, system=one, series=name, x=one.weight) for name, one, each in rows]
     best = best_of([one for sweep in shown for one in sweep])
-    known = [
-        f"{key.replace('_', ' ')}: {value}" for key, value in best.head.convention.known().items() if key != "seed"
-    ]
+    known = [f"{key.replace('_', ' ')}: {each}" for key, each in best.head.convention.known().items() if key != "seed"]
     note = (
         f"Bands are 95 % confidence intervals over {over(best)}. {'; '.join(known)}. All systems of a chart answer the "
         "same questions, so that a difference can be significant even if bands overlap."
