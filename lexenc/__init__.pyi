@@ -624,6 +624,7 @@ def eval_bli(
     direction: Literal['source-target', 'target-source'] = 'source-target',
     candidates: Literal['vocabulary', 'test'] = 'vocabulary',
     lambda_: float | Sequence[float] = (),
+    pair: str | Sequence[str] = (),
     top: int = 10,
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     limit: int | None = None,
@@ -642,8 +643,8 @@ def eval_bli(
     Makes: scores.json, and items.jsonl with the answers to every test word, for lexenc compare and results.
 
     Args:
-        dictionary: Test dictionary: source, TAB, target; several lines for several translations.
-        vectors: Shared space: a folder of map or interpolate.
+        dictionary: Test dictionary: source, TAB, target; several lines for several translations. For a hub, a folder with files such as en-de.tsv.
+        vectors: Shared space: a folder of map, interpolate or map-hub.
         source: Source vectors in one space with target, in place of vectors.
         target: Target vectors.
         encoder: Encoder, alone or blended with the vectors.
@@ -657,6 +658,7 @@ def eval_bli(
         direction: Which language asks. One of: source-target, target-source.
         candidates: vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
+        pair: Pairs of languages of a hub to score, e.g. en-de. Default: all that have a dictionary, in both directions.
         top: Number of answers to keep for every test word.
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
 from lexenc.files.dictionaries import read_pairs, write_pairs
+from lexenc.files.hubs import HubDictionaries, read_hub
 from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted, fold_case
 from lexenc.lexical.audit import find_leaks
+from lexenc.lexical.hub import composed
 from lexenc.stage import Job
 
 PAIRS = ("dictionary", "pairs", "train_dictionary")  # inputs with training pairs
@@ -190,6 +192,49 @@ def _distinct(
             if isinstance(lesson, Lesson) and (lesson.path or lesson.given) not in known:
                 known.add(lesson.path or lesson.given)
                 yield lesson
+
+
+def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) -> Seen:
+    """Find the test pairs of two languages that the training dictionaries of a hub contain or imply.
+
+    Args:
+        folder: Space of map-hub.
+        first: Language of the left words.
+        second: Language of the right words. If neither is the hub, pairs follow from the dictionaries of both with it.
+        test: Test pairs.
+    """
+    space, seen, known = read_hub(folder), Seen(), list[HubDictionaries]()
+    maker = maker_of(folder)
+    if maker is None:
+        seen.gaps.append(f"{folder} has no manifest that says what it was learnt from")
+    place: Path | None = folder
+    while maker is not None and place is not None:
+        given = {}
+        for record in maker.inputs.get("dictionaries", []):
+            path = unchanged(place, record)
+            if path is None:
+                seen.gaps.append(f"{record.given}, from which {place} was learnt, is not there any more or has changed")
+            else:
+                given[record.name or ""] = path
+        known.append(HubDictionaries(given, space.languages, "--dictionaries"))
+        into = maker.inputs.get("into", [])
+        place = owner_of(place_of(place, into[0])) if into else None
+        maker = maker_of(place) if place is not None else None
+
+    def learned(name: str) -> set[_Pair]:
+        read = (each.read(name, space.hub) for each in known)
+        return {(fold_case(a), fold_case(b)) for pairs in read if pairs is not None for a, b in pairs}
+
+    folded = [(fold_case(left), fold_case(right)) for left, right in test]
+    if space.hub == second:
+        own = learned(first)
+    elif space.hub == first:
+        own = {pair[::-1] for pair in learned(second)}
+    else:
+        own = composed(learned(first), learned(second), folded)
+    seen.pairs = list(dict.fromkeys(pair for pair, each in zip(test, folded, strict=True) if each in own))
+    seen.files = [f"the dictionaries of {folder}"] if seen.pairs else []
+    return seen
 
 
 def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:

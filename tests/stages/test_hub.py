@@ -351,3 +351,49 @@ def test_named_inputs_in_python_and_in_a_pipeline(hub, tongues, tmp_path, precis
     assert np.array_equal(np.load(steps["more"].out / "fr/vectors.npy"), hub.matrix("fr"))
     assert steps["scores"].results[0]["precision_at_1"] == precision(hub, "de", "fr")
     assert [record.name for record in steps["hub"].manifest.inputs["vectors"]] == ["en", "de"]
+
+
+# ---------------------------------------------------------------- scores of a hub
+
+
+def test_every_pair_is_scored_each_way(hub, stage, tongues):
+    made = stage("eval bli", vectors=hub.out, dictionary=tongues / "test")
+    head, *rest = made.manifest.results
+    names = ["en-de", "en-fr", "de-en", "de-fr", "fr-en", "fr-de"]
+    assert (head["track"], [each["track"] for each in rest]) == ("macro mean", names)
+    assert head["precision_at_1"] == pytest.approx(np.mean([each["precision_at_1"] for each in rest]))
+    found = rest[names.index("de-fr")]
+    assert found["identity_precision_at_1"] == pytest.approx(0.25)
+    assert found["precision_at_1_low"] <= found["precision_at_1"] <= found["precision_at_1_high"]
+    assert found["pairs_learnt_from"] == 20, "rows 100 to 119 are in both dictionaries with the hub"
+    assert rest[0]["pairs_learnt_from"] == 20
+    assert any("de-fr: 20 of 100 test pairs follow from the training dictionaries" in each for each in made.warnings)
+
+
+@pytest.mark.parametrize("retrieval", ["nearest", "csls"])
+def test_one_pair_is_scored_as_the_same_two_languages_are(hub, stage, tongues, retrieval):
+    test = tongues / "test/de-fr.tsv"
+    params = {"retrieval": retrieval}
+    wanted = stage("eval bli", params=params, source=hub.out / "de", target=hub.out / "fr", dictionary=test)
+    for given in (test, tongues / "test"):
+        found = stage("eval bli", params=params | {"pair": "de-fr"}, vectors=hub.out, dictionary=given)
+        for name in ("queries", "precision_at_1", "mean_reciprocal_rank", "coverage", "search_space_words"):
+            assert found.manifest.results[0][name] == wanted.manifest.results[0][name], name
+
+
+def test_pairs_that_cannot_be_scored(hub, mapped, stage, tongues, world, tmp_path):
+    nothing = write_pairs(tmp_path / "t.tsv", [("qqq", "zzz")])
+    with pytest.raises(DataError, match="No test word of any pair"):
+        stage("eval bli", params={"pair": "en-de"}, vectors=hub.out, dictionary=nothing)
+    with pytest.raises(ConfigError, match="is one dictionary, and the hub has many pairs"):
+        stage("eval bli", vectors=hub.out, dictionary=nothing)
+    with pytest.raises(ConfigError, match="no pair with a test dictionary called 'de-it'"):
+        stage("eval bli", params={"pair": "de-it"}, vectors=hub.out, dictionary=tongues / "test")
+    with pytest.raises(ConfigError, match="--pair is for a hub"):
+        stage("eval bli", params={"pair": "en-de"}, vectors=mapped.out, dictionary=world / "test.tsv")
+
+
+def test_leaks_into_a_hub_that_was_added_to(hub, stage, tongues, tmp_path):
+    added = stage("map-hub", tmp_path / "added", **inputs(tongues, ["it"], into=hub.out))
+    made = stage("eval bli", params={"pair": "en-it,de-en"}, vectors=added.out, dictionary=tongues / "test")
+    assert [each["pairs_learnt_from"] for each in made.manifest.results[1:]] == [20, 20]

@@ -29,9 +29,7 @@ _FORMATS = ("vec", "bin")
 class TrainStaticParams:
     """Parameters of `train-static`, named like those of fastText."""
 
-    model: Literal["skipgram", "cbow"] = param(
-        "skipgram", "Model of fastText."
-    )
+    model: Literal["skipgram", "cbow"] = param("skipgram", "Model of fastText.")
     dimensions: int = param(300, "Length of a vector.", ge=1)
     epochs: int = param(5, "Number of passes over the text.", ge=1)
     minimum_count: int = param(5, "Minimum number of occurrences of a word.", ge=1)

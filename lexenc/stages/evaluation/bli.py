@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.bli import HEADLINE, MEASURE, Queries, ask, control_scores, conventions
+from lexenc.errors import ConfigError, DataError, unknown_name
+from lexenc.evaluation.bli import HEADLINE, MEASURE, TASK, Queries, ask, control_scores, conventions
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.evaluations import (
     CONTROL,
@@ -22,6 +23,7 @@ from lexenc.files.evaluations import (
     ScoredSystem,
     writing_evaluation,
 )
+from lexenc.files.hubs import HubDictionaries, is_hub, load_languages, read_hub
 from lexenc.files.spaces import Space, load_space
 from lexenc.files.text import counted
 from lexenc.files.vectors import ReadReport, Vectors, index_of, read_two
@@ -33,9 +35,9 @@ from lexenc.randomness import generator
 from lexenc.search import RETRIEVAL
 from lexenc.search.retrieval import fit_correction, rank_of, retrieve
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.shared import score_table, sweep_table
+from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, score_table, sweep_table
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
-from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
+from lexenc.stages.lineage import seen_in_hub, seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
@@ -75,6 +77,9 @@ class EvalBliParams:
         f"if left out {', '.join(f'{weight:g}' for weight in PAPER_WEIGHTS)}.",
         ge=0,
         le=1,
+    )
+    pair: tuple[str, ...] = param(
+        (), "Pairs of languages of a hub to score, e.g. en-de. Default: all that have a dictionary, in both directions."
     )
     top: int = param(10, "Number of answers to keep for every test word.", ge=1)
     pooling: PoolingChoice = param("auto", POOLING)
@@ -126,11 +131,28 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
             "Give --vectors, or --source and --target, or --encoder with --source-vocabulary and --target-vocabulary."
         )
         faults.append(ConfigError("eval bli has nothing to score.", hint=hint))
+    return faults + _check_hub(inputs, params)
+
+
+def _check_hub(inputs: Mapping[str, Any], params: EvalBliParams) -> list[ConfigError]:
+    """Return the errors that involve a hub: some options are for a single pair of languages."""
+    if not inputs.get("vectors") or not is_hub(Path(inputs["vectors"])):
+        hint = "Leave --pair out, or give --vectors, a folder of map-hub."
+        return [ConfigError("--pair is for a hub.", hint=hint)] if params.pair else []
+    faults = []
+    if inputs.get("encoder"):
+        faults.append(ConfigError("--encoder cannot be used with a hub.", hint="Leave it out."))
+    if params.direction != "source-target":
+        faults.append(
+            ConfigError("--direction cannot be used with a hub.", hint="The order of --pair is the direction.")
+        )
     return faults
 
 
 def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:
-    """Score one system, or one for every lambda."""
+    """Score one system, one for every lambda, or the pairs of a hub."""
+    if inputs.get("vectors") is not None and is_hub(inputs["vectors"]):
+        return _eval_hub(inputs, params, job)
     results: list[list[ScoredSystem]] = []
     translations = read_dictionary(inputs["dictionary"], params)
     learnt = _learnt_from(inputs, translations, job)
@@ -189,6 +211,97 @@ def _learnt_from(inputs: dict[str, Any], pairs: Pairs, job: Job) -> int:
     return len(found.pairs)
 
 
+# ---------------------------------------------------------------- the pairs of a hub
+
+
+def _eval_hub(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:
+    """Score pairs of languages of a hub, and their mean."""
+    folder, given = inputs["vectors"], inputs["dictionary"]
+    space = read_hub(folder)
+    if given.is_file() and len(params.pair) != 1:
+        hint = "Name it: --pair en-de. Or give a folder with files such as en-de.tsv."
+        raise ConfigError(f"{given} is one dictionary, and the hub has many pairs.", hint=hint)
+    files = {params.pair[0] if given.is_file() else "": given}
+    tests = HubDictionaries(files, space.languages, "--dictionary", lowercase=space.lowercase)
+    known = {"-".join(way): way for way in tests}
+    for name in params.pair:
+        if name not in known:
+            raise unknown_name("pair with a test dictionary", name, known)
+    ways = [known[name] for name in params.pair or known]
+    convention = Convention(
+        retrieval=params.retrieval,
+        search_space="whole target vocabulary" if params.candidates == "vocabulary" else "test targets only",
+        query_unit="source word",
+        out_of_vocabulary=_POLICIES["in vocabulary"],
+        ties="lower index first",
+    )
+    note = "Words without vectors are left out. Macro mean: every pair has the same weight."
+    outcome = evaluate(
+        TASK, _hub_pairs(folder, tests, ways, params, job), IntervalParams(), job, convention=convention, note=note
+    )
+    value = outcome.results[0]["precision_at_1"]
+    answer = value >= params.fail_under
+    if not answer:
+        message = f"Precision at 1 is {value:.4f}, below --fail-under {params.fail_under:g}."
+        job.notices.warn(message, "The exit code is 1.")
+    return replace(outcome, answer=answer)
+
+
+def _hub_pairs(
+    folder: Path, tests: HubDictionaries, ways: list[tuple[str, str]], params: EvalBliParams, job: Job
+) -> Iterator[TestSet]:
+    """Yield the answers to the test words of every pair; two languages are in memory at a time."""
+    low: dict[str, float] = {}
+    for way in ways:
+        pairs = tests.read(*way)
+        source, target = (_first(each, params.limit) for each in load_languages(folder, way))
+        if pairs is None:
+            continue
+        name, gold = "-".join(way), pairs.translations()
+        whole = _Lookup({}, source.words, target.words, source.matrix, target.matrix)
+        system = _restricted(whole, gold) if params.candidates == "test" else whole
+        questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
+        coverage = float(questions.covered.mean())
+        if coverage < 0.5:
+            low[name] = coverage
+        if not coverage:
+            job.notices.warn(f"{name}: no test word has vectors on both sides; the pair is left out.", None)
+            continue
+        seen = seen_in_hub(folder, *way, list(pairs))
+        for gap in seen.gaps[:1]:
+            job.notices.warn(f"{name}: whether the test was learnt from cannot be checked: {gap}.", None)
+        if seen.pairs:
+            count = f"{len(seen.pairs):,} of {counted(len(set(pairs)), 'test pair')}"
+            hint = "The scores are too high for words that are new. Test on other pairs."
+            job.notices.warn(f"{name}: {count} follow from the training dictionaries.", hint)
+        ranks, found = _search(system, questions, params, job)
+        controls = control_scores(questions, system.target_words).items()
+        facts = {
+            "source_language": way[0],
+            "target_language": way[1],
+            "search_space_words": len(system.target_words),
+            "gold": "any translation counts",
+            "pairs_learnt_from": len(seen.pairs),
+            **{f"{control}_precision_at_1": value for control, value in controls},
+        }
+        yield TestSet(name, list(_items(system, questions, ranks, found)), facts)
+    if low:
+        worst = min(low, key=lambda name: low[name])
+        job.notices.warn(
+            f"Less than half of the test words have vectors on both sides in {len(low)} of "
+            f"{counted(len(ways), 'pair')}; fewest in {worst}, {100 * low[worst]:.0f} %.",
+            "Words without vectors are left out. Does the case agree? map-hub --lowercase folds it.",
+        )
+    if len(low) == len(ways) and not any(low.values()):
+        raise DataError(
+            "No test word of any pair has vectors on both sides.", hint="Check the languages of the columns."
+        )
+
+
+def _first(vectors: Vectors, limit: int | None) -> Vectors:
+    return vectors if limit is None else Vectors(vectors.words[:limit], vectors.matrix[:limit], vectors.report)
+
+
 # ---------------------------------------------------------------- what is scored
 
 
@@ -218,12 +331,7 @@ def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Sp
     for vectors in (space.source, space.target):
         tell_findings(vectors, job)
     if params.limit is not None:
-        space = Space(
-            *(
-                Vectors(v.words[: params.limit], v.matrix[: params.limit], v.report)
-                for v in (space.source, space.target)
-            )
-        )
+        space = Space(_first(space.source, params.limit), _first(space.target, params.limit))
     if params.lowercase:
         space = Space(
             fold_vectors(space.source, params.source_language), fold_vectors(space.target, params.target_language)
@@ -395,8 +503,11 @@ EVAL_BLI = Stage(
     name="eval bli",
     version=3,
     inputs={
-        "dictionary": Input("Test dictionary: source, TAB, target; several lines for several translations."),
-        "vectors": Input("Shared space: a folder of map or interpolate.", required=False),
+        "dictionary": Input(
+            "Test dictionary: source, TAB, target; several lines for several translations. For a hub, a folder with "
+            "files such as en-de.tsv."
+        ),
+        "vectors": Input("Shared space: a folder of map, interpolate or map-hub.", required=False),
         "source": Input("Source vectors in one space with --target, in place of --vectors.", required=False),
         "target": Input("Target vectors.", required=False),
         "encoder": Input("Encoder, alone or blended with the vectors.", kind="encoder", required=False),
@@ -409,6 +520,7 @@ EVAL_BLI = Stage(
     makes=f"{SCORES}, and {ITEMS} with the answers to every test word, for lexenc compare and results.",
     examples=(
         ("lexenc eval bli --vectors runs/blended --dictionary test.tsv --retrieval csls --json", ""),
+        ("lexenc eval bli --vectors runs/hub --dictionary test/ --pair en-de,de-fr", ""),
         (
             "lexenc eval bli --vectors runs/mapped --encoder runs/encoder --train-dictionary train.tsv "
             "--dictionary test.tsv --lambda 0,0.1,0.2,1",
