@@ -293,7 +293,8 @@ class _Partial:
             # Without If-Range, a new version of the file would be appended to the old one.
             headers = {"Range": f"bytes={have}-", "If-Range": state.validator}
         with _answer(resource, headers) as response:
-            start = have if response.status == 206 and _starts_at(response, have) else 0
+            resumed = str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
+            start = have if response.status == 206 and resumed else 0
             length = _length(response)
             total = None if length is None else start + length
             if not start:
@@ -405,10 +406,6 @@ def _validator(response: Any) -> str:
     """Return the tag or date of the version of a file. Weak tags are not used (RFC 9110, section 13.1.5)."""
     tag = response.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else str(response.headers.get("Last-Modified", ""))
-
-
-def _starts_at(response: Any, place: int) -> bool:
-    return str(response.headers.get("Content-Range", "")).startswith(f"bytes {place}-")
 
 
 def shown_size(size: int | None) -> str:

@@ -291,35 +291,28 @@ class TextReader:
         if self._line == 1 and room.startswith(BOM, start, end):
             self.report.add(Finding.BOM, 1)
             start += len(BOM)
-        while start < end:
+        while start < end and not self._width:
             stop = room.index(b"\n", start, end)
             line = bytes(room[start:stop])
             header = _HEADER.fullmatch(line) if self._line == 1 else None
             cells = split_line(line)
-            if header or cells == [b""]:
-                self._note_first(header, line)
-                start = stop + 1
-                if header:
-                    break
-                continue
-            self._width = len(cells) - 1
-            self.report.add(Finding.NO_HEADER, self._line)
-            break
+            if not header and cells != [b""]:
+                self._width = len(cells) - 1
+                self.report.add(Finding.NO_HEADER, self._line)
+                break
+            if header:
+                self.report.declared_rows, self._width = int(header[1]), int(header[2])
+                if not self._width:
+                    raise self._error(1, "the header declares vectors without columns", "Correct the header.")
+            else:
+                self.report.add(Finding.BLANK, self._line)
+            if line.endswith(b"\r"):
+                self.report.add(Finding.CRLF, self._line)
+            self._line, start = self._line + 1, stop + 1
         room[start - 1] = 10
         if not self._width and start < end:
             raise self._error(self._line, "there are no numbers", "A line of word vectors is a word and its numbers.")
         return start
-
-    def _note_first(self, header: re.Match[bytes] | None, line: bytes) -> None:
-        if header:
-            self.report.declared_rows, self._width = int(header[1]), int(header[2])
-            if not self._width:
-                raise self._error(1, "the header declares vectors without columns", "Correct the header.")
-        else:
-            self.report.add(Finding.BLANK, self._line)
-        if line.endswith(b"\r"):
-            self.report.add(Finding.CRLF, self._line)
-        self._line += 1
 
     def _reserve(self, room: bytearray, start: int, end: int, size: int | None) -> None:
         """Reserve the matrix. Memory is used only for rows that are written."""

@@ -43,7 +43,13 @@ def read_vocabulary(
     Raises:
         DataError: If the file is empty, or the folder has no word list.
     """
-    listed = _list_in(path) if path.is_dir() else path
+    listed = path / WORDS if path.is_dir() else path
+    if path.is_dir() and not listed.is_file():
+        inner = next((each for each in (path / "target", path / "source") if (each / WORDS).is_file()), None)
+        raise DataError(
+            f"{path} is a folder without {WORDS}.",
+            hint=f"Give one of its languages: {inner}" if inner else f"Give a word list, or a folder with {WORDS}.",
+        )
     lines = [line.strip(" \t") for _, line in read_lines(listed) if line.strip(" \t")]
     if not lines:
         raise DataError(f"{path} holds no words.", hint="One word per line; a count may follow it.")
@@ -66,13 +72,3 @@ def all_counted(lines: Sequence[str]) -> bool:
     """Return whether lines look like `word count`. A single line is not enough."""
     lines = [line for line in lines if line.strip(" \t")]
     return len(lines) > 1 and all(_COUNTED.match(line.strip(" \t")) for line in lines)
-
-
-def _list_in(folder: Path) -> Path:
-    if (folder / WORDS).is_file():
-        return folder / WORDS
-    inner = next((each for each in (folder / "target", folder / "source") if (each / WORDS).is_file()), None)
-    raise DataError(
-        f"{folder} is a folder without {WORDS}.",
-        hint=f"Give one of its languages: {inner}" if inner else f"Give a word list, or a folder with {WORDS}.",
-    )
