@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -128,112 +128,87 @@ def write_rows(stream: IO[bytes], rows: Iterable[PairRow], kind: Kind, source: s
     about = {"source": source, "target": target, "version": lexenc.__version__}
     names = {name: f'"{escape(value)}"' for name, value in about.items()}
     stream.write(('<?xml version="1.0" encoding="UTF-8"?>\n' + form.head.format(**names)).encode())
-    entries = _by_source(rows) if form.grouped else ((row.source, [row]) for row in rows)
+    entries: Iterable[tuple[str, list[PairRow]]] = ((row.source, [row]) for row in rows)
+    if form.grouped:
+        found: dict[str, list[PairRow]] = {}
+        for row in rows:
+            found.setdefault(row.source, []).append(row)
+        entries = found.items()
     for number, (word, many) in enumerate(entries, start=1):
         made.pairs += len(many)
         terms = [(clean(row.target), "" if row.score is None else f"{row.score:.6g}") for row in many]
-        stream.write(form.entry(number, clean(word), terms, names).encode())
+        stream.write(form.filled(number, clean(word), terms, names).encode())
     stream.write(form.foot.encode())
     return made
 
 
-def _by_source(rows: Iterable[PairRow]) -> Iterable[tuple[str, list[PairRow]]]:
-    found: dict[str, list[PairRow]] = {}
-    for row in rows:
-        found.setdefault(row.source, []).append(row)
-    return found.items()
-
-
-# Translations with their scores.
-_Terms = list[tuple[str, str]]
-
-
 @dataclass(frozen=True)
 class _Form:
+    """Templates of a format. Its `note` holds the score of a pair; a `grouped` entry has all targets of a source."""
+
     head: str
-    entry: Callable[[int, str, _Terms, dict[str, str]], str]
+    entry: str
+    target: str
+    note: str
     foot: str
     grouped: bool = False
 
-
-def _tmx(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
-    ((target, score),) = terms
-    note = f'<prop type="x-score">{score}</prop>' if score else ""
-    sides = "".join(
-        f"<tuv xml:lang={names[side]}><seg>{text}</seg></tuv>"
-        for side, text in (("source", source), ("target", target))
-    )
-    return f'<tu tuid="{number}">{note}{sides}</tu>\n'
-
-
-def _tbx(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
-    targets = "".join(f"<termSec><term>{target}</term>{_note(score)}</termSec>" for target, score in terms)
-    return (
-        f'<conceptEntry id="c{number}">'
-        f"<langSec xml:lang={names['source']}><termSec><term>{source}</term></termSec></langSec>"
-        f"<langSec xml:lang={names['target']}>{targets}</langSec></conceptEntry>\n"
-    )
+    def filled(self, number: int, word: str, terms: list[tuple[str, str]], names: dict[str, str]) -> str:
+        """Return an entry with the translations of a word and their scores, which are empty if unknown."""
+        notes = [self.note.format(score=score) if score else "" for _, score in terms]
+        targets = "".join(
+            self.target.format(text=text, note=note, review=_REVIEW if note else "", **names)
+            for (text, _), note in zip(terms, notes, strict=True)
+        )
+        return self.entry.format(number=number, word=word, targets=targets, note=notes[0], **names)
 
 
-def _tbx2(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
-    targets = "".join(f"<tig><term>{target}</term>{_note(score)}</tig>" for target, score in terms)
-    return (
-        f'<termEntry id="c{number}"><langSet xml:lang={names["source"]}><tig><term>{source}</term></tig></langSet>'
-        f"<langSet xml:lang={names['target']}>{targets}</langSet></termEntry>\n"
-    )
-
-
-def _note(score: str) -> str:
-    return f"<note>score {score}</note>" if score else ""
-
-
-def _xliff(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
-    ((target, score),) = terms
-    # A pair with a score is from a machine and needs review.
-    state, note = (' state="needs-review-translation"', _note(score)) if score else ("", "")
-    return f'<trans-unit id="{number}"><source>{source}</source><target{state}>{target}</target>{note}</trans-unit>\n'
-
-
-def _xliff2(number: int, source: str, terms: _Terms, names: dict[str, str]) -> str:
-    ((target, score),) = terms
-    note = f'<notes><note category="score">{score}</note></notes>' if score else ""
-    return (
-        f'<unit id="{number}">{note}<segment state="translated"><source>{source}</source>'
-        f"<target>{target}</target></segment></unit>\n"
-    )
-
-
+# A pair with a score is from a machine and needs review.
+_REVIEW = ' state="needs-review-translation"'
+_NOTE = "<note>score {score}</note>"
 _FORMS: dict[str, _Form] = {
     "tmx": _Form(
         '<tmx version="1.4"><header creationtool="lexenc" creationtoolversion={version} segtype="phrase" '
         'o-tmf="tsv" adminlang="en" srclang={source} datatype="plaintext"/><body>\n',
-        _tmx,
+        '<tu tuid="{number}">{note}<tuv xml:lang={source}><seg>{word}</seg></tuv>{targets}</tu>\n',
+        "<tuv xml:lang={target}><seg>{text}</seg></tuv>",
+        '<prop type="x-score">{score}</prop>',
         "</body></tmx>\n",
     ),
     "tbx": _Form(
         '<tbx type="TBX-Core" style="dca" xml:lang={source} xmlns="urn:iso:std:iso:30042:ed-2"><tbxHeader><fileDesc>'
         "<sourceDesc><p>Word pairs written by lexenc.</p></sourceDesc></fileDesc></tbxHeader><text><body>\n",
-        _tbx,
+        '<conceptEntry id="c{number}"><langSec xml:lang={source}><termSec><term>{word}</term></termSec></langSec>'
+        "<langSec xml:lang={target}>{targets}</langSec></conceptEntry>\n",
+        "<termSec><term>{text}</term>{note}</termSec>",
+        _NOTE,
         "</body></text></tbx>\n",
         grouped=True,
     ),
     "tbx2": _Form(
         '<martif type="TBX" xml:lang={source}><martifHeader><fileDesc><sourceDesc><p>Word pairs written by lexenc.'
         "</p></sourceDesc></fileDesc></martifHeader><text><body>\n",
-        _tbx2,
+        '<termEntry id="c{number}"><langSet xml:lang={source}><tig><term>{word}</term></tig></langSet>'
+        "<langSet xml:lang={target}>{targets}</langSet></termEntry>\n",
+        "<tig><term>{text}</term>{note}</tig>",
+        _NOTE,
         "</body></text></martif>\n",
         grouped=True,
     ),
     "xliff": _Form(
         '<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"><file original="pairs" '
         'source-language={source} target-language={target} datatype="plaintext"><body>\n',
-        _xliff,
+        '<trans-unit id="{number}"><source>{word}</source>{targets}</trans-unit>\n',
+        "<target{review}>{text}</target>{note}",
+        _NOTE,
         "</body></file></xliff>\n",
     ),
     "xliff2": _Form(
         '<xliff version="2.0" xmlns="urn:oasis:names:tc:xliff:document:2.0" srcLang={source} trgLang={target}>'
         '<file id="f1">\n',
-        _xliff2,
+        '<unit id="{number}">{note}<segment state="translated"><source>{word}</source>{targets}</segment></unit>\n',
+        "<target>{text}</target>",
+        '<notes><note category="score">{score}</note></notes>',
         "</file></xliff>\n",
     ),
-}  # fmt: skip
+}
