@@ -15,7 +15,11 @@ import numpy as np
 from lexenc.alignment.aligners import AlignerKind
 from lexenc.parameters import param
 from lexenc.search.retrieval import Correction
-from lexenc.stage import Input, Outcome, Stage
+from lexenc.evaluation.similarity import MEASURE, METRICS, item_columns
+from lexenc.evaluation.task import Task
+from lexenc.files.evaluations import Convention, Item
+from lexenc.stage import Input, Stage
+from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.text.links import Links
 
 
@@ -41,24 +45,30 @@ class Diagonal:
 DIAGONAL = AlignerKind(Diagonal, threshold=0.3, counts=("unequal",), summary="Link the words in order.")
 
 
+LENGTHS = Task("length", "Length of words", METRICS, MEASURE, item_columns, item="pair", question=("gold",))
+
+
 @dataclass(frozen=True)
-class LengthParams:
-    at_least: int = param(1, "Letters of a word that counts.", ge=1)
+class LengthParams(IntervalParams):
+    at_most: int = param(9, "Letters that count.", ge=1)
 
 
-def evaluate(inputs, params, job):
-    words = [line for line in inputs["words"].read_text(encoding="utf-8").split() if len(line) >= params.at_least]
-    return Outcome({"words": len(words)}, [{"task": "length", "mean": sum(map(len, words)) / len(words)}])
+def evaluate_length(inputs, params, job):
+    pairs = [line.split("\t") for line in inputs["pairs"].read_text(encoding="utf-8").splitlines()]
+    items = [Item((left, right), numbers={"gold": len(left), "cosine": min(len(right), params.at_most)})
+             for left, right in pairs]
+    return evaluate(LENGTHS, [TestSet("all", items)], params, job, convention=Convention(ties="average rank"))
 
 
 LENGTH = Stage(
     name="eval length",
     version=1,
-    inputs={"words": Input("Words.")},
+    inputs={"pairs": Input("Pairs of words.")},
     params=LengthParams,
-    run=evaluate,
+    run=evaluate_length,
     summary="Score the length of words.",
-    makes="nothing but scores.",
+    makes="scores.json and items.jsonl.",
+    uses_seed=True,
 )
 '''
 POINTS = """
@@ -70,6 +80,8 @@ short-first = made_up:short_first
 diagonal = made_up:DIAGONAL
 [lexenc.stage]
 eval length = made_up:LENGTH
+[lexenc.task]
+length = made_up:LENGTHS
 """
 
 
@@ -94,7 +106,7 @@ def run(program, tmp_path_factory):
     ("words", "shown"),
     [
         (["eval", "--help"], "Score the length of words."),
-        (["eval", "length", "--help"], "Letters of a word that counts."),
+        (["eval", "length", "--help"], "Letters that count."),
         (["finetune", "--help"], "One of: mneg, own-hard, symmetric, printed, multi-similarity, distance."),
         (["eval", "bli", "--help"], "One of: nearest, csls, inverted-softmax, short-first."),
         (["translate", "--help"], "One of: nearest, csls, inverted-softmax, short-first."),
@@ -118,14 +130,17 @@ def test_parts_of_another_package_do_their_work(run, world, static, mapped, tmp_
          "params": {"retrieval": "short-first"}},
         {"stage": "align", "name": "links", "inputs": {"pairs": str(world / "text.tsv")},
          "params": {"method": "diagonal"}},
-        {"stage": "eval length", "name": "lengths", "inputs": {"words": pairs}, "params": {"at_least": 2}},
+        {"stage": "eval length", "name": "long", "inputs": {"pairs": pairs}},
+        {"stage": "eval length", "name": "short", "inputs": {"pairs": pairs}, "params": {"at_most": 4}},
+        {"stage": "compare", "name": "compared", "inputs": {"first": "${long}", "second": "${short}"}},
     ]  # fmt: skip
     (tmp_path / "p.yaml").write_text(json.dumps({"workdir": "runs", "steps": steps}))
     results = [json.loads(line) for line in run("run", tmp_path / "p.yaml", "--json").splitlines()]
-    words = (world / "train.tsv").read_text(encoding="utf-8").split()
-    mean = sum(map(len, words)) / len(words)
-    assert {"step": "lengths", "task": "length", "mean": mean} in results
-    assert next(each for each in results if each["step"] == "scores")["retrieval"] == "short-first"
+    first = {each["step"]: each for each in reversed(results)}
+    assert first["long"]["task"] == "length"
+    assert first["long"]["spearman"] != first["short"]["spearman"]
+    assert first["compared"]["difference"] == pytest.approx(first["long"]["spearman"] - first["short"]["spearman"])
+    assert first["scores"]["retrieval"] == "short-first"
     tuned = json.loads((tmp_path / "runs" / "tuned" / "manifest.json").read_text())
     assert tuned["params"]["loss"] == "distance"
     links = (tmp_path / "runs" / "links" / "alignments.txt").read_text().splitlines()
