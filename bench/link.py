@@ -25,7 +25,7 @@ from lexenc.arrays import Ragged
 from lexenc.lexical.linking import (
     ApproximateSimilarity,
     Catalogue,
-    Links,
+    Rankings,
     VectorSimilarity,
     link_mentions,
     recall,
@@ -53,7 +53,7 @@ def synonyms(names: np.ndarray, mentions: np.ndarray, sizes: list[int]) -> np.nd
     return concepts
 
 
-def link(mentions: np.ndarray, names: np.ndarray, catalogue: Catalogue, k: int) -> Links:
+def link(mentions: np.ndarray, names: np.ndarray, catalogue: Catalogue, k: int) -> Rankings:
     return link_mentions(VectorSimilarity(mentions, names), catalogue, k=k)
 
 

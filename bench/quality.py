@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-DATA = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+from common import DATA
+
 PAIRS = DATA / "bli" / "gt" / "en-de"
 LEXENC = Path(sys.executable).parent / "lexenc"
 BLENDS = ("0.3", "0.4", "0.5")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from common import DATA, seconds_of
 
 import lexenc
 from lexenc.files.vectors import read_two
@@ -98,21 +99,14 @@ def time_rounds(words: Words, rounds: int, keep: float) -> None:
             continue  # the first rounds move far, and the bars are guessed
         times["one round"].append(ended - began)
         times["of it the search"].append(ended - searched)
-        times["two bare products"].append(clocked(two_products, moved, target))
+        times["two bare products"].append(seconds_of(two_products, moved, target))
         if number < 5:
-            times["plain round"].append(clocked(plain_round, moved, target, keep, draw))
+            times["plain round"].append(seconds_of(plain_round, moved, target, keep, draw))
     base = statistics.median(times["two bare products"])
     print(f"\n{len(source):,} x {len(target):,} x {source.shape[1]}, CSLS, {keep:g} kept, medians of {rounds} rounds")
     for name, seconds in times.items():
         middle = statistics.median(seconds)
         print(f"{name:20} {middle:7.2f} s   {middle / base:5.2f} of the two bare products")
-
-
-def clocked(work, *args) -> float:
-    """Seconds that a call takes."""
-    began = time.perf_counter()
-    work(*args)
-    return time.perf_counter() - began
 
 
 def learn(data: Path, supervision: str, seed: int, cutoff: int, patience: int | None) -> dict:
@@ -158,7 +152,7 @@ def learn_all(data: Path, ways: list[str], seeds: list[int], cutoff: int, patien
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[1] / "../shared/data")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--cutoff", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--keep", type=float, default=0.1)

