@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lexenc.arrays import batches
+from lexenc.arrays import batches, blocks
 from lexenc.encoders.base import Encoder
 from lexenc.progress import SILENT, Progress, Task
 
@@ -47,9 +47,8 @@ def encode_texts(
     if out is None:
         out = np.empty((len(texts), encoder.dimensions), dtype=np.float32)
     with progress.task("Encoding", len(texts), "texts") as task, workers(encoder) as pool:
-        for start in range(0, len(texts), WINDOW):
-            rows = out[start : start + WINDOW]
-            _encode_window(encoder, texts[start : start + WINDOW], rows, token_budget, pool, task)
+        for part in blocks(len(texts), WINDOW):
+            _encode_window(encoder, texts[part], out[part], token_budget, pool, task)
     return out
 
 

@@ -1,4 +1,4 @@
-"""From the words a user types to the folder that holds an encoder."""
+"""From the name of an encoder to its folder."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from lexenc.errors import ConfigError, WorkError
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?\Z")
-# What a model may bring along: never code, never pickles.
+# Files to download: never code, never pickles.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.bpe", "*.vocab"]
-_KNOWN_OFFLINE = "With no network, use a folder, or the bundled 'mini'."
+_KNOWN_OFFLINE = "Without a network, use a folder, or the bundled 'mini'."
 
 
 @dataclass(frozen=True)
 class Located:
-    """A place that exists.
+    """An encoder that exists.
 
     Args:
-        path: File or folder.
-        revision: Commit of the model, where it came from a hub.
+        path: Its folder.
+        revision: Commit of the model, if it is from the hub.
     """
 
     path: Path
@@ -33,11 +33,11 @@ def locate_encoder(name: str) -> Located:
     """Find an encoder: a folder, a bundled name, or a name on the Hugging Face hub.
 
     Args:
-        name: The user's words. A folder that exists comes first, then bundled names, then the hub.
+        name: Folder or name. An existing folder has priority, then bundled names, then the hub.
 
     Raises:
         ConfigError: If there is no such encoder.
-        WorkError: If the hub cannot be reached and holds no copy here.
+        WorkError: If the hub cannot be reached and there is no local copy.
     """
     path = Path(name)
     if path.is_dir():
@@ -52,7 +52,7 @@ def locate_encoder(name: str) -> Located:
 
 
 def _looks_like_path(name: str) -> bool:
-    """Tell whether the user meant a folder: by its form, or by a folder here that it begins with."""
+    """Return whether a name means a folder: by its form, or because it begins with an existing folder."""
     if name.startswith((".", "/", "~")) or name.count("/") > 1 or not _HUB_NAME.match(name):
         return True
     return "/" in name and Path(name).parent.is_dir()
@@ -65,7 +65,7 @@ def _not_there(name: str) -> ConfigError:
 
 
 def _meant(name: str) -> Path | None:
-    """Give the folder that a path with typos was probably meant for, if there is one."""
+    """Return the existing folder that is most similar to a path, if any."""
     path = Path(name)
     place = Path(path.anchor)
     for part in path.parts[1 if path.anchor else 0 :]:
@@ -83,7 +83,7 @@ def _meant(name: str) -> Path | None:
 
 
 def _from_hub(name: str) -> Located:
-    """Fetch a model (or find the copy here); its revision is the name of its snapshot."""
+    """Download a model, or find the local copy; its revision is the name of the snapshot."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -111,7 +111,6 @@ def _from_hub(name: str) -> Located:
 
 
 def _unknown(name: str) -> ConfigError:
-    """Say that a name is neither a folder nor bundled nor on the hub."""
     close = get_close_matches(name, BUNDLED_ENCODERS, n=1)
     meant = close[0] if close else _meant(name)
     if meant:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import blocks
 from lexenc.evaluation.reliability import log_loss, log_losses
 
 Doubles = NDArray[np.float64]
@@ -50,8 +51,7 @@ class Logistic:
     def probabilities(self, features: Doubles) -> Doubles:
         """Return the probability of every row. Shape [n, f] to [n]."""
         result = np.empty(len(features))
-        for start in range(0, len(features), _BLOCK):
-            part = slice(start, start + _BLOCK)
+        for part in blocks(len(features), _BLOCK):
             columns = (_expanded(features[part], self.low, self.high, self.products) - self.centre) / self.scale
             result[part] = np.exp(-np.logaddexp(0, -(columns @ self.weights + self.bias)))
         return result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import blocks
 from lexenc.evaluation.bootstrap import LEVEL, Columns, Drawn, Measure, ends
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Item, Score
@@ -31,8 +32,7 @@ def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
         Shape [n], float64, ten digits; nan where a row is all zeros.
     """
     found = np.full(len(first), np.nan)
-    for start in range(0, len(first), 8192):
-        part = slice(start, start + 8192)
+    for part in blocks(len(first), 8192):
         left, right = (_unit(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
         found[part] = np.einsum("nd,nd->n", left, right)
     limited: Doubles = np.clip(found.round(_DIGITS), -1, 1)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lexenc.arrays import Ragged, ranges, starts_of
+from lexenc.arrays import Ragged, blocks, ranges, starts_of
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import (
     GPU_QUERY_BLOCK,
@@ -217,8 +217,8 @@ def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) ->
 def _settle(similarity: MentionSimilarity, catalogue: Catalogue, pending: Indices, found: Rankings) -> None:
     """Rank the concepts of some mentions by comparing every name."""
     step = max(1, _CELLS // catalogue.names)
-    for start in range(0, len(pending), step):
-        rows = pending[start : start + step]
+    for part in blocks(len(pending), step):
+        rows = pending[part]
         scores, errors = similarity.everything(rows)
         for row, own, error in zip(rows, scores, errors, strict=True):
             ranking = _among_all(similarity, catalogue, int(row), own, float(error), found.lines.shape[1])
@@ -253,7 +253,7 @@ def _among_all(
 
 def _exact(similarity: MentionSimilarity, row: int, names: Indices) -> Doubles:
     """Compute exact scores in parts, because thousands of equal names would not fit in memory."""
-    parts = [similarity.exact(row, names[start : start + _PART]) for start in range(0, len(names), _PART)]
+    parts = [similarity.exact(row, names[part]) for part in blocks(len(names), _PART)]
     return np.concatenate(parts)
 
 

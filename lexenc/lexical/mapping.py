@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import blocks
 from lexenc.errors import ConfigError, DataError, WorkError, unknown_name
 
 Action = Literal["unit", "center", "unitdim", "centeremb", "none"]
@@ -373,8 +374,7 @@ def _apply(
     if transform.shape[0] == transform.shape[1] and np.array_equal(transform, np.eye(len(transform))):
         return (steps or Normalisation((), ())).apply(matrix, out=result)
     multiply = _product(transform, device)
-    for start in range(0, len(matrix), _PRODUCT_ROWS):
-        part = slice(start, start + _PRODUCT_ROWS)
+    for part in blocks(len(matrix), _PRODUCT_ROWS):
         # A copy of the rows, so that the result may overwrite the input.
         rows = matrix[part].astype(np.float32) if steps is None else steps.apply(matrix[part])
         multiply(rows, result[part])
@@ -404,9 +404,8 @@ def _blocks(matrix: Matrix) -> Iterator[tuple[slice, Doubles]]:
     """Yield copies of the rows block by block, in one float64 array that the next block overwrites."""
     size = max(1, _BLOCK_BYTES // (8 * max(1, matrix.shape[1])))
     rows = np.empty((min(size, len(matrix)), matrix.shape[1]))
-    for start in range(0, len(matrix), size):
-        part = slice(start, min(start + size, len(matrix)))
-        block = rows[: part.stop - start]
+    for part in blocks(len(matrix), size):
+        block = rows[: part.stop - part.start]
         block[:] = matrix[part]
         yield part, block
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import blocks
 from lexenc.errors import ConfigError, WorkError
 from lexenc.lexical.mapping import RANK_TOLERANCE, fit_normalisation
 
@@ -96,8 +97,7 @@ def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:
             f"Static vectors {static.shape}, encodings {encoder.shape} and map {matrix.shape} do not fit together."
         )
     mapped = np.empty(encoder.shape, dtype=np.float32)
-    for start in range(0, len(static), _ROWS):
-        part = slice(start, start + _ROWS)
+    for part in blocks(len(static), _ROWS):
         # The first division prevents overflow and underflow in float32. W may shorten the rows again (d1 > d2).
         rows = _UNIT.apply(static[part]) @ matrix.astype(np.float32)
         _UNIT.apply(rows, out=mapped[part])
@@ -123,8 +123,7 @@ def blend(views: Views, weight: float, *, out: Floats | None = None) -> Floats:
     if not 0 <= weight <= 1:
         raise ConfigError(f"The weight of the encoder must be between 0 and 1, got {weight}.")
     result = np.empty(views.encoder.shape, dtype=np.float32) if out is None else out
-    for start in range(0, len(result), _ROWS):
-        part = slice(start, start + _ROWS)
+    for part in blocks(len(result), _ROWS):
         np.multiply(views.static[part], np.float32(1 - weight), out=result[part])
         result[part] += np.float32(weight) * views.encoder[part]
     return result

@@ -1,4 +1,4 @@
-"""Indexes that propose the nearest rows without looking at all of them; what they propose is scored again."""
+"""Approximate indexes, which propose nearest rows without a comparison of all rows; proposals are scored again."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import blocks
 from lexenc.errors import DataError, unknown_name
 from lexenc.progress import SILENT, Progress
 
 ApproximateKind = Literal["ivf", "hnsw"]
 _BLOCK = 16_384
-# Rows per cell that k-means is trained on, and the fewest that faiss takes without a complaint.
+# Rows per cell on which k-means is trained, and the fewest for which faiss prints no warning.
 _TRAINED, _FEWEST = 64, 39
-# Cells looked at, at least.
+# Smallest number of cells to search.
 _LOOKED_AT = 32
-# More rounds of k-means move the centres no more than another seed does.
+# More rounds of k-means change the centres no more than another seed.
 _ROUNDS = 10
 _LINKS, _BUILD_WIDTH = 32, 80
 
 
 class ApproximateIndex:
-    """Rows by inner product, found through an inverted file or a graph.
+    """Nearest rows by inner product in an inverted file or a graph.
 
-    Rows are kept in a byte per dimension, a quarter of their size, because proposals are scored again from the rows
-    themselves. Few rows (below 40) are looked at in full.
+    Rows are stored with one byte per dimension, because proposals are scored again with the rows themselves. Fewer than
+    40 rows are searched exactly.
 
     Args:
         targets: Rows of length 1. Shape [n, d], any float type.
-        kind: `ivf` (cells around centres, of which the nearest sixteenth, at least 32, are looked at) or `hnsw` (a
-            graph of neighbours, slow to build and fast to ask; built by several threads it is not the same every time).
-        seed: Of the centres.
-        progress: Told about every row added.
+        kind: `ivf` (clusters of rows, of which the nearest sixteenth, at least 32, are searched) or `hnsw` (a graph of
+            neighbours, slow to build and fast to search; not reproducible if several threads build it).
+        seed: Seed of the clusters.
+        progress: Progress bar to update.
 
     Raises:
-        ConfigError: If there is no such kind.
+        ConfigError: If the kind does not exist.
 
     Source: Jegou et al. 2011 (inverted file); Malkov and Yashunin 2020 (graph); both by faiss.
     """
@@ -49,21 +50,20 @@ class ApproximateIndex:
             raise unknown_name("approximate index", kind, get_args(ApproximateKind))
         self._index = _made(targets, kind, seed)
         with progress.task("Building the index", len(targets), "names") as task:
-            for start in range(0, len(targets), _BLOCK):
-                part = _rows(targets[start : start + _BLOCK])
-                self._index.add(part)
-                task.advance(len(part))
+            for part in blocks(len(targets), _BLOCK):
+                self._index.add(_rows(targets[part]))
+                task.advance(part.stop - part.start)
 
     def save(self, path: Path) -> None:
-        """Write the index, a byte per dimension and row."""
+        """Write the index to a file."""
         _faiss().write_index(self._index, str(path))
 
     @classmethod
     def load(cls, path: Path) -> ApproximateIndex:
-        """Read what `save` wrote.
+        """Read an index that `save` wrote.
 
         Raises:
-            DataError: If the file is no index.
+            DataError: If the file is not an index.
         """
         made = cls.__new__(cls)
         try:
@@ -76,19 +76,19 @@ class ApproximateIndex:
         return int(self._index.ntotal)
 
     def propose(self, queries: NDArray[Any], count: int) -> NDArray[np.int64]:
-        """Propose rows.
+        """Propose the nearest rows.
 
         Args:
             queries: Shape [q, d].
-            count: Proposals per query.
+            count: Number of proposals per query.
 
         Returns:
-            Row numbers in no order, -1 where fewer are found. Shape [q, count].
+            Row numbers in any order, -1 where fewer are found. Shape [q, count].
         """
         faiss = _faiss()
         options = None
         if isinstance(self._index, faiss.IndexHNSW):
-            # A graph gives no more than it keeps in mind on its way.
+            # A graph returns no more rows than its search list holds.
             options = faiss.SearchParametersHNSW(efSearch=max(2 * count, 128))
         _, found = self._index.search(_rows(queries), count, params=options)
         proposed: NDArray[np.int64] = found.astype(np.int64, copy=False)
@@ -96,7 +96,7 @@ class ApproximateIndex:
 
 
 def _made(targets: NDArray[Any], kind: ApproximateKind, seed: int) -> Any:
-    """Make an index that is trained and empty."""
+    """Return an index that is trained and empty."""
     faiss = _faiss()
     count, dimensions = targets.shape
     inner, byte = faiss.METRIC_INNER_PRODUCT, faiss.ScalarQuantizer.QT_8bit
@@ -108,7 +108,7 @@ def _made(targets: NDArray[Any], kind: ApproximateKind, seed: int) -> Any:
         index.hnsw.efConstruction = _BUILD_WIDTH
     else:
         index = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatIP(dimensions), dimensions, cells, byte, inner)
-        index.cp.seed, index.cp.niter = seed + 1, _ROUNDS  # a seed of 0 would take the clock
+        index.cp.seed, index.cp.niter = seed + 1, _ROUNDS  # with a seed of 0 faiss would use the clock
         index.nprobe = min(cells, max(_LOOKED_AT, cells // 16))
     chosen = np.random.default_rng(seed).choice(count, min(count, _TRAINED * cells), replace=False)
     index.train(_rows(targets[np.sort(chosen)]))
@@ -116,7 +116,7 @@ def _made(targets: NDArray[Any], kind: ApproximateKind, seed: int) -> Any:
 
 
 def _faiss() -> Any:
-    """Import faiss; its types do not know half of it."""
+    """Import faiss, whose types are incomplete."""
     import faiss
 
     return faiss
