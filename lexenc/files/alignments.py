@@ -50,7 +50,7 @@ def alignments_file(path: Path) -> Path:
         DataError: If the folder has no such file.
     """
     if path.is_dir() and not (path / NAME).is_file():
-        raise DataError(f"{path} holds no {NAME}.", hint="Give a folder that lexenc align wrote, or a file.")
+        raise DataError(f"{path} holds no {NAME}.", hint="Use a folder written by lexenc align, or a file.")
     return path / NAME if path.is_dir() else path
 
 

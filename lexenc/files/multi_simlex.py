@@ -22,6 +22,7 @@ from lexenc.files.similarity import (
 )
 from lexenc.files.text import cells_of, counted, read_lines, separator_of, table_rows
 
+_HINT = "Use the file as it was published."
 OFFICIAL, CONCEPTS = "Multi-SimLex", "Multi-SimLex as Concepticon lists it"
 # Names of the columns in the official files and in Concepticon, by language code without region.
 _LANGUAGES = {
@@ -131,7 +132,7 @@ def read_scored_pairs(path: Path, language: str | None = None) -> ScoredPairs:
     column = found.column(language)
     table = _official(found, column) if found.form == OFFICIAL else _from_concepts(found, column)
     if not table.scores:
-        raise DataError(f"{found.words} holds no pairs.", hint="Give the file as it was published.")
+        raise DataError(f"{found.words} holds no pairs.", hint=_HINT)
     return table
 
 
@@ -161,7 +162,7 @@ def _from_concepts(found: MultiSimLex, column: str) -> ScoredPairs:
         if len(scores) != len(ids):
             raise DataError(
                 f"{place}: {counted(len(ids), 'pair')} and {counted(len(scores), 'score')}.",
-                hint="Give the file as it was published.",
+                hint=_HINT,
             )
         for identifier, score, word in zip(ids, scores, words, strict=True):
             pair, _, half = identifier.partition(":")
@@ -203,7 +204,7 @@ def _words_in_pairs(listed: str, said: str, count: int, place: str) -> list[str]
     if found is None:
         raise DataError(
             f"{place}: '{said}' cannot be split into {count} of: {', '.join(sorted(known))}.",
-            hint="Give the file as it was published.",
+            hint=_HINT,
         )
     return found
 
@@ -225,7 +226,7 @@ def _cut(tokens: Sequence[str], count: int, known: set[str]) -> list[str] | None
 
 def _add(table: ScoredPairs, key: str, words: tuple[str, str], score: float, place: str) -> None:
     if not all(words):
-        raise DataError(f"{place}: a word of pair {key} is empty.", hint="Give the file as it was published.")
+        raise DataError(f"{place}: a word of pair {key} is empty.", hint=_HINT)
     table.first.append(words[0])
     table.second.append(words[1])
     table.scores.append(score)

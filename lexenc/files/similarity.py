@@ -71,7 +71,7 @@ def read_similarity_file(path: Path) -> ScoredPairs:
     place = path / PAIRS if path.is_dir() else path
     if path.is_dir() and not place.is_file():
         raise DataError(
-            f"{path} is a folder without {PAIRS}, or {TRANSLATIONS} and {SCORES}.", hint="Give the file with the pairs."
+            f"{path} is a folder without {PAIRS}, or {TRANSLATIONS} and {SCORES}.", hint="Use the file with the pairs."
         )
     table: _Columns | None = None
     pairs = ScoredPairs([], [], [])

@@ -36,7 +36,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     if not path.exists():
         raise DataError(f"There is no file {path}.", hint="Check the path.")
     if path.is_dir():
-        raise DataError(f"{path} is a folder, expected a file.", hint="Give a file in it.")
+        raise DataError(f"{path} is a folder, expected a file.", hint="Use a file in it.")
     with path.open("rb") as raw, _unpacked(raw, str(path)) as stream:
         yield stream
 
@@ -113,7 +113,7 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
             where = f"(byte 0x{line[error.start]:02x} at offset {place}, line {number})"
             utf16 = raw.startswith(_UTF16)
             if raw.startswith(_PICTURES) or (_CONTROLS.search(raw) and not utf16):
-                raise DataError(f"{name} is not a text file {where}.", hint="Give a file of UTF-8 text.") from None
+                raise DataError(f"{name} is not a text file {where}.", hint="Use a file of UTF-8 text.") from None
             hint = f"Convert it: iconv -f {'utf-16' if utf16 else 'latin1'} -t utf-8 {argument}"
             raise DataError(f"{name} is not UTF-8 {where}.", hint=hint) from None
         offset += len(raw)
@@ -168,7 +168,7 @@ def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
     Raises:
         DataError: If a column is missing, or a row is too short.
     """
-    hint, heads, separator = "Give the file as it was published.", list[str](), ","
+    hint, heads, separator = "Use the file as it was published.", list[str](), ","
     for number, line in read_lines(path):
         if not line.strip(" \t"):
             continue

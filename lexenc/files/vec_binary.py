@@ -240,7 +240,7 @@ class Subwords:
         if not is_fasttext(path):
             raise DataError(
                 f"{path} is not a fastText model.",
-                hint="Give a .bin file. Only a whole model has vectors of new words.",
+                hint="Use a .bin file. Only a whole model has vectors of new words.",
             )
         self._model = _model(path)
 

@@ -54,7 +54,7 @@ _HEAD_BYTES = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 # First bytes of files that are not word vectors, or not safe to read.
 _FOREIGN = {
-    b"\x93NUMPY": ("a NumPy array without words", "Give the folder with vectors.npy and words.txt."),
+    b"\x93NUMPY": ("a NumPy array without words", "Use the folder with vectors.npy and words.txt."),
     b"PK\x03\x04": ("a zip archive or a PyTorch file", "Unpack it, or write its vectors as .vec text."),
     b"\x80\x02": ("a pickle, which may execute code", "Write its vectors as .vec text."),
     b"\x80\x04": ("a pickle, which may execute code", "Write its vectors as .vec text."),

@@ -48,7 +48,7 @@ def read_vocabulary(
         inner = next((each for each in (path / "target", path / "source") if (each / WORDS).is_file()), None)
         raise DataError(
             f"{path} is a folder without {WORDS}.",
-            hint=f"Give one of its languages: {inner}" if inner else f"Give a word list, or a folder with {WORDS}.",
+            hint=f"Use one of its languages: {inner}" if inner else f"Use a word list, or a folder with {WORDS}.",
         )
     lines = [line.strip(" \t") for _, line in read_lines(listed) if line.strip(" \t")]
     if not lines:

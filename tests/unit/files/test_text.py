@@ -88,8 +88,8 @@ def test_text_long_file_of_carriage_returns(lines):
     [
         (b"gr\xfcn\n", "is not UTF-8 (byte 0xfc", "Convert it: iconv -f latin1"),
         ("\ufeffgr\xfcn\n".encode("utf-16-le"), "is not UTF-8 (byte 0xff", "Convert it: iconv -f utf-16"),
-        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}\n", "is not a text file (byte 0x93", "Give a file of UTF-8 text."),
-        (b"\x89PNG\r\n\x1a\n", "is not a text file", "Give a file of UTF-8 text."),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}\n", "is not a text file (byte 0x93", "Use a file of UTF-8 text."),
+        (b"\x89PNG\r\n\x1a\n", "is not a text file", "Use a file of UTF-8 text."),
     ],
 )
 def test_text_that_is_not_utf8_says_what_to_do(tmp_path, content, message, hint):
