@@ -1,4 +1,4 @@
-"""Inputs that can be read only once, kept in files while a stage runs and named as the user named them."""
+"""Inputs that can be read only once: copied into files while a stage runs, and shown as the user typed them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from lexenc.stage import Notices, Stage
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The inputs of a stage, of which some are kept in files that nobody has heard of.
+class KeptInputs:
+    """The inputs of a stage, some of which were copied into files.
 
     Args:
         given: What the stage reads, by input name.
-        typed: What the user typed, by the path of the file that was made of it.
+        typed: What the user typed, by the path of the copy.
     """
 
     given: dict[str, Any]
     typed: dict[str, str]
 
-    def told(self, text: str) -> str:
-        """Name in a sentence what the user gave."""
+    def in_message(self, text: str) -> str:
+        """Replace the paths of copies in a message."""
         return self._renamed(text, {"-": "standard input"})
 
-    def advised(self, hint: str | None) -> str | None:
-        """Name in a command line what the user typed."""
+    def in_hint(self, hint: str | None) -> str | None:
+        """Replace the paths of copies in a hint, which may have a command line."""
         return hint and self._renamed(hint, {})
 
     def _renamed(self, text: str, words: Mapping[str, str]) -> str:
@@ -42,15 +42,15 @@ class Kept:
         return text
 
     def notices(self, notices: Notices) -> Notices:
-        """Name things so in remarks."""
+        """Replace the paths of copies in all messages."""
         return replace(
             notices,
-            warn=lambda message, hint: notices.warn(self.told(message), self.advised(hint)),
-            say=lambda sentence: notices.say(self.told(sentence)),
+            warn=lambda message, hint: notices.warn(self.in_message(message), self.in_hint(hint)),
+            say=lambda sentence: notices.say(self.in_message(sentence)),
         )
 
     def records(self, records: Mapping[str, list[InputRecord]]) -> dict[str, list[InputRecord]]:
-        """Record what the user typed; the files are gone when somebody reads the manifest."""
+        """Record what the user typed, since the copies are deleted."""
         return {
             name: [replace(one, given=self.typed[one.given], path=self.typed[one.given])
                    if one.given in self.typed else one for one in many]
@@ -59,65 +59,46 @@ class Kept:
 
 
 @contextmanager
-def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[Kept]:
-    """Give the inputs; what can be read only once is kept in a file while the stage runs.
+def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[KeptInputs]:
+    """Yield the inputs of a stage, with copies of what can be read only once.
 
-    That is standard input, written `-`, and the pipes that a shell makes for `<(command)`.
+    These are standard input, written `-`, and the pipes that a shell makes for `<(command)`.
 
     Raises:
-        LexencError: What the stage raises, with these inputs named as the user did.
+        LexencError: What the stage raises, with the inputs named as the user typed them.
     """
-    kept = Kept({name: values.get(name) for name in stage.inputs}, {})
+    kept = KeptInputs({name: values.get(name) for name in stage.inputs}, {})
     texts = {name: list(value) if isinstance(value, list) else [value] for name, value in kept.given.items()}
-    folder = None
+    once = [(name, number, *stage.inputs[name].split(text)) for name, many in texts.items()
+            for number, text in enumerate(many) if text is not None]  # fmt: skip
+    once = [each for each in once
+            if Path(each[3]).is_fifo() or (each[3] == "-" and stage.inputs[each[0]].kind == "path")]  # fmt: skip
+    standard = [name for name, _, _, read in once if read == "-"]
+    if len(standard) > 1:
+        listed = " and ".join(f"'{name}'" for name in standard)
+        raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
+    folder = Path(tempfile.mkdtemp(prefix="lexenc-stdin-")) if once else None
     try:
-        piped = [
-            name
-            for name, many in texts.items()
-            for text in many
-            if text is not None and _is_standard_input(stage, name, stage.inputs[name].split(text)[1])
-        ]
-        if len(piped) > 1:
-            listed = " and ".join(f"'{name}'" for name in piped)
-            raise ConfigError(f"{stage.name}: {listed} cannot both be standard input.", hint="Use - once.")
-        for name, many in texts.items():
-            for number, text in enumerate(many):
-                if text is None:
-                    continue
-                own, read = stage.inputs[name].split(text)
-                if not (_is_standard_input(stage, name, read) or _is_pipe(read)):
-                    continue
-                folder = folder or Path(tempfile.mkdtemp(prefix="lexenc-stdin-"))
-                # Some tables are named after the folder of a file.
-                place = folder / (f"pipe {number}" if _is_pipe(read) else "standard input")
-                place.mkdir(exist_ok=True)
-                path = str(_kept(place / name, read))
-                many[number] = f"{own}={path}" if own else path
-                kept.typed.update({path: read, many[number]: text})
-            kept.given[name] = many if isinstance(kept.given[name], list) else many[0]
+        for name, number, own, read in once:
+            if read == "-" and sys.stdin.isatty():
+                hint = "Pipe lines in, or give a file."
+                raise ConfigError(f"{name} should come from standard input, but that is a terminal.", hint=hint)
+            # Some tables are named after the folder of a file.
+            place = Path(str(folder)) / ("standard input" if read == "-" else f"pipe {number}")
+            place.mkdir(exist_ok=True)
+            path = str(copy_stream(read, place / name))
+            typed = texts[name][number]
+            texts[name][number] = f"{own}={path}" if own else path
+            kept.typed.update({path: read, texts[name][number]: typed})
+            kept.given[name] = texts[name] if isinstance(kept.given[name], list) else texts[name][0]
         yield kept
     except LexencError as error:
         for one in [error, *(error.faults if isinstance(error, ManyFaultsError) else [])]:
-            one.message, one.hint = kept.told(one.message), kept.advised(one.hint)
+            one.message, one.hint = kept.in_message(one.message), kept.in_hint(one.hint)
         raise
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_standard_input(stage: Stage, name: str, text: str | None) -> bool:
-    return text == "-" and stage.inputs[name].kind == "path"
-
-
-def _is_pipe(text: str | None) -> bool:
-    return text is not None and Path(text).is_fifo()
-
-
-def _kept(path: Path, given: str) -> Path:
-    if given == "-" and sys.stdin.isatty():
-        hint = "Pipe lines in, or give a file."
-        raise ConfigError(f"{path.name} should come from standard input, but that is a terminal.", hint=hint)
-    return copy_stream(given, path)
 
 
 def copy_stream(given: str, path: Path) -> Path:

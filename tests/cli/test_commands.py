@@ -338,7 +338,7 @@ def test_list_names_what_the_specification_names(lexenc):
 
     assert {"mine-negatives", "finetune", "map", "interpolate", "eval bli", "encode", "train-static"} <= names("stages")
     assert names("losses") >= {"mneg", "own-hard", "printed", "symmetric"}
-    assert names("tasks") == {"alignment", "bli", "xlsim", "xel"}
+    assert names("tasks") == {"alignment", "bli", "xlsim", "xel", "sts"}
     assert "mini" in names("encoders")
 
 

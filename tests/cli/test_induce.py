@@ -29,7 +29,7 @@ def test_a_file_is_only_replaced_by_force(command, fails, lexenc, tmp_path):
     path = tmp_path / "lexicon.tsv"
     path.write_text("mine\n")
     found = fails(*command, "--out", path)
-    assert found.message == f"{path} is there already."
+    assert found.message == f"{path} already exists."
     assert "--force" in found.hint
     assert path.read_text() == "mine\n"
     lexenc(*command, "--out", path, "--force")
@@ -77,7 +77,7 @@ def test_numbers_as_json(command, lexenc, tmp_path):
 def test_only_one_thing_is_printed(command, attempt):
     shown = attempt(*command, "--json", "--out", "-")
     assert (shown.code, shown.stdout) == (2, "")
-    assert json.loads(shown.stderr)["error"].startswith("--json and --out - both print")
+    assert json.loads(shown.stderr)["error"].startswith("--json and --out - would both print")
 
 
 def test_a_folder_keeps_everything(command, lexenc, tmp_path):
