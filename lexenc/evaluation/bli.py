@@ -157,5 +157,11 @@ TASK = Task(
     alike=(("direction", "search_space", "search_space_words"),),
     options={"search_space": "--candidates", "search_space_words": "vocabularies and --limit"},
     breakdowns=_BREAKDOWNS,
-    heads=("word", "translations", "answers"),
+    heads=("word", "translations", "answers", "#gold rank"),
+    cells=lambda item: (
+        item.asked[0],
+        ", ".join(item.gold),
+        ", ".join(str(each["target"]) for each in item.answers),
+        str(min(item.numbers["ranks"], default="-")),
+    ),
 )

@@ -245,6 +245,6 @@ TASK = Task(
     item="pair",
     question=("gold",),
     uncovered="similarity 0",
-    heads=("pair", "gold", "cosine"),
+    heads=("pair", "#gold", "#cosine"),
     cells=lambda item: (" | ".join(item.asked), *(str(item.numbers[name]) for name in ("gold", "cosine"))),
 )

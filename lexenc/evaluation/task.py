@@ -74,7 +74,7 @@ class Task:
         options: The option that sets a key, where it has another name.
         breakdowns: Kinds of items that a report scores one by one.
         row: Labels of the scores that the items give, where an evaluation has others too.
-        heads: Heads of the line that shows an item.
+        heads: Heads of the line that shows an item; those of numbers begin with `#`.
         cells: Shows an item as a line of cells.
     """
 

@@ -177,10 +177,9 @@ def _cell(head: str, text: str, item: Item) -> Cell:
             style="word text",
             marked=[(readable(target), target in item.gold) for target in targets],
         )
-    try:
-        return Cell(readable(text), float(text), "number")
-    except ValueError:
+    if not head.startswith("#") or not text.removeprefix("-").replace(".", "", 1).isdecimal():
         return word(text)
+    return Cell(f"{float(text):.4g}" if "." in text else f"{int(text):,}", float(text), "number")
 
 
 def _repeated(values: _Values) -> list[Part]:

@@ -236,13 +236,13 @@ def plane(pairs: Sequence[tuple[str, str, bool]], places: np.ndarray, explained:
         "fill": _coded("language", _LANGUAGES, [_SERIES[0], _SERIES[2]], above),
         "shape": _coded("language", _LANGUAGES, ["circle", "square"], above),
     }
-    text: Spec = {"encoding": {"text": {"field": "word"}}, "rows": _labels(rows), "dy": -9, "fontSize": 11.5}
+    named: Spec = {"encoding": {"text": {"field": "word"}}, "rows": _labels(rows), "dy": -9, "fontSize": 11.5}
     return _chart(
         rows, HALF - 30, HALF - 90, encoding,
         {"mark": {"type": "line", "strokeWidth": 1, "opacity": 0.6}, "encoding": line},
         _points(point, size=44, stroke=_PAPER, strokeWidth=0.7),
-        _layer("text", **text, stroke=_PAPER, strokeWidth=3.5),
-        _layer("text", **text),
+        _layer("text", **named, stroke=_PAPER, strokeWidth=3.5),
+        _layer("text", **named),
     )  # fmt: skip
 
 

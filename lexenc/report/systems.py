@@ -141,11 +141,11 @@ def systems_of(results: ResultFolders) -> list[System]:
         if evaluation is None or evaluation.task not in TASKS:
             continue
         for labels in evaluation.choices() or [{}]:
-            own = [each for each in evaluation.systems if labels.items() <= each.labels.items()]
-            heads = [each for each in own if not each.is_control and each.scores and each.scores[0].value is not None]
-            if heads:
-                others = tuple(each for each in own if each is not heads[0])
-                found.append(System(result, evaluation, labels, heads[0], others, results.is_control(result)))
+            head = next(iter(evaluation.heads(labels | TASKS[evaluation.task].row)), None)
+            if head is not None and head.scores and head.scores[0].value is not None:
+                own = [each for each in evaluation.systems if labels.items() <= each.labels.items()]
+                others = tuple(each for each in own if each is not head)
+                found.append(System(result, evaluation, labels, head, others, results.is_control(result)))
     order = [*TASKS]
     return sorted(found, key=lambda one: order.index(one.task.name))
 
