@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,6 +51,7 @@ class _Bytes:
         return True
 
 
+@dataclass(frozen=True)
 class BinaryReader:
     """Reader of a word2vec binary file.
 
@@ -60,8 +62,10 @@ class BinaryReader:
         skip_bad: Skip rows with infinite or undefined numbers instead of raising an error.
     """
 
-    def __init__(self, report: ReadReport, *, limit: int | None, keep_last: bool, skip_bad: bool) -> None:
-        self.report, self.limit, self.keep_last, self.skip_bad = report, limit, keep_last, skip_bad
+    report: ReadReport
+    limit: int | None
+    keep_last: bool
+    skip_bad: bool
 
     def read(self, stream: IO[bytes], size: int | None, task: Task) -> tuple[list[str], Floats]:
         """Read the rows.
@@ -88,14 +92,12 @@ class BinaryReader:
         matrix = np.empty((max(room, 1), width), np.float32)
         index: dict[str, int] = {}
         words: list[str] = []
-        dead = 0
         for row, word, vector in self._rows(source, rows, width):
             task.advance(1)
             if word in index:
                 self.report.add(Finding.DUPLICATE, row)
                 if not self.keep_last:
                     continue
-                dead += 1
             index[word] = len(words)
             if len(words) == len(matrix):
                 matrix.resize((len(words) + len(words) // 2 + 1, width), refcheck=False)
@@ -103,7 +105,13 @@ class BinaryReader:
             words.append(word)
             if len(index) == self.limit:
                 break
-        return self._finish(words, matrix, index, dead)
+        if not words:
+            raise DataError(f"{self.report.source} contains no word vectors.", hint="Check that it is the right file.")
+        if len(index) < len(words):
+            kept = sorted(index.values())
+            return [words[row] for row in kept], matrix[kept]
+        matrix.resize((len(words), width), refcheck=False)
+        return words, matrix
 
     def _rows(self, source: _Bytes, rows: int, width: int) -> Iterator[tuple[int, str, Floats]]:
         """Yield number, word and vector of every row that can be used."""
@@ -141,15 +149,6 @@ class BinaryReader:
         if not vector.any():
             self.report.add(Finding.ZERO, row)
         return True
-
-    def _finish(self, words: list[str], matrix: Floats, index: dict[str, int], dead: int) -> tuple[list[str], Floats]:
-        if not words:
-            raise DataError(f"{self.report.source} contains no word vectors.", hint="Check that it is the right file.")
-        if dead:
-            rows = sorted(index.values())
-            return [words[row] for row in rows], matrix[rows]
-        matrix.resize((len(words), matrix.shape[1]), refcheck=False)
-        return words, matrix
 
 
 def write_rows(stream: IO[bytes], words: Sequence[str], matrix: Floats) -> None:
