@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
 from lexenc.encoders.base import Pooling, printable
-from lexenc.encoders.locate import locate_encoder
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
 from lexenc.encoders.pretrained import UNLIMITED, loading, longest_input, position_offset, quiet_transformers
 from lexenc.encoders.subwords import uncut_tokenizer
@@ -70,24 +69,6 @@ class TransformerEncoder:
         self._packed = _packed_backbone(self._model)
         self.to(device.torch, device.dtype)
         self.dimensions = int(self.embed(self.tokenise(["a"])).shape[1])
-
-    @classmethod
-    def load(
-        cls,
-        name_or_folder: str | Path,
-        *,
-        pooling: Pooling = "auto",
-        device: Device = CPU,
-        max_length: int | None = None,
-    ) -> TransformerEncoder:
-        """Load an encoder from a folder, or by its bundled name or its name on the hub; see `load_folder`.
-
-        Raises:
-            ConfigError: If there is no such encoder, or it cannot be used.
-            WorkError: If the hub cannot be reached.
-        """
-        folder = locate_encoder(str(name_or_folder)).path
-        return cls.load_folder(folder, pooling=pooling, device=device, max_length=max_length)
 
     @classmethod
     def load_folder(
@@ -229,16 +210,6 @@ class TransformerEncoder:
         """Return the parameters on which the vectors depend."""
         # The pooler of BERT-like models is not used.
         return (values for name, values in self.module.named_parameters() if ".pooler." not in name)
-
-    def train(self) -> TransformerEncoder:
-        """Turn dropout on."""
-        self.module.train()
-        return self
-
-    def eval(self) -> TransformerEncoder:
-        """Turn dropout off."""
-        self.module.eval()
-        return self
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> TransformerEncoder:
         """Move to a device, and set the precision of the computation; parameters stay in float32."""

@@ -104,18 +104,20 @@ class TransformerWords:
         values = np.empty((row, self.encoder.width), dtype=np.float32)
         pieces.sort(key=lambda piece: len(piece.ids))
         parts = batches([len(piece.ids) for piece in pieces], self._token_budget)
+
+        def fill_in(part: slice) -> None:
+            batch = pieces[part]
+            # Inference mode belongs to a thread, so it is entered here.
+            with torch.inference_mode():
+                states = self.encoder.states([piece.ids for piece in batch], self.layer).cpu().numpy()
+            starts = starts_of([len(piece.ids) for piece in batch])[:-1] + np.array([piece.first for piece in batch])
+            counts = np.array([piece.size for piece in batch])
+            values[ranges(np.array([piece.row for piece in batch]), counts)] = states[ranges(starts, counts)]
+
         with workers(self.encoder) as pool:
-            for _ in (map if pool is None else pool.map)(lambda part: self._pass(pieces[part], values), parts):
+            for _ in (map if pool is None else pool.map)(fill_in, parts):
                 pass
         return _assemble(values, tokens, sentences, windowed, self.unit)
-
-    def _pass(self, batch: list[_Piece], values: Floats) -> None:
-        # Inference mode belongs to a thread, so it is entered here.
-        with torch.inference_mode():
-            states = self.encoder.states([piece.ids for piece in batch], self.layer).cpu().numpy()
-        starts = starts_of([len(piece.ids) for piece in batch])[:-1] + np.array([piece.first for piece in batch])
-        counts = np.array([piece.size for piece in batch])
-        values[ranges(np.array([piece.row for piece in batch]), counts)] = states[ranges(starts, counts)]
 
 
 class _Piece(NamedTuple):

@@ -271,11 +271,11 @@ def test_changed_parameters_change_bfloat16_vectors(folders: dict[str, Path]) ->
 def test_dropout_only_in_training(bert: TransformerEncoder) -> None:
     tokens = bert.tokenise(["the hot dog", "dog"])
     assert torch.equal(bert.embed(tokens), bert.embed(tokens))
-    bert.train()
+    bert.module.train()
     try:
         assert not torch.equal(bert.embed(tokens), bert.embed(tokens))
     finally:
-        bert.eval()
+        bert.module.eval()
 
 
 def test_pickled_weights_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
