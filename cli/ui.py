@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from lexenc.progress import SILENT, Progress, Task
+from lexenc.progress import SILENT, Progress, RunningTask
 from lexenc.stage import Notices, Table
 
 
@@ -258,7 +258,7 @@ class ProgressBars:
         self._running = 0
 
     @contextmanager
-    def task(self, title: str, total: int | None, unit: str) -> Iterator[Task]:
+    def task(self, title: str, total: int | None, unit: str) -> Iterator[RunningTask]:
         """Draw a bar while the block runs."""
         with self._lock:
             if self._display is None:

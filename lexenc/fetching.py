@@ -21,7 +21,7 @@ import lexenc
 from lexenc.artifact import DigestStore
 from lexenc.errors import ConfigError, DataError, LexencError, WorkError
 from lexenc.files.text import counted, writing
-from lexenc.progress import SILENT, Progress, Task
+from lexenc.progress import SILENT, Progress, RunningTask
 from lexenc.resources.catalogue import Resource
 
 try:
@@ -317,7 +317,7 @@ class _Partial:
         return total is None or self._size() == total
 
 
-def _copy(response: IO[bytes], out: IO[bytes], task: Task) -> None:
+def _copy(response: IO[bytes], out: IO[bytes], task: RunningTask) -> None:
     """Copy the response. An interruption ends it like the end of the file, and is noticed by the size."""
     while True:
         try:

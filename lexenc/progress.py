@@ -10,7 +10,7 @@ from typing import Protocol
 log = logging.getLogger("lexenc")
 
 
-class Task(Protocol):
+class RunningTask(Protocol):
     """A piece of work that is in progress."""
 
     def advance(self, count: int) -> None:
@@ -20,7 +20,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Receiver of progress. Its methods may be called from any thread."""
 
-    def task(self, title: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+    def task(self, title: str, total: int | None, unit: str) -> AbstractContextManager[RunningTask]:
         """Start a piece of work of `total` units, None if unknown. Use the result in a `with` statement."""
 
 
@@ -33,7 +33,7 @@ class Silent:
     """A receiver that ignores progress."""
 
     @contextmanager
-    def task(self, title: str, total: int | None, unit: str) -> Iterator[Task]:
+    def task(self, title: str, total: int | None, unit: str) -> Iterator[RunningTask]:
         """Start a piece of work."""
         yield _SilentTask()
 

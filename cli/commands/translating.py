@@ -48,12 +48,12 @@ def translate_command(
     ] = "nearest",
     encoder: Annotated[
         str | None,
-        typer.Option(help="Encodes words that the space does not hold; the one it was blended with.", metavar="ENC"),
+        typer.Option(help="Encoder for words that are not in the space: the one it was blended with.", metavar="ENC"),
     ] = None,
     subwords: Annotated[
         str | None,
         typer.Option(
-            help="fastText .bin that makes vectors of words that the space does not hold; the one it was made from.",
+            help="fastText .bin for words that are not in the space: the one it was made from.",
             metavar="PATH",
         ),
     ] = None,
@@ -82,7 +82,7 @@ def translate_command(
     checked_choice(retrieval, RETRIEVAL, "--retrieval")
     if language is not None:
         check_language(language, "--language")
-    # All that may be missing, before anything is loaded.
+    # Check that everything is there before anything is loaded.
     folder = _place(vectors, "vectors", "Make it with lexenc map.")
     given = None if words == "-" else _place(words, "words", "Pipe words in and write - in its place.")
     model = None if subwords is None else _place(subwords, "subwords", "Check the path of --subwords.")
@@ -101,11 +101,18 @@ def translate_command(
                 answer_out(json_line(one))
             else:
                 answer_out(f"{answer.source}\t{answer.rank}\t{answer.target}\t{answer.score:.4f}\n")
-    _tell_unknown(translator.unknown, view, asks)
+    unknown = translator.unknown
+    if unknown:
+        shown = ", ".join(f"'{word}'" for word in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        count = "1 word is" if len(unknown) == 1 else f"{len(unknown):,} words are"
+        hint = (
+            "--subwords MODEL.bin makes their vectors in a space mapped from MODEL.bin, and --encoder ENC in a space "
+            "blended with ENC. --lowercase ignores case."
+        )
+        view.notices().warn(f"{count} not among the {asks} vectors: {shown}.", hint)
 
 
 def _place(given: str, name: str, hint: str) -> Path:
-    """Find an input, or what is bundled under its name."""
     path = bundled_path(given) or Path(given)
     if not path.exists():
         raise ConfigError(f"translate: input '{name}' is not there: {given}", hint=hint)
@@ -113,7 +120,7 @@ def _place(given: str, name: str, hint: str) -> Path:
 
 
 def _words(path: Path | None, lowercase: bool, language: str | None) -> Iterator[str]:
-    """Give the words of a file or of standard input, line by line, as they come."""
+    """Yield the words of a file or of standard input as they arrive."""
     lines = stream_lines(sys.stdin.buffer) if path is None else read_lines(path)
     found = False
     for _, line in lines:
@@ -122,17 +129,4 @@ def _words(path: Path | None, lowercase: bool, language: str | None) -> Iterator
             found = True
             yield fold_case(word, language) if lowercase else word
     if not found:
-        raise DataError(f"{'standard input' if path is None else path} holds no words.", hint="One word per line.")
-
-
-def _tell_unknown(unknown: list[str], view: View, side: str) -> None:
-    if not unknown:
-        return
-    shown = ", ".join(f"'{word}'" for word in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-    count = "1 word is" if len(unknown) == 1 else f"{len(unknown):,} words are"
-    message = f"{count} not among the {side} vectors: {shown}."
-    hint = (
-        "--subwords MODEL.bin makes their vectors, in a space mapped from MODEL.bin; --encoder ENC, in a space blended "
-        "with ENC; --lowercase folds case."
-    )
-    view.notices().warn(message, hint)
+        raise DataError(f"{'standard input' if path is None else path} contains no words.", hint="One word per line.")

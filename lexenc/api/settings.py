@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from lexenc.device import Precision
 from lexenc.errors import ConfigError
-from lexenc.progress import SILENT, Progress, Task
+from lexenc.progress import SILENT, Progress, RunningTask
 
 PathLike = str | os.PathLike[str]
 
@@ -48,7 +48,7 @@ class _TqdmTask:
 
 class _TqdmProgress:
     @contextmanager
-    def task(self, title: str, total: int | None, unit: str) -> Iterator[Task]:
+    def task(self, title: str, total: int | None, unit: str) -> Iterator[RunningTask]:
         with tqdm(desc=title, total=total, unit=f" {unit}", leave=False) as bar:
             yield _TqdmTask(bar)
 

@@ -12,7 +12,7 @@ import torch
 
 from lexenc.arrays import batches, blocks
 from lexenc.encoders.base import Encoder
-from lexenc.progress import SILENT, Progress, Task
+from lexenc.progress import SILENT, Progress, RunningTask
 
 WINDOW = 65_536
 """Texts tokenised and sorted together; limits the memory."""
@@ -58,7 +58,7 @@ def _encode_window(
     out: np.ndarray,
     token_budget: int,
     pool: ThreadPoolExecutor | None,
-    task: Task,
+    task: RunningTask,
 ) -> None:
     """Encode the texts of one window into `out`, each distinct text once."""
     owners: dict[tuple[int, ...], list[int]] = {}

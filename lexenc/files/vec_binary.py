@@ -17,7 +17,7 @@ import numpy as np
 from lexenc.errors import DataError
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
-from lexenc.progress import Task
+from lexenc.progress import RunningTask
 
 FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _CHUNK = 1 << 20
@@ -67,7 +67,7 @@ class BinaryReader:
     keep_last: bool
     skip_bad: bool
 
-    def read(self, stream: IO[bytes], size: int | None, task: Task) -> tuple[list[str], Floats]:
+    def read(self, stream: IO[bytes], size: int | None, task: RunningTask) -> tuple[list[str], Floats]:
         """Read the rows.
 
         Args:
@@ -188,7 +188,7 @@ def _model(path: Path) -> Any:
         ) from error
 
 
-def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Task) -> tuple[list[str], Floats]:
+def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: RunningTask) -> tuple[list[str], Floats]:
     """Read the words of a fastText model and their vectors, sorted by frequency.
 
     Args:

@@ -29,7 +29,7 @@ from lexenc.errors import DataError
 from lexenc.files.text import counted
 from lexenc.files.vec_numbers import MANY, NUMBER, Cells, parse_cell, parse_many
 from lexenc.files.vec_report import Fault, Finding, ReadReport
-from lexenc.progress import Task
+from lexenc.progress import RunningTask
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -255,7 +255,7 @@ class TextReader:
         self._width, self._line, self._data_lines = 0, 1, 0
         self._matrix: Floats = np.empty((0, 0), np.float32)
 
-    def read(self, stream: IO[bytes], size: int | None, task: Task, block_bytes: int = BLOCK_BYTES) -> Floats:
+    def read(self, stream: IO[bytes], size: int | None, task: RunningTask, block_bytes: int = BLOCK_BYTES) -> Floats:
         """Read the vectors up to the limit.
 
         Args:

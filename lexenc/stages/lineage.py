@@ -206,14 +206,14 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) ->
     space, seen, known = read_hub(folder), Seen(), list[HubDictionaries]()
     maker = maker_of(folder)
     if maker is None:
-        seen.gaps.append(f"{folder} has no manifest that says what it was learnt from")
+        seen.gaps.append(f"{folder} has no manifest with its training data")
     place: Path | None = folder
     while maker is not None and place is not None:
         given = {}
         for record in maker.inputs.get("dictionaries", []):
             path = unchanged(place, record)
             if path is None:
-                seen.gaps.append(f"{record.given}, from which {place} was learnt, is not there any more or has changed")
+                seen.gaps.append(f"{record.given}, on which {place} was trained, is gone or has changed")
             else:
                 given[record.name or ""] = path
         known.append(HubDictionaries(given, space.languages, "--dictionaries"))

@@ -151,9 +151,9 @@ def test_json(mapped, lexenc):
 def test_no_words_are_an_error_wherever_they_are_not(mapped, fails, tmp_path, content):
     (tmp_path / "words.txt").write_text(content)
     found = fails("translate", "--vectors", mapped, tmp_path / "words.txt", early=False)
-    assert found.message == f"{tmp_path / 'words.txt'} holds no words."
+    assert found.message == f"{tmp_path / 'words.txt'} contains no words."
     found = fails("translate", "--vectors", mapped, stdin=content, early=False)
-    assert found.message == "standard input holds no words."
+    assert found.message == "standard input contains no words."
 
 
 def test_standard_input_is_read_as_a_file_is(mapped, words, lexenc, fails):
