@@ -10,7 +10,7 @@ import pytest
 from lexenc.errors import ConfigError, DataError
 from lexenc.parameters import parameters, rule_of
 from lexenc.stages import STAGES
-from lexenc.stages.evaluation.bli import PAPER_WEIGHTS
+from lexenc.stages.evaluation.shared import PAPER_WEIGHTS
 
 
 def head(made):

@@ -35,8 +35,17 @@ from lexenc.randomness import generator
 from lexenc.search import RETRIEVAL
 from lexenc.search.retrieval import fit_correction, rank_of, retrieve
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, score_table, sweep_table
-from lexenc.stages.lexical.shared import encode_to_file, learn_projection, repeated_weight, warn_of_second_blend
+from lexenc.stages.evaluation.shared import (
+    PAPER_WEIGHTS,
+    IntervalParams,
+    TestSet,
+    check_blend,
+    evaluate,
+    score_table,
+    sweep_table,
+    weights_param,
+)
+from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
 from lexenc.stages.lineage import seen_in_hub, seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
@@ -56,8 +65,6 @@ from lexenc.stages.reading import (
 if TYPE_CHECKING:
     from lexenc.search.neighbours import Neighbours
 
-PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table 8
-
 
 @dataclass(frozen=True)
 class EvalBliParams:
@@ -66,18 +73,12 @@ class EvalBliParams:
     retrieval: str = param("nearest", "How answers are ranked.", choices=RETRIEVAL)
     csls_neighbours: int = param(10, "Neighbours that CSLS averages over.", ge=1)
     inverse_temperature: float = param(1.0, "Factor on the cosine in the inverted softmax (VecMap 1, MUSE 30).", gt=0)
-    direction: Literal["source-target", "target-source"] = param("source-target", "Which language asks.")
+    direction: Literal["source-target", "target-source"] = param("source-target", "Direction of lookup.")
     candidates: Literal["vocabulary", "test"] = param(
         "vocabulary",
-        "vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.",
+        "vocabulary: the whole target vocabulary; test: the test targets only, which is far easier.",
     )
-    lambda_: tuple[float, ...] = param(
-        (),
-        "With --encoder and --vectors: weights of the encoder to compare; "
-        f"if left out {', '.join(f'{weight:g}' for weight in PAPER_WEIGHTS)}.",
-        ge=0,
-        le=1,
-    )
+    lambda_: tuple[float, ...] = weights_param()
     pair: tuple[str, ...] = param(
         (), "Pairs of languages of a hub to score, e.g. en-de. Default: all that have a dictionary, in both directions."
     )
@@ -88,7 +89,7 @@ class EvalBliParams:
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
     fail_under: float = param(
-        0.0, "Exit with 1 where the headline's precision at 1 (of the first lambda) is below this.", ge=0, le=1
+        0.0, "Exit with 1 if the precision at 1 of the headline (of the first lambda) is below this.", ge=0, le=1
     )
 
 
@@ -115,17 +116,7 @@ def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[Con
     """Return the errors that involve more than one option."""
     given = {name for name, value in inputs.items() if value}
     static = "vectors" in given or {"source", "target"} <= given
-    faults = []
-    if static and "encoder" in given and "train_dictionary" not in given:
-        hint = "It is the dictionary from which the projection between the two is learnt."
-        faults.append(ConfigError("Blending vectors with an encoder needs --train-dictionary.", hint=hint))
-    if params.lambda_ and not (static and "encoder" in given):
-        faults.append(
-            ConfigError("--lambda needs --vectors and --encoder.", hint="Add --encoder, or leave --lambda out.")
-        )
-    repeated = repeated_weight(params.lambda_)
-    if repeated is not None:
-        faults.append(ConfigError(f"--lambda has {repeated} more than once.", hint="Give every weight once."))
+    faults = check_blend(inputs, params.lambda_, static=static)
     if not static and not {"encoder", "source_vocabulary", "target_vocabulary"} <= given:
         hint = (
             "Give --vectors, or --source and --target, or --encoder with --source-vocabulary and --target-vocabulary."
@@ -357,7 +348,6 @@ def _directed(space: Space, params: EvalBliParams, labels: dict[str, Any] | None
 
 
 def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Lookup]:
-    """Blend the same encodings with every weight; nothing is encoded twice."""
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     train = read_dictionary(inputs["train_dictionary"], params)
     paths = [job.out / f"{side}.npy" for side in ("source", "target")]
@@ -374,10 +364,7 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
         for side, other in zip((space.source, space.target), encoded, strict=True)
     )
     for (weight, source), (_, target) in zip(left, right, strict=True):
-        sides = (
-            Vectors(space.source.words, source, space.source.report),
-            Vectors(space.target.words, target, space.target.report),
-        )
+        sides = (replace(space.source, matrix=source), replace(space.target, matrix=target))
         yield _directed(Space(*sides), params, {"lambda": weight})
     for path in paths:
         path.unlink()
@@ -387,11 +374,7 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
 
 
 def _check_coverage(system: _Lookup, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
-    """Warn where less than half of the questions can be asked.
-
-    Raises:
-        DataError: If none can.
-    """
+    """Warn if less than half of the test words have vectors, and raise if none has."""
     covered, total = int(questions.covered.sum()), len(questions.words)
     if 2 * covered >= total:
         return

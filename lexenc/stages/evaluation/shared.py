@@ -20,11 +20,12 @@ from lexenc.lexical.text_vectors import TextVectors, WordTable
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
-from lexenc.stages.lexical.shared import open_words
+from lexenc.stages.lexical.shared import open_words, repeated_weight
 from lexenc.stages.reading import POOLING, PoolingChoice, encode_words, language_param, lowercase_param, open_encoder
 from lexenc.text.words import segmenter
 
 WIDTH = 80
+PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table 8
 _HIDDEN = ("seed", "search_space_words")  # they never tell systems apart
 _NOTED = ("retrieval", "direction", "search_space", "ties", "seed")
 
@@ -169,6 +170,32 @@ def evaluate(
     table = score_table(writer.systems, level=params.level, first="test set", note=note)
     summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
     return Outcome(summary, flat, [table])
+
+
+def weights_param() -> Any:
+    """Declare `--lambda` of evaluations that blend static vectors with an encoder."""
+    shown = ", ".join(f"{weight:g}" for weight in PAPER_WEIGHTS)
+    words = "With --encoder and --vectors: weights of the encoder to compare; if left out "
+    return param((), f"{words}{shown}.", ge=0, le=1)
+
+
+def check_blend(inputs: Mapping[str, Any], weights: Sequence[float], *, static: bool) -> list[ConfigError]:
+    """Return the errors of a blend of static vectors with an encoder, and of its weights."""
+    blend, repeated = static and bool(inputs.get("encoder")), repeated_weight(weights)
+    table = [
+        (
+            blend and not inputs.get("train_dictionary"),
+            "Blending vectors with an encoder needs --train-dictionary.",
+            "The projection between the two is learned from this dictionary.",
+        ),
+        (
+            bool(weights) and not blend,
+            "--lambda needs --vectors and --encoder.",
+            "Add what is missing, or leave --lambda out.",
+        ),
+        (repeated is not None, f"--lambda has {repeated} more than once.", "Give every weight once."),
+    ]
+    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
 
 
 def readable(key: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,9 +33,15 @@ from lexenc.lexical.text_vectors import Origin, TextVectors, WordTables, blended
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.bli import PAPER_WEIGHTS
-from lexenc.stages.evaluation.shared import IntervalParams, score_table, sweep_table
-from lexenc.stages.lexical.shared import open_words, projection_between, repeated_weight, warn_of_second_blend
+from lexenc.stages.evaluation.shared import (
+    PAPER_WEIGHTS,
+    IntervalParams,
+    check_blend,
+    score_table,
+    sweep_table,
+    weights_param,
+)
+from lexenc.stages.lexical.shared import open_words, projection_between, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
     PoolingChoice,
@@ -49,12 +55,9 @@ from lexenc.stages.reading import (
     uncovered,
 )
 
-if TYPE_CHECKING:
-    from lexenc.encoders.base import Encoder
-
 _LANGUAGE = (
-    "Language code (BCP-47) of the {side} words: chooses them in a file of many languages; for --lowercase 'tr' gives "
-    "I its dotless small form."
+    "Language code (BCP-47) of the {side} words. It selects them in a file of many languages, and 'tr' lower-cases I "
+    "as Turkish does."
 )
 
 
@@ -64,44 +67,24 @@ class EvalXlsimParams(IntervalParams):
 
     side: Literal["both", "source", "target"] = param(
         "both",
-        "Where the words are in a shared space. both: left words in source, right words in target; source, target: "
-        "pairs of one language.",
+        "Where to look words up in a shared space. both: left words in source, right words in target; source, target: "
+        "both in one language.",
     )
     missing: Literal["encoder", "average", "drop", "back-off"] | None = param(
         None,
-        "Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs "
-        "with one are left out of the headline; back-off: they count in it, with the similarity of --back-off. If left "
-        "out encoder in a blend, else drop. With several --lambda the headline has only the pairs with static vectors, "
-        "the same for all; the others count in a row beside it.",
+        "Words without a static vector. encoder: use the encoder alone; average: use the mean of a phrase's parts; "
+        "drop: leave their pairs out of the headline; back-off: count their pairs, with --back-off. If left out, "
+        "encoder in a blend, else drop. With several --lambda the headline has only the pairs with static vectors, the "
+        "same for all; the others count in another row.",
     )
-    back_off: float = param(0.0, "Similarity of pairs with a missing word, where all pairs count.", ge=-1, le=1)
-    lambda_: tuple[float, ...] = param(
-        (),
-        "With --encoder and --vectors: weights of the encoder to compare; "
-        f"if left out {', '.join(f'{weight:g}' for weight in PAPER_WEIGHTS)}.",
-        ge=0,
-        le=1,
-    )
+    back_off: float = param(0.0, "Similarity of pairs with a missing word, if all pairs count.", ge=-1, le=1)
+    lambda_: tuple[float, ...] = weights_param()
     pooling: PoolingChoice = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
     source_language: str | None = param(None, _LANGUAGE.format(side="left"), check=check_language)
     target_language: str | None = param(None, _LANGUAGE.format(side="right"), check=check_language)
-    language: str | None = param(None, "The same for both words: pairs of one language.", check=check_language)
-
-    @property
-    def languages(self) -> tuple[str | None, str | None]:
-        """Languages of the left and the right words."""
-        return self.language or self.source_language, self.language or self.target_language
-
-
-@dataclass(frozen=True)
-class _Case:
-    """The case policy with the languages of both words, however they were given."""
-
-    lowercase: bool
-    source_language: str | None
-    target_language: str | None
+    language: str | None = param(None, "Language of both words, for pairs of one language.", check=check_language)
 
 
 @dataclass(frozen=True)
@@ -129,22 +112,10 @@ class _PairVectors:
 
 
 def check_eval_xlsim(inputs: Mapping[str, Any], params: EvalXlsimParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
+    """Return the errors that involve more than one option."""
     vectors, encoder = bool(inputs.get("vectors")), bool(inputs.get("encoder"))
-    repeated = repeated_weight(params.lambda_)
     table = [
         (not vectors and not encoder, "eval xlsim has nothing to score.", "Give --encoder, or --vectors, or both."),
-        (
-            vectors and encoder and not inputs.get("train_dictionary"),
-            "Blending vectors with an encoder needs --train-dictionary.",
-            "It is the dictionary from which the projection between the two is learnt.",
-        ),
-        (
-            bool(params.lambda_) and not (vectors and encoder),
-            "--lambda needs --vectors and --encoder.",
-            "Add what is missing, or leave --lambda out.",
-        ),
-        (repeated is not None, f"--lambda has {repeated} more than once.", "Give every weight once."),
         (
             params.missing is not None and not vectors,
             "--missing means nothing without --vectors.",
@@ -166,23 +137,33 @@ def check_eval_xlsim(inputs: Mapping[str, Any], params: EvalXlsimParams) -> list
             "Give --language for pairs of one language, the others for pairs of two.",
         ),
     ]
-    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    faults = [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    return faults + check_blend(inputs, params.lambda_, static=vectors)
 
 
 def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Outcome:
     """Score one system, or one for every lambda."""
+    params = replace(
+        params,
+        source_language=params.language or params.source_language,
+        target_language=params.language or params.target_language,
+        missing=params.missing or ("drop" if inputs.get("encoder") is None else "encoder"),
+    )
     pairs = _read(inputs["pairs"], params)
-    case = _Case(params.lowercase, *params.languages)
     if params.lowercase:
-        pairs = pairs.folded(*params.languages)
-    train = None if inputs.get("train_dictionary") is None else read_dictionary(inputs["train_dictionary"], case)
-    leaks = {} if train is None else {"pairs_in_train_dictionary": _leaks(pairs, train, job)}
-    results: list[list[ScoredSystem]] = []
-    asked = _Asked(params, inputs.get("encoder"), inputs.get("vectors"))
+        pairs = pairs.folded(params.source_language, params.target_language)
+    facts: dict[str, Any] = {"format": pairs.form, "similarity": "cosine", "system": "encoder"}
+    if inputs.get("vectors") is not None:
+        facts["system"] = "static vectors" if inputs.get("encoder") is None else "blend"
+        facts |= {"side": params.side, "missing": params.missing}
+    train = None if inputs.get("train_dictionary") is None else read_dictionary(inputs["train_dictionary"], params)
+    if train is not None:
+        facts["pairs_in_train_dictionary"] = _leaks(pairs, train, job)
     with writing_evaluation(job.out, "xlsim") as writer:
-        for system in _systems(asked, pairs, train, job):
-            facts = _facts(system, pairs, asked) | leaks
-            results.append(_score(system, pairs, asked, facts, writer, job))
+        results = [
+            _score(system, pairs, params, facts | _counts(system, pairs), writer, job)
+            for system in _systems(inputs, pairs, train, params, job)
+        ]
         writer.systems = [own[0] for own in results] + [each for own in results for each in own[1:]]
     head = writer.systems[0]
     if head.facts["undefined"]:
@@ -197,7 +178,7 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
 
 def _read(path: Path, params: EvalXlsimParams) -> ScoredPairs:
     """Read pairs; two languages of one file are crossed as `cross-pairs` does it."""
-    found, (source, target) = find_multi_simlex(path), params.languages
+    found, source, target = find_multi_simlex(path), params.source_language, params.target_language
     if found is None:
         return read_scored_pairs(path)
     if found.column(source) == found.column(target):
@@ -227,70 +208,43 @@ def _leaks(pairs: ScoredPairs, train: Pairs, job: Job) -> int:
 # ---------------------------------------------------------------- what is scored
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What to score, on what.
-
-    Args:
-        params: The settings.
-        encoder: The encoder, if one was given.
-        vectors: Where static vectors are, if they were given.
-    """
-
-    params: EvalXlsimParams
-    encoder: Path | None
-    vectors: Path | None
-
-    @property
-    def system(self) -> str:
-        """What the vectors are."""
-        if self.vectors is None:
-            return "encoder"
-        return "static vectors" if self.encoder is None else "blend"
-
-    @property
-    def missing(self) -> str:
-        """What becomes of words without a static vector."""
-        return self.params.missing or ("drop" if self.encoder is None else "encoder")
-
-    @property
-    def encoder_alone(self) -> bool:
-        """Whether the encoder alone stands for a word without a static vector."""
-        return self.encoder is not None and self.missing in ("encoder", "average")
-
-
-def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -> Iterator[_PairVectors]:
-    """Give the systems one after the other."""
-    encoder = None if asked.encoder is None else open_encoder(asked.encoder, asked.params.pooling, job)
-    if asked.vectors is None:
-        if encoder is not None:
-            yield _PairVectors(None, *_encoded(pairs, encoder, job))
+def _systems(
+    inputs: dict[str, Any], pairs: ScoredPairs, train: Pairs | None, params: EvalXlsimParams, job: Job
+) -> Iterator[_PairVectors]:
+    """Yield the systems one after the other."""
+    path, encoded = inputs.get("vectors"), None
+    if inputs.get("encoder") is not None:
+        encoder = open_encoder(inputs["encoder"], params.pooling, job)
+        encoded = [TextVectors.encoded(own, encode_words(encoder, own, job)) for own in (pairs.first, pairs.second)]
+    if path is None:
+        if encoded is not None:
+            yield _PairVectors(None, encoded[0], encoded[1])
         return
-    params = asked.params
-    case = _Case(params.lowercase, *params.languages)
-    languages = open_words(asked.vectors, case, job, limit=params.limit)
-    sides = _chosen(languages, asked.vectors, params)
-    average = params.missing == "average"
-    static = _PairVectors(
-        None,
-        sides.source.look_up(pairs.first, average=average),
-        sides.target.look_up(pairs.second, average=average),
+    languages = open_words(path, params, job, limit=params.limit)
+    if params.side != "both" and not languages.shared:
+        message = f"--side {params.side} means nothing: {path} holds one language."
+        raise DataError(message, hint="Leave --side out, or give a space.")
+    sides = languages if params.side == "both" else languages.only(params.side)
+    looked_up = (
+        table.look_up(words, average=params.missing == "average")
+        for table, words in ((sides.source, pairs.first), (sides.target, pairs.second))
     )
-    _check_coverage(static, languages, pairs, asked, job)
-    if encoder is None or train is None:
+    static = _PairVectors(None, *looked_up)
+    encoder_alone = encoded is not None and params.missing in ("encoder", "average")
+    _check_coverage(static, languages, pairs, params, job, encoder_alone=encoder_alone)
+    if encoded is None or train is None:
         yield static
         return
     if not languages.shared:
         raise DataError(
-            f"{asked.vectors} holds one language; blending needs a shared space of two.",
+            f"{path} holds one language; blending needs a shared space of two.",
             hint="Make one with lexenc map, or leave --encoder out.",
         )
     projection = projection_between(languages, encoder, train, job, lowercase=params.lowercase)
     weights = params.lambda_ or PAPER_WEIGHTS
-    warn_of_second_blend(asked.vectors, weights, job)
-    encoded = _encoded(pairs, encoder, job)
+    warn_of_second_blend(path, weights, job)
     left, right = (
-        blended_texts(own, other, projection, weights, encoder_alone=asked.encoder_alone)
+        blended_texts(own, other, projection, weights, encoder_alone=encoder_alone)
         for own, other in zip((static.first, static.second), encoded, strict=True)
     )
     compared = static.covered if len(weights) > 1 else None
@@ -298,53 +252,40 @@ def _systems(asked: _Asked, pairs: ScoredPairs, train: Pairs | None, job: Job) -
         yield _PairVectors(weight, first, second, compared)
 
 
-def _encoded(pairs: ScoredPairs, encoder: Encoder, job: Job) -> tuple[TextVectors, TextVectors]:
-    first, second = (TextVectors.encoded(own, encode_words(encoder, own, job)) for own in (pairs.first, pairs.second))
-    return first, second
-
-
-def _chosen(languages: WordTables, path: Path, params: EvalXlsimParams) -> WordTables:
-    if params.side == "both":
-        return languages
-    if not languages.shared:
-        raise DataError(
-            f"--side {params.side} means nothing: {path} holds one language.", hint="Leave --side out, or give a space."
-        )
-    return languages.only(params.side)
-
-
-def _check_coverage(static: _PairVectors, languages: WordTables, pairs: ScoredPairs, asked: _Asked, job: Job) -> None:
-    """Warn where less than half of the pairs have static vectors, or a slip explains why some have none.
-
-    Raises:
-        DataError: If no pair has, and no encoder stands in.
-    """
-    covered, total, params = int(static.covered.sum()), len(pairs), asked.params
+def _check_coverage(
+    static: _PairVectors,
+    languages: WordTables,
+    pairs: ScoredPairs,
+    params: EvalXlsimParams,
+    job: Job,
+    *,
+    encoder_alone: bool,
+) -> None:
+    """Warn if few pairs have static vectors or a wrong option explains why; raise if none has and nothing stands in."""
+    covered, total = int(static.covered.sum()), len(pairs)
     if covered == total:
         return
     words = Pairs(pairs.first, pairs.second, [])
     sides = languages if params.side == "both" else languages.only(params.side)
     advice = _side_advice(languages, covered, pairs, params) or coverage_advice(
-        words, sides.source.index, sides.target.index, lowercase=params.lowercase, languages=params.languages
+        words,
+        sides.source.index,
+        sides.target.index,
+        lowercase=params.lowercase,
+        languages=(params.source_language, params.target_language),
     )
-    if not covered and not asked.encoder_alone:
+    if not covered and not encoder_alone:
         raise uncovered("test pair", total, words, advice)
     if 2 * covered < total or advice:
         fate = "The others are left out of the headline" if params.missing != "back-off" else "All count"
-        rest = "The encoder alone stands for the other words." if asked.encoder_alone else f"{fate}; see coverage."
-        job.notices.warn(_static_coverage(covered, total), advice or rest)
-
-
-def _static_coverage(covered: int, total: int) -> str:
-    sentence = low_coverage("test pair", covered, total)
-    return sentence if 2 * covered < total else sentence.removeprefix("Only ")
+        rest = "The encoder alone represents the other words." if encoder_alone else f"{fate}; see coverage."
+        sentence = low_coverage("test pair", covered, total)
+        job.notices.warn(sentence if 2 * covered < total else sentence.removeprefix("Only "), advice or rest)
 
 
 def _side_advice(languages: WordTables, covered: int, pairs: ScoredPairs, params: EvalXlsimParams) -> str | None:
-    """Look whether pairs of one language were looked up in two, or those of the one language in the other."""
-    if not languages.shared:
-        return None
-    for side in ("source", "target"):
+    """Return advice if pairs of one language were looked up in two languages, or in the wrong one."""
+    for side in ("source", "target") if languages.shared else ():
         index = getattr(languages, side).index
         count = sum(first in index and second in index for first, second in zip(pairs.first, pairs.second, strict=True))
         if side != params.side and clearly_more(count, covered, len(pairs)):
@@ -359,29 +300,32 @@ def _side_advice(languages: WordTables, covered: int, pairs: ScoredPairs, params
 
 
 def _score(
-    system: _PairVectors, pairs: ScoredPairs, asked: _Asked, facts: dict[str, Any], writer: EvaluationWriter, job: Job
+    system: _PairVectors,
+    pairs: ScoredPairs,
+    params: EvalXlsimParams,
+    facts: dict[str, Any],
+    writer: EvaluationWriter,
+    job: Job,
 ) -> list[ScoredSystem]:
     """Score a system: covered pairs, all pairs, and the control; the first is the headline.
 
     Systems of a sweep are scored on the pairs that all of them cover first, and then on all that they cover.
     """
-    params, covered = asked.params, system.covered
+    covered = system.covered
     columns = np.stack([cosines(system.first.matrix, system.second.matrix), np.array(pairs.scores)])
     labels = {} if system.weight is None else {"lambda": system.weight}
+    facts |= {"coverage": float(covered.mean()), "draws": params.draws, "level": params.level}
     writer.write(_items(system, pairs, columns[0]), labels)
+
+    def made(scores: Iterable[Score], policy: str, more: Mapping[str, Any], **known: Any) -> ScoredSystem:
+        convention = Convention(out_of_vocabulary=policy, ties="average rank", seed=job.seed)
+        return ScoredSystem("xlsim", tuple(scores), convention, labels | more, facts | known, counted="pairs")
 
     def scored(own: np.ndarray, policy: str, counted_pairs: str) -> ScoredSystem:
         drawn = generator(job.seed, "bootstrap")
         (scores,) = MEASURE.scores([own], generator=drawn, draws=params.draws, level=params.level)
         share = own.shape[1] / len(pairs) if policy == "left out" else facts["coverage"]
-        more = {"coverage": share, "undefined": undefined(own), "draws": params.draws}
-        return made(scores, policy, {"counted": counted_pairs}, more)
-
-    def made(
-        scores: tuple[Score, ...], policy: str, more_labels: Mapping[str, Any], more: Mapping[str, Any]
-    ) -> ScoredSystem:
-        convention = Convention(out_of_vocabulary=policy, ties="average rank", seed=job.seed)
-        return ScoredSystem("xlsim", scores, convention, labels | more_labels, facts | more, counted="pairs")
+        return made(scores, policy, {"counted": counted_pairs}, coverage=share, undefined=undefined(own))
 
     first = covered if system.compared is None else covered & system.compared
     filled = np.stack([np.where(covered, columns[0], params.back_off), columns[1]])
@@ -389,12 +333,12 @@ def _score(
         scored(columns[:, first], "left out", "covered" if system.compared is None else "static"),
         scored(filled, f"similarity {params.back_off:g}", "all"),
     ]
-    chance = shuffled_spearman(columns[:, first], generator=generator(job.seed, "shuffled scores"), level=params.level)
     if params.missing == "back-off":
         found.reverse()
     if (covered & ~first).any():
         found.insert(1, scored(columns[:, covered], "left out", "covered"))
-    return [*found, made((chance,), "left out", {CONTROL: "shuffled scores"}, {"shuffles": SHUFFLES})]
+    chance = shuffled_spearman(columns[:, first], generator=generator(job.seed, "shuffled scores"), level=params.level)
+    return [*found, made([chance], "left out", {CONTROL: "shuffled scores"}, shuffles=SHUFFLES)]
 
 
 def _items(system: _PairVectors, pairs: ScoredPairs, found: np.ndarray) -> Iterator[Item]:
@@ -406,23 +350,17 @@ def _items(system: _PairVectors, pairs: ScoredPairs, found: np.ndarray) -> Itera
         yield Item((first, second), (), bool(covered), (answer,), {"gold": score, "cosine": value})
 
 
-def _facts(system: _PairVectors, pairs: ScoredPairs, asked: _Asked) -> dict[str, Any]:
-    facts: dict[str, Any] = {"format": pairs.form, "similarity": "cosine", "system": asked.system}
-    if asked.vectors is not None:
-        facts |= {"side": asked.params.side, "missing": asked.missing}
+def _counts(system: _PairVectors, pairs: ScoredPairs) -> dict[str, Any]:
     words = count_origins(system.first, system.second)
-    return facts | {
+    return {
         "test_pairs": len(pairs),
         "repeated_pairs": pairs.repeated,
-        "coverage": float(system.covered.mean()),
         "words_static": words[Origin.STATIC],
         "words_with_underscores": words[Origin.UNDERSCORES],
         "words_averaged": words[Origin.AVERAGE],
         "words_encoder_alone": words[Origin.ENCODER],
         "words_missing": words[Origin.MISSING],
         "words_zero": words[Origin.ZERO],
-        "draws": asked.params.draws,
-        "level": asked.params.level,
     }
 
 
