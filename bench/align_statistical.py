@@ -74,7 +74,7 @@ def error_rate(data: Path, links: Path) -> str:
 
 
 def eflomal_command(folder: Path) -> list[str]:
-    """Give the command of the peer; nothing where it is not installed."""
+    """Return the command of the peer; nothing where it is not installed."""
     beside = Path(sys.executable).parent / "eflomal-align"
     found = str(beside) if beside.is_file() else shutil.which("eflomal-align")
     if found is None:
@@ -85,7 +85,7 @@ def eflomal_command(folder: Path) -> list[str]:
 
 
 def run_eflomal(folder: Path) -> float:
-    """Align in both directions and write the links that both have; give the seconds of the peer alone."""
+    """Align in both directions and write the links that both have; return the seconds of the peer alone."""
     began = time.perf_counter()
     subprocess.run(eflomal_command(folder), check=True, capture_output=True)
     seconds = time.perf_counter() - began
@@ -96,7 +96,7 @@ def run_eflomal(folder: Path) -> float:
 
 
 def run_ours(folder: Path, **settings: Any) -> float:
-    """Align; give the seconds."""
+    """Align; return the seconds."""
     shutil.rmtree(folder / "out", ignore_errors=True)
     began = time.perf_counter()
     lexenc.align(pairs=folder / "corpus.txt", words="spaces", drawn=0, out=folder / "out", **settings)
@@ -150,7 +150,7 @@ def million(data: Path, pairs: int) -> None:
 
 
 def peaks(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """Watch a program and those it starts to the end; give the most memory, in MB: its own, and with mapped files."""
+    """Watch a program and those it starts to the end; return the most memory, in MB: its own, and with mapped files."""
     own = whole = 0
     while process.poll() is None:
         found = [memory(number) for number in family(process.pid)]
@@ -160,7 +160,7 @@ def peaks(process: subprocess.Popen[bytes]) -> tuple[int, int]:
 
 
 def family(number: int) -> list[int]:
-    """Give a process and all that it started."""
+    """Return a process and all that it started."""
     try:
         children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
     except OSError:
@@ -169,7 +169,7 @@ def family(number: int) -> list[int]:
 
 
 def memory(number: int) -> tuple[int, int]:
-    """Give the memory of a process in kB: its own, and with mapped files."""
+    """Return the memory of a process in kB: its own, and with mapped files."""
     try:
         found = dict(re.findall(r"(RssAnon|VmRSS):\s+(\d+) kB", Path(f"/proc/{number}/status").read_text()))
     except OSError:

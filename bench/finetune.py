@@ -34,7 +34,7 @@ Columns = tuple[list[str], list[str], list[list[str]]]
 
 
 def words(language: str) -> list[str]:
-    """Give 20,000 words: from the data folder's vocabularies, or syllables without it."""
+    """Return 20,000 words: from the data folder's vocabularies, or syllables without it."""
     path = DATA / "vocab" / f"{language}.50k.txt.gz"
     if path.is_file():
         return [line.split()[0] for line in gzip.open(path, "rt", encoding="utf-8").read().splitlines()[:20000]]
@@ -59,7 +59,7 @@ def texts(folder: Path, count: int, kind: str) -> Columns:
 
 
 def mined(folder: Path, anchors: list[str], vocabulary: list[str]) -> np.ndarray:
-    """Give the nearest vocabulary rows of every anchor."""
+    """Return the nearest vocabulary rows of every anchor."""
     from lexenc.device import CPU
     from lexenc.encoders.encode import encode_texts
     from lexenc.encoders.load import load_encoder
@@ -73,13 +73,13 @@ def mined(folder: Path, anchors: list[str], vocabulary: list[str]) -> np.ndarray
 
 
 def step_texts(columns: Columns, start: int) -> set[str]:
-    """Give the distinct texts of a step."""
+    """Return the distinct texts of a step."""
     rows = slice(start, start + PAIRS)
     return {*columns[0][rows], *columns[1][rows], *(word for row in columns[2][rows] for word in row)}
 
 
 def peer_steps(folder: Path, columns, steps: int) -> tuple[list[float], list[float]]:
-    """Train with SentenceTransformerTrainer; give the seconds and the loss of every step."""
+    """Train with SentenceTransformerTrainer; return the seconds and the loss of every step."""
     from datasets import Dataset
     from sentence_transformers import (
         SentenceTransformer,
@@ -132,7 +132,7 @@ def _in_order(dataset, batch_size: int):
 
 
 def our_steps(folder: Path, columns, steps: int, precision: str) -> tuple[list[float], list[float]]:
-    """Train with lexenc; give the seconds and the loss of every step."""
+    """Train with lexenc; return the seconds and the loss of every step."""
     from lexenc.device import Device
     from lexenc.encoders.load import load_encoder
     from lexenc.training.contrastive import PairObjective
@@ -167,7 +167,7 @@ def without_dropout(folder: Path, copy: Path) -> Path:
 
 
 def work(name: str, folder: Path, columns: Columns, steps: int) -> dict[str, Any]:
-    """Do one run in this process; give the median seconds of a step, the losses and the peak memory."""
+    """Do one run in this process; return the median seconds of a step, the losses and the peak memory."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     if name == "peer":
@@ -218,7 +218,7 @@ def report(columns: Columns, options: argparse.Namespace, runs: list[dict[str, d
 
 
 def line_of(name: str, kind: str, runs: list[dict[str, dict[str, Any]]]) -> str:
-    """Give medians and ratios to the peer of one kind of run."""
+    """Return medians and ratios to the peer of one kind of run."""
     ratios = [each["peer"]["seconds"] / each[kind]["seconds"] for each in runs]
     gaps = zip(runs[0]["peer"]["losses"], runs[0][kind]["losses"], strict=True)
     return (

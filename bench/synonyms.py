@@ -34,7 +34,7 @@ KINDS = ("peer", "peer-25", "float32", "bfloat16")
 
 
 def sets():
-    """Give synonym sets: names of XL-BEL's concepts in five languages, or syllables."""
+    """Return synonym sets: names of XL-BEL's concepts in five languages, or syllables."""
     from lexenc.files.synonyms import read_synonyms
     from lexenc.training.synonyms import gather_sets
 
@@ -49,7 +49,7 @@ def sets():
 
 
 def pairs_of(count: int) -> list[tuple[int, str, str]]:
-    """Give label and names of some pairs, in random order."""
+    """Return label and names of some pairs, in random order."""
     from lexenc.training.synonyms import synonym_pairs
 
     names = sets()
@@ -59,7 +59,7 @@ def pairs_of(count: int) -> list[tuple[int, str, str]]:
 
 
 def peer_steps(folder: Path, pairs: list, steps: int, longest: int | None) -> tuple[list[float], list[float]]:
-    """Train as SapBERT does; give the seconds and the loss of every step."""
+    """Train as SapBERT does; return the seconds and the loss of every step."""
     import torch
     from pytorch_metric_learning.losses import MultiSimilarityLoss
     from pytorch_metric_learning.miners import TripletMarginMiner
@@ -94,7 +94,7 @@ def peer_steps(folder: Path, pairs: list, steps: int, longest: int | None) -> tu
 
 
 def our_steps(folder: Path, pairs: list, steps: int, precision: str) -> tuple[list[float], list[float]]:
-    """Train with lexenc; give the seconds and the loss of every step."""
+    """Train with lexenc; return the seconds and the loss of every step."""
     from lexenc.device import Device
     from lexenc.encoders.load import load_encoder
     from lexenc.training.contrastive import PairObjective
@@ -124,7 +124,7 @@ def our_steps(folder: Path, pairs: list, steps: int, precision: str) -> tuple[li
 
 
 def work(name: str, folder: Path, pairs: list, steps: int) -> dict[str, Any]:
-    """Do one run in this process; give the median seconds of a step, the losses and the peak memory."""
+    """Do one run in this process; return the median seconds of a step, the losses and the peak memory."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     if name.startswith("peer"):

@@ -100,9 +100,6 @@ class AlignerKind:
     summary: str = ""
 
 
-# ---------------------------------------------------------------- by vectors
-
-
 def _open_embedding(setup: AlignerSetup) -> Aligner:
     from lexenc.alignment.embedding import EmbeddingAligner, Matching
     from lexenc.encoders.word_vectors import TableWords
@@ -157,9 +154,6 @@ MATCH = _BY_VECTORS
 SOFTMAX = replace(_BY_VECTORS, threshold=0.001)
 
 
-# ---------------------------------------------------------------- by spans
-
-
 def _open_spans(setup: AlignerSetup) -> Aligner:
     from lexenc.alignment.spans import SpanAligner
 
@@ -175,9 +169,6 @@ def _warn_of_spans(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[W
 SPAN = AlignerKind(
     _open_spans, needs=("encoder",), threshold=0.4, counts=("too_long", "unasked"), warnings=_warn_of_spans
 )
-
-
-# ---------------------------------------------------------------- by the corpus alone
 
 
 def _open_statistical(setup: AlignerSetup) -> CorpusAligner:

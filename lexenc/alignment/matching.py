@@ -123,9 +123,11 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
         distortion, at least 0) for argmax, itermax and match, of the harmonic mean of both probabilities for softmax.
     """
     method = METHODS[how.method]
-    vectors = (source.values, target.values)
+    vectors = [source.values, target.values]
     if not method.products:
-        vectors = (_unit(source.values), _unit(target.values))
+        for side, values in enumerate(vectors):
+            lengths = np.sqrt(np.einsum("td,td->t", values, values))
+            vectors[side] = values / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
     sizes = np.where(too_large(source, target), 0, np.diff([source.starts, target.starts]))
     parts = []
     for part in batches(sizes[0] * sizes[1], _CELLS):
@@ -136,7 +138,12 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
         _multiply(vectors[0], vectors[1], *starts, *tables[1:], cells, tables.values)
         if how.similarity == "shifted" and not method.products:
             np.divide(tables.values + np.float32(1), 2, out=tables.values)
-        parts.append(_collect(choose(tables, how), tables, (source.words, target.words), starts))
+        scores = choose(tables, how)
+        room = int(np.count_nonzero(scores >= 0))
+        ends = np.zeros(len(heights) + 1, dtype=np.int64)
+        columns: list[Any] = [np.empty(room, dtype=kind) for kind in (np.int32, np.int32, np.float32)]
+        count = _join(scores, heights, widths, source.words, target.words, *starts, ends, *columns)
+        parts.append(Links(ends, *(column[:count].copy() for column in columns)))
     return Links.joined(parts)
 
 
@@ -285,13 +292,6 @@ def _softmax(values: Any, heights: Any, widths: Any, starts: Any, threshold: flo
                 score[i, j] = 2 * ahead * back / (ahead + back) if both else -1
 
 
-def _unit(values: Floats) -> Floats:
-    """Scale vectors to length 1, except zero vectors. Shape [t, d]."""
-    lengths = np.sqrt(np.einsum("td,td->t", values, values))
-    scaled: Floats = values / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
-    return scaled
-
-
 @compiled
 def _multiply(
     source: Any, target: Any, source_starts: Any, target_starts: Any, heights: Any, widths: Any, starts: Any, out: Any
@@ -316,20 +316,6 @@ def _distort(values: Any, heights: Any, widths: Any, starts: Any, strength: floa
                 cell = starts[pair] + i * width + j
                 away = i / (height - 1) - j / (width - 1)
                 values[cell] -= np.float32(strength * away * away) * abs(values[cell])
-
-
-def _collect(
-    scores: Floats,
-    tables: Tables,
-    words: tuple[NDArray[np.int32], NDArray[np.int32]],
-    starts: tuple[Indices, Indices],
-) -> Links:
-    """Turn links of units into links of words, given the word of every unit and where the units of each side begin."""
-    room = int(np.count_nonzero(scores >= 0))
-    source, target = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-    found, ends = np.empty(room, dtype=np.float32), np.zeros(len(tables.heights) + 1, dtype=np.int64)
-    count = _join(scores, tables.heights, tables.widths, *words, *starts, ends, source, target, found)
-    return Links(ends, source[:count].copy(), target[:count].copy(), found[:count].copy())
 
 
 @compiled

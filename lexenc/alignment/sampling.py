@@ -147,18 +147,6 @@ def sample_links(
         chain.sweep(_MODELS.index(sweeps.model), counts if counted else nothing, scale, advance)
 
 
-class _Corpus(NamedTuple):
-    """Arrays that the compiled loops read: see `Side` and `Bitext`."""
-
-    sources: Any
-    source_starts: Any
-    targets: Any
-    target_starts: Any
-    cells: Any
-    pairs: Any
-    turned: bool
-
-
 class _ChainState(NamedTuple):
     """Arrays that the compiled loops change.
 
@@ -191,9 +179,10 @@ class _Sampler:
     def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
         source, target, known = bitext.source, bitext.target, bitext.known
         self._parts, self._priors = bitext.parts(_CELLS), priors
-        self._corpus = _Corpus(
+        # What the compiled loops read.
+        self._corpus = (
             source.values, source.starts, target.values, target.starts, bitext.cells, bitext.numbers, bitext.turned
-        )
+        )  # fmt: skip
         totals = np.zeros(source.types, dtype=np.int64) if known is None else known.source.copy()
         self._state = _ChainState(
             links=np.full(len(target.values), _NEW, dtype=np.int32),
