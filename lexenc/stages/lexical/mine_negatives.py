@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from lexenc.errors import ConfigError
-from lexenc.files.text import counted
+from lexenc.files.dictionaries import Pairs
+from lexenc.files.negatives import NAME, NegativeRow, write_negatives
+from lexenc.files.text import counted, fold_case
+from lexenc.files.vocabularies import read_vocabulary
+from lexenc.lexical.mapping import normalise
+from lexenc.lexical.negatives import Filter, forbidden_rows, mine_negatives
 from lexenc.parameters import param
+from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
@@ -25,9 +33,6 @@ from lexenc.stages.reading import (
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
-    from lexenc.files.dictionaries import Pairs
-    from lexenc.files.negatives import NegativeRow
-    from lexenc.lexical.negatives import Filter
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,20 @@ class MineParams:
     direction: Literal["source", "both"] = param(
         "source", "source: target words for every source word; both: also source words for every target word."
     )
-    range_min: int = param(0, "Skip this many of the nearest candidates.", ge=0)
-    range_max: int | None = param(None, "Look at no more than this many candidates.", ge=1)
-    max_score: float | None = param(None, "Largest cosine of a negative with its anchor.", ge=-1, le=1)
-    min_score: float | None = param(None, "Smallest cosine of a negative with its anchor.", ge=-1, le=1)
-    absolute_margin: float | None = param(None, "A negative's cosine is below the positive's by this much.", ge=0)
-    relative_margin: float | None = param(None, "A negative's cosine is below (1 - this) x the positive's.", ge=0, le=1)
-    sampling: Literal["top", "random"] = param("top", "The nearest, or a random choice within the range.")
-    vocabulary_limit: int | None = param(None, "Use the first words of a vocabulary only.", ge=1)
+    range_min: int = param(0, "Number of nearest candidates to skip.", ge=0)
+    range_max: int | None = param(None, "Maximum number of candidates to consider.", ge=1)
+    max_score: float | None = param(None, "Maximum cosine of a negative with its anchor.", ge=-1, le=1)
+    min_score: float | None = param(None, "Minimum cosine of a negative with its anchor.", ge=-1, le=1)
+    absolute_margin: float | None = param(
+        None, "Minimum difference between the positive's and the negative's cosine. A larger value is stricter.", ge=0
+    )
+    relative_margin: float | None = param(
+        None, "A negative's cosine is at most (1 - this) x the positive's. A larger value is stricter.", ge=0, le=1
+    )
+    sampling: Literal["top", "random"] = param(
+        "top", "top: the nearest candidates; random: a random choice within the range."
+    )
+    vocabulary_limit: int | None = param(None, "Use only the first words of a vocabulary.", ge=1)
     pooling: PoolingChoice = param("auto", POOLING)
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")
@@ -53,10 +64,10 @@ class MineParams:
 
 
 def check_mining(inputs: Mapping[str, Any], params: MineParams) -> list[ConfigError]:
-    """Give the faults that only several values together show."""
+    """Return the errors that involve more than one option."""
     faults = []
     if params.sampling == "random" and params.range_max is None:
-        faults.append(ConfigError("--sampling random needs --range-max.", hint="For instance --range-max 100."))
+        faults.append(ConfigError("--sampling random needs --range-max.", hint="E.g. --range-max 100."))
     if params.range_max is not None and params.range_max < params.range_min + params.count:
         needed = params.range_min + params.count
         faults.append(
@@ -69,9 +80,7 @@ def check_mining(inputs: Mapping[str, Any], params: MineParams) -> list[ConfigEr
 
 
 def mine(inputs: dict[str, Any], params: MineParams, job: Job) -> Outcome:
-    """Mine negatives with the untuned encoder and write them as JSON Lines."""
-    from lexenc.files.negatives import NAME, write_negatives
-
+    """Mine hard negatives with the encoder before fine-tuning, and write them as JSON Lines."""
     pairs = read_dictionary(inputs["pairs"], params)
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     rows = _one_direction(pairs, inputs["target_vocabulary"], encoder, params, job, "source-to-target")
@@ -92,15 +101,9 @@ def mine(inputs: dict[str, Any], params: MineParams, job: Job) -> Outcome:
 def _one_direction(
     pairs: Pairs, vocabulary_path: Path, encoder: Encoder, params: MineParams, job: Job, direction: str
 ) -> list[NegativeRow]:
-    import numpy as np
-
-    from lexenc.files.negatives import NegativeRow
-    from lexenc.files.vocabularies import read_vocabulary
-    from lexenc.lexical.mapping import normalise
-    from lexenc.lexical.negatives import forbidden_rows, mine_negatives
-    from lexenc.randomness import generator
-
-    fold_anchor, fold_word, language = _folds(params, direction)
+    languages = (params.source_language, params.target_language)
+    own, language = languages if direction == "source-to-target" else languages[::-1]
+    fold_anchor, fold_word = partial(fold_case, language=own), partial(fold_case, language=language)
     words = read_vocabulary(
         vocabulary_path, limit=params.vocabulary_limit, lowercase=params.lowercase, language=language
     ).words
@@ -123,7 +126,7 @@ def _one_direction(
         left,
         scores,
         forbidden=forbidden_rows(anchors, translations, words, fold_anchor, fold_word),
-        wanted=_filter(params),
+        wanted=Filter(**{each.name: getattr(params, each.name) for each in fields(Filter)}),
         generator=generator(job.seed, f"negatives {direction}"),
         device=job.device.name,
         progress=job.progress,
@@ -137,7 +140,7 @@ def _one_direction(
 
 
 def _tell_swapped(pairs: Pairs, vocabulary: list[str], job: Job) -> None:
-    """Warn where the target vocabulary has few of the target words and clearly more of the source words."""
+    """Warn if the target vocabulary has few of the target words and clearly more of the source words."""
     known, total = set(vocabulary), len(pairs)
     targets = sum(word in known for word in pairs.targets)
     sources = sum(word in known for word in pairs.sources)
@@ -149,43 +152,18 @@ def _tell_swapped(pairs: Pairs, vocabulary: list[str], job: Job) -> None:
         )
 
 
-def _folds(params: MineParams, direction: str) -> tuple[Callable[[str], str], Callable[[str], str], str | None]:
-    """Give how to fold anchors and candidates, and the candidates' language."""
-    from lexenc.files.text import fold_case
-
-    source, target = params.source_language, params.target_language
-    if direction == "target-to-source":
-        source, target = target, source
-    return partial(fold_case, language=source), partial(fold_case, language=target), target
-
-
-def _filter(params: MineParams) -> Filter:
-    from lexenc.lexical.negatives import Filter
-
-    return Filter(
-        count=params.count,
-        range_min=params.range_min,
-        range_max=params.range_max,
-        max_score=params.max_score,
-        min_score=params.min_score,
-        absolute_margin=params.absolute_margin,
-        relative_margin=params.relative_margin,
-        sampling=params.sampling,
-    )
-
-
 MINE_NEGATIVES = Stage(
     name="mine-negatives",
     version=1,
     inputs={
         "pairs": Input("Word pairs: source, TAB, target."),
-        "encoder": Input("Encoder before tuning: 'mini', a folder, or a hub name.", kind="encoder"),
+        "encoder": Input("Encoder before fine-tuning: 'mini', a folder, or a hub name.", kind="encoder"),
         "target_vocabulary": Input("Candidate words: 'word' or 'word count' lines, or a folder with words.txt."),
-        "source_vocabulary": Input("The same of the source language, for --direction both.", required=False),
+        "source_vocabulary": Input("The same for the source language, for --direction both.", required=False),
     },
     params=MineParams,
     run=mine,
-    makes="negatives.jsonl: source, target, its negatives with cosines.",
+    makes="negatives.jsonl: source, target, and its negatives with their cosines.",
     examples=(
         (
             "lexenc mine-negatives --pairs train.tsv --encoder mini --target-vocabulary de.txt --out runs/negatives",

@@ -1,4 +1,4 @@
-"""read-review: a table that people went through -> a dictionary of what they accepted."""
+"""read-review: a reviewed table of induce -> a dictionary of the accepted pairs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lexenc.errors import DataError
+from lexenc.files.dictionaries import write_pairs
+from lexenc.files.lexicons import read_review
 from lexenc.files.text import counted
 from lexenc.stage import Input, Job, Outcome, Stage
 
@@ -16,27 +18,22 @@ class ReadReviewParams:
 
 
 def read_review_stage(inputs: dict[str, Any], params: ReadReviewParams, job: Job) -> Outcome:
-    """Turn decisions into a dictionary."""
-    from lexenc.files.dictionaries import write_pairs
-    from lexenc.files.lexicons import read_review
-
+    """Write the accepted and the rejected pairs."""
+    del params
     review = read_review(inputs["review"])
+    hint = "Write ok, wrong or other into the column 'decision'."
     if not review.accepted and not review.rejected:
-        raise DataError(
-            f"{inputs['review']}: no line has a decision ({counted(review.undecided, 'line')}).",
-            hint="Write ok, wrong or other into the column 'decision'.",
-        )
+        lines = counted(review.undecided, "line")
+        raise DataError(f"{inputs['review']}: no line has a decision ({lines}).", hint=hint)
     write_pairs(job.out / "reviewed.tsv", review.accepted)
     write_pairs(job.out / "rejected.tsv", review.rejected)
     if review.undecided:
-        job.notices.warn(
-            f"{inputs['review']}: {counted(review.undecided, 'line')} without a decision left out.",
-            "Write ok, wrong or other into the column 'decision'.",
-        )
+        lines = counted(review.undecided, "line")
+        job.notices.warn(f"{inputs['review']}: {lines} without a decision left out.", hint)
     if review.corrected_lines:
         lines = counted(review.corrected_lines, "line")
         job.notices.say(f"{lines} with a correction, split at semicolons: {counted(review.corrected, 'new pair')}.")
-    # Pairs: accepted are those confirmed and those corrected. Lines: all, and those without a decision.
+    # Accepted pairs are those confirmed and those corrected. Undecided lines are counted among all lines.
     summary = {
         "accepted": len(review.accepted),
         "confirmed": len(review.accepted) - review.corrected,
@@ -53,15 +50,14 @@ READ_REVIEW = Stage(
     version=2,
     inputs={
         "review": Input(
-            "Table with the columns source, target, decision (ok, wrong, other) and correction (several "
-            "with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a "
-            "spreadsheet saves it.",
+            "Table with the columns source, target, decision (ok, wrong, other) and correction (several separated by "
+            "semicolons: der; die; das). Columns are separated by commas, semicolons or TABs, as spreadsheets do.",
             positional=True,
         )
     },
     params=ReadReviewParams,
     run=read_review_stage,
-    makes="reviewed.tsv (accepted pairs) and rejected.tsv (pairs that were found wrong).",
+    makes="reviewed.tsv (accepted pairs) and rejected.tsv (rejected pairs).",
     examples=(("lexenc read-review review.csv --out reviewed.tsv", ""),),
     out_required=False,
     files={".tsv": "reviewed.tsv"},
