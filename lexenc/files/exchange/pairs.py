@@ -114,10 +114,7 @@ class PairFile:
 
     def _choose(self, source: str | None, target: str | None) -> tuple[str, str]:
         """Return the languages to read if not both were requested."""
-        seen: dict[str, int] = {}
-        for unit in self._units:
-            for language, _ in unit.texts:
-                seen[language] = seen.get(language, 0) + 1
+        seen = Counter(language for unit in self._units for language, _ in unit.texts)
         names = _two(list(seen))
         if names is None:
             raise self._unclear(seen)
