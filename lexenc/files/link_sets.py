@@ -152,9 +152,10 @@ def read_sentences(
     """
     own = sentences_file(predicted)
     aligned = None if own is None else _counted(parallel_text(own))
-    if pairs is None and source is None:
+    first = source or pairs
+    if first is None:
         return aligned
-    sentences = _counted(parallel_text(pairs) if source is None else parallel_text(source, target))
+    sentences = _counted(parallel_text(first, target if source else None))
     if aligned is not None:
         _check_cut(sentences, aligned)
     return sentences
