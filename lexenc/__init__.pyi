@@ -158,24 +158,24 @@ def mine_negatives(
 ) -> Result:
     """Mine hard negatives: target words that the encoder wrongly ranks close to a source word.
 
-    Makes: negatives.jsonl: source, target, its negatives with cosines.
+    Makes: negatives.jsonl: source, target, and its negatives with their cosines.
 
     Args:
         pairs: Word pairs: source, TAB, target.
-        encoder: Encoder before tuning: 'mini', a folder, or a hub name.
+        encoder: Encoder before fine-tuning: 'mini', a folder, or a hub name.
         target_vocabulary: Candidate words: 'word' or 'word count' lines, or a folder with words.txt.
-        source_vocabulary: The same of the source language, for direction both.
+        source_vocabulary: The same for the source language, for direction both.
         out: Folder for the result.
         count: Negatives per pair.
         direction: source: target words for every source word; both: also source words for every target word.
-        range_min: Skip this many of the nearest candidates.
-        range_max: Look at no more than this many candidates.
-        max_score: Largest cosine of a negative with its anchor.
-        min_score: Smallest cosine of a negative with its anchor.
-        absolute_margin: A negative's cosine is below the positive's by this much.
-        relative_margin: A negative's cosine is below (1 - this) x the positive's.
-        sampling: The nearest, or a random choice within the range. One of: top, random.
-        vocabulary_limit: Use the first words of a vocabulary only.
+        range_min: Number of nearest candidates to skip.
+        range_max: Maximum number of candidates to consider.
+        max_score: Maximum cosine of a negative with its anchor.
+        min_score: Minimum cosine of a negative with its anchor.
+        absolute_margin: Minimum difference between the positive's and the negative's cosine. A larger value is stricter.
+        relative_margin: A negative's cosine is at most (1 - this) x the positive's. A larger value is stricter.
+        sampling: top: the nearest candidates; random: a random choice within the range.
+        vocabulary_limit: Use only the first words of a vocabulary.
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
@@ -655,8 +655,8 @@ def eval_bli(
         retrieval: How answers are ranked. One of: nearest, csls, inverted-softmax.
         csls_neighbours: Neighbours that CSLS averages over.
         inverse_temperature: Factor on the cosine in the inverted softmax (VecMap 1, MUSE 30).
-        direction: Which language asks. One of: source-target, target-source.
-        candidates: vocabulary: the whole target vocabulary; test: the test targets only, far easier and labelled so.
+        direction: Direction of lookup. One of: source-target, target-source.
+        candidates: vocabulary: the whole target vocabulary; test: the test targets only, which is far easier.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
         pair: Pairs of languages of a hub to score, e.g. en-de. Default: all that have a dictionary, in both directions.
         top: Number of answers to keep for every test word.
@@ -665,7 +665,7 @@ def eval_bli(
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        fail_under: Exit with 1 where the headline's precision at 1 (of the first lambda) is below this.
+        fail_under: Exit with 1 if the precision at 1 of the headline (of the first lambda) is below this.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -752,16 +752,16 @@ def eval_xlsim(
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
-        side: Where the words are in a shared space. both: left words in source, right words in target; source, target: pairs of one language. One of: both, source, target.
-        missing: Words without a static vector. encoder: the encoder alone; average: the mean of a phrase's parts; drop: pairs with one are left out of the headline; back-off: they count in it, with the similarity of back_off. If left out encoder in a blend, else drop. With several lambda_ the headline has only the pairs with static vectors, the same for all; the others count in a row beside it.
-        back_off: Similarity of pairs with a missing word, where all pairs count.
+        side: Where to look words up in a shared space. both: left words in source, right words in target; source, target: both in one language. One of: both, source, target.
+        missing: Words without a static vector. encoder: use the encoder alone; average: use the mean of a phrase's parts; drop: leave their pairs out of the headline; back-off: count their pairs, with back_off. If left out, encoder in a blend, else drop. With several lambda_ the headline has only the pairs with static vectors, the same for all; the others count in another row.
+        back_off: Similarity of pairs with a missing word, if all pairs count.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: Language code (BCP-47) of the left words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
-        target_language: Language code (BCP-47) of the right words: chooses them in a file of many languages; for lowercase=True 'tr' gives I its dotless small form.
-        language: The same for both words: pairs of one language.
+        source_language: Language code (BCP-47) of the left words. It selects them in a file of many languages, and 'tr' lower-cases I as Turkish does.
+        target_language: Language code (BCP-47) of the right words. It selects them in a file of many languages, and 'tr' lower-cases I as Turkish does.
+        language: Language of both words, for pairs of one language.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1302,10 +1302,10 @@ def read_review(
 ) -> Result:
     """Turn a reviewed table of induce into a dictionary.
 
-    Makes: reviewed.tsv (accepted pairs) and rejected.tsv (pairs that were found wrong).
+    Makes: reviewed.tsv (accepted pairs) and rejected.tsv (rejected pairs).
 
     Args:
-        review: Table with the columns source, target, decision (ok, wrong, other) and correction (several with semicolons between them: der; die; das); commas, semicolons or TABs between columns, as a spreadsheet saves it.
+        review: Table with the columns source, target, decision (ok, wrong, other) and correction (several separated by semicolons: der; die; das). Columns are separated by commas, semicolons or TABs, as spreadsheets do.
         out: Folder for the result. None does not keep it.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.
@@ -1396,19 +1396,19 @@ def audit(
 ) -> Result:
     """Check training and test dictionaries for leaks, repeats and words without vectors.
 
-    Makes: train.tsv without the leaked pairs, and leaks.tsv. Without --out nothing is written, and the exit code is 1 where there are leaks.
+    Makes: train.tsv without the leaked pairs, and leaks.tsv. Without --out nothing is written, and the exit code is 1 if there are leaks.
 
     Args:
         train: Training dictionary: source, TAB, target.
         test: Test dictionary, or a result of cross-pairs.
-        source_vectors: Vectors or word list of the source language, to count words without one.
-        target_vectors: The same of the target language.
+        source_vectors: Vectors or word list of the source language, to count words without vectors.
+        target_vectors: The same for the target language.
         out: Folder for the result. None does not keep it.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        drop_sources: train.tsv of the result also loses pairs whose source word is tested.
-        fail_on_leak: Exit with 1 where a test pair is in the training dictionary with out too; without out, where nothing is cleaned, that is always so.
+        drop_sources: Also drop training pairs whose source word is tested from train.tsv.
+        fail_on_leak: Exit with 1 if a test pair is in the training dictionary. Without out, where nothing is cleaned, this is always so.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.
 

@@ -25,6 +25,7 @@ from lexenc.pipeline import (
     run_pipeline,
 )
 from lexenc.planning import Plan
+from lexenc.resources import ROOT
 from lexenc.stage import Table
 
 from ..options import Debug, Json, NoProgress, Quiet
@@ -166,37 +167,6 @@ def _show_values(read: Pipeline, json: bool) -> None:
         show_table(Table("Values", ["step", "name", "value", "from"], rows))
 
 
-_TEMPLATE = """\
-# From two vector files, a dictionary and an encoder to a blended space and its score.
-# Run:  lexenc run {name}        See first what it would do:  lexenc run {name} --dry-run
-# Takes about a minute with a bag of subwords on two cores, longer with a transformer.
-# Change: the files under 'inputs', and lambda. Paths are relative to this file.
-seed: 13
-workdir: runs
-# device: cuda:0
-steps:
-  - stage: mine-negatives
-    name: negatives
-    inputs: {{pairs: train.tsv, encoder: mini, target_vocabulary: de.txt}}
-    params: {{count: 10}}
-  - stage: finetune
-    name: encoder
-    inputs: {{pairs: train.tsv, negatives: "${{negatives}}", encoder: mini}}
-    params: {{epochs: 5, batch_size: 128}}
-  - stage: map
-    name: mapped
-    inputs: {{source: en.vec, target: de.vec, dictionary: train.tsv}}
-  - stage: interpolate
-    name: blended
-    inputs: {{vectors: "${{mapped}}", encoder: "${{encoder}}", dictionary: train.tsv}}
-    params: {{lambda: 0.3}}
-  - stage: eval bli
-    name: scores
-    inputs: {{vectors: "${{blended}}", dictionary: test.tsv}}
-    params: {{retrieval: csls}}
-"""
-
-
 def init_command(
     path: Annotated[str, typer.Argument(help="File to write.", metavar="PIPELINE")] = "pipeline.yaml",
     debug: Debug = False,
@@ -210,6 +180,7 @@ def init_command(
     place = Path(path)
     if place.exists():
         raise ConfigError(f"{place} already exists.", hint="Choose another name.")
-    place.write_text(_TEMPLATE.format(name=place.name), encoding="utf-8")
+    text = (ROOT / "pipeline.yaml").read_text(encoding="utf-8")
+    place.write_text(text.replace("pipeline.yaml", place.name), encoding="utf-8")
     View().say(f"Wrote {place}.")
     View().say(f"next: put your files under 'inputs', then: lexenc check {place}")
