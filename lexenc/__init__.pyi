@@ -1052,19 +1052,19 @@ def align(
     words: Literal['words', 'spaces', 'characters', 'spacy'] = 'words',
     source_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
     target_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
+    threshold: float | None = None,
+    symmetrise: Literal['threshold', 'intersection', 'union', 'grow-diag', 'grow-diag-final', 'grow-diag-final-and', 'forward', 'backward'] | None = None,
+    lowercase: bool = True,
+    source_language: str | None = None,
+    target_language: str | None = None,
     layer: int | None = None,
     unit: Literal['words', 'subwords'] = 'subwords',
     distortion: float = 0.0,
-    threshold: float | None = None,
-    symmetrise: Literal['threshold', 'intersection', 'union', 'grow-diag', 'grow-diag-final', 'grow-diag-final-and', 'forward', 'backward'] | None = None,
     model: Literal['fertility', 'diagonal'] = 'fertility',
     chains: int = 3,
     sweeps: float = 1.0,
     dictionary_weight: float = 10.0,
     max_words: int = 200,
-    lowercase: bool = True,
-    source_language: str | None = None,
-    target_language: str | None = None,
     min_count: int = 2,
     min_probability: float = 0.05,
     drawn: int = 50,
@@ -1090,21 +1090,21 @@ def align(
         words: What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
         source_words: As words, for the source alone. One of: words, spaces, characters, spacy.
         target_words: As words, for the target alone. One of: words, spaces, characters, spacy.
-        layer: Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last.
-        unit: What is compared. words: means of their subwords. subwords: a word is linked if any subword is.
-        distortion: Share of the similarity that the most distant positions lose (argmax, itermax).
         threshold: Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.
         symmetrise: How the directions of statistical and eflomal are combined. threshold: by their mean probability. All others combine the most probable links of each. If left out, threshold, for eflomal intersection. One of: threshold, intersection, union, grow-diag, grow-diag-final, grow-diag-final-and, forward, backward.
-        model: Model of statistical. fertility: an HMM with fertilities. diagonal: IBM model 2 by the distance from the diagonal, faster.
-        chains: Sampling chains of each direction that are averaged (statistical).
-        sweeps: Multiplies the usual number of sweeps of each chain (statistical).
-        dictionary_weight: Links that a pair of dictionary counts as, times its probability if the file is a lexicon.
-        max_words: Sentence pairs with a longer side get no links (statistical).
         lowercase: Ignore case in counts, vectors and the lexicon. Words are written as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
         target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        layer: Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last.
+        unit: What is compared. words: means of their subwords. subwords: a word is linked if any subword is.
+        distortion: Share of the similarity that the most distant positions lose (argmax, itermax).
+        model: fertility: an HMM with fertilities. diagonal: IBM model 2 by the distance from the diagonal, faster.
+        chains: Sampling chains of each direction that are averaged.
+        sweeps: Multiplies the usual number of sweeps of each chain.
+        dictionary_weight: Links that a pair of dictionary counts as, times its probability if the file is a lexicon.
+        max_words: Sentence pairs with a longer side get no links.
         min_count: Minimum number of links of a pair in the lexicon.
-        min_probability: Minimum share of the links of its source word that a pair in the lexicon has.
+        min_probability: Minimum share of the links of its source word that a pair has.
         drawn: Number of sentence pairs in alignments.html.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.

@@ -14,7 +14,7 @@ _MOST_CELLS = 10_000
 _ACROSS = 24
 
 
-class Grid(NamedTuple):
+class LinkGrid(NamedTuple):
     """The links of one sentence pair.
 
     Args:
@@ -41,7 +41,7 @@ class Grid(NamedTuple):
 
 def first_grids(
     aligned: Iterable[tuple[list[str], list[str], list[tuple[int, int, float]]]], count: int
-) -> Iterator[Grid]:
+) -> Iterator[LinkGrid]:
     """Return the first grids that are neither empty nor too large.
 
     Args:
@@ -49,14 +49,14 @@ def first_grids(
         count: Number of grids.
     """
     grids = (
-        Grid(line, source, target, {(i, j): score for i, j, score in links})
+        LinkGrid(line, source, target, {(i, j): score for i, j, score in links})
         for line, (source, target, links) in enumerate(aligned, start=1)
         if 0 < len(source) * len(target) <= _MOST_CELLS
     )
     return islice(grids, count)
 
 
-def html_page(grids: Iterable[Grid]) -> str:
+def html_page(grids: Iterable[LinkGrid]) -> str:
     """Return an HTML page of grids that needs no other file."""
     import jinja2
 
@@ -78,7 +78,7 @@ def html_page(grids: Iterable[Grid]) -> str:
     return template.render(pairs=drawn, most=_MOST_CELLS)
 
 
-def text_grid(grid: Grid) -> tuple[str, list[str], list[list[str]], str]:
+def text_grid(grid: LinkGrid) -> tuple[str, list[str], list[list[str]], str]:
     """Return title, columns, rows and legend of a grid for a terminal."""
     wide = min(len(grid.target), _ACROSS)
     marked = zip(grid.source, grid.rows(wide), strict=True)

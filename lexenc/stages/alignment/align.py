@@ -37,6 +37,9 @@ _PART = 1024
 _DENSE = 3
 
 
+_VECTORS, _CORPUS, _LEXICON = "Encoders and vectors", "Statistical aligner", "Lexicon and page"
+
+
 @dataclass(frozen=True)
 class AlignParams:
     """Parameters of `align`."""
@@ -56,15 +59,6 @@ class AlignParams:
     )
     source_words: Segmentation | None = param(None, "As --words, for the source alone.")
     target_words: Segmentation | None = param(None, "As --words, for the target alone.")
-    layer: int | None = param(
-        None, "Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last."
-    )
-    unit: Literal["words", "subwords"] = param(
-        "subwords", "What is compared. words: means of their subwords. subwords: a word is linked if any subword is."
-    )
-    distortion: float = param(
-        0.0, "Share of the similarity that the most distant positions lose (argmax, itermax).", ge=0, le=1
-    )
     threshold: float | None = param(
         None,
         "Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.",
@@ -76,25 +70,45 @@ class AlignParams:
         "How the directions of statistical and eflomal are combined. threshold: by their mean probability. All others "
         "combine the most probable links of each. If left out, threshold, for eflomal intersection.",
     )
-    model: Model = param(
-        "fertility",
-        "Model of statistical. fertility: an HMM with fertilities. diagonal: IBM model 2 by the distance from the "
-        "diagonal, faster.",
-    )
-    chains: int = param(3, "Sampling chains of each direction that are averaged (statistical).", ge=1)
-    sweeps: float = param(1.0, "Multiplies the usual number of sweeps of each chain (statistical).", gt=0)
-    dictionary_weight: float = param(
-        10.0, "Links that a pair of --dictionary counts as, times its probability if the file is a lexicon.", gt=0
-    )
-    max_words: int = param(200, "Sentence pairs with a longer side get no links (statistical).", ge=1)
     lowercase: bool = param(True, "Ignore case in counts, vectors and the lexicon. Words are written as they are.")
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
-    min_count: int = param(2, "Minimum number of links of a pair in the lexicon.", ge=1)
-    min_probability: float = param(
-        0.05, "Minimum share of the links of its source word that a pair in the lexicon has.", ge=0, le=1
+    layer: int | None = param(
+        None,
+        "Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last.",
+        group=_VECTORS,
     )
-    drawn: int = param(50, "Number of sentence pairs in alignments.html.", ge=0)
+    unit: Literal["words", "subwords"] = param(
+        "subwords",
+        "What is compared. words: means of their subwords. subwords: a word is linked if any subword is.",
+        group=_VECTORS,
+    )
+    distortion: float = param(
+        0.0,
+        "Share of the similarity that the most distant positions lose (argmax, itermax).",
+        ge=0,
+        le=1,
+        group=_VECTORS,
+    )
+    model: Model = param(
+        "fertility",
+        "fertility: an HMM with fertilities. diagonal: IBM model 2 by the distance from the diagonal, faster.",
+        group=_CORPUS,
+    )
+    chains: int = param(3, "Sampling chains of each direction that are averaged.", ge=1, group=_CORPUS)
+    sweeps: float = param(1.0, "Multiplies the usual number of sweeps of each chain.", gt=0, group=_CORPUS)
+    dictionary_weight: float = param(
+        10.0,
+        "Links that a pair of --dictionary counts as, times its probability if the file is a lexicon.",
+        gt=0,
+        group=_CORPUS,
+    )
+    max_words: int = param(200, "Sentence pairs with a longer side get no links.", ge=1, group=_CORPUS)
+    min_count: int = param(2, "Minimum number of links of a pair in the lexicon.", ge=1, group=_LEXICON)
+    min_probability: float = param(
+        0.05, "Minimum share of the links of its source word that a pair has.", ge=0, le=1, group=_LEXICON
+    )
+    drawn: int = param(50, "Number of sentence pairs in alignments.html.", ge=0, group=_LEXICON)
 
 
 # Options that only some methods have; `AlignerKind.options` lists them.
