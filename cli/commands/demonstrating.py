@@ -104,7 +104,7 @@ def _scores(folders: Mapping[str, Path]) -> Table:
         f"{metric.head} x 100 with 95 % confidence intervals, * best of the row. {known.retrieval}, {known.direction}, "
         f"per source word, {head.scores[0].n} of {asked} test words have vectors on both sides, "
         f"{known.search_space_words:,} German candidates. Lambda 0 is VecMap's supervised mapping alone, lambda 1 the "
-        "encoder alone. Control: fine-tuned on shuffled pairs."
+        "encoder alone. Shuffled is the control, fine-tuned on shuffled pairs."
     )
     names = ["VecMap" if weight == 0 else f"{weight:g}" for weight in weights]
     return Table("Word translation, English to German", ["lambda", *names], rows, note)
@@ -123,7 +123,8 @@ def _differences(made: Mapping[str, Manifest]) -> Table:
         f"Paired bootstrap over the test words, {one['draws']:,} draws, lambda in brackets. Significant: the interval "
         f"excludes zero. Fine-tuning changed the P@1 of the encoder alone by {change}."
     )
-    return Table("Differences", ["first against second", "P@1 difference", "95 % interval", "significant"], rows, note)
+    columns = ["first against second", "difference", "95 % interval", "significant"]
+    return Table("Differences in P@1", columns, rows, note)
 
 
 def _translations(blended: Path, device: str) -> Table:
@@ -140,5 +141,5 @@ def _translations(blended: Path, device: str) -> Table:
         [word, ", ".join(f"{each}*" if each in gold[word] else each for each in targets), ", ".join(gold[word])]
         for word, targets in list(found.items())[::step][:_TERMS]
     ]
-    note = f"Every {step}th test word. * is in the glossary."
+    note = f"One test word in {step}, whatever its answers. * is in the glossary."
     return Table("Some terms", ["word", "answers of the blended space", "glossary"], rows, note)

@@ -114,9 +114,9 @@ def test_demo_prints_every_system_alone_and_blended(demo):
     lines = [line.split("\t") for line in stdout.splitlines()]
     assert lines[0] == ["lambda", "VecMap", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
     rows = {line[0]: [float(cell.rstrip("*")) for cell in line[1:]] for line in lines[1:7] if line[0]}
-    assert set(rows) == {"untuned", "tuned", "shuffled"}
-    assert rows["untuned"][0] == rows["tuned"][0] == rows["shuffled"][0]
-    assert max(rows["tuned"][1:-1]) > max(rows["tuned"][0], rows["tuned"][-1])
+    assert set(rows) == {"not fine-tuned", "fine-tuned", "shuffled"}
+    assert rows["not fine-tuned"][0] == rows["fine-tuned"][0] == rows["shuffled"][0]
+    assert max(rows["fine-tuned"][1:-1]) > max(rows["fine-tuned"][0], rows["fine-tuned"][-1])
     assert "next:" in stderr
 
 

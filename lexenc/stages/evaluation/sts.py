@@ -11,6 +11,7 @@ from typing import Any
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.similarity import MEASURE, METRICS, cosines, item_columns, shuffled_spearman
+from lexenc.evaluation.similarity import TASK as WORDS
 from lexenc.evaluation.task import Task
 from lexenc.files.evaluations import Convention, Item
 from lexenc.files.text import read_lines
@@ -18,7 +19,7 @@ from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
 
 TASK = Task("sts", "Sentence similarity", METRICS, MEASURE, item_columns, item="pair", question=("gold",),
-            compared=MEASURE.metrics, uncovered="similarity 0")  # fmt: skip
+            compared=MEASURE.metrics, uncovered="similarity 0", heads=WORDS.heads, cells=WORDS.cells)  # fmt: skip
 
 
 @dataclass(frozen=True)
