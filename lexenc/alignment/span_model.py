@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForQuestionAnswering
 
 from lexenc.arrays import Indices, positions
@@ -163,49 +164,34 @@ class SpanModel:
             target: Their translations.
             questions: Questions about words with subwords, none longer than `limit`.
         """
-        lines, first, owners = [], [], []
+        frame, mark = self.words.pair, self._mark
+        lines, types, owners, first = [], [], [], []
         for pair, swapped, word in zip(*(each.tolist() for each in questions), strict=True):
             asked, context = (target, source) if swapped else (source, target)
-            ids, start, owner = self._line(asked.sentence(pair), word, context.sentence(pair))
-            lines.append(ids)
-            first.append(start)
+            (ids, bounds), (other, edges) = asked.sentence(pair), context.sentence(pair)
+            begin, end = bounds[word : word + 2].tolist()
+            head = [frame.before, ids[:begin], mark, ids[begin:end], mark, ids[end:]]
+            start = len(frame.before) + len(ids) + 2 * len(mark) + len(frame.between)
+            line = np.concatenate([*head, frame.between, other, frame.after]).astype(np.int64)
+            owner = np.full(len(line), -1, dtype=np.int64)
+            owner[0], owner[start : start + len(other)] = 0, np.repeat(np.arange(1, len(edges)), np.diff(edges))
+            sizes = [start - len(frame.between), len(frame.between), len(other), len(frame.after)]
+            lines.append(line)
+            types.append(np.repeat(frame.types[1:], sizes))
             owners.append(owner)
-        return self._padded(lines, first, owners)
-
-    def _line(
-        self, asked: tuple[NDArray[np.int32], Indices], word: int, context: tuple[NDArray[np.int32], Indices]
-    ) -> tuple[NDArray[np.int32], int, Indices]:
-        """Return the subwords of a question, where its context begins, and the word of each subword of the context."""
-        frame, mark = self.words.pair, self._mark
-        ids, bounds = asked
-        begin, end = int(bounds[word]), int(bounds[word + 1])
-        head = [frame.before, ids[:begin], mark, ids[begin:end], mark, ids[end:], frame.between]
-        line = np.concatenate([*head, context[0], frame.after]).astype(np.int32)
-        owner = np.repeat(np.arange(1, len(context[1])), np.diff(context[1]))
-        return line, len(line) - len(frame.after) - len(context[0]), owner
-
-    def _padded(self, lines: list[NDArray[np.int32]], first: list[int], owners: list[Indices]) -> Batch:
-        width = max(len(line) for line in lines)
-        ids = np.full((len(lines), width), self._tokenizer.pad_token_id or 0, dtype=np.int64)
-        types, real = np.zeros_like(ids), np.zeros_like(ids)
-        places = np.full((len(lines), width), -1, dtype=np.int64)
-        kinds, behind = self.words.pair.types, len(self.words.pair.after)
-        between = len(self.words.pair.between)
-        for row, (line, start, owner) in enumerate(zip(lines, first, owners, strict=True)):
-            ids[row, : len(line)], real[row, : len(line)] = line, 1
-            types[row, : start - between], types[row, start - between : start] = kinds[1], kinds[2]
-            types[row, start : len(line)] = kinds[3]
-            types[row, len(line) - behind : len(line)] = kinds[4]
-            places[row, 0], places[row, start : start + len(owner)] = 0, owner
-        at = self.device.torch
+            first.append(start)
         return Batch(
-            ids=torch.from_numpy(ids).to(at),
-            types=torch.from_numpy(types).to(at),
-            real=torch.from_numpy(real).to(at),
-            owners=torch.from_numpy(places).to(at),
+            ids=self._padded(lines, self._tokenizer.pad_token_id or 0),
+            types=self._padded(types, 0),
+            real=self._padded([np.ones_like(line) for line in lines], 0),
+            owners=self._padded(owners, -1),
             first=np.array(first, dtype=np.int64),
-            height=max((int(owner.max(initial=0)) for owner in owners), default=0),
+            height=max(int(owner.max()) for owner in owners),
         )
+
+    def _padded(self, rows: list[Indices], filler: int) -> Tensor:
+        padded: Tensor = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=filler)
+        return padded.to(self.device.torch)
 
     def logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Score every position as the beginning and as the end of the answer.

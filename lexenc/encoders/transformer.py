@@ -254,7 +254,7 @@ def _longest(transformer: Any, model: Any, wanted: int | None) -> int:
     if longest_input(model) < UNLIMITED:
         limits.append(longest_input(model))
     if wanted is not None and wanted < 3:
-        raise ConfigError(f"The greatest length must be at least 3 tokens, got {wanted}.", hint="Use 16 or more.")
+        raise ConfigError(f"The longest input must be at least 3 tokens, got {wanted}.", hint="Use 16 or more.")
     return int(min(limits, default=512))
 
 

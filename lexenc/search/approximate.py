@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lexenc.arrays import blocks
 from lexenc.errors import DataError, unknown_name
 from lexenc.progress import SILENT, Progress
+from lexenc.search.neighbours import as_float32
 
 ApproximateKind = Literal["ivf", "hnsw"]
 _BLOCK = 16_384
@@ -51,7 +52,7 @@ class ApproximateIndex:
         self._index = _made(targets, kind, seed)
         with progress.task("Building the index", len(targets), "names") as task:
             for part in blocks(len(targets), _BLOCK):
-                self._index.add(_rows(targets[part]))
+                self._index.add(as_float32(targets[part]))
                 task.advance(part.stop - part.start)
 
     def save(self, path: Path) -> None:
@@ -90,7 +91,7 @@ class ApproximateIndex:
         if isinstance(self._index, faiss.IndexHNSW):
             # A graph returns no more rows than its search list holds.
             options = faiss.SearchParametersHNSW(efSearch=max(2 * count, 128))
-        _, found = self._index.search(_rows(queries), count, params=options)
+        _, found = self._index.search(as_float32(queries), count, params=options)
         proposed: NDArray[np.int64] = found.astype(np.int64, copy=False)
         return proposed
 
@@ -111,7 +112,7 @@ def _made(targets: NDArray[Any], kind: ApproximateKind, seed: int) -> Any:
         index.cp.seed, index.cp.niter = seed + 1, _ROUNDS  # with a seed of 0 faiss would use the clock
         index.nprobe = min(cells, max(_LOOKED_AT, cells // 16))
     chosen = np.random.default_rng(seed).choice(count, min(count, _TRAINED * cells), replace=False)
-    index.train(_rows(targets[np.sort(chosen)]))
+    index.train(as_float32(targets[np.sort(chosen)]))
     return index
 
 
@@ -120,7 +121,3 @@ def _faiss() -> Any:
     import faiss
 
     return faiss
-
-
-def _rows(matrix: NDArray[Any]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(matrix, dtype=np.float32)

@@ -157,7 +157,7 @@ class Engine:
             and may be overwritten by the caller.
         """
         columns, excluded_rows = self._excluded(rows)
-        block = _float32(self.queries[rows])
+        block = as_float32(self.queries[rows])
         product = self._cpu_product if self.device == "cpu" else self._torch_product(block)
         for part in blocks(len(self.targets), self.target_block):
             scores = product(block, part)
@@ -272,7 +272,7 @@ class Engine:
         if len(self._buffer) < cells:
             self._buffer = np.empty(cells, dtype=np.float32)
         out = self._buffer[:cells].reshape(len(block), part.stop - part.start)
-        return np.matmul(block, _float32(self.targets[part]).T, out=out)
+        return np.matmul(block, as_float32(self.targets[part]).T, out=out)
 
     def _torch_product(self, block: Floats) -> Callable[[Floats, slice], Floats]:
         """Return a function that multiplies on the device and copies the scores back."""
@@ -291,7 +291,7 @@ class Engine:
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
         try:
-            return left @ self._on_device(_float32(self.targets[part])).T
+            return left @ self._on_device(as_float32(self.targets[part])).T
         finally:
             torch.set_float32_matmul_precision(before)
 
@@ -300,7 +300,7 @@ class Engine:
         import torch
 
         columns, excluded_rows = self._excluded(rows)
-        left = self._on_device(_float32(self.queries[rows]))
+        left = self._on_device(as_float32(self.queries[rows]))
         best = torch.full((len(rows), count), -torch.inf, device=self.device)
         indices = torch.full((len(rows), count), -1, dtype=torch.int64, device=self.device)
         for part in blocks(len(self.targets), self.target_block):
@@ -422,7 +422,8 @@ def row_norms(matrix: Matrix, what: str = "row") -> Doubles:
     return norms
 
 
-def _float32(matrix: Matrix) -> Floats:
+def as_float32(matrix: Matrix) -> Floats:
+    """Return a matrix as contiguous float32, without a copy if it is that already."""
     return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
