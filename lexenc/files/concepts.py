@@ -41,25 +41,13 @@ class ConceptName:
         return not set(self.concepts).isdisjoint(other.concepts)
 
 
-def read_concept_names(path: Path) -> list[ConceptName]:
-    """Read a knowledge base or mentions (the formats of SapBERT and XL-BEL), with repeated lines.
-
-    Raises:
-        DataError: If a line has no identifier or no name, or the file is empty.
-    """
-    names = list(stream_concept_names(path))
-    if not names:
-        raise DataError(f"{path} holds no names.", hint=f"One per line: {_EXAMPLE}.")
-    return names
-
-
 def stream_concept_names(path: Path) -> Iterator[ConceptName]:
-    """Read a file like `read_concept_names`, line by line.
+    """Read a knowledge base or mentions (the formats of SapBERT and XL-BEL), line by line, with repeated lines.
 
     Raises:
         DataError: If a line has no identifier or no name.
     """
-    yield from (name for _, name in _numbered(path))
+    return (name for _, name in _numbered(path))
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, ConceptName]]:
