@@ -84,12 +84,11 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             continue
         try:
             state = json.loads((place / "state.json").read_text(encoding="utf-8"))
-            tables = [load_file(place / f"{name}.safetensors") for name in _TABLES]
+            weights, optimiser, random = (load_file(place / f"{name}.safetensors") for name in _TABLES)
             best = None
             if "best_step" in state:
-                weights = load_file(place / "best.safetensors")
-                best = Best(int(state["best_step"]), float(state["best_score"]), weights)
-            return Checkpoint(int(state["step"]), *tables, best=best)
+                best = Best(state["best_step"], state["best_score"], load_file(place / "best.safetensors"))
+            return Checkpoint(int(state["step"]), weights, optimiser, random, best)
         except Exception as error:
             raise DataError(f"{place} is damaged ({error}).", hint=f"Remove {folder} and run again.") from None
     return None

@@ -19,14 +19,14 @@ class Contrast:
     Args:
         anchors: Shape [b, d].
         positives: Shape [b, d].
-        negatives: Hard negatives of every anchor, k each. Shape [b, k, d]; k may be 0.
+        negatives: Hard negatives of every anchor, k each. Shape [b, k, d]. k may be 0.
         known_positives: True where positive j is another known translation of anchor i, or the same text as its own
-            positive; never on the diagonal. Shape [b, b], bool.
-        known_negatives: True where hard negative k of anchor j is no negative for anchor i, or only fills up a row
-            that is short. Shape [b, b, k], bool.
-        labels: Class of each pair, for a loss over classes. Shape [b]; None makes each pair a class of its own.
-        related: True where two of the rows (anchors, then positives) are no negatives of each other even if their
-            labels differ. Shape [2b, 2b], bool; None leaves it to `known_positives`.
+            positive. Never on the diagonal. Shape [b, b], bool.
+        known_negatives: True where hard negative k of anchor j is not a negative for anchor i, or only fills up a
+            short row. Shape [b, b, k], bool.
+        labels: Class of each pair, for a loss over classes. Shape [b]. None makes each pair a class of its own.
+        related: True where two rows (anchors, then positives) are not negatives of each other even if their labels
+            differ. Shape [2b, 2b], bool. None leaves it to `known_positives`.
     """
 
     anchors: torch.Tensor
@@ -39,19 +39,19 @@ class Contrast:
 
 
 def no_mask(batch: int, negatives: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give masks that hide nothing. Shapes [b, b] and [b, b, k]."""
+    """Return masks that hide nothing. Shapes [b, b] and [b, b, k]."""
     return torch.zeros(batch, batch, dtype=torch.bool), torch.zeros(batch, batch, negatives, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """Scaled cosines, with what must not count at minus infinity.
+    """Scaled cosines. Candidates that must not count are minus infinity.
 
     Args:
         targets: Anchor i against positive j. Shape [b, b].
         own_hard: Anchor i against its own hard negatives. Shape [b, k].
         all_hard: Anchor i against every hard negative of the batch. Shape [b, b * k].
-        back: Positive j against anchor i, masked alike. Shape [b, b].
+        back: Positive j against anchor i, with the same mask. Shape [b, b].
     """
 
     targets: torch.Tensor
@@ -75,37 +75,36 @@ def _scores(contrast: Contrast, scale: float) -> _Scores:
 
 
 def mneg(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
-    """Rank the positive over all positives and all hard negatives of the batch; mean over anchors.
+    """Rank the positive above all other positives and all hard negatives of the batch. Mean over anchors.
 
-    This is what sentence-transformers computes as MultipleNegativesRankingLoss (footnote 5 of the paper).
+    It equals MultipleNegativesRankingLoss of sentence-transformers (footnote 5 of the paper).
 
     Args:
         contrast: The batch.
-        scale: C, the factor on the cosine; one over the temperature.
+        scale: C, the factor on the cosine, the inverse of the temperature.
     """
     scores = _scores(contrast, scale)
     return _ranking(scores.targets, scores.all_hard)
 
 
 def own_hard(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
-    """As `mneg`, but the hard negatives of other anchors do not count."""
+    """Rank as `mneg` does, but without the hard negatives of other anchors."""
     scores = _scores(contrast, scale)
     return _ranking(scores.targets, scores.own_hard)
 
 
 def symmetric(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
-    """Mean of `mneg` and of ranking each anchor for its positive over the other anchors of the batch."""
+    """Return the mean of `mneg` and of ranking each anchor for its positive above the other anchors of the batch."""
     scores = _scores(contrast, scale)
     nothing = scores.all_hard[:, :0]
     return 0.5 * (_ranking(scores.targets, scores.all_hard) + _ranking(scores.back, nothing))
 
 
 def printed(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
-    """Compute the formula as the paper prints it (section 2), summed over anchors.
+    """Compute the formula as printed in the paper (section 2), summed over anchors.
 
     The positive is in no denominator, and in-batch and hard negatives have a logarithm each, so the value has no lower
-    bound. In-batch negatives are the other targets, as the paper's text says; its formula has the letter of the source
-    words there.
+    bound. In-batch negatives are the other targets, as in the text of the paper. Its formula has source words there.
     """
     scores = _scores(contrast, scale)
     rest = scores.targets.masked_fill(
@@ -118,14 +117,14 @@ def printed(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
 
 
 def _log_sums(scores: torch.Tensor) -> torch.Tensor:
-    """Give log(sum(exp)) of the rows that have something to sum; a row without negatives adds nothing."""
+    """Return log(sum(exp)) of the rows that have negatives."""
     if scores.shape[1] == 0:
         return scores.new_zeros(0)
     return torch.logsumexp(scores[torch.isfinite(scores).any(dim=1)], dim=1)
 
 
 def _ranking(targets: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
-    """Give the mean cross-entropy of the diagonal."""
+    """Return the mean cross entropy of the diagonal."""
     logits = torch.cat([targets, hard], dim=1)
     labels = torch.arange(len(targets), device=targets.device)
     return F.cross_entropy(logits, labels)
@@ -134,14 +133,14 @@ def _ranking(targets: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:
 def multi_similarity(
     contrast: Contrast, *, alpha: float = ALPHA, beta: float = BETA, base: float = BASE, margin: float = MARGIN
 ) -> torch.Tensor:
-    """Pull rows of one class together and push others apart, the hard ones more; mean over all 2b rows.
+    """Pull rows of one class together and push others apart, hard ones more. Mean over all 2b rows.
 
-    With cosines s to the others, a row gives log(1 + sum of exp(-alpha (s - base)) over its positives) / alpha
-    + log(1 + sum of exp(beta (s - base)) over its negatives) / beta, both over the pairs that `surviving_pairs` keeps,
-    and 0 where none is. Hard negatives of the contrast do not count: the batch is searched for them.
+    With cosines s to the others, the loss of a row is log(1 + sum of exp(-alpha (s - base)) over its positives) / alpha
+    + log(1 + sum of exp(beta (s - base)) over its negatives) / beta, both over the pairs that `surviving_pairs` keeps.
+    The hard negatives of the contrast are not used, because hard pairs are searched for in the batch.
 
     Args:
-        contrast: The batch; anchors and positives are rows alike.
+        contrast: The batch. Anchors and positives are all rows.
         alpha: Weight of hard positives.
         beta: Weight of hard negatives.
         base: Cosine at which a positive is near enough and a negative far enough.
@@ -163,14 +162,14 @@ def surviving_pairs(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Keep the pairs that occur in a triplet (a, p, n) with d(a, p) - d(a, n) > -margin, d Euclidean on unit vectors.
 
-    The triplets are never listed: with a given, p has such an n if and only if the nearest n is one, and n has such a
-    p if and only if the farthest p is one. Rounding does not change that, because a difference is rounded monotonely.
+    The triplets are never listed: for a given a, p has such an n if and only if the nearest n is one, and n has such a
+    p if and only if the farthest p is one. Rounding does not change that, because differences are rounded monotonely.
 
     Args:
         cosines: Between all rows. Shape [n, n].
-        positive: True where two rows are of one class; not on the diagonal. Shape [n, n], bool.
-        negative: True where two rows are certainly not. Shape [n, n], bool.
-        margin: How much nearer than the negative a positive must be to be left alone; on the distance, from 0 to 2.
+        positive: True where two rows are of one class. Not on the diagonal. Shape [n, n], bool.
+        negative: True where two rows are certainly not of one class. Shape [n, n], bool.
+        margin: Distance by which a positive must be nearer than a negative to be left out, from 0 to 2.
 
     Returns:
         The positive and the negative pairs that are kept. Shape [n, n] each, bool.
@@ -183,7 +182,7 @@ def surviving_pairs(
 
 
 def _same_and_other(contrast: Contrast) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tell which rows are positives and which negatives of each other. Shape [2b, 2b] each, bool."""
+    """Return which rows are positives and which are negatives of each other. Shape [2b, 2b] each, bool."""
     count, device = len(contrast.anchors), contrast.anchors.device
     labels = contrast.labels if contrast.labels is not None else torch.arange(count, device=device)
     labels = torch.cat([labels, labels])
@@ -198,7 +197,7 @@ def _same_and_other(contrast: Contrast) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _log_one_plus(exponents: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Give log(1 + sum(exp)) over what is kept of each row; 0 where nothing is. Shape [n]."""
+    """Return log(1 + sum(exp)) over the kept exponents of each row, 0 without any. Shape [n]."""
     one = exponents.new_zeros(len(exponents), 1)
     return torch.logsumexp(torch.cat([one, exponents.masked_fill(~kept, float("-inf"))], dim=1), dim=1)
 

@@ -342,7 +342,11 @@ def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool) -
     segment = Spaces().segment
     for pair, alignment in _side_by_side(parallel_text(place), links, f"{place} and {alignments}"):
         source, target = segment(pair.source), segment(pair.target)
-        found = _scored(alignment)
+        found = []
+        if alignment is not None:
+            scores = alignment.scores or [1.0] * len(alignment.sure)
+            table = dict.fromkeys(alignment.possible, 0.0) | dict(zip(alignment.sure, scores, strict=True))
+            found = [(i, j, score) for (i, j), score in table.items()]
         for i, j, _ in found:
             if i >= len(source) or j >= len(target):
                 hint = "Are these the words that were linked?"
@@ -385,14 +389,6 @@ def _side_by_side(
         yield pair, alignment
 
 
-def _scored(alignment: Alignment | None) -> list[Link]:
-    if alignment is None:
-        return []
-    scores = alignment.scores or [1.0] * len(alignment.sure)
-    table = dict.fromkeys(alignment.possible, 0.0) | dict(zip(alignment.sure, scores, strict=True))
-    return [(source, target, score) for (source, target), score in table.items()]
-
-
 def error_rate(
     inputs: Mapping[str, Any], params: AlignTrainParams, align: Callable[[Sequence[tuple[Words, Words]]], Links]
 ) -> float:
@@ -409,19 +405,18 @@ def error_rate(
     rows = read_rows(inputs.get("validation_pairs"), inputs["validation"], one_based=params.gold_one_based)
     counts = []
     while part := list(islice(rows, _PART)):
-        found = align([(source, target) for source, target, _ in part]).sentences()
-        gold = [links for _, _, links in part]
-        sure = [[link for link in links if link[2] > 0] for links in gold]
+        found = align([(source, target) for source, target, _ in part])
+        gold = Links.of([links for _, _, links in part])
+        sure = gold.at_least(float(np.finfo(np.float32).tiny))
         counts.append(counts_of(judge(_flat(found), _flat(sure), _flat(gold), len(part))).sum(axis=0))
     if not np.any(counts):
         raise DataError(f"{inputs['validation']} contains no links.", hint="Give links that are known to be right.")
     return float(scores_of(np.sum(counts, axis=0))["aer"])
 
 
-def _flat(sentences: Iterable[Sequence[Link]]) -> np.ndarray:
-    """List links with the number of their sentence pair. Shape [p, 3]."""
-    rows = [(number, i, j) for number, links in enumerate(sentences) for i, j, _ in links]
-    return np.array(rows, dtype=np.int64).reshape(-1, 3)
+def _flat(links: Links) -> np.ndarray:
+    """Return links with the number of their sentence pair. Shape [p, 3]."""
+    return np.column_stack([np.repeat(np.arange(len(links)), np.diff(links.starts)), links.source, links.target])
 
 
 # ---------------------------------------------------------------- stages

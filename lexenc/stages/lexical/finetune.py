@@ -14,14 +14,7 @@ from lexenc.encoders import ENCODERS
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import read_negatives
-from lexenc.files.synonyms import (
-    FORMS,
-    SynonymReport,
-    check_umls_language,
-    read_synonyms,
-    synonym_form,
-    umls_language,
-)
+from lexenc.files.synonyms import FORMS, SynonymReport, check_umls_language, read_synonyms, synonym_form, umls_language
 from lexenc.files.text import counted, fold_case
 from lexenc.parameters import param
 from lexenc.randomness import generator
@@ -44,14 +37,7 @@ from lexenc.training.synonyms import SynonymSets, gather_sets, number_synonyms, 
 # Defaults that depend on the data: as sentence-transformers and the paper train on pairs, and as SapBERT trains on
 # synonyms. Parameters that have no meaning for the data stay None, in the manifest too.
 _BY_DATA: dict[str, dict[str, Any]] = {
-    "pairs": {
-        "epochs": 5,
-        "batch_size": 128,
-        "loss": "mneg",
-        "schedule": "linear",
-        "warmup": 0.1,
-        "clip": 1.0,
-    },
+    "pairs": {"epochs": 5, "batch_size": 128, "loss": "mneg", "schedule": "linear", "warmup": 0.1, "clip": 1.0},
     "synonyms": {
         "epochs": 1,
         "batch_size": 256,
@@ -63,12 +49,7 @@ _BY_DATA: dict[str, dict[str, Any]] = {
         "suppressible": "drop",
     },
 }
-_MULTI_SIMILARITY = {
-    "similarity_alpha": 1.0,
-    "similarity_beta": 60.0,
-    "similarity_base": 0.5,
-    "triplet_margin": 0.2,
-}
+_MULTI_SIMILARITY = {"similarity_alpha": 1.0, "similarity_beta": 60.0, "similarity_base": 0.5, "triplet_margin": 0.2}
 _RANKING = {"scale": 20.0}
 _HARD_ONLY = ("own-hard", "printed")
 # UMLS code of the language whose case has a rule of its own.
@@ -104,9 +85,7 @@ class FinetuneParams(Schedule):
         le=1,
     )
     clip: float | None = param(  # type: ignore[assignment]
-        None,
-        "Maximum norm of the gradient. Use 0 for no clipping. By default 1, and 0 with --synonyms.",
-        ge=0,
+        None, "Maximum norm of the gradient. Use 0 for no clipping. By default 1, and 0 with --synonyms.", ge=0
     )
     chunk_tokens: int = param(
         32_768,
