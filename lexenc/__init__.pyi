@@ -200,6 +200,7 @@ def finetune(
     pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
     synonyms: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     negatives: str | PathLike[str] | None = None,
+    dev: str | PathLike[str] | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -209,6 +210,8 @@ def finetune(
     clip: float | None = None,
     chunk_tokens: int = 32768,
     checkpoint_seconds: float = 60.0,
+    steps: int | None = None,
+    evaluate_every: int | None = None,
     loss: Literal['mneg', 'own-hard', 'symmetric', 'printed', 'multi-similarity'] | None = None,
     scale: float | None = None,
     similarity_alpha: float | None = None,
@@ -240,6 +243,7 @@ def finetune(
         synonyms: Synonym sets instead of pairs, in one file or several: CUI||name, CUI||name||name, or MRCONSO.RRF.
         encoder: Encoder to start from: 'mini', a folder, or a hub name.
         negatives: Hard negatives from mine-negatives. Without them, only in-batch negatives are used.
+        dev: Development pairs. The weights with the best retrieval accuracy on them are kept, instead of the last.
         out: Folder for the result.
         epochs: Passes over the pairs. By default 5, and 1 with synonyms.
         batch_size: Pairs per step. The other pairs of a step are the in-batch negatives of each pair. By default 128, and 256 with synonyms.
@@ -250,6 +254,8 @@ def finetune(
         clip: Maximum norm of the gradient. Use 0 for no clipping. By default 1, and 0 with synonyms.
         chunk_tokens: Maximum number of tokens in one pass. A larger step is cached in chunks, which is slower, needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
+        steps: Steps of training, instead of epochs.
+        evaluate_every: With dev: number of steps between evaluations. By default the steps of an epoch.
         loss: mneg: as sentence-transformers. own-hard: without the hard negatives of other pairs. symmetric: both directions. printed: the formula as printed in the paper. multi-similarity: hard pairs of the batch, as SapBERT. By default mneg, and multi-similarity with synonyms.
         scale: Factor on the cosine (C in the paper), the inverse of the temperature. By default 20. Not for multi-similarity.
         similarity_alpha: For multi-similarity: weight of hard positives. By default 1.

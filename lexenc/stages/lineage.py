@@ -16,7 +16,7 @@ from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.hub import composed
 from lexenc.stage import Job
 
-PAIRS = ("dictionary", "pairs", "train_dictionary")  # inputs with training pairs
+PAIRS = ("dictionary", "pairs", "train_dictionary", "dev")  # inputs with pairs that training or selection uses
 SYNONYMS = ("synonyms",)
 _Pair = tuple[str, str]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lexenc.arrays import Indices, Ragged, batches
 from lexenc.encoders.base import Encoder
@@ -22,19 +22,9 @@ Tokens = Sequence[np.ndarray]
 class ContrastiveObjective(ABC):
     """An objective with one loss for all examples of a step, as in-batch negatives need.
 
-    A subclass sets `modules` and says which texts a step encodes. How they go through the encoder is decided here:
-    in one pass, in cached chunks, or as the share of one of several processes.
+    A subclass has `modules`, `rows` and `sizes` (see `trainer.Objective`) and says which texts a step encodes. How they
+    go through the encoder is decided here: in one pass, in cached chunks, or as the share of one of several processes.
     """
-
-    modules: Mapping[str, nn.Module]
-
-    @abstractmethod
-    def rows(self, epoch: int) -> Indices:
-        """Return the examples of an epoch. Shape [n]."""
-
-    @abstractmethod
-    def sizes(self, rows: Indices) -> Indices:
-        """Return the number of subwords of some examples. Shape as `rows`."""
 
     @abstractmethod
     def prepare(self, rows: Indices, step: int) -> tuple[Tokens, Callable[[Tensor], Tensor]]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lexenc.arrays import Indices, batches, blocks
 from lexenc.device import keep_freed_memory
-from lexenc.errors import WorkError
+from lexenc.errors import DataError, WorkError
 from lexenc.progress import SILENT, Progress
 from lexenc.randomness import derived_seed, generator
 from lexenc.training.checkpoints import Best, Checkpoint, load_checkpoint, random_state, restore_random, save_checkpoint
@@ -229,12 +229,16 @@ class Trainer:
 
         Raises:
             WorkError: If the loss is not finite, or the GPU is out of memory.
+            DataError: If the folder has a checkpoint of other weights.
         """
         keep_freed_memory()
         dropout = "dropout" if self._processes.rank == 0 else f"dropout of process {self._processes.rank}"
         with own_randomness(self.seed, dropout, self._device):
             found = load_checkpoint(folder) if folder is not None else None
             if found is not None:
+                if found.weights.keys() != self._module.state_dict().keys():
+                    hint = "It was made by another version of lexenc. Remove the folder and run again."
+                    raise DataError(f"The checkpoint in {folder} has other weights.", hint=hint)
                 self.restore(found)
             self._module.train()
             try:

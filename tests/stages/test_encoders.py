@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from lexenc.artifact import read_manifest
-from lexenc.errors import DataError
+from lexenc.device import CPU
+from lexenc.encoders.load import load_encoder
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.dictionaries import read_pairs
+from lexenc.training.data import number_pairs
+from lexenc.training.development import retrieval_accuracy
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +146,42 @@ def test_finetune_files_and_history(tune, encoder):
         assert made.manifest.summary[name] == pytest.approx(np.mean(losses))
     title = re.search("^# (.*)$", (made.out / "README.md").read_text(), re.MULTILINE)
     assert title.group(1) == "tuned"
+
+
+def test_finetune_keeps_the_weights_that_are_best_on_development_pairs(stage, encoder, world, tmp_path):
+    # Shuffled pairs and a growing rate make the last weights worse than earlier ones.
+    params = {"steps": 10, "batch_size": 8, "learning_rate": 0.5, "warmup": 1.0, "control": "shuffled-pairs"}
+    inputs = {"pairs": world / "train.tsv", "encoder": encoder}
+    made = stage("finetune", tmp_path / "best", params | {"evaluate_every": 2}, dev=world / "train.tsv", **inputs)
+    steps = made.json_lines("training.jsonl")
+    scores = {step["step"]: step["score"] for step in steps if "score" in step}
+    assert list(scores) == [2, 4, 6, 8, 10]
+    best = max(scores, key=scores.get)
+    summary = made.manifest.summary
+    assert (summary["steps"], summary["best_step"], summary["dev_accuracy"]) == (10, best, scores[best])
+    kept = load_encoder(made.out, device=CPU)
+    dev = read_pairs(world / "train.tsv")
+    assert retrieval_accuracy(kept, number_pairs(dev.sources, dev.targets, [])) == pytest.approx(scores[best])
+    assert "10 steps" in (made.out / "README.md").read_text()
+    last = stage("finetune", tmp_path / "last", params, **inputs)
+    assert [step["loss"] for step in last.json_lines("training.jsonl")] == [step["loss"] for step in steps]
+    one, other = ((each.out / "model.safetensors").read_bytes() for each in (last, made))
+    assert (one == other) == (best == 10)
+
+
+def test_finetune_evaluates_every_epoch_by_default(stage, static, world, tmp_path):
+    made = stage("finetune", tmp_path / "out", {"epochs": 3, "batch_size": 8}, dev=world / "train.tsv",
+                 pairs=world / "train.tsv", encoder=static)  # fmt: skip
+    assert [step["step"] for step in made.json_lines("training.jsonl") if "score" in step] == [4, 8, 12]
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [({"evaluate_every": 2}, "--evaluate-every needs --dev"), ({"steps": 2, "epochs": 1}, "--steps cannot be used")],
+)
+def test_finetune_settings_that_contradict(stage, static, world, tmp_path, params, says):
+    with pytest.raises(ConfigError, match=says):
+        stage("finetune", tmp_path / "out", params, pairs=world / "train.tsv", encoder=static)
 
 
 def test_same_seed_same_weights(stage, encoder, tune, world, tmp_path):

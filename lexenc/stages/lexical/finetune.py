@@ -31,7 +31,7 @@ from lexenc.stages.reading import (
 from lexenc.stages.training import mean_loss_of, remove_unfinished, train_in_folder
 from lexenc.training import LOSSES
 from lexenc.training.data import PairData, number_pairs, store_tokens, with_pair_classes
-from lexenc.training.schedule import Schedule
+from lexenc.training.schedule import StepSchedule
 from lexenc.training.synonyms import SynonymSets, gather_sets, number_synonyms, shuffled_sets, synonym_pairs
 
 # Defaults that depend on the data: as sentence-transformers and the paper train on pairs, and as SapBERT trains on
@@ -58,7 +58,7 @@ _ENTRIES = 8192
 
 
 @dataclass(frozen=True)
-class FinetuneParams(Schedule):
+class FinetuneParams(StepSchedule):
     """Parameters of `finetune`. None stands for a default that depends on the data or the loss."""
 
     epochs: int | None = param(  # type: ignore[assignment]
@@ -92,6 +92,9 @@ class FinetuneParams(Schedule):
         "Maximum number of tokens in one pass. A larger step is cached in chunks, which is slower, needs less memory "
         "and changes only dropout.",
         ge=1,
+    )
+    evaluate_every: int | None = param(
+        None, "With --dev: number of steps between evaluations. By default the steps of an epoch.", ge=1
     )
     loss: str | None = param(
         None,
@@ -153,6 +156,8 @@ def resolve_finetune(inputs: Mapping[str, Any], params: FinetuneParams) -> Finet
     table = _BY_DATA["synonyms" if inputs.get("synonyms") else "pairs"]
     loss = params.loss or table["loss"]
     table = table | (_MULTI_SIMILARITY if loss == "multi-similarity" else _RANKING)
+    if params.steps is not None:
+        table.pop("epochs")
     found = {name: value for name, value in table.items() if getattr(params, name) is None}
     return replace(params, languages=tuple(sorted({umls_language(each) for each in params.languages})), **found)
 
@@ -177,7 +182,8 @@ class TrainingPairs:
 def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcome:
     """Fine-tune an encoder on pairs or synonym sets and write it as a sentence-transformers folder."""
     from lexenc.training.contrastive import PairObjective
-    from lexenc.training.trainer import Trainer
+    from lexenc.training.development import retrieval_accuracy
+    from lexenc.training.trainer import Evaluation, Trainer
 
     read = read_synonym_data if inputs.get("synonyms") else _read_pair_data
     pairs = read(inputs, params, job)
@@ -186,7 +192,12 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     tokens = store_tokens(encoder.tokenise, pairs.data.texts, progress=job.progress)
     loss = partial(LOSSES[str(params.loss)], **_loss_settings(params))
     objective = PairObjective(encoder, pairs.data, tokens, loss=loss, mask_known=params.mask_known)
-    trainer = Trainer(objective, schedule=schedule, seed=job.seed)
+    evaluation = None
+    if inputs.get("dev"):
+        dev = read_dictionary(inputs["dev"], params, roles=("anchor", "positive"))
+        score = partial(retrieval_accuracy, encoder, number_pairs(dev.sources, dev.targets, []))
+        evaluation = Evaluation(score, params.evaluate_every or schedule.epoch_steps(len(pairs.data)))
+    trainer = Trainer(objective, schedule=schedule, seed=job.seed, evaluation=evaluation)
     steps = train_in_folder(trainer, job, stage="finetune", examples=counted(len(pairs.data), "pair"))
     encoder.save(job.out)
     _write_card(job.out, inputs, schedule, pairs)
@@ -199,6 +210,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
             "peak_learning_rate": max(step["learning_rate"] for step in steps),
             "first_epoch_loss": mean_loss_of([step for step in steps if step["epoch"] == steps[0]["epoch"]]),
             "last_epoch_loss": mean_loss_of([step for step in steps if step["epoch"] == steps[-1]["epoch"]]),
+            **({"best_step": trainer.best.step, "dev_accuracy": trainer.best.score} if trainer.best else {}),
         }
     )
 
@@ -214,10 +226,11 @@ def _write_card(folder: Path, inputs: dict[str, Any], params: FinetuneParams, pa
 
     settings = ", ".join(f"{name} {value:g}" for name, value in _loss_settings(params).items())
     files = ", ".join(f"`{name}`" for name in pairs.files)
+    length = counted(params.steps, "step") if params.steps else counted(params.epochs or 0, "epoch")
     lines = [
         f"Fine-tuned with lexenc from `{Path(inputs['encoder']).name}` on "
         f"{counted(len(pairs.data), pairs.noun, pairs.noun.replace('pair', 'pairs'))} of {files}.",
-        f"Loss {params.loss}, {settings}, {counted(params.epochs or 0, 'epoch')}, batch size {params.batch_size}, "
+        f"Loss {params.loss}, {settings}, {length}, batch size {params.batch_size}, "
         f"AdamW, learning rate {params.learning_rate:g} ({params.schedule}), weight decay {params.weight_decay:g}, "
         f"warm-up {params.warmup:.0%} of the steps.",
     ]
@@ -394,7 +407,12 @@ def check_finetune(inputs: Mapping[str, Any], params: FinetuneParams) -> list[Co
         hint = "Pairs have two columns. Synonym sets are lines such as CUI||name."
         which = "not both" if given else "got neither"
         return [ConfigError(f"finetune needs either --pairs or --synonyms, {which}.", hint=hint)]
-    return [*_check_data(given[0], inputs, params), *_check_loss(given[0], inputs, params)]
+    faults = [*_check_data(given[0], inputs, params), *_check_loss(given[0], inputs, params)]
+    if params.steps and params.epochs:
+        faults.append(ConfigError("--steps cannot be used with --epochs.", hint="Leave one of them out."))
+    if params.evaluate_every and not inputs.get("dev"):
+        faults.append(ConfigError("--evaluate-every needs --dev.", hint="Give development pairs."))
+    return faults
 
 
 def _check_data(given: str, inputs: Mapping[str, Any], params: FinetuneParams) -> list[ConfigError]:
@@ -447,6 +465,10 @@ FINETUNE = Stage(
         "encoder": Input("Encoder to start from: 'mini', a folder, or a hub name.", kind="encoder"),
         "negatives": Input(
             "Hard negatives from mine-negatives. Without them, only in-batch negatives are used.", required=False
+        ),
+        "dev": Input(
+            "Development pairs. The weights with the best retrieval accuracy on them are kept, instead of the last.",
+            required=False,
         ),
     },
     params=FinetuneParams,

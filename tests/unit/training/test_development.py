@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from lexenc.training.data import number_pairs
+from lexenc.training.development import retrieval_accuracy
+
+
+class Table:
+    """An encoder that looks vectors up."""
+
+    def __init__(self, vectors):
+        self.names, self.vectors = list(vectors), torch.tensor(list(vectors.values()), dtype=torch.float32)
+        self.dimensions = self.vectors.shape[1]
+
+    def tokenise(self, texts):
+        return [[self.names.index(text)] for text in texts]
+
+    def embed(self, tokens):
+        return self.vectors[[int(row[0]) for row in tokens]]
+
+
+def test_retrieval_accuracy_by_hand():
+    encoder = Table({"one": [1, 0], "two": [0, 1], "uno": [5, 1], "un": [1, 2], "due": [1, 9]})
+    pairs = [("one", "uno"), ("one", "un"), ("two", "due")]
+    data = number_pairs([a for a, _ in pairs], [b for _, b in pairs], [])
+    # one -> uno and two -> due are right; uno -> one and due -> two are right, un -> two is wrong.
+    assert retrieval_accuracy(encoder, data) == pytest.approx((2 / 2 + 2 / 3) / 2)
+
+
+def test_retrieval_accuracy_is_the_same_in_blocks_and_for_any_length(monkeypatch):
+    draw = np.random.default_rng(0)
+    vectors = {f"{side}{i}": row for side in "ab" for i, row in enumerate(draw.normal(size=(40, 6)).tolist())}
+    data = number_pairs([f"a{i}" for i in range(40)], [f"b{i // 2}" for i in range(40)], [])
+    whole = retrieval_accuracy(Table(vectors), data)
+    monkeypatch.setattr("lexenc.training.development._QUERIES", 7)
+    longer = {name: [value * (3 + len(name)) for value in row] for name, row in vectors.items()}
+    assert retrieval_accuracy(Table(longer), data) == whole
+    assert 0 < whole < 0.5
+
+
+def test_texts_without_direction_are_no_error():
+    data = number_pairs(["a"], ["b"], [])
+    assert retrieval_accuracy(Table({"a": [0, 0], "b": [0, 0]}), data) == 1
