@@ -13,10 +13,10 @@ SIMILAR = 0.3  # largest share of edits of what still counts as similar
 
 
 def band_of(rank: int) -> str:
-    """Give the frequency band of a word.
+    """Return the frequency band of a word.
 
     Args:
-        rank: Its place in a vocabulary ordered by frequency, from 1.
+        rank: Its rank in a vocabulary ordered by frequency, from 1.
     """
     return BANDS[bisect_left(_LAST_RANKS, rank)]
 
@@ -27,7 +27,7 @@ def edit_distance(left: str, right: str, *, at_most: int) -> int:
     Args:
         left: A word.
         right: Another.
-        at_most: Where counting stops; anything above comes back as `at_most + 1`.
+        at_most: Where counting stops; larger distances are returned as `at_most + 1`.
     """
     if abs(len(left) - len(right)) > at_most:
         return at_most + 1
@@ -42,7 +42,7 @@ def edit_distance(left: str, right: str, *, at_most: int) -> int:
 
 
 def likeness_of(word: str, translations: Sequence[str]) -> str:
-    """Say how much the closest translation looks like the word, whatever the case.
+    """Return how much the closest translation looks like the word, regardless of case.
 
     Args:
         word: The source word.

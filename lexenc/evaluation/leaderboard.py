@@ -97,7 +97,7 @@ class Leaderboard:
         for labels in evaluation.choices():
             values = {key: f"{value:g}" if isinstance(value, float) else value for key, value in labels.items()}
             name = ", ".join([system, *(f"{key} {value}" for key, value in values.items())])
-            for scored in evaluation.heads(labels | task.row):
+            for scored in evaluation.heads({**labels, **task.row}):
                 track = str(scored.labels.get(TRACK, ""))
                 for metric in wanted or ([] if metrics else [task.headline.key]):
                     found = scored.score(metric)

@@ -118,11 +118,12 @@ def compare_tracks(
         gaps = task.measure.gaps(one, other, generator=generator(seed, "paired bootstrap"), draws=draws)
         parts.append((track, gaps, task.measure.values(one), task.measure.values(other), len(pairs)))
     for metric in task.measure.metrics if len(parts) > 1 else ():
-        whole, drawn = (np.mean([gaps[metric][place] for _, gaps, *_ in parts], axis=0) for place in (0, 1))
+        whole = float(np.mean([gaps[metric][0] for _, gaps, *_ in parts]))
+        drawn = np.mean([gaps[metric][1] for _, gaps, *_ in parts], axis=0)
         sides = zip(*(part[2:4] for part in parts), strict=True)
         first, second = (float(np.mean([values[metric] for values in side])) for side in sides)
         count = sum(part[-1] for part in parts)
-        yield Gap(metric, MACRO, difference(float(whole), drawn, level), first, second, count)
+        yield Gap(metric, MACRO, difference(whole, drawn, level), first, second, count)
     for track, gaps, first_values, second_values, count in parts:
         for metric, gap in gaps.items():
             found = difference(*gap, level)

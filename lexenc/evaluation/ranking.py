@@ -10,7 +10,7 @@ CUTOFFS = (1, 5, 10)
 
 
 def hits_at(best_ranks: np.ndarray, cutoff: int) -> np.ndarray:
-    """Tell for every query whether a gold answer is among the first.
+    """Return for every query whether a gold answer is among the first.
 
     Args:
         best_ranks: Rank of the best gold answer, from 1; 0 where no gold answer can be found. Shape [q].
@@ -23,14 +23,14 @@ def hits_at(best_ranks: np.ndarray, cutoff: int) -> np.ndarray:
 
 
 def reciprocal_ranks(best_ranks: np.ndarray) -> np.ndarray:
-    """Give 1 / rank, and 0 where there is none. Shape [q], float64."""
+    """Return 1 / rank, and 0 where there is none. Shape [q], float64."""
     values = np.zeros(len(best_ranks))
     np.divide(1.0, best_ranks, out=values, where=best_ranks > 0)
     return values
 
 
 def average_precisions(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) -> np.ndarray:
-    """Give the average precision of every query.
+    """Return the average precision of every query.
 
     Args:
         ranks: Ranks of the gold answers that can be found, from 1. Ragged, one array per query.
@@ -47,5 +47,5 @@ def average_precisions(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) 
 
 
 def best_of(ranks: Sequence[np.ndarray]) -> np.ndarray:
-    """Give the best rank of every query, 0 where there is none. Shape [q], int64."""
+    """Return the best rank of every query, 0 where there is none. Shape [q], int64."""
     return np.array([int(own.min()) if len(own) else 0 for own in ranks], dtype=np.int64)

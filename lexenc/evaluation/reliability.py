@@ -1,7 +1,4 @@
-"""How far probabilities hold: calibration error with its interval and its floor, precision by threshold.
-
-All of it looks at probabilities beside outcomes, and knows nothing of where they come from.
-"""
+"""Calibration of probabilities: calibration error with its interval and its floor, precision by threshold."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ class Bin:
         high: The largest.
         mean: Their mean probability.
         right: Share that is right.
-        count: How many.
+        count: Number of candidates.
     """
 
     low: float
@@ -45,12 +42,12 @@ class Bin:
 
 
 def reliability(probabilities: Doubles, correct: Flags, *, bins: int = BINS, binning: Binning = "mass") -> list[Bin]:
-    """Lay probabilities beside outcomes.
+    """Return probabilities and outcomes by bin.
 
     Args:
         probabilities: Shape [n].
         correct: Shape [n].
-        bins: How many at most; empty ones are left out.
+        bins: Largest number of bins; empty ones are left out.
         binning: mass: as many candidates in each; width: as much of the scale from 0 to 1 in each.
     """
     order = np.argsort(probabilities, kind="stable")
@@ -70,7 +67,7 @@ def reliability(probabilities: Doubles, correct: Flags, *, bins: int = BINS, bin
 
 
 def _starts(rising: Doubles, bins: int, binning: Binning) -> Indices:
-    """Give where each bin that is not empty begins. Shape [b]."""
+    """Return where each bin that is not empty begins. Shape [b]."""
     count = len(rising)
     if binning == "mass":
         # The first bins get one more where the number cannot be divided.
@@ -113,13 +110,13 @@ def calibration_interval(
     draws: int = DRAWS,
     level: float = LEVEL,
 ) -> tuple[float, float]:
-    """Give an interval of the expected calibration error, in the bins of `calibration_error`; it holds the estimate.
+    """Return an interval of the expected calibration error that contains the estimate, in the same bins.
 
     Args:
         probabilities: Shape [n].
         correct: Shape [n].
         generator: Source of randomness.
-        draws: How often outcomes are drawn.
+        draws: Number of draws of outcomes.
         level: Share of data sets whose interval covers the error, at least.
 
     The estimate is too high: noise in a bin moves its gap away from zero whichever way it goes. Resampled questions
@@ -143,7 +140,7 @@ def calibration_interval(
 
 
 def calibration_floor(probabilities: Doubles, *, generator: np.random.Generator, draws: int = 200) -> float:
-    """Give the calibration error that perfect probabilities would show on so few questions, by simulation."""
+    """Return the calibration error that perfect probabilities show on as many questions, by simulation."""
     if not len(probabilities):
         return float("nan")
     rising = np.sort(probabilities)
@@ -153,7 +150,6 @@ def calibration_floor(probabilities: Doubles, *, generator: np.random.Generator,
 
 
 def _sizes(draws: int, count: int) -> list[int]:
-    """Split draws into blocks of bounded memory."""
     step = max(1, _CHOICES // max(1, count))
     return [min(step, draws - start) for start in range(0, draws, step)]
 
@@ -180,8 +176,8 @@ class Point:
     """One point of the precision-coverage curve.
 
     Args:
-        threshold: Least probability.
-        kept: Questions whose candidate reaches it.
+        threshold: Minimum probability.
+        kept: Number of questions whose candidate reaches it.
         precision: Share of these that are right; None without any.
         low: Lower end of its Wilson interval.
         high: Upper end.
@@ -197,12 +193,12 @@ class Point:
 
 
 def precision_coverage(probabilities: Doubles, correct: Flags, thresholds: Sequence[float]) -> list[Point]:
-    """Follow precision and coverage over thresholds.
+    """Return precision and coverage at every threshold.
 
     Args:
         probabilities: Of the best candidate of every question. Shape [n].
         correct: Shape [n].
-        thresholds: Least probabilities.
+        thresholds: Minimum probabilities.
     """
     points = []
     for threshold in thresholds:
@@ -215,10 +211,7 @@ def precision_coverage(probabilities: Doubles, correct: Flags, thresholds: Seque
 
 
 def wilson(right: int, count: int, level: float = LEVEL) -> tuple[float, float]:
-    """Give the Wilson interval of a share; from 0 to 1 where nothing was counted.
-
-    Source: Wilson 1927.
-    """
+    """Return the Wilson interval of a share (Wilson 1927); from 0 to 1 if nothing was counted."""
     if not count:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + level) / 2)

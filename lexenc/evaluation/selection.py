@@ -1,4 +1,4 @@
-"""What a setting that was chosen by its score is worth on words that had no part in the choice."""
+"""Scores of a setting that was chosen by its score, on words that were not used for the choice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 def crossfit(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Score every query with the setting that is best on the half of the queries it is not in.
 
-    The best of several scores on the same queries is too high on average; this one is not, as neither half takes part
-    in the choice for itself.
+    The best of several scores on the same queries is too high on average. This one is not, because no half is used for
+    its own choice.
 
     Args:
         values: One row per setting, one column per query. Shape [s, q].

@@ -409,7 +409,7 @@ def _score_system(
         "pairs_learnt_from": learnt,
     }
 
-    def scored(name: str, scores: tuple[Score, ...], labels: Mapping[str, Any]) -> ScoredSystem:
+    def scored(name: str, scores: tuple[Score, ...], labels: Mapping[str, Any] | None = None) -> ScoredSystem:
         unit, policy = name.split(", ")
         convention = Convention(
             retrieval=params.retrieval,
@@ -423,10 +423,10 @@ def _score_system(
             ties="lower index first",
             seed=job.seed,
         )
-        return ScoredSystem("bli", scores, convention, {**system.labels, **labels}, facts)
+        return ScoredSystem("bli", scores, convention, {**system.labels, **(labels or {})}, facts)
 
     made = [
-        scored(name, *MEASURE.scores([columns], generator=generator(job.seed, f"bootstrap {name}")), {})
+        scored(name, MEASURE.scores([columns], generator=generator(job.seed, f"bootstrap {name}"))[0])
         for name, columns in conventions(questions, ranks).items()
     ]
     for name, value in control_scores(questions, system.target_words).items():

@@ -86,7 +86,7 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     alike = _check_conventions(task, first, second, job)
     if not every:
         _check_basis([task.metric(name) for name in metrics], [pair for own in tracks.values() for pair in own], job)
-    settings = {"seed": job.seed, "draws": params.draws, "level": params.level}
+    settings: dict[str, Any] = {"seed": job.seed, "draws": params.draws, "level": params.level}
     gaps = compare_tracks(task, tracks, every=every, **settings)
     found = [gap for gap in gaps if gap.metric in metrics]
     if np.isnan(found[0].difference.low):

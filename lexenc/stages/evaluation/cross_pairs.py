@@ -44,7 +44,7 @@ def run_cross_pairs(inputs: dict[str, Any], params: CrossPairsParams, job: Job) 
     second = read_scored_pairs(target, params.target_language)
     scale = known_scale(first, second, inputs["source"], params.highest_score)
     _check_scale((first, second), scale, params, job)
-    found, keys = cross(
+    found = cross(
         first,
         second,
         scale=scale,
@@ -53,14 +53,14 @@ def run_cross_pairs(inputs: dict[str, Any], params: CrossPairsParams, job: Job) 
         names=(str(inputs["source"]), str(target)),
     )
     rows = [
-        [left, right, repr(score), keys[row]]
-        for (left, right), score, row in zip(found.pairs, found.scores, found.rows, strict=True)
+        [left, right, repr(score), key]
+        for (left, right), score, key in zip(found.pairs, found.scores, found.keys, strict=True)
     ]
     write_table(job.out / PAIRS, ["word 1", "word 2", "score", "row"], rows)
     result = {
         "task": "cross-pairs",
         "pairs": len(found.pairs),
-        "rows": len(keys),
+        "rows": found.rows,
         "rows_rejected": found.rejected,
         "repeated_pairs": found.repeated,
         "repeated": params.repeated,

@@ -148,7 +148,7 @@ def evaluate(
             draws=params.draws,
             level=params.level,
         )
-        rows = [(name, {}, scores) for name, scores in found.items()]
+        rows: list[tuple[str, dict[str, str], tuple[Score, ...]]] = [(name, {}, own) for name, own in found.items()]
         rows += [
             (name, {CONTROL: control}, (score(own, generator=generator(job.seed, f"{control} {name}")),))
             for control, score in (controls or {}).items()

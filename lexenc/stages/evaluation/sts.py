@@ -33,7 +33,7 @@ def eval_sts(inputs: dict[str, Any], params: EvalStsParams, job: Job) -> Outcome
 
     def scored(path: Path, gold: Path | None) -> TestSet:
         rows, skipped = _read(path, gold)
-        first, second = (vectors([row[place] for row in rows], side) for place, side in enumerate(("source", "target")))
+        first, second = (vectors([row[0] for row in rows], "source"), vectors([row[1] for row in rows], "target"))
         found = zip(rows, cosines(first.matrix, second.matrix).tolist(), first.covered & second.covered, strict=True)
         items = [Item((left, right), covered=bool(own), numbers={"gold": score, "cosine": cosine if own else None})
                  for (left, right, score), cosine, own in found]  # fmt: skip

@@ -91,7 +91,7 @@ def eval_xel(inputs: dict[str, Any], params: EvalXelParams, job: Job) -> Outcome
             compared = [_compare(places, control, answerable, facts | linker.search_keys(), job)]
     tables = [score_table(writer.systems, note=_note(facts, linker), first="protocol")]
     tables += [_difference_table(each) for each in compared]
-    summary = {"mentions": len(answerable), "answerable": int(answerable.sum())}
+    summary: dict[str, Any] = {"mentions": len(answerable), "answerable": int(answerable.sum())}
     for system, name in zip(writer.systems, PROTOCOLS, strict=False):
         summary[f"precision_at_1_{name}"] = system.scores[0].value
     return Outcome(summary, [each.flat() for each in writer.systems] + compared, tables)

@@ -12,7 +12,7 @@ import numpy as np
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.similarity import MEASURE, SHUFFLES, cosines, shuffled_spearman, undefined
-from lexenc.evaluation.similarity_pairs import MAX_DIFFERENCE, cross, known_scale
+from lexenc.evaluation.similarity_pairs import cross, known_scale
 from lexenc.files.dictionaries import Pairs, write_pairs
 from lexenc.files.evaluations import (
     CONTROL,
@@ -185,11 +185,9 @@ def _read(path: Path, params: EvalXlsimParams) -> ScoredPairs:
         return read_scored_pairs(path, source)
     first, second = (read_scored_pairs(path, language) for language in (source, target))
     scale = known_scale(first, second, path, None)
-    crossed, keys = cross(first, second, scale=scale, max_difference=MAX_DIFFERENCE, names=(str(path), str(path)))
+    crossed = cross(first, second, scale=scale, names=(str(path), str(path)))
     left, right = ([pair[side] for pair in crossed.pairs] for side in (0, 1))
-    return ScoredPairs(
-        left, right, crossed.scores, f"{first.form}, crossed", scale, [keys[row] for row in crossed.rows]
-    )
+    return ScoredPairs(left, right, crossed.scores, f"{first.form}, crossed", scale, crossed.keys)
 
 
 def _leaks(pairs: ScoredPairs, train: Pairs, job: Job) -> int:
@@ -225,11 +223,12 @@ def _systems(
         message = f"--side {params.side} means nothing: {path} holds one language."
         raise DataError(message, hint="Leave --side out, or give a space.")
     sides = languages if params.side == "both" else languages.only(params.side)
-    looked_up = (
-        table.look_up(words, average=params.missing == "average")
-        for table, words in ((sides.source, pairs.first), (sides.target, pairs.second))
+    average = params.missing == "average"
+    left, right = (
+        sides.source.look_up(pairs.first, average=average),
+        sides.target.look_up(pairs.second, average=average),
     )
-    static = _PairVectors(None, *looked_up)
+    static = _PairVectors(None, left, right)
     encoder_alone = encoded is not None and params.missing in ("encoder", "average")
     _check_coverage(static, languages, pairs, params, job, encoder_alone=encoder_alone)
     if encoded is None or train is None:
@@ -243,12 +242,12 @@ def _systems(
     projection = projection_between(languages, encoder, train, job, lowercase=params.lowercase)
     weights = params.lambda_ or PAPER_WEIGHTS
     warn_of_second_blend(path, weights, job)
-    left, right = (
+    firsts, seconds = (
         blended_texts(own, other, projection, weights, encoder_alone=encoder_alone)
         for own, other in zip((static.first, static.second), encoded, strict=True)
     )
     compared = static.covered if len(weights) > 1 else None
-    for (weight, first), (_, second) in zip(left, right, strict=True):
+    for (weight, first), (_, second) in zip(firsts, seconds, strict=True):
         yield _PairVectors(weight, first, second, compared)
 
 
@@ -319,7 +318,7 @@ def _score(
 
     def made(scores: Iterable[Score], policy: str, more: Mapping[str, Any], **known: Any) -> ScoredSystem:
         convention = Convention(out_of_vocabulary=policy, ties="average rank", seed=job.seed)
-        return ScoredSystem("xlsim", tuple(scores), convention, labels | more, facts | known, counted="pairs")
+        return ScoredSystem("xlsim", tuple(scores), convention, {**labels, **more}, facts | known, counted="pairs")
 
     def scored(own: np.ndarray, policy: str, counted_pairs: str) -> ScoredSystem:
         drawn = generator(job.seed, "bootstrap")
