@@ -18,7 +18,7 @@ from lexenc.files.evaluations import TRACK, Evaluation, read_evaluation
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import IntervalParams, readable
+from lexenc.stages.evaluation.shared import IntervalParams, readable, signed_span
 
 _SYSTEM = "System of the {side} evaluation, where it holds several: label=value, e.g. lambda=0.3."
 
@@ -241,7 +241,7 @@ def _table(task: Task, results: Sequence[Mapping[str, Any]], first: _Opened, sec
                 metric.show(each["first"]),
                 metric.show(each["second"]),
                 metric.show(each["difference"], sign="+"),
-                " to ".join(metric.show(each[f"difference_{end}"], sign="+") for end in ("low", "high")),
+                signed_span(metric, each["difference_low"], each["difference_high"]),
                 "-" if each["p_value"] is None else f"{each['p_value']:.4f}",
                 "yes" if each["shown"] else "no",
             ]

@@ -211,6 +211,11 @@ def span(metric: Metric, low: float | None, high: float | None, *, digits: int =
     return f"{metric.show(low, digits=digits)}{dash}{metric.show(high, digits=digits)}"
 
 
+def signed_span(metric: Metric, low: float | None, high: float | None) -> str:
+    """Return the interval of a difference as tables show it."""
+    return "-" if low is None or high is None else f"{metric.show(low, sign='+')} to {metric.show(high, sign='+')}"
+
+
 def varying(systems: Sequence[ScoredSystem]) -> list[str]:
     """Return the keys of labels and conventions in which systems differ."""
     tables = [{**each.labels, **each.convention.known()} for each in systems]
