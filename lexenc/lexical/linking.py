@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from lexenc.arrays import Ragged, blocks, ranges, starts_of
 from lexenc.progress import SILENT, Progress
+from lexenc.search.approximate import ApproximateIndex
 from lexenc.search.neighbours import (
     GPU_QUERY_BLOCK,
     QUERY_BLOCK,
@@ -26,9 +27,6 @@ from lexenc.search.neighbours import (
     Indices,
     Matrix,
 )
-
-if TYPE_CHECKING:
-    from lexenc.search.approximate import ApproximateIndex
 
 _CELLS = 1 << 24  # scores of mentions with all names in memory at a time
 _PART = 4096  # names whose exact scores are computed at a time

@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from lexenc.artifact import DigestStore, Manifest, maker_of
+from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import KnowledgeBase, read_knowledge_base, write_knowledge_base
 from lexenc.files.text import check_language, counted, write_lines
 from lexenc.lexical.mapping import normalise
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed
+from lexenc.search.approximate import ApproximateIndex, ApproximateKind
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.shared import encode_to_file
 from lexenc.stages.reading import POOLING, PoolingChoice, open_encoder
-
-if TYPE_CHECKING:
-    from lexenc.encoders.base import Encoder
-    from lexenc.search.approximate import ApproximateIndex, ApproximateKind
 
 LISTED = "knowledge-base.txt"
 VECTORS = "vectors.npy"
@@ -127,8 +125,6 @@ def _check_maker(folder: Path, maker: Manifest, encoder: Path, params: NameParam
 
 def build_index(vectors: np.ndarray, kind: ApproximateKind, job: Job) -> ApproximateIndex:
     """Build an index over names."""
-    from lexenc.search.approximate import ApproximateIndex
-
     return ApproximateIndex(vectors, kind, seed=derived_seed(job.seed, "index") % 2**30, progress=job.progress)
 
 

@@ -152,7 +152,7 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
     space = load_space(inputs["vectors"])
     for vectors in (space.source, space.target):
         tell_findings(vectors, job)
-    lookup = _Lookup.of(_directed(space, params), params, job)
+    lookup = _CandidateSearch.of(_directed(space, params), params, job)
     del space
     dictionary, held_out = (_read_pairs(inputs.get(name), params) for name in ("dictionary", "held_out"))
     rows = _rows_to_translate(inputs.get("words"), lookup.space, params, job)
@@ -192,7 +192,7 @@ def _directed(space: Space, params: InduceParams) -> DirectedSpace:
 
 
 @dataclass
-class _Lookup:
+class _CandidateSearch:
     """A space to look up candidates in; its density is computed on first use."""
 
     space: DirectedSpace
@@ -201,7 +201,7 @@ class _Lookup:
     _density: Density | None = None
 
     @classmethod
-    def of(cls, space: DirectedSpace, params: InduceParams, job: Job) -> _Lookup:
+    def of(cls, space: DirectedSpace, params: InduceParams, job: Job) -> _CandidateSearch:
         return cls(space, params.csls_neighbours, job)
 
     def candidates(self, rows: np.ndarray, depth: int) -> Candidates:
@@ -320,7 +320,7 @@ def learner_again(folder: Path, column: int, job: Job) -> MapAgain | BlendAgain:
 
 
 def _judge(
-    words: list[str], pairs: Pairs, lookup: _Lookup, inputs: Mapping[str, Any], params: InduceParams, job: Job
+    words: list[str], pairs: Pairs, lookup: _CandidateSearch, inputs: Mapping[str, Any], params: InduceParams, job: Job
 ) -> JudgedCandidates:
     """Judge candidates of dictionary words in vectors that were not learned from these words, as far as possible."""
     files = [inputs[name] for name in ("dictionary", "held_out") if inputs.get(name) is not None]
@@ -376,7 +376,7 @@ def _cross_fitted(
         except LexencError as error:
             hint = "Give entries that map never saw: --held-out test.tsv"
             raise DataError(f"Without part of the entries: {error.message}", hint=hint) from None
-        yield _Lookup.of(space, params, job).candidates_of(held, depth)
+        yield _CandidateSearch.of(space, params, job).candidates_of(held, depth)
 
 
 # ---------------------------------------------------------------- probabilities
@@ -526,7 +526,7 @@ class _Proposals:
 
 def _write(
     out: Path,
-    lookup: _Lookup,
+    lookup: _CandidateSearch,
     rows: np.ndarray,
     known: set[tuple[str, str]],
     calibration: Calibration,

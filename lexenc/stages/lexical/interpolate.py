@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError
 from lexenc.files.spaces import SIDES, Space, load_space
 from lexenc.files.tensors import read_tensors, write_tensors
@@ -28,9 +29,6 @@ from lexenc.stages.reading import (
     open_encoder,
     read_dictionary,
 )
-
-if TYPE_CHECKING:
-    from lexenc.encoders.base import Encoder
 
 _PROJECTION = "projection.safetensors"
 _ROWS = 16_384  # words blended at a time

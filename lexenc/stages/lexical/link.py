@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from lexenc.arrays import Ragged
 from lexenc.artifact import maker_of
+from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import ConceptName, stream_mentions
 from lexenc.files.text import check_language, counted, fold_case, write_lines
@@ -34,9 +35,6 @@ from lexenc.search.approximate import ApproximateIndex
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.encode_concepts import INDEXED, VECTORS, NameParams, build_index, encode_base, open_base
 from lexenc.stages.reading import encode_words, open_encoder
-
-if TYPE_CHECKING:
-    from lexenc.encoders.base import Encoder
 
 NAME = "links.jsonl"
 NIL = "NIL"

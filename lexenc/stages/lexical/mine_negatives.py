@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import NAME, NegativeRow, write_negatives
@@ -30,9 +31,6 @@ from lexenc.stages.reading import (
     open_encoder,
     read_dictionary,
 )
-
-if TYPE_CHECKING:
-    from lexenc.encoders.base import Encoder
 
 
 @dataclass(frozen=True)

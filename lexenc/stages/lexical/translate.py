@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from lexenc.artifact import DigestStore, maker_of
+from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.hubs import is_hub, load_languages
 from lexenc.files.vectors import Subwords, Vectors, index_of, is_fasttext
@@ -19,9 +20,6 @@ from lexenc.search.retrieval import fit_correction, retrieve
 from lexenc.stage import Job
 from lexenc.stages.lexical.shared import MAPPING, load_mapping
 from lexenc.stages.reading import encode_words, open_encoder
-
-if TYPE_CHECKING:
-    from lexenc.encoders.base import Encoder, Pooling
 
 _BATCH = 4096
 _PROBES = 100  # words that are compared to check whether a space was made from a model
