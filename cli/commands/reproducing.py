@@ -160,13 +160,7 @@ def reproduce_command(
 
 @dataclass(frozen=True)
 class _Request:
-    """Requested tables.
-
-    Args:
-        tables: The tables.
-        cells: Their cells of the requested pairs.
-        expansion: Steps of the cells whose encoder was requested.
-    """
+    """Requested tables."""
 
     tables: list[RecipeTable]
     cells: list[PaperCell]

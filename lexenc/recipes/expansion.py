@@ -40,14 +40,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Need:
-    """A file that no step makes.
-
-    Args:
-        path: Expected path.
-        role: Name in `--file`.
-        resource: Entry of the catalogue; None if it cannot be downloaded.
-        words: Description of a file that cannot be downloaded.
-    """
+    """A file that no step makes."""
 
     path: Path
     role: str

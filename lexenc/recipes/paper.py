@@ -38,14 +38,7 @@ class PaperCell:
 
 @dataclass(frozen=True)
 class PaperEntry:
-    """One position of a table.
-
-    Args:
-        row: Label of its row.
-        column: Label of its column.
-        cells: Cells whose mean it shows; a single one in most tables.
-        figure: Figure of the paper, if there is one.
-    """
+    """One position of a table."""
 
     row: str
     column: str

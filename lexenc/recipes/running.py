@@ -26,13 +26,7 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
 @dataclass(frozen=True)
 class Lack:
-    """A missing input.
-
-    Args:
-        what: Name of the file or encoder.
-        command: Command that provides it.
-        need: The file; None for an encoder.
-    """
+    """A missing input."""
 
     what: str
     command: str
@@ -135,15 +129,10 @@ def fetch_lacks(
 
 @dataclass(frozen=True)
 class Attempt:
-    """The outcome of some steps.
+    """The outcome of some steps."""
 
-    Args:
-        made: Manifests of the steps by name.
-        failed: Reasons for steps without a result, by name. A step that waits for another has the other's reason.
-    """
-
-    made: dict[str, Manifest] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    made: dict[str, Manifest] = field(default_factory=dict)  # by name of the step
+    failed: dict[str, str] = field(default_factory=dict)  # reasons; a step that waits for another has the other's
 
 
 def without(pipeline: Pipeline, lacks: Mapping[str, list[Lack]]) -> tuple[Pipeline, dict[str, str]]:
@@ -188,18 +177,7 @@ def run_steps(
     before: Callable[[Step, int], None] = lambda step, done: None,
     after: Callable[[Step, Manifest, bool], None] = lambda step, manifest, reused: None,
 ) -> Attempt:
-    """Run or reuse steps in order. If a step fails, those that need it are skipped.
-
-    Args:
-        pipeline: The steps.
-        force: Whether to replace results of other recipes.
-        device: Device of encoders.
-        progress: Progress bar to update.
-        notices: Receives messages and failures.
-        digests: Cache of digests.
-        before: Called with each step and the number of steps done.
-        after: Called with each step, its manifest, and whether the result was reused.
-    """
+    """Run or reuse steps in order. If a step fails, those that need it are skipped."""
     notices, digests = notices or Notices(), digests or DigestStore(None)
     attempt = Attempt()
     for done, step in enumerate(pipeline.steps):

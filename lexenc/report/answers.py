@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from lexenc.errors import LexencError
 from lexenc.evaluation.bootstrap import DRAWS, Means, interval
 from lexenc.evaluation.task import Breakdown
 from lexenc.files.evaluations import Item
@@ -37,18 +36,10 @@ from lexenc.report.systems import System
 _REPEATED = 12  # repeated wrong answers shown
 _ANSWERS = 5  # answers shown to one question
 _ASKED = 8  # questions shown for one repeated answer
-_NOTHING = Remark("No answers can be read. Evaluations with an output folder keep them:", EVAL)
+NOTHING = Remark("No answers can be read. Evaluations with an output folder keep them:", EVAL)
 
 _Values = list[tuple[Item, float]]
 """Covered items with what they count for the headline metric."""
-
-
-def _covered(system: System) -> list[Item]:
-    """Return the covered items of a system; nothing if they cannot be read."""
-    try:
-        return [each for each in system.items() if each.covered]
-    except (LexencError, OSError):
-        return []
 
 
 def _values(system: System, items: Sequence[Item]) -> _Values:
@@ -70,14 +61,12 @@ def by_kind(data: ReportData) -> Section:
         "Frequent words have better vectors, and cognates can be translated by their letters alone. A mean over all "
         "words hides both."
     )
-    section = Section("kinds", "Words", "Which words are translated well", lead)
+    parts: list[Part] = []
     for name in data.by_task:
-        systems = {one.label: (one, values) for one in data.compared(name) if (values := _values(one, _covered(one)))}
+        systems = {one.label: (one, values) for one in data.compared(name) if (values := _values(one, one.covered()))}
         for breakdown in next(iter(systems.values()))[0].task.breakdowns if systems else ():
-            section.parts.extend(_breakdown(data, list(systems.values()), breakdown))
-    if not section.parts:
-        section.parts.append(_NOTHING)
-    return section
+            parts.extend(_breakdown(data, list(systems.values()), breakdown))
+    return Section("kinds", "Words", "Which words are translated well", lead, parts or [NOTHING])
 
 
 def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], breakdown: Breakdown) -> list[Part]:
@@ -121,19 +110,15 @@ def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], brea
 
 def answers(data: ReportData) -> Section:
     """Return the section with answers to read, for the best system of every task."""
-    section = Section("answers", "Answers", "Answers to read", "Answers of the best system of every task.")
+    parts: list[Part] = []
     for name in data.by_task:
-        section.parts.extend(_answers(data, data.compared(name)[0]))
-    if not section.parts:
-        section.parts.append(_NOTHING)
-    return section
-
-
-def _answers(data: ReportData, system: System) -> list[Part]:
-    items = _covered(system)
-    values = _values(system, items)
-    grid = _grid(data, system, items, [value for _, value in values])
-    return [grid, *_repeated(values)] if items else []
+        system = data.compared(name)[0]
+        items = system.covered()
+        if items:
+            values = _values(system, items)
+            parts += [_grid(data, system, items, [value for _, value in values]), *_repeated(values)]
+    lead = "Answers of the best system of every task."
+    return Section("answers", "Answers", "Answers to read", lead, parts or [NOTHING])
 
 
 def _grid(data: ReportData, system: System, items: Sequence[Item], values: Sequence[float]) -> Grid:

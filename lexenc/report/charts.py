@@ -32,10 +32,6 @@ Spec = dict[str, Any]
 def draw(spec: Spec, about: str) -> str:
     """Draw a specification.
 
-    Args:
-        spec: Vega-Lite with its data.
-        about: Description for screen readers.
-
     Returns:
         An SVG element without styles, scripts or identifiers that could clash with those of another.
     """

@@ -26,25 +26,20 @@ _SELF_LEARNING = {
     "keep_probability": "Share of similarities kept",
 }
 
+_NOTHING = Remark(
+    "Nothing here was trained step by step. Fine-tuning an encoder records its loss:",
+    "lexenc finetune --pairs train.tsv --encoder mini --out runs/encoder",
+)
+
 _Points = list[tuple[float, float]]
 
 
 def learning(data: ReportData) -> Section:
     """Return the section on losses, self-learning and calibration."""
     lead = "Records that fine-tuning, self-learning and induction write next to their results."
-    section = Section("learning", "Learning", "Training", lead)
-    section.parts.extend(_training(data))
-    section.parts.extend(_self_learning(data))
-    for result in data.results.finished:
-        section.parts.extend(_calibration(result))
-    if not section.parts:
-        section.parts.append(
-            Remark(
-                "Nothing here was trained step by step. Fine-tuning an encoder records its loss:",
-                "lexenc finetune --pairs train.tsv --encoder mini --out runs/encoder",
-            )
-        )
-    return section
+    parts = [*_training(data), *_self_learning(data)]
+    parts += [part for result in data.results.finished for part in _calibration(result)]
+    return Section("learning", "Learning", "Training", lead, parts or [_NOTHING])
 
 
 def _records(path: Path) -> list[dict[str, Any]]:

@@ -18,43 +18,26 @@ def readable(text: object) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table.
-
-    Args:
-        text: Text shown.
-        order: Sort key; None sorts by the text.
-        style: `number`, `word`, `right`, `wrong`, `quiet`, `code` or nothing.
-        link: Name of the result that it links to.
-        marked: Texts shown in place of `text`, as (text, whether it is highlighted).
-    """
+    """One cell of a table."""
 
     text: str
-    order: float | None = None
-    style: str = ""
-    link: str = ""
-    marked: Sequence[tuple[str, bool]] = ()
+    order: float | None = None  # sort key; the text without it
+    style: str = ""  # `number`, `word`, `right`, `wrong`, `quiet`, `code`
+    link: str = ""  # result that it links to
+    marked: Sequence[tuple[str, bool]] = ()  # shown in place of the text: (text, whether it is highlighted)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A table.
-
-    Args:
-        title: Caption.
-        columns: Column heads; those of numbers begin with `#`.
-        rows: Cells.
-        note: Conventions behind the numbers.
-        search: Whether a search box filters the rows.
-        folded: Whether the table is collapsed at first.
-    """
+    """A table; heads of numbers begin with `#`."""
 
     kind: ClassVar = "grid"
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
-    search: bool = False
-    folded: bool = False
+    search: bool = False  # whether a search box filters the rows
+    folded: bool = False  # whether it is collapsed at first
 
 
 @dataclass(frozen=True)
@@ -63,11 +46,11 @@ class Figure:
 
     kind: ClassVar = "figure"
     title: str
-    about: str
-    drawings: dict[str, str]
+    about: str  # for screen readers
+    drawings: dict[str, str]  # SVG by page width: `wide`, `narrow` or `any`
     data: Grid
     note: str = ""
-    half: bool = False
+    half: bool = False  # whether two fit side by side
 
 
 @dataclass(frozen=True)

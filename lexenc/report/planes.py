@@ -17,10 +17,10 @@ from lexenc.files.chosen import chosen_vectors
 from lexenc.files.evaluations import Item
 from lexenc.randomness import generator
 from lexenc.report import charts
+from lexenc.report.answers import NOTHING
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Remark, Section, number, numbers_of_chart, readable, word
 from lexenc.report.results import ResultFolder, ResultFolders
-from lexenc.report.scores import EVAL
 from lexenc.report.systems import System
 
 _PAIRS = 150
@@ -69,30 +69,21 @@ def space(data: ReportData) -> Section:
     )
     section = Section("space", "Map", "Both languages in one picture", lead)
     system = next((one for one in data.main if one.task.test == "dictionary"), None)
-    items = _covered(system) if system is not None else []
+    items = [each for each in system.covered() if each.gold and each.answers] if system is not None else []
     if system is None or len(items) < _FEWEST:
-        section.parts.append(
-            Remark("No answers to choose words from. Evaluations with an output folder keep them:", EVAL)
-        )
+        section.parts.append(NOTHING)
         return section
     pairs = choose_pairs(items, data.seed)
-    missing = []
+    figures, remarks = [], []
     for title, read in _spaces(data, system, pairs):
         try:
-            section.parts.append(_figure(_plane(title, pairs, *read())))
+            figures.append(_figure(_plane(title, pairs, *read())))
         except (LexencError, OSError) as error:
-            missing.append(Remark(readable(f"{title}: not drawn, {str(error).rstrip('.')}.")))
-    section.parts.extend(missing)
-    if not any(isinstance(part, Figure) and "Blended" in part.title for part in section.parts):
-        section.parts.append(Remark("There is no blended space to draw. To make one:", _BLEND))
+            remarks.append(Remark(readable(f"{title}: not drawn, {str(error).rstrip('.')}.")))
+    if not any("Blended" in figure.title for figure in figures):
+        remarks.append(Remark("There is no blended space to draw. To make one:", _BLEND))
+    section.parts.extend([*figures, *remarks])
     return section
-
-
-def _covered(system: System) -> list[Item]:
-    try:
-        return [each for each in system.items() if each.covered and each.gold and each.answers]
-    except (LexencError, OSError):
-        return []
 
 
 def choose_pairs(items: Sequence[Item], seed: int, count: int = _PAIRS) -> list[Pair]:

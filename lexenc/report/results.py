@@ -71,17 +71,10 @@ def _defaults_of(manifest: Manifest) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ResultFolders:
-    """All results of a report.
-
-    Args:
-        root: Folder of the report.
-        finished: Results below it and the results outside that they were made from. Ancestors come first.
-        unfinished: Names of interrupted results.
-        unreadable: Folders with a damaged manifest, and the error.
-    """
+    """All results of a report."""
 
     root: Path
-    finished: tuple[ResultFolder, ...]
+    finished: tuple[ResultFolder, ...]  # including those outside that others were made from; ancestors come first
     unfinished: tuple[str, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = ()
 

@@ -184,14 +184,12 @@ def _numbers(system: System, scored: ScoredSystem) -> list[Cell]:
 def over_lambda(data: ReportData) -> Section:
     """Return the section with scores over the weight of the encoder."""
     lead = "Lambda is the weight of the encoder: 0 is the mapped static vectors alone, 1 the encoder alone."
-    section = Section("lambda", "Lambda", "Scores over lambda", lead)
     alike: dict[Any, list[list[System]]] = {}
     for sweep in sweeps_of(data.systems):
         alike.setdefault(sweep[0].convention, []).append(sweep)
-    section.parts.extend(_curve(sweeps, len(alike) > 1) for sweeps in alike.values())
-    if not section.parts:
-        section.parts.append(Remark("No evaluation has several values of lambda. To evaluate some:", _SWEEP))
-    return section
+    curves = [_curve(sweeps, len(alike) > 1) for sweeps in alike.values()]
+    nothing = Remark("No evaluation has several values of lambda. To evaluate some:", _SWEEP)
+    return Section("lambda", "Lambda", "Scores over lambda", lead, [*curves] or [nothing])
 
 
 def _curve(sweeps: Sequence[Sequence[System]], several: bool) -> Figure:

@@ -27,23 +27,14 @@ class Answers:
 
 @dataclass(frozen=True)
 class System:
-    """One scored system.
-
-    Args:
-        result: Folder of the evaluation.
-        evaluation: The evaluation.
-        labels: Labels of the system among those of the evaluation.
-        head: Its scores under the headline convention.
-        others: Its scores under other conventions, of other parts, and of its controls.
-        control: Whether anything that it was made from is a control.
-    """
+    """One scored system."""
 
     result: ResultFolder
     evaluation: Evaluation
-    labels: Mapping[str, Any]
-    head: ScoredSystem
-    others: tuple[ScoredSystem, ...]
-    control: bool
+    labels: Mapping[str, Any]  # what tells it apart from other systems of the evaluation
+    head: ScoredSystem  # its scores under the headline convention
+    others: tuple[ScoredSystem, ...]  # under other conventions, of its parts, and of its controls
+    control: bool  # whether anything that it was made from is a control
 
     @property
     def task(self) -> Task:
@@ -100,6 +91,13 @@ class System:
     def items(self) -> Iterator[Item]:
         """Read its answers one by one."""
         return self.evaluation.items(self.labels)
+
+    def covered(self) -> list[Item]:
+        """Return the items that it covers; nothing if they cannot be read."""
+        try:
+            return [each for each in self.items() if each.covered]
+        except (LexencError, OSError):
+            return []
 
     @cached_property
     def answers(self) -> Answers | None:

@@ -22,18 +22,11 @@ _NAMED = 6  # results that the warning names
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judgement.
-
-    Args:
-        result: The mapping.
-        part: Language that is judged; empty for the whole mapping.
-        word: `found`, `doubtful` or `not found`.
-        signs: The numbers behind it by their JSON keys.
-    """
+    """A judgement."""
 
     result: ResultFolder
-    part: str
-    word: str
+    part: str  # language that is judged; empty for the whole mapping
+    word: str  # `found`, `doubtful` or `not found`
     signs: dict[str, Any]
 
     @property
