@@ -94,7 +94,7 @@ class EvalBliParams:
 
 
 @dataclass(frozen=True)
-class _Lookup:
+class _Languages:
     """The two languages of a system, in the direction of the lookup.
 
     Args:
@@ -249,7 +249,7 @@ def _hub_pairs(
         if pairs is None:
             continue
         name, gold = "-".join(way), pairs.translations()
-        whole = _Lookup({}, source.words, target.words, source.matrix, target.matrix)
+        whole = _Languages({}, source.words, target.words, source.matrix, target.matrix)
         system = _restricted(whole, gold) if params.candidates == "test" else whole
         questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
         coverage = float(questions.covered.mean())
@@ -296,7 +296,7 @@ def _first(vectors: Vectors, limit: int | None) -> Vectors:
 # ---------------------------------------------------------------- what is scored
 
 
-def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Lookup]:
+def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Languages]:
     """Yield the systems one after the other, so that only one blend is in memory at a time."""
     if inputs.get("vectors") is None and inputs.get("source") is None:
         yield _directed(_encoded_space(inputs, params, job), params)
@@ -340,14 +340,14 @@ def _encoded_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> S
     return Space(*sides)
 
 
-def _directed(space: Space, params: EvalBliParams, labels: dict[str, Any] | None = None) -> _Lookup:
+def _directed(space: Space, params: EvalBliParams, labels: dict[str, Any] | None = None) -> _Languages:
     first, second = space.source, space.target
     if params.direction == "target-source":
         first, second = second, first
-    return _Lookup(labels or {}, first.words, second.words, first.matrix, second.matrix)
+    return _Languages(labels or {}, first.words, second.words, first.matrix, second.matrix)
 
 
-def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Lookup]:
+def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Languages]:
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     train = read_dictionary(inputs["train_dictionary"], params)
     paths = [job.out / f"{side}.npy" for side in ("source", "target")]
@@ -373,7 +373,7 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
 # ---------------------------------------------------------------- scoring
 
 
-def _check_coverage(system: _Lookup, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
+def _check_coverage(system: _Languages, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
     """Warn if less than half of the test words have vectors, and raise if none has."""
     covered, total = int(questions.covered.sum()), len(questions.words)
     if 2 * covered >= total:
@@ -397,7 +397,7 @@ _POLICIES = {"in vocabulary": "left out", "all lines": "counted wrong"}
 
 
 def _score_system(
-    system: _Lookup, questions: Queries, learnt: int, params: EvalBliParams, writer: EvaluationWriter, job: Job
+    system: _Languages, questions: Queries, learnt: int, params: EvalBliParams, writer: EvaluationWriter, job: Job
 ) -> list[ScoredSystem]:
     """Score a system; the first is the headline, the others are other conventions and controls."""
     ranks, found = _search(system, questions, params, job)
@@ -435,17 +435,17 @@ def _score_system(
     return made
 
 
-def _restricted(system: _Lookup, gold: Mapping[str, list[str]]) -> _Lookup:
+def _restricted(system: _Languages, gold: Mapping[str, list[str]]) -> _Languages:
     """Leave only test targets to choose from."""
     wanted = {word for own in gold.values() for word in own}
     rows = [row for row, word in enumerate(system.target_words) if word in wanted]
     words = [system.target_words[row] for row in rows]
     target = system.target[np.array(rows, dtype=np.int64)]
-    return _Lookup(system.labels, system.source_words, words, system.source, target)
+    return _Languages(system.labels, system.source_words, words, system.source, target)
 
 
 def _search(
-    system: _Lookup, questions: Queries, params: EvalBliParams, job: Job
+    system: _Languages, questions: Queries, params: EvalBliParams, job: Job
 ) -> tuple[list[np.ndarray], Neighbours]:
     """Return the rank of every gold answer, and the best answers of every covered question."""
     sources, _ = normalise(system.source, ["unit"])
@@ -471,7 +471,7 @@ def _search(
     return ranks, found
 
 
-def _items(system: _Lookup, questions: Queries, ranks: list[np.ndarray], found: Neighbours) -> Iterator[Item]:
+def _items(system: _Languages, questions: Queries, ranks: list[np.ndarray], found: Neighbours) -> Iterator[Item]:
     best = zip(found.indices, found.scores, strict=True)
     for row, word, golds, covered, own in zip(
         questions.rows.tolist(), questions.words, questions.golds, questions.covered, ranks, strict=True
