@@ -53,7 +53,7 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Validation:
     """Evaluation during training. The weights with the best score are kept, of equal ones the earliest.
 
     Args:
@@ -106,7 +106,7 @@ class Trainer:
     """
 
     def __init__(
-        self, objective: Objective, *, schedule: Schedule, seed: int = 0, evaluation: Evaluation | None = None
+        self, objective: Objective, *, schedule: Schedule, seed: int = 0, evaluation: Validation | None = None
     ) -> None:
         self.objective, self.schedule, self.seed, self.evaluation = objective, schedule, seed, evaluation
         self._module = nn.ModuleDict(objective.modules)

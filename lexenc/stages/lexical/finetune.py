@@ -183,7 +183,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     """Fine-tune an encoder on pairs or synonym sets and write it as a sentence-transformers folder."""
     from lexenc.training.contrastive import PairObjective
     from lexenc.training.development import retrieval_accuracy
-    from lexenc.training.trainer import Evaluation, Trainer
+    from lexenc.training.trainer import Trainer, Validation
 
     read = read_synonym_data if inputs.get("synonyms") else _read_pair_data
     pairs = read(inputs, params, job)
@@ -196,7 +196,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     if inputs.get("dev"):
         dev = read_dictionary(inputs["dev"], params, roles=("anchor", "positive"))
         score = partial(retrieval_accuracy, encoder, number_pairs(dev.sources, dev.targets, []))
-        evaluation = Evaluation(score, params.evaluate_every or schedule.epoch_steps(len(pairs.data)))
+        evaluation = Validation(score, params.evaluate_every or schedule.epoch_steps(len(pairs.data)))
     trainer = Trainer(objective, schedule=schedule, seed=job.seed, evaluation=evaluation)
     steps = train_in_folder(trainer, job, stage="finetune", examples=counted(len(pairs.data), "pair"))
     encoder.save(job.out)

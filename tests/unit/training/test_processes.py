@@ -30,7 +30,7 @@ from lexenc.training.contrastive import PairObjective
 from lexenc.training.data import number_pairs, store_tokens
 from lexenc.training.losses import mneg
 from lexenc.training.schedule import Schedule
-from lexenc.training.trainer import Evaluation, Trainer
+from lexenc.training.trainer import Trainer, Validation
 
 kind, folder, out, *rest = sys.argv[1:]
 folder = Path(folder)
@@ -62,7 +62,7 @@ if kind != "spans":
 # The last step of an epoch has two pairs of texts, or one question, for two processes.
 schedule = Schedule(epochs=3, batch_size=5, learning_rate=1e-3, chunk_tokens=9 if "chunks" in kind else 10_000,
                     checkpoint_seconds=0)
-trainer = Trainer(objective, schedule=schedule, evaluation=Evaluation(lambda: float(trainer.step), 2))
+trainer = Trainer(objective, schedule=schedule, evaluation=Validation(lambda: float(trainer.step), 2))
 stop = int(rest[1]) if len(rest) > 1 else 0
 records = []
 def record(one):

@@ -19,7 +19,7 @@ from lexenc.training.contrastive import PairObjective, contrast_of, encode_with_
 from lexenc.training.data import batch_of, number_pairs, store_tokens
 from lexenc.training.losses import mneg, symmetric
 from lexenc.training.schedule import Schedule, StepSchedule
-from lexenc.training.trainer import Evaluation, Trainer
+from lexenc.training.trainer import Trainer, Validation
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -457,7 +457,7 @@ def evaluated(scores):
         seen[trainer.step] = weights(encoder)
         return scores[len(seen) - 1]
 
-    trainer = training(encoder, evaluation=Evaluation(score, 2))
+    trainer = training(encoder, evaluation=Validation(score, 2))
     return trainer, encoder, seen
 
 
@@ -487,7 +487,7 @@ def test_evaluation_does_not_change_the_training(make, kind):
     whole, records = trained(make(kind))
     encoder = make(kind)
     seen = []
-    trainer = training(encoder, evaluation=Evaluation(lambda: float(torch.rand(1)) * 0 + len(seen), 2))
+    trainer = training(encoder, evaluation=Validation(lambda: float(torch.rand(1)) * 0 + len(seen), 2))
     trainer.run(record=seen.append)
     assert_equal(whole, weights(encoder))
     assert [replace(record, score=None) for record in seen] == records
@@ -499,7 +499,7 @@ def test_resumed_run_ends_with_the_same_best_weights(make, tmp_path, kind, stop)
     def run(folder=None, at=None):
         encoder = make(kind)
         scores = {2: 0.1, 4: 0.5, 6: 0.3, 8: 0.2, 9: 0.4}
-        trainer = training(encoder, evaluation=Evaluation(lambda: scores[trainer.step], 2))
+        trainer = training(encoder, evaluation=Validation(lambda: scores[trainer.step], 2))
         records = []
 
         def record(one):
