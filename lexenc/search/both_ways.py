@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from threading import local
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,32 +57,10 @@ class Partners(NamedTuple):
         return rows, self.forward[rows]
 
 
-class PartnerSearch(Protocol):
-    """Finds partners between two vocabularies, one of which changes from round to round.
-
-    Args:
-        size: Number of target words.
-        bars: State that is kept between rounds. A search that is given the bars of another continues with the same
-            results to the last bit.
-    """
-
-    size: int
-    bars: tuple[Matrix, ...]
-
-    def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
-        """Find the partner of a given rank by CSLS for every word; rank 1 is the best.
-
-        Args:
-            source: Source vectors of length 1, shape [n, d], of the type of the target vectors.
-            source_ranks: Rank of the target to return for every source word, shape [n].
-            target_ranks: Rank of the source to return for every target word, shape [m].
-        """
-
-
 def partner_search(
     target: Matrix, *, neighbours: int = 10, device: str = "cpu", threads: int | None = None
 ) -> PartnerSearch:
-    """Return the search for a device.
+    """Return the search for a device, between two vocabularies of which one changes from round to round.
 
     Args:
         target: Target vectors of length 1, shape [m, d], float32 or float64; arithmetic is of that type.
@@ -136,15 +115,7 @@ class _Cells(NamedTuple):
 
 @dataclass(frozen=True)
 class _Language:
-    """One language in one round.
-
-    Args:
-        own: Its vectors, shape [n, d].
-        other: Those of the other language, shape [m, d].
-        bars: Bars of its words.
-        cells: Kept cells of its words.
-        ranks: Ranks to return, shape [n].
-    """
+    """One language in one round: vectors, those of the other language, and bars, kept cells and ranks of its words."""
 
     own: Matrix
     other: Matrix
@@ -154,12 +125,13 @@ class _Language:
 
 
 class BarredSearch:
-    """Search on the processor, as described at the top of this module.
+    """Search on the processor, as described at the top of this module. Arguments are those of `partner_search`.
 
-    Args:
-        target: As in `partner_search`.
-        neighbours: As in `partner_search`.
-        threads: As in `partner_search`.
+    Attributes:
+        size: Number of target words.
+        bars: State that is kept between rounds. A search that is given the bars of another continues with the same
+            results to the last bit.
+        compared: Words of the last round that were compared with a whole vocabulary.
     """
 
     def __init__(self, target: Matrix, *, neighbours: int = 10, threads: int | None = None) -> None:
@@ -168,10 +140,16 @@ class BarredSearch:
         self._threads = threads or cores()
         self.size = len(target)
         self.bars: tuple[Matrix, ...] = ()
-        self.compared = 0  # words of the last round that were compared with a whole vocabulary
+        self.compared = 0
 
     def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
-        """Find partners; as `PartnerSearch.search`."""
+        """Find the partner of a given rank by CSLS for every word; rank 1 is the best.
+
+        Args:
+            source: Source vectors of length 1, shape [n, d], of the type of the target vectors.
+            source_ranks: Rank of the target to return for every source word, shape [n].
+            target_ranks: Rank of the source to return for every target word, shape [m].
+        """
         source = np.ascontiguousarray(source)
         self.compared = 0
         with one_thread_each(), ThreadPoolExecutor(self._threads) as pool:
@@ -232,18 +210,15 @@ class BarredSearch:
         def known(part: slice) -> None:
             settle(part, side.cells.table(part)[1], side.bars.near[part])
 
-        _each(pool, known, blocks(size, _CHUNK))
+        list(pool.map(known, blocks(size, _CHUNK)))
         self._compare(side, np.flatnonzero(open_), lambda rows, scores: settle(rows, scores, None), pool)
         return found
 
     def _choose(self, side: _Language, drift: Matrix, half: Matrix, pool: ThreadPoolExecutor) -> _Choice:
         """Find the exact partner of the requested rank.
 
-        Args:
-            side: The language.
-            drift: By how much the half means of the other words have fallen since the bars were set, shape [m].
-            half: Half means of the other words now, shape [m].
-            pool: Threads.
+        `half` are the half means of the other words now, and `drift` is by how much they have fallen since the bars
+        were set, shape [m] each.
         """
         size, dtype = len(side.own), side.own.dtype
         found = _Choice(np.empty(size, dtype=np.int64), np.empty(size, dtype))
@@ -268,7 +243,7 @@ class BarredSearch:
             scores = np.where(others >= 0, values - half[others], -np.inf).astype(dtype, copy=False)
             settle(part, others, scores, side.bars.best[part])
 
-        _each(pool, known, blocks(size, _CHUNK))
+        list(pool.map(known, blocks(size, _CHUNK)))
 
         def whole(rows: Indices, scores: Matrix) -> None:
             scores -= half
@@ -286,7 +261,7 @@ class BarredSearch:
         def compare(part: slice) -> None:
             take(rows[part], side.own[rows[part]] @ flipped)
 
-        _each(pool, compare, blocks(len(rows), _CHUNK))
+        list(pool.map(compare, blocks(len(rows), _CHUNK)))
 
 
 class _Means(NamedTuple):
@@ -335,7 +310,7 @@ def _scan(
         order = np.argsort(lines.astype(np.uint16), kind="stable")
         return np.bincount(lines, minlength=rows.stop - rows.start), columns[order], values[order]
 
-    found = _each(pool, scan, blocks(len(source), _ROWS))
+    found = pool.map(scan, blocks(len(source), _ROWS))
     counts, columns, values = (np.concatenate(each) for each in zip(*found, strict=True))
     rows = np.repeat(np.arange(len(source), dtype=np.int32), counts)
     by_row = _Cells(starts_of(counts), columns, values)
@@ -378,10 +353,6 @@ class _Spare:
         return cells.reshape(rows, columns)
 
 
-def _each(pool: ThreadPoolExecutor, work: Callable[[slice], Any], parts: list[slice]) -> list[Any]:
-    return list(pool.map(work, parts))
-
-
 @contextmanager
 def one_thread_each() -> Iterator[None]:
     """Run every matrix product in its own thread, because blocks are distributed over threads already."""
@@ -398,49 +369,41 @@ def _libraries() -> Any:
 
 
 class DeviceSearch:
-    """Search on a device of PyTorch, with two products per round that are sorted in full.
-
-    Args:
-        target: As in `partner_search`.
-        neighbours: As in `partner_search`.
-        device: As in `partner_search`.
-    """
+    """Search on a device of PyTorch, like `BarredSearch`, with two products per round that are sorted in full."""
 
     def __init__(self, target: Matrix, *, neighbours: int = 10, device: str) -> None:
-        import torch
-
-        self._target = torch.from_numpy(np.ascontiguousarray(target)).to(device)
-        self._neighbours, self._device = neighbours, device
+        self._torch, self._neighbours, self._device = import_module("torch"), neighbours, device
+        self._target = self._on_device(target)
         self.size = len(target)
         self.bars: tuple[Matrix, ...] = ()
 
     def search(self, source: Matrix, source_ranks: Indices, target_ranks: Indices) -> Partners:
-        """Find partners; as `PartnerSearch.search`."""
-        import torch
-
-        moved = torch.from_numpy(np.ascontiguousarray(source)).to(self._device)
+        """Find partners; as `BarredSearch.search`."""
+        moved = self._on_device(source)
         best, half = zip(*(self._means(*pair) for pair in ((moved, self._target), (self._target, moved))), strict=True)
         forward = self._choose(moved, self._target, half[1], source_ranks)
         backward = self._choose(self._target, moved, half[0], target_ranks)
         return Partners(forward, backward, best[0].cpu().numpy(), best[1].cpu().numpy())
 
-    def _means(self, own: Any, other: Any) -> tuple[Any, Any]:
-        import torch
+    def _on_device(self, array: Matrix) -> Any:
+        return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
+    def _means(self, own: Any, other: Any) -> tuple[Any, Any]:
         count = min(max(1, self._neighbours), len(other))
         tops = [(own[part] @ other.T).topk(count, dim=1).values for part in blocks(len(own), _ROWS * 8)]
-        top = torch.cat(tops)
-        half = top.mean(dim=1) / 2 if self._neighbours else torch.zeros_like(top[:, 0])
+        top = self._torch.cat(tops)
+        half = top.mean(dim=1) / 2 if self._neighbours else self._torch.zeros_like(top[:, 0])
         return top[:, 0], half
 
     def _choose(self, own: Any, other: Any, half: Any, ranks: Indices) -> Indices:
-        import torch
-
-        wanted = torch.from_numpy(np.minimum(ranks, len(other))).to(self._device)
+        wanted = self._on_device(np.minimum(ranks, len(other)))
         found = []
         for part in blocks(len(own), _ROWS * 8):
             rank = wanted[part, None]
             order = (own[part] @ other.T - half).topk(int(rank.max()), dim=1).indices
             found.append(order.gather(1, rank - 1)[:, 0])
-        partners: Indices = torch.cat(found).cpu().numpy()
+        partners: Indices = self._torch.cat(found).cpu().numpy()
         return partners
+
+
+PartnerSearch = BarredSearch | DeviceSearch

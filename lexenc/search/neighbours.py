@@ -8,8 +8,9 @@ also known which queries could have lost a neighbour in the first step; those fe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -125,13 +126,20 @@ class Engine:
         target_block: int | None = None,
         device: str = "cpu",
     ) -> None:
-        _check_shapes(queries, targets)
+        if queries.ndim != 2 or targets.ndim != 2:
+            raise ConfigError(f"Queries and targets must be matrices, got shapes {queries.shape} and {targets.shape}.")
+        if queries.shape[1] != targets.shape[1]:
+            raise ConfigError(
+                f"The queries have {queries.shape[1]} columns, the targets {targets.shape[1]}.",
+                hint="Both must come from one space: map or encode them together.",
+            )
         self.queries, self.targets = queries, targets
         self.offsets = None if offsets is None else np.asarray(offsets, dtype=np.float64)
         self._offsets32 = None if offsets is None else np.asarray(offsets, dtype=np.float32)
         self.exclude = None if exclude is None else checked_lists(exclude, len(queries), len(targets), "excluded")
         self.target_block = target_block or TARGET_BLOCK
         self.device = device
+        self._torch: Any = None if device == "cpu" else import_module("torch")
         self.query_norms = row_norms(queries, "query")
         longest = float(row_norms(targets, "target").max(initial=0.0))
         largest = 0.0 if self.offsets is None else float(np.abs(self.offsets).max(initial=0.0))
@@ -158,9 +166,9 @@ class Engine:
         """
         columns, excluded_rows = self._excluded(rows)
         block = as_float32(self.queries[rows])
-        product = self._cpu_product if self.device == "cpu" else self._torch_product(block)
+        left = block if self.device == "cpu" else self._on_device(block)
         for part in blocks(len(self.targets), self.target_block):
-            scores = product(block, part)
+            scores = self._product(left, part)
             if self._offsets32 is not None:
                 scores -= self._offsets32[part]
             low, high = np.searchsorted(columns, (part.start, part.stop))
@@ -223,13 +231,7 @@ class Engine:
         return best.indices, best.floor.astype(np.float64)
 
     def _search_again(self, query: np.int64, least: float, width: int) -> tuple[Indices, Doubles]:
-        """Search one query among all targets that its float32 scores do not rule out.
-
-        Args:
-            query: Row of the query.
-            least: Lower bound of the exact score of the last neighbour.
-            width: Number of neighbours.
-        """
+        """Search one query among all targets whose float32 score may reach `least`, which the last neighbour does."""
         rows = np.array([query])
         indices, scores = np.full((1, width), -1, dtype=np.int64), np.full((1, width), -np.inf)
         for start, block in self.blocks(rows):
@@ -266,28 +268,23 @@ class Engine:
         order = np.argsort(lists.values, kind="stable")
         return lists.values[order], lists.rows[order]
 
-    def _cpu_product(self, block: Floats, part: slice) -> Floats:
-        """Multiply on the processor, into an array that is reused."""
+    def _product(self, block: Any, part: slice) -> Floats:
+        """Multiply on the processor into an array that is reused, or on the device."""
+        if self.device != "cpu":
+            on_processor: Floats = self._scores_on_device(block, part).cpu().numpy()
+            return on_processor
         cells = len(block) * (part.stop - part.start)
         if len(self._buffer) < cells:
             self._buffer = np.empty(cells, dtype=np.float32)
         out = self._buffer[:cells].reshape(len(block), part.stop - part.start)
         return np.matmul(block, as_float32(self.targets[part]).T, out=out)
 
-    def _torch_product(self, block: Floats) -> Callable[[Floats, slice], Floats]:
-        """Return a function that multiplies on the device and copies the scores back."""
-        left = self._on_device(block)
-        return lambda _, part: self._scores_on_device(left, part).cpu().numpy()
-
     def _on_device(self, array: Matrix) -> Any:
-        import torch
-
-        return torch.from_numpy(array).to(self.device)
+        return self._torch.from_numpy(array).to(self.device)
 
     def _scores_on_device(self, left: Any, part: slice) -> Any:
         """Multiply in full float32 precision; with less the error bound would not hold."""
-        import torch
-
+        torch = self._torch
         before = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
         try:
@@ -297,8 +294,7 @@ class Engine:
 
     def _collect_torch(self, rows: Indices, count: int) -> tuple[Indices, Doubles]:
         """Do the same as `_collect` on the device."""
-        import torch
-
+        torch = self._torch
         columns, excluded_rows = self._excluded(rows)
         left = self._on_device(as_float32(self.queries[rows]))
         best = torch.full((len(rows), count), -torch.inf, device=self.device)
@@ -425,16 +421,6 @@ def row_norms(matrix: Matrix, what: str = "row") -> Doubles:
 def as_float32(matrix: Matrix) -> Floats:
     """Return a matrix as contiguous float32, without a copy if it is that already."""
     return np.ascontiguousarray(matrix, dtype=np.float32)
-
-
-def _check_shapes(queries: Matrix, targets: Matrix) -> None:
-    if queries.ndim != 2 or targets.ndim != 2:
-        raise ConfigError(f"Queries and targets must be matrices, got shapes {queries.shape} and {targets.shape}.")
-    if queries.shape[1] != targets.shape[1]:
-        raise ConfigError(
-            f"The queries have {queries.shape[1]} columns, the targets {targets.shape[1]}.",
-            hint="Both must come from one space: map or encode them together.",
-        )
 
 
 def checked_lists(lists: Ragged | Sequence[ArrayLike], queries: int, targets: int, what: str) -> Ragged:

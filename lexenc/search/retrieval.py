@@ -253,14 +253,7 @@ def rank_of(
 
 
 def _count_better(engine: Engine, rows: Indices, lines: Indices, columns: Indices) -> Indices:
-    """Count the targets that are better than the target of each pair.
-
-    Args:
-        engine: The scores.
-        rows: A block of queries.
-        lines: Position of the query of each pair in `rows`, ascending; shape [p].
-        columns: Target of each pair, shape [p].
-    """
+    """Count the targets that are better than that of each pair of a query, `rows[lines]` (ascending), and a column."""
     better = np.zeros(len(lines), dtype=np.int64)
     if not len(lines):
         return better
@@ -279,31 +272,16 @@ def _count_better(engine: Engine, rows: Indices, lines: Indices, columns: Indice
             above = mask_of(np.greater, seen, high[pairs])
             better[pairs] += np.fromiter(map(np.count_nonzero, above), dtype=np.int64, count=len(pairs))
             near = mask_of(np.greater_equal, seen, low[pairs]) ^ above
-            _settle(engine, rows, lines, columns, own, better, pairs, start, near)
+            which, found = cells_of(near)
+            found += start
+            which = pairs[which]
+            # The target of the pair itself is always among them.
+            others = found != columns[which]
+            which, found = which[others], found[others]
+            values = engine.exact(rows[lines[which]], found[:, None])[:, 0]
+            wins = (values > own[which]) | ((values == own[which]) & (found < columns[which]))
+            np.add.at(better, which[wins], 1)
     return better
-
-
-def _settle(  # noqa: PLR0913 - the inner step of _count_better
-    engine: Engine,
-    rows: Indices,
-    lines: Indices,
-    columns: Indices,
-    own: Doubles,
-    better: Indices,
-    pairs: Indices,
-    start: int,
-    near: NDArray[np.bool_],
-) -> None:
-    """Count the better ones among the targets whose float32 score does not decide, in float64."""
-    which, found = cells_of(near)
-    found += start
-    which = pairs[which]
-    # The target of the pair itself is always among them.
-    others = found != columns[which]
-    which, found = which[others], found[others]
-    values = engine.exact(rows[lines[which]], found[:, None])[:, 0]
-    wins = (values > own[which]) | ((values == own[which]) & (found < columns[which]))
-    np.add.at(better, which[wins], 1)
 
 
 def _count_better_empty(engine: Engine, rows: Indices, columns: Indices) -> Indices:
