@@ -11,7 +11,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -108,8 +108,6 @@ def fetch(
 
 @dataclass(frozen=True)
 class _Store:
-    """A folder with downloaded files, and records of them."""
-
     folder: Path
     force: bool
     digests: DigestStore
@@ -142,8 +140,9 @@ class _Store:
         return Fetched(path, digest, path.stat().st_size, reused=True, first=False)
 
     def download(self, resource: Resource, approve: Callable[[Offer], None]) -> Fetched:
-        """Download the file at the address."""
-        _check_address(resource.url)
+        parts = urlsplit(resource.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"{resource.url} is not a web address.", hint="An address begins with https://.")
         approve(Offer(resource, size_of(resource.url), self.folder))
         self.folder.mkdir(parents=True, exist_ok=True)
         place = self.folder / resource.archive
@@ -215,21 +214,6 @@ class _Store:
 # ---------------------------------------------------------------- downloads that may be interrupted
 
 
-@dataclass(frozen=True)
-class _Unfinished:
-    """Record of an unfinished download.
-
-    Args:
-        url: Its address.
-        validator: Tag or date that identifies the version of the file, or empty.
-        length: Total size in bytes; None if unknown.
-    """
-
-    url: str
-    validator: str
-    length: int | None
-
-
 class _Partial:
     """The first part of a file, stored next to its place."""
 
@@ -266,8 +250,8 @@ class _Partial:
                 return
             if self._size() <= before or attempt == _TRIES:
                 break
-        state = self._state(resource.url)
-        total = f" of {state.length:,}" if state is not None and state.length is not None else ""
+        _, length = self._version(resource.url)
+        total = f" of {length:,}" if length is not None else ""
         raise WorkError(
             f"{resource.url} was interrupted after {self._size():,}{total} bytes.",
             hint="Run the same command again to resume.",
@@ -276,32 +260,34 @@ class _Partial:
     def _size(self) -> int:
         return self.path.stat().st_size
 
-    def _state(self, url: str) -> _Unfinished | None:
+    def _version(self, url: str) -> tuple[str, int | None]:
+        """Return the tag or date of the version that was begun (empty if unknown), and its total size in bytes."""
         try:
-            state = _Unfinished(**json.loads(self._notes.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-        return state if state.url == url else None
+            notes = json.loads(self._notes.read_text(encoding="utf-8"))
+            return (notes["validator"], notes["length"]) if notes["url"] == url else ("", None)
+        except (OSError, ValueError, TypeError, KeyError):
+            return "", None
 
     def _download_more(self, resource: Resource, progress: Progress) -> bool:
         """Download until the end or an interruption, and return whether the file is complete."""
-        state, have = self._state(resource.url), self._size()
+        (validator, known), have = self._version(resource.url), self._size()
         headers = {}
-        if have and state is not None and state.validator:
-            if state.length == have:
+        if have and validator:
+            if known == have:
                 return True
             # Without If-Range, a new version of the file would be appended to the old one.
-            headers = {"Range": f"bytes={have}-", "If-Range": state.validator}
+            headers = {"Range": f"bytes={have}-", "If-Range": validator}
         with _answer(resource, headers) as response:
             resumed = str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
             start = have if response.status == 206 and resumed else 0
             length = _length(response)
             total = None if length is None else start + length
             if not start:
-                validator = _validator(response)
-                self._notes.write_text(
-                    json.dumps(asdict(_Unfinished(resource.url, validator, total))), encoding="utf-8"
-                )
+                # Weak tags are not used (RFC 9110, section 13.1.5).
+                tag = response.headers.get("ETag", "")
+                validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
+                notes = {"url": resource.url, "validator": validator, "length": total}
+                self._notes.write_text(json.dumps(notes), encoding="utf-8")
             free = shutil.disk_usage(self.path.parent).free
             if length is not None and length + _SPARE > free:
                 where = self.path.parent
@@ -348,18 +334,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{url} is not a web address.", hint="An address begins with https://.")
-
-
 def _open(url: str, headers: dict[str, str], method: str = "GET") -> Any:
     """Send a request with the proxies of the environment (HTTPS_PROXY, NO_PROXY) and the certificates of the system."""
     opener = urllib.request.build_opener(_Redirects)
     # A server that compresses files for transport would change their size.
     own = {"User-Agent": f"lexenc/{lexenc.__version__}", "Accept-Encoding": "identity"}
-    request = urllib.request.Request(url, headers=own | headers, method=method)  # noqa: S310 - checked by _check_address
+    request = urllib.request.Request(url, headers=own | headers, method=method)  # noqa: S310 - checked by download
     return opener.open(request, timeout=_SECONDS)
 
 
@@ -400,12 +380,6 @@ def size_of(url: str) -> int | None:
 def _length(response: Any) -> int | None:
     text = response.headers.get("Content-Length", "")
     return int(text) if text.isdigit() else None
-
-
-def _validator(response: Any) -> str:
-    """Return the tag or date of the version of a file. Weak tags are not used (RFC 9110, section 13.1.5)."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else str(response.headers.get("Last-Modified", ""))
 
 
 def shown_size(size: int | None) -> str:
