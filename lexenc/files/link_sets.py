@@ -12,7 +12,7 @@ from lexenc.errors import DataError
 from lexenc.files.alignments import alignments_file, read_alignments, sentences_file
 from lexenc.files.parallel import ParallelText, parallel_text
 from lexenc.files.text import counted
-from lexenc.text.words import segmenter
+from lexenc.text.words import split_at_spaces
 
 
 @dataclass(frozen=True)
@@ -164,9 +164,8 @@ def read_sentences(
 def _counted(text: ParallelText) -> Sentences:
     numbers: dict[str, int] = {}
     words, widths, heights = array("q"), array("q"), array("q")
-    cutter = segmenter("spaces")
     for pair in text:
-        source, target = cutter.segment(pair.source), cutter.segment(pair.target)
+        source, target = split_at_spaces(pair.source), split_at_spaces(pair.target)
         words.extend(numbers.setdefault(word, len(numbers)) for word in source)
         widths.append(len(source))
         heights.append(len(target))

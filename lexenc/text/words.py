@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 from lexenc.errors import ConfigError, unknown_name
 
@@ -35,19 +34,12 @@ _HYPHENS = "-‐‑"
 _ELIDING = ("fr", "fra", "it", "ita", "ca", "cat", "oc", "oci", "wa", "wln", "scn", "lij", "pms", "frp", "co", "cos")
 
 
-class Segmenter(Protocol):
-    """Splits texts into words."""
-
-    def segment(self, text: str) -> list[str]:
-        """Return the words of a text in order. No word is empty or contains a space."""
-
-
-def segmenter(name: Segmentation, language: str | None = None) -> Segmenter:
-    """Return the segmenter of a language.
+def segmenter(name: Segmentation, language: str | None = None) -> Callable[[str], list[str]]:
+    """Return a function that splits a text of a language into words. No word is empty or contains a space.
 
     Args:
-        name: words: see `UnicodeWords`. spaces: words are separated by spaces. characters: every character as a reader
-            sees it is a word, for languages without spaces. spacy: the rules of spaCy for the language.
+        name: words: words and punctuation by the classes of Unicode. spaces: see `split_at_spaces`. characters: every
+            character as a reader sees it is a word, for languages without spaces. spacy: the rules of spaCy.
         language: BCP-47 code. Required for spaCy. With `words`, French, Italian and similar languages split `l'eau`.
 
     Raises:
@@ -59,67 +51,16 @@ def segmenter(name: Segmentation, language: str | None = None) -> Segmenter:
     if name == "spacy":
         return _spacy(code)
     if name == "spaces":
-        return Spaces()
-    return Characters() if name == "characters" else UnicodeWords(eliding=code in _ELIDING)
+        return split_at_spaces
+    return (_character_pattern() if name == "characters" else _word_pattern(code in _ELIDING)).findall
 
 
-@dataclass(frozen=True)
-class Spaces:
-    """Words separated by spaces or TABs. A no-break space is part of a word, as in `10 000`."""
-
-    def segment(self, text: str) -> list[str]:
-        """Return the words of a text."""
-        return [word for word in text.replace("\t", " ").split(" ") if word]
+def split_at_spaces(text: str) -> list[str]:
+    """Return the words between spaces or TABs. A no-break space is part of a word, as in `10 000`."""
+    return [word for word in text.replace("\t", " ").split(" ") if word]
 
 
-@dataclass(frozen=True)
-class UnicodeWords:
-    """Words and punctuation by the classes of Unicode, the same for all languages except for `eliding`.
-
-    - A sequence of letters, digits and combining marks is a word; every other sign is a word.
-    - An apostrophe or hyphen inside a word belongs to it (don't, well-known), but not at its edge; so does a full stop,
-      comma or colon between digits (1,234.5 and 10:30).
-    - In Han, kana, Thai, Lao, Khmer and Burmese every character with its marks is a word.
-    - Spaces and control characters separate words and are dropped.
-
-    Args:
-        eliding: Whether a word ends after an apostrophe that letters follow: l' eau.
-    """
-
-    eliding: bool = False
-
-    def segment(self, text: str) -> list[str]:
-        """Return the words of a text."""
-        found: list[str] = _word_pattern(self.eliding).findall(text)
-        return found
-
-
-@dataclass(frozen=True)
-class Characters:
-    """Grapheme clusters: a letter with its marks, a Hangul syllable of several parts, a picture of several."""
-
-    def segment(self, text: str) -> list[str]:
-        """Return the characters of a text without spaces and control characters."""
-        found: list[str] = _character_pattern().findall(text)
-        return found
-
-
-@dataclass(frozen=True)
-class _Spacy:
-    """The tokens of spaCy without spaces.
-
-    Args:
-        tokenizer: Function from a text to tokens.
-    """
-
-    tokenizer: Any
-
-    def segment(self, text: str) -> list[str]:
-        """Return the words of a text; a token that contains spaces is several words."""
-        return [word for token in self.tokenizer(text) for word in token.text.split()]
-
-
-def _spacy(language: str | None) -> Segmenter:
+def _spacy(language: str | None) -> Callable[[str], list[str]]:
     if language is None:
         raise ConfigError(
             "The rules of spaCy depend on the language, which is missing.",
@@ -132,19 +73,26 @@ def _spacy(language: str | None) -> Segmenter:
             "spaCy is not installed.", hint="pip install spacy, or choose words, spaces or characters."
         ) from None
     try:
-        return _Spacy(spacy.blank(language).tokenizer)
+        tokenizer = spacy.blank(language).tokenizer
     except ImportError as error:  # also where the language needs a package of its own
         raise ConfigError(
             f"spaCy cannot split '{language}' into words: {' '.join(str(error).split())}.",
             hint="Choose words, spaces or characters.",
         ) from None
-
-
-# ---------------------------------------------------------------- patterns
+    # A token that contains spaces is several words.
+    return lambda text: [word for token in tokenizer(text) for word in token.text.split()]
 
 
 @cache
 def _word_pattern(eliding: bool) -> re.Pattern[str]:
+    """Return a pattern for words and punctuation, the same for all languages except for `eliding`.
+
+    - A sequence of letters, digits and combining marks is a word; every other sign is a word.
+    - An apostrophe or hyphen inside a word belongs to it (don't, well-known), but not at its edge; so does a full stop,
+      comma or colon between digits (1,234.5 and 10:30). With `eliding` a word ends after the apostrophe: l' eau.
+    - In Han, kana, Thai, Lao, Khmer and Burmese every character with its marks is a word.
+    - Spaces and control characters separate words and are dropped.
+    """
     unspaced, clinging, joiners = _points(_UNSPACED), _clinging(), {_NON_JOINER, _JOINER, _SOFT_HYPHEN}
     letters = (_of_categories("L", "N", "M") | clinging) - (unspaced - clinging)
     inner = f"[{_HYPHENS}]" if eliding else f"[{_HYPHENS}{_APOSTROPHES}]"
@@ -157,6 +105,7 @@ def _word_pattern(eliding: bool) -> re.Pattern[str]:
 
 @cache
 def _character_pattern() -> re.Pattern[str]:
+    """Return a pattern for grapheme clusters: a letter with its marks, a Hangul syllable or picture of several."""
     hangul = "[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]*[\u11a8-\u11ff\ud7cb-\ud7fb]*"
     return re.compile(rf"{hangul}{_one_of(_clinging())}*|{_sign()}")
 

@@ -223,7 +223,7 @@ def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dic
         def sentences() -> Iterator[tuple[str, str]]:
             with job.progress.task("read", None, "sentence pairs") as task:
                 for _, source, target in text:
-                    words = cut[0].segment(source), cut[1].segment(target)
+                    words = cut[0](source), cut[1](target)
                     counts["pairs"] += 1
                     counts["words"] += max(map(len, words))
                     counts["empty"] += not any(words)

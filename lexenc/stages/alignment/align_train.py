@@ -22,7 +22,7 @@ from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import open_encoder, result_name
 from lexenc.stages.training import HISTORY, mean_loss_of, remove_unfinished, train_in_folder
 from lexenc.text.links import LinkedText, Links, Pieces
-from lexenc.text.words import Spaces
+from lexenc.text.words import split_at_spaces
 from lexenc.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -339,9 +339,8 @@ def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool) -
     links = read_alignments(alignments, one_based=one_based) if alignments is not None else None
     if own is not None and pairs is not None:
         _check_same(pairs, own)
-    segment = Spaces().segment
     for pair, alignment in _side_by_side(parallel_text(place), links, f"{place} and {alignments}"):
-        source, target = segment(pair.source), segment(pair.target)
+        source, target = split_at_spaces(pair.source), split_at_spaces(pair.target)
         found = []
         if alignment is not None:
             scores = alignment.scores or [1.0] * len(alignment.sure)

@@ -71,7 +71,7 @@ def sentence_vectors(
         language = getattr(params, f"{side}_language")
         folded = [fold_case(text, language) for text in texts] if params.lowercase else texts
         table: WordTable = getattr(tables, side)
-        return table.look_up([" ".join(words.segment(text)) for text in folded], average=True)
+        return table.look_up([" ".join(words(text)) for text in folded], average=True)
 
     return mean
 

@@ -15,7 +15,7 @@ from lexenc.text.words import SEGMENTATIONS, segmenter
 
 
 def cut(name, text, language=None):
-    return segmenter(name, language).segment(text)
+    return segmenter(name, language)(text)
 
 
 # ---------------------------------------------------------------- words
