@@ -20,7 +20,7 @@ from lexenc.resources import ROOT
 from lexenc.stage import Job, Table
 from lexenc.stages.lexical.translate import Translator
 
-from ..options import Debug, Device, Json, Quiet
+from ..options import Debug, Device, Force, Json, Quiet
 from ..stage_command import shown_summary
 from ..ui import View, print_json
 
@@ -37,7 +37,7 @@ _TERMS = 8
 
 def demo_command(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for all results.", metavar="FOLDER")] = "runs/demo",
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of other recipes.")] = False,
+    force: Force = False,
     device: Device = "auto",
     json: Json = False,
     quiet: Quiet = False,

@@ -15,7 +15,7 @@ from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page, check_sections
 from lexenc.report.results import find_results
 
-from ..options import Debug, Device, Json
+from ..options import Debug, Device, Json, Seed
 from ..ui import View, print_json
 
 
@@ -34,9 +34,7 @@ def report_command(
         int, typer.Option(min=1, help="Maximum number of answers shown, drawn at random.", metavar="NUMBER")
     ] = 500,
     device: Device = "cpu",
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of samples and intervals.", envvar="LEXENC_SEED", metavar="NUMBER")
-    ] = 0,
+    seed: Seed = 0,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace the file.")] = False,
     json: Json = False,

@@ -41,7 +41,7 @@ from lexenc.recipes.running import (
 from lexenc.resources.catalogue import read_catalogue
 from lexenc.stage import Table
 
-from ..options import Debug, Device, Json, NoProgress, Quiet
+from ..options import Debug, Device, Force, Json, NoProgress, Quiet, Seed
 from ..stage_command import shown_summary
 from ..ui import View, print_json
 from .fetching import approve_offer
@@ -87,10 +87,8 @@ def reproduce_command(
     fetch: Annotated[bool, typer.Option("--fetch", help="Download missing inputs first.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --fetch: accept licences without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List steps, their state and missing inputs.")] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of other settings.")] = False,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of all random choices.", envvar="LEXENC_SEED", metavar="NUMBER")
-    ] = 0,
+    force: Force = False,
+    seed: Seed = 0,
     device: Device = "auto",
     precision: Annotated[
         Precision,

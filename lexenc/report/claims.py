@@ -96,13 +96,14 @@ def _recorded(results: ResultFolders, result: ResultFolder) -> Iterator[Claim]:
         compared = [f"{name} {each[name]}" for name in ("track", "protocol", "scored") if name in each]
         compared += [f"{each['questions']} questions"] if "questions" in each else []
         compared += [f"{each['draws']:,} draws"] if is_number(each.get("draws")) else []
-        if any(_weight(result, side) not in ("", "0", "1") for side in ("first", "second")):
+        systems = [str(result.manifest.params.get(f"{side}_system") or "") for side in ("first", "second")]
+        if any(each.startswith("lambda=") and each not in ("lambda=0", "lambda=1") for each in systems):
             compared.append("lambda given, not chosen on other items")
         compared += ["different conventions"] if each.get("conventions") == "different" else []
         count = next((each[key] for key in ("count", "queries", "pairs") if is_number(each.get(key))), 0)
-        names = " against ".join(_named(results, result, side) for side in ("first", "second"))
+        named = [_named(results, result, side, each) for side, each in zip(("first", "second"), systems, strict=True)]
         yield Claim(
-            str(each["comparison"]) if "comparison" in each else names,
+            str(each.get("comparison") or " against ".join(named)),
             metric,
             Difference(float(each["difference"]), low, high, p_value),
             _float(each.get("first"), None),
@@ -118,19 +119,12 @@ def _float(value: Any, otherwise: Any) -> Any:
     return float(value) if is_number(value) else otherwise
 
 
-def _weight(result: ResultFolder, side: str) -> str:
-    """Return the lambda of one side of a comparison; empty without one."""
-    name, _, weight = str(result.manifest.params.get(f"{side}_system") or "").partition("=")
-    return weight if name == "lambda" else ""
-
-
-def _named(results: ResultFolders, result: ResultFolder, side: str) -> str:
+def _named(results: ResultFolders, result: ResultFolder, side: str, system: str) -> str:
     if side not in result.manifest.inputs:
         return side
     record = result.manifest.inputs[side][0]
     maker = results.maker(record)
-    system = str(result.manifest.params.get(f"{side}_system") or "").replace("=", " ")
-    return ", ".join(filter(None, [maker.name if maker is not None else record.given, system]))
+    return ", ".join(filter(None, [maker.name if maker is not None else record.given, system.replace("=", " ")]))
 
 
 # ---------------------------------------------------------------- computed

@@ -18,7 +18,7 @@ from lexenc.report.results import ResultFolder, ResultFolders
 
 
 @dataclass(frozen=True)
-class Answers:
+class AnswerColumns:
     """The questions of a system, and what its covered ones count."""
 
     asked: tuple[tuple[tuple[str, ...], bool], ...]
@@ -100,14 +100,14 @@ class System:
             return []
 
     @cached_property
-    def answers(self) -> Answers | None:
+    def answers(self) -> AnswerColumns | None:
         """What its answers count; None if they cannot be read."""
         try:
             items = list(self.items())
             columns = self.task.columns([each for each in items if each.covered], False)
         except (LexencError, OSError, LookupError, TypeError, ValueError):
             return None
-        return Answers(tuple((each.asked, each.covered) for each in items), columns)
+        return AnswerColumns(tuple((each.asked, each.covered) for each in items), columns)
 
 
 def label_texts(labels: Mapping[str, Any]) -> list[str]:
