@@ -105,8 +105,9 @@ def save_new_transformer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_generator(seed, "new encoder").initial_seed())
         BertModel(config, add_pooling_layer=False).save_pretrained(backbone)
-    fast.save_pretrained(backbone)
-    transformer = Transformer(str(backbone), max_seq_length=max_length)
+        fast.save_pretrained(backbone)
+        # Loading draws the weights of the pooler, which are not used, but would be missed when the folder is loaded.
+        transformer = Transformer(str(backbone), max_seq_length=max_length)
     SentenceTransformer(modules=[transformer, Pooling(dimensions, pooling_mode="mean")], device="cpu").save(
         str(folder), create_model_card=False
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load
 
 from lexenc.artifact import read_manifest
 from lexenc.device import CPU
@@ -57,6 +60,21 @@ def test_seed_decides_the_first_weights(stage, world, tmp_path):
 
     assert weights("a", 1) == weights("b", 1)
     assert weights("a", 1) != weights("c", 2)
+
+
+def test_a_new_transformer_has_the_same_bytes_on_every_run(stage, world, tmp_path):
+    size = {"kind": "transformer", "dimensions": 4, "layers": 1, "heads": 2, "max_length": 32, "vocabulary_size": 150}
+
+    def contents(name, seed):
+        folder = stage("new-encoder", tmp_path / name / "new", size, seed, text=[world / "text.tsv"]).out
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
+        return {path.relative_to(folder): path.read_bytes() for path in files}
+
+    first = contents("a", 1)
+    torch.rand(7)
+    assert contents("b", 1) == first
+    drawn, others = load(first[Path("model.safetensors")]), load(contents("c", 2)[Path("model.safetensors")])
+    assert not torch.equal(drawn["pooler.dense.weight"], others["pooler.dense.weight"])
 
 
 def test_encode_keeps_lines_and_their_order(stage, encoder, tmp_path):
