@@ -60,15 +60,10 @@ class CellScores:
 
 @dataclass(frozen=True)
 class Encoders:
-    """The encoders that are used, and their labels.
+    """The encoders that are used, and their labels."""
 
-    Args:
-        used: Encoders by their names in the paper.
-        labels: Labels of encoders that replace one of the paper, by the name of the replaced one.
-    """
-
-    used: Mapping[str, str]
-    labels: Mapping[str, str] = field(default_factory=dict)
+    used: Mapping[str, str]  # by their names in the paper
+    labels: Mapping[str, str] = field(default_factory=dict)  # of those that replace one of the paper, by its name
 
     @classmethod
     def of(cls, paper: Paper, used: Mapping[str, str]) -> Encoders:
@@ -94,29 +89,17 @@ def _is_copy(own: str, name: str) -> bool:
 
 @dataclass(frozen=True)
 class PaperComparison:
-    """One position of a table, here and in the paper.
-
-    Args:
-        row: Label of its row.
-        column: Label of its column.
-        encoder: Encoder used; None for static vectors alone.
-        state: Whether there is a score.
-        scores: Scores of the cells that have one.
-        asked: Number of cells requested.
-        figure: Figure of the paper over the same cells; None if another encoder replaces that of the paper.
-        others: Figures of the encoders that this one replaces, by their names in the paper.
-        reason: Why there is no score.
-    """
+    """One position of a table, here and in the paper."""
 
     row: str
     column: str
-    encoder: str | None
+    encoder: str | None  # None for static vectors alone
     state: State
     scores: tuple[CellScore, ...]
-    asked: int
-    figure: float | None
-    others: Mapping[str, float | None] = field(default_factory=dict)
-    reason: str = ""
+    asked: int  # number of requested cells
+    figure: float | None  # of the paper over the same cells; None if another encoder replaces that of the paper
+    others: Mapping[str, float | None] = field(default_factory=dict)  # figures of replaced encoders by their names
+    reason: str = ""  # why there is no score
 
     @property
     def value(self) -> float | None:

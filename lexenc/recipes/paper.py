@@ -68,27 +68,16 @@ class RecipeTable:
 
 @dataclass(frozen=True)
 class Paper:
-    """What the tables of a paper share. Its file explains the form.
-
-    Args:
-        name: Folder of its recipes.
-        title: Authors and title.
-        encoders: Names on the hub by names in the paper.
-        sizes: Parts of `lexenc fetch` by size of the seed dictionary.
-        configurations: Values by configuration.
-        datasets: Values by data set.
-        common: Parameters of every step that has them.
-        steps: Templates of steps by name.
-    """
+    """What the tables of a paper share. Its file explains the form."""
 
     name: str
     title: str
-    encoders: dict[str, str]
-    sizes: dict[str, str]
+    encoders: dict[str, str]  # names on the hub by names in the paper
+    sizes: dict[str, str]  # parts of `lexenc fetch` by size of the seed dictionary
     configurations: dict[str, dict[str, str]]
     datasets: dict[str, dict[str, Any]]
-    common: dict[str, Any]
-    steps: dict[str, dict[str, Any]]
+    common: dict[str, Any]  # parameters of every step that has them
+    steps: dict[str, dict[str, Any]]  # templates
 
     def pairs(self, dataset: str) -> list[str]:
         """Return the language pairs of a data set."""

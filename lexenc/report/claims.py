@@ -29,35 +29,20 @@ def draws_for(items: int, most: int = _DRAWS) -> int:
 
 @dataclass(frozen=True)
 class Claim:
-    """A difference between two systems.
-
-    Args:
-        text: What is compared.
-        metric: Metric of the difference.
-        gain: First minus second.
-        first: Score of the first.
-        second: Score of the second.
-        how: How the two were compared.
-        items: Number of items.
-        link: Result that it comes from.
-        control: Whether one of the systems is a control.
-        chosen: Whether lambda was chosen on one half of the items and scored on the other.
-        tuning: Whether it is about what fine-tuning gained.
-        headline: Beginning of a headline, for a significant and another difference; None for no headline.
-    """
+    """A difference between two systems."""
 
     text: str
     metric: Metric
-    gain: Difference
+    gain: Difference  # first minus second
     first: float | None
     second: float | None
     how: str
     items: int
-    link: str
-    control: bool = False
-    chosen: bool = False
-    tuning: bool = False
-    headline: tuple[str, str] | None = None
+    link: str  # result that it comes from
+    control: bool = False  # whether one of the systems is a control
+    chosen: bool = False  # whether lambda was chosen on one half of the items and scored on the other
+    tuning: bool = False  # whether it is about what fine-tuning gained
+    headline: tuple[str, str] | None = None  # beginning of a headline, for a significant and another difference
 
     @property
     def better(self) -> bool:
