@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Matrix = NDArray[Any]
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lexenc.arrays import Indices, Matrix
 from lexenc.lexical.self_learning import rotation
 from lexenc.search.both_ways import Partners, PartnerSearch, partner_search
 
-Matrix = NDArray[Any]
-Indices = NDArray[np.int64]
 Verdict = Literal["found", "doubtful", "not found"]
 
 CONFIDENCE_WORDS = 5000
@@ -74,8 +72,11 @@ class Confidence:
     @property
     def signs(self) -> list[Sign]:
         """The values that the verdict is based on, with their bars."""
+        # 0 at the level of chance, 1 if all pairs are found.
+        chance = self.chance_consistency
+        gain = (self.consistency - chance) / (1 - chance) if chance < 1 else 0.0
         return [
-            Sign("held-out pairs found again, beyond chance", _gain(self.consistency, self.chance_consistency), _GAIN),
+            Sign("held-out pairs found again, beyond chance", gain, _GAIN),
             Sign("agreement of frequency ranks", self.frequency_agreement, _FREQUENCY),
             Sign("words written alike that are partners", self.identical_agreement, _SPELLING),
         ]
@@ -131,11 +132,6 @@ def confidence_of(
         spelling = float((partners.forward[alike[0]] == alike[1]).mean())
     judged = Confidence(len(pairs[0]) / len(source), found, control, frequency, spelling, "doubtful")
     return replace(judged, verdict=_verdict(judged.signs))
-
-
-def _gain(found: float, control: float) -> float:
-    """Compute the gain over chance: 0 at the level of chance, 1 if all pairs are found."""
-    return (found - control) / (1 - control) if control < 1 else 0.0
 
 
 def _verdict(signs: list[Sign]) -> Verdict:

@@ -13,10 +13,11 @@ from typing import Literal
 
 import numpy as np
 
+from lexenc.arrays import Doubles, Indices
 from lexenc.errors import DataError
 from lexenc.files.text import counted, fold_case
 from lexenc.files.vectors import index_of
-from lexenc.lexical.induction import Candidates, DirectedSpace, Doubles, Flags, Indices, features, same_strings
+from lexenc.lexical.induction import Candidates, DirectedSpace, Flags, features, same_strings
 
 ENOUGH = 300  # with this many entries that were not learned from, no others are needed
 FEW = 100

@@ -9,33 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.arrays import Doubles, Indices, Matrix
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import top_k
 from lexenc.search.retrieval import mean_similarity
 
-Matrix = NDArray[Any]
-Doubles = NDArray[np.float64]
-Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-FEATURES = (
-    "csls",
-    "cosine",
-    "margin",
-    "gap",
-    "backward",
-    "mutual",
-    "identical",
-    "source_rank",
-    "target_rank",
-    "rank",
-)
+FEATURES = ("csls", "cosine", "margin", "gap", "backward", "mutual", "identical", "source_rank", "target_rank", "rank")
 
 
 @dataclass(frozen=True)
@@ -174,24 +161,19 @@ def find_candidates(
     best = 2 * back.scores[:, 0] - density.target[asked]
     place = place.reshape(targets.shape)
     own = csls[:, :width]
+    # The last word of a vocabulary has no next candidate: its margin is 0.
+    padded = csls if csls.shape[1] > width else np.concatenate([csls, csls[:, -1:]], axis=1)
     returns = back.indices[place, 0] == rows[:, None]
     return Candidates(
         rows=rows,
         targets=targets,
         csls=own,
         cosine=(own + density.source[rows][:, None] + density.target[targets]) / 2,
-        margin=_margins(csls, width),
+        margin=padded[:, :width] - padded[:, 1 : width + 1],
         # A sum in another order may differ in the last digit.
         backward=np.where(returns, 0.0, np.minimum(own - best[place], 0.0)),
         mutual=returns & (np.arange(width) == 0),
     )
-
-
-def _margins(csls: Doubles, width: int) -> Doubles:
-    """Return the difference of every candidate to the next one; 0 for the last word of a vocabulary."""
-    padded = csls if csls.shape[1] > width else np.concatenate([csls, csls[:, -1:]], axis=1)
-    result: Doubles = padded[:, :width] - padded[:, 1 : width + 1]
-    return result
 
 
 def features(candidates: Candidates, identical: Flags) -> Doubles:

@@ -16,17 +16,10 @@ from typing import Protocol
 
 import numpy as np
 
-from lexenc.arrays import Ragged, blocks, ranges, starts_of
+from lexenc.arrays import Doubles, Indices, Matrix, Ragged, blocks, ranges, starts_of
 from lexenc.progress import SILENT, Progress
 from lexenc.search.approximate import ApproximateIndex
-from lexenc.search.neighbours import (
-    GPU_QUERY_BLOCK,
-    QUERY_BLOCK,
-    Doubles,
-    Engine,
-    Indices,
-    Matrix,
-)
+from lexenc.search.neighbours import GPU_QUERY_BLOCK, QUERY_BLOCK, Engine
 
 _CELLS = 1 << 24  # scores of mentions with all names in memory at a time
 _PART = 4096  # names whose exact scores are computed at a time
@@ -149,7 +142,11 @@ def _link_block(similarity: MentionSimilarity, catalogue: Catalogue, rows: Indic
     pending = rows
     for width in (first, min(8 * first, catalogue.names)):
         names, scores = similarity.best(pending, width)
-        ranking = _lines_of(catalogue, names, scores)
+        # Every name stands for its lines.
+        owners, _ = np.nonzero(names >= 0)
+        flat, values = names[names >= 0], scores[names >= 0]
+        lines, source = _ranges(catalogue.line_offsets[flat], catalogue.line_offsets[flat + 1])
+        ranking = _Ranking(owners[source], lines, values[source])
         if width == first:
             _write(found.lines, found.line_scores, pending, ranking)
         collapsed = _first_of_concepts(catalogue, ranking)
@@ -159,7 +156,12 @@ def _link_block(similarity: MentionSimilarity, catalogue: Catalogue, rows: Indic
         pending = pending[(counts < k) & ~seen_all]
         if not len(pending):
             return
-    _settle(similarity, catalogue, pending, found)
+    # What is left needs more names: the concepts are ranked by comparing every name.
+    for part in blocks(len(pending), max(1, _CELLS // catalogue.names)):
+        scores, errors = similarity.everything(pending[part])
+        for row, own, error in zip(pending[part], scores, errors, strict=True):
+            ranking = _among_all(similarity, catalogue, int(row), own, float(error), k)
+            _write(found.answers, found.answer_scores, np.array([row]), ranking)
 
 
 @dataclass(frozen=True)
@@ -175,14 +177,6 @@ class _Ranking:
     owners: Indices
     lines: Indices
     scores: Doubles
-
-
-def _lines_of(catalogue: Catalogue, names: Indices, scores: Doubles) -> _Ranking:
-    """Replace every name by its lines."""
-    owners, _ = np.nonzero(names >= 0)
-    flat, values = names[names >= 0], scores[names >= 0]
-    lines, source = _ranges(catalogue.line_offsets[flat], catalogue.line_offsets[flat + 1])
-    return _Ranking(owners[source], lines, values[source])
 
 
 def _first_of_concepts(catalogue: Catalogue, ranking: _Ranking) -> _Ranking:
@@ -207,20 +201,6 @@ def _write(lines: Indices, scores: Doubles, rows: Indices, ranking: _Ranking) ->
     kept = places < lines.shape[1]
     cells = (rows[ranking.owners[kept]], places[kept])
     lines[cells], scores[cells] = ranking.lines[kept], ranking.scores[kept]
-
-
-# ---------------------------------------------------------------- mentions that need more names
-
-
-def _settle(similarity: MentionSimilarity, catalogue: Catalogue, pending: Indices, found: Rankings) -> None:
-    """Rank the concepts of some mentions by comparing every name."""
-    step = max(1, _CELLS // catalogue.names)
-    for part in blocks(len(pending), step):
-        rows = pending[part]
-        scores, errors = similarity.everything(rows)
-        for row, own, error in zip(rows, scores, errors, strict=True):
-            ranking = _among_all(similarity, catalogue, int(row), own, float(error), found.lines.shape[1])
-            _write(found.answers, found.answer_scores, np.array([row]), ranking)
 
 
 def _among_all(
@@ -293,7 +273,7 @@ class VectorSimilarity:
         return scores
 
 
-class ApproximateSimilarity:
+class ApproximateSimilarity(VectorSimilarity):
     """Inner products of vectors with the names that an index proposes; it may miss some.
 
     Scores of proposed names are exact, so scores and ties are those of the exact search. Mentions without direction,
@@ -305,25 +285,16 @@ class ApproximateSimilarity:
     """
 
     def __init__(self, exact: VectorSimilarity, index: ApproximateIndex) -> None:
-        self._exact, self._index = exact, index
-        self.queries, self.block = exact.queries, exact.block
+        self.engine, self.queries, self.block, self._index = exact.engine, exact.queries, exact.block, index
 
     def best(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
         """Keep the best of twice as many proposals of the index."""
-        engine = self._exact.engine
+        engine = self.engine
         names = self._index.propose(engine.queries[rows], min(2 * width, len(engine.targets)))
         scores = engine.exact(rows, names)
         order = np.lexsort((names, -scores), axis=-1)[:, :width]
         names, scores = np.take_along_axis(names, order, axis=1), np.take_along_axis(scores, order, axis=1)
         empty = np.flatnonzero(engine.query_norms[rows] == 0)
         if len(empty):
-            names[empty], scores[empty] = self._exact.best(rows[empty], width)
+            names[empty], scores[empty] = super().best(rows[empty], width)
         return names, scores
-
-    def everything(self, rows: Indices) -> tuple[Matrix, Doubles]:
-        """Compute all scores in float32."""
-        return self._exact.everything(rows)
-
-    def exact(self, row: int, names: Indices) -> Doubles:
-        """Compute in float64."""
-        return self._exact.exact(row, names)

@@ -7,28 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lexenc.arrays import Floats, Indices
 from lexenc.errors import WorkError
 from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors
 from lexenc.lexical.confidence import CONFIDENCE_WORDS, Confidence, confidence_of
-from lexenc.lexical.mapping import (
-    Floats,
-    Mapping,
-    Normalisation,
-    RankPolicy,
-    Side,
-    fit_mapping,
-    fit_normalisation,
-    normalise,
-)
+from lexenc.lexical.mapping import Mapping, Normalisation, RankPolicy, Side, fit_mapping, fit_normalisation, normalise
 from lexenc.lexical.rcsls import fit_rcsls
 from lexenc.lexical.seeds import identical_pairs, numeral_pairs, similarity_pairs
 from lexenc.lexical.self_learning import SelfLearningSettings
 from lexenc.progress import SILENT, Progress
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

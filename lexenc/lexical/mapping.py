@@ -6,23 +6,19 @@ Three steps: `fit_normalisation` uses the whole vocabulary, `fit_mapping` uses t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexenc.arrays import blocks
+from lexenc.arrays import Doubles, Floats, Matrix, blocks
 from lexenc.errors import ConfigError, DataError, WorkError, unknown_name
 
 Action = Literal["unit", "center", "unitdim", "centeremb", "none"]
 Kind = Literal["advanced", "orthogonal", "unconstrained"]
 Side = Literal["source", "target"]
 RankPolicy = Literal["rotate", "truncate", "refuse"]
-Matrix = NDArray[Any]
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
 # Singular values below this share of the largest count as zero. Rounding vectors to float32 leaves noise of about 1e-8
 # of the largest, and the weakest real direction of trained vectors lies above 1e-3.
@@ -64,7 +60,14 @@ class Normalisation:
     def change(self, rows: Doubles) -> None:
         """Normalise float64 rows in place."""
         for action, columns in zip(self.actions, self.columns, strict=True):
-            _change(rows, action, columns)
+            if action == "unit":
+                rows *= (1 / _divisors(np.sqrt(np.vecdot(rows, rows))))[:, None]
+            elif action == "center" and columns is not None:
+                rows -= columns
+            elif action == "unitdim" and columns is not None:
+                rows *= 1 / _divisors(columns)
+            elif action == "centeremb":
+                rows -= rows.mean(axis=1, keepdims=True)
 
 
 def normalise(matrix: Matrix, actions: Sequence[str], *, out: Floats | None = None) -> tuple[Floats, Normalisation]:
@@ -106,7 +109,10 @@ def fit_normalisation(matrix: Matrix, actions: Sequence[str]) -> Normalisation:
             raise unknown_name("normalisation step", action, get_args(Action))
         columns = None
         if action in ("center", "unitdim"):
-            columns = _column_totals(matrix, done, squared=action == "unitdim")
+            columns = np.zeros(matrix.shape[1])
+            for _, rows in _blocks(matrix):
+                done.change(rows)
+                columns += (np.square(rows) if action == "unitdim" else rows).sum(axis=0)
             if not np.isfinite(columns).all():
                 raise DataError("A vector has a value that is not finite.", hint="Remove the vector, or make it again.")
             columns = np.sqrt(columns) if action == "unitdim" else columns / max(1, len(matrix))
@@ -147,16 +153,12 @@ class Mapping:
         """Return the mapping with the normalisation of both languages, so that it maps raw vectors."""
         return replace(self, source_normalisation=source, target_normalisation=target)
 
-    def apply_source(
-        self, matrix: Matrix, *, normalised: bool = False, out: Floats | None = None, device: str = "cpu"
-    ) -> Floats:
+    def apply_source(self, matrix: Matrix, *, out: Floats | None = None) -> Floats:
         """Map source vectors, of the vocabulary or of new words.
 
         Args:
             matrix: Shape [n, d_source], any float type.
-            normalised: Whether the rows are normalised already.
             out: Array for the result, shape [n, k]; may be `matrix` itself if k = d_source.
-            device: `cpu`, or a PyTorch device for the matrix product.
 
         Returns:
             Shape [n, k], float32, not of unit length.
@@ -164,15 +166,11 @@ class Mapping:
         Raises:
             ConfigError: If `matrix` does not have d_source columns.
         """
-        steps = None if normalised else self.source_normalisation
-        return _apply(matrix, self.source, steps, side="source", out=out, device=device)
+        return _apply(matrix, self.source, self.source_normalisation, side="source", out=out)
 
-    def apply_target(
-        self, matrix: Matrix, *, normalised: bool = False, out: Floats | None = None, device: str = "cpu"
-    ) -> Floats:
+    def apply_target(self, matrix: Matrix, *, out: Floats | None = None) -> Floats:
         """Map target vectors, as `apply_source` does."""
-        steps = None if normalised else self.target_normalisation
-        return _apply(matrix, self.target, steps, side="target", out=out, device=device)
+        return _apply(matrix, self.target, self.target_normalisation, side="target", out=out)
 
     def as_tensors(self) -> tuple[dict[str, Doubles], dict[str, Any]]:
         """Return the arrays of the mapping by name, and its other values, which JSON can hold."""
@@ -247,7 +245,9 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
     if kind == "orthogonal" or (kind == "unconstrained" and rotates):
         source, target, values = _rotation(left, right, reduce_to)
     elif kind == "unconstrained":
-        source, target, values = _least_squares(directions[0], left, right), np.eye(right.shape[1]), np.zeros(0)
+        # The matrix that brings the source rows closest to the target rows (Mikolov et al. 2013).
+        inverse = directions[0].power(-1)
+        source, target, values = inverse @ (inverse @ (left.T @ right)), np.eye(right.shape[1]), np.zeros(0)
     else:
         source, target, values = _advanced(
             left, right, directions if whiten and not rotates else None,
@@ -324,13 +324,6 @@ def _rotation(left: Doubles, right: Doubles, reduce_to: int | None) -> tuple[Dou
     return first @ second, np.eye(right.shape[1]), values
 
 
-def _least_squares(directions: _Directions, left: Doubles, right: Doubles) -> Doubles:
-    """Compute the matrix that brings the source rows closest to the target rows (Mikolov et al. 2013)."""
-    inverse = directions.power(-1)
-    solution: Doubles = inverse @ (inverse @ (left.T @ right))
-    return solution
-
-
 _POOR_HINT = "Use a larger dictionary, or vectors with fewer dimensions."
 
 
@@ -356,13 +349,7 @@ def _announcement(left: Doubles, right: Doubles, rank: int, *, poor: bool, inver
 
 
 def _apply(
-    matrix: Matrix,
-    transform: Doubles,
-    steps: Normalisation | None,
-    *,
-    side: Side,
-    out: Floats | None,
-    device: str,
+    matrix: Matrix, transform: Doubles, steps: Normalisation | None, *, side: Side, out: Floats | None
 ) -> Floats:
     """Normalise and multiply block by block, in one pass over the memory."""
     if matrix.shape[1] != transform.shape[0]:
@@ -373,31 +360,12 @@ def _apply(
     result = np.empty((len(matrix), transform.shape[1]), dtype=np.float32) if out is None else out
     if transform.shape[0] == transform.shape[1] and np.array_equal(transform, np.eye(len(transform))):
         return (steps or Normalisation((), ())).apply(matrix, out=result)
-    multiply = _product(transform, device)
+    single = transform.astype(np.float32)
     for part in blocks(len(matrix), _PRODUCT_ROWS):
         # A copy of the rows, so that the result may overwrite the input.
         rows = matrix[part].astype(np.float32) if steps is None else steps.apply(matrix[part])
-        multiply(rows, result[part])
+        np.matmul(rows, single, out=result[part])
     return result
-
-
-def _product(transform: Doubles, device: str) -> Callable[[Floats, Floats], None]:
-    """Return a function that multiplies rows by a matrix in float32 and writes the product to `out`."""
-    matrix = transform.astype(np.float32)
-    if device == "cpu":
-
-        def multiply_here(rows: Floats, out: Floats) -> None:
-            np.matmul(rows, matrix, out=out)
-
-        return multiply_here
-    import torch
-
-    right = torch.from_numpy(matrix).to(device)
-
-    def multiply(rows: Floats, out: Floats) -> None:
-        out[:] = (torch.from_numpy(rows).to(device) @ right).cpu().numpy()
-
-    return multiply
 
 
 def _blocks(matrix: Matrix) -> Iterator[tuple[slice, Doubles]]:
@@ -408,26 +376,6 @@ def _blocks(matrix: Matrix) -> Iterator[tuple[slice, Doubles]]:
         block = rows[: part.stop - part.start]
         block[:] = matrix[part]
         yield part, block
-
-
-def _column_totals(matrix: Matrix, done: Normalisation, *, squared: bool) -> Doubles:
-    """Add up the columns (or their squares) after the normalisation steps in `done`."""
-    totals = np.zeros(matrix.shape[1])
-    for _, rows in _blocks(matrix):
-        done.change(rows)
-        totals += np.square(rows).sum(axis=0) if squared else rows.sum(axis=0)
-    return totals
-
-
-def _change(rows: Doubles, action: Action, columns: Doubles | None) -> None:
-    if action == "unit":
-        rows *= (1 / _divisors(np.sqrt(np.vecdot(rows, rows))))[:, None]
-    elif action == "center" and columns is not None:
-        rows -= columns
-    elif action == "unitdim" and columns is not None:
-        rows *= 1 / _divisors(columns)
-    elif action == "centeremb":
-        rows -= rows.mean(axis=1, keepdims=True)
 
 
 def _divisors(lengths: Doubles) -> Doubles:

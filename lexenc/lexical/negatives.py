@@ -124,11 +124,6 @@ class Mined:
     rows: list[np.ndarray]
     scores: list[np.ndarray]
 
-    @property
-    def shortest(self) -> int:
-        """Minimum number of negatives of a pair."""
-        return min((len(each) for each in self.rows), default=0)
-
 
 def mine_negatives(  # noqa: PLR0913 - two sides, their pairs and what is allowed
     anchors: np.ndarray,
@@ -182,14 +177,10 @@ def mine_negatives(  # noqa: PLR0913 - two sides, their pairs and what is allowe
             if len(picks) < wanted.count and depth < last:
                 short.append(pair)
                 continue
-            picks = _pick(picks, wanted, generator)
+            if wanted.sampling == "random" and len(picks) > wanted.count:
+                picks = generator.choice(picks, size=wanted.count, replace=False)
+            picks = picks[: wanted.count]
             chosen[pair], scores[pair] = found.indices[place][picks], cosines[place][picks]
         open_pairs, depth = np.array(short, dtype=np.int64), depth * 4
     order = range(len(pair_anchors))
     return Mined([chosen[i] for i in order], [scores[i] for i in order])
-
-
-def _pick(picks: np.ndarray, wanted: Filter, generator: np.random.Generator) -> np.ndarray:
-    if wanted.sampling == "random" and len(picks) > wanted.count:
-        return generator.choice(picks, size=wanted.count, replace=False)
-    return picks[: wanted.count]

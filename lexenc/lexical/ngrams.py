@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lexenc.search.neighbours import Doubles, Indices, Matrix
+from lexenc.arrays import Doubles, Indices, Matrix
 
 SHORTEST, LONGEST = 2, 4
 NAME = f"character {SHORTEST}-{LONGEST}-gram TF-IDF"

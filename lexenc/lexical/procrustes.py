@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexenc.arrays import blocks
+from lexenc.arrays import Doubles, Floats, Matrix, blocks
 from lexenc.errors import ConfigError, WorkError
 from lexenc.lexical.mapping import RANK_TOLERANCE, fit_normalisation
-
-Matrix = NDArray[Any]
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
 _UNIT = fit_normalisation(np.zeros((0, 0)), ["unit"])
 _ROWS = 8192

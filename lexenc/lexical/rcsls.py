@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lexenc.arrays import Doubles, Indices, Matrix
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import Neighbours, top_k
-
-Matrix = NDArray[Any]
-Doubles = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 class Relaxation(NamedTuple):
@@ -73,7 +69,8 @@ def fit_rcsls(  # noqa: PLR0913 - one argument per switch of the method
         for _ in range(iterations):
             tried = matrix - rate * gradient
             if spectral:
-                tried = _bounded(tried)
+                left, values, right = np.linalg.svd(tried)
+                tried = (left * np.minimum(values, 1)) @ right
             new_loss, new_gradient = _loss(tried, source, target, anchors, positives, neighbours, device)
             if new_loss < losses[-1]:
                 matrix, gradient = tried, new_gradient
@@ -85,13 +82,7 @@ def fit_rcsls(  # noqa: PLR0913 - one argument per switch of the method
 
 
 def _loss(
-    matrix: Doubles,
-    source: Matrix,
-    target: Matrix,
-    anchors: Doubles,
-    positives: Doubles,
-    neighbours: int,
-    device: str,
+    matrix: Doubles, source: Matrix, target: Matrix, anchors: Doubles, positives: Doubles, neighbours: int, device: str
 ) -> tuple[float, Doubles]:
     """Compute the loss and its gradient, with the neighbours fixed, as in the paper."""
     images = anchors @ matrix
@@ -118,10 +109,3 @@ def _unit(matrix: Matrix) -> Matrix:
     lengths = np.sqrt(np.vecdot(matrix, matrix))
     unit: Matrix = matrix / np.where(lengths == 0, 1, lengths)[:, None]
     return unit
-
-
-def _bounded(matrix: Doubles) -> Doubles:
-    """Project to the matrices whose singular values are at most 1."""
-    left, values, right = np.linalg.svd(matrix)
-    bounded: Doubles = (left * np.minimum(values, 1)) @ right
-    return bounded

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lexenc.arrays import Indices, Matrix
 from lexenc.errors import WorkError
 from lexenc.lexical.mapping import normalise
-
-Matrix = NDArray[Any]
-Indices = NDArray[np.int64]
 
 
 def identical_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indices, Indices]:

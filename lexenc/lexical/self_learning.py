@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lexenc.arrays import Indices, Matrix
 from lexenc.errors import ConfigError, WorkError, unknown_name
 from lexenc.progress import SILENT, Progress
 from lexenc.search.both_ways import Partners, one_thread_each, partner_search
 
 Direction = Literal["union", "forward", "backward", "mutual"]
-Matrix = NDArray[Any]
-Indices = NDArray[np.int64]
 
 _IMPROVEMENT = 1e-6  # smallest rise of the objective that counts
 
@@ -137,7 +135,8 @@ def learn(
     with progress.task("self-learning", settings.max_iterations, "iterations") as task:
         while not state.finished:
             matrix = rotation(source, target, state.source, state.target)
-            ranks = [_ranks(len(each), state.keep, generator) for each in (frequent, target[cut])]
+            sizes = len(frequent), len(target[cut])
+            ranks = [generator.geometric(state.keep, size) if state.keep < 1 else np.ones(size, int) for size in sizes]
             found = search.search(frequent @ matrix, ranks[0], ranks[1])
             step, state = _advance(state, found, settings)
             state = replace(state, bars=search.bars)
@@ -166,7 +165,9 @@ def rotation(source: Matrix, target: Matrix, rows: Indices, columns: Indices) ->
 def _advance(state: Learning, found: Partners, settings: SelfLearningSettings) -> tuple[Iteration, Learning]:
     """Replace the dictionary by the new one, and decide whether to keep more candidates or to end."""
     number = state.iteration + 1
-    objective = _objective(found, settings.induction)
+    one_way = {"forward": [found.source_best], "backward": [found.target_best]}
+    sides = one_way.get(settings.induction, [found.source_best, found.target_best])
+    objective = float(np.mean([side.mean(dtype=np.float64) for side in sides]))
     better = objective - state.best >= _IMPROVEMENT
     rows, columns = _pairs(found, settings.induction)
     distinct = len(np.unique(rows * (columns.max(initial=0) + 1) + columns))
@@ -195,12 +196,6 @@ def _scheduled(state: Learning, settings: SelfLearningSettings) -> Learning:
     return replace(state, keep=min(1.0, settings.keep_growth * state.keep), improved=state.iteration + 1)
 
 
-def _objective(found: Partners, induction: Direction) -> float:
-    sides = {"forward": [found.source_best], "backward": [found.target_best]}
-    chosen = sides.get(induction, [found.source_best, found.target_best])
-    return float(np.mean([side.mean(dtype=np.float64) for side in chosen]))
-
-
 def _pairs(found: Partners, induction: Direction) -> tuple[Indices, Indices]:
     """Return the dictionary. In a union, a pair that both languages choose occurs twice, as in the paper."""
     sources, targets = np.arange(len(found.forward)), np.arange(len(found.backward))
@@ -211,10 +206,6 @@ def _pairs(found: Partners, induction: Direction) -> tuple[Indices, Indices]:
     if induction == "mutual":
         return found.mutual()
     return np.concatenate([sources, found.backward]), np.concatenate([found.forward, targets])
-
-
-def _ranks(count: int, keep: float, generator: np.random.Generator) -> Indices:
-    return generator.geometric(keep, count) if keep < 1 else np.ones(count, dtype=np.int64)
 
 
 def _check(source: Matrix, target: Matrix, start: Learning, settings: SelfLearningSettings) -> None:

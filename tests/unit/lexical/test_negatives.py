@@ -84,7 +84,7 @@ def test_negatives_equal_brute_force(small, wanted):
     for anchor, rows, scores in zip(pair_anchors, mined.rows, mined.scores, strict=True):
         np.testing.assert_allclose(scores, vocabulary[rows] @ anchors[anchor], atol=1e-6)
         assert (np.diff(scores) <= 0).all()
-    assert mined.shortest == min(len(own[: wanted.count]) for own in expected)
+    assert min(map(len, mined.rows)) == min(len(own[: wanted.count]) for own in expected)
 
 
 def test_negatives_options_change_the_list(small):
@@ -106,7 +106,7 @@ def test_negatives_short_rows_where_the_vocabulary_is_too_small(small):
 
 def test_negatives_of_nothing():
     nobody = mine((unit(1, 4), unit(5, 4), np.zeros(0, dtype=np.int64), np.zeros(0), [[]]), Filter(count=2))
-    assert (nobody.rows, nobody.scores, nobody.shortest) == ([], [], 0)
+    assert (nobody.rows, nobody.scores) == ([], [])
     empty = mine((unit(1, 4), unit(0, 4), np.array([0]), np.array([0.5]), [[]]), Filter(count=2))
     assert [own.tolist() for own in empty.rows] == [[]]
 
@@ -132,7 +132,7 @@ def test_negatives_depth_has_an_end(monkeypatch):
     monkeypatch.setattr(module, "_DEEPEST", 20)
     vocabulary = np.tile(np.array([[1.0, 0.0]], dtype=np.float32), (300, 1))
     small = vocabulary[:1], vocabulary, np.array([0]), np.array([1.0]), [np.zeros(0, dtype=np.int64)]
-    assert mine(small, Filter(count=3, max_score=0.5)).shortest == 0
+    assert min(map(len, mine(small, Filter(count=3, max_score=0.5)).rows)) == 0
 
 
 # ---------------------------------------------------------------- random choice
