@@ -6,9 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from lexenc.api.settings import PathLike, seed_of, setting
+from lexenc.api.settings import PathLike, device_of, existing_path, seed_of
 from lexenc.api.words import PythonNames, notices_of, python_errors
-from lexenc.device import check_device_name
 from lexenc.errors import ConfigError
 from lexenc.files.exchange.pairs import PairFile, remarks
 from lexenc.files.exchange.writing import SUFFIXES, Kind, PairRow, read_rows, write_rows
@@ -17,7 +16,6 @@ from lexenc.files.text import check_language, writing
 from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page, check_sections
 from lexenc.report.results import find_results
-from lexenc.resources import bundled_path
 
 
 def _free(out: PathLike, force: bool) -> Path:
@@ -66,9 +64,7 @@ def convert(
             check_language(code, name)
     languages, found = (source_language, target_language), None
     if isinstance(pairs, str | os.PathLike):
-        path = bundled_path(os.fspath(pairs)) or Path(pairs)
-        if not path.exists():
-            raise ConfigError(f"There is nothing at {pairs}.", hint="Check the path.")
+        path = existing_path(pairs)
         if path.resolve() == place.resolve():
             raise ConfigError(f"out is the file that is read: {out}", hint="Choose another name.")
         found = PairFile(path, *languages, deprecated=deprecated) if looks_like_xml(path) else None
@@ -120,10 +116,9 @@ def write_report(
     """
     place, chosen = _free(out, force), [*SECTIONS] if sections is None else list(sections)
     with python_errors(PythonNames()):
-        name = setting({"device": device}, "device", "cpu")
-        check_device_name(name)
+        name = device_of(device, "cpu")
         check_sections(chosen)
-        own_seed = seed_of(setting({"seed": seed}, "seed", 0))
+        own_seed = seed_of(seed)
         data = ReportData(find_results(Path(folder)), seed=own_seed, sample=sample, device=name)
         page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=chosen)
     with writing(place) as stream:

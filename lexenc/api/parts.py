@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 from lexenc import fetching
 from lexenc.api.results import Result
-from lexenc.api.settings import PathLike, precision_of, progress_of, setting
+from lexenc.api.settings import PathLike, device_of, existing_path, precision_of, progress_of
 from lexenc.api.words import PythonNames, notices_of, python_errors
 from lexenc.artifact import DigestStore, cache_folder
-from lexenc.device import Device, Precision, check_device_name, choose_device
+from lexenc.device import Precision, check_device_name, choose_device
 from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError
 from lexenc.files import dictionaries, spaces, vectors
 from lexenc.pipeline import Watcher, chosen_steps, read_pipeline, run_pipeline
 from lexenc.progress import Progress
-from lexenc.resources import bundled_path
 from lexenc.resources.catalogue import find_resource, read_catalogue
 from lexenc.stage import Job
 from lexenc.stages.lexical import shared
@@ -31,14 +30,6 @@ if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder, Pooling
     from lexenc.lexical.mapping import Mapping as LearnedMapping
     from lexenc.lexical.translation import Answer
-
-
-def _path(name: PathLike) -> Path:
-    """Return an existing file or folder, or the one bundled under a name."""
-    path = bundled_path(os.fspath(name)) or Path(name)
-    if not path.exists():
-        raise ConfigError(f"There is nothing at {name}.", hint="Check the path.")
-    return path
 
 
 def run(
@@ -75,7 +66,7 @@ def run(
         device = device or os.environ.get("LEXENC_DEVICE")
         if device is not None:
             check_device_name(device)
-        read = read_pipeline(_path(pipeline), workdir=None if workdir is None else Path(workdir))
+        read = read_pipeline(existing_path(pipeline), workdir=None if workdir is None else Path(workdir))
         run_pipeline(
             read,
             chosen_steps(read, start=start, until=until, only=only),
@@ -128,19 +119,17 @@ def translate(  # noqa: PLR0913 - the options of the command
         raise ConfigError("words must be a list of words, got one text.", hint=f"Write [{words!r}].")
     notices = notices_of(PythonNames())
     with python_errors(PythonNames()):
-        name = setting({"device": device}, "device", "auto")
-        check_device_name(name)
+        job = Job(Path.cwd(), device_name=device_of(device), notices=notices, kept=False)
         found = None if encoder is None else locate_encoder(os.fspath(encoder)).path
-        job = Job(Path.cwd(), device_name=name, notices=notices, kept=False)
         translator = Translator(
-            _path(vectors),
+            existing_path(vectors),
             asks=from_,
             answers=to,
             retrieval=retrieval,
             top=top,
             job=job,
             encoder=found,
-            subwords=None if subwords is None else _path(subwords),
+            subwords=None if subwords is None else existing_path(subwords),
         )
         made = list(translator.ask(words))
     if translator.unknown:
@@ -234,10 +223,7 @@ def load_encoder(
     """
     from lexenc.encoders import load
 
-    chosen: Device = choose_device(
-        setting({"device": device}, "device", "auto"),
-        precision_of(setting({"precision": precision}, "precision", "float32")),
-    )
+    chosen = choose_device(device_of(device), precision_of(precision))
     folder = locate_encoder(os.fspath(name)).path
     return LoadedEncoder(load.load_encoder(folder, pooling=pooling, device=chosen, max_length=max_length))
 
@@ -252,7 +238,7 @@ def load_space(folder: PathLike, *, mmap: bool = False) -> spaces.Space:
     Raises:
         LexencError: If the folder has no space.
     """
-    return spaces.load_space(_path(folder), mmap=mmap)
+    return spaces.load_space(existing_path(folder), mmap=mmap)
 
 
 def load_mapping(folder: PathLike) -> LearnedMapping:
@@ -264,7 +250,7 @@ def load_mapping(folder: PathLike) -> LearnedMapping:
     Raises:
         LexencError: If the folder has no mapping.
     """
-    return shared.load_mapping(_path(folder))
+    return shared.load_mapping(existing_path(folder))
 
 
 def read_vectors(path: PathLike, *, limit: int | None = None) -> vectors.Vectors:
@@ -277,7 +263,7 @@ def read_vectors(path: PathLike, *, limit: int | None = None) -> vectors.Vectors
     Raises:
         LexencError: If it cannot be read.
     """
-    return vectors.read_vectors(_path(path), limit=limit)
+    return vectors.read_vectors(existing_path(path), limit=limit)
 
 
 def read_pairs(
@@ -293,4 +279,4 @@ def read_pairs(
     Raises:
         LexencError: If it cannot be read.
     """
-    return dictionaries.read_pairs(_path(path), languages=(source_language, target_language))
+    return dictionaries.read_pairs(existing_path(path), languages=(source_language, target_language))

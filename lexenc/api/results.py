@@ -42,7 +42,10 @@ class Result:
         return cls(manifest.stage, out, manifest.summary, manifest.results, tables, manifest.answer, reused, manifest)
 
     def __repr__(self) -> str:
-        parts = [f"{name}={_shown(value)}" for name, value in self.summary.items()]
+        parts = [
+            f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in self.summary.items()
+        ]
         parts += [f"out='{self.out}'"] if self.out is not None else []
         return f"<{self.stage}: {', '.join(parts)}{', reused' if self.reused else ''}>"
 
@@ -51,10 +54,6 @@ class Result:
 
     def _repr_html_(self) -> str:
         return "".join(_as_html(table) for table in self.tables) or f"<code>{html.escape(repr(self))}</code>"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
 def _as_text(table: Table) -> str:

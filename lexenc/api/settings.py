@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, get_args
 
 from tqdm.auto import tqdm
 
-from lexenc.device import Precision
+from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress, RunningTask
+from lexenc.resources import bundled_path
 
 PathLike = str | os.PathLike[str]
 
 
-def setting(given: Mapping[str, Any], name: str, default: Any) -> Any:
-    """Return an argument. If it is None, return the environment variable or the default."""
-    value = given.get(name)
-    return os.environ.get(f"LEXENC_{name.upper()}", default) if value is None else value
+def existing_path(name: PathLike) -> Path:
+    """Return an existing file or folder, or the one bundled under a name, or raise ConfigError."""
+    path = bundled_path(os.fspath(name)) or Path(name)
+    if not path.exists():
+        raise ConfigError(f"There is nothing at {name}.", hint="Check the path.")
+    return path
+
+
+def device_of(value: str | None, default: str = "auto") -> str:
+    """Return the name of a device, by default that of LEXENC_DEVICE, or raise ConfigError."""
+    name = os.environ.get("LEXENC_DEVICE", default) if value is None else value
+    check_device_name(name)
+    return name
 
 
 def seed_of(value: Any) -> int:
-    """Return a seed as an integer, or raise ConfigError."""
+    """Return a seed, by default LEXENC_SEED or 0, or raise ConfigError."""
+    value = os.environ.get("LEXENC_SEED", 0) if value is None else value
     try:
         seed = int(value)
     except (TypeError, ValueError):
@@ -34,7 +46,8 @@ def seed_of(value: Any) -> int:
 
 
 def precision_of(value: Any) -> Precision:
-    """Return a precision, or raise ConfigError."""
+    """Return a precision, by default LEXENC_PRECISION or float32, or raise ConfigError."""
+    value = os.environ.get("LEXENC_PRECISION", "float32") if value is None else value
     if value not in get_args(Precision):
         raise ConfigError(f"precision cannot be {value!r}.", hint=f"Choose one of: {', '.join(get_args(Precision))}.")
     chosen: Precision = value

@@ -11,10 +11,10 @@ from typing import Any, get_args, get_origin
 
 from lexenc.api.inputs import call_inputs, shown_argument, takes_pairs
 from lexenc.api.results import Result
-from lexenc.api.settings import PathLike, precision_of, progress_of, seed_of, setting
+from lexenc.api.settings import PathLike, device_of, precision_of, progress_of, seed_of
 from lexenc.api.words import PythonNames, notices_of, python_errors
 from lexenc.artifact import DigestStore, result_folder
-from lexenc.device import Precision, check_device_name
+from lexenc.device import Precision
 from lexenc.errors import ConfigError
 from lexenc.parameters import default_of, help_of, parameters, without_none
 from lexenc.planning import plan_stage, run_plan
@@ -124,18 +124,17 @@ def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
     names, answers = PythonNames(stage), list[dict[str, Any]]()
     shown = ", ".join(f"{name}={shown_argument(value)}" for name, value in given.items() if name != "progress")
     with python_errors(names), call_inputs(stage, given) as inputs:
-        device = setting(given, "device", "auto")
-        check_device_name(device)
+        device = device_of(given.get("device"))
         out = None if given.get("out") is None else result_folder(os.fspath(given["out"]))
         digests = DigestStore.default()
         plan = plan_stage(
             stage,
             inputs=inputs.given,
             params={name: given[one.name] for name, (one, _) in parameters(stage.params).items() if one.name in given},
-            seed=seed_of(setting(given, "seed", 0)),
+            seed=seed_of(given.get("seed")),
             out=out,
             force=given.get("force", False),
-            precision=precision_of(setting(given, "precision", "float32")),
+            precision=precision_of(given.get("precision")),
             digests=digests,
         )
         plan = replace(plan, records=inputs.records(plan.records))
