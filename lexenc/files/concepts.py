@@ -36,10 +36,6 @@ class ConceptName:
     text: str
     context: str = ""
 
-    def shares(self, other: ConceptName) -> bool:
-        """Return whether two names have a concept in common."""
-        return not set(self.concepts).isdisjoint(other.concepts)
-
 
 def stream_concept_names(path: Path) -> Iterator[ConceptName]:
     """Read a knowledge base or mentions (the formats of SapBERT and XL-BEL), line by line, with repeated lines.

@@ -14,13 +14,12 @@ from lexenc.files.concepts import (
 )
 
 
-def test_concepts_names_stay_whole_and_composites_hit_on_any_overlap(tmp_path):
+def test_concepts_names_stay_whole_and_composites_have_several_concepts(tmp_path):
     path = tmp_path / "names.txt"
     path.write_text("C1||K+\nC1|C2||magnezyum (Mg2+)\nC3 || a|b\nC4||heart||the <tgt>heart</tgt> beats\n")
     names = list(stream_concept_names(path))
     assert [name.text for name in names] == ["K+", "magnezyum (Mg2+)", "a|b", "heart"]
-    assert names[0].shares(names[1])
-    assert not names[0].shares(names[2])
+    assert [name.concepts for name in names] == [("C1",), ("C1", "C2"), ("C3",), ("C4",)]
     assert names[3].context == "the <tgt>heart</tgt> beats"
 
 
