@@ -53,47 +53,30 @@ def chosen_vectors(
     return list(found), np.array(list(found.values()), dtype=np.float32)
 
 
-_Test = Callable[[str], bool]
-
-
-def _candidates(path: Path, may_begin: _Test) -> Iterator[tuple[str, Callable[[], np.ndarray | None]]]:
-    """Yield words with functions that read their vectors."""
+def _candidates(path: Path, may_begin: Callable[[str], bool]) -> Iterator[tuple[str, Callable[[], np.ndarray | None]]]:
+    """Yield words with functions that read their vectors. In text the word is what stands before the numbers."""
     if path.is_dir():
         loaded = load_vectors(path, mmap=True)
         for place, word in enumerate(loaded.words):
             yield word, lambda place=place: np.array(loaded.matrix[place], dtype=np.float32)  # type: ignore[misc]
         return
-    width = _width_of(path)
-    if width is None:
-        raise DataError(f"{path} is not a file of text vectors.", hint="Write text with: lexenc export --format vec")
-    for name, line in _rows(path, width, may_begin):
-        yield name.decode("utf-8", "surrogateescape"), partial(_numbers, line, width)
+    with open_bytes(path) as stream:
+        first = stream.readline(_HEAD_BYTES)
+        width = header_width(first.rstrip(b"\n"))
+        if width is None:
+            width = len(split_line(first.rstrip(b"\n"))) - 1
+        else:
+            first = stream.readline(_HEAD_BYTES)
+        if width < 2 or isinstance(parse_line(first.rstrip(b"\n"), width), Fault):
+            hint = "Write text with: lexenc export --format vec"
+            raise DataError(f"{path} is not a file of text vectors.", hint=hint)
+        for line in chain([first], stream):
+            if may_begin(_WORD_END.split(line, 1)[0].decode("utf-8", "surrogateescape")):
+                cells = line.rsplit(maxsplit=width)
+                if len(cells) == width + 1:
+                    yield cells[0].decode("utf-8", "surrogateescape"), partial(_numbers, line.rstrip(b"\r\n"), width)
 
 
 def _numbers(line: bytes, width: int) -> np.ndarray | None:
     parsed = parse_line(line, width)
     return None if isinstance(parsed, Fault) else np.array(parsed[1], dtype=np.float32)
-
-
-def _width_of(path: Path) -> int | None:
-    """Return the number of columns of text vectors, or None for any other file."""
-    with open_bytes(path) as stream:
-        first = stream.readline(_HEAD_BYTES)
-        width = header_width(first.rstrip(b"\n"))
-        line = stream.readline(_HEAD_BYTES) if width is not None else first
-    line = line.rstrip(b"\n")
-    width = width if width is not None else len(split_line(line)) - 1
-    return width if width > 1 and isinstance(parse_line(line, width), tuple) else None
-
-
-def _rows(path: Path, width: int, may_begin: _Test) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the words of text vectors with their lines. The word is the text before the numbers."""
-    with open_bytes(path) as stream:
-        first = stream.readline(_HEAD_BYTES)
-        headed = header_width(first.rstrip(b"\n")) is not None
-        for line in stream if headed else chain([first], stream):
-            if not may_begin(_WORD_END.split(line, 1)[0].decode("utf-8", "surrogateescape")):
-                continue
-            cells = line.rsplit(maxsplit=width)
-            if len(cells) == width + 1:
-                yield cells[0], line.rstrip(b"\r\n")

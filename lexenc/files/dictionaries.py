@@ -145,7 +145,6 @@ def _is_lexicon_head(cells: Sequence[str]) -> bool:
 
 
 def _is_review_head(line: str) -> bool:
-    """Return whether a first line names the columns of a review table."""
     return {"source", "target", "decision"} <= {each.strip('" ').lower() for each in re.split("[,;\t]", line)}
 
 

@@ -94,16 +94,14 @@ def load_languages(folder: Path, names: tuple[str, str]) -> tuple[Vectors, Vecto
         DataError: If the folder contains no space, or the dimensions differ.
         ConfigError: If the space has no language of that name.
     """
-    if not is_hub(folder):
-        for name in names:
-            if name not in SIDES:
-                raise unknown_name(f"language in {folder}", name, SIDES)
-        space = load_space(folder)
-        return space.side(names[0]), space.side(names[1])
-    known = read_hub(folder).languages
+    hub = is_hub(folder)
+    known = read_hub(folder).languages if hub else SIDES
     for name in names:
         if name not in known:
             raise unknown_name(f"language in {folder}", name, known)
+    if not hub:
+        space = load_space(folder)
+        return space.side(names[0]), space.side(names[1])
     first = load_vectors(folder / names[0])
     return first, first if names[0] == names[1] else load_vectors(folder / names[1])
 

@@ -56,6 +56,11 @@ class LinkFile:
             return f"is said to count words from {self.first}"
         return None if self.zero is None else f"does (line {self.zero[0]}: '{self.zero[1]}')"
 
+    def shown(self, row: np.ndarray, mark: str) -> str:
+        """Return the place and the text of a link for messages; `mark` stands between its words."""
+        sentence, source, target = row.tolist()
+        return f"{self.path}, line {sentence + 1}: '{source + self.first}{mark}{target + self.first}'"
+
 
 @dataclass(frozen=True)
 class Sentences:
@@ -105,7 +110,7 @@ def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
                 columns[kind].extend((row.line - 1, source, target))
                 if zero is None and not one_based and 0 in (source, target):
                     zero = row.line, f"{source}{mark}{target}"
-    sure, possible = (_table(columns[kind]) for kind in ("sure", "possible"))
+    sure, possible = (np.array(column, dtype=np.int64).reshape(-1, 3) for column in columns.values())
     return LinkFile(place, option, one_based, sure, possible, names, zero, lines)
 
 
@@ -126,14 +131,20 @@ def read_gold_and_predicted(
         raise DataError(
             f"{first.path} holds no links.", hint="Give the gold links: 0-0 for a sure, 0p1 for a possible."
         )
-    _check_names(first, second)
-    _check_kinds(second)
+    for line, name in first.names.items():
+        other = second.names.get(line, name)
+        if other != name:
+            raise DataError(
+                f"Line {line} is called '{name}' in {first.path}, '{other}' in {second.path}.",
+                hint="Put the lines of both in the same order.",
+            )
+    if len(second.possible):
+        raise DataError(
+            f"{second.shown(second.possible[0], 'p')} is a possible link, as only gold files have them.",
+            hint="Are --gold and --predicted swapped?",
+        )
     _check_counting(first, second)
     return first, second
-
-
-def _table(values: array[int]) -> np.ndarray:
-    return np.array(values, dtype=np.int64).reshape(-1, 3)
 
 
 def read_sentences(
@@ -182,26 +193,6 @@ def _unequal(one: Path | str, lines: int, other: Path | str, others: int) -> Dat
     )
 
 
-def _check_names(gold: LinkFile, predicted: LinkFile) -> None:
-    for line, name in gold.names.items():
-        other = predicted.names.get(line, name)
-        if other != name:
-            raise DataError(
-                f"Line {line} is called '{name}' in {gold.path}, '{other}' in {predicted.path}.",
-                hint="Put the lines of both in the same order.",
-            )
-
-
-def _check_kinds(predicted: LinkFile) -> None:
-    if len(predicted.possible):
-        sentence, source, target = (int(each) for each in predicted.possible[0])
-        link = f"{source + predicted.first}p{target + predicted.first}"
-        raise DataError(
-            f"{predicted.path}, line {sentence + 1}: '{link}' is a possible link, as only gold files have them.",
-            hint="Are --gold and --predicted swapped?",
-        )
-
-
 def _check_counting(gold: LinkFile, predicted: LinkFile) -> None:
     """Refuse two files of which only one shows, or is said to show, the number that it counts words from.
 
@@ -246,18 +237,12 @@ def check_range(file: LinkFile, sentences: Sentences) -> None:
     past = np.flatnonzero((rows[:, 1:] >= lengths).any(axis=1))
     if len(past):
         worst = past[np.argmin(rows[past, 0])]
-        raise _past(file, rows[worst], lengths[worst], possible=bool(worst >= len(file.sure)))
-
-
-def _past(file: LinkFile, row: np.ndarray, lengths: np.ndarray, *, possible: bool) -> DataError:
-    sentence, source, target = (int(each) for each in row)
-    link = f"{source + file.first}{'p' if possible else '-'}{target + file.first}"
-    hint = "Are these the sentences that were aligned, cut into the same words by spaces?"
-    if not file.declared and file.zero is None:
-        hint = f"If {file.path.name} counts words from 1, add --{file.option}-one-based."
-    return DataError(
-        f"{file.path}, line {sentence + 1}: '{link}' runs past the sentence, which has "
-        f"{counted(int(lengths[0]), 'source word')} and {counted(int(lengths[1]), 'target word')}, counted from "
-        f"{file.first}.",
-        hint=hint,
-    )
+        hint = "Are these the sentences that were aligned, cut into the same words by spaces?"
+        if not file.declared and file.zero is None:
+            hint = f"If {file.path.name} counts words from 1, add --{file.option}-one-based."
+        source, target = lengths[worst].tolist()
+        raise DataError(
+            f"{file.shown(rows[worst], 'p' if worst >= len(file.sure) else '-')} runs past the sentence, which has "
+            f"{counted(source, 'source word')} and {counted(target, 'target word')}, counted from {file.first}.",
+            hint=hint,
+        )

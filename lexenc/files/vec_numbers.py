@@ -135,14 +135,6 @@ class Cells:
         self._numbers = np.empty(0)
         self._small = np.empty((3, 0), np.uint8)
 
-    def _reserve(self, count: int) -> None:
-        if not self._words or len(self._numbers) < count:
-            room = count + count // 4
-            self._words = [np.empty(room, np.uint64) for _ in range(4)]
-            self._numbers = np.empty(room)
-            self._divisors = np.empty(room)
-            self._small = np.empty((3, room), np.uint8)
-
     def parse(self, buffer: NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[NDArray[np.float64], Ints]:
         """Parse the cells `buffer[starts[i]:ends[i]]`.
 
@@ -155,7 +147,13 @@ class Cells:
             Numbers, shape [m], float64, overwritten by the next call; and the indices of cells that are not plain
             decimals, whose numbers are meaningless.
         """
-        self._reserve(count := len(ends))
+        count = len(ends)
+        if not self._words or len(self._numbers) < count:
+            room = count + count // 4
+            self._words = [np.empty(room, np.uint64) for _ in range(4)]
+            self._numbers = np.empty(room)
+            self._divisors = np.empty(room)
+            self._small = np.empty((3, room), np.uint8)
         w, t, u, v = (a[:count] for a in self._words)
         place, minus = self._small[0, :count], self._small[1, :count]
         numbers, divisors = self._numbers[:count], self._divisors[:count]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,32 +21,10 @@ from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted, open_bytes, writing
-from lexenc.files.vec_binary import (
-    FASTTEXT_MAGIC,
-    BinaryReader,
-    Subwords,
-    is_fasttext,
-    read_fasttext,
-    write_rows,
-)
+from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, read_fasttext, write_rows
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
 from lexenc.progress import SILENT, Progress
-
-__all__ = [
-    "Finding",
-    "ReadReport",
-    "Subwords",
-    "Vectors",
-    "index_of",
-    "is_fasttext",
-    "load_vectors",
-    "read_two",
-    "read_vectors",
-    "save_vectors",
-    "write_vec",
-    "write_word2vec_binary",
-]
 
 Duplicates = Literal["first", "last"]
 BadLines = Literal["error", "skip"]
@@ -149,10 +128,7 @@ def read_two(
     progress: Progress = SILENT,
 ) -> tuple[Vectors, Vectors]:
     """Read two files in parallel, like `read_vectors`."""
-
-    def read(path: Path) -> Vectors:
-        return read_vectors(path, limit=limit, duplicates=duplicates, bad_lines=bad_lines, progress=progress)
-
+    read = partial(read_vectors, limit=limit, duplicates=duplicates, bad_lines=bad_lines, progress=progress)
     with ThreadPoolExecutor(2) as pool:
         left, right = pool.map(read, (first, second))
     return left, right

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.files.spaces import first_forms
-from lexenc.files.vectors import ReadReport, Vectors, index_of
+from lexenc.files.vec_report import ReadReport
+from lexenc.files.vectors import Vectors, index_of
 from lexenc.lexical.procrustes import blends, join_views
 
 

@@ -26,7 +26,8 @@ from lexenc.files.evaluations import (
 from lexenc.files.hubs import HubDictionaries, is_hub, load_languages, read_hub
 from lexenc.files.spaces import Space, load_space
 from lexenc.files.text import counted
-from lexenc.files.vectors import ReadReport, Vectors, index_of, read_two
+from lexenc.files.vec_report import ReadReport
+from lexenc.files.vectors import Vectors, index_of, read_two
 from lexenc.files.vocabularies import read_vocabulary
 from lexenc.lexical.mapping import normalise
 from lexenc.lexical.procrustes import blends, join_views

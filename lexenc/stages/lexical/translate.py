@@ -13,7 +13,8 @@ from lexenc.artifact import DigestStore, maker_of
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.hubs import is_hub, load_languages
-from lexenc.files.vectors import Subwords, Vectors, index_of, is_fasttext
+from lexenc.files.vec_binary import Subwords, is_fasttext
+from lexenc.files.vectors import Vectors, index_of
 from lexenc.lexical.mapping import normalise
 from lexenc.lexical.translation import Answer, answers
 from lexenc.search.retrieval import fit_correction, retrieve

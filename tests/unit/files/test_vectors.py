@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lexenc.errors import ConfigError, DataError
+from lexenc.files.vec_binary import Subwords
+from lexenc.files.vec_report import Finding
 from lexenc.files.vec_text import line_blocks
 from lexenc.files.vectors import (
-    Finding,
-    Subwords,
     index_of,
     load_vectors,
     read_two,
