@@ -42,8 +42,7 @@ from lexenc.stages.evaluation.shared import (
     TestSet,
     check_blend,
     evaluate,
-    score_table,
-    sweep_table,
+    swept,
     weights_param,
 )
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
@@ -94,113 +93,99 @@ class EvalBliParams:
     )
 
 
-@dataclass(frozen=True)
-class _Languages:
-    """The two languages of a system, in the direction of the lookup.
-
-    Args:
-        labels: Lambda, where there is one.
-        source_words: Words of the side that asks.
-        target_words: Words of the side that answers.
-        source: Their vectors. Shape [n, d].
-        target: Theirs. Shape [m, d].
-    """
-
-    labels: dict[str, Any]
-    source_words: list[str]
-    target_words: list[str]
-    source: np.ndarray
-    target: np.ndarray
-
-
 def check_eval_bli(inputs: Mapping[str, Any], params: EvalBliParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
     given = {name for name, value in inputs.items() if value}
-    static = "vectors" in given or {"source", "target"} <= given
-    faults = check_blend(inputs, params.lambda_, static=static)
-    if not static and not {"encoder", "source_vocabulary", "target_vocabulary"} <= given:
-        hint = (
-            "Give --vectors, or --source and --target, or --encoder with --source-vocabulary and --target-vocabulary."
-        )
-        faults.append(ConfigError("eval bli has nothing to score.", hint=hint))
-    return faults + _check_hub(inputs, params)
+    static, hub = "vectors" in given or {"source", "target"} <= given, _is_hub(inputs)
+    files = "Give --vectors, or --source and --target, or --encoder with --source-vocabulary and --target-vocabulary."
+    table = [
+        (
+            not static and not {"encoder", "source_vocabulary", "target_vocabulary"} <= given,
+            "eval bli has nothing to score.",
+            files,
+        ),
+        (
+            bool(params.pair) and not hub,
+            "--pair is for a hub.",
+            "Leave --pair out, or give --vectors, a folder of map-hub.",
+        ),
+        (hub and "encoder" in given, "--encoder cannot be used with a hub.", "Leave it out."),
+        (
+            hub and params.direction != "source-target",
+            "--direction cannot be used with a hub.",
+            "The order of --pair is the direction.",
+        ),
+    ]
+    faults = [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    return check_blend(inputs, params.lambda_, static=static) + faults
 
 
-def _check_hub(inputs: Mapping[str, Any], params: EvalBliParams) -> list[ConfigError]:
-    """Return the errors that involve a hub: some options are for a single pair of languages."""
-    if not inputs.get("vectors") or not is_hub(Path(inputs["vectors"])):
-        hint = "Leave --pair out, or give --vectors, a folder of map-hub."
-        return [ConfigError("--pair is for a hub.", hint=hint)] if params.pair else []
-    faults = []
-    if inputs.get("encoder"):
-        faults.append(ConfigError("--encoder cannot be used with a hub.", hint="Leave it out."))
-    if params.direction != "source-target":
-        faults.append(
-            ConfigError("--direction cannot be used with a hub.", hint="The order of --pair is the direction.")
-        )
-    return faults
+def _is_hub(inputs: Mapping[str, Any]) -> bool:
+    return bool(inputs.get("vectors")) and is_hub(Path(inputs["vectors"]))
 
 
 def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome:
     """Score one system, one for every lambda, or the pairs of a hub."""
-    if inputs.get("vectors") is not None and is_hub(inputs["vectors"]):
+    if _is_hub(inputs):
         return _eval_hub(inputs, params, job)
     results: list[list[ScoredSystem]] = []
     translations = read_dictionary(inputs["dictionary"], params)
-    learnt = _learnt_from(inputs, translations, job)
+    made = [inputs.get(name) for name in ("vectors", "source", "target", "encoder")]
+    seen = seen_pairs(made, list(translations), inputs["dictionary"], taught=[inputs.get("train_dictionary")])
+    tell_seen_pairs(seen, len(set(translations)), job)
     if params.direction == "target-source":
         translations = translations.swapped()
     gold = translations.translations()
+    # Tables are copied without the warnings above them.
+    learnt = counted(len(seen.pairs), "test pair") + (" was" if len(seen.pairs) == 1 else " were")
+    unfair = f" NOT A FAIR TEST: {learnt} learnt from." if seen.pairs else ""
     with writing_evaluation(job.out, "bli") as writer:
-        for whole in _systems(inputs, params, job):
-            system = _restricted(whole, gold) if params.candidates == "test" else whole
-            questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
+        for labels, whole in _systems(inputs, params, job):
+            system = _test_targets(whole, gold) if params.candidates == "test" else whole
+            questions = ask(gold, index_of(system.source.words), index_of(system.target.words))
             if not results:
                 _check_coverage(whole, questions, translations, params, job)
-            results.append(_score_system(system, questions, learnt, params, writer, job))
-        heads = [own[0] for own in results]
-        writer.systems = heads + [each for own in results for each in own[1:]]
-    unfair = _unfair(learnt)
-    tables = []
-    if len(results) > 1:
-        name = inputs["dictionary"].parent.name or "pair"
-        tables.append(sweep_table(heads, over="lambda", name=name, note=unfair))
-    title = f"Word translation at lambda {heads[0].labels['lambda']:g}, the headline" if len(results) > 1 else ""
-    tables.append(score_table(results[0], title=title, note=f"{_NOTE}{unfair}"))
-    first = heads[0].scores[0]
-    answer = (first.value or 0.0) >= params.fail_under
-    if not answer:
-        _warn_of_failure(heads, params, job)
-    summary = {"queries": first.n, "precision_at_1": first.value}
-    return Outcome(summary, [each.flat() for each in writer.systems], tables, answer=answer)
+            results.append(_score_system(system, labels, questions, len(seen.pairs), params, writer, job))
+        outcome = swept(
+            writer,
+            results,
+            ("queries", "precision_at_1"),
+            name=inputs["dictionary"].parent.name or "pair",
+            note=f"{_NOTE}{unfair}",
+            sweep_note=unfair,
+        )
+    return _judged(
+        outcome, {own[0].labels.get("lambda"): own[0].scores[0].value or 0.0 for own in results}, params, job
+    )
 
 
 _NOTE = "Words without vectors are left out, or counted wrong. Controls: the word itself, and a random answer."
 
 
-def _unfair(learnt: int) -> str:
-    """Return the remark that scores are too high; tables are copied without the warnings above them."""
-    was = "was" if learnt == 1 else "were"
-    return f" NOT A FAIR TEST: {counted(learnt, 'test pair')} {was} learnt from." if learnt else ""
+def _judged(outcome: Outcome, values: Mapping[float | None, float], params: EvalBliParams, job: Job) -> Outcome:
+    """Answer whether the first value reaches --fail-under; if not, warn, and name another lambda that does."""
+    (weight, value), (other, best) = next(iter(values.items())), max(values.items(), key=lambda each: each[1])
+    if value < params.fail_under:
+        where = f" at lambda {weight:g}" if len(values) > 1 else ""
+        hint = "The exit code is 1."
+        if best >= params.fail_under:
+            hint += f" Lambda {other:g} reaches {best:.4f}, but the first one of --lambda decides."
+        job.notices.warn(f"Precision at 1{where} is {value:.4f}, below --fail-under {params.fail_under:g}.", hint)
+    return replace(outcome, answer=value >= params.fail_under)
 
 
-def _warn_of_failure(heads: list[ScoredSystem], params: EvalBliParams, job: Job) -> None:
-    """Warn that the headline is too low, and name another lambda of a sweep that passes."""
-    values = [(each.scores[0].value or 0.0, each.labels.get("lambda")) for each in heads]
-    (value, weight), (best, best_weight) = values[0], max(values, key=lambda each: each[0])
-    where = f" at lambda {weight:g}" if len(heads) > 1 else ""
-    hint = "The exit code is 1."
-    if best >= params.fail_under:
-        hint += f" Lambda {best_weight:g} reaches {best:.4f}, but the first one of --lambda decides."
-    job.notices.warn(f"Precision at 1{where} is {value:.4f}, below --fail-under {params.fail_under:g}.", hint)
-
-
-def _learnt_from(inputs: dict[str, Any], pairs: Pairs, job: Job) -> int:
-    """Count the distinct test pairs that the system was trained on, as far as manifests show, and warn."""
-    made = [inputs.get(name) for name in ("vectors", "source", "target", "encoder")]
-    found = seen_pairs(made, list(pairs), inputs["dictionary"], taught=[inputs.get("train_dictionary")])
-    tell_seen_pairs(found, len(set(pairs)), job)
-    return len(found.pairs)
+def _convention(params: EvalBliParams, name: str = HEADLINE, **more: Any) -> Convention:
+    """Return one of the conventions of `lexenc.evaluation.bli`."""
+    asks, answers = params.direction.split("-")
+    unit, policy = name.split(", ")
+    return Convention(
+        retrieval=params.retrieval,
+        search_space=f"whole {answers} vocabulary" if params.candidates == "vocabulary" else f"test {answers}s only",
+        query_unit=unit.replace("source", asks),
+        out_of_vocabulary={"in vocabulary": "left out", "all lines": "counted wrong"}[policy],
+        ties="lower index first",
+        **more,
+    )
 
 
 # ---------------------------------------------------------------- the pairs of a hub
@@ -219,24 +204,15 @@ def _eval_hub(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcom
     for name in params.pair:
         if name not in known:
             raise unknown_name("pair with a test dictionary", name, known)
-    ways = [known[name] for name in params.pair or known]
-    convention = Convention(
-        retrieval=params.retrieval,
-        search_space="whole target vocabulary" if params.candidates == "vocabulary" else "test targets only",
-        query_unit="source word",
-        out_of_vocabulary=_POLICIES["in vocabulary"],
-        ties="lower index first",
-    )
-    note = "Words without vectors are left out. Macro mean: every pair has the same weight."
     outcome = evaluate(
-        TASK, _hub_pairs(folder, tests, ways, params, job), IntervalParams(), job, convention=convention, note=note
+        TASK,
+        _hub_pairs(folder, tests, [known[name] for name in params.pair or known], params, job),
+        IntervalParams(),
+        job,
+        convention=_convention(params),
+        note="Words without vectors are left out. Macro mean: every pair has the same weight.",
     )
-    value = outcome.results[0]["precision_at_1"]
-    answer = value >= params.fail_under
-    if not answer:
-        message = f"Precision at 1 is {value:.4f}, below --fail-under {params.fail_under:g}."
-        job.notices.warn(message, "The exit code is 1.")
-    return replace(outcome, answer=answer)
+    return _judged(outcome, {None: outcome.results[0]["precision_at_1"]}, params, job)
 
 
 def _hub_pairs(
@@ -246,13 +222,12 @@ def _hub_pairs(
     low: dict[str, float] = {}
     for way in ways:
         pairs = tests.read(*way)
-        source, target = (_first(each, params.limit) for each in load_languages(folder, way))
+        whole = Space(*(_first(each, params.limit) for each in load_languages(folder, way)))
         if pairs is None:
             continue
         name, gold = "-".join(way), pairs.translations()
-        whole = _Languages({}, source.words, target.words, source.matrix, target.matrix)
-        system = _restricted(whole, gold) if params.candidates == "test" else whole
-        questions = ask(gold, index_of(system.source_words), index_of(system.target_words))
+        system = _test_targets(whole, gold) if params.candidates == "test" else whole
+        questions = ask(gold, index_of(system.source.words), index_of(system.target.words))
         coverage = float(questions.covered.mean())
         if coverage < 0.5:
             low[name] = coverage
@@ -266,17 +241,16 @@ def _hub_pairs(
             count = f"{len(seen.pairs):,} of {counted(len(set(pairs)), 'test pair')}"
             hint = "The scores are too high for words that are new. Test on other pairs."
             job.notices.warn(f"{name}: {count} follow from the training dictionaries.", hint)
-        ranks, found = _search(system, questions, params, job)
-        controls = control_scores(questions, system.target_words).items()
+        controls = control_scores(questions, system.target.words).items()
         facts = {
             "source_language": way[0],
             "target_language": way[1],
-            "search_space_words": len(system.target_words),
+            "search_space_words": len(system.target.words),
             "gold": "any translation counts",
             "pairs_learnt_from": len(seen.pairs),
             **{f"{control}_precision_at_1": value for control, value in controls},
         }
-        yield TestSet(name, list(_items(system, questions, ranks, found)), facts)
+        yield TestSet(name, list(_items(system, questions, *_search(system, questions, params, job))), facts)
     if low:
         worst = min(low, key=lambda name: low[name])
         job.notices.warn(
@@ -290,23 +264,19 @@ def _hub_pairs(
         )
 
 
-def _first(vectors: Vectors, limit: int | None) -> Vectors:
-    return vectors if limit is None else Vectors(vectors.words[:limit], vectors.matrix[:limit], vectors.report)
-
-
 # ---------------------------------------------------------------- what is scored
 
 
-def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Languages]:
-    """Yield the systems one after the other, so that only one blend is in memory at a time."""
+def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[tuple[dict[str, Any], Space]]:
+    """Yield the labels of every system and its vectors in the direction of the lookup; one blend is in memory."""
     if inputs.get("vectors") is None and inputs.get("source") is None:
-        yield _directed(_encoded_space(inputs, params, job), params)
-        return
-    space = _static_space(inputs, params, job)
-    if inputs.get("encoder") is None:
-        yield _directed(space, params)
+        systems = iter([({}, _encoded_space(inputs, params, job))])
+    elif inputs.get("encoder") is None:
+        systems = iter([({}, _static_space(inputs, params, job))])
     else:
-        yield from _blends(space, inputs, params, job)
+        systems = _blends(_static_space(inputs, params, job), inputs, params, job)
+    for labels, space in systems:
+        yield labels, Space(space.target, space.source) if params.direction == "target-source" else space
 
 
 def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Space:
@@ -320,15 +290,16 @@ def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Sp
                 f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
                 hint="Map them into one space first.",
             )
-    for vectors in (space.source, space.target):
+    sides = []
+    for vectors, language in ((space.source, params.source_language), (space.target, params.target_language)):
         tell_findings(vectors, job)
-    if params.limit is not None:
-        space = Space(_first(space.source, params.limit), _first(space.target, params.limit))
-    if params.lowercase:
-        space = Space(
-            fold_vectors(space.source, params.source_language), fold_vectors(space.target, params.target_language)
-        )
-    return space
+        own = _first(vectors, params.limit)
+        sides.append(fold_vectors(own, language) if params.lowercase else own)
+    return Space(*sides)
+
+
+def _first(vectors: Vectors, limit: int | None) -> Vectors:
+    return vectors if limit is None else Vectors(vectors.words[:limit], vectors.matrix[:limit], vectors.report)
 
 
 def _encoded_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Space:
@@ -341,14 +312,9 @@ def _encoded_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> S
     return Space(*sides)
 
 
-def _directed(space: Space, params: EvalBliParams, labels: dict[str, Any] | None = None) -> _Languages:
-    first, second = space.source, space.target
-    if params.direction == "target-source":
-        first, second = second, first
-    return _Languages(labels or {}, first.words, second.words, first.matrix, second.matrix)
-
-
-def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[_Languages]:
+def _blends(
+    space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job
+) -> Iterator[tuple[dict[str, Any], Space]]:
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     train = read_dictionary(inputs["train_dictionary"], params)
     paths = [job.out / f"{side}.npy" for side in ("source", "target")]
@@ -365,16 +331,23 @@ def _blends(space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Jo
         for side, other in zip((space.source, space.target), encoded, strict=True)
     )
     for (weight, source), (_, target) in zip(left, right, strict=True):
-        sides = (replace(space.source, matrix=source), replace(space.target, matrix=target))
-        yield _directed(Space(*sides), params, {"lambda": weight})
+        yield {"lambda": weight}, Space(replace(space.source, matrix=source), replace(space.target, matrix=target))
     for path in paths:
         path.unlink()
+
+
+def _test_targets(system: Space, gold: Mapping[str, list[str]]) -> Space:
+    """Leave only test targets to choose from."""
+    wanted = {word for own in gold.values() for word in own}
+    rows = [row for row, word in enumerate(system.target.words) if word in wanted]
+    matrix = system.target.matrix[np.array(rows, dtype=np.int64)]
+    return Space(system.source, Vectors([system.target.words[row] for row in rows], matrix, system.target.report))
 
 
 # ---------------------------------------------------------------- scoring
 
 
-def _check_coverage(system: _Languages, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
+def _check_coverage(system: Space, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
     """Warn if less than half of the test words have vectors, and raise if none has."""
     covered, total = int(questions.covered.sum()), len(questions.words)
     if 2 * covered >= total:
@@ -383,8 +356,8 @@ def _check_coverage(system: _Languages, questions: Queries, pairs: Pairs, params
     swapped = params.direction == "target-source"
     advice = coverage_advice(
         pairs,
-        system.source_words,
-        system.target_words,
+        system.source.words,
+        system.target.words,
         lowercase=params.lowercase,
         languages=languages[::-1] if swapped else languages,
     )
@@ -394,66 +367,43 @@ def _check_coverage(system: _Languages, questions: Queries, pairs: Pairs, params
     job.notices.warn(low_coverage("test word", covered, total), hint)
 
 
-_POLICIES = {"in vocabulary": "left out", "all lines": "counted wrong"}
-
-
 def _score_system(
-    system: _Languages, questions: Queries, learnt: int, params: EvalBliParams, writer: EvaluationWriter, job: Job
+    system: Space,
+    labels: dict[str, Any],
+    questions: Queries,
+    learnt: int,
+    params: EvalBliParams,
+    writer: EvaluationWriter,
+    job: Job,
 ) -> list[ScoredSystem]:
     """Score a system; the first is the headline, the others are other conventions and controls."""
     ranks, found = _search(system, questions, params, job)
-    writer.write(_items(system, questions, ranks, found), system.labels)
-    asks, answers = params.direction.split("-")
+    writer.write(_items(system, questions, ranks, found), labels)
+    scores: list[tuple[str, dict[str, str], tuple[Score, ...]]] = [
+        (name, {}, MEASURE.scores([columns], generator=generator(job.seed, f"bootstrap {name}"))[0])
+        for name, columns in conventions(questions, ranks).items()
+    ]
+    n = scores[0][2][0].n
+    for control, value in control_scores(questions, system.target.words).items():
+        scores.append((HEADLINE, {CONTROL: control}, (Score("precision_at_1", value, n=n),)))
     facts = {
         "gold": "any translation counts",
         "coverage": float(questions.covered.mean()),
         "pairs_learnt_from": learnt,
     }
-
-    def scored(name: str, scores: tuple[Score, ...], labels: Mapping[str, Any] | None = None) -> ScoredSystem:
-        unit, policy = name.split(", ")
-        convention = Convention(
-            retrieval=params.retrieval,
-            direction=params.direction,
-            search_space=f"whole {answers} vocabulary"
-            if params.candidates == "vocabulary"
-            else f"test {answers}s only",
-            search_space_words=len(system.target_words),
-            query_unit=unit.replace("source", asks),
-            out_of_vocabulary=_POLICIES[policy],
-            ties="lower index first",
-            seed=job.seed,
-        )
-        return ScoredSystem("bli", scores, convention, {**system.labels, **(labels or {})}, facts)
-
-    made = [
-        scored(name, MEASURE.scores([columns], generator=generator(job.seed, f"bootstrap {name}"))[0])
-        for name, columns in conventions(questions, ranks).items()
+    known = {"direction": params.direction, "search_space_words": len(system.target.words), "seed": job.seed}
+    return [
+        ScoredSystem("bli", own, _convention(params, name, **known), {**labels, **more}, facts)
+        for name, more, own in scores
     ]
-    for name, value in control_scores(questions, system.target_words).items():
-        score = Score("precision_at_1", value, n=made[0].scores[0].n)
-        made.append(scored(HEADLINE, (score,), {CONTROL: name}))
-    return made
 
 
-def _restricted(system: _Languages, gold: Mapping[str, list[str]]) -> _Languages:
-    """Leave only test targets to choose from."""
-    wanted = {word for own in gold.values() for word in own}
-    rows = [row for row, word in enumerate(system.target_words) if word in wanted]
-    words = [system.target_words[row] for row in rows]
-    target = system.target[np.array(rows, dtype=np.int64)]
-    return _Languages(system.labels, system.source_words, words, system.source, target)
-
-
-def _search(
-    system: _Languages, questions: Queries, params: EvalBliParams, job: Job
-) -> tuple[list[np.ndarray], Neighbours]:
+def _search(system: Space, questions: Queries, params: EvalBliParams, job: Job) -> tuple[list[np.ndarray], Neighbours]:
     """Return the rank of every gold answer, and the best answers of every covered question."""
-    sources, _ = normalise(system.source, ["unit"])
-    targets, _ = normalise(system.target, ["unit"])
+    sources, _ = normalise(system.source.matrix, ["unit"])
+    targets, _ = normalise(system.target.matrix, ["unit"])
     covered = np.flatnonzero(questions.covered)
-    queries = sources[questions.rows[covered]]
-    device = job.device.name
+    queries, device = sources[questions.rows[covered]], job.device.name
     correction = fit_correction(
         targets,
         sources,
@@ -472,13 +422,13 @@ def _search(
     return ranks, found
 
 
-def _items(system: _Languages, questions: Queries, ranks: list[np.ndarray], found: Neighbours) -> Iterator[Item]:
+def _items(system: Space, questions: Queries, ranks: list[np.ndarray], found: Neighbours) -> Iterator[Item]:
     best = zip(found.indices, found.scores, strict=True)
     for row, word, golds, covered, own in zip(
         questions.rows.tolist(), questions.words, questions.golds, questions.covered, ranks, strict=True
     ):
         pairs = zip(*next(best), strict=True) if covered else ()
-        answers = [{"target": system.target_words[i], "score": round(float(s), 6)} for i, s in pairs if i >= 0]
+        answers = [{"target": system.target.words[i], "score": round(float(s), 6)} for i, s in pairs if i >= 0]
         numbers = {"ranks": own.tolist()} | ({"frequency_rank": row + 1} if row >= 0 else {})
         yield Item((word,), tuple(golds), bool(covered), tuple(answers), numbers)
 

@@ -14,7 +14,16 @@ from lexenc.errors import ConfigError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import MACRO, Columns
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import CONTROL, TRACK, Convention, Item, Score, ScoredSystem, writing_evaluation
+from lexenc.files.evaluations import (
+    CONTROL,
+    TRACK,
+    Convention,
+    EvaluationWriter,
+    Item,
+    Score,
+    ScoredSystem,
+    writing_evaluation,
+)
 from lexenc.files.text import counted, fold_case
 from lexenc.lexical.text_vectors import TextVectors, WordTable
 from lexenc.parameters import param
@@ -170,6 +179,39 @@ def evaluate(
     table = score_table(writer.systems, level=params.level, first="test set", note=note)
     summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
     return Outcome(summary, flat, [table])
+
+
+def swept(
+    writer: EvaluationWriter,
+    results: Sequence[Sequence[ScoredSystem]],
+    summary: Sequence[str],
+    *,
+    name: str,
+    level: float = 0.95,
+    note: str = "",
+    sweep_note: str = "",
+    more: Sequence[Table] = (),
+) -> Outcome:
+    """Report one system, or one for every lambda: the table of the first, and before it the sweep.
+
+    Args:
+        writer: Where the items were written.
+        results: Scores of every system, its headline first.
+        summary: JSON keys of the summary.
+        name: Name of the test set.
+        level: Of the intervals.
+        note: What to say below the table of the first system.
+        sweep_note: What to say below the sweep.
+        more: Further tables to show after the sweep.
+    """
+    heads = [own[0] for own in results]
+    writer.systems = heads + [each for own in results for each in own[1:]]
+    flat, tables, title = [each.flat() for each in writer.systems], [], ""
+    if len(heads) > 1:
+        title = f"{TASKS[writer.task].title} at lambda {heads[0].labels['lambda']:g}, the headline"
+        tables = [sweep_table(heads, over="lambda", name=name, level=level, note=sweep_note), *more]
+    tables.append(score_table(results[0], level=level, title=title, note=note))
+    return Outcome({key: flat[0][key] for key in summary}, flat, tables)
 
 
 def weights_param() -> Any:
