@@ -1,4 +1,8 @@
-"""Word alignment against gold links: precision, recall, F1 and the alignment error rate of a corpus."""
+"""Word alignment against gold links: precision, recall, F1 and the alignment error rate of a corpus.
+
+Links are rows of sentence pair, source word and target word, each from 0. `source_lengths` and `target_lengths` are the
+numbers of words of every sentence, shape [n].
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ class Judged(NamedTuple):
     """All distinct links of the gold file and of the system, ordered by sentence pair, source word and target word.
 
     Args:
-        rows: Sentence pair, source word and target word, each from 0. Shape [p, 3].
+        rows: The links. Shape [p, 3].
         predicted: Whether the system has it. Shape [p].
         sure: Whether it is a sure gold link. Shape [p].
         possible: Whether it is a possible gold link; every sure link is. Shape [p].
@@ -45,9 +49,9 @@ def judge(predicted: Indices, sure: Indices, possible: Indices, sentences: int) 
     """Match the links of a system with those of the gold file; repeated links count once.
 
     Args:
-        predicted: Sentence pair, source word and target word of every link of the system. Shape [a, 3].
-        sure: The same of the sure gold links. Shape [s, 3].
-        possible: The same of the possible ones, with or without the sure ones. Shape [q, 3].
+        predicted: Links of the system. Shape [a, 3].
+        sure: Sure gold links. Shape [s, 3].
+        possible: Possible ones, with or without the sure ones. Shape [q, 3].
         sentences: Number of sentence pairs.
     """
     parts = (predicted, sure, possible)
@@ -170,25 +174,16 @@ TASK = Task(
 
 def frequency_bands(frequencies: Indices) -> Indices:
     """Return the index into `FREQUENCIES` of words with these frequencies. Shape [p]."""
-    return _bands(_LAST_FREQUENCIES, frequencies)
+    bands: Indices = np.searchsorted(np.array(_LAST_FREQUENCIES), frequencies)
+    return bands
 
 
 def distance_bands(rows: Indices, source_lengths: Indices, target_lengths: Indices) -> Indices:
-    """Return the index into `DISTANCES` of links: how many words the target word is from the diagonal.
-
-    Args:
-        rows: Sentence pair, source word and target word. Shape [p, 3].
-        source_lengths: Words of every source sentence. Shape [n].
-        target_lengths: Words of every target sentence. Shape [n].
-    """
+    """Return the index into `DISTANCES` of links: how many words the target word is from the diagonal. Shape [p]."""
     sentence, source, target = rows.T
     diagonal = _opposite(source, source_lengths[sentence], target_lengths[sentence])
-    return _bands(_LAST_DISTANCES, np.abs(target - diagonal))
-
-
-def _bands(last: tuple[int, ...], values: Indices) -> Indices:
-    places: Indices = np.searchsorted(np.array(last), values)
-    return places
+    bands: Indices = np.searchsorted(np.array(_LAST_DISTANCES), np.abs(target - diagonal))
+    return bands
 
 
 def _opposite(source: Indices, width: Indices, height: Indices) -> Indices:
@@ -201,15 +196,7 @@ def _opposite(source: Indices, width: Indices, height: Indices) -> Indices:
 
 
 def diagonal_links(source_lengths: Indices, target_lengths: Indices) -> Indices:
-    """Link every source word to the target word at the same relative position.
-
-    Args:
-        source_lengths: Words of every source sentence. Shape [n].
-        target_lengths: Words of every target sentence. Shape [n].
-
-    Returns:
-        Sentence pair, source word and target word; none where one of the sentences is empty. Shape [p, 3].
-    """
+    """Link every source word to the target word at the same relative position, if there is one. Shape [p, 3]."""
     sizes = np.where(target_lengths > 0, source_lengths, 0)
     sentence = np.repeat(np.arange(len(sizes)), sizes)
     source = np.arange(len(sentence)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -220,17 +207,7 @@ def diagonal_links(source_lengths: Indices, target_lengths: Indices) -> Indices:
 def random_links(
     links: Indices, source_lengths: Indices, target_lengths: Indices, generator: np.random.Generator
 ) -> Indices:
-    """Link words of every sentence pair at random.
-
-    Args:
-        links: Number of links of each pair. Shape [n].
-        source_lengths: Words of every source sentence. Shape [n].
-        target_lengths: Words of every target sentence. Shape [n].
-        generator: Source of randomness.
-
-    Returns:
-        Sentence pair, source word and target word, without repetition. Shape [p, 3].
-    """
+    """Link words of every sentence pair at random, as often as `links` says and no two twice. Shape [n] to [p, 3]."""
     cells, heights = (source_lengths * target_lengths).tolist(), target_lengths.tolist()
     made = [np.zeros((0, 3), dtype=np.int64)]
     for sentence, (count, size) in enumerate(zip(links.tolist(), cells, strict=True)):

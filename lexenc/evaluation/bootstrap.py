@@ -1,4 +1,7 @@
-"""Confidence intervals and paired comparisons by bootstrap, for any metric that is computed from columns of numbers."""
+"""Confidence intervals and paired comparisons by bootstrap, for any metric that is computed from columns of numbers.
+
+Everywhere `draws` is the number of resamplings, and `level` the share of draws inside an interval.
+"""
 
 from __future__ import annotations
 
@@ -72,21 +75,9 @@ class Measure(ABC):
         return {name: (one[name] - other[name], left[name] - right[name]) for name in left}
 
     def scores(
-        self,
-        systems: Sequence[Columns],
-        *,
-        generator: np.random.Generator,
-        draws: int = DRAWS,
-        level: float = LEVEL,
+        self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
     ) -> list[tuple[Score, ...]]:
-        """Return the scores of several systems, with intervals from the same draws.
-
-        Args:
-            systems: Columns of each.
-            generator: Source of randomness.
-            draws: Number of resamplings.
-            level: Share of draws inside the intervals.
-        """
+        """Return the scores of several systems, with intervals from the same draws."""
         found = self.drawn(systems, generator=generator, draws=draws)
         return [
             self._scores(self.values(columns), drawn, level, columns.shape[1])
@@ -128,14 +119,7 @@ class Measure(ABC):
     def compare(
         self, first: Columns, second: Columns, *, generator: np.random.Generator, draws: int, level: float = LEVEL
     ) -> dict[str, Difference]:
-        """Compare two systems by paired bootstrap.
-
-        Args:
-            first: Columns of one system.
-            second: The other's, with the items in the same order.
-            generator: Source of randomness.
-            draws: Number of resamplings.
-            level: Share of draws inside the intervals.
+        """Compare two systems by paired bootstrap; their columns have the items in the same order.
 
         Source: Efron and Tibshirani 1993, chapters 13 and 16; Koehn 2004 for the paired form.
         """
@@ -144,13 +128,7 @@ class Measure(ABC):
 
 
 def difference(whole: float, drawn: NDArray[np.float64], level: float) -> Difference:
-    """Return the difference of two systems with its interval and p-value.
-
-    Args:
-        whole: Difference on all items.
-        drawn: Difference in every draw; nan where it is not defined.
-        level: Share of draws inside the interval.
-    """
+    """Return the difference of two systems, on all items and in every draw, with its interval and p-value."""
     low, high = ends(drawn, level)
     if np.isnan(whole) or low is None or high is None:
         return Difference(whole, _NAN, _NAN, _NAN)
@@ -218,12 +196,7 @@ def interval(
 
 
 def paired_difference(
-    first: np.ndarray,
-    second: np.ndarray,
-    *,
-    generator: np.random.Generator,
-    draws: int = DRAWS,
-    level: float = LEVEL,
+    first: np.ndarray, second: np.ndarray, *, generator: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
 ) -> Difference:
     """Compare the means of two systems, with one value per item in the same order. Shape [n] each."""
     found = _MEAN.compare(first[None], second[None], generator=generator, draws=draws, level=level)

@@ -3,13 +3,16 @@
 The models are a logistic regression on the features of a candidate, with or without products of the features, with or
 without isotonic regression after it. The model is chosen by its log loss on questions that its fit did not see
 (cross-fitting). The isotonic model, which is the most careful one near 1, is preferred unless it is clearly worse.
+
+Everywhere `features` has shape [n, f]; `correct` says which rows are right, shape [n]; `folds` is the group of every
+row, and rows of one question belong to one group, shape [n]; `model` is one of `MODELS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +62,7 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Steps:
-    """A rising curve that corrects probabilities, linear between its points.
-
-    Args:
-        before: Probabilities before the correction. Shape [b], rising.
-        after: Probabilities after it. Shape [b], rising.
-    """
+    """A rising curve from probabilities to corrected ones, linear between its points. Shape [b] each, rising."""
 
     before: Doubles
     after: Doubles
@@ -77,13 +75,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Calibrator:
-    """Predicts the probability that a candidate is right from its features.
-
-    Args:
-        model: One of `MODELS`.
-        logistic: The regression.
-        steps: Correction of its probabilities, if there is one.
-    """
+    """Predicts the probability that a candidate is right from its features."""
 
     model: str
     logistic: Logistic
@@ -96,42 +88,34 @@ class Calibrator:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists and numbers for JSON."""
-        body: dict[str, Any] = _plain(asdict(self))
-        return body
+        return asdict(
+            self,
+            dict_factory=lambda fields: {
+                name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in fields
+            },
+        )
 
     @classmethod
     def from_dict(cls, body: dict[str, Any]) -> Calibrator:
         """Make a calibrator from the result of `as_dict`.
 
         Raises:
-            KeyError: If a field is missing.
-            TypeError: If a field has the wrong type.
-            ValueError: If a number cannot be read.
+            KeyError, TypeError, ValueError: If a field is missing or wrong.
         """
-        arrays = ("low", "high", "centre", "scale", "weights")
-        own = dict(body["logistic"])
-        own |= {name: np.array(own[name], dtype=np.float64) for name in arrays}
-        steps = body["steps"]
-        if steps is not None:
-            steps = Steps(**{name: np.array(steps[name], dtype=np.float64) for name in ("before", "after")})
-        return cls(body["model"], Logistic(**own), steps)
 
+        def arrays(own: dict[str, Any], *names: str) -> dict[str, Any]:
+            return {**own, **{name: np.array(own[name], dtype=np.float64) for name in names}}
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return value.tolist() if isinstance(value, np.ndarray) else value
+        steps = None if body["steps"] is None else Steps(**arrays(body["steps"], "before", "after"))
+        logistic = Logistic(**arrays(body["logistic"], "low", "high", "centre", "scale", "weights"))
+        return cls(body["model"], logistic, steps)
 
 
 def fit_logistic(features: Doubles, correct: Flags, *, products: bool = False) -> Logistic:
     """Fit a logistic regression on standardised features, with scikit-learn's default penalty on squared weights.
 
-    If all answers are right, or all wrong, the weights are zero and the probability is half an answer away from 1 or 0.
-
-    Args:
-        features: Shape [n, f].
-        correct: Shape [n].
-        products: Add squares and products of two features.
+    With `products`, squares and products of two features are added. If all answers are right, or all wrong, the weights
+    are zero and the probability is half an answer away from 1 or 0.
 
     Source: Hastie, Tibshirani and Friedman 2009, section 4.4.1.
     """
@@ -166,11 +150,7 @@ def fit_steps(probabilities: Doubles, correct: Flags) -> Steps:
     """Fit the rising curve that is closest to the outcomes (isotonic regression).
 
     Each step counts one more question than it contains, answered as its mean probability says, so that no step is
-    certain.
-
-    Args:
-        probabilities: Probabilities of questions that the regression did not see. Shape [n].
-        correct: Shape [n].
+    certain. The probabilities are those of questions that the regression did not see, shape [n].
 
     Source: Zadrozny and Elkan 2002.
     """
@@ -185,14 +165,7 @@ def fit_steps(probabilities: Doubles, correct: Flags) -> Steps:
 
 
 class _Fits:
-    """Regressions that leave out some groups, each fitted once.
-
-    Args:
-        features: Shape [n, f].
-        correct: Shape [n].
-        folds: Group of every row. Shape [n].
-        products: As in `fit_logistic`.
-    """
+    """Regressions that leave out some groups, each fitted once."""
 
     def __init__(self, features: Doubles, correct: Flags, folds: Indices, *, products: bool) -> None:
         self.features, self.correct, self.folds = features, correct, folds
@@ -229,39 +202,13 @@ class _Fits:
         return result
 
 
-def fit_calibrator(features: Doubles, correct: Flags, folds: Indices, *, model: str) -> Calibrator:
-    """Fit one of the models.
-
-    Args:
-        features: Shape [n, f].
-        correct: Shape [n].
-        folds: Group of every row. Isotonic regression is fitted on groups that the regression did not see. Shape [n].
-        model: One of `MODELS`.
-    """
-    return _Fits(features, correct, folds, products=model != "linear").calibrator(model)
-
-
 def cross_fit(features: Doubles, correct: Flags, folds: Indices, *, model: str) -> Doubles:
-    """Return the probability of every row, from a model fitted on the other groups. Shape [n].
-
-    Args:
-        features: Shape [n, f].
-        correct: Shape [n].
-        folds: Group of every row, at least two groups. Shape [n].
-        model: One of `MODELS`.
-    """
+    """Return the probability of every row, from a model fitted on the other groups. Shape [n]."""
     return _Fits(features, correct, folds, products=model != "linear").unseen(model)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The chosen model and its predictions.
-
-    Args:
-        calibrator: Fitted on all questions.
-        unseen: Probabilities from models fitted on the other groups. Shape [n].
-        losses: Log loss of every model on questions that its fit did not see.
-    """
+class Choice(NamedTuple):
+    """The chosen model, its predictions for groups that its fit did not see, and every model's log loss on these."""
 
     calibrator: Calibrator
     unseen: Doubles
@@ -273,12 +220,6 @@ def choose_calibrator(features: Doubles, correct: Flags, folds: Indices, *, mode
 
     The isotonic model is chosen as well if it is worse by no more than a standard error of the difference. In an
     incomplete dictionary even the best candidates are not always listed, and a regression alone keeps rising.
-
-    Args:
-        features: Shape [n, f].
-        correct: Shape [n].
-        folds: Group of every row; rows of one question belong to one group. Shape [n].
-        models: Some of `MODELS`.
     """
     known = [each for each in models if "isotonic" not in each or len(correct) >= _ISOTONIC_FROM]
     fits = {products: _Fits(features, correct, folds, products=products) for products in (False, True)}

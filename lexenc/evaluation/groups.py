@@ -13,21 +13,14 @@ SIMILAR = 0.3  # largest share of edits of what still counts as similar
 
 
 def band_of(rank: int) -> str:
-    """Return the frequency band of a word.
-
-    Args:
-        rank: Its rank in a vocabulary ordered by frequency, from 1.
-    """
+    """Return the frequency band of a word from its rank in a vocabulary ordered by frequency, from 1."""
     return BANDS[bisect_left(_LAST_RANKS, rank)]
 
 
 def edit_distance(left: str, right: str, *, at_most: int) -> int:
     """Count the insertions, deletions and substitutions that turn one word into the other (Levenshtein 1966).
 
-    Args:
-        left: A word.
-        right: Another.
-        at_most: Where counting stops; larger distances are returned as `at_most + 1`.
+    Counting stops at `at_most`; larger distances are returned as one more.
     """
     if abs(len(left) - len(right)) > at_most:
         return at_most + 1
@@ -42,15 +35,7 @@ def edit_distance(left: str, right: str, *, at_most: int) -> int:
 
 
 def likeness_of(word: str, translations: Sequence[str]) -> str:
-    """Return how much the closest translation looks like the word, regardless of case.
-
-    Args:
-        word: The source word.
-        translations: Its gold translations.
-
-    Returns:
-        `identical`; `similar`, where at most `SIMILAR` of the letters of the longer word have to change; `different`.
-    """
+    """Return how much the closest translation looks like the word, regardless of case: one of `LIKENESS`."""
     own = word.casefold()
     found = "different"
     for other in (each.casefold() for each in translations):

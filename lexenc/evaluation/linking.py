@@ -45,11 +45,7 @@ def gold_ranks(lines: Indices, concepts: Ragged, gold: Ragged, count: int) -> In
 
 
 def hit_columns(ranks: Indices) -> Columns:
-    """Return whether a gold answer is among the first 1, 5 and 10.
-
-    Args:
-        ranks: Place of the first gold answer of every mention that is scored, 0 where there is none. Shape [q].
-    """
+    """Return whether a gold answer is among the first 1, 5 and 10, from its place or 0. Shape [q] to [3, q]."""
     return np.stack([hits_at(ranks, cutoff) for cutoff in CUTOFFS])
 
 

@@ -66,11 +66,7 @@ def _keyed(task: Task, items: Iterable[Item]) -> dict[_Key, Item]:
 
 
 def paired_columns(task: Task, pairs: Iterable[Pair], *, every: bool) -> tuple[Columns, Columns]:
-    """Return the columns of both systems.
-
-    Raises:
-        DataError: If items lack the numbers of the task.
-    """
+    """Return the columns of both systems, if the items have the numbers of the task."""
     first, second = zip(*pairs, strict=True)
     try:
         return task.columns(first, every), task.columns(second, every)
@@ -80,15 +76,9 @@ def paired_columns(task: Task, pairs: Iterable[Pair], *, every: bool) -> tuple[C
 
 
 class Gap(NamedTuple):
-    """How far two systems are apart.
+    """How far two systems are apart in a metric: first minus second, the values (nan if not defined), and the items.
 
-    Args:
-        metric: JSON key of the metric.
-        track: Name of the track; `MACRO` for the mean of several tracks, empty without tracks.
-        difference: First minus second.
-        first: Value of the first system, nan where it is not defined.
-        second: Value of the second system.
-        n: Number of items.
+    The track is empty without tracks, and `MACRO` for the mean of several.
     """
 
     metric: str
@@ -104,13 +94,7 @@ def compare_tracks(
 ) -> Iterator[Gap]:
     """Compare two systems by paired bootstrap, in every metric: the mean over tracks first, then each track.
 
-    Args:
-        task: The task.
-        tracks: From `pair_items`.
-        every: As there.
-        seed: Of the resampling.
-        draws: Number of resamplings.
-        level: Share of draws inside the intervals.
+    Tracks and `every` are those of `pair_items`.
     """
     parts = []
     for track, pairs in tracks.items():

@@ -67,13 +67,7 @@ class Fitted(NamedTuple):
 
 
 def fit_probabilities(features: Doubles, correct: Flags, folds: NDArray[np.int64]) -> Fitted:
-    """Learn probabilities from judged candidates.
-
-    Args:
-        features: Shape [q, k, f].
-        correct: Shape [q, k].
-        folds: Part of every word, shape [q].
-    """
+    """Learn probabilities from judged candidates of words in folds. Shapes [q, k, f], [q, k] and [q]."""
     depth = features.shape[1]
     first = choose_calibrator(features[:, 0], correct[:, 0], folds)
     if depth == 1:

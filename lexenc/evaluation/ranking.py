@@ -1,4 +1,7 @@
-"""Scores from ranks: precision at k, mean reciprocal rank, mean average precision."""
+"""Scores from ranks: precision at k, mean reciprocal rank, mean average precision.
+
+`best_ranks` are those of the best gold answer of every query, from 1; 0 where none can be found. Shape [q].
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,7 @@ CUTOFFS = (1, 5, 10)
 
 
 def hits_at(best_ranks: np.ndarray, cutoff: int) -> np.ndarray:
-    """Return for every query whether a gold answer is among the first.
-
-    Args:
-        best_ranks: Rank of the best gold answer, from 1; 0 where no gold answer can be found. Shape [q].
-        cutoff: k of precision at k.
-
-    Returns:
-        1.0 or 0.0. Shape [q], float64.
-    """
+    """Return 1.0 for every query with a gold answer among the first, else 0.0. Shape [q], float64."""
     return ((best_ranks > 0) & (best_ranks <= cutoff)).astype(np.float64)
 
 

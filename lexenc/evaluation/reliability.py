@@ -1,4 +1,7 @@
-"""Calibration of probabilities: calibration error with its interval and its floor, precision by threshold."""
+"""Calibration of probabilities: calibration error with its interval and its floor, precision by threshold.
+
+Everywhere `correct` says which candidates are right, and has shape [n] as their probabilities have.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,7 @@ _CHOICES = 1 << 20  # random choices held at a time
 
 @dataclass(frozen=True)
 class Bin:
-    """Candidates of about the same probability.
-
-    Args:
-        low: Smallest probability among them.
-        high: The largest.
-        mean: Their mean probability.
-        right: Share that is right.
-        count: Number of candidates.
-    """
+    """Candidates of about the same probability: the smallest, the largest and the mean, the share right, the number."""
 
     low: float
     high: float
@@ -46,7 +41,7 @@ def reliability(probabilities: Doubles, correct: Flags, *, bins: int = BINS, bin
 
     Args:
         probabilities: Shape [n].
-        correct: Shape [n].
+        correct: Which are right. Shape [n].
         bins: Largest number of bins; empty ones are left out.
         binning: mass: as many candidates in each; width: as much of the scale from 0 to 1 in each.
     """
@@ -81,11 +76,7 @@ def _starts(rising: Doubles, bins: int, binning: Binning) -> Indices:
 def calibration_error(probabilities: Doubles, correct: Flags, *, bins: int = BINS, binning: Binning = "mass") -> float:
     """Compute the expected calibration error: the mean distance of probability and outcome over bins, by their size.
 
-    Args:
-        probabilities: Shape [n].
-        correct: Shape [n].
-        bins: As in `reliability`.
-        binning: As in `reliability`.
+    The bins are those of `reliability`.
 
     Source: Naeini, Cooper and Hauskrecht 2015.
     """
@@ -103,21 +94,9 @@ def _error(gaps: Doubles, starts: Indices) -> Doubles:
 
 
 def calibration_interval(
-    probabilities: Doubles,
-    correct: Flags,
-    *,
-    generator: np.random.Generator,
-    draws: int = DRAWS,
-    level: float = LEVEL,
+    probabilities: Doubles, correct: Flags, *, generator: np.random.Generator, draws: int = DRAWS, level: float = LEVEL
 ) -> tuple[float, float]:
     """Return an interval of the expected calibration error that contains the estimate, in the same bins.
-
-    Args:
-        probabilities: Shape [n].
-        correct: Shape [n].
-        generator: Source of randomness.
-        draws: Number of draws of outcomes.
-        level: Share of data sets whose interval covers the error, at least.
 
     The estimate is too high: noise in a bin moves its gap away from zero whichever way it goes. Resampled questions
     have that noise twice, and their percentiles may lie above the estimate altogether. So the noise is bounded instead:
@@ -145,13 +124,11 @@ def calibration_floor(probabilities: Doubles, *, generator: np.random.Generator,
         return float("nan")
     rising = np.sort(probabilities)
     starts, count = _starts(rising, BINS, "mass"), len(rising)
-    found = [_error(rising - (generator.random((size, count)) < rising), starts) for size in _sizes(draws, count)]
+    step, found = max(1, _CHOICES // count), []
+    for start in range(0, draws, step):
+        drawn = generator.random((min(step, draws - start), count)) < rising
+        found.append(_error(rising - drawn, starts))
     return float(np.concatenate(found).mean())
-
-
-def _sizes(draws: int, count: int) -> list[int]:
-    step = max(1, _CHOICES // max(1, count))
-    return [min(step, draws - start) for start in range(0, draws, step)]
 
 
 def brier_score(probabilities: Doubles, correct: Flags) -> float:
@@ -193,13 +170,7 @@ class Point:
 
 
 def precision_coverage(probabilities: Doubles, correct: Flags, thresholds: Sequence[float]) -> list[Point]:
-    """Return precision and coverage at every threshold.
-
-    Args:
-        probabilities: Of the best candidate of every question. Shape [n].
-        correct: Shape [n].
-        thresholds: Minimum probabilities.
-    """
+    """Return precision and coverage at every threshold, from the best candidate of every question."""
     points = []
     for threshold in thresholds:
         own = probabilities >= threshold

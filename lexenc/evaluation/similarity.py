@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +21,7 @@ _Weighted = Callable[[Doubles], Doubles]
 
 
 def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
-    """Return the cosine of every pair of rows.
-
-    Args:
-        first: Shape [n, d].
-        second: Shape [n, d].
-
-    Returns:
-        Shape [n], float64, ten digits; nan where a row is all zeros.
-    """
+    """Return the cosine of every pair of rows, with ten digits; nan where a row is all zeros. Shape [n, d] to [n]."""
     found = np.full(len(first), np.nan)
     for part in blocks(len(first), 8192):
         left, right = (_unit(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
@@ -107,34 +98,19 @@ def undefined(columns: Columns) -> str:
 def shuffled_spearman(
     columns: Columns, *, generator: np.random.Generator, shuffles: int = SHUFFLES, level: float = LEVEL
 ) -> Score:
-    """Return Spearman's correlation without any knowledge: with the scores in random order.
-
-    Args:
-        columns: Similarities and scores. Shape [2, n].
-        generator: Source of randomness.
-        shuffles: Number of random orders.
-        level: Share of the orders between `low` and `high`.
-
-    Returns:
-        Mean and spread; None where the correlation is not defined.
-    """
+    """Return Spearman's correlation without any knowledge: its mean and spread over random orders of the scores."""
     count = columns.shape[1]
     if undefined(columns):
         return Score("spearman", None, n=count)
-    left, right = (_standard(average_ranks(values)) for values in columns)
+    # Centred and of length 1, so that products are correlations.
+    centred = (ranks - ranks.mean() for ranks in map(average_ranks, columns))
+    left, right = (values / np.linalg.norm(values) for values in centred)
     step, parts = max(1, _BLOCK // count), []
     for start in range(0, shuffles, step):
         orders = generator.permuted(np.tile(right, (min(step, shuffles - start), 1)), axis=1)
         parts.append(orders @ left)
     drawn = np.concatenate(parts)
     return Score("spearman", float(drawn.mean()), *ends(drawn, level), count)
-
-
-def _standard(values: Doubles) -> Doubles:
-    """Centre values and scale them to length 1, so that products are correlations."""
-    centred = values - values.mean()
-    standard: Doubles = centred / np.linalg.norm(centred)
-    return standard
 
 
 # ---------------------------------------------------------------- draws
@@ -170,7 +146,7 @@ def _weighted_pearson(first: Doubles, second: Doubles) -> _Weighted:
 
 def _weighted_spearman(first: Doubles, second: Doubles) -> _Weighted:
     """Prepare ranks of resampled pairs: the order of the values is known, so that no draw has to be sorted."""
-    sides = [_Order.of(values) for values in (first, second)]
+    sides = [_Order(values) for values in (first, second)]
 
     def correlate(counts: Doubles) -> Doubles:
         left, right = (side.centred_ranks(counts) for side in sides)
@@ -191,25 +167,13 @@ def _ratio(products: Doubles, spread: Doubles, floor: float) -> Doubles:
     return found
 
 
-@dataclass(frozen=True)
 class _Order:
-    """The order of some values, equal ones in one group.
+    """The order of some values, equal ones in one group. Shape [n]."""
 
-    Args:
-        order: Positions by rising value. Shape [n].
-        starts: Where each group begins in that order. Shape [g].
-        group: Group of each value. Shape [n].
-    """
-
-    order: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    group: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, values: Doubles) -> _Order:
-        _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        return cls(np.argsort(values, kind="stable"), starts, group)
+    def __init__(self, values: Doubles) -> None:
+        _, self.group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+        self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        self.order = np.argsort(values, kind="stable")
 
     def centred_ranks(self, counts: Doubles) -> Doubles:
         """Return every value's average rank less the mean rank, in draws with these counts. Shape [n, b]."""

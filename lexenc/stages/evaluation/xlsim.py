@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -32,13 +31,13 @@ from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.text_vectors import Origin, TextVectors, WordTables, blended_texts, count_origins
 from lexenc.parameters import param
 from lexenc.randomness import generator
-from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import (
     PAPER_WEIGHTS,
     IntervalParams,
     check_blend,
-    score_table,
     sweep_table,
+    swept,
     weights_param,
 )
 from lexenc.stages.lexical.shared import open_words, projection_between, warn_of_second_blend
@@ -87,24 +86,15 @@ class EvalXlsimParams(IntervalParams):
     language: str | None = param(None, "Language of both words, for pairs of one language.", check=check_language)
 
 
-@dataclass(frozen=True)
-class _PairVectors:
-    """The vectors of both words of every pair.
-
-    Args:
-        weight: Lambda, where there is one.
-        first: Left words.
-        second: Right words.
-        compared: Which pairs are scored so that systems can be compared, those with static vectors; None for all that
-            have both vectors. Shape [n], bool.
-    """
+class _PairVectors(NamedTuple):
+    """The vectors of both words of every pair, with the lambda, and which pairs systems are compared on if not all."""
 
     weight: float | None
     first: TextVectors
     second: TextVectors
     compared: np.ndarray | None = None
 
-    @cached_property
+    @property
     def covered(self) -> np.ndarray:
         """Which pairs have both vectors. Shape [n], bool."""
         both: np.ndarray = self.first.covered & self.second.covered
@@ -164,13 +154,33 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
             _score(system, pairs, params, facts | _counts(system, pairs), writer, job)
             for system in _systems(inputs, pairs, train, params, job)
         ]
-        writer.systems = [own[0] for own in results] + [each for own in results for each in own[1:]]
-    head = writer.systems[0]
+        (head, *_), name = results[0], inputs["pairs"].stem
+        wider = [
+            each
+            for own in (results if len(results) > 1 else ())
+            for each in own[1:]
+            if each.labels.get("counted") == "covered"
+        ]
+        more = "More pairs: with words that the encoder alone represents"
+        outcome = swept(
+            writer,
+            results,
+            ("pairs", "coverage", "spearman"),
+            name=name,
+            level=params.level,
+            note=_note(head),
+            sweep_note=_SWEEP,
+            more=[sweep_table(wider, over="lambda", name=name, title=more, level=params.level, note=_WIDER)]
+            if wider
+            else [],
+        )
     if head.facts["undefined"]:
         job.notices.warn(f"There is no correlation: {head.facts['undefined']}.", None)
-    flat = [each.flat() for each in writer.systems]
-    summary = {key: flat[0][key] for key in ("pairs", "coverage", "spearman")}
-    return Outcome(summary, flat, _tables(results, inputs["pairs"], params.level))
+    return outcome
+
+
+_SWEEP = "The pairs are the same for every lambda, from 0 (the static vectors alone) to 1 (the encoder alone)."
+_WIDER = "Do not compare it with the table above, nor with a lambda that is not in it."
 
 
 # ---------------------------------------------------------------- pairs
@@ -222,15 +232,17 @@ def _systems(
     if params.side != "both" and not languages.shared:
         message = f"--side {params.side} means nothing: {path} holds one language."
         raise DataError(message, hint="Leave --side out, or give a space.")
-    sides = languages if params.side == "both" else languages.only(params.side)
-    average = params.missing == "average"
-    left, right = (
-        sides.source.look_up(pairs.first, average=average),
-        sides.target.look_up(pairs.second, average=average),
+    sides, average = languages if params.side == "both" else languages.only(params.side), params.missing == "average"
+    first, second = (
+        table.look_up(own, average=average)
+        for table, own in ((sides.source, pairs.first), (sides.target, pairs.second))
     )
-    static = _PairVectors(None, left, right)
+    static = _PairVectors(None, first, second)
     encoder_alone = encoded is not None and params.missing in ("encoder", "average")
-    _check_coverage(static, languages, pairs, params, job, encoder_alone=encoder_alone)
+    covered = int(static.covered.sum())
+    if covered < len(pairs):
+        advice = _side_advice(languages, covered, pairs, params)
+        _tell_coverage(covered, sides, pairs, advice, params, job, encoder_alone=encoder_alone)
     if encoded is None or train is None:
         yield static
         return
@@ -244,35 +256,28 @@ def _systems(
     warn_of_second_blend(path, weights, job)
     firsts, seconds = (
         blended_texts(own, other, projection, weights, encoder_alone=encoder_alone)
-        for own, other in zip((static.first, static.second), encoded, strict=True)
+        for own, other in zip((first, second), encoded, strict=True)
     )
     compared = static.covered if len(weights) > 1 else None
-    for (weight, first), (_, second) in zip(firsts, seconds, strict=True):
-        yield _PairVectors(weight, first, second, compared)
+    for (weight, left), (_, right) in zip(firsts, seconds, strict=True):
+        yield _PairVectors(weight, left, right, compared)
 
 
-def _check_coverage(
-    static: _PairVectors,
-    languages: WordTables,
+def _tell_coverage(
+    covered: int,
+    sides: WordTables,
     pairs: ScoredPairs,
+    advice: str | None,
     params: EvalXlsimParams,
     job: Job,
     *,
     encoder_alone: bool,
 ) -> None:
     """Warn if few pairs have static vectors or a wrong option explains why; raise if none has and nothing stands in."""
-    covered, total = int(static.covered.sum()), len(pairs)
-    if covered == total:
-        return
-    words = Pairs(pairs.first, pairs.second, [])
-    sides = languages if params.side == "both" else languages.only(params.side)
-    advice = _side_advice(languages, covered, pairs, params) or coverage_advice(
-        words,
-        sides.source.index,
-        sides.target.index,
-        lowercase=params.lowercase,
-        languages=(params.source_language, params.target_language),
-    )
+    total, words = len(pairs), Pairs(pairs.first, pairs.second, [])
+    languages = (params.source_language, params.target_language)
+    known = sides.source.index, sides.target.index
+    advice = advice or coverage_advice(words, *known, lowercase=params.lowercase, languages=languages)
     if not covered and not encoder_alone:
         raise uncovered("test pair", total, words, advice)
     if 2 * covered < total or advice:
@@ -351,15 +356,16 @@ def _items(system: _PairVectors, pairs: ScoredPairs, found: np.ndarray) -> Itera
 
 def _counts(system: _PairVectors, pairs: ScoredPairs) -> dict[str, Any]:
     words = count_origins(system.first, system.second)
-    return {
-        "test_pairs": len(pairs),
-        "repeated_pairs": pairs.repeated,
-        "words_static": words[Origin.STATIC],
-        "words_with_underscores": words[Origin.UNDERSCORES],
-        "words_averaged": words[Origin.AVERAGE],
-        "words_encoder_alone": words[Origin.ENCODER],
-        "words_missing": words[Origin.MISSING],
-        "words_zero": words[Origin.ZERO],
+    origins = {
+        "static": Origin.STATIC,
+        "with_underscores": Origin.UNDERSCORES,
+        "averaged": Origin.AVERAGE,
+        "encoder_alone": Origin.ENCODER,
+        "missing": Origin.MISSING,
+        "zero": Origin.ZERO,
+    }
+    return {"test_pairs": len(pairs), "repeated_pairs": pairs.repeated} | {
+        f"words_{name}": words[origin] for name, origin in origins.items()
     }
 
 
@@ -371,35 +377,15 @@ def _note(head: ScoredSystem) -> str:
         "with a word without a vector is left out, or gets the similarity named. The interval of the control is the "
         "spread over random orders of the scores."
     ]
-    for key, words in (
-        ("words_encoder_alone", "{} encoded without a static vector."),
-        ("words_averaged", "{} represented by the mean of their parts."),
-        ("words_with_underscores", "{} found with underscores."),
-    ):
-        if facts[key] and (key != "words_encoder_alone" or head.labels.get("lambda", 1) < 1):
-            noun = "word" if key == "words_encoder_alone" else "phrase"
-            parts.append(words.format(counted(facts[key], noun)))
+    if facts["words_encoder_alone"] and head.labels.get("lambda", 1) < 1:
+        parts.append(f"{counted(facts['words_encoder_alone'], 'word')} encoded without a static vector.")
+    if facts["words_averaged"]:
+        parts.append(f"{counted(facts['words_averaged'], 'phrase')} represented by the mean of their parts.")
+    if facts["words_with_underscores"]:
+        parts.append(f"{counted(facts['words_with_underscores'], 'phrase')} found with underscores.")
     if facts["undefined"]:
         parts.append(f"No correlation: {facts['undefined']}.")
     return " ".join(parts)
-
-
-def _tables(results: Sequence[Sequence[ScoredSystem]], path: Path, level: float) -> list[Table]:
-    """Lay out the first system, and in a sweep the headlines and the pairs that only some systems cover."""
-    title, tables = "", []
-    if len(results) > 1:
-        heads = [own[0] for own in results]
-        title = f"Word similarity at lambda {heads[0].labels['lambda']:g}, the headline"
-        tables.append(sweep_table(heads, over="lambda", name=path.stem, level=level, note=_SWEEP))
-        wider = [each for own in results for each in own[1:] if each.labels.get("counted") == "covered"]
-        if wider:
-            name = "More pairs: with words that the encoder alone represents"
-            tables.append(sweep_table(wider, over="lambda", name=path.stem, title=name, level=level, note=_WIDER))
-    return [*tables, score_table(results[0], level=level, title=title, note=_note(results[0][0]))]
-
-
-_SWEEP = "The pairs are the same for every lambda, from 0 (the static vectors alone) to 1 (the encoder alone)."
-_WIDER = "Do not compare it with the table above, nor with a lambda that is not in it."
 
 
 EVAL_XLSIM = Stage(

@@ -10,7 +10,6 @@ from lexenc.evaluation.calibration import (
     Calibrator,
     choose_calibrator,
     cross_fit,
-    fit_calibrator,
     fit_logistic,
     fit_steps,
 )
@@ -118,7 +117,7 @@ def test_shuffled_answers_leave_the_base_rate(answers):
 @pytest.mark.parametrize("model", MODELS)
 def test_calibrator_comes_back_from_json(answers, model):
     features, correct, _, folds = answers
-    fit = fit_calibrator(features, correct, folds, model=model)
+    fit = choose_calibrator(features, correct, folds, models=[model]).calibrator
     again = Calibrator.from_dict(json.loads(json.dumps(fit.as_dict())))
     assert (again.probabilities(features) == fit.probabilities(features)).all()
 
