@@ -13,6 +13,7 @@ import numpy as np
 
 from lexenc.alignment import Symmetrisation
 from lexenc.alignment.counting import WordPair
+from lexenc.arrays import starts_of
 from lexenc.errors import ConfigError, WorkError
 from lexenc.files.alignments import read_alignments
 from lexenc.files.parallel import write_parallel
@@ -41,7 +42,7 @@ class EflomalAligner:
 
     Args:
         folder: Folder for its files. Links that it contains already are used again.
-        how: As in `symmetrise`.
+        how: As in `links_of`.
     """
 
     def __init__(self, folder: Path, how: Symmetrisation = "intersection") -> None:
@@ -73,16 +74,14 @@ class EflomalAligner:
             path.replace(place)
 
     def _joined(self, corpus: Iterable[WordPair], made: list[Path], start: int) -> Iterator[Links]:
-        from lexenc.alignment.symmetrise import symmetrise
+        from lexenc.alignment.symmetrise import links_of
 
         rows = islice(zip(corpus, *map(read_alignments, made), strict=True), start, None)
         while part := list(islice(rows, _PART)):
-            found = []
-            for (source, target), *directions in part:
-                tables = np.zeros((2, len(source), len(target)))
-                for table, links in zip(tables, directions, strict=True):
-                    for link in links.sure:
-                        table[link] = 1
-                kept = symmetrise(tables[0], tables[1], self._how)
-                found.append([(int(i), int(j), float(tables[:, i, j].mean())) for i, j in np.argwhere(kept)])
-            yield Links.of(found)
+            widths, heights = (np.array([len(pair[side]) for pair, *_ in part]) for side in range(2))
+            cells = starts_of(widths * heights)
+            forward, backward = np.zeros((2, cells[-1]), dtype=np.int32)
+            for (_, ahead, back), start, width, height in zip(part, cells[:-1], widths, heights, strict=True):
+                forward[[start + j * width + i for i, j in ahead.sure]] = 1
+                backward[[start + i * height + j for i, j in back.sure]] = 1
+            yield links_of(widths, heights, forward, backward, self._how)

@@ -36,8 +36,8 @@ class StatisticalSettings:
         model: As in `usual_sweeps`.
         sweeps: Multiplies the usual number of sweeps.
         chains: Chains of each direction, which are averaged.
-        symmetrise: As in `symmetrise`.
-        threshold: As in `symmetrise`.
+        symmetrise: As `how` in `links_of`.
+        threshold: As in `links_of`.
         max_words: A sentence pair with a longer side has no links.
         seed: Seed of all chains.
     """

@@ -17,35 +17,6 @@ SYMMETRISATIONS: tuple[str, ...] = get_args(Symmetrisation)
 _THRESHOLD, _INTERSECTION, _UNION, _GROW, _FINAL, _FINAL_AND, _FORWARD, _BACKWARD = range(8)
 
 
-def symmetrise(forward: Any, backward: Any, how: Symmetrisation, *, threshold: float = 0.45) -> NDArray[np.bool_]:
-    """Combine the links of both directions of one sentence pair.
-
-    Args:
-        forward: Probability that a target word is linked to a source word, shape [m, n] for m source and n target
-            words. Every column sums up to at most 1; the rest is the probability that the word is not linked. Use zeros
-            and ones for links without probabilities.
-        backward: Probability that a source word is linked to a target word, shape [m, n]. Every row sums up to at most
-            1.
-        how: threshold: pairs whose mean probability reaches `threshold`. All others combine the most probable link (or
-            none) of every word. intersection: links in both directions. union: links in either direction. grow-diag:
-            the intersection, and neighbouring links of the union with a word that is not linked yet (Koehn et al.
-            2003). grow-diag-final: also links of either direction with such a word anywhere. grow-diag-final-and: only
-            those with two such words. forward, backward: the links of one direction.
-        threshold: Smallest mean probability, if `how` is "threshold".
-
-    Returns:
-        Whether the words are linked. Shape [m, n].
-
-    Raises:
-        ConfigError: If there is no such symmetrisation.
-    """
-    ahead, back = (np.ascontiguousarray(each, dtype=np.float32) for each in (forward, backward))
-    width, height = ahead.shape
-    kept = np.zeros((max(width, 1), max(height, 1)), dtype=np.bool_)
-    _choose(ahead, back, _number(how), threshold, kept, np.zeros_like(kept), np.zeros_like(kept))
-    return kept[:width, :height]
-
-
 def links_of(
     source_lengths: Indices,
     target_lengths: Indices,
@@ -62,40 +33,40 @@ def links_of(
         source_lengths: Number of words of every source sentence. Shape [n].
         target_lengths: Number of words of every target sentence. Shape [n].
         forward: Tables [target words, source words], end to end: probability that the target word is linked to the
-            source word, times `sure`. Shape [cells].
+            source word, times `sure`. Those of a target word sum up to at most `sure`; the rest is the probability that
+            it is not linked. Use zeros and ones for links without probabilities. Shape [cells].
         backward: Tables [source words, target words] of the other direction. Shape [cells].
-        how: As in `symmetrise`.
+        how: threshold: pairs whose mean probability reaches `threshold`. All others combine the most probable link (or
+            none) of every word. intersection: links in both directions. union: links in either direction. grow-diag:
+            the intersection, and neighbouring links of the union with a word that is not linked yet (Koehn et al.
+            2003). grow-diag-final: also links of either direction with such a word anywhere. grow-diag-final-and: only
+            those with two such words. forward, backward: the links of one direction.
         sure: Value of a certain link in the tables.
-        threshold: As in `symmetrise`.
+        threshold: Smallest mean probability, if `how` is "threshold".
 
     Returns:
         Links whose score is the mean probability of the two directions.
+
+    Raises:
+        ConfigError: If there is no such symmetrisation.
     """
-    width, height = int(source_lengths.max(initial=1)), int(target_lengths.max(initial=1))
-    room = int((source_lengths + target_lengths).sum()) * 2 + 16
-    while True:
-        source, target = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-        scores, starts = np.empty(room, dtype=np.float32), np.zeros(len(source_lengths) + 1, dtype=np.int64)
-        done = _links(source_lengths, target_lengths, forward, backward, 1 / sure, _number(how), threshold,
-                      starts, source, target, scores, max(width, 1), max(height, 1))  # fmt: skip
-        if done:
-            end = starts[-1]
-            return Links(starts, source[:end].copy(), target[:end].copy(), scores[:end].copy())
-        room *= 4
-
-
-def _number(how: str) -> int:
     if how not in SYMMETRISATIONS:
         raise unknown_name("symmetrisation", how, SYMMETRISATIONS)
-    return SYMMETRISATIONS.index(how)
+    # Memory that is never written to is never taken.
+    source, target, scores = (np.empty(len(forward), dtype=kind) for kind in (np.int32, np.int32, np.float32))
+    starts = np.zeros(len(source_lengths) + 1, dtype=np.int64)
+    widest, highest = int(source_lengths.max(initial=1)), int(target_lengths.max(initial=1))
+    _links(source_lengths, target_lengths, forward, backward, 1 / sure, SYMMETRISATIONS.index(how), threshold,
+           starts, source, target, scores, widest, highest)  # fmt: skip
+    return Links(starts, *(column[: starts[-1]].copy() for column in (source, target, scores)))
 
 
 @compiled
 def _links(  # noqa: PLR0913 - one loop, for the speed of it
     source_lengths: Any, target_lengths: Any, forward: Any, backward: Any, unit: float, how: int, threshold: float,
     starts: Any, source: Any, target: Any, scores: Any, widest: int, highest: int,
-) -> bool:  # fmt: skip
-    """Fill in the links of all sentence pairs; return False if the arrays are too small."""
+) -> None:  # fmt: skip
+    """Fill in the links of all sentence pairs."""
     kept = np.zeros((widest, highest), dtype=np.bool_)
     one, other = np.zeros_like(kept), np.zeros_like(kept)
     ahead = np.zeros((widest, highest), dtype=np.float32)
@@ -112,13 +83,10 @@ def _links(  # noqa: PLR0913 - one loop, for the speed of it
         for i in range(width):
             for j in range(height):
                 if kept[i, j]:
-                    if end == len(source):
-                        return False
                     source[end], target[end] = i, j
                     scores[end] = (ahead[i, j] + back[i, j]) / 2
                     end += 1
         starts[sentence + 1] = end
-    return True
 
 
 @inlined
