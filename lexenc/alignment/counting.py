@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,24 +13,6 @@ _WAITING = 1 << 21
 
 WordPair = tuple[list[str], list[str]]
 """The words of a sentence and of its translation."""
-
-
-class LexiconPair(NamedTuple):
-    """A pair of linked words.
-
-    Args:
-        source: Source word.
-        target: Target word.
-        probability: Share of the links of the source word.
-        backward: Share of the links of the target word.
-        links: Number of links between the two.
-    """
-
-    source: str
-    target: str
-    probability: float
-    backward: float
-    links: int
 
 
 class WordNumbers:
@@ -120,12 +101,17 @@ class LinkCounts:
         self._counts = np.bincount(place, weights=both, minlength=len(pairs)).astype(np.int64)
         self._pairs = pairs
 
-    def lexicon(self, *, min_count: int = 1, min_probability: float = 0.0) -> Iterator[LexiconPair]:
-        """Yield the pairs, sorted by the number of links of the source word, then by probability.
+    def lexicon(
+        self, *, min_count: int = 1, min_probability: float = 0.0
+    ) -> Iterator[tuple[str, str, float, float, int]]:
+        """Yield the pairs of linked words, sorted by the number of links of the source word, then by its share.
 
         Args:
             min_count: Smallest number of links of a pair.
             min_probability: Smallest share of the links of the source word.
+
+        Yields:
+            Source word, target word, share of the links of the source word, of the target word, number of links.
         """
         self._settle()
         source, target = self.source.words, self.target.words
@@ -137,4 +123,4 @@ class LinkCounts:
         order = kept[np.lexsort((columns[kept], -forward[kept], rows[kept], -per_source[rows[kept]]))]
         table = (rows, columns, forward, backward, self._counts)
         for row, column, ahead, back, links in zip(*(each[order].tolist() for each in table), strict=True):
-            yield LexiconPair(source[row], target[column], ahead, back, links)
+            yield source[row], target[column], ahead, back, links

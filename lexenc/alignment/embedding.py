@@ -48,19 +48,19 @@ class EmbeddingAligner:
 
         A pair with an empty side has no links. The links of a pair do not depend on the other pairs.
         """
-        links = Links.joined([self._chunk(pairs[part]) for part in blocks(len(pairs), CHUNK)])
+        found = []
+        for part in blocks(len(pairs), CHUNK):
+            ours, theirs = ([pair[side] for pair in pairs[part]] for side in range(2))
+            if self._target is not None:
+                source, target = self._encoder(ours), self._target(theirs)
+            else:
+                both = self._encoder([*ours, *theirs])
+                source, target = both.part(0, len(ours)), both.part(len(ours), 2 * len(ours))
+            self.counts += Counter(
+                windowed=int(source.windowed.sum() + target.windowed.sum()),
+                without_vector=int(source.missing.sum() + target.missing.sum()),
+                too_large=int(too_large(source, target).sum()),
+            )
+            found.append(match_vectors(source, target, self._how))
+        links = Links.joined(found)
         return links.at_least(self._least) if self._least else links
-
-    def _chunk(self, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Links:
-        ours, theirs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        if self._target is not None:
-            source, target = self._encoder(ours), self._target(theirs)
-        else:
-            both = self._encoder([*ours, *theirs])
-            source, target = both.part(0, len(pairs)), both.part(len(pairs), 2 * len(pairs))
-        self.counts += Counter(
-            windowed=int(source.windowed.sum() + target.windowed.sum()),
-            without_vector=int(source.missing.sum() + target.missing.sum()),
-            too_large=int(too_large(source, target).sum()),
-        )
-        return match_vectors(source, target, self._how)

@@ -12,7 +12,7 @@ differ by less than 1e-6 count as equal, and the first of equal numbers wins.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -91,12 +91,6 @@ class Tables(NamedTuple):
         """Where each table begins, and the end of the last. Shape [n + 1]."""
         return starts_of(self.heights * self.widths)
 
-    @classmethod
-    def of(cls, matrix: Any) -> Tables:
-        """Store one table. Shape [m, n]."""
-        values = np.array(matrix, dtype=np.float32)
-        return cls(values.reshape(-1), np.array(values.shape[:1]), np.array(values.shape[1:]))
-
 
 class Method(NamedTuple):
     """A way to choose links.
@@ -167,7 +161,7 @@ def too_large(source: WordVectors, target: WordVectors) -> NDArray[np.bool_]:
 
 def argmax(tables: Tables, how: Matching) -> Floats:
     """Link units that are most similar to each other."""
-    return _iterate(tables, 1, how.alpha)
+    return itermax(tables, replace(how, rounds=1))
 
 
 def itermax(tables: Tables, how: Matching) -> Floats:
@@ -176,7 +170,9 @@ def itermax(tables: Tables, how: Matching) -> Floats:
     Stops when all units of one side are linked. As in the authors' program, there is only one round if a side has one
     or two units.
     """
-    return _iterate(tables, how.rounds, how.alpha)
+    kept = np.zeros(len(tables.values), dtype=np.bool_)
+    _mutual(*tables, tables.starts, how.rounds, how.alpha, kept)
+    return np.where(kept, tables.values.clip(0, 1), np.float32(-1))
 
 
 def match(tables: Tables, how: Matching) -> Floats:
@@ -213,12 +209,6 @@ METHODS = Registry(
     },
 )
 """Ways to choose links from similarities. Other packages can add theirs."""
-
-
-def _iterate(tables: Tables, rounds: int, alpha: float) -> Floats:
-    kept = np.zeros(len(tables.values), dtype=np.bool_)
-    _mutual(*tables, tables.starts, rounds, alpha, kept)
-    return np.where(kept, tables.values.clip(0, 1), np.float32(-1))
 
 
 @compiled

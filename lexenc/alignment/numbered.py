@@ -31,20 +31,6 @@ class Side(Ragged):
     types: int = 0
 
 
-class Translations(NamedTuple):
-    """Translations that are known beforehand.
-
-    Args:
-        source: Number of the source word, -1 for a word that is not in the corpus. Shape [k].
-        target: Number of its translation. Shape [k].
-        weights: Number of links that each counts as. Shape [k], int64.
-    """
-
-    source: Indices
-    target: Indices
-    weights: Indices
-
-
 class KnownLinks(NamedTuple):
     """Counts of links from which sampling starts.
 
@@ -85,7 +71,7 @@ class Bitext:
         cls,
         source: Side,
         target: Side,
-        translations: Translations | None = None,
+        translations: tuple[Indices, Indices, Indices] | None = None,
         *,
         numbers: Numbers | None = None,
         numbered: bool = False,
@@ -99,7 +85,8 @@ class Bitext:
         Args:
             source: Sentences.
             target: Their translations.
-            translations: Translations that are known beforehand.
+            translations: Translations that are known beforehand: number of the source word, -1 for a word that is not
+                in the corpus; number of its translation; number of links that each counts as. Shape [k] each, int64.
             numbers: Array that the numbers are written into. Shape [cells].
             numbered: Whether `numbers` are filled in already.
             advance: Called with the number of sentence pairs after each part.
@@ -112,7 +99,7 @@ class Bitext:
             numbers = np.empty(cells_of(source, target)[-1], dtype=np.int32)
         if not numbered:
             _number_pairs(source, target, partners, numbers, advance)
-        known = None if translations is None else _known(translations, partners, source.types, target.types)
+        known = translations and _known(*translations, partners, source.types, target.types)
         return cls(source, target, numbers, len(partners.values), known)
 
     def __len__(self) -> int:
@@ -128,10 +115,6 @@ class Bitext:
     def cells(self) -> Indices:
         """Where the table of each sentence begins, and the end of the last. Shape [n + 1]."""
         return cells_of(self.source, self.target)
-
-    def parts(self, cells: int) -> list[slice]:
-        """Cut the sentences into parts of at most so many cells, at least one sentence each."""
-        return list(batches(self.source.lengths * self.target.lengths, cells))
 
 
 def cells_of(source: Side, target: Side) -> Indices:
@@ -177,8 +160,9 @@ def _number_pairs(
         advance(part.stop - part.start)
 
 
-def _known(translations: Translations, partners: Ragged, source_types: int, target_types: int) -> KnownLinks:
-    source, target, weights = translations
+def _known(
+    source: Indices, target: Indices, weights: Indices, partners: Ragged, source_types: int, target_types: int
+) -> KnownLinks:
     found = np.full(len(source), -1, dtype=np.int64)
     _find(partners.starts, partners.values, source, target, found)
     pairs = np.zeros(len(partners.values), dtype=np.int32)

@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 from lexenc.alignment import Model
 from lexenc.alignment.compiled import compiled, inlined
 from lexenc.alignment.numbered import Bitext
+from lexenc.arrays import batches
 from lexenc.errors import unknown_name
 
-Doubles = NDArray[np.float64]
 Counts = NDArray[np.uint16]
-
 
 # Longer jumps count as jumps of this length.
 _JUMPS = 100
@@ -178,7 +177,7 @@ class _Sampler:
 
     def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
         source, target, known = bitext.source, bitext.target, bitext.known
-        self._parts, self._priors = bitext.parts(_CELLS), priors
+        self._parts, self._priors = list(batches(np.diff(bitext.cells), _CELLS)), priors
         # What the compiled loops read.
         self._corpus = (
             source.values, source.starts, target.values, target.starts, bitext.cells, bitext.numbers, bitext.turned
@@ -213,21 +212,16 @@ class _Sampler:
         jumps = state.jumped + priors.jump
         reach = np.clip(np.arange(-self._longest, self._longest + 1), -_JUMPS, _JUMPS) + _JUMPS
         self._jumps = (jumps / jumps.sum())[reach]
-        self._more = _ratios(state.fertile, priors.fertility)
+        # How much likelier one more translation of a word is, by how many it has.
+        average = state.fertile.sum(axis=0) + 0.5
+        shares = state.fertile + priors.fertility * average / average.sum()
+        self._more = np.full(shares.shape, 0.1)
+        self._more[:, :-1] = shares[:, 1:] / shares[:, :-1]
         if model == _DIAGONAL:
             # One step of Newton's method.
             drawn, expected, squares, links = state.off
             if links and squares > 0:
                 self._tension = float(np.clip(self._tension + (expected - drawn) / squares, *_TENSION_BOUNDS))
-
-
-def _ratios(fertile: NDArray[np.int64], weight: float) -> Doubles:
-    """Return how much likelier one more translation of a word is, by how many it has. Shape [types, fertilities]."""
-    average = fertile.sum(axis=0) + 0.5
-    shares = fertile + weight * average / average.sum()
-    result: Doubles = np.full(shares.shape, 0.1)
-    result[:, :-1] = shares[:, 1:] / shares[:, :-1]
-    return result
 
 
 # ---------------------------------------------------------------- compiled

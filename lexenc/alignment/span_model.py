@@ -218,14 +218,13 @@ class SpanModel:
             context the sum over its subwords.
         """
         with torch.inference_mode():
-            both = [_by_word(each, batch.owners, batch.height) for each in self.logits(batch)]
-        return both[0].cpu().numpy(), both[1].cpu().numpy()
-
-
-def _by_word(logits: Tensor, owners: Tensor, height: int) -> Tensor:
-    """Return the sum of the probabilities of the subwords of each word. Shape [b, 1 + height]."""
-    table = logits.new_zeros(len(logits), 1 + height)
-    return table.scatter_add_(1, owners.clamp(min=0), torch.softmax(logits, dim=1))
+            owners = batch.owners.clamp(min=0)
+            tables = (
+                each.new_zeros(len(each), 1 + batch.height).scatter_add_(1, owners, torch.softmax(each, dim=1))
+                for each in self.logits(batch)
+            )
+            start, end = (table.cpu().numpy() for table in tables)
+        return start, end
 
 
 def knows_mark(tokenizer: Any) -> bool:

@@ -102,8 +102,6 @@ class SpanAligner:
         *,
         device: Device = CPU,
         threshold: float = THRESHOLD,
-        longest: int = LONGEST,
-        batch_tokens: int = _BATCH_TOKENS,
     ) -> SpanAligner:
         """Load an aligner from a folder or the hub; the model is one of `AutoModelForQuestionAnswering`.
 
@@ -112,7 +110,7 @@ class SpanAligner:
             WorkError: If the hub cannot be reached.
         """
         model = SpanModel.load(locate_encoder(str(name_or_folder)).path, device=device)
-        return cls(model, threshold=threshold, longest=longest, batch_tokens=batch_tokens)
+        return cls(model, threshold=threshold)
 
     def align(self, pairs: Sequence[tuple[Sequence[str], Sequence[str]]], *, progress: Progress = SILENT) -> Links:
         """Link the words of sentence pairs.
@@ -125,19 +123,18 @@ class SpanAligner:
             Links with their scores. Pairs with an empty side and pairs that are too long have none; see `counts`.
         """
         source, target = (self.model.words.cut([pair[side] for pair in pairs]) for side in (0, 1))
-        questions = all_questions(source, target, self._usable(source, target))
-        self.counts["questions"] += len(questions.pairs)
-        spans = self._answers(source, target, questions, progress)
-        return _links(len(pairs), source, target, questions, spans, self.threshold)
-
-    def _usable(self, source: Pieces, target: Pieces) -> NDArray[np.bool_]:
-        """Return which sentence pairs the model can process, and count the others. Shape [n]."""
         empty = (source.sizes == 0) | (target.sizes == 0)
         long = ~empty & (self.model.sizes(source, target) > self.model.limit)
-        unasked = sum(int((np.diff(side.words) == 0).sum()) for side in (source, target))
-        self.counts += Counter(pairs=len(source), empty=int(empty.sum()), too_long=int(long.sum()), unasked=unasked)
-        usable: NDArray[np.bool_] = ~empty & ~long
-        return usable
+        questions = all_questions(source, target, ~empty & ~long)
+        self.counts += Counter(
+            pairs=len(pairs),
+            questions=len(questions.pairs),
+            empty=int(empty.sum()),
+            too_long=int(long.sum()),
+            unasked=sum(int((np.diff(side.words) == 0).sum()) for side in (source, target)),
+        )
+        spans = self._answers(source, target, questions, progress)
+        return _links(len(pairs), source, target, questions, spans, self.threshold)
 
     def _answers(self, source: Pieces, target: Pieces, questions: Questions, progress: Progress) -> Spans:
         """Answer all questions, sorted by length so that there is little padding."""

@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexenc.alignment import Model, Symmetrisation
 from lexenc.alignment.counting import WordNumbers, WordPair
-from lexenc.alignment.numbered import Bitext, Side, Translations, cells_of
+from lexenc.alignment.numbered import Bitext, Side, cells_of
 from lexenc.alignment.sampling import Counts, Priors, Sweeps, sample_links, usual_sweeps
 from lexenc.alignment.symmetrise import links_of
+from lexenc.arrays import batches
 from lexenc.device import cores
 from lexenc.progress import SILENT, Progress
 from lexenc.text.links import Links
@@ -94,11 +94,10 @@ class StatisticalAligner:
         source, target = self._read(corpus)
         translations = None
         if self._known is not None:
-            weights = np.maximum(1, np.rint([weight for *_, weight in self._known])).astype(np.int64)
-            translations = Translations(
+            translations = (
                 self._numbers[0].find(word for word, *_ in self._known),
                 self._numbers[1].find(word for _, word, _ in self._known),
-                weights,
+                np.maximum(1, np.rint([weight for *_, weight in self._known])).astype(np.int64),
             )
         path = self._folder / "pairs.numbers"
         done = path.with_suffix(".done")
@@ -129,9 +128,10 @@ class StatisticalAligner:
 
     def _sample(self, bitext: Bitext, sweeps: Sweeps) -> list[list[Counts]]:
         """Run the chains that are missing; return the counts of all chains of each direction."""
-        chains = [_Chain(self._folder / f"{name}-{number}.counts", bool(backward), number)
-                  for number in range(self._how.chains) for backward, name in enumerate(_DIRECTIONS)]  # fmt: skip
-        missing = [chain for chain in chains if not chain.path.is_file()]
+        # Forward, every target word is linked to a source word; backward, every source word to a target word.
+        chains = {(number, backward): self._folder / f"{name}-{number}.counts"
+                  for number in range(self._how.chains) for backward, name in enumerate(_DIRECTIONS)}  # fmt: skip
+        missing = [chain for chain, path in chains.items() if not path.is_file()]
         if len(missing) < len(chains):
             self._say(f"{len(chains) - len(missing)} of {len(chains)} chains are finished already.")
         stopped, pool = Event(), ThreadPoolExecutor(max(1, cores()))
@@ -144,22 +144,24 @@ class StatisticalAligner:
                 task.advance(sentences)
 
             try:
-                for each in [pool.submit(self._run, chain, bitext, sweeps, advance) for chain in missing]:
+                for each in [pool.submit(self._run, chains[one], *one, bitext, sweeps, advance) for one in missing]:
                     each.result()
             finally:
                 # An interrupt waits for a part of a sweep at most.
                 stopped.set()
                 pool.shutdown(cancel_futures=True)
         cells = int(bitext.cells[-1])
-        return [[_on_disk(chain.path, np.uint16, cells) for chain in chains if chain.backward == backward]
-                for backward in (False, True)]  # fmt: skip
+        return [[_on_disk(path, np.uint16, cells) for (_, backward), path in chains.items() if backward == direction]
+                for direction in range(2)]  # fmt: skip
 
-    def _run(self, chain: _Chain, bitext: Bitext, sweeps: Sweeps, advance: Callable[[int], None]) -> None:
-        aside = chain.path.with_suffix(".partial")
+    def _run(
+        self, path: Path, number: int, backward: int, bitext: Bitext, sweeps: Sweeps, advance: Callable[[int], None]
+    ) -> None:
+        aside = path.with_suffix(".partial")
         counts = _on_disk(aside, np.uint16, int(bitext.cells[-1]), fresh=True)
-        drawn = np.random.SeedSequence([self._how.seed, chain.number, int(chain.backward)])
+        drawn = np.random.SeedSequence([self._how.seed, number, backward])
         sample_links(
-            bitext.swapped if chain.backward else bitext,
+            bitext.swapped if backward else bitext,
             sweeps=sweeps,
             seed=int(drawn.generate_state(1, np.uint64)[0]),
             counts=counts,
@@ -170,15 +172,7 @@ class StatisticalAligner:
         )
         if isinstance(counts, np.memmap):
             counts.flush()
-        aside.replace(chain.path)
-
-
-class _Chain(NamedTuple):
-    """One chain: forward, it links every target word to a source word, else every source word to a target word."""
-
-    path: Path
-    backward: bool
-    number: int
+        aside.replace(path)
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
@@ -190,23 +184,16 @@ def _joined(
 ) -> Iterator[Links]:
     """Yield the links from a sentence pair on: chains averaged, directions symmetrised."""
     cells, lengths = bitext.cells, (bitext.source.lengths, bitext.target.lengths)
-    for part in bitext.parts(_CELLS):
+    for part in batches(np.diff(cells), _CELLS):
         first = max(part.start, start)
         if first >= part.stop:
             continue
         place = slice(cells[first], cells[part.stop])
         source, target = (each[first : part.stop] for each in lengths)
-        forward, backward = (_summed([each[place] for each in chains]) for chains in counts)
+        forward, backward = (np.sum([each[place] for each in chains], axis=0, dtype=np.int32) for chains in counts)
         yield links_of(
             source, target, forward, backward, how.symmetrise, sure=sure * how.chains, threshold=how.threshold
         )
-
-
-def _summed(counts: list[Counts]) -> NDArray[np.int32]:
-    total = counts[0].astype(np.int32)
-    for each in counts[1:]:
-        total += each
-    return total
 
 
 def _on_disk(path: Path, kind: Any, size: int, *, fresh: bool = False) -> Any:

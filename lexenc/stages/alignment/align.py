@@ -202,11 +202,17 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     _warn(text, links, job)
     summary = {"sentence_pairs": text["pairs"]} | {name: counts[name] for name in kind.counts if name in counts}
     summary |= {"empty": empty} if empty else {}
-    entries = _write_lexicon(lexicon, params, job)
+    pairs = lexicon.lexicon(min_count=params.min_count, min_probability=params.min_probability)
+    rows = [
+        f"{source}\t{target}\t{share:.4f}\t{backward:.4f}\t{count}"
+        for source, target, share, backward, count in pairs
+        if writable(source) and writable(target)
+    ]
+    write_lines(job.out / LEXICON, ["\t".join((*LEXICON_HEAD, "backward_probability", "links")), *rows])
     with writing(job.out / PAGE) as stream:
         stream.write(html_page(first_grids(read_aligned(job.out), params.drawn)).encode("utf-8", "replace"))
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
-    return Outcome(summary | {"links": links, "lexicon_pairs": entries})
+    return Outcome(summary | {"links": links, "lexicon_pairs": len(rows)})
 
 
 def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
@@ -288,15 +294,6 @@ def _warn(text: Mapping[str, Any], links: int, job: Job) -> None:
             f"{text['name']}: {counted(text['half_empty'], 'sentence')} without words on the other side; no links.",
             "Are both files of the same text, line by line?",
         )
-
-
-def _write_lexicon(lexicon: LinkCounts, params: AlignParams, job: Job) -> int:
-    """Write `lexicon.tsv`; return the number of its pairs."""
-    pairs = lexicon.lexicon(min_count=params.min_count, min_probability=params.min_probability)
-    kept = [pair for pair in pairs if writable(pair.source) and writable(pair.target)]
-    rows = (f"{each.source}\t{each.target}\t{each.probability:.4f}\t{each.backward:.4f}\t{each.links}" for each in kept)
-    write_lines(job.out / LEXICON, ["\t".join((*LEXICON_HEAD, "backward_probability", "links")), *rows])
-    return len(kept)
 
 
 def grids(folder: Path, count: int) -> list[Table]:

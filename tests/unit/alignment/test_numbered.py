@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lexenc.alignment import numbered
-from lexenc.alignment.numbered import Bitext, Side, Translations
+from lexenc.alignment.numbered import Bitext, Side
 from lexenc.errors import WorkError
 
 
@@ -63,7 +63,7 @@ def test_too_many_pairs_are_refused(monkeypatch):
 
 def test_hand_worked_known_translations():
     # As above; 0-1 twice, 1-1, 1-2 (never together), a word that is not in the corpus.
-    translations = Translations(*(np.array(each) for each in ([0, 0, 1, 1, -1], [1, 1, 1, 2, 0], [3, 4, 5, 6, 7])))
+    translations = tuple(np.array(each) for each in ([0, 0, 1, 1, -1], [1, 1, 1, 2, 0], [3, 4, 5, 6, 7]))
     bitext = Bitext.of(side([[0, 1], [0], []], 2), side([[1], [2, 1], [0]], 3), translations)
     assert bitext.known.pairs.tolist() == [7, 0, 5]
     assert bitext.known.source.tolist() == [7, 11]

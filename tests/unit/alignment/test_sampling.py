@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lexenc.alignment.numbered import Bitext, Side, Translations
+from lexenc.alignment.numbered import Bitext, Side
 from lexenc.alignment.sampling import Priors, Sweeps, sample_links, usual_sweeps
 from lexenc.alignment.symmetrise import links_of
 from lexenc.errors import ConfigError
@@ -118,7 +118,7 @@ def test_nearness_to_the_diagonal_is_the_exponential_of_the_distance(width, heig
 @pytest.mark.parametrize("model", ["fertility", "diagonal"])
 def test_known_translations_decide_where_the_corpus_cannot(model):
     sides = side([[0, 1]] * 9, 2), side([[0, 1]] * 9, 2)
-    crossed = Translations(np.array([0, 1]), np.array([1, 0]), np.array([50, 50]))
+    crossed = np.array([0, 1]), np.array([1, 0]), np.array([50, 50])
     bitext = Bitext.of(*sides, crossed)
     tables, sure = marginals(bitext, Sweeps((), 40, model))
     links = links_of(bitext.source.lengths, bitext.target.lengths, *tables, "threshold", sure=sure)
