@@ -54,10 +54,11 @@ def _help_text(stage: Stage) -> str:
     if stage.makes:
         parts.append(f"Makes: {stage.makes}")
     shown = []
-    for line, output in stage.examples:
+    for example in stage.examples:
+        line, *output = example.splitlines()
         # Broken where a shell would let it be broken, so that it can be copied from a narrow window.
         pieces = textwrap.wrap(line, 70, break_long_words=False, break_on_hyphens=False)
-        shown += ["  $ " + " \\\n      ".join(pieces), *(f"    {each}" for each in output.splitlines())]
+        shown += ["  $ " + " \\\n      ".join(pieces), *(f"    {each}" for each in output)]
     if shown:
         parts.append("\b\nExamples:\n" + "\n".join(shown))  # \b keeps the line breaks of the paragraph
     return "\n\n".join(parts)

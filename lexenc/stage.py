@@ -144,7 +144,7 @@ class Stage:
         run: Called as `run(inputs, params, job)`.
         summary: One sentence. For stages of the package it comes from the table `STAGES`.
         makes: Files of the result.
-        examples: Command lines with their output.
+        examples: Command lines; further lines of an example are its output.
         next_step: Command to run next, or a function of inputs and parameters that returns it. `{out}` is the output
             folder, `{name}` an input. Of several commands, the first whose inputs were all given is shown.
         uses_device: Whether the stage uses device and precision.
@@ -167,7 +167,7 @@ class Stage:
     run: Run
     summary: str = ""
     makes: str = ""
-    examples: tuple[tuple[str, str], ...] = ()
+    examples: tuple[str, ...] = ()
     next_step: str | tuple[str, ...] | Callable[[Mapping[str, Any], Any], str] | None = None
     uses_device: bool = False
     uses_seed: bool = False

@@ -323,13 +323,10 @@ ALIGN = Stage(
     makes="alignments.txt (Pharaoh: i-j from 0), scores.txt and sentences.txt (its words), line by line; lexicon.tsv, "
     "which every command reads as a dictionary; alignments.html to look at.",
     examples=(
-        ("lexenc align --pairs corpus.src-tgt --method statistical --out runs/alignments", ""),
-        (
-            "lexenc align --source a.txt --target b.txt --method itermax --encoder ENC --layer 8 --out runs/alignments "
-            "--lexicon lexicon.tsv",
-            "",
-        ),
-        ("cat corpus.tsv | lexenc align --pairs - --words spaces --dictionary words.tsv > links.txt", ""),
+        "lexenc align --pairs corpus.src-tgt --method statistical --out runs/alignments",
+        "lexenc align --source a.txt --target b.txt --method itermax --encoder ENC --layer 8 --out runs/alignments "
+        "--lexicon lexicon.tsv",
+        "cat corpus.tsv | lexenc align --pairs - --words spaces --dictionary words.tsv > links.txt",
     ),
     next_step=(
         "lexenc eval alignment --gold GOLD --pairs {pairs} --predicted {out}",

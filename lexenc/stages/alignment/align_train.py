@@ -446,10 +446,7 @@ ALIGN_TRAIN_SPAN = Stage(
     run=align_train_span,
     makes=f"a model that AutoModelForQuestionAnswering loads, {_MADE}",
     examples=(
-        (
-            "lexenc align-train span --pairs corpus.tsv --alignments runs/alignments --encoder ENC --out runs/aligner",
-            "",
-        ),
+        "lexenc align-train span --pairs corpus.tsv --alignments runs/alignments --encoder ENC --out runs/aligner",
     ),
     next_step="lexenc align --pairs corpus.tsv --method span --encoder {out} --out runs/aligned",
     uses_device=True,
@@ -473,7 +470,7 @@ ALIGN_TRAIN_SOFTMAX = Stage(
     params=SoftmaxTrainParams,
     run=align_train_softmax,
     makes=f"an encoder that SentenceTransformer(folder) and AutoModel load, {_MADE}",
-    examples=(("lexenc align-train softmax --pairs corpus.tsv --encoder ENC --out runs/aligner", ""),),
+    examples=("lexenc align-train softmax --pairs corpus.tsv --encoder ENC --out runs/aligner",),
     next_step="lexenc align --pairs corpus.tsv --method softmax --encoder {out} --out runs/aligned",
     uses_device=True,
     uses_seed=True,

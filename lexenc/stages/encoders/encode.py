@@ -81,8 +81,8 @@ ENCODE = Stage(
     run=encode,
     makes="vectors.npy (float32) and words.txt, row by row.",
     examples=(
-        ("lexenc encode --encoder mini --out runs/words words.txt", ""),
-        ("cut -f1 train.tsv | lexenc encode --encoder mini --out runs/words -", ""),
+        "lexenc encode --encoder mini --out runs/words words.txt",
+        "cut -f1 train.tsv | lexenc encode --encoder mini --out runs/words -",
     ),
     next_step="lexenc export {out} --format vec --out vectors",
     uses_device=True,

@@ -153,5 +153,5 @@ EXPORT = Stage(
     params=ExportParams,
     run=export,
     makes="source.vec and target.vec, or vectors.vec (.bin for word2vec, .txt for glove).",
-    examples=(("lexenc export runs/mapped --format vec --out vectors", ""),),
+    examples=("lexenc export runs/mapped --format vec --out vectors",),
 )

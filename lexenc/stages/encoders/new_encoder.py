@@ -82,8 +82,8 @@ NEW_ENCODER = Stage(
     run=new_encoder,
     makes="an encoder that SentenceTransformer(folder) loads.",
     examples=(
-        ("lexenc new-encoder --text parallel.tsv --kind static --dimensions 256 --out runs/fresh", ""),
-        ("lexenc finetune --pairs parallel.tsv --encoder runs/fresh --loss symmetric --out runs/encoder", ""),
+        "lexenc new-encoder --text parallel.tsv --kind static --dimensions 256 --out runs/fresh",
+        "lexenc finetune --pairs parallel.tsv --encoder runs/fresh --loss symmetric --out runs/encoder",
     ),
     next_step="lexenc finetune --pairs parallel.tsv --encoder {out} --loss symmetric --out runs/encoder",
     uses_seed=True,

@@ -225,9 +225,9 @@ EVAL_ALIGNMENT = Stage(
     run=eval_alignment,
     makes=f"{SCORES}, and {ITEMS} with the links of every sentence pair, for lexenc compare and results.",
     examples=(
-        ("lexenc eval alignment --gold enfr.gold --gold-one-based --predicted enfr.out --pairs enfr.src-tgt", ""),
-        ("lexenc eval alignment --gold test.gold --predicted runs/alignments --out runs/alignment-scores", ""),
-        ("lexenc compare runs/alignment-scores runs/other-scores", ""),
+        "lexenc eval alignment --gold enfr.gold --gold-one-based --predicted enfr.out --pairs enfr.src-tgt",
+        "lexenc eval alignment --gold test.gold --predicted runs/alignments --out runs/alignment-scores",
+        "lexenc compare runs/alignment-scores runs/other-scores",
     ),
     uses_seed=True,
     out_required=False,

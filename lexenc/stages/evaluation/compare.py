@@ -282,8 +282,8 @@ COMPARE = Stage(
     params=CompareParams,
     run=compare,
     examples=(
-        ("lexenc compare runs/scores-tuned runs/scores-untuned", ""),
-        ("lexenc compare runs/sweep runs/sweep --first-system lambda=0.3 --second-system lambda=0", ""),
+        "lexenc compare runs/scores-tuned runs/scores-untuned",
+        "lexenc compare runs/sweep runs/sweep --first-system lambda=0.3 --second-system lambda=0",
     ),
     uses_seed=True,
     out_required=False,

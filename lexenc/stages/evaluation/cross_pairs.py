@@ -126,11 +126,9 @@ CROSS_PAIRS = Stage(
     run=run_cross_pairs,
     makes="pairs.tsv: word, word of the other language, mean score, row; for eval xlsim.",
     examples=(
-        (
-            "lexenc cross-pairs --source simlex-english.txt --target simlex-german.txt --out runs/pairs",
-            "cross-pairs: pairs 1,460, rows 999, rows rejected 269 -> runs/pairs",
-        ),
-        ("lexenc cross-pairs --source multi-simlex.tsv --source-language en --target-language fi --out runs/pairs", ""),
+        "lexenc cross-pairs --source simlex-english.txt --target simlex-german.txt --out runs/pairs\n"
+        "cross-pairs: pairs 1,460, rows 999, rows rejected 269 -> runs/pairs",
+        "lexenc cross-pairs --source multi-simlex.tsv --source-language en --target-language fi --out runs/pairs",
     ),
     next_step="lexenc eval xlsim --pairs {out} --encoder mini",
     check=check_cross_pairs,

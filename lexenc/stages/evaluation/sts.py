@@ -86,6 +86,6 @@ EVAL_STS = Stage(
         "vectors": Input("Shared space, or vectors of one language.", required=False),
     },
     makes="scores.json, and items.jsonl with the similarity of every pair.",
-    examples=(("lexenc eval sts --pairs stsb-en-test.csv.gz --encoder mini", ""),),
+    examples=("lexenc eval sts --pairs stsb-en-test.csv.gz --encoder mini",),
     uses_device=True, uses_seed=True, out_required=False,
 )  # fmt: skip

@@ -279,12 +279,9 @@ EVAL_XEL = Stage(
     run=eval_xel,
     makes=f"{SCORES}, and {ITEMS} with the best concepts of every mention, for lexenc compare and results.",
     examples=(
-        ("lexenc eval xel --knowledge-base kb.txt --mentions queries.txt --encoder mini", ""),
-        (
-            "lexenc eval xel --knowledge-base runs/kb --mentions queries.txt --encoder mini --json --out runs/xel",
-            "",
-        ),
-        ("lexenc compare runs/xel-tuned runs/xel-untuned", ""),
+        "lexenc eval xel --knowledge-base kb.txt --mentions queries.txt --encoder mini",
+        "lexenc eval xel --knowledge-base runs/kb --mentions queries.txt --encoder mini --json --out runs/xel",
+        "lexenc compare runs/xel-tuned runs/xel-untuned",
     ),
     uses_device=True,
     uses_seed=True,

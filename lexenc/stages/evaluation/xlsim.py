@@ -405,17 +405,11 @@ EVAL_XLSIM = Stage(
     run=eval_xlsim,
     makes=f"{SCORES}, and {ITEMS} with the similarity of every pair, for lexenc compare and results.",
     examples=(
-        ("lexenc eval xlsim --encoder mini --pairs simlex-german.txt --json", ""),
-        ("lexenc eval xlsim --vectors runs/mapped --side target --pairs simlex-german.txt", ""),
-        (
-            "lexenc eval xlsim --vectors runs/mapped --encoder runs/encoder --train-dictionary train.tsv "
-            "--pairs runs/pairs --lambda 0,0.5,1",
-            "",
-        ),
-        (
-            "lexenc eval xlsim --encoder mini --pairs multi-simlex.tsv --source-language en --target-language fi",
-            "",
-        ),
+        "lexenc eval xlsim --encoder mini --pairs simlex-german.txt --json",
+        "lexenc eval xlsim --vectors runs/mapped --side target --pairs simlex-german.txt",
+        "lexenc eval xlsim --vectors runs/mapped --encoder runs/encoder --train-dictionary train.tsv "
+        "--pairs runs/pairs --lambda 0,0.5,1",
+        "lexenc eval xlsim --encoder mini --pairs multi-simlex.tsv --source-language en --target-language fi",
     ),
     uses_device=True,
     uses_seed=True,

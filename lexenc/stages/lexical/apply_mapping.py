@@ -139,12 +139,9 @@ APPLY_MAPPING = Stage(
     makes="source/ and target/ (vectors.npy, words.txt) and mapping.safetensors. A side that is not given is that of "
     "--mapping.",
     examples=(
-        ("lexenc apply-mapping --mapping runs/mapped --source new.vec --out runs/new", ""),
-        (
-            "lexenc apply-mapping --mapping runs/mapped --source model.bin --source-vocabulary words.txt "
-            "--out runs/new",
-            "",
-        ),
+        "lexenc apply-mapping --mapping runs/mapped --source new.vec --out runs/new",
+        "lexenc apply-mapping --mapping runs/mapped --source model.bin --source-vocabulary words.txt "
+        "--out runs/new",
     ),
     next_step="lexenc translate --vectors {out} words.txt",
     uses_device=True,

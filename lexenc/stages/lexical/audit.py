@@ -137,6 +137,6 @@ AUDIT = Stage(
     run=audit,
     makes="train.tsv without the leaked pairs, and leaks.tsv. Without --out nothing is written, and the exit code is 1 "
     "if there are leaks.",
-    examples=(("lexenc audit --train train.tsv --test test.tsv --lowercase", ""),),
+    examples=("lexenc audit --train train.tsv --test test.tsv --lowercase",),
     out_required=False,
 )

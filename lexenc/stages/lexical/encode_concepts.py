@@ -143,8 +143,8 @@ ENCODE_CONCEPTS = Stage(
     run=encode_concepts,
     makes="vectors.npy (float32, unit rows) and words.txt, row by row; knowledge-base.txt; names.index with --index.",
     examples=(
-        ("lexenc encode-concepts kb.txt --encoder mini --out runs/kb", ""),
-        ("lexenc link --knowledge-base runs/kb --encoder mini mentions.txt", ""),
+        "lexenc encode-concepts kb.txt --encoder mini --out runs/kb",
+        "lexenc link --knowledge-base runs/kb --encoder mini mentions.txt",
     ),
     next_step="lexenc link --knowledge-base {out} --encoder {encoder} MENTIONS",
     uses_device=True,

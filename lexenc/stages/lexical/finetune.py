@@ -475,11 +475,8 @@ FINETUNE = Stage(
     run=finetune,
     makes="an encoder that SentenceTransformer(folder) loads, and training.jsonl with loss and learning rate per step.",
     examples=(
-        (
-            "lexenc finetune --pairs train.tsv --negatives runs/negatives --encoder mini --epochs 5 --out runs/encoder",
-            "",
-        ),
-        ("lexenc finetune --synonyms umls.txt --loss multi-similarity --encoder mini --out runs/linker", ""),
+        "lexenc finetune --pairs train.tsv --negatives runs/negatives --encoder mini --epochs 5 --out runs/encoder",
+        "lexenc finetune --synonyms umls.txt --loss multi-similarity --encoder mini --out runs/linker",
     ),
     next_step=(
         "lexenc interpolate --vectors runs/mapped --encoder {out} --dictionary {pairs} --lambda 0.3 --out runs/blended",

@@ -644,13 +644,10 @@ INDUCE = Stage(
     makes="lexicon.tsv (every command reads it as a dictionary), review.csv for a spreadsheet, calibration.json, "
     "curve.tsv.",
     examples=(
-        ("lexenc induce --vectors runs/blended --dictionary train.tsv --out lexicon.tsv", ""),
-        (
-            "lexenc induce --vectors runs/blended --dictionary train.tsv --top 3 --min-probability 0.5 --only-new "
-            "--out review.csv",
-            "",
-        ),
-        ("lexenc induce --vectors runs/blended --dictionary train.tsv --held-out test.tsv --out runs/lexicon", ""),
+        "lexenc induce --vectors runs/blended --dictionary train.tsv --out lexicon.tsv",
+        "lexenc induce --vectors runs/blended --dictionary train.tsv --top 3 --min-probability 0.5 --only-new "
+        "--out review.csv",
+        "lexenc induce --vectors runs/blended --dictionary train.tsv --held-out test.tsv --out runs/lexicon",
     ),
     uses_device=True,
     uses_seed=True,

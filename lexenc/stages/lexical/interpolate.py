@@ -195,11 +195,8 @@ INTERPOLATE = Stage(
     run=interpolate,
     makes="source/ and target/ (vectors.npy, words.txt) with the encoder's dimensions, and projection.safetensors.",
     examples=(
-        (
-            "lexenc interpolate --vectors runs/mapped --encoder runs/encoder --dictionary train.tsv --lambda 0.3 "
-            "--out runs/blended",
-            "",
-        ),
+        "lexenc interpolate --vectors runs/mapped --encoder runs/encoder --dictionary train.tsv --lambda 0.3 "
+        "--out runs/blended",
     ),
     next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
     uses_device=True,

@@ -318,9 +318,9 @@ LINK = Stage(
     makes=f"{NAME}: the concepts of every mention with best name and cosine. Without --out the same is printed: "
     "mention, rank, concept, name, cosine, separated by TABs if a program reads it.",
     examples=(
-        ("lexenc link --knowledge-base kb.txt --encoder mini mentions.txt", ""),
-        ("echo potassium | lexenc link --knowledge-base kb.txt --encoder mini --top 1 -", ""),
-        ("lexenc link --knowledge-base runs/kb --encoder mini --threshold 0.6 --out runs/links mentions.txt", ""),
+        "lexenc link --knowledge-base kb.txt --encoder mini mentions.txt",
+        "echo potassium | lexenc link --knowledge-base kb.txt --encoder mini --top 1 -",
+        "lexenc link --knowledge-base runs/kb --encoder mini --threshold 0.6 --out runs/links mentions.txt",
     ),
     uses_device=True,
     uses_seed=True,

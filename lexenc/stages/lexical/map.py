@@ -586,8 +586,8 @@ MAP = Stage(
     makes="source/ and target/ (vectors.npy, words.txt), mapping.safetensors for lexenc apply-mapping, and after "
     "self-learning iterations.jsonl and induced.tsv, its last dictionary.",
     examples=(
-        ("lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped", ""),
-        ("lexenc map --supervision identical --source en.vec --target de.vec --out runs/mapped", ""),
+        "lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped",
+        "lexenc map --supervision identical --source en.vec --target de.vec --out runs/mapped",
     ),
     next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
     uses_device=True,

@@ -300,12 +300,9 @@ MAP_HUB = Stage(
     makes="hub.json, and for every language a folder with vectors.npy, words.txt and mapping.safetensors; after "
     "self-learning also iterations.jsonl and induced.tsv.",
     examples=(
-        (
-            "lexenc map-hub --hub en --vectors en=en.vec --vectors de=de.vec --vectors fr=fr.vec --dictionaries train/ "
-            "--out runs/hub",
-            "",
-        ),
-        ("lexenc map-hub --into runs/hub --vectors it=it.vec --dictionaries train/ --out runs/hub-it", ""),
+        "lexenc map-hub --hub en --vectors en=en.vec --vectors de=de.vec --vectors fr=fr.vec --dictionaries train/ "
+        "--out runs/hub",
+        "lexenc map-hub --into runs/hub --vectors it=it.vec --dictionaries train/ --out runs/hub-it",
     ),
     next_step="lexenc eval bli --vectors {out} --dictionary test/",
     uses_device=True,

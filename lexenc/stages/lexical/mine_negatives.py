@@ -163,10 +163,7 @@ MINE_NEGATIVES = Stage(
     run=mine,
     makes="negatives.jsonl: source, target, and its negatives with their cosines.",
     examples=(
-        (
-            "lexenc mine-negatives --pairs train.tsv --encoder mini --target-vocabulary de.txt --out runs/negatives",
-            "",
-        ),
+        "lexenc mine-negatives --pairs train.tsv --encoder mini --target-vocabulary de.txt --out runs/negatives",
     ),
     next_step="lexenc finetune --pairs {pairs} --negatives {out} --encoder {encoder} --out runs/encoder",
     uses_device=True,

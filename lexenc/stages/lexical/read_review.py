@@ -58,7 +58,7 @@ READ_REVIEW = Stage(
     params=ReadReviewParams,
     run=read_review_stage,
     makes="reviewed.tsv (accepted pairs) and rejected.tsv (rejected pairs).",
-    examples=(("lexenc read-review review.csv --out reviewed.tsv", ""),),
+    examples=("lexenc read-review review.csv --out reviewed.tsv",),
     out_required=False,
     files={".tsv": "reviewed.tsv"},
 )
