@@ -52,9 +52,10 @@ class LazyGroup(TyperGroup):
             details = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")  # keeps the line breaks
             app.command(name, help=f"{COMMANDS.summary(full)}\n\n{details}")(function)
         else:
-            from .stage_command import stage_command  # here, so that the help of the program need not wait for it
+            # Here, so that the help of the program need not wait for it.
+            from .stage_command import StageCommand, stage_command
 
-            app.command(name)(stage_command(STAGES[full]))
+            app.command(name, cls=StageCommand)(stage_command(STAGES[full]))
         return get_command(app)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from lexenc.artifact import DigestStore, Manifest, result_folder
 from lexenc.device import Precision, check_device_name
@@ -26,6 +27,24 @@ from .single_file import SingleFile, wanted_copies, wanted_file
 from .ui import View, print_json
 
 _INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
+
+
+class StageCommand(TyperCommand):
+    """A command whose help has every --no option below its opposite, which leaves more room for the texts."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        from typer import rich_utils
+
+        names = [(one, one.opts, one.secondary_opts) for one in self.params if one.secondary_opts]
+        for one, opts, opposites in names:
+            one.opts, one.secondary_opts = ["\n".join([*opts, *opposites])], []
+        rich_utils.STYLE_OPTIONS_TABLE_PADDING = (0, 1, 0, 0)  # type: ignore[assignment]
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            for one, opts, opposites in names:
+                one.opts, one.secondary_opts = opts, opposites
 
 
 def option_name(name: str) -> str:
@@ -105,15 +124,17 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
     for shown, (one, hint) in parameters(stage.params).items():
         rule, default = rule_of(one), default_of(one)
         kind, optional = without_none(hint)
-        text = help_of(one, hint) + ("" if rule.affects_result else " Same result.")
+        text = _with_default(help_of(one, hint), default) + ("" if rule.affects_result else " Same result.")
         choices, panel = choices_of(hint), rule.group or _SETTINGS
         if kind is bool:
             declared = f"{option_name(shown)}/--no-{shown.replace('_', '-')}"
-            made.append(_parameter(one.name, bool, default, typer.Option(declared, help=text, rich_help_panel=panel)))
+            info = typer.Option(declared, help=text, show_default=False, rich_help_panel=panel)
+            made.append(_parameter(one.name, bool, default, info))
             continue
         info = typer.Option(
             option_name(shown),
             help=text,
+            show_default=False,
             rich_help_panel=panel,
             metavar=_metavar(hint),
             autocompletion=completion(choices) if choices else None,
@@ -121,6 +142,12 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
         # The stage gets the text that was typed: it checks it as it checks a pipeline file, and reports all errors.
         made.append(_parameter(one.name, str | None if optional else str, _typed(default), info))
     return made
+
+
+def _with_default(text: str, default: Any) -> str:
+    """Add the default to a help text, unless the text says it."""
+    shown = {True: "yes", False: "no"}[default] if isinstance(default, bool) else _typed(default)
+    return f"{text} Default: {shown}." if shown and "default" not in text.lower() else text
 
 
 def _typed(default: Any) -> str | None:
@@ -145,16 +172,16 @@ def completion(choices: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
-    arithmetic = "Arithmetic. float32: exact; bfloat16: faster on hardware that supports it; float16: for GPUs only."
+    arithmetic = "float32: exact; bfloat16: faster on hardware that supports it; float16: for GPUs only."
     table: list[tuple[bool, str, Any, str, Any]] = [
         (stage.uses_device, "device", str, "auto, cpu, cuda, cuda:N or mps.", "auto"),
         (stage.uses_device, "precision", Precision, arithmetic, "float32"),
         (stage.uses_seed, "seed", int, "Seed of all random choices.", 0),
-        (True, "json", bool, "Print one JSON object per line, nothing else.", False),
-        (bool(stage.makes), "dry_run", bool, "Show what would be done and why. Nothing is written.", False),
-        (bool(stage.makes), "force", bool, "Replace another result of lexenc in --out.", False),
-        (bool(stage.makes), "check_content", bool, "Read large inputs again instead of trusting saved digests.", False),
-        (True, "quiet", bool, "Print results, warnings and errors only.", False),
+        (True, "json", bool, "Print JSON, one object per line.", False),
+        (bool(stage.makes), "dry_run", bool, "Only show what would be done and why.", False),
+        (bool(stage.makes), "force", bool, "Replace another result in --out.", False),
+        (bool(stage.makes), "check_content", bool, "Compute digests of large inputs again.", False),
+        (True, "quiet", bool, "Print results and warnings only.", False),
         (True, "no_progress", bool, "Draw no progress bars.", False),
         (True, "debug", bool, "Show the traceback of an error.", False),
     ]
@@ -162,11 +189,14 @@ def _run_parameters(stage: Stage) -> list[inspect.Parameter]:
     for wanted, name, kind, text, default in table:
         short = {"quiet": ["-q"], "force": ["-f"]}.get(name, [])
         if wanted:
+            variable = None if kind is bool else f"LEXENC_{name.upper()}"
             info = typer.Option(
                 option_name(name),
                 *short,
-                help=text,
-                envvar=None if kind is bool else f"LEXENC_{name.upper()}",
+                help=text if variable is None else f"{text} Default: {default}, or ${variable}.",
+                envvar=variable,
+                show_envvar=False,
+                show_default=False,
                 rich_help_panel=_RUN,
                 min=0 if kind is int else None,
                 metavar=None if kind is bool else _metavar(kind),

@@ -34,7 +34,7 @@ from ..ui import View, print_json, show_table
 
 File = Annotated[str, typer.Argument(help="Pipeline file (YAML).", metavar="PIPELINE")]
 Check = Annotated[
-    bool, typer.Option("--check-content", help="Read large inputs again instead of trusting saved digests.")
+    bool, typer.Option("--check-content", help="Compute digests of large inputs again.")
 ]
 _WORDS = dict(run="would run", resume="would continue", reuse="up to date", refuse="would refuse", wait="would run")
 
@@ -48,7 +48,7 @@ def run_command(
     only: Annotated[str | None, typer.Option(help="The only step to run.")] = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace results of other recipes.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done and why. Nothing is written.")
+        bool, typer.Option("--dry-run", help="Only show what would be done and why.")
     ] = False,
     device: Annotated[
         str | None, typer.Option(envvar="LEXENC_DEVICE", help="auto, cpu, cuda, cuda:N or mps, for all steps.")

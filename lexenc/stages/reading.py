@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder, Pooling
 
 LOWERCASE = "Lower-case all words. Of words that become equal, the first one is kept."
-LANGUAGE = "BCP-47 code of the {side} words, for --lowercase and for TMX, XLIFF and TBX files of several languages."
+LANGUAGE = "BCP-47 code of the {side} words, for --lowercase and multilingual TMX, XLIFF and TBX files."
 
 
 class CasePolicy(Protocol):
@@ -47,7 +47,8 @@ def lowercase_param(group: str = "") -> Any:
 
 def language_param(side: str, group: str = "") -> Any:
     """Declare `--source-language` or `--target-language`."""
-    return param(None, LANGUAGE.format(side=side), check=check_language, group=group)
+    text = LANGUAGE if side in ("source", "left") else "The same for the {side} words."
+    return param(None, text.format(side=side), check=check_language, group=group)
 
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
