@@ -13,7 +13,7 @@ import yaml
 
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
-from lexenc.errors import ConfigError, LexencError, several, unknown_name
+from lexenc.errors import ConfigError, LexencError, ManyFaultsError, several, unknown_name
 from lexenc.parameters import as_dict, build
 from lexenc.planning import Plan, check_inputs, find_inputs, plan_stage, run_plan
 from lexenc.progress import SILENT, Progress
@@ -320,21 +320,6 @@ def forecast(pipeline: Pipeline, steps: list[Step], *, force: bool, digests: Dig
 def _plan(pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore) -> Plan:
     made = _made_inputs(pipeline, step)
     makers = {text: f"lexenc run {pipeline.path} --until {maker}" for text, maker in made.items()}
-    return plan_step(pipeline, step, force=force, digests=digests, makers=makers)
-
-
-def plan_step(
-    pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore, makers: Mapping[str, str] | None = None
-) -> Plan:
-    """Decide what to do with one step.
-
-    Args:
-        pipeline: The pipeline of the step, for the precision.
-        step: The step.
-        force: Replace a result of another recipe.
-        digests: Remembered digests.
-        makers: For the hint on a missing input: the command that makes it, by path.
-    """
     return plan_stage(
         step.stage,
         inputs=step.inputs,
@@ -364,10 +349,15 @@ def _texts(value: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Functions to call before each step, with its plan, and after it, with the plan and the manifest."""
+    """Functions to call before each step, with its plan, and after it, with the plan and the manifest.
+
+    If there is a function `failed`, it is called with the reason for each step that fails, and for each that needs such
+    a step. The others are run. Without it, the first failure ends the run.
+    """
 
     before: Callable[[Step, Plan], None] = lambda step, plan: None
     after: Callable[[Step, Plan, Manifest], None] = lambda step, plan, manifest: None
+    failed: Callable[[Step, str], None] | None = None
 
 
 def run_pipeline(
@@ -391,28 +381,53 @@ def run_pipeline(
         progress: Progress bar to update.
         notices: Where messages go.
         digests: Remembered digests.
-        watcher: Functions to call before and after each step.
+        watcher: Functions to call before and after each step, and for one that fails.
 
     Raises:
+        LexencError: If a step fails, and the watcher has no function for it.
         ConfigError: If an earlier step that is not among `steps` is not up to date, or a result would be replaced.
     """
-    digests = digests or DigestStore(None)
-    watcher = watcher or Watcher()
+    digests, notices, watcher = digests or DigestStore(None), notices or Notices(), watcher or Watcher()
+    device = device or pipeline.device
     refuse_faults(pipeline, steps)
     _check_earlier(pipeline, steps, digests)
-    made = {}
+    made: dict[str, Manifest] = {}
+    reasons: dict[str, str] = {}
     for step in steps:
-        plan = _plan(pipeline, step, force=force, digests=digests)
-        if plan.action == "refuse":
-            fault = plan.refusal("Choose another --workdir")
-            raise ConfigError(
-                f"Step '{step.name}': {fault.message}", hint=f"{fault.hint} --only {step.name} does this step alone."
-            )
-        watcher.before(step, plan)
-        manifest = run_plan(plan, device=device or pipeline.device, progress=progress, notices=notices, digests=digests)
-        watcher.after(step, plan, manifest)
-        made[step.name] = manifest
+        blocked = [reasons[name] for name in step.needs if name in reasons]
+        if watcher.failed is not None and blocked:
+            reasons[step.name] = blocked[0]
+            watcher.failed(step, blocked[0])
+            continue
+        try:
+            plan = _plan(pipeline, step, force=force, digests=digests)
+            if plan.action == "refuse":
+                raise _refusal(step, plan)
+            watcher.before(step, plan)
+            made[step.name] = run_plan(plan, device=device, progress=progress, notices=notices, digests=digests)
+        except (LexencError, OSError, MemoryError, RuntimeError) as error:  # e.g. PyTorch runs out of memory
+            if watcher.failed is None:
+                raise
+            reasons[step.name] = _one_line(error)
+            hint = error.hint if isinstance(error, LexencError) else None
+            notices.warn(f"{step.name} failed: {reasons[step.name]}", hint or "The steps that need it are skipped.")
+            watcher.failed(step, reasons[step.name])
+            continue
+        watcher.after(step, plan, made[step.name])
     return made
+
+
+def _refusal(step: Step, plan: Plan) -> ConfigError:
+    fault = plan.refusal("Choose another --workdir")
+    return ConfigError(
+        f"Step '{step.name}': {fault.message}", hint=f"{fault.hint} --only {step.name} does this step alone."
+    )
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, ManyFaultsError):
+        return " ".join(fault.message for fault in error.faults)
+    return error.message if isinstance(error, LexencError) else f"{type(error).__name__}: {error}"
 
 
 def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) -> None:

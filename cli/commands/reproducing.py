@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -14,7 +14,9 @@ from lexenc.artifact import DigestStore, Manifest, cache_folder, result_folder
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, ExitCode
 from lexenc.files.text import counted
-from lexenc.pipeline import Pipeline, Step, forecast
+from lexenc.parameters import checked_choice
+from lexenc.pipeline import Pipeline, Step, Watcher, forecast, run_pipeline
+from lexenc.planning import Plan
 from lexenc.recipes.comparison import (
     AVERAGE,
     CellScores,
@@ -27,7 +29,6 @@ from lexenc.recipes.comparison import (
 from lexenc.recipes.expansion import Expansion, Settings, chosen_encoders
 from lexenc.recipes.paper import PaperCell, RecipeTable, full_name, read_paper, read_table, wanted_cells
 from lexenc.recipes.running import (
-    Attempt,
     Lack,
     distinct,
     fetch_lacks,
@@ -35,14 +36,14 @@ from lexenc.recipes.running import (
     found_scores,
     refuse_lacks,
     refuse_others,
-    run_steps,
     without,
 )
 from lexenc.resources.catalogue import read_catalogue
+from lexenc.search import RETRIEVAL
 from lexenc.stage import Table
 
 from ..options import Debug, Device, Force, Json, NoProgress, Quiet, Seed
-from ..stage_command import shown_summary
+from ..stage_command import completion, shown_summary
 from ..ui import View, print_json
 from .fetching import approve_offer
 
@@ -80,8 +81,12 @@ def reproduce_command(
         ),
     ] = None,
     retrieval: Annotated[
-        Literal["nearest", "csls"],
-        typer.Option(help="Retrieval method: nearest or csls. The paper does not name it.", metavar="CHOICE"),
+        str,
+        typer.Option(
+            help=f"How answers are ranked, which the paper does not name. One of: {', '.join(RETRIEVAL)}.",
+            metavar="CHOICE",
+            autocompletion=completion(RETRIEVAL),
+        ),
     ] = "nearest",
     partial: Annotated[bool, typer.Option("--partial", help="Skip what needs missing inputs.")] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Download missing inputs first.")] = False,
@@ -116,6 +121,7 @@ def reproduce_command(
           --file "vectors={language}.vec.gz" --out runs/trial
     """
     check_device_name(device)
+    checked_choice(retrieval, RETRIEVAL, "--retrieval")
     view = View(json=json, quiet=quiet, progress=not no_progress)
     digests = DigestStore.default()
     names = list(dict.fromkeys(full_name(name) for name in tables))
@@ -148,8 +154,18 @@ def reproduce_command(
         _show_steps(request, states, left_out, distinct(lacks), view)
         return
     refuse_others(casts, settings.out)
-    attempt = _run(request.expansion, pipeline, force, device, digests, view)
-    found = found_scores(request.expansion, attempt, left_out)
+    failed: dict[str, str] = {}
+    run_pipeline(
+        pipeline,
+        list(pipeline.steps),
+        force=force,
+        device=device,
+        progress=view.watcher(),
+        notices=view.notices(),
+        digests=digests,
+        watcher=_watcher(request.expansion, pipeline, failed, view),
+    )
+    found = found_scores(request.expansion, failed, left_out)
     for table in request.tables:
         _show(request, table, found, view)
     if found.failed:
@@ -206,32 +222,20 @@ def _show_steps(
         )
 
 
-def _run(
-    expansion: Expansion, pipeline: Pipeline, force: bool, device: str, digests: DigestStore, view: View
-) -> Attempt:
-    """Run all steps, and print each with the number of cells to come."""
+def _watcher(expansion: Expansion, pipeline: Pipeline, failed: dict[str, str], view: View) -> Watcher:
+    """Print each step with the number of cells to come, and collect the reasons of those that fail."""
+    names = [step.name for step in pipeline.steps]
 
-    def before(step: Step, done: int) -> None:
-        coming = {each.name for each in pipeline.steps[done:]}
-        left = sum(each.name in coming for each in expansion.scores.values())
-        view.say(
-            f"[{done + 1}/{len(pipeline.steps)}] {step.name}: {step.stage.name}; {counted(left, 'number')} to come"
-        )
+    def before(step: Step, plan: Plan) -> None:
+        done = names.index(step.name)
+        left = sum(each.name in names[done:] for each in expansion.scores.values())
+        view.say(f"[{done + 1}/{len(names)}] {step.name}: {step.stage.name}; {counted(left, 'number')} to come")
 
-    def after(step: Step, manifest: Manifest, reused: bool) -> None:
+    def after(step: Step, plan: Plan, manifest: Manifest) -> None:
         made = f"{shown_summary(manifest.summary)}{step.out} ({manifest.seconds:.1f} s)"
-        view.say(f"  unchanged since {manifest.created[:10]}, reused" if reused else f"  {made}")
+        view.say(f"  unchanged since {manifest.created[:10]}, reused" if plan.action == "reuse" else f"  {made}")
 
-    return run_steps(
-        pipeline,
-        force=force,
-        device=device,
-        progress=view.watcher(),
-        notices=view.notices(),
-        digests=digests,
-        before=before,
-        after=after,
-    )
+    return Watcher(before, after, lambda step, reason: failed.update({step.name: reason}))
 
 
 def _show(request: _Request, table: RecipeTable, found: CellScores, view: View) -> None:

@@ -16,7 +16,7 @@ from lexenc.files.evaluations import Evaluation, is_evaluation, read_evaluation
 from lexenc.files.text import counted
 from lexenc.stage import Table
 
-from ..options import Debug, Json, Quiet
+from ..options import Debug, Json, Quiet, Seed
 from ..ui import View, write_out
 
 _FORMATS = ("table", "csv", "latex", "markdown", "json")
@@ -48,7 +48,7 @@ def results_command(
             metavar="KEY",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the comparison.", envvar="LEXENC_SEED")] = 0,
+    seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,

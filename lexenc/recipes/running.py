@@ -1,25 +1,23 @@
-"""Running the steps of recipes. A step that fails only affects the cells that need it."""
+"""What the steps of recipes lack before they run, and the scores of those that ran."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lexenc.artifact import DigestStore, Manifest, cache_folder
+from lexenc.artifact import DigestStore, cache_folder
 from lexenc.encoders.locate import locate_encoder
-from lexenc.errors import ConfigError, LexencError, ManyFaultsError
+from lexenc.errors import ConfigError
 from lexenc.fetching import Offer, fetch
 from lexenc.files.text import counted
-from lexenc.pipeline import Forecast, Pipeline, Step, plan_step
-from lexenc.planning import run_plan
+from lexenc.pipeline import Forecast, Pipeline
 from lexenc.progress import SILENT, Progress
 from lexenc.recipes.comparison import CellScores, score_of
 from lexenc.recipes.expansion import Expansion, Need
 from lexenc.recipes.paper import PaperCell
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX
-from lexenc.stage import Notices
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
@@ -127,14 +125,6 @@ def fetch_lacks(
 # ---------------------------------------------------------------- doing
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """The outcome of some steps."""
-
-    made: dict[str, Manifest] = field(default_factory=dict)  # by name of the step
-    failed: dict[str, str] = field(default_factory=dict)  # reasons; a step that waits for another has the other's
-
-
 def without(pipeline: Pipeline, lacks: Mapping[str, list[Lack]]) -> tuple[Pipeline, dict[str, str]]:
     """Remove the steps with missing inputs, and those that need them.
 
@@ -166,55 +156,16 @@ def refuse_others(casts: Iterable[Forecast], out: Path) -> None:
         )
 
 
-def run_steps(
-    pipeline: Pipeline,
-    *,
-    force: bool = False,
-    device: str = "auto",
-    progress: Progress = SILENT,
-    notices: Notices | None = None,
-    digests: DigestStore | None = None,
-    before: Callable[[Step, int], None] = lambda step, done: None,
-    after: Callable[[Step, Manifest, bool], None] = lambda step, manifest, reused: None,
-) -> Attempt:
-    """Run or reuse steps in order. If a step fails, those that need it are skipped."""
-    notices, digests = notices or Notices(), digests or DigestStore(None)
-    attempt = Attempt()
-    for done, step in enumerate(pipeline.steps):
-        blocked = [attempt.failed[name] for name in step.needs if name in attempt.failed]
-        if blocked:
-            attempt.failed[step.name] = blocked[0]
-            continue
-        before(step, done)
-        try:
-            plan = plan_step(pipeline, step, force=force, digests=digests)
-            manifest = run_plan(plan, device=device, progress=progress, notices=notices, digests=digests)
-        except (LexencError, OSError, MemoryError, RuntimeError) as error:  # e.g. PyTorch runs out of memory
-            attempt.failed[step.name] = _reason(error)
-            hint = error.hint if isinstance(error, LexencError) else None
-            notices.warn(f"{step.name} failed: {_reason(error)}", hint or "The cells that need it stay empty.")
-            continue
-        attempt.made[step.name] = manifest
-        after(step, manifest, plan.action == "reuse")
-    return attempt
-
-
-def _reason(error: Exception) -> str:
-    """Return an error as one line."""
-    if isinstance(error, ManyFaultsError):
-        return " ".join(fault.message for fault in error.faults)
-    return error.message if isinstance(error, LexencError) else f"{type(error).__name__}: {error}"
-
-
-def found_scores(expansion: Expansion, attempt: Attempt, left_out: Mapping[str, str]) -> CellScores:
-    """Read the scores of all cells."""
-    scores, reasons, failed = {}, dict[PaperCell, str](), set()
+def found_scores(expansion: Expansion, failed: Mapping[str, str], left_out: Mapping[str, str]) -> CellScores:
+    """Read the scores of all cells, given the reasons why steps failed or were left out."""
+    scores, reasons, faulty = {}, dict[PaperCell, str](), set()
+    absent = {**failed, **left_out}
     for cell, step in expansion.scores.items():
-        score = score_of(expansion.paper, cell, step.out) if step.name in attempt.made else None
+        score = None if step.name in absent else score_of(expansion.paper, cell, step.out)
         if score is not None:
             scores[cell] = score
             continue
-        reasons[cell] = left_out.get(step.name) or attempt.failed.get(step.name) or f"{step.name} has no such score"
+        reasons[cell] = absent.get(step.name, f"{step.name} has no such score")
         if step.name not in left_out:
-            failed.add(cell)
-    return CellScores(scores, reasons, frozenset(failed))
+            faulty.add(cell)
+    return CellScores(scores, reasons, frozenset(faulty))

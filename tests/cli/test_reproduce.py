@@ -291,7 +291,7 @@ def test_results_of_other_settings_are_not_replaced_unasked(bli, fails, files, s
         (["table-4", "--file", "train={language}.tsv"], "--file train: {language} is ambiguous", "Write {pair}"),
         (["table-6", "--encoder", "./nowhere"], "The encoder is not there: ./nowhere", "Check the path"),
         (["table-6", "--device", "gpu"], "", ""),
-        (["table-6", "--retrieval", "cls"], "", ""),
+        (["table-6", "--retrieval", "cls"], "--retrieval cannot be 'cls'.", "Choose one of"),
     ],
 )
 def test_wrong_usage(fails, tmp_path, words, message, hint):

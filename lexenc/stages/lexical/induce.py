@@ -100,7 +100,7 @@ class InduceParams:
     thresholds: tuple[float, ...] = param(
         (),
         "Probabilities at which precision and coverage are shown. Default: "
-        f"{','.join(f'{each:g}' for each in THRESHOLDS)}.",
+        f"{', '.join(f'{each:g}' for each in THRESHOLDS)}.",
         ge=0,
         le=1,
     )
