@@ -101,7 +101,8 @@ class AlignerKind:
 
 
 def _open_embedding(setup: AlignerSetup) -> Aligner:
-    from lexenc.alignment.embedding import EmbeddingAligner, Matching
+    from lexenc.alignment.embedding import EmbeddingAligner
+    from lexenc.alignment.matching import Matching
     from lexenc.encoders.word_vectors import TableWords
 
     least: float = setup.options["threshold"]

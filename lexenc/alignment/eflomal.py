@@ -57,11 +57,8 @@ class EflomalAligner:
             WorkError: If it fails.
         """
         made = [self._folder / f"eflomal.{name}" for name in ("forward", "backward")]
-        if not all(path.is_file() for path in made):
-            self._run(corpus, made)
-        return self._joined(corpus, made, start)
-
-    def _run(self, corpus: Iterable[WordPair], made: list[Path]) -> None:
+        if all(path.is_file() for path in made):
+            return self._joined(corpus, made, start)
         sentences = self._folder / "eflomal.input"
         write_parallel(sentences, ((" ".join(source), " ".join(target)) for source, target in corpus))
         aside = [path.with_name(f"{path.name}.partial") for path in made]
@@ -72,6 +69,7 @@ class EflomalAligner:
             raise WorkError(f"eflomal stopped with {run.returncode}: {last}", hint="Run it by itself to see more.")
         for path, place in zip(aside, made, strict=True):
             path.replace(place)
+        return self._joined(corpus, made, start)
 
     def _joined(self, corpus: Iterable[WordPair], made: list[Path], start: int) -> Iterator[Links]:
         from lexenc.alignment.symmetrise import links_of

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from lexenc.alignment.matching import METHODS, Matching, match_vectors, too_large
+from lexenc.alignment.matching import Matching, match_vectors, too_large
 from lexenc.arrays import blocks
 from lexenc.encoders.base import WordEncoder
 from lexenc.text.links import Links
-
-__all__ = ["METHODS", "EmbeddingAligner", "Matching"]
 
 CHUNK = 1024
 """Sentence pairs whose vectors are in memory at once: enough to batch sentences of equal length together."""

@@ -34,10 +34,6 @@ class LinkGrid(NamedTuple):
         """Source and target word of every link."""
         return [(self.source[i], self.target[j]) for i, j in self.scores]
 
-    def rows(self, width: int) -> list[list[float | None]]:
-        """Return the scores of the first target words, a row per source word; None for words that are not linked."""
-        return [[self.scores.get((i, j)) for j in range(width)] for i in range(len(self.source))]
-
 
 def first_grids(
     aligned: Iterable[tuple[list[str], list[str], list[tuple[int, int, float]]]], count: int
@@ -63,26 +59,14 @@ def html_page(grids: Iterable[LinkGrid]) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
                                      lstrip_blocks=True)  # fmt: skip
     template = environment.from_string((ROOT / "alignment" / "page.html").read_text(encoding="utf-8"))
-    drawn = []
-    for grid in grids:
-        ours, theirs = {i for i, _ in grid.scores}, {j for _, j in grid.scores}
-        drawn.append(
-            {
-                "line": grid.line,
-                "source": [(word, i in ours) for i, word in enumerate(grid.source)],
-                "target": [(word, j in theirs) for j, word in enumerate(grid.target)],
-                "rows": grid.rows(len(grid.target)),
-                "listed": grid.linked,
-            }
-        )
-    return template.render(pairs=drawn, most=_MOST_CELLS)
+    return template.render(grids=list(grids), most=_MOST_CELLS)
 
 
 def text_grid(grid: LinkGrid) -> tuple[str, list[str], list[list[str]], str]:
     """Return title, columns, rows and legend of a grid for a terminal."""
     wide = min(len(grid.target), _ACROSS)
-    marked = zip(grid.source, grid.rows(wide), strict=True)
-    rows = [[f"{i} {word}", *map(_mark, scores)] for i, (word, scores) in enumerate(marked, start=1)]
+    rows = [[f"{i + 1} {word}", *(_mark(grid.scores.get((i, j))) for j in range(wide))]
+            for i, word in enumerate(grid.source)]  # fmt: skip
     legend = "  ".join(f"{j} {word}" for j, word in enumerate(grid.target[:wide], start=1))
     if len(grid.target) > wide:
         legend += f"  ... and {len(grid.target) - wide} more: see alignments.html"

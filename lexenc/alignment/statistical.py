@@ -190,7 +190,7 @@ def _joined(
             continue
         place = slice(cells[first], cells[part.stop])
         source, target = (each[first : part.stop] for each in lengths)
-        forward, backward = (np.sum([each[place] for each in chains], axis=0, dtype=np.int32) for chains in counts)
+        forward, backward = (np.add.reduce([each[place] for each in chains], dtype=np.int32) for chains in counts)
         yield links_of(
             source, target, forward, backward, how.symmetrise, sure=sure * how.chains, threshold=how.threshold
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment import Symmetrisation
-from lexenc.alignment.compiled import compiled, inlined
+from lexenc.alignment.compiled import compiled
 from lexenc.arrays import Indices
 from lexenc.errors import unknown_name
 from lexenc.text.links import Links
@@ -53,12 +53,13 @@ def links_of(
     if how not in SYMMETRISATIONS:
         raise unknown_name("symmetrisation", how, SYMMETRISATIONS)
     # Memory that is never written to is never taken.
-    source, target, scores = (np.empty(len(forward), dtype=kind) for kind in (np.int32, np.int32, np.float32))
-    starts = np.zeros(len(source_lengths) + 1, dtype=np.int64)
+    source, target = np.empty(len(forward), dtype=np.int32), np.empty(len(forward), dtype=np.int32)
+    scores, starts = np.empty(len(forward), dtype=np.float32), np.zeros(len(source_lengths) + 1, dtype=np.int64)
     widest, highest = int(source_lengths.max(initial=1)), int(target_lengths.max(initial=1))
     _links(source_lengths, target_lengths, forward, backward, 1 / sure, SYMMETRISATIONS.index(how), threshold,
            starts, source, target, scores, widest, highest)  # fmt: skip
-    return Links(starts, *(column[: starts[-1]].copy() for column in (source, target, scores)))
+    end = starts[-1]
+    return Links(starts, source[:end].copy(), target[:end].copy(), scores[:end].copy())
 
 
 @compiled
@@ -89,17 +90,6 @@ def _links(  # noqa: PLR0913 - one loop, for the speed of it
         starts[sentence + 1] = end
 
 
-@inlined
-def _taken(one: bool, other: bool, how: int) -> bool:
-    if how == _UNION:
-        return one or other
-    if how == _FORWARD:
-        return one
-    if how == _BACKWARD:
-        return other
-    return one and other
-
-
 @compiled
 def _choose(forward: Any, backward: Any, how: int, threshold: float, kept: Any, one: Any, other: Any) -> None:
     """Mark the links of one sentence pair in `kept`, with `one` and `other` as working space."""
@@ -115,7 +105,10 @@ def _choose(forward: Any, backward: Any, how: int, threshold: float, kept: Any, 
     _best(backward.T, other.T)
     for i in range(width):
         for j in range(height):
-            kept[i, j] = _taken(one[i, j], other[i, j], how)
+            if how == _UNION:
+                kept[i, j] = one[i, j] or other[i, j]
+            else:
+                kept[i, j] = (one[i, j] or how == _BACKWARD) and (other[i, j] or how == _FORWARD)
     if how in (_GROW, _FINAL, _FINAL_AND):
         _grow(kept, one, other, width, height)
     if how in (_FINAL, _FINAL_AND):

@@ -7,7 +7,8 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lexenc.alignment import embedding, matching
-from lexenc.alignment.embedding import METHODS, EmbeddingAligner, Matching
+from lexenc.alignment.embedding import EmbeddingAligner
+from lexenc.alignment.matching import METHODS, Matching
 from lexenc.encoders.base import WordVectors
 from lexenc.encoders.static import StaticEncoder
 from lexenc.encoders.word_vectors import TableWords, word_encoder
