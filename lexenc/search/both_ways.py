@@ -324,9 +324,9 @@ def _kept(
     source: Matrix, flipped: Matrix, rows: _Thresholds, columns: _Thresholds, spare: _Spare, start: int
 ) -> tuple[Indices, NDArray[np.int32], Matrix]:
     """Return the cells of a block above any of its four bars: rows, columns and cosines."""
-    scores = np.matmul(source, flipped, out=spare.block(len(source), flipped.shape[1]))
+    height, width = len(source), flipped.shape[1]
+    scores = np.matmul(source, flipped, out=spare.cells[: height * width].reshape(height, width))
     mask = mask_of(np.greater, scores, rows.near)
-    width = scores.shape[1]
     inside = mask[:, :width]
     inside |= scores > columns.near
     scores -= columns.half
@@ -339,18 +339,11 @@ def _kept(
     return lines, (places + start).astype(np.int32), values
 
 
-class _Spare:
+class _Spare(local):
     """One block of memory per thread, which is reused."""
 
     def __init__(self, dtype: Any) -> None:
-        self._local, self._dtype = local(), dtype
-
-    def block(self, rows: int, columns: int) -> Matrix:
-        """Return an array of a shape; its former content is lost."""
-        if not hasattr(self._local, "cells"):
-            self._local.cells = np.empty(_ROWS * _COLUMNS, dtype=self._dtype)
-        cells: Matrix = self._local.cells[: rows * columns]
-        return cells.reshape(rows, columns)
+        self.cells = np.empty(_ROWS * _COLUMNS, dtype)
 
 
 @contextmanager
