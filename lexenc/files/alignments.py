@@ -60,9 +60,6 @@ def sentences_file(path: Path) -> Path | None:
     return place if place.is_file() else None
 
 
-# ---------------------------------------------------------------- reading
-
-
 def read_alignments(path: Path, *, one_based: bool = False) -> Iterator[Alignment]:
     """Read links line by line. An empty line is a sentence pair without links.
 
@@ -136,9 +133,6 @@ def _with_scores(rows: Iterator[Alignment], path: Path, links: Path) -> Iterator
             shown = f"{counted(len(scores), 'score')} for {counted(expected, 'link')}"
             raise DataError(f"{place}: {shown}.", hint=_AGAIN)
         yield row._replace(scores=scores)
-
-
-# ---------------------------------------------------------------- writing
 
 
 def link_line(links: Iterable[Sequence[float]]) -> str:

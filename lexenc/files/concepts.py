@@ -74,9 +74,6 @@ def stream_mentions(path: Path) -> Iterator[ConceptName]:
             yield ConceptName((), text)
 
 
-# ---------------------------------------------------------------- knowledge bases
-
-
 @dataclass(frozen=True)
 class KnowledgeBase:
     """Distinct names, the distinct lines of each name, and the concepts of each line.

@@ -190,9 +190,6 @@ class Evaluation:
                 yield item
 
 
-# ---------------------------------------------------------------- writing
-
-
 class EvaluationWriter:
     """Write the items of an evaluation as they come; `systems` is set before the end."""
 
@@ -226,9 +223,6 @@ def writing_evaluation(folder: Path, task: str) -> Iterator[EvaluationWriter]:
     }
     with writing(folder / SCORES) as stream:
         stream.write(json.dumps(body, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace") + b"\n")
-
-
-# ---------------------------------------------------------------- reading
 
 
 def is_evaluation(folder: Path) -> bool:

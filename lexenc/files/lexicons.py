@@ -18,13 +18,7 @@ OPTIMISTIC = "optimistic_probability"
 _REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
 REVIEW_COLUMNS = ("source", "target", "probability", "decision", "correction")
 _NEEDED = ("source", "target", "decision")
-_DECISIONS = {
-    "ok": "ok",
-    "wrong": "wrong",
-    "other": "other",
-    "another": "other",
-    "another translation": "other",
-}
+_DECISIONS = {"ok": "ok", "wrong": "wrong", "other": "other", "another": "other", "another translation": "other"}
 # A spreadsheet takes a cell that begins with one of these for a formula.
 _ACTIVE = "=+\\-@\t\r\uff1d\uff0b\uff0d\uff20"
 _DANGEROUS, _GUARDED = re.compile(f"'*[{_ACTIVE}]"), re.compile(f"'+[{_ACTIVE}]")
@@ -79,9 +73,6 @@ def write_lexicon(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bo
     """
     head = (*LEXICON_HEAD[:2], OPTIMISTIC if optimistic else LEXICON_HEAD[2], *_REST)
     write_table(path, head, (each.cells() for each in entries))
-
-
-# ---------------------------------------------------------------- review
 
 
 def guarded(cell: str) -> str:

@@ -86,9 +86,6 @@ class Sentences:
         return found
 
 
-# ---------------------------------------------------------------- reading
-
-
 def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
     """Read all links of a file or of the folder of a result.
 
@@ -181,9 +178,6 @@ def _counted(text: ParallelText) -> Sentences:
         widths.append(len(source))
         heights.append(len(target))
     return Sentences(text.name, *(np.array(column, dtype=np.int64) for column in (words, widths, heights)))
-
-
-# ---------------------------------------------------------------- checks
 
 
 def _unequal(one: Path | str, lines: int, other: Path | str, others: int) -> DataError:

@@ -160,10 +160,7 @@ def _from_concepts(found: MultiSimLex, column: str) -> ScoredPairs:
         ids, scores = row["SIMLEX_IDS"].split(), row[f"{column}_SCORE"].split()
         words = _words_in_pairs(row[column], row.get(f"{column}_IN_SOURCE", ""), len(ids), place)
         if len(scores) != len(ids):
-            raise DataError(
-                f"{place}: {counted(len(ids), 'pair')} and {counted(len(scores), 'score')}.",
-                hint=_HINT,
-            )
+            raise DataError(f"{place}: {counted(len(ids), 'pair')} and {counted(len(scores), 'score')}.", hint=_HINT)
         for identifier, score, word in zip(ids, scores, words, strict=True):
             pair, _, half = identifier.partition(":")
             halves.setdefault(pair, {})[half] = (word, score_of(score, MULTI_SIMLEX_SCALE, place), number)
@@ -202,10 +199,7 @@ def _words_in_pairs(listed: str, said: str, count: int, place: str) -> list[str]
         return [" ".join(tokens)]
     found = tokens if len(tokens) == count else _cut(tokens, count, known)
     if found is None:
-        raise DataError(
-            f"{place}: '{said}' cannot be split into {count} of: {', '.join(sorted(known))}.",
-            hint=_HINT,
-        )
+        raise DataError(f"{place}: '{said}' cannot be split into {count} of: {', '.join(sorted(known))}.", hint=_HINT)
     return found
 
 

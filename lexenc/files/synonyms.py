@@ -14,11 +14,7 @@ from lexenc.files.text import counted, read_lines
 
 SynonymForm = Literal["names", "pairs", "MRCONSO"]
 
-FORMS: dict[SynonymForm, str] = {
-    "names": "concept||name",
-    "pairs": "concept||name||name",
-    "MRCONSO": "MRCONSO.RRF",
-}
+FORMS: dict[SynonymForm, str] = {"names": "concept||name", "pairs": "concept||name||name", "MRCONSO": "MRCONSO.RRF"}
 # Columns of MRCONSO.RRF, counted from 0. Every row ends with a bar.
 _COLUMNS, _CONCEPT, _LANGUAGE, _NAME, _SUPPRESS = 18, 0, 1, 14, 16
 
@@ -114,11 +110,7 @@ def synonym_form(path: Path) -> SynonymForm:
 
 
 def read_synonyms(
-    path: Path,
-    *,
-    languages: Collection[str] = (),
-    keep_suppressible: bool = False,
-    report: SynonymReport | None = None,
+    path: Path, *, languages: Collection[str] = (), keep_suppressible: bool = False, report: SynonymReport | None = None
 ) -> Iterator[SynonymEntry]:
     """Read a file of any of the formats, line by line, with repeated lines.
 

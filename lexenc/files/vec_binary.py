@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from lexenc.errors import DataError
+from lexenc.files.text import writing
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
 from lexenc.progress import RunningTask
@@ -151,30 +152,33 @@ class BinaryReader:
         return True
 
 
-def write_rows(stream: IO[bytes], words: Sequence[str], matrix: Floats) -> None:
-    """Write the word2vec binary format.
+def write_word2vec_binary(path: Path, words: Sequence[str], matrix: Floats) -> None:
+    """Write the binary format of word2vec, completely or not at all.
 
     Args:
-        stream: File to write to.
-        words: n words, without spaces and LFs.
+        path: The file. Its folder must exist.
+        words: n words, without spaces.
         matrix: Shape [n, d].
 
     Raises:
-        DataError: If a word is empty, or contains a space or an LF.
+        DataError: If a word is empty, or contains a space or a line feed.
     """
-    stream.write(b"%d %d\n" % matrix.shape)
-    for start in range(0, len(words), 1024):
-        part = np.ascontiguousarray(matrix[start : start + 1024], "<f4")
-        rows: list[bytes] = []
-        for word, vector in zip(words[start : start + 1024], part, strict=True):
-            raw = word.encode("utf-8", "surrogateescape")
-            if not raw or b" " in raw or b"\n" in raw:
-                raise DataError(
-                    f"'{word}' cannot be written as word2vec binary: its words have no spaces and are not empty.",
-                    hint="Replace spaces by underscores, or remove the word.",
-                )
-            rows += (raw, b" ", vector.tobytes())
-        stream.write(b"".join(rows))
+    if matrix.ndim != 2 or len(words) != len(matrix):
+        raise ValueError(f"{len(words)} words for an array of shape {matrix.shape}")
+    with writing(path) as stream:
+        stream.write(b"%d %d\n" % matrix.shape)
+        for start in range(0, len(words), 1024):
+            part = np.ascontiguousarray(matrix[start : start + 1024], "<f4")
+            rows: list[bytes] = []
+            for word, vector in zip(words[start : start + 1024], part, strict=True):
+                raw = word.encode("utf-8", "surrogateescape")
+                if not raw or b" " in raw or b"\n" in raw:
+                    raise DataError(
+                        f"'{word}' cannot be written as word2vec binary: its words have no spaces and are not empty.",
+                        hint="Replace spaces by underscores, or remove the word.",
+                    )
+                rows += (raw, b" ", vector.tobytes())
+            stream.write(b"".join(rows))
 
 
 def _model(path: Path) -> Any:
@@ -238,8 +242,7 @@ class Subwords:
     def __init__(self, path: Path) -> None:
         if not is_fasttext(path):
             raise DataError(
-                f"{path} is not a fastText model.",
-                hint="Use a .bin file. Only a whole model has vectors of new words.",
+                f"{path} is not a fastText model.", hint="Use a .bin file. Only a whole model has vectors of new words."
             )
         self._model = _model(path)
 

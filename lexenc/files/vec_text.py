@@ -27,12 +27,10 @@ from numpy.typing import NDArray
 
 from lexenc.errors import DataError
 from lexenc.files.text import counted
-from lexenc.files.vec_numbers import MANY, NUMBER, Cells, parse_cell, parse_many
+from lexenc.files.vec_numbers import MANY, NUMBER, Bools, Cells, Ints, parse_cell, parse_many
 from lexenc.files.vec_report import Fault, Finding, ReadReport
 from lexenc.progress import RunningTask
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 
 # Most temporary arrays of a block stay in the second-level cache, and Python's overhead is still small.
@@ -219,13 +217,7 @@ def _fill(stream: IO[bytes], room: bytearray, start: int) -> int:
 
 
 # Reasons to skip a line. Their codes begin with 1, and code 0 is a line that is used.
-_REASONS = [
-    Finding.BLANK,
-    Finding.EMPTY_WORD,
-    Finding.WRONG_LENGTH,
-    Finding.NOT_A_NUMBER,
-    Finding.NON_FINITE,
-]
+_REASONS = [Finding.BLANK, Finding.EMPTY_WORD, Finding.WRONG_LENGTH, Finding.NOT_A_NUMBER, Finding.NON_FINITE]
 _CODE = {reason: code for code, reason in enumerate(_REASONS, 1)}
 _FIRST_ERROR = _CODE[Finding.WRONG_LENGTH]
 

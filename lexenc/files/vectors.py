@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted, open_bytes, writing
-from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, read_fasttext, write_rows
+from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, read_fasttext
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
 from lexenc.progress import SILENT, Progress
@@ -250,23 +250,6 @@ def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:
         stream.write(b"".join(line + b"\n" for line in lines))
     with writing(folder / "vectors.npy") as stream:
         np.save(stream, np.ascontiguousarray(matrix, np.float32), allow_pickle=False)
-
-
-def write_word2vec_binary(path: Path, words: Sequence[str], matrix: Floats) -> None:
-    """Write the binary format of word2vec, completely or not at all.
-
-    Args:
-        path: The file. Its folder must exist.
-        words: n words, without spaces.
-        matrix: Shape [n, d].
-
-    Raises:
-        DataError: If a word is empty, or contains a space or a line feed.
-    """
-    if matrix.ndim != 2 or len(words) != len(matrix):
-        raise ValueError(f"{len(words)} words for an array of shape {matrix.shape}")
-    with writing(path) as stream:
-        write_rows(stream, words, matrix)
 
 
 def write_vec(path: Path, words: Sequence[str], matrix: Floats, *, header: bool = True) -> None:

@@ -13,15 +13,10 @@ from hypothesis import strategies as st
 
 from lexenc.errors import DataError
 from lexenc.files import vec_text
+from lexenc.files.vec_binary import write_word2vec_binary
 from lexenc.files.vec_report import Fault, Finding, ReadReport
 from lexenc.files.vec_text import TextReader, parse_line
-from lexenc.files.vectors import (
-    load_vectors,
-    read_vectors,
-    save_vectors,
-    write_vec,
-    write_word2vec_binary,
-)
+from lexenc.files.vectors import load_vectors, read_vectors, save_vectors, write_vec
 from lexenc.progress import SILENT
 
 NASTY = [

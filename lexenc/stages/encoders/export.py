@@ -11,8 +11,9 @@ from typing import Any, Literal
 from lexenc.errors import DataError
 from lexenc.files.spaces import SIDES, load_space
 from lexenc.files.text import counted
+from lexenc.files.vec_binary import write_word2vec_binary
 from lexenc.files.vec_report import Finding
-from lexenc.files.vectors import Vectors, read_vectors, write_vec, write_word2vec_binary
+from lexenc.files.vectors import Vectors, read_vectors, write_vec
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import tell_findings

@@ -9,7 +9,8 @@ import pytest
 
 from lexenc.errors import DataError
 from lexenc.files.chosen import chosen_vectors
-from lexenc.files.vectors import read_vectors, save_vectors, write_vec, write_word2vec_binary
+from lexenc.files.vec_binary import write_word2vec_binary
+from lexenc.files.vectors import read_vectors, save_vectors, write_vec
 
 WORDS = ["the", "House", "new york", "house", "5", "größe"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.vec_binary import Subwords
+from lexenc.files.vec_binary import Subwords, write_word2vec_binary
 from lexenc.files.vec_report import Finding
 from lexenc.files.vec_text import line_blocks
 from lexenc.files.vectors import (
@@ -17,7 +17,6 @@ from lexenc.files.vectors import (
     read_vectors,
     save_vectors,
     write_vec,
-    write_word2vec_binary,
 )
 
 
