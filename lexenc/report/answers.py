@@ -52,9 +52,6 @@ def _values(system: System, items: Sequence[Item]) -> _Values:
         return []
 
 
-# ---------------------------------------------------------------- kinds
-
-
 def by_kind(data: ReportData) -> Section:
     """Return the section with scores by kind of question, for tasks that have kinds."""
     lead = (
@@ -103,9 +100,6 @@ def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], brea
     grid = numbers_of_chart(["kind", "system", f"#{task.headline.head}", "#95 % interval", "#items"], rows)
     title = f"{task.headline.head} {breakdown.title}"
     return [Figure(title, readable(about), drawings, grid, readable(note))]
-
-
-# ---------------------------------------------------------------- answers
 
 
 def answers(data: ReportData) -> Section:

@@ -93,10 +93,6 @@ def _series(names: Sequence[str], width: int) -> tuple[Spec, Spec, Spec]:
     )  # type: ignore[return-value] # fmt: skip
 
 
-def _values(rows: Sequence[Spec]) -> Spec:
-    return {"values": [*rows]}
-
-
 def _number(field: str, title: str, **more: Any) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, **more}
 
@@ -104,7 +100,7 @@ def _number(field: str, title: str, **more: Any) -> Spec:
 def _layer(kind: str, encoding: Spec, rows: Sequence[Spec] | None = None, **mark: Any) -> Spec:
     """Return a layer that screen readers skip, with data of its own if there are rows."""
     layer = {"mark": {"type": kind, "aria": False, **mark}, "encoding": encoding}
-    return layer if rows is None else {"data": _values(rows), **layer}
+    return layer if rows is None else {"data": {"values": [*rows]}, **layer}
 
 
 def _points(encoding: Spec, **mark: Any) -> Spec:
@@ -113,10 +109,8 @@ def _points(encoding: Spec, **mark: Any) -> Spec:
 
 
 def _chart(rows: Sequence[Spec], width: int, height: int, encoding: Spec, *layers: Spec) -> Spec:
-    return {"data": _values(rows), "width": width, "height": height, "encoding": encoding, "layer": [*layers]}
-
-
-# ---------------------------------------------------------------- scores
+    data = {"values": [*rows]}
+    return {"data": data, "width": width, "height": height, "encoding": encoding, "layer": [*layers]}
 
 
 def curve(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: str) -> Spec:
@@ -161,9 +155,6 @@ def intervals(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], 
     )  # fmt: skip
 
 
-# ---------------------------------------------------------------- learning
-
-
 def lines(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: str) -> Spec:
     """Return a line chart; rows have `series`, `x`, `y`, `line` (whether the line has them), `label` (for a point)."""
     colour, shape, dash = _series(names, width)
@@ -191,8 +182,6 @@ def shares(rows: Sequence[Spec], *, width: int, x: str, y: str, diagonal: bool) 
         _points({}, color=_SERIES[0]),
     )  # fmt: skip
 
-
-# ---------------------------------------------------------------- planes
 
 _PADDING = 22  # between the points of a plane and its edge
 _LABELLED = 14  # pairs of a plane that are named
@@ -278,9 +267,7 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-# ---------------------------------------------------------------- pipeline
-
-_NODE, _GAP, _ROW = 164, 38, 54
+_NODE, _GAP, _ROW = 164, 38, 54  # boxes of a pipeline: width, space between columns, height with space
 
 
 def pipeline(nodes: Sequence[Spec], edges: Sequence[tuple[str, str]]) -> Spec:

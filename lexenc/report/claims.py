@@ -67,9 +67,6 @@ def claims_of(results: ResultFolders, systems: Sequence[System], seed: int) -> l
     return [*claims, *_of_tuning(results, sweeps, seed)]
 
 
-# ---------------------------------------------------------------- recorded
-
-
 def _recorded(results: ResultFolders, result: ResultFolder) -> Iterator[Claim]:
     for each in result.manifest.results:
         metric = metric_of(str(each.get("metric")))
@@ -110,9 +107,6 @@ def _named(results: ResultFolders, result: ResultFolder, side: str, system: str)
     record = result.manifest.inputs[side][0]
     maker = results.maker(record)
     return ", ".join(filter(None, [maker.name if maker is not None else record.given, system.replace("=", " ")]))
-
-
-# ---------------------------------------------------------------- computed
 
 
 def _of_sweep(sweep: Sequence[System], seed: int) -> Iterator[Claim]:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from lexenc.report.claims import Claim, claims_of
 from lexenc.report.results import ResultFolders
-from lexenc.report.systems import System, best_of, sweeps_of, systems_of
+from lexenc.report.systems import System, best_of, grouped, sweeps_of, systems_of
 from lexenc.report.verdicts import Verdict, verdicts_of
 
 _COMPARED = 4  # systems shown in detail
@@ -30,10 +30,7 @@ class ReportData:
     @cached_property
     def by_task(self) -> dict[str, list[System]]:
         """Every scored system by the name of its task."""
-        table: dict[str, list[System]] = {}
-        for one in self.systems:
-            table.setdefault(one.task.name, []).append(one)
-        return table
+        return grouped(self.systems, lambda one: one.task.name)
 
     @cached_property
     def claims(self) -> list[Claim]:

@@ -142,9 +142,6 @@ def _line_chart(
     return [Figure(title, readable(about), {"any": drawing}, data, " ".join(notes), half=True)]
 
 
-# ---------------------------------------------------------------- calibration
-
-
 def _calibration(result: ResultFolder) -> list[Part]:
     """Draw how well the probabilities of induction hold; nothing if there is no record, or something else."""
     try:
@@ -160,12 +157,12 @@ def _calibration(result: ResultFolder) -> list[Part]:
         "shares agree."
     )
     coverage = "Precision of the answers above a threshold, and the share of words that still have an answer."
+    bins, curve = _shares(body.get("bins"), "mean", "right"), _shares(thresholds, "coverage", "precision")
+    titles = f"Reliability of probabilities ({result.name})", f"Precision against coverage ({result.name})"
     return [
-        *_share_chart(_shares(body.get("bins"), "mean", "right"), f"Reliability of probabilities ({result.name})",
-                      "predicted probability", "share correct", reliability, diagonal=True),
-        *_share_chart(_shares(thresholds, "coverage", "precision"), f"Precision against coverage ({result.name})",
-                      "coverage", "precision", coverage, diagonal=False),
-    ]  # fmt: skip
+        *_share_chart(bins, titles[0], "predicted probability", "share correct", reliability, diagonal=True),
+        *_share_chart(curve, titles[1], "coverage", "precision", coverage, diagonal=False),
+    ]
 
 
 def _shares(rows: Any, x: str, y: str) -> list[tuple[float, float, str]]:

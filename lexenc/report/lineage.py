@@ -41,9 +41,6 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-# ---------------------------------------------------------------- drawing
-
-
 def _drawing(data: ReportData) -> Part:
     results = data.results
     nodes, edges = _graph(results, results.finished, results.unfinished)
@@ -112,9 +109,6 @@ def _settings(result: ResultFolder) -> str:
         name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in result.changed.items()
     }
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-# ---------------------------------------------------------------- tables
 
 
 def _table(results: ResultFolders) -> Grid:

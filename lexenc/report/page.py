@@ -101,9 +101,6 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-# ---------------------------------------------------------------- headline
-
-
 def _main_claim(data: ReportData) -> Claim | None:
     """Return the claim of the headline: the gain of blending for the best system, if there is one."""
     return next((one for one in data.claims if one.headline and one.link == data.main[0].result.name), None)
@@ -169,9 +166,6 @@ def _without_scores(data: ReportData) -> tuple[str, str]:
         told = "Self-learning judged itself without a dictionary. Nothing has been evaluated on one yet."
         return verdicts.headline(data.verdicts), told
     return "Nothing has been scored yet.", "The sections below show what was made, and which commands score it."
-
-
-# ---------------------------------------------------------------- tiles
 
 
 def _tiles(data: ReportData) -> list[tuple[str, str, str]]:

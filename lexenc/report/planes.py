@@ -41,23 +41,14 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Plane:
-    """Translation pairs of one space, projected on two dimensions.
-
-    Args:
-        title: Name of the space.
-        pairs: Pairs with vectors on both sides.
-        places: Positions of the words and of the translations. Shape [2, n, 2].
-        explained: Share of the variance along each axis. Shape [2].
-        together: Mean cosine of the pairs in the whole space.
-        apart: Mean cosine of words and the translations of other words.
-    """
+    """Translation pairs of one space, projected on two dimensions."""
 
     title: str
-    pairs: tuple[Pair, ...]
-    places: np.ndarray
-    explained: np.ndarray
-    together: float
-    apart: float
+    pairs: tuple[Pair, ...]  # those with vectors on both sides
+    places: np.ndarray  # positions of the words and of the translations; shape [2, n, 2]
+    explained: np.ndarray  # share of the variance along each axis; shape [2]
+    together: float  # mean cosine of the pairs in the whole space
+    apart: float  # mean cosine of words and the translations of other words
 
 
 def space(data: ReportData) -> Section:
@@ -140,8 +131,6 @@ def _figure(shown: Plane) -> Figure:
     return Figure(readable(shown.title), readable(about), {"any": drawing}, data, note, half=True)
 
 
-# ---------------------------------------------------------------- spaces
-
 _Vectors = dict[str, np.ndarray]
 _Reader = Callable[[], tuple[_Vectors, _Vectors]]
 """Reads the vectors of the words and of the translations."""
@@ -153,7 +142,8 @@ def _spaces(data: ReportData, system: System, pairs: Sequence[Pair]) -> Iterator
     own = results.ancestors(system.result)
     for result in [each for each in own if each.manifest.stage == "map"][:1]:
         yield "Raw vectors, before mapping", partial(_read_raw, results, result, system, pairs)
-        yield f"Mapped ({result.name})", partial(_read_space, result, system, pairs)
+        sides = [result.folder / "source", result.folder / "target"]
+        yield f"Mapped ({result.name})", partial(_read, sides, system, pairs)
     for title, record, user in _encoders(results, own):
         yield title, partial(_encode, user.path_of(record), system, pairs, data.device)
     names = {each.name for each in own}
@@ -165,7 +155,7 @@ def _spaces(data: ReportData, system: System, pairs: Sequence[Pair]) -> Iterator
     ]
     for result in blended[:1]:
         title = f"Blended at lambda {result.manifest.params['lambda']:g} ({result.name})"
-        yield title, partial(_read_space, result, system, pairs)
+        yield title, partial(_read, [result.folder / "source", result.folder / "target"], system, pairs)
 
 
 def _encoders(results: ResultFolders, own: Sequence[ResultFolder]) -> list[tuple[str, InputRecord, ResultFolder]]:
@@ -201,10 +191,6 @@ def _changed_since(results: ResultFolders, result: ResultFolder, record: InputRe
     return results.absence(result, record) or "replaced since"
 
 
-def _read_space(result: ResultFolder, system: System, pairs: Sequence[Pair]) -> tuple[_Vectors, _Vectors]:
-    return _read([result.folder / "source", result.folder / "target"], system, pairs)
-
-
 def _read(paths: Sequence[Path], system: System, pairs: Sequence[Pair]) -> tuple[_Vectors, _Vectors]:
     params = system.result.manifest.params
     forward = system.head.convention.direction != "target-source"
@@ -233,11 +219,6 @@ def _encode(path: Path, system: System, pairs: Sequence[Pair], device: str) -> t
 
 
 def _plane(title: str, pairs: Sequence[Pair], left: _Vectors, right: _Vectors) -> Plane:
-    """Project the pairs that have vectors.
-
-    Raises:
-        DataError: If there are too few of them, or the languages differ in dimensions.
-    """
     kept = [one for one in pairs if one.source in left and one.target in right]
     if len(kept) < _FEWEST:
         raise DataError(f"only {len(kept)} of the {len(pairs)} pairs have vectors in it")

@@ -12,7 +12,7 @@ from lexenc.report import charts
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable
-from lexenc.report.systems import System, best_of, label_texts, over, shown_score, sweeps_of, variant_names
+from lexenc.report.systems import System, best_of, grouped, label_texts, over, shown_score, sweeps_of, variant_names
 from lexenc.report.tables import Rows, table_of
 from lexenc.report.verdicts import verdict_table
 
@@ -23,9 +23,6 @@ _SWEEP = (
 EVAL = "lexenc eval bli --vectors runs/mapped --dictionary test.tsv --out runs/scores"
 _SERIES = 6  # series that readers can tell apart in one chart
 _GROUPS = 12  # results in one chart
-
-
-# ---------------------------------------------------------------- claims
 
 
 def claims(data: ReportData) -> Section:
@@ -74,11 +71,8 @@ def _claim_row(claim: Claim) -> list[Cell]:
 
 
 def _best_systems(data: ReportData) -> Grid:
-    table: dict[str, list[System]] = {}
-    for one in data.systems:
-        table.setdefault(one.result.name, []).append(one)
     rows = []
-    for systems in table.values():
+    for systems in grouped(data.systems, lambda one: one.result.name).values():
         best = best_of(systems)
         how = f"best of {len(systems)}, chosen on these items" if len(systems) > 1 else ""
         name, task = Cell(readable(best.label), style="text", link=best.result.name), best.task
@@ -88,9 +82,6 @@ def _best_systems(data: ReportData) -> Grid:
     columns = ["system", "task", "metric", "#value", "#items", "note"]
     note = "A system that was chosen on the items that it is scored on looks slightly better than it is."
     return Grid("The best system of every evaluation", columns, rows, note if any(row[5].text for row in rows) else "")
-
-
-# ---------------------------------------------------------------- all scores
 
 
 def scores(data: ReportData) -> Section:
@@ -103,12 +94,13 @@ def scores(data: ReportData) -> Section:
         section.parts.extend(_interval_charts(systems))
         section.parts.extend(_score_tables(systems))
     evaluated = {one.result.name for one in data.systems}
-    others: dict[str, list[tuple[Any, dict[str, Any]]]] = {}
-    for result in data.results.finished:
-        for each in result.manifest.results:
-            if result.name not in evaluated and each and "difference" not in each:
-                others.setdefault(result.manifest.stage, []).append((result, each))
-    for stage, rows in others.items():
+    others = [
+        (result, each)
+        for result in data.results.finished
+        for each in result.manifest.results
+        if result.name not in evaluated and each and "difference" not in each
+    ]
+    for stage, rows in grouped(others, lambda row: row[0].manifest.stage).items():
         section.parts.extend(table_of(f"{stage}: all results", rows))
     return section
 
@@ -130,11 +122,8 @@ def _score_tables(systems: Sequence[System]) -> list[Part]:
 def _interval_charts(systems: Sequence[System]) -> list[Part]:
     """Draw evaluations without a sweep over lambda; a chart has the systems of one test set."""
     swept = {sweep[0].result.name for sweep in sweeps_of(systems)}
-    alike: dict[Any, list[System]] = {}
-    for one in systems:
-        if one.result.name not in swept and one.score.low is not None:
-            alike.setdefault(one.convention, []).append(one)
-    return [_interval_chart(own[-_GROUPS:], len(own)) for own in alike.values()]
+    drawn = [one for one in systems if one.result.name not in swept and one.score.low is not None]
+    return [_interval_chart(own[-_GROUPS:], len(own)) for own in grouped(drawn, lambda one: one.convention).values()]
 
 
 def _interval_chart(systems: Sequence[System], total: int) -> Figure:
@@ -178,15 +167,10 @@ def _numbers(system: System, scored: ScoredSystem) -> list[Cell]:
     return [Cell(shown_score(system.task.headline, score), score.value, "number"), count(score.n)]
 
 
-# ---------------------------------------------------------------- lambda
-
-
 def over_lambda(data: ReportData) -> Section:
     """Return the section with scores over the weight of the encoder."""
     lead = "Lambda is the weight of the encoder: 0 is the mapped static vectors alone, 1 the encoder alone."
-    alike: dict[Any, list[list[System]]] = {}
-    for sweep in sweeps_of(data.systems):
-        alike.setdefault(sweep[0].convention, []).append(sweep)
+    alike = grouped(sweeps_of(data.systems), lambda sweep: sweep[0].convention)
     curves = [_curve(sweeps, len(alike) > 1) for sweeps in alike.values()]
     nothing = Remark("No evaluation has several values of lambda. To evaluate some:", _SWEEP)
     return Section("lambda", "Lambda", "Scores over lambda", lead, [*curves] or [nothing])

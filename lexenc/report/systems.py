@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lexenc.errors import LexencError
 from lexenc.evaluation import TASKS
@@ -15,6 +15,9 @@ from lexenc.files.evaluations import CONTROL, Evaluation, Item, Score, ScoredSys
 from lexenc.files.text import counted
 from lexenc.report.parts import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
+
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -88,14 +91,10 @@ class System:
         alike = (flat.get(key) for key in (*keys, "retrieval", "out_of_vocabulary", "coverage"))
         return (self.task.name, test[0].sha256 if test else "", *alike)
 
-    def items(self) -> Iterator[Item]:
-        """Read its answers one by one."""
-        return self.evaluation.items(self.labels)
-
     def covered(self) -> list[Item]:
         """Return the items that it covers; nothing if they cannot be read."""
         try:
-            return [each for each in self.items() if each.covered]
+            return [each for each in self.evaluation.items(self.labels) if each.covered]
         except (LexencError, OSError):
             return []
 
@@ -103,7 +102,7 @@ class System:
     def answers(self) -> AnswerColumns | None:
         """What its answers count; None if they cannot be read."""
         try:
-            items = list(self.items())
+            items = list(self.evaluation.items(self.labels))
             columns = self.task.columns([each for each in items if each.covered], False)
         except (LexencError, OSError, LookupError, TypeError, ValueError):
             return None
@@ -148,12 +147,17 @@ def systems_of(results: ResultFolders) -> list[System]:
     return sorted(found, key=lambda one: order.index(one.task.name))
 
 
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Return items by a key, in the order in which the keys first occur."""
+    table: dict[K, list[T]] = {}
+    for one in items:
+        table.setdefault(key(one), []).append(one)
+    return table
+
+
 def sweeps_of(systems: Sequence[System]) -> list[list[System]]:
     """Return the systems of every evaluation with several lambdas, sorted by lambda."""
-    table: dict[str, list[System]] = {}
-    for one in systems:
-        if one.weight is not None:
-            table.setdefault(one.result.name, []).append(one)
+    table = grouped((one for one in systems if one.weight is not None), lambda one: one.result.name)
     return [sorted(own, key=lambda one: one.weight or 0.0) for own in table.values() if len(own) > 1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,12 @@ from lexenc.files.text import counted
 from lexenc.report.parts import Cell, Grid, is_number, number, readable
 from lexenc.report.results import ResultFolder, ResultFolders
 
-_MEANINGS = {
-    "found": "a mapping was found",
-    "doubtful": "whether the mapping translates is doubtful",
-    "not found": "no mapping was found, the result is noise",
+# Meaning, text and style of a cell; the worst first.
+_WORDS = {
+    "not found": ("no mapping was found, the result is noise", "✗ noise: not found", "wrong strong"),
+    "doubtful": ("whether the mapping translates is doubtful", "? doubtful", "doubt"),
+    "found": ("a mapping was found", "✓ found", "right"),
 }
-_SHOWN = {"not found": "✗ noise: not found", "doubtful": "? doubtful", "found": "✓ found"}
-_STYLES = {"found": "right", "doubtful": "doubt", "not found": "wrong strong"}
 _NAMED = 6  # results that the warning names
 
 
@@ -37,12 +36,18 @@ class Verdict:
     @property
     def rank(self) -> int:
         """Position of the verdict from worst to best."""
-        return [*_SHOWN].index(self.word) if self.word in _SHOWN else len(_SHOWN)
+        return [*_WORDS, self.word].index(self.word)
 
     @property
     def meaning(self) -> str:
         """The verdict in words, without a name."""
-        return _MEANINGS.get(self.word, self.word)
+        return _WORDS[self.word][0] if self.word in _WORDS else self.word
+
+    @property
+    def cell(self) -> Cell:
+        """The verdict as a cell."""
+        _, text, style = _WORDS.get(self.word, ("", readable(self.word), "doubt"))
+        return Cell(text, float(self.rank), style)
 
     @property
     def reasons(self) -> str:
@@ -67,21 +72,18 @@ class Verdict:
 
 def verdicts_of(results: ResultFolders) -> list[Verdict]:
     """Return every verdict, in the order of the results."""
-    return [one for result in results.of_stage("map", "map-hub") for one in _of(result)]
-
-
-def _of(result: ResultFolder) -> Iterator[Verdict]:
-    summary = result.manifest.summary
-    if isinstance(summary.get("verdict"), str):
-        yield Verdict(result, "", summary["verdict"], summary)
-    for each in result.manifest.results:
-        if isinstance(each.get("verdict"), str):
-            yield Verdict(result, str(each.get("language", "")), each["verdict"], each)
+    found = []
+    for result in results.of_stage("map", "map-hub"):
+        languages = [(str(each.get("language", "")), each) for each in result.manifest.results]
+        for part, signs in [("", result.manifest.summary), *languages]:
+            if isinstance(signs.get("verdict"), str):
+                found.append(Verdict(result, part, signs["verdict"], signs))
+    return found
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
     """Return the verdicts in one sentence."""
-    found, doubtful, lost = ([one.name for one in verdicts if one.word == word] for word in _MEANINGS)
+    lost, doubtful, found = ([one.name for one in verdicts if one.word == word] for word in _WORDS)
     if len(verdicts) == 1:
         return readable(f"{verdicts[0].name}: {verdicts[0].meaning}.")
     told = [f"Self-learning found a mapping in {len(found)} of {counted(len(verdicts), 'result')}"]
@@ -115,7 +117,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Grid:
     rows = [
         [
             Cell(readable(one.name), link=one.result.name),
-            Cell(_SHOWN.get(one.word, readable(one.word)), float(one.rank), _STYLES.get(one.word, "doubt")),
+            one.cell,
             number(one.sign("consistency"), 0, scale=100),
             number(one.sign("chance_consistency"), 0, scale=100),
             number(one.sign("frequency_agreement"), 2, sign=True),
