@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -234,4 +234,3 @@ POOLING = (
     "mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; "
     "auto: model if the encoder has modules, else mean."
 )
-PoolingChoice = Literal["auto", "mean", "model"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lexenc.device import CPU
+from lexenc.encoders import ENCODERS
 from lexenc.encoders.load import encoder_kind
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import counts_of, judge, scores_of
@@ -140,7 +141,7 @@ class SoftmaxTrainParams(AlignTrainParams):
 
 def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job: Job) -> Outcome:
     """Fine-tune an encoder on sentence pairs, and write it for `align --method softmax`."""
-    from lexenc.alignment.embedding import EmbeddingAligner, Matching
+    from lexenc.alignment.matching import EmbeddingAligner, Matching
     from lexenc.alignment.softmax_objective import SoftmaxObjective
     from lexenc.encoders.masked_language import MaskedHead
     from lexenc.encoders.subwords import WordTokenizer
@@ -236,9 +237,10 @@ def _train(
 
 
 def _check_transformer(folder: Path) -> None:
-    if encoder_kind(folder) != "transformer":
+    kind = encoder_kind(folder)
+    if not ENCODERS[kind].language_model:
         raise DataError(
-            f"The encoder {folder} is a {encoder_kind(folder)} encoder, but align-train needs a transformer.",
+            f"The encoder {folder} is a {kind} encoder, but align-train needs a transformer.",
             hint="Make one: lexenc new-encoder --kind transformer",
         )
 

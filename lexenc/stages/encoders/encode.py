@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.encoders.base import Pooling
 from lexenc.errors import DataError
 from lexenc.files.text import counted, read_lines, write_lines
 from lexenc.files.vocabularies import all_counted, read_vocabulary
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import POOLING, PoolingChoice, open_encoder
+from lexenc.stages.reading import POOLING, open_encoder
 
 
 @dataclass(frozen=True)
 class EncodeParams:
     """Parameters of `encode`."""
 
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Longest input in tokens. Longer texts are truncated.", ge=1)
     counts: bool = param(False, "Read lines of the form 'word count'. Drops the counts and repeated words.")
     token_budget: int = param(1536, "Largest number of tokens in a forward pass.", ge=1, affects_result=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.evaluation.bli import HEADLINE, MEASURE, TASK, Queries, ask, control_scores, conventions
 from lexenc.files.dictionaries import Pairs
@@ -49,7 +50,6 @@ from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_
 from lexenc.stages.lineage import seen_in_hub, seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
-    PoolingChoice,
     coverage_advice,
     encode_words,
     fold_vectors,
@@ -83,7 +83,7 @@ class EvalBliParams:
         (), "Pairs of languages of a hub to score, e.g. en-de. Default: all that have a dictionary, in both directions."
     )
     top: int = param(10, "Number of answers to keep for every test word.", ge=1)
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")

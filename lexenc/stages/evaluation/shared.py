@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import MACRO, Columns
@@ -30,7 +31,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
 from lexenc.stages.lexical.shared import open_words, repeated_weight
-from lexenc.stages.reading import POOLING, PoolingChoice, encode_words, language_param, lowercase_param, open_encoder
+from lexenc.stages.reading import POOLING, encode_words, language_param, lowercase_param, open_encoder
 from lexenc.text.words import segmenter
 
 WIDTH = 80
@@ -51,7 +52,7 @@ class IntervalParams:
 class SentenceParams(IntervalParams):
     """Parameters of every evaluation of sentences."""
 
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Longest sentence in tokens. Longer sentences are cut.", ge=1)
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("left")

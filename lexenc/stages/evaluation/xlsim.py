@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.similarity import MEASURE, SHUFFLES, cosines, shuffled_spearman, undefined
 from lexenc.evaluation.similarity_pairs import cross, known_scale
@@ -43,7 +44,6 @@ from lexenc.stages.evaluation.shared import (
 from lexenc.stages.lexical.shared import open_words, projection_between, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
-    PoolingChoice,
     clearly_more,
     coverage_advice,
     encode_words,
@@ -78,7 +78,7 @@ class EvalXlsimParams(IntervalParams):
     )
     back_off: float = param(0.0, "Similarity of pairs with a missing word, if all pairs count.", ge=-1, le=1)
     lambda_: tuple[float, ...] = weights_param()
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
     source_language: str | None = param(None, _LANGUAGE.format(side="left"), check=check_language)

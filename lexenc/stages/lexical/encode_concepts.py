@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lexenc.artifact import DigestStore, Manifest, maker_of
-from lexenc.encoders.base import Encoder
+from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import KnowledgeBase, read_knowledge_base, write_knowledge_base
 from lexenc.files.text import check_language, counted, write_lines
@@ -20,7 +20,7 @@ from lexenc.randomness import derived_seed
 from lexenc.search.approximate import ApproximateIndex, ApproximateKind
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.shared import encode_to_file
-from lexenc.stages.reading import POOLING, PoolingChoice, open_encoder
+from lexenc.stages.reading import POOLING, open_encoder
 
 LISTED = "knowledge-base.txt"
 VECTORS = "vectors.npy"
@@ -32,7 +32,7 @@ NAME = "encode-concepts"
 class NameParams:
     """How the names of a knowledge base become vectors."""
 
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Maximum length of a name in tokens. Longer names are cut off.", ge=1)
     lowercase: bool = param(
         True, "Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits."

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lexenc.encoders import ENCODERS
+from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import read_negatives
@@ -21,7 +22,6 @@ from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
-    PoolingChoice,
     language_param,
     lowercase_param,
     open_encoder,
@@ -144,7 +144,7 @@ class FinetuneParams(StepSchedule):
         "none",
         "shuffled-pairs: train on random pairs of the same texts, to measure the effect of training without knowledge.",
     )
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Maximum length of an input in tokens. The rest is cut off.", ge=1)
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lexenc.encoders.base import Encoder
+from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError
 from lexenc.files.spaces import SIDES, Space, load_space
 from lexenc.files.tensors import read_tensors, write_tensors
@@ -23,7 +23,6 @@ from lexenc.stages.lexical.map import MapAgain, NotAgainError, input_of, made_by
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
 from lexenc.stages.reading import (
     POOLING,
-    PoolingChoice,
     language_param,
     lowercase_param,
     open_encoder,
@@ -39,7 +38,7 @@ class InterpolateParams:
     """Parameters of `interpolate`."""
 
     lambda_: float = param(0.3, "Weight of the encoder: 0 is the static space, 1 the encoder alone.", ge=0, le=1)
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     missing: Literal["encoder", "average", "drop"] = param(
         "encoder",
         "Words of --source-vocabulary and --target-vocabulary without a static vector: encoder: the encoding alone; "

@@ -182,7 +182,7 @@ def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
     languages = (params.source_language, params.target_language)
     validation = None
     if inputs.get("validation") is not None:
-        validation = Validation(read_dictionary(inputs["validation"], params), params.validate_every)
+        validation = ValidationPairs(read_dictionary(inputs["validation"], params), params.validate_every)
     learned = learn_mapping(
         source, target, pairs, params, job, lowercase=params.lowercase, languages=languages, validation=validation
     )
@@ -229,7 +229,7 @@ def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
 
 
 @dataclass(frozen=True)
-class Validation:
+class ValidationPairs:
     """Pairs to score during self-learning, and the number of iterations between two scores."""
 
     pairs: Pairs
@@ -260,7 +260,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
     *,
     lowercase: bool,
     languages: tuple[str | None, str | None],
-    validation: Validation | None = None,
+    validation: ValidationPairs | None = None,
     target_normalise: Sequence[str] | None = None,
 ) -> Learned:
     """Learn a mapping with self-learning or without, writing the log and checkpoints of self-learning to `job.out`.
@@ -310,7 +310,7 @@ def _self_learn(
     rows: np.ndarray,
     columns: np.ndarray,
     params: LearningParams,
-    validation: Validation | None,
+    validation: ValidationPairs | None,
     job: Job,
 ) -> Learning:
     """Run self-learning from the first pairs, or from a checkpoint of earlier work; write its last dictionary."""
@@ -336,7 +336,7 @@ def _self_learn(
 
 
 def _scorer(
-    pair: VocabularyPair, validation: Validation, vectors: tuple[np.ndarray, np.ndarray], job: Job
+    pair: VocabularyPair, validation: ValidationPairs, vectors: tuple[np.ndarray, np.ndarray], job: Job
 ) -> Callable[[Learning], float | None]:
     """Return a function that scores an iteration: precision at 1, nearest neighbour, whole target vocabulary."""
     asked = ask(validation.pairs.translations(), index_of(pair.source.words), index_of(pair.target.words))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lexenc.encoders.base import Encoder
+from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import NAME, NegativeRow, write_negatives
@@ -23,7 +23,6 @@ from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
-    PoolingChoice,
     clearly_more,
     encode_words,
     language_param,
@@ -55,7 +54,7 @@ class MineParams:
         "top", "top: the nearest candidates; random: a random choice within the range."
     )
     vocabulary_limit: int | None = param(None, "Use only the first words of a vocabulary.", ge=1)
-    pooling: PoolingChoice = param("auto", POOLING)
+    pooling: Pooling = param("auto", POOLING)
     lowercase: bool = lowercase_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
