@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -73,11 +73,8 @@ class WordVectors(NamedTuple):
         )
 
 
-class WordEncoder(Protocol):
-    """Turns the words of sentences into vectors."""
-
-    def __call__(self, sentences: Sentences) -> WordVectors:
-        """Return the vectors of all sentences, each a list of words."""
+WordEncoder = Callable[[Sentences], WordVectors]
+"""Returns the vectors of all sentences, each a list of words."""
 
 
 class EncoderKind(Protocol):
@@ -86,10 +83,12 @@ class EncoderKind(Protocol):
     Attributes:
         learning_rate: Usual peak of the learning rate in fine-tuning.
         special_tokens: Whether its tokenizer adds special tokens around a text.
+        language_model: Whether it contains a language model of transformers, which `align-train` can fine-tune.
     """
 
     learning_rate: float
     special_tokens: bool
+    language_model: bool
 
     def recognises(self, folder: Path) -> bool:
         """Return whether a folder contains an encoder of this kind."""

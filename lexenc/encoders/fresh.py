@@ -9,7 +9,6 @@ from typing import Any, Literal
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from lexenc.encoders.static import StaticEncoder
 from lexenc.randomness import torch_generator
 
 TokenizerKind = Literal["unigram", "bpe", "wordpiece"]
@@ -43,33 +42,18 @@ def train_tokenizer(
 
 
 def _untrained(kind: TokenizerKind, size: int, special: list[str]) -> tuple[Tokenizer, Any]:
+    settings: dict[str, Any] = {"vocab_size": size, "special_tokens": special, "show_progress": False}
     if kind == "wordpiece":
         tokenizer = Tokenizer(models.WordPiece(unk_token=_UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         tokenizer.decoder = decoders.WordPiece()
-        return tokenizer, trainers.WordPieceTrainer(vocab_size=size, special_tokens=special, show_progress=False)
+        return tokenizer, trainers.WordPieceTrainer(**settings)
     tokenizer = Tokenizer(models.Unigram() if kind == "unigram" else models.BPE(unk_token=_UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
     tokenizer.decoder = decoders.Metaspace()
     if kind == "bpe":
-        return tokenizer, trainers.BpeTrainer(vocab_size=size, special_tokens=special, show_progress=False)
-    return tokenizer, trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=special, unk_token=_UNKNOWN, show_progress=False
-    )
-
-
-def new_static(tokenizer: Tokenizer, *, dimensions: int, deviation: float, seed: int) -> StaticEncoder:
-    """Return a static encoder with random vectors.
-
-    Args:
-        tokenizer: Tokenizer of the encoder.
-        dimensions: Length of a vector.
-        deviation: Standard deviation of the numbers.
-        seed: Seed of the numbers.
-    """
-    shape = (tokenizer.get_vocab_size(), dimensions)
-    weights = torch.randn(shape, generator=torch_generator(seed, "new encoder")) * deviation
-    return StaticEncoder(tokenizer, weights)
+        return tokenizer, trainers.BpeTrainer(**settings)
+    return tokenizer, trainers.UnigramTrainer(**settings, unk_token=_UNKNOWN)
 
 
 def save_new_transformer(

@@ -13,7 +13,6 @@ from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?\Z")
 # Files to download: never code, never pickles.
 _WANTED = ["*.safetensors", "*.json", "*.txt", "*.model", "*.bpe", "*.vocab"]
-_KNOWN_OFFLINE = "Without a network, use a folder, or the bundled 'mini'."
 
 
 @dataclass(frozen=True)
@@ -46,22 +45,11 @@ def locate_encoder(name: str) -> Located:
         raise ConfigError(f"The encoder {name} is a file, expected a folder or a name.", hint="Give the folder.")
     if name.removeprefix(PREFIX) in BUNDLED_ENCODERS:
         return Located(bundled_folder(name.removeprefix(PREFIX)), None)
-    if _looks_like_path(name):
-        raise _not_there(name)
+    if name.startswith((".", "/", "~")) or not _HUB_NAME.match(name) or ("/" in name and path.parent.is_dir()):
+        meant = _meant(name)
+        hint = f"Did you mean '{meant}'?" if meant else "Check the path, or use a hub name or 'mini'."
+        raise ConfigError(f"The encoder is not there: {name}", hint=hint)
     return _from_hub(name)
-
-
-def _looks_like_path(name: str) -> bool:
-    """Return whether a name means a folder: by its form, or because it begins with an existing folder."""
-    if name.startswith((".", "/", "~")) or name.count("/") > 1 or not _HUB_NAME.match(name):
-        return True
-    return "/" in name and Path(name).parent.is_dir()
-
-
-def _not_there(name: str) -> ConfigError:
-    meant = _meant(name)
-    hint = f"Did you mean '{meant}'?" if meant else "Check the path, or use a hub name or 'mini'."
-    return ConfigError(f"The encoder is not there: {name}", hint=hint)
 
 
 def _meant(name: str) -> Path | None:
@@ -84,28 +72,20 @@ def _meant(name: str) -> Path | None:
 
 def _from_hub(name: str) -> Located:
     """Download a model, or find the local copy; its revision is the name of the snapshot."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub import errors, snapshot_download
 
     try:
         folder = Path(snapshot_download(name, allow_patterns=_WANTED))
-    except GatedRepoError:
+    except errors.GatedRepoError:
         raise WorkError(f"The encoder {name} asks for permission on the hub.", hint="hf auth login") from None
-    except (RepositoryNotFoundError, HFValidationError):
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
         raise _unknown(name) from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError, OSError) as error:
         if "/" not in name or _meant(name):
             raise _unknown(name) from None
-        reason = type(error).__name__
         raise WorkError(
-            f"The encoder {name} is not here and the hub did not answer ({reason}).", hint=_KNOWN_OFFLINE
+            f"The encoder {name} is not here and the hub did not answer ({type(error).__name__}).",
+            hint="Without a network, use a folder, or the bundled 'mini'.",
         ) from None
     return Located(folder, folder.name)
 

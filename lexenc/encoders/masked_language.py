@@ -105,7 +105,7 @@ class MaskedHead:
                 f"The tokenizer of the encoder {folder} has no mask, which masked language modelling needs.",
                 hint="Use another encoder, or another objective.",
             )
-        self.module: nn.Module = module.to(next(encoder.parameters()).device)
+        self.module: nn.Module = module.to(next(encoder.module.parameters()).device)
         self.fresh, self.mask = bool(missing), int(mask)
 
     def logits(self, states: Tensor) -> Tensor:

@@ -27,14 +27,8 @@ MEDIUM = 24
 class Group(NamedTuple):
     """Texts of one length, which are neighbours in the packed matrix."""
 
-    start: int
     texts: int
     length: int
-
-    @property
-    def stop(self) -> int:
-        """The row after the last one."""
-        return self.start + self.texts * self.length
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Packed:
     inverse: Tensor
 
     def split(self, states: Tensor) -> tuple[Tensor, ...]:
-        """Split a matrix of token states into the blocks of equal length, without a copy."""
+        """Split the rows of all tokens into the blocks of equal length, without a copy."""
         parts: tuple[Tensor, ...] = states.split([group.texts * group.length for group in self.groups])
         return parts
 
@@ -69,11 +63,10 @@ def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.d
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     order = np.argsort(lengths, kind="stable")
     flat = np.fromiter(chain.from_iterable(tokens[i] for i in order), dtype=np.int64, count=int(lengths.sum()))
-    groups, places, start = [], [np.empty(0, dtype=np.int64)], 0
+    groups, places = [], [np.empty(0, dtype=np.int64)]
     for length, count in zip(*np.unique(lengths, return_counts=True), strict=True):
-        groups.append(Group(start, int(count), int(length)))
+        groups.append(Group(int(count), int(length)))
         places.append(np.tile(np.arange(length), count))
-        start += int(count * length)
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
     return Packed(
@@ -82,10 +75,6 @@ def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.d
         tuple(groups),
         torch.from_numpy(inverse).to(device),
     )
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Attention
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, packed: Packed, attention: Attention) -> Tensor:
@@ -148,10 +137,6 @@ def _attend_written_out(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     for j in range(1, q.shape[1]):
         mixed.addcmul_(weights[:, :, j], v[:, j : j + 1])
     return mixed.to(query.dtype)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Layers
 
 
 class Weights:
@@ -291,10 +276,6 @@ def _add(fresh: Tensor, old: Tensor) -> Tensor:
     return fresh + old if torch.is_grad_enabled() else fresh.add_(old)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Whole models
-
-
 class Backbone(Protocol):
     """Computes the states of packed tokens after a layer of a language model."""
 
@@ -302,6 +283,7 @@ class Backbone(Protocol):
         """Return the states after a layer: 0 for the input of the first, None for the last. Shape [tokens, width]."""
 
 
+@dataclass
 class PackedBackbone:
     """A BERT-like model whose layers work on the packed matrix.
 
@@ -311,21 +293,15 @@ class PackedBackbone:
         heads: Number of attention heads.
         offset: Number of the first position (2 in models of the RoBERTa family).
         bias: Relative positions, see `Attention`.
-        dtype: Precision of the computation.
+        weights: Parameters in the precision of the computation.
     """
 
-    def __init__(
-        self,
-        *,
-        embed: Callable[[Tensor, Tensor], Tensor],
-        layers: Sequence[Layer],
-        heads: int,
-        offset: int,
-        bias: Callable[[int], Tensor] | None,
-        dtype: torch.dtype,
-    ) -> None:
-        self.embed, self.layers, self.heads, self.offset, self.bias = embed, tuple(layers), heads, offset, bias
-        self.weights = Weights(dtype)
+    embed: Callable[[Tensor, Tensor], Tensor]
+    layers: Sequence[Layer]
+    heads: int
+    offset: int
+    bias: Callable[[int], Tensor] | None
+    weights: Weights
 
     def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
         """Compute no more layers than needed. Shape [tokens, width]."""
@@ -337,6 +313,7 @@ class PackedBackbone:
         return states
 
 
+@dataclass(frozen=True)
 class RectangularBackbone:
     """Any other model: one call per length, so that there is no padding.
 
@@ -345,24 +322,18 @@ class RectangularBackbone:
         dtype: Precision of the computation; below float32 by `torch.autocast`.
     """
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
-        self.model, self.dtype = model, dtype
+    model: nn.Module
+    dtype: torch.dtype
 
     def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
         """Shape [tokens, width]."""
         blocks = []
-        lower = self.dtype != torch.float32
-        with torch.autocast(packed.tokens.device.type, dtype=self.dtype if lower else None, enabled=lower):
-            for group in packed.groups:
+        with torch.autocast(packed.tokens.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
+            for group, part in zip(packed.groups, packed.split(packed.tokens), strict=True):
                 if group.length:
-                    tokens = packed.tokens[group.start : group.stop].view(group.texts, group.length)
-                    states = self._states(tokens, layer)
+                    tokens = part.view(group.texts, group.length)
+                    given = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+                    found = self.model(**given, output_hidden_states=layer is not None)
+                    states = found.last_hidden_state if layer is None else found.hidden_states[layer]
                     blocks.append(states.reshape(group.texts * group.length, -1))
         return torch.cat(blocks)
-
-    def _states(self, tokens: Tensor, layer: int | None) -> Tensor:
-        """Shape [texts, length] -> [texts, length, width]."""
-        given = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-        found = self.model(**given, output_hidden_states=layer is not None)
-        states: Tensor = found.last_hidden_state if layer is None else found.hidden_states[layer]
-        return states

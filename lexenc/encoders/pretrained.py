@@ -13,7 +13,6 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from lexenc.device import Device
 from lexenc.errors import ConfigError
 
 UNLIMITED = 1 << 30
@@ -106,13 +105,6 @@ def position_offset(model: Any) -> int:
     """Return the number of the first position; models of the RoBERTa family start after the padding token's number."""
     padding = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
     return padding + 1 if isinstance(padding, int) else 0
-
-
-@contextmanager
-def arithmetic(device: Device) -> Iterator[None]:
-    """Compute with the precision of a device."""
-    with torch.autocast(device.torch.type, dtype=device.dtype, enabled=device.dtype != torch.float32):
-        yield
 
 
 @contextmanager

@@ -77,11 +77,9 @@ class StaticEncoder:
         save_file({_WEIGHT: self._bag.weight.detach().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
         modules = [{"idx": 0, "name": "0", "path": "", "type": _TYPE}]
-        (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
         settings = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}}
-        (folder / "config_sentence_transformers.json").write_text(
-            json.dumps(settings, indent=2) + "\n", encoding="utf-8"
-        )
+        for name, content in (("modules", modules), ("config_sentence_transformers", settings)):
+            (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, *, device: Device = CPU) -> StaticEncoder:

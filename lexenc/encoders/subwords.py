@@ -54,7 +54,10 @@ class WordTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self._own = uncut_tokenizer(tokenizer)
-        self._spaced = _needs_space(self._own)
+        # Byte-level subwords include the space, so that a word inside a text differs from one at its start.
+        first = json.loads(self._own.to_str())["pre_tokenizer"] or {}
+        parts: list[dict[str, Any]] = [first, *first.get("pretokenizers", [])]
+        self._spaced = any(part.get("type") == "ByteLevel" and not part["add_prefix_space"] for part in parts)
 
     @cached_property
     def single(self) -> Frame:
@@ -74,7 +77,9 @@ class WordTokenizer:
             special: Whether to add special subwords around every sentence; they belong to no word.
         """
         texts: list[list[str]] = [list(words) for words in sentences]
-        if not _is_unicode(texts):
+        try:
+            "".join(chain.from_iterable(texts)).encode()
+        except UnicodeEncodeError:
             texts = [[printable(word) for word in words] for words in texts]
         if self._spaced:
             texts = [[f" {word}" if word else "" for word in words] for words in texts]
@@ -130,18 +135,3 @@ def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = No
     kinds = [0, made.type_ids[first[0]], made.type_ids[first[-1]], made.type_ids[second[-1]], made.type_ids[-1]]
     between = made.ids[split : second[0]] if places[1] else []
     return Frame(made.ids[: first[0]], between, made.ids[second[-1] + 1 :], tuple(kinds))
-
-
-def _is_unicode(sentences: list[list[str]]) -> bool:
-    try:
-        "".join(chain.from_iterable(sentences)).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _needs_space(tokenizer: Tokenizer) -> bool:
-    """Return whether a word inside a text differs from one at its start, as byte-level subwords include the space."""
-    first = json.loads(tokenizer.to_str())["pre_tokenizer"] or {}
-    parts: list[dict[str, Any]] = [first, *first.get("pretokenizers", [])]
-    return any(part.get("type") == "ByteLevel" and not part["add_prefix_space"] for part in parts)

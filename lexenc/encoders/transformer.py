@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
@@ -32,8 +33,12 @@ class TransformerEncoder:
         device: Device and precision of the computation. Parameters stay in float32.
         max_length: Longest text in tokens, special tokens included. None for the limit of the model.
 
+    Attributes:
+        longest: Longest input in tokens, special tokens included.
+        side_by_side: Whether `embed` is faster in several threads at once.
+
     Raises:
-        ConfigError: If there are other modules.
+        ConfigError: If there are other modules, or `max_length` is too small.
     """
 
     kind = "transformer"
@@ -50,13 +55,16 @@ class TransformerEncoder:
         self.module: nn.Module = module
         self._modules: list[Any] = list(module)
         self._model: Any = self._modules[0].auto_model
-        self._limit = _longest(self._modules[0], self._model, max_length)
+        if max_length is not None and max_length < 3:
+            raise ConfigError(f"The longest input must be at least 3 tokens, got {max_length}.", hint="Use 16 or more.")
+        limits = [limit for limit in (max_length, self._modules[0].max_seq_length, longest_input(self._model)) if limit]
+        self.longest = int(min(limits)) if min(limits) < UNLIMITED else 512
         # Saved with the encoder, so that sentence-transformers truncates texts at the same place.
-        self._modules[0].max_seq_length = self._limit
+        self._modules[0].max_seq_length = self.longest
         self.tokenizer: Any = self._modules[0].tokenizer
         if isinstance(getattr(self.tokenizer, "backend_tokenizer", None), Tokenizer):
             fast = uncut_tokenizer(self.tokenizer)
-            fast.enable_truncation(self._limit, direction=self.tokenizer.truncation_side)
+            fast.enable_truncation(self.longest, direction=self.tokenizer.truncation_side)
             self.tokenizer = fast
         self._prompt: str = module.prompts.get(module.default_prompt_name) or ""
         self._prompt_length = 0
@@ -66,18 +74,18 @@ class TransformerEncoder:
             special = bool(prompt) and prompt[-1] in self._modules[0].tokenizer.all_special_ids
             self._prompt_length = len(prompt) - int(special)
         self.module.float().eval()
-        self._packed = _packed_backbone(self._model)
-        self.to(device.torch, device.dtype)
+        packed = _packed_backbone(self._model)
+        if packed is not None:
+            packed.weights = Weights(device.dtype)
+        self._backbone: Backbone = packed or RectangularBackbone(self._model, device.dtype)
+        self._device = device.torch
+        self.module.to(self._device)
+        self.side_by_side = self._device.type == "cpu" and packed is not None
         self.dimensions = int(self.embed(self.tokenise(["a"])).shape[1])
 
     @classmethod
     def load_folder(
-        cls,
-        folder: Path,
-        *,
-        pooling: Pooling = "auto",
-        device: Device = CPU,
-        max_length: int | None = None,
+        cls, folder: Path, *, pooling: Pooling = "auto", device: Device = CPU, max_length: int | None = None
     ) -> TransformerEncoder:
         """Load an encoder from a folder. Code that comes with a model is never run, pickled weights are never read.
 
@@ -92,8 +100,7 @@ class TransformerEncoder:
         """
         if pooling == "model" and (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
             raise ConfigError(
-                f"The encoder {folder} is a plain language model, without pooling of its own.",
-                hint="Use pooling mean.",
+                f"The encoder {folder} is a plain language model, without pooling of its own.", hint="Use pooling mean."
             )
         with loading(folder):
             module = SentenceTransformer(
@@ -104,10 +111,18 @@ class TransformerEncoder:
                 model_kwargs={"use_safetensors": True, "dtype": torch.float32},
             )
         if pooling == "mean":
-            module = _with_mean_pooling(module)
+            if type(module[0]).__name__ != "Transformer":
+                raise ConfigError(
+                    f"The encoder begins with {type(module[0]).__name__}, expected a Transformer.",
+                    hint="Use another encoder.",
+                )
+            module = SentenceTransformer(
+                modules=[module[0], modules.Pooling(module[0].get_embedding_dimension(), "mean")],
+                device="cpu",
+                prompts=module.prompts,
+                default_prompt_name=module.default_prompt_name,
+            )
         return cls(module, device=device, max_length=max_length)
-
-    # -----------------------------------------------------------------------------------------------------------------
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of texts, special tokens included, truncated. The default prompt precedes each text."""
@@ -116,7 +131,7 @@ class TransformerEncoder:
             return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
         if not texts:
             return []
-        cut = self.tokenizer(texts, truncation=True, max_length=self._limit)
+        cut = self.tokenizer(texts, truncation=True, max_length=self.longest)
         return cast(list[list[int]], cut["input_ids"])
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> Tensor:
@@ -179,8 +194,6 @@ class TransformerEncoder:
                 blocks.append(pooling(features)["sentence_embedding"])
         return torch.cat(blocks)
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     @property
     def layers(self) -> int:
         """Number of layers."""
@@ -191,75 +204,10 @@ class TransformerEncoder:
         """Length of a state."""
         return int(self._model.config.hidden_size)
 
-    @property
-    def longest(self) -> int:
-        """Longest input in tokens, special tokens included."""
-        return self._limit
-
-    @property
-    def side_by_side(self) -> bool:
-        """Whether `embed` is faster in several threads at once."""
-        return self._device.type == "cpu" and self._packed is not None
-
-    @property
-    def packed(self) -> bool:
-        """Whether texts of all lengths share one pass; otherwise there is one pass per length."""
-        return self._packed is not None
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Return the parameters on which the vectors depend."""
-        # The pooler of BERT-like models is not used.
-        return (values for name, values in self.module.named_parameters() if ".pooler." not in name)
-
-    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> TransformerEncoder:
-        """Move to a device, and set the precision of the computation; parameters stay in float32."""
-        self.module.to(device=torch.device(device))
-        self._device = torch.device(device)
-        self._backbone: Backbone
-        if self._packed is None:
-            self._backbone = RectangularBackbone(self._model, dtype)
-        else:
-            self._packed.weights = Weights(dtype)
-            self._backbone = self._packed
-        return self
-
     def save(self, folder: Path) -> None:
         """Write a folder that `SentenceTransformer(str(folder))` loads and that encodes the same; safetensors."""
         with quiet_transformers():
             cast(SentenceTransformer, self.module).save(str(folder), create_model_card=False)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Loading
-
-
-def _with_mean_pooling(module: SentenceTransformer) -> SentenceTransformer:
-    """Return the language model of an encoder with mean pooling over all tokens."""
-    if type(module[0]).__name__ != "Transformer":
-        raise ConfigError(
-            f"The encoder begins with {type(module[0]).__name__}, expected a Transformer.", hint="Use another encoder."
-        )
-    pooling = modules.Pooling(module[0].get_embedding_dimension(), "mean")
-    return SentenceTransformer(
-        modules=[module[0], pooling],
-        device="cpu",
-        prompts=module.prompts,
-        default_prompt_name=module.default_prompt_name,
-    )
-
-
-def _longest(transformer: Any, model: Any, wanted: int | None) -> int:
-    """Return the longest text in tokens that user, tokenizer and position table allow."""
-    limits = [limit for limit in (wanted, transformer.max_seq_length) if limit]
-    if longest_input(model) < UNLIMITED:
-        limits.append(longest_input(model))
-    if wanted is not None and wanted < 3:
-        raise ConfigError(f"The longest input must be at least 3 tokens, got {wanted}.", hint="Use 16 or more.")
-    return int(min(limits, default=512))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Architectures that can be packed
 
 
 def _packed_backbone(model: Any) -> PackedBackbone | None:
@@ -271,15 +219,15 @@ def _packed_backbone(model: Any) -> PackedBackbone | None:
     gelu = getattr(model.config, "activation" if kind == "distilbert" else "hidden_act", "") == "gelu"
     try:
         backbone = PackedBackbone(
-            embed=_embedding(model),
+            embed=partial(_embed, model),
             layers=[
                 Layer(gelu=gelu, **{name: attrgetter(path)(layer) for name, path in parts.items()})
                 for layer in attrgetter(place)(model)
             ],
             heads=model.config.num_attention_heads,
             offset=position_offset(model),
-            bias=_relative_positions(model) if kind == "mpnet" else None,
-            dtype=torch.float32,
+            bias=partial(_relative_positions, model) if kind == "mpnet" else None,
+            weights=Weights(torch.float32),
         )
         return backbone if _agree(backbone, RectangularBackbone(model, torch.float32), model.config) else None
     except (AttributeError, TypeError, RuntimeError):
@@ -296,21 +244,17 @@ def _agree(first: Backbone, second: Backbone, config: Any) -> bool:
         return bool(torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().mean())))
 
 
-def _embedding(model: Any) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the function from token ids and positions to the input of the first layer."""
+def _embed(model: Any, tokens: Tensor, positions: Tensor) -> Tensor:
+    """Return the input of the first layer."""
+    states = model.embeddings(input_ids=tokens, position_ids=positions)
     project = getattr(model, "embeddings_project", None)
-
-    def embed(tokens: Tensor, positions: Tensor) -> Tensor:
-        states = model.embeddings(input_ids=tokens, position_ids=positions)
-        return cast(Tensor, states if project is None else project(states))
-
-    return embed
+    return cast(Tensor, states if project is None else project(states))
 
 
-def _relative_positions(model: Any) -> Callable[[int], Tensor]:
-    """Return MPNet's table of relative positions as a function of the length."""
-    device = model.embeddings.word_embeddings.weight
-    return lambda length: cast(Tensor, model.encoder.compute_position_bias(device.new_empty(1, length, 1)))
+def _relative_positions(model: Any, length: int) -> Tensor:
+    """Return MPNet's table of relative positions."""
+    states = model.embeddings.word_embeddings.weight.new_empty(1, length, 1)
+    return cast(Tensor, model.encoder.compute_position_bias(states))
 
 
 _BERT = {

@@ -53,10 +53,6 @@ def word_encoder(encoder: Encoder, *, layer: int = LAYER, unit: Unit = "subwords
     return words
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Transformers
-
-
 class TransformerWords:
     """Words at a layer of a transformer, in passes without padding. Later layers are not computed.
 
@@ -139,11 +135,7 @@ class _Piece(NamedTuple):
 def _pieces(ids: list[int], words: list[int | None], longest: int, row: int) -> Iterator[_Piece]:
     """Cut a sentence into pieces that are not too long for the model; most sentences are one piece.
 
-    Args:
-        ids: Token ids of the sentence.
-        words: The word of every token; None for the special tokens at both ends.
-        longest: Longest input of the model in tokens.
-        row: Row of the result for the first subword.
+    `words` are those of the tokens, None for the special ones at both ends; `row` is that of the first subword.
     """
     head = next((place for place, word in enumerate(words) if word is not None), len(ids))
     if head == len(ids):
@@ -180,10 +172,6 @@ def _windows(words: Sequence[int | None], room: int) -> list[tuple[int, int]]:
         fresh = [place for place in range(low, high + 1) if words[place - 1] != words[place]]
         windows.append((after, min(fresh, key=lambda place: abs(place - middle), default=max(low, middle))))
     return windows
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Tables
 
 
 class StaticWords:
@@ -254,22 +242,10 @@ class TableWords:
         return self._index.get(word.lower(), -1) if row < 0 and self._case == "fallback" else row
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Words and subwords
-
-
 def _assemble(
     values: Floats, tokens: list[Encoding], sentences: Sentences, windowed: NDArray[np.bool_], unit: Unit
 ) -> WordVectors:
-    """Assign the vectors of all subwords to the words of the sentences.
-
-    Args:
-        values: Vectors of all subwords, without special tokens. Shape [t, d].
-        tokens: The subwords of every sentence.
-        sentences: The words.
-        windowed: Whether a sentence passed through the model in windows.
-        unit: Whether to average the subwords of a word.
-    """
+    """Assign the vectors of all subwords, special ones left out, to the words of the sentences. Shape [t, d]."""
     words = np.fromiter((-1 if word is None else word for each in tokens for word in each.word_ids), dtype=np.int32)
     owners = np.repeat(np.arange(len(sentences)), [len(each) for each in tokens])[words >= 0]
     words = words[words >= 0]

@@ -8,7 +8,8 @@ import torch
 
 from lexenc.device import CPU
 from lexenc.encoders.encode import encode_texts
-from lexenc.encoders.fresh import new_static, save_new_transformer, train_tokenizer
+from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
+from lexenc.encoders.kinds import STATIC
 from lexenc.encoders.load import load_encoder
 
 LINES = [f"the {word} is here and the {word} was there" for word in "house dog cat tree water fire stone bread".split()]
@@ -21,7 +22,7 @@ def folders(tmp_path_factory):
     """A folder of every kind, 12 dimensions."""
     places = {kind: tmp_path_factory.mktemp(kind) / "encoder" for kind in KINDS}
     tokenizer = train_tokenizer(LINES, kind="unigram", vocabulary_size=120, lowercase=True, special=False)
-    new_static(tokenizer, dimensions=12, deviation=0.1, seed=0).save(places["static"])
+    STATIC.create(places["static"], tokenizer, dimensions=12, deviation=0.1, seed=0)
     tokenizer = train_tokenizer(LINES, kind="wordpiece", vocabulary_size=120, lowercase=True, special=True)
     places["transformer"].mkdir()
     save_new_transformer(places["transformer"], tokenizer, dimensions=12, layers=1, heads=2, max_length=24, seed=0)

@@ -40,6 +40,7 @@ class CharacterHash:
 class HashKind:
     learning_rate = 0.05
     special_tokens = False
+    language_model = False
 
     def recognises(self, folder):
         return (folder / "hash.safetensors").is_file()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +42,14 @@ def export(inputs: dict[str, Any], params: ExportParams, job: Job) -> Outcome:
     words = phrases = 0
     sets = _sets(inputs["vectors"])
     if params.phrases == "keep" and params.format == "word2vec":
-        _check_no_phrase(sets.values())
+        # Before anything is written.
+        for vectors in sets.values():
+            if found := sum(" " in vectors.words[row] for row in _spaced(vectors.words)):
+                raise DataError(
+                    f"{vectors.report.source}: {found:,} of {counted(len(vectors.words), 'word')} with spaces, at "
+                    "which the word2vec format ends a word.",
+                    hint="Use --phrases underscore or drop, or --format vec.",
+                )
     for name, vectors in sets.items():
         vectors.report.counts.pop(Finding.SPACED, None)  # reported below, with what is done about it
         tell_findings(vectors, job)
@@ -64,24 +70,7 @@ def _spaced(words: list[str]) -> list[int]:
     return [row for row, word in enumerate(words) if word.strip(_SPACES) and _SPACE.search(word)]
 
 
-def _check_no_phrase(sets: Iterable[Vectors]) -> None:
-    """Check, before anything is written, that a format without spaces is not given phrases to keep."""
-    for vectors in sets:
-        found = sum(" " in vectors.words[row] for row in _spaced(vectors.words))
-        if found:
-            raise DataError(
-                f"{vectors.report.source}: {found:,} of {counted(len(vectors.words), 'word')} with spaces, at which "
-                "the word2vec format ends a word.",
-                hint="Use --phrases underscore or drop, or --format vec.",
-            )
-
-
 def _without_blanks(vectors: Vectors, job: Job) -> Vectors:
-    """Drop words that consist of spaces only.
-
-    Raises:
-        DataError: If no word is left.
-    """
     kept = [row for row, word in enumerate(vectors.words) if word.strip(_SPACES)]
     lost = len(vectors.words) - len(kept)
     if not lost:
@@ -93,17 +82,7 @@ def _without_blanks(vectors: Vectors, job: Job) -> Vectors:
 
 
 def _without_spaces(vectors: Vectors, spaced: list[int], phrases: str, job: Job) -> Vectors:
-    """Treat words that contain spaces as `--phrases` says.
-
-    Args:
-        vectors: All vectors.
-        spaced: Rows of such words.
-        phrases: `underscore`, `keep` or `drop`.
-        job: Where messages go.
-
-    Raises:
-        DataError: If no word is left.
-    """
+    """Treat the words of some rows, which contain spaces, as `--phrases` says."""
     source = vectors.report.source
     holding = f"{source}: {len(spaced):,} of {counted(len(vectors.words), 'word')} with spaces"
     if phrases == "keep":

@@ -129,7 +129,7 @@ def headed(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.parametrize("kind", KINDS)
 def test_encode_equals_each_text_alone(folders: dict[str, Path], kind: str) -> None:
     encoder = TransformerEncoder.load_folder(folders[kind])
-    assert encoder.packed == (kind != "albert")
+    assert encoder.side_by_side == (kind != "albert")
     expected = plain_mean(folders[kind], TEXTS)
     vectors = encode_texts(encoder, TEXTS)
     assert cosines(vectors, expected).min() > 1 - 1e-6
@@ -245,7 +245,7 @@ def test_saved_folder_encodes_the_same_in_sentence_transformers(
     encoder = TransformerEncoder.load_folder({**folders, "headed": headed}[kind], max_length=20, device=BF16)
     encoder.save(tmp_path / "saved")
     assert not list((tmp_path / "saved").rglob("*.bin"))
-    expected = encode_texts(encoder.to("cpu"), TEXTS)
+    expected = encode_texts(TransformerEncoder(encoder.module), TEXTS)
     peer = SentenceTransformer(str(tmp_path / "saved"), device="cpu")
     np.testing.assert_allclose(peer.encode(TEXTS), expected, atol=1e-5)
     again = TransformerEncoder.load_folder(tmp_path / "saved")
@@ -261,11 +261,11 @@ def test_long_texts_are_cut(bert: TransformerEncoder, folders: dict[str, Path]) 
 def test_changed_parameters_change_bfloat16_vectors(folders: dict[str, Path]) -> None:
     encoder = TransformerEncoder.load_folder(folders["bert"], device=BF16)
     before = encode_texts(encoder, ["dog"])
-    optimiser = torch.optim.SGD(encoder.parameters(), lr=0.5)
+    optimiser = torch.optim.SGD(encoder.module.parameters(), lr=0.5)
     encoder.embed(encoder.tokenise(["dog"])).sum().backward()
     optimiser.step()
     assert np.abs(encode_texts(encoder, ["dog"]) - before).max() > 1e-3
-    assert all(values.dtype == torch.float32 for values in encoder.parameters())
+    assert all(values.dtype == torch.float32 for values in encoder.module.parameters())
 
 
 def test_dropout_only_in_training(bert: TransformerEncoder) -> None:

@@ -126,7 +126,7 @@ def rows_of(vectors: WordVectors, sentence: int):
 @pytest.mark.parametrize("layer", [0, 1, 2, 3, -1, -2, -4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_subwords_are_states_of_the_layer(folders, encoders, kind, layer):
-    assert encoders[kind].packed == (kind != "albert")
+    assert encoders[kind].side_by_side == (kind != "albert")
     vectors = word_encoder(encoders[kind], layer=layer)(SENTENCES)
     assert vectors.values.dtype == np.float32
     assert vectors.missing.tolist() == [0] * 6

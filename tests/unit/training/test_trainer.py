@@ -276,7 +276,7 @@ def test_chunk_size_does_not_change_a_run_without_dropout(make, kind):
 
 def test_bfloat16_encoder_answers_with_its_new_weights(make, tmp_path):
     encoder = make("bfloat16")
-    assert encoder.packed
+    assert encoder.side_by_side
     texts = encoder.tokenise(TARGETS)
     with torch.no_grad():
         before = encoder.embed(texts)  # casts the weights and remembers them
