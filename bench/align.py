@@ -26,8 +26,7 @@ from common import DATA, add_model, seconds_of
 from scipy.optimize import linear_sum_assignment
 from transformers import AutoModel, AutoTokenizer
 
-from lexenc.alignment.embedding import EmbeddingAligner
-from lexenc.alignment.matching import METHODS, Matching, match_vectors
+from lexenc.alignment.matching import METHODS, EmbeddingAligner, Matching, match_vectors
 from lexenc.device import Device, Precision, has_bfloat16
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.word_vectors import word_encoder

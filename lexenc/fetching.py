@@ -38,7 +38,13 @@ _SPARE = 64 << 20  # bytes of disk space to leave free
 
 @dataclass(frozen=True)
 class Offer:
-    """A download that needs approval: its size in bytes (None if unknown), and the folder for it."""
+    """A download that needs approval.
+
+    Args:
+        resource: The resource.
+        size: Size in bytes; None if unknown.
+        place: Folder of the download.
+    """
 
     resource: Resource
     size: int | None
@@ -47,9 +53,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded file, its digest, and its size in bytes.
+    """A downloaded file.
 
     Args:
+        path: The file.
+        sha256: Its digest.
+        size: Its size in bytes.
         reused: Whether it had been downloaded earlier.
         first: Whether there was no digest to check it against. Later downloads are checked against this one.
     """

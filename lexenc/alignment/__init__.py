@@ -21,14 +21,7 @@ ALIGNERS = Registry(
 """Methods of `align`, each an `AlignerKind`. Other packages can add theirs."""
 
 Symmetrisation = Literal[
-    "threshold",
-    "intersection",
-    "union",
-    "grow-diag",
-    "grow-diag-final",
-    "grow-diag-final-and",
-    "forward",
-    "backward",
+    "threshold", "intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward", "backward"
 ]
 """How the links of two directions are combined."""
 

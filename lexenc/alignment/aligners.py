@@ -101,8 +101,7 @@ class AlignerKind:
 
 
 def _open_embedding(setup: AlignerSetup) -> Aligner:
-    from lexenc.alignment.embedding import EmbeddingAligner
-    from lexenc.alignment.matching import Matching
+    from lexenc.alignment.matching import EmbeddingAligner, Matching
     from lexenc.encoders.word_vectors import TableWords
 
     least: float = setup.options["threshold"]

@@ -11,7 +11,8 @@ differ by less than 1e-6 count as equal, and the first of equal numbers wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -19,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment.compiled import compiled
-from lexenc.arrays import Indices, batches, starts_of
-from lexenc.encoders.base import WordVectors
+from lexenc.arrays import Indices, batches, blocks, starts_of
+from lexenc.encoders.base import WordEncoder, WordVectors
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
 from lexenc.text.links import Links
@@ -28,6 +29,8 @@ from lexenc.text.links import Links
 Floats = NDArray[np.float32]
 Similarity = Literal["shifted", "cosine"]
 
+CHUNK = 1024
+"""Sentence pairs whose vectors are in memory at once: enough to batch sentences of equal length together."""
 MOST_CELLS = 1 << 27
 """Sentence pairs with a larger table (half a gigabyte) get no links. 10,000 by 10,000 units is still less."""
 _CELLS = 1 << 22
@@ -141,6 +144,56 @@ def match_vectors(source: WordVectors, target: WordVectors, how: Matching) -> Li
     return Links.joined(parts)
 
 
+class EmbeddingAligner:
+    """Links the words of sentence pairs by their vectors.
+
+    Args:
+        encoder: Returns vectors of the words of both sides, or of the source side if `target` is given.
+        target: Returns vectors of the words of the target side in the same space.
+        how: Method and settings.
+        least: Links with a lower score are left out.
+
+    Attributes:
+        counts: `windowed`: sentences longer than the encoder takes, which it read in overlapping windows.
+            `without_vector`: words without a vector. `too_large`: sentence pairs without links because both sides are
+            very long.
+    """
+
+    def __init__(
+        self,
+        encoder: WordEncoder,
+        target: WordEncoder | None = None,
+        *,
+        how: Matching | None = None,
+        least: float = 0.0,
+    ) -> None:
+        self._encoder, self._target = encoder, target
+        self._how, self._least = how or Matching(), least
+        self.counts: Counter[str] = Counter()
+
+    def align(self, pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Links:
+        """Link the words of sentence pairs, each the words of a sentence and those of its translation.
+
+        A pair with an empty side has no links. The links of a pair do not depend on the other pairs.
+        """
+        found = []
+        for part in blocks(len(pairs), CHUNK):
+            ours, theirs = ([pair[side] for pair in pairs[part]] for side in range(2))
+            if self._target is not None:
+                source, target = self._encoder(ours), self._target(theirs)
+            else:
+                both = self._encoder([*ours, *theirs])
+                source, target = both.part(0, len(ours)), both.part(len(ours), 2 * len(ours))
+            self.counts += Counter(
+                windowed=int(source.windowed.sum() + target.windowed.sum()),
+                without_vector=int(source.missing.sum() + target.missing.sum()),
+                too_large=int(too_large(source, target).sum()),
+            )
+            found.append(match_vectors(source, target, self._how))
+        links = Links.joined(found)
+        return links.at_least(self._least) if self._least else links
+
+
 def choose(tables: Tables, how: Matching) -> Floats:
     """Choose links by similarity, after distortion. The tables are changed in place.
 
@@ -212,9 +265,7 @@ METHODS = Registry(
 
 
 @compiled
-def _mutual(
-    values: Any, heights: Any, widths: Any, starts: Any, rounds: int, alpha: float, kept: Any
-) -> None:  # fmt: skip
+def _mutual(values: Any, heights: Any, widths: Any, starts: Any, rounds: int, alpha: float, kept: Any) -> None:
     for pair in range(len(heights)):
         height, width = heights[pair], widths[pair]
         if height == 0 or width == 0:

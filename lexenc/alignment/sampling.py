@@ -43,25 +43,9 @@ _CELLS = 1 << 24
 # The counts of a chain fit into 16 bits.
 _MOST = 65_535
 _NEW, _UNLINKED = -2, -1
-
-
-@dataclass(frozen=True)
-class Priors:
-    """Priors of a chain. The first four are those of the paper's program.
-
-    Args:
-        translation: Dirichlet parameter of the translations of a word. With a small value a word has few.
-        null: Dirichlet parameter of words that translate nothing.
-        unlinked: Probability that a word translates nothing.
-        jump: Dirichlet parameter of every distance between words that are linked one after the other.
-        fertility: Weight of the average word's fertilities in those of a word, in occurrences.
-    """
-
-    translation: float = 0.001
-    null: float = 0.001
-    unlinked: float = 0.2
-    jump: float = 0.5
-    fertility: float = 1.0
+# Dirichlet parameters, as in the paper's program: of the translations of a word (with a small value a word has few), of
+# words that translate nothing, and of every distance between words that are linked one after the other.
+_TRANSLATION, _NULL, _JUMP = 0.001, 0.001, 0.5
 
 
 @dataclass(frozen=True)
@@ -120,7 +104,7 @@ def sample_links(
     seed: int,
     counts: Counts,
     scale: int,
-    priors: Priors | None = None,
+    unlinked: float = 0.2,
     advance: Callable[[int], None] = lambda sentences: None,
 ) -> None:
     """Run one chain in one direction and add up the probability of every link.
@@ -133,10 +117,10 @@ def sample_links(
             [target words, source words] for every sentence. May lie on disk. Integers, so that sums do not depend on
             their order.
         scale: Count of a certain link in one sweep.
-        priors: Priors; None for those of the paper.
+        unlinked: Prior probability that a word translates nothing; by default that of the paper's program.
         advance: Called with the number of sentence pairs after each part of a sweep.
     """
-    chain = _Sampler(bitext, seed, priors or Priors())
+    chain = _Sampler(bitext, seed, unlinked)
     nothing = np.zeros(0, dtype=np.uint16)
     for model, count in sweeps.before:
         for _ in range(count):
@@ -175,9 +159,9 @@ class _ChainState(NamedTuple):
 class _Sampler:
     """One chain: the link of every word, and the counts that follow from it."""
 
-    def __init__(self, bitext: Bitext, seed: int, priors: Priors) -> None:
+    def __init__(self, bitext: Bitext, seed: int, unlinked: float) -> None:
         source, target, known = bitext.source, bitext.target, bitext.known
-        self._parts, self._priors = list(batches(np.diff(bitext.cells), _CELLS)), priors
+        self._parts, self._unlinked = list(batches(np.diff(bitext.cells), _CELLS)), unlinked
         # What the compiled loops read.
         self._corpus = (
             source.values, source.starts, target.values, target.starts, bitext.cells, bitext.numbers, bitext.turned
@@ -187,7 +171,7 @@ class _Sampler:
             links=np.full(len(target.values), _NEW, dtype=np.int32),
             counted=np.zeros(bitext.pairs, dtype=np.int32) if known is None else known.pairs.copy(),
             totals=totals,
-            inverse=1 / (totals + priors.translation * target.types),
+            inverse=1 / (totals + _TRANSLATION * target.types),
             null=np.zeros(target.types + 1, dtype=np.int64),
             jumped=np.zeros(2 * _JUMPS + 1),
             fertile=np.zeros((source.types, _FERTILITIES), dtype=np.int64),
@@ -202,19 +186,19 @@ class _Sampler:
 
     def sweep(self, model: int, counts: Counts, scale: int, advance: Callable[[int], None]) -> None:
         """Draw every link again, given all others."""
-        priors, state = self._priors, self._state
-        numbers = np.array([priors.translation, priors.null, priors.unlinked, self._tension])
+        state = self._state
+        numbers = np.array([_TRANSLATION, _NULL, self._unlinked, self._tension])
         for each in (state.jumped, state.fertile, state.off):
             each[:] = 0
         for part in self._parts:
             _sweep(self._corpus, state, part.start, part.stop, model, numbers, self._jumps, self._more, counts, scale)
             advance(part.stop - part.start)
-        jumps = state.jumped + priors.jump
+        jumps = state.jumped + _JUMP
         reach = np.clip(np.arange(-self._longest, self._longest + 1), -_JUMPS, _JUMPS) + _JUMPS
         self._jumps = (jumps / jumps.sum())[reach]
         # How much likelier one more translation of a word is, by how many it has.
         average = state.fertile.sum(axis=0) + 0.5
-        shares = state.fertile + priors.fertility * average / average.sum()
+        shares = state.fertile + average / average.sum()  # the average word counts as one occurrence
         self._more = np.full(shares.shape, 0.1)
         self._more[:, :-1] = shares[:, 1:] / shares[:, :-1]
         if model == _DIAGONAL:
@@ -222,9 +206,6 @@ class _Sampler:
             drawn, expected, squares, links = state.off
             if links and squares > 0:
                 self._tension = float(np.clip(self._tension + (expected - drawn) / squares, *_TENSION_BOUNDS))
-
-
-# ---------------------------------------------------------------- compiled
 
 
 @inlined

@@ -128,28 +128,20 @@ class SoftmaxObjective:
         parts = states.split([len(each) for each in tokens])
         begin, end = len(frame.before), len(frame.after)
         inner = [part[begin : len(part) - end] for part in parts]
-        pairs = zip(rows.tolist(), inner[: len(rows)], inner[len(rows) :], strict=True)
-        return torch.stack([self._of_pair(row, source, target) for row, source, target in pairs])
-
-    def _of_pair(self, row: int, source: Tensor, target: Tensor) -> Tensor:
-        """Sum the objectives of one sentence pair.
-
-        Args:
-            row: The sentence pair.
-            source: States of its subwords. Shape [m, d].
-            target: States of the subwords of its translation. Shape [n, d].
-        """
-        table = source @ target.T
-        forward, backward = torch.softmax(table, dim=1), torch.softmax(table, dim=0)
-        loss = table.new_zeros(())
-        if "so" in self._objectives:
-            loss = loss + self_training(forward, backward, extracted(forward, backward))
-        if "supervised" in self._objectives:
-            given = torch.from_numpy(self._text.subword_links(row, min_score=self._min_score)).to(table.device)
-            loss = loss + self_training(forward, backward, given)
-        if "co" in self._objectives:
-            loss = loss + consistency(forward, backward)
-        return loss
+        losses = []
+        for row, source, target in zip(rows.tolist(), inner[: len(rows)], inner[len(rows) :], strict=True):
+            table = source @ target.T
+            forward, backward = torch.softmax(table, dim=1), torch.softmax(table, dim=0)
+            loss = table.new_zeros(())
+            if "so" in self._objectives:
+                loss = loss + self_training(forward, backward, extracted(forward, backward))
+            if "supervised" in self._objectives:
+                given = torch.from_numpy(self._text.subword_links(row, min_score=self._min_score)).to(table.device)
+                loss = loss + self_training(forward, backward, given)
+            if "co" in self._objectives:
+                loss = loss + consistency(forward, backward)
+            losses.append(loss)
+        return torch.stack(losses)
 
     def _masked(self, row: int, step: int) -> MaskedText:
         """Mask subwords of a sentence pair. Which side comes first is random."""
@@ -166,11 +158,7 @@ class SoftmaxObjective:
 
 
 def _layer(encoder: TransformerEncoder, layer: int | None) -> int:
-    """Return the number of a layer, from 1.
-
-    Raises:
-        ConfigError: If the encoder has no such layer.
-    """
+    """Return the number of a layer, from 1."""
     layers = encoder.layers
     wanted = min(LAYER, layers) if layer is None else layer if layer >= 0 else layers + 1 + layer
     if not 1 <= wanted <= layers:

@@ -19,14 +19,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from lexenc.arrays import Indices, positions
 from lexenc.device import CPU, Device
-from lexenc.encoders.pretrained import (
-    arithmetic,
-    load_pretrained,
-    load_tokenizer,
-    longest_input,
-    quiet_transformers,
-    takes_types,
-)
+from lexenc.encoders.pretrained import load_pretrained, load_tokenizer, longest_input, quiet_transformers, takes_types
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError
 from lexenc.text.links import Pieces
@@ -202,7 +195,8 @@ class SpanModel:
         given = {"input_ids": batch.ids, "attention_mask": batch.real}
         if self._typed:
             given[_TYPES] = batch.types
-        with arithmetic(self.device):
+        device, dtype = self.device.torch, self.device.dtype
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
             found = self.module(**given)
         outside = batch.owners < 0
         start, end = (

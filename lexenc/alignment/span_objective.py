@@ -10,13 +10,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lexenc.alignment.span_model import Batch, Questions, SpanModel, all_questions
+from lexenc.alignment.span_model import Questions, SpanModel, all_questions
 from lexenc.arrays import Indices, positions
 from lexenc.randomness import generator
 from lexenc.text.links import LinkedText, is_certain
 
 
-class Answers(NamedTuple):
+class SpanAnswers(NamedTuple):
     """The span of words that each word is linked to.
 
     Args:
@@ -30,7 +30,7 @@ class Answers(NamedTuple):
     known: NDArray[np.bool_]
 
 
-def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0) -> Answers:
+def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0) -> SpanAnswers:
     """Return the answer to each question: the longest run of words that the word is linked to.
 
     A word without links has no answer, which is learned as well. A word whose links are all below `min_score`, or all
@@ -51,29 +51,15 @@ def answers_of(text: LinkedText, questions: Questions, *, min_score: float = 0.0
         width = int(max(own.max(initial=0), questions.words.max(initial=0))) + 1
         asked = questions.pairs[rows] * width + questions.words[rows]
         keys = pairs * width + own
-        runs = longest_runs(keys[sure], other[sure], text.links.scores[sure])
-        place = np.minimum(np.searchsorted(runs.keys, asked), max(0, len(runs.keys) - 1))
-        found = runs.keys[place] == asked if len(runs.keys) else np.zeros(len(asked), dtype=np.bool_)
-        first[rows[found]], last[rows[found]] = runs.first[place[found]], runs.last[place[found]]
+        linked, begins, ends = longest_runs(keys[sure], other[sure], text.links.scores[sure])
+        place = np.minimum(np.searchsorted(linked, asked), max(0, len(linked) - 1))
+        found = linked[place] == asked if len(linked) else np.zeros(len(asked), dtype=np.bool_)
+        first[rows[found]], last[rows[found]] = begins[place[found]], ends[place[found]]
         known[rows] = found | ~np.isin(asked, keys)
-    return Answers(first, last, known)
+    return SpanAnswers(first, last, known)
 
 
-class LongestRuns(NamedTuple):
-    """The longest run of linked words of each of some words.
-
-    Args:
-        keys: The words, in rising order. Shape [r].
-        first: First word of the run. Shape [r].
-        last: Last word of the run. Shape [r].
-    """
-
-    keys: Indices
-    first: Indices
-    last: Indices
-
-
-def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -> LongestRuns:
+def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -> tuple[Indices, Indices, Indices]:
     """Find for every word the longest run of neighbours that it is linked to.
 
     Of equally long runs, the one with the larger sum of scores is chosen, then the first.
@@ -82,9 +68,12 @@ def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -
         keys: The word of each link. Shape [p].
         others: Position of the word that it is linked to. No link occurs twice. Shape [p].
         scores: Score of each link. Shape [p].
+
+    Returns:
+        The words in rising order, and the first and the last word of the run of each. Shape [r] each.
     """
     if not len(keys):
-        return LongestRuns(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
+        return keys, others, others
     order = np.lexsort((others, keys))
     keys, others, scores = keys[order], others[order], scores[order]
     fresh = np.ones(len(keys), dtype=np.bool_)
@@ -96,7 +85,7 @@ def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -
     _, places = np.unique(keys[begins][best], return_index=True)
     chosen = best[places]
     starts = begins[chosen]
-    return LongestRuns(keys[starts], others[starts], others[starts] + lengths[chosen] - 1)
+    return keys[starts], others[starts], others[starts] + lengths[chosen] - 1
 
 
 class SpanObjective:
@@ -141,9 +130,9 @@ class SpanObjective:
         known = answers.known & self._placed(asked, answers)
         self.uncertain = int((~known).sum())
         self.questions = asked.chosen(known)
-        self.answers = Answers(answers.first[known], answers.last[known], answers.known[known])
+        self.answers = SpanAnswers(answers.first[known], answers.last[known], answers.known[known])
 
-    def _placed(self, asked: Questions, answers: Answers) -> NDArray[np.bool_]:
+    def _placed(self, asked: Questions, answers: SpanAnswers) -> NDArray[np.bool_]:
         """Return which answers begin and end with a word that has subwords. Shape [q]."""
         placed = np.ones(len(asked.pairs), dtype=np.bool_)
         for swapped, side in ((False, self._text.target), (True, self._text.source)):
@@ -173,22 +162,17 @@ class SpanObjective:
     def losses(self, rows: Indices, step: int) -> Tensor:
         """Return the loss of each of some questions. Shape as `rows`."""
         batch = self._model.batch(self._text.source, self._text.target, self.questions.chosen(rows))
-        begin, end = self._places(batch, rows)
+        # The positions of the first and the last subword of each answer, 0 without one.
+        begin, end = np.zeros((2, len(rows)), dtype=np.int64)
+        for place, row in enumerate(rows.tolist()):
+            first, last = int(self.answers.first[row]), int(self.answers.last[row])
+            if first >= 0:
+                side = self._text.source if self.questions.swapped[row] else self._text.target
+                bounds = side.sentence(int(self.questions.pairs[row]))[1]
+                begin[place], end[place] = batch.first[place] + bounds[first], batch.first[place] + bounds[last + 1] - 1
         start_logits, end_logits = self._model.logits(batch)
         one, other = (
             F.cross_entropy(logits, torch.from_numpy(places).to(logits.device), reduction="none")
             for logits, places in ((start_logits, begin), (end_logits, end))
         )
         return (one + other) / 2
-
-    def _places(self, batch: Batch, rows: Indices) -> tuple[Indices, Indices]:
-        """Return the positions of the first and the last subword of each answer, 0 without one. Shape [b] each."""
-        begin, end = (np.zeros(len(rows), dtype=np.int64) for _ in range(2))
-        for place, row in enumerate(rows.tolist()):
-            first, last = int(self.answers.first[row]), int(self.answers.last[row])
-            if first < 0:
-                continue
-            side = self._text.source if self.questions.swapped[row] else self._text.target
-            bounds = side.sentence(int(self.questions.pairs[row]))[1]
-            begin[place], end[place] = batch.first[place] + bounds[first], batch.first[place] + bounds[last + 1] - 1
-        return begin, end

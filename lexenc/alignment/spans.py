@@ -96,13 +96,7 @@ class SpanAligner:
         self._batch_tokens = batch_tokens
 
     @classmethod
-    def load(
-        cls,
-        name_or_folder: str | Path,
-        *,
-        device: Device = CPU,
-        threshold: float = THRESHOLD,
-    ) -> SpanAligner:
+    def load(cls, name_or_folder: str | Path, *, device: Device = CPU, threshold: float = THRESHOLD) -> SpanAligner:
         """Load an aligner from a folder or the hub; the model is one of `AutoModelForQuestionAnswering`.
 
         Raises:

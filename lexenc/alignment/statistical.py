@@ -16,7 +16,7 @@ import numpy as np
 from lexenc.alignment import Model, Symmetrisation
 from lexenc.alignment.counting import WordNumbers, WordPair
 from lexenc.alignment.numbered import Bitext, Side, cells_of
-from lexenc.alignment.sampling import Counts, Priors, Sweeps, sample_links, usual_sweeps
+from lexenc.alignment.sampling import Counts, Sweeps, sample_links, usual_sweeps
 from lexenc.alignment.symmetrise import links_of
 from lexenc.arrays import batches
 from lexenc.device import cores
@@ -167,7 +167,7 @@ class StatisticalAligner:
             counts=counts,
             scale=sweeps.scale,
             # As in the programs of both papers, but fewer words are left without a link.
-            priors=Priors(unlinked=0.08 if self._how.model == "diagonal" else 0.05),
+            unlinked=0.08 if self._how.model == "diagonal" else 0.05,
             advance=advance,
         )
         if isinstance(counts, np.memmap):

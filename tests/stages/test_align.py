@@ -342,7 +342,7 @@ def test_a_disk_without_room_is_found_before_anything_is_written_to_it(stage, te
 
 
 def test_parts_that_are_written_are_kept(text, tmp_path, monkeypatch):
-    from lexenc.alignment.embedding import EmbeddingAligner
+    from lexenc.alignment.matching import EmbeddingAligner
 
     monkeypatch.setattr("lexenc.stages.alignment.align._PART", 40)
     plain, seen = EmbeddingAligner.align, []
@@ -370,7 +370,7 @@ def test_parts_that_are_written_are_kept(text, tmp_path, monkeypatch):
 
 
 def test_counts_of_what_was_unusual_survive_an_interruption(tmp_path, monkeypatch):
-    from lexenc.alignment.embedding import EmbeddingAligner
+    from lexenc.alignment.matching import EmbeddingAligner
 
     path = lines(tmp_path / "c.txt", *["sun ||| Sonne"] * 3, "sun ||| ", *["sun moon ||| Sonne"] * 4)
     monkeypatch.setattr("lexenc.stages.alignment.align._PART", 5)

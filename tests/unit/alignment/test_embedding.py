@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from lexenc.alignment import embedding, matching
-from lexenc.alignment.embedding import EmbeddingAligner
-from lexenc.alignment.matching import METHODS, Matching
+from lexenc.alignment import matching
+from lexenc.alignment.matching import METHODS, EmbeddingAligner, Matching
 from lexenc.encoders.base import WordVectors
 from lexenc.encoders.static import StaticEncoder
 from lexenc.encoders.word_vectors import TableWords, word_encoder
@@ -59,7 +58,7 @@ def pairs_of(links):
 @pytest.mark.parametrize("chunk", [1, 3, 100])
 @pytest.mark.parametrize("method", ["argmax", "itermax", "match"])
 def test_tables_of_two_languages(method, chunk, monkeypatch):
-    monkeypatch.setattr(embedding, "CHUNK", chunk)
+    monkeypatch.setattr(matching, "CHUNK", chunk)
     aligner = EmbeddingAligner(*tables(), how=Matching(method))
     assert pairs_of(aligner.align(PAIRS)) == LINKS
     assert aligner.counts == {"without_vector": 3}

@@ -85,11 +85,11 @@ def weights(objective):
 def test_longest_run_of_each_word():
     keys, others = np.array([7, 7, 7, 7, 3, 3, 3, 5, 5]), np.array([4, 0, 1, 5, 9, 2, 6, 1, 3])
     scores = np.array([0.5, 0.1, 0.1, 0.2, 0.3, 0.9, 0.9, 0.5, 0.5])
-    runs = longest_runs(keys, others, scores)
+    words, first, last = longest_runs(keys, others, scores)
     # 7: 0-1 and 4-5 are as long, the second has more; 3: the first of two with 0.9; 5: the first.
-    assert runs.keys.tolist() == [3, 5, 7]
-    assert (runs.first.tolist(), runs.last.tolist()) == ([2, 1, 4], [2, 1, 5])
-    assert len(longest_runs(keys[:0], others[:0], scores[:0]).keys) == 0
+    assert words.tolist() == [3, 5, 7]
+    assert (first.tolist(), last.tolist()) == ([2, 1, 4], [2, 1, 5])
+    assert all(len(each) == 0 for each in longest_runs(keys[:0], others[:0], scores[:0]))
 
 
 def answers(folder, **settings):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lexenc.alignment.numbered import Bitext, Side
-from lexenc.alignment.sampling import Priors, Sweeps, sample_links, usual_sweeps
+from lexenc.alignment.sampling import Sweeps, sample_links, usual_sweeps
 from lexenc.alignment.symmetrise import links_of
 from lexenc.errors import ConfigError
 
@@ -96,7 +96,7 @@ def test_progress_counts_every_sentence_pair_of_every_sweep(toy):
     seen = []
     counts = np.zeros(bitext.cells[-1], dtype=np.uint16)
     sweeps = Sweeps((("ibm 1", 2), ("hmm", 1)), 3)
-    sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, advance=seen.append, priors=Priors())
+    sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, advance=seen.append)
     assert sum(seen) == sweeps.total * len(bitext)
 
 
