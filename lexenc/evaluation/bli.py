@@ -49,13 +49,7 @@ class Queries:
 def ask(
     translations: Mapping[str, Sequence[str]], source_index: Mapping[str, int], target_index: Mapping[str, int]
 ) -> Queries:
-    """Look up the words of a test dictionary in the vectors of both sides.
-
-    Args:
-        translations: Gold translations by source word.
-        source_index: Row of every source word with a vector.
-        target_index: Row of every target word with a vector.
-    """
+    """Look up the source words and gold translations of a test dictionary in the vectors of both sides."""
     words = list(translations)
     rows = np.array([source_index.get(word, -1) for word in words], dtype=np.int64)
     golds = [list(translations[word]) for word in words]
@@ -104,22 +98,16 @@ def conventions(questions: Queries, ranks: Sequence[np.ndarray]) -> dict[str, Co
 
 
 def control_scores(questions: Queries, target_words: Sequence[str]) -> dict[str, float]:
-    """Return precision at 1 on the covered questions without any knowledge.
-
-    Args:
-        questions: All of them.
-        target_words: The search space.
+    """Return precision at 1 on the covered questions without any knowledge, in a search space of these words.
 
     Returns:
         `identity`: answering with the source word itself; `random`: the expected value of a random answer.
     """
-    covered = np.flatnonzero(questions.covered)
+    covered, known = np.flatnonzero(questions.covered), set(target_words)
     if not len(covered):
         return {"identity": 0.0, "random": 0.0}
-    copied = [questions.words[i] in questions.golds[i] for i in covered]
+    copied = [questions.words[i] in questions.golds[i] and questions.words[i] in known for i in covered]
     chance = [len(questions.gold_rows[i]) / len(target_words) for i in covered]
-    known = set(target_words)
-    copied = [hit and questions.words[i] in known for hit, i in zip(copied, covered, strict=True)]
     return {"identity": float(np.mean(copied)), "random": float(np.mean(chance))}
 
 

@@ -80,7 +80,7 @@ class Leaderboard:
     _conventions: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def add(self, system: str, evaluation: Evaluation, test: str, metrics: Sequence[str] = ()) -> None:
-        """Add all systems of an evaluation.
+        """Add all systems of an evaluation, under its name and that of the test set.
 
         Args:
             system: Name of what was evaluated.
@@ -134,15 +134,7 @@ class Leaderboard:
                 entry.best = sign * (entry.score.value or 0.0) == top
 
     def compare(self, baseline: str, *, seed: int = 0) -> None:
-        """Compare every system with a baseline where both answered the same items, by paired bootstrap.
-
-        Args:
-            baseline: Name of a row.
-            seed: Of the resampling.
-
-        Raises:
-            ConfigError: If there is no such row.
-        """
+        """Compare every system with one of the rows where both answered the same items, by paired bootstrap."""
         if baseline not in self.rows:
             raise unknown_name("system", baseline, self.rows)
         gaps = {name: _gaps(row, self.rows[baseline], seed) for name, row in self.rows.items() if name != baseline}
@@ -179,11 +171,7 @@ class Leaderboard:
         ]
 
     def cells(self, form: str) -> list[list[str]]:
-        """Return the rows as text.
-
-        Args:
-            form: `table`, `markdown` or `latex`, which differ in how they mark the best value and significance.
-        """
+        """Return the rows as text in a `table`, `markdown` or `latex`, which differ in how they mark the best value."""
         return [
             [_escaped(name, form), *(_cell(column, row.get(column), form) for column in self.columns)]
             for name, row in self.rows.items()
@@ -230,8 +218,8 @@ def _gaps(row: Mapping[Column, Entry], base: Mapping[Column, Entry], seed: int) 
             tracks = pair_items(task, *both, every=not task.uncovered)
         except DataError:
             continue
-        gaps = {(gap.metric, gap.track): gap.difference for gap in compare_tracks(
-            task, tracks, every=not task.uncovered, seed=seed, draws=_DRAWS)}  # fmt: skip
+        compared = compare_tracks(task, tracks, every=not task.uncovered, seed=seed, draws=_DRAWS)
+        gaps = {(gap.metric, gap.track): gap.difference for gap in compared}
         for each, own in row.items():
             if (each.task, own.evaluation) == (column.task, entry.evaluation) and own.labels == entry.labels:
                 gap = gaps.get((each.metric, each.track))
@@ -244,9 +232,8 @@ def _cell(column: Column, entry: Entry | None, form: str) -> str:
         return "-"
     metric, score = column.of, entry.score
     value = metric.show(score.value)
-    ends = "" if score.low is None or score.high is None else (
-        f"{metric.show(score.low, digits=1)}, {metric.show(score.high, digits=1)}"
-    )  # fmt: skip
+    spanned = score.low is not None and score.high is not None
+    ends = f"{metric.show(score.low, digits=1)}, {metric.show(score.high, digits=1)}" if spanned else ""
     if form == "latex":
         value = rf"\textbf{{{value}}}" if entry.best else value
         value += f"$^{{{entry.mark}}}$" if entry.mark else ""

@@ -16,15 +16,9 @@ _ROUNDING = 1e-8
 
 @dataclass
 class CrossPairs:
-    """Pairs of a word of one language and a word of another.
+    """Pairs of a word of one language and a word of another, two for each row that was kept, with their mean scores.
 
-    Args:
-        rows: Number of aligned rows.
-        pairs: First-language word, second-language word; two for each row that was kept, unless repeats were dropped.
-        scores: Mean of the scores of both languages.
-        keys: Identifier of the row of each pair: a key of the data set, else the number of the row.
-        rejected: Number of rows dropped because the languages disagree about them.
-        repeated: Number of pairs that had occurred before.
+    A row is named by its key in the data set, else by its number; it is rejected if the languages disagree about it.
     """
 
     rows: int
@@ -33,11 +27,6 @@ class CrossPairs:
     keys: list[str] = field(default_factory=list)
     rejected: int = 0
     repeated: int = 0
-
-    @property
-    def identical(self) -> int:
-        """Number of pairs of the same string in both languages."""
-        return sum(left == right for left, right in self.pairs)
 
 
 def cross(

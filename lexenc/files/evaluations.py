@@ -130,14 +130,7 @@ class ItemCount:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation as it was read.
-
-    Args:
-        folder: Where it is.
-        task: Name in `lexenc.evaluation.TASKS`.
-        systems: What was scored, headline first.
-        counts: The items by label.
-    """
+    """An evaluation as it was read: what was scored, headline first, and the items by label."""
 
     folder: Path
     task: str
@@ -166,10 +159,7 @@ class Evaluation:
         return found
 
     def items(self, labels: Mapping[str, Any] | None = None) -> Iterator[Item]:
-        """Read the items one by one.
-
-        Args:
-            labels: Labels that an item must have; all items if left out.
+        """Read the items with these labels, or all, one by one.
 
         Raises:
             DataError: If a line is not an item.
@@ -245,12 +235,17 @@ def read_evaluation(place: Path) -> Evaluation:
     try:
         body = json.loads((folder / SCORES).read_text(encoding="utf-8"))
         counts = tuple(ItemCount(**each) for each in body["items"])
-        systems = tuple(_system(body["task"], each) for each in body["systems"])
+        systems = tuple(
+            ScoredSystem(
+                body["task"],
+                tuple(Score(**score) for score in each["scores"]),
+                Convention(**each["convention"]),
+                each["labels"],
+                each["facts"],
+                each["counted"],
+            )
+            for each in body["systems"]
+        )
         return Evaluation(folder, str(body["task"]), systems, counts)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{folder / SCORES} is damaged ({error}).", hint="Evaluate again.") from None
-
-
-def _system(task: str, body: Mapping[str, Any]) -> ScoredSystem:
-    scores = tuple(Score(**each) for each in body["scores"])
-    return ScoredSystem(task, scores, Convention(**body["convention"]), body["labels"], body["facts"], body["counted"])

@@ -17,14 +17,14 @@ from lexenc.text.words import split_at_spaces
 
 @dataclass(frozen=True)
 class LinkFile:
-    """The links of a file. Words are counted from 0.
+    """The links of a file: sentence pair, source word, target word. Words are counted from 0.
 
     Args:
         path: The file.
-        option: The name of the input: gold or predicted.
+        option: The name of its option.
         declared: Whether the user says that it counts words from 1; None if the user does not say.
-        sure: Sentence pair, source word, target word. Shape [p, 3].
-        possible: The same of links that are only possible. Shape [q, 3].
+        sure: Shape [p, 3].
+        possible: Links that are only possible. Shape [q, 3].
         names: Names of the lines that have one.
         zero: The line and text of the first link with an index 0; None without one.
         lines: Number of lines.
@@ -87,13 +87,7 @@ class Sentences:
 
 
 def read_links(path: Path, option: str, one_based: bool | None) -> LinkFile:
-    """Read all links of a file or of the folder of a result.
-
-    Args:
-        path: As the user gave it.
-        option: The name of the input.
-        one_based: Whether it counts words from 1; None for 0, unless something contradicts.
-    """
+    """Read all links of a file or of the folder of a result; words are counted from 0 if the user does not say."""
     place, lines = alignments_file(path), 0
     columns = {kind: array("q") for kind in ("sure", "possible")}
     names: dict[int, str] = {}
@@ -148,12 +142,6 @@ def read_sentences(
     predicted: Path, pairs: Path | None = None, source: Path | None = None, target: Path | None = None
 ) -> Sentences | None:
     """Read the words that the links are of, separated by spaces: the given ones, else those of the result.
-
-    Args:
-        predicted: File or result folder with the links.
-        pairs: File of sentence pairs.
-        source: File of source sentences, in place of `pairs`.
-        target: File of target sentences.
 
     Raises:
         DataError: If the result was made from other words.

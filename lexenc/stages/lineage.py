@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
+from lexenc.artifact import DigestStore, InputRecord, maker_of, owner_of
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.hubs import HubDictionaries, read_hub
 from lexenc.files.synonyms import read_synonyms
@@ -47,12 +47,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class NoManifest:
-    """A folder without a manifest, so that its training data is not known.
-
-    Args:
-        folder: The folder.
-        tuned: Whether it is an encoder, or part of one.
-    """
+    """A folder without a manifest, so that its training data is not known; `tuned` as for `Lesson`."""
 
     folder: Path
     tuned: bool
@@ -76,21 +71,16 @@ def lessons(
     if maker is None:
         yield NoManifest(folder, tuned)
         return
-    for name, record in _inputs_that_count(maker):
+    # With lambda 1 a blend is the encoder alone.
+    encoder_only = maker.stage == "interpolate" and maker.params.get("lambda") == 1
+    inputs = {name: own for name, own in maker.inputs.items() if name == "encoder" or not encoder_only}
+    for name, record in ((name, record) for name, records in inputs.items() for record in records):
         if name in names:
             yield Lesson(folder, name, record.given, at_hand.get(record.sha256) or unchanged(folder, record), tuned)
         elif name not in (*PAIRS, *SYNONYMS):
             within = owner_of(place_of(folder, record))
             if within is not None:
                 yield from lessons(within, at_hand, names=names, tuned=tuned or name == "encoder")
-
-
-def _inputs_that_count(maker: Manifest) -> Iterator[tuple[str, InputRecord]]:
-    """Yield the inputs that influenced a result. With lambda 1 a blend is the encoder alone."""
-    encoder_only = maker.stage == "interpolate" and maker.params.get("lambda") == 1
-    for name, records in maker.inputs.items():
-        if name == "encoder" or not encoder_only:
-            yield from ((name, record) for record in records)
 
 
 def place_of(folder: Path, record: InputRecord) -> Path:
@@ -150,11 +140,6 @@ def seen_pairs(
 
 def seen_names(encoder: Path, mentions: Iterable[tuple[str, Sequence[str]]], mentions_file: Path) -> tuple[int, Seen]:
     """Count mentions that are names of one of their concepts in the training data of an encoder, regardless of case.
-
-    Args:
-        encoder: Folder of the encoder.
-        mentions: Text and concepts of each mention.
-        mentions_file: Their file.
 
     Returns:
         Their number, and where they were found.
@@ -238,13 +223,7 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) ->
 
 
 def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
-    """Warn of test pairs that were used for training and list them in `leaks.tsv`; warn of what cannot be checked.
-
-    Args:
-        found: Test pairs that were used for training.
-        total: Number of distinct test pairs.
-        job: Device, seed, progress and messages of the run.
-    """
+    """Warn of test pairs that were used for training, list them in `leaks.tsv`, and warn of what cannot be checked."""
     if found.pairs:
         listed = "With --out they are listed in leaks.tsv of the result."
         if job.kept:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,8 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
         check_range(gold, sentences)
         check_range(predicted, sentences)
     _tell(gold, predicted, sentences, job)
-    if not any(given.values()) and _cut_by_align(inputs["predicted"]):
+    maker = None if any(given.values()) else maker_of(inputs["predicted"])
+    if maker and any(maker.params.get(f"{side}_words", "spaces") != "spaces" for side in ("source", "target")):
         job.notices.warn(
             f"{inputs['predicted']} cut the sentences into words by itself: the gold links may be of other words.",
             "Give the sentences of the gold links as --pairs, which are compared; --words spaces keeps their words.",
@@ -83,13 +83,6 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
     results = [each.flat() for each in writer.systems]
     summary = {key: results[0][key] for key in ("sentences", "aer", "precision", "recall", "f1")}
     return Outcome(summary, results, _tables(writer.systems, params.level))
-
-
-def _cut_by_align(path: Path) -> bool:
-    """Return whether links are a result of `align`, which cut its sentences otherwise than at spaces."""
-    maker = maker_of(path)
-    names = ("source_words", "target_words")
-    return maker is not None and any(maker.params.get(name, "spaces") != "spaces" for name in names)
 
 
 def _tell(gold: LinkFile, predicted: LinkFile, sentences: Sentences | None, job: Job) -> None:

@@ -75,8 +75,7 @@ class EvalBliParams:
     inverse_temperature: float = param(1.0, "Factor on the cosine in the inverted softmax (VecMap 1, MUSE 30).", gt=0)
     direction: Literal["source-target", "target-source"] = param("source-target", "Direction of lookup.")
     candidates: Literal["vocabulary", "test"] = param(
-        "vocabulary",
-        "vocabulary: the whole target vocabulary; test: the test targets only, which is far easier.",
+        "vocabulary", "vocabulary: the whole target vocabulary; test: the test targets only, which is far easier."
     )
     lambda_: tuple[float, ...] = weights_param()
     pair: tuple[str, ...] = param(
@@ -386,11 +385,7 @@ def _score_system(
     n = scores[0][2][0].n
     for control, value in control_scores(questions, system.target.words).items():
         scores.append((HEADLINE, {CONTROL: control}, (Score("precision_at_1", value, n=n),)))
-    facts = {
-        "gold": "any translation counts",
-        "coverage": float(questions.covered.mean()),
-        "pairs_learnt_from": learnt,
-    }
+    facts = {"gold": "any translation counts", "coverage": float(questions.covered.mean()), "pairs_learnt_from": learnt}
     known = {"direction": params.direction, "search_space_words": len(system.target.words), "seed": job.seed}
     return [
         ScoredSystem("bli", own, _convention(params, name, **known), {**labels, **more}, facts)

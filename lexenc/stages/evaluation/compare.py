@@ -12,13 +12,13 @@ import numpy as np
 from lexenc.artifact import Manifest, maker_of
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.pairing import Gap, Pair, compare_tracks, pair_items
+from lexenc.evaluation.pairing import Pair, compare_tracks, pair_items
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import TRACK, Evaluation, read_evaluation
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import IntervalParams, readable, signed_span
+from lexenc.stages.evaluation.shared import IntervalParams, compared, difference_cells, readable
 
 _SYSTEM = "System of the {side} evaluation, where it holds several: label=value, e.g. lambda=0.3."
 
@@ -39,14 +39,7 @@ class CompareParams(IntervalParams):
 
 @dataclass(frozen=True)
 class _Opened:
-    """One of the two systems.
-
-    Args:
-        evaluation: Its evaluation.
-        labels: What tells it apart in it.
-        maker: What made the folder; None without a manifest.
-        given: What the user calls the folder.
-    """
+    """One of the two systems: its labels in an evaluation, and what made the folder, if there is a manifest."""
 
     evaluation: Evaluation
     labels: Mapping[str, Any]
@@ -77,7 +70,13 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
         _open(inputs[name], wanted, name)
         for name, wanted in (("first", params.first_system), ("second", params.second_system))
     )
-    task = _shared_task(first.evaluation, second.evaluation)
+    task: Task = TASKS[first.evaluation.task]
+    if second.evaluation.task != task.name:
+        named = [
+            f"{each.evaluation.folder} is an evaluation of {TASKS[each.evaluation.task].title.lower()}"
+            for each in (first, second)
+        ]
+        raise DataError(f"{', '.join(named)}.", hint="Compare two evaluations of the same task.")
     metrics = [task.metric(params.metric).key] if params.metric else list(task.compared or (task.headline.key,))
     every = params.questions == "all" or not task.uncovered
     hint = _case_hint(first, second) or f"Evaluate both with the same --{task.test} and the same settings."
@@ -105,7 +104,17 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     }
     if task.uncovered:
         shared["out_of_vocabulary"] = task.uncovered if every else "left out"
-    results = [_result(each) | shared for each in found]
+    results = [
+        {
+            "task": "compare",
+            **({TRACK: each.track} if each.track else {}),
+            "metric": each.metric,
+            "count": each.n,
+            **compared(each.difference, each.first, each.second),
+            **shared,
+        }
+        for each in found
+    ]
     summary = {key: results[0][key] for key in ("difference", "shown")}
     return Outcome(summary, results, [_table(task, results, first, second)])
 
@@ -114,13 +123,14 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
 
 
 def _open(path: Path, wanted: str | None, side: str) -> _Opened:
-    """Read an evaluation and choose a system of it.
-
-    Raises:
-        ConfigError: If the evaluation has several systems and none of them was chosen.
-    """
+    """Read an evaluation and choose a system of it."""
     evaluation = read_evaluation(path)
-    choices = {_label_text(each): each for each in evaluation.choices()}
+    choices = {
+        ",".join(
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in each.items()
+        ): each
+        for each in evaluation.choices()
+    }
     if wanted is None and len(choices) == 1:
         chosen = next(iter(choices.values()))
     elif wanted in choices:
@@ -130,26 +140,6 @@ def _open(path: Path, wanted: str | None, side: str) -> _Opened:
         found = f"has no system '{wanted}'" if wanted else f"holds {counted(len(choices), 'system')}"
         raise ConfigError(f"{path} {found}.", hint=f"Choose one: {named}.")
     return _Opened(evaluation, chosen, maker_of(evaluation.folder), path)
-
-
-def _label_text(labels: Mapping[str, Any]) -> str:
-    return ",".join(
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in labels.items()
-    )
-
-
-def _shared_task(first: Evaluation, second: Evaluation) -> Task:
-    tasks: list[Task] = [TASKS[each.task] for each in (first, second)]
-    if tasks[0].name != tasks[1].name:
-        named = ", ".join(
-            f"{each.folder} is an evaluation of {task.title.lower()}"
-            for each, task in zip((first, second), tasks, strict=True)
-        )
-        raise DataError(f"{named}.", hint="Compare two evaluations of the same task.")
-    return tasks[0]
-
-
-# ---------------------------------------------------------------- which items
 
 
 def _case_hint(first: _Opened, second: _Opened) -> str | None:
@@ -165,11 +155,7 @@ def _case_hint(first: _Opened, second: _Opened) -> str | None:
 
 
 def _check_conventions(task: Task, first: _Opened, second: _Opened, job: Job) -> bool | None:
-    """Warn of what makes the numbers of two evaluations incomparable; another retrieval does not.
-
-    Returns:
-        Whether the conventions are alike; None where that cannot be known.
-    """
+    """Warn of what makes the numbers incomparable, and return whether the conventions are alike, if that is known."""
     one, other = first.convention(task), second.convention(task)
     if one is None or other is None:
         return None
@@ -191,47 +177,23 @@ def _check_conventions(task: Task, first: _Opened, second: _Opened, job: Job) ->
 
 def _check_basis(metrics: Sequence[Metric], pairs: Sequence[Pair], job: Job) -> None:
     """Warn if the items of the two systems are averages over different numbers of answers."""
-    for metric in metrics:
-        if metric.over:
-            sizes = [tuple(len(item.numbers[metric.over]) for item in pair) for pair in pairs]
-            differing = sum(one != other for one, other in sizes)
-            if differing:
-                job.notices.warn(
-                    f"{metric.head}: for {differing:,} of {counted(len(pairs), 'question')} the evaluations have "
-                    "vectors for different numbers of translations, and average over those only.",
-                    "With --questions all every translation counts in both.",
-                )
+    for metric in (each for each in metrics if each.over):
+        differing = sum(len(one.numbers[metric.over]) != len(other.numbers[metric.over]) for one, other in pairs)
+        if differing:
+            job.notices.warn(
+                f"{metric.head}: for {differing:,} of {counted(len(pairs), 'question')} the evaluations have "
+                "vectors for different numbers of translations, and average over those only.",
+                "With --questions all every translation counts in both.",
+            )
 
 
 # ---------------------------------------------------------------- results
 
 
-def _result(gap: Gap) -> dict[str, Any]:
-    found = gap.difference
-    values = {
-        "first": gap.first,
-        "second": gap.second,
-        "difference": found.mean,
-        "difference_low": found.low,
-        "difference_high": found.high,
-        "p_value": found.p_value,
-    }
-    known = {key: None if value != value else value for key, value in values.items()}
-    labels = {TRACK: gap.track} if gap.track else {}
-    return {"task": "compare", **labels, "metric": gap.metric, "count": gap.n, **known, "shown": found.shown}
-
-
 def _table(task: Task, results: Sequence[Mapping[str, Any]], first: _Opened, second: _Opened) -> Table:
     head = results[0]
-    columns = [
-        "metric",
-        "first",
-        "second",
-        "difference",
-        f"{100 * head['level']:g} % interval",
-        "p value",
-        "significant",
-    ]
+    interval = f"{100 * head['level']:g} % interval"
+    columns = ["metric", "first", "second", "difference", interval, "p value", "significant"]
     rows = []
     for each in results:
         metric = task.metric(each["metric"])
@@ -240,10 +202,7 @@ def _table(task: Task, results: Sequence[Mapping[str, Any]], first: _Opened, sec
                 f"{metric.head}{', ' if TRACK in each else ''}{each.get(TRACK, '')}",
                 metric.show(each["first"]),
                 metric.show(each["second"]),
-                metric.show(each["difference"], sign="+"),
-                signed_span(metric, each["difference_low"], each["difference_high"]),
-                "-" if each["p_value"] is None else f"{each['p_value']:.4f}",
-                "yes" if each["shown"] else "no",
+                *difference_cells(metric, each),
             ]
         )
     note = f"First: {first.name}. Second: {second.name}. {counted(head['count'], task.item, task.items)}"
@@ -252,9 +211,9 @@ def _table(task: Task, results: Sequence[Mapping[str, Any]], first: _Opened, sec
         note += f" (items {policy})"
     note += f", paired bootstrap, {head['draws']:,} draws, seed {head['seed']}. "
     note += "Significant: the interval excludes zero. " + _convention_note(head)
-    smaller = [task.metric(key).head for key in dict.fromkeys(each["metric"] for each in results)
-               if not task.metric(key).larger_is_better]  # fmt: skip
-    note += f" A smaller {', '.join(smaller)} is better." if smaller else ""
+    shown = [task.metric(key) for key in dict.fromkeys(each["metric"] for each in results)]
+    smaller = ", ".join(metric.head for metric in shown if not metric.larger_is_better)
+    note += f" A smaller {smaller} is better." if smaller else ""
     return Table(f"{task.title}: first against second", columns, rows, note)
 
 

@@ -22,10 +22,7 @@ class CrossPairsParams:
     """Parameters of `cross-pairs`."""
 
     max_difference: float = param(
-        0.2,
-        "Drop rows whose two scores differ by more than this share of the scale (Multi-SimLex: 0.2).",
-        ge=0,
-        le=1,
+        0.2, "Drop rows whose two scores differ by more than this share of the scale (Multi-SimLex: 0.2).", ge=0, le=1
     )
     highest_score: float | None = param(
         None, "Upper end of the scale, which starts at 0. If left out, 6 for Multi-SimLex and 10 for other files.", gt=0
@@ -64,7 +61,7 @@ def run_cross_pairs(inputs: dict[str, Any], params: CrossPairsParams, job: Job) 
         "rows_rejected": found.rejected,
         "repeated_pairs": found.repeated,
         "repeated": params.repeated,
-        "identical_words": found.identical,
+        "identical_words": sum(left == right for left, right in found.pairs),
         "max_difference": params.max_difference * (scale[1] - scale[0]),
         "scale": list(scale),
         "source_format": first.form,

@@ -13,7 +13,7 @@ import numpy as np
 from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.bootstrap import MACRO, Columns
+from lexenc.evaluation.bootstrap import MACRO, Columns, Difference
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import (
     CONTROL,
@@ -62,13 +62,9 @@ class SentenceParams(IntervalParams):
 def sentence_vectors(
     encoder: Path | None, vectors: Path | None, params: SentenceParams, job: Job
 ) -> Callable[[Sequence[str], str], TextVectors]:
-    """Open an encoder or static vectors, and return the function from texts and side to vectors.
+    """Open an encoder, or static vectors, and return the function from texts and side to vectors.
 
-    Args:
-        encoder: Encoder; None for static vectors.
-        vectors: Static vectors of one language or of a shared space. A sentence is the mean of its words.
-        params: Pooling, longest sentence, and case.
-        job: Device, seed, progress and messages of the run.
+    With static vectors, of one language or of a shared space, a sentence is the mean of its words.
     """
     if encoder is not None:
         opened = open_encoder(encoder, params.pooling, job, max_length=params.max_length)
@@ -246,33 +242,38 @@ def readable(key: str) -> str:
     return key.replace("_", " ")
 
 
-def span(metric: Metric, low: float | None, high: float | None, *, digits: int = 2) -> str:
-    """Return an interval as tables show it."""
+def _span(metric: Metric, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "-"
-    dash = "-" if low >= 0 else " to "
-    return f"{metric.show(low, digits=digits)}{dash}{metric.show(high, digits=digits)}"
+    return f"{metric.show(low)}{'-' if low >= 0 else ' to '}{metric.show(high)}"
 
 
-def signed_span(metric: Metric, low: float | None, high: float | None) -> str:
-    """Return the interval of a difference as tables show it."""
-    return "-" if low is None or high is None else f"{metric.show(low, sign='+')} to {metric.show(high, sign='+')}"
+def compared(found: Difference, first: float, second: float) -> dict[str, Any]:
+    """Return the values of two systems with their difference, by JSON key; None for what is not defined."""
+    values = {
+        "first": first,
+        "second": second,
+        "difference": found.mean,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "p_value": found.p_value,
+    }
+    return {key: None if np.isnan(value) else value for key, value in values.items()} | {"shown": found.shown}
 
 
-def varying(systems: Sequence[ScoredSystem]) -> list[str]:
-    """Return the keys of labels and conventions in which systems differ."""
-    tables = [{**each.labels, **each.convention.known()} for each in systems]
-    keys = dict.fromkeys(key for table in tables for key in table if key not in _HIDDEN)
-    return [key for key in keys if len({str(table.get(key)) for table in tables}) > 1]
+def difference_cells(metric: Metric, result: Mapping[str, Any]) -> list[str]:
+    """Return a difference, its interval, its p-value and whether it is significant, as tables show them."""
+    low, high, p_value = (result[key] for key in ("difference_low", "difference_high", "p_value"))
+    return [
+        metric.show(result["difference"], sign="+"),
+        "-" if low is None or high is None else f"{metric.show(low, sign='+')} to {metric.show(high, sign='+')}",
+        "-" if p_value is None else f"{p_value:.4f}",
+        "yes" if result["shown"] else "no",
+    ]
 
 
-def name_of(system: ScoredSystem, keys: Sequence[str]) -> str:
-    """Return what tells a system apart from others.
-
-    Args:
-        system: The system.
-        keys: From `varying`.
-    """
+def _name_of(system: ScoredSystem, keys: Sequence[str]) -> str:
+    """Return what tells a system apart from others, by the keys in which they differ."""
     own = {**system.labels, **system.convention.known()}
     if system.is_control:
         keys = [key for key in keys if key in system.labels and key != CONTROL]
@@ -311,7 +312,7 @@ def score_table(
     task: Task = TASKS[systems[0].task]
     for spans in (len(task.metrics), 1):
         table = _laid_out(task, systems, level, spans, first, extra or {})
-        if _width(table) <= WIDTH:
+        if sum(max(map(len, column)) + 2 for column in zip(*table, strict=True)) <= WIDTH:
             break
     columns, *rows = table
     controls = dict.fromkeys(each.labels[CONTROL] for each in systems if each.is_control)
@@ -325,8 +326,10 @@ def _laid_out(
 ) -> list[list[str]]:
     """Return head and rows, with the intervals of the first metrics only."""
     with_n = not extra
-    keys = varying(systems)
-    head, rows = [first, *extra.values()], [[name_of(each, keys)] for each in systems]
+    tables = [{**each.labels, **each.convention.known()} for each in systems]
+    keys = [key for key in dict.fromkeys(key for table in tables for key in table)
+            if key not in _HIDDEN and len({str(table.get(key)) for table in tables}) > 1]  # fmt: skip
+    head, rows = [first, *extra.values()], [[_name_of(each, keys)] for each in systems]
     for row, each in zip(rows, systems, strict=True):
         row += [f"{value:,}" if isinstance(value := each.facts.get(key, ""), int) else str(value) for key in extra]
         row += [f"{each.scores[0].n:,}"] if with_n else []
@@ -338,12 +341,8 @@ def _laid_out(
         for row, own in zip(rows, scores, strict=True):
             row.append("" if own is None else metric.show(own.value))
             if has_span:
-                row.append("" if own is None else span(metric, own.low, own.high))
+                row.append("" if own is None else _span(metric, own.low, own.high))
     return [head, *rows]
-
-
-def _width(table: Sequence[Sequence[str]]) -> int:
-    return sum(max(map(len, column)) + 2 for column in zip(*table, strict=True))
 
 
 def sweep_table(

@@ -12,7 +12,7 @@ import numpy as np
 from lexenc.arrays import Ragged
 from lexenc.errors import DataError
 from lexenc.evaluation.bootstrap import paired_difference
-from lexenc.evaluation.linking import DEPTH, MEASURE, ORDER, PROTOCOLS, gold_ranks, hit_columns
+from lexenc.evaluation.linking import DEPTH, MEASURE, METRICS, ORDER, PROTOCOLS, gold_ranks, hit_columns
 from lexenc.evaluation.ranking import hits_at
 from lexenc.files.concepts import ConceptName, KnowledgeBase, concept_numbers, stream_concept_names
 from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
@@ -23,7 +23,7 @@ from lexenc.lexical.ngrams import NgramModel
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import score_table
+from lexenc.stages.evaluation.shared import compared, difference_cells, score_table
 from lexenc.stages.lexical.link import (
     KNOWLEDGE_BASE,
     TIES,
@@ -46,23 +46,10 @@ class EvalXelParams(LinkingParams):
     baseline: bool = param(True, "Score a control too: character 2-4-gram TF-IDF, which only compares the spelling.")
 
 
-class _Ranks:
-    """Ranks of the first gold answer of every mention by protocol, 0 where there is none; collected in batches."""
-
-    def __init__(self, linker: Linker) -> None:
-        self._catalogue = linker.catalogue
-        self._parts: dict[str, list[np.ndarray]] = {protocol: [] for protocol in PROTOCOLS}
-
-    def add(self, found: Rankings, gold: Ragged) -> np.ndarray:
-        """Find the gold answers of a batch, and return their ranks among concepts."""
-        own = self._catalogue.concepts, gold, self._catalogue.count
-        self._parts["names"].append(gold_ranks(found.lines, *own))
-        self._parts["concepts"].append(gold_ranks(found.answers, *own))
-        return self._parts["concepts"][-1]
-
-    def joined(self) -> dict[str, np.ndarray]:
-        """Return the ranks of all mentions."""
-        return {protocol: np.concatenate(parts) for protocol, parts in self._parts.items()}
+def _ranks(found: Rankings, gold: Ragged, linker: Linker) -> np.ndarray:
+    """Return the rank of the first gold answer of every mention for each of `PROTOCOLS`, 0 if none. Shape [2, q]."""
+    own = linker.catalogue.concepts, gold, linker.catalogue.count
+    return np.stack([gold_ranks(lines, *own) for lines in (found.lines, found.answers)])
 
 
 def eval_xel(inputs: dict[str, Any], params: EvalXelParams, job: Job) -> Outcome:
@@ -74,27 +61,35 @@ def eval_xel(inputs: dict[str, Any], params: EvalXelParams, job: Job) -> Outcome
         return Ragged.of([numbers(mention.concepts) for mention in batch])
 
     answerable = _check_answerable(mentions, linker.base, gold, job)
-    facts = _facts(linker, answerable, params) | {
-        "mentions_learnt_from": _learnt_from(inputs["encoder"], mentions, len(answerable), job)
+    facts = {
+        "mentions": len(answerable),
+        "answerable_mentions": int(answerable.sum()),
+        "names": linker.base.lines,
+        "distinct_names": len(linker.base.names),
+        "concepts": len(linker.base.identifiers),
+        "knowledge_base_sha256": linker.base.digest(),
+        "gold": "any concept in common counts",
+        "case": case_policy(params),
+        "mentions_learnt_from": _learnt_from(inputs["encoder"], mentions, len(answerable), job),
     }
-    ranks = _Ranks(linker)
+    ranks: list[np.ndarray] = []
     with writing_evaluation(job.out, "xel") as writer:
         writer.write(_items(mentions, linker, gold, ranks))
         linker.close()
         linker.tell_directionless()
-        places = ranks.joined()
+        places = np.concatenate(ranks, axis=1)
         writer.systems = list(_score(places, answerable, "", facts | linker.search_keys(), job))
-        compared = []
+        gains = []
         if params.baseline:
             control = _control(mentions, linker, gold, job)
             writer.systems += _score(control, answerable, SPELLING, facts | {"search": "exact"}, job)
-            compared = [_compare(places, control, answerable, facts | linker.search_keys(), job)]
+            gains = [_compare(places, control, answerable, facts | linker.search_keys(), job)]
     tables = [score_table(writer.systems, note=_note(facts, linker), first="protocol")]
-    tables += [_difference_table(each) for each in compared]
+    tables += [_difference_table(each) for each in gains]
     summary: dict[str, Any] = {"mentions": len(answerable), "answerable": int(answerable.sum())}
     for system, name in zip(writer.systems, PROTOCOLS, strict=False):
         summary[f"precision_at_1_{name}"] = system.scores[0].value
-    return Outcome(summary, [each.flat() for each in writer.systems] + compared, tables)
+    return Outcome(summary, [each.flat() for each in writer.systems] + gains, tables)
 
 
 # ---------------------------------------------------------------- gold
@@ -152,11 +147,12 @@ def _learnt_from(encoder: Path, path: Path, total: int, job: Job) -> int:
 # ---------------------------------------------------------------- the systems
 
 
-def _items(path: Path, linker: Linker, gold: _Gold, ranks: _Ranks) -> Iterator[Item]:
+def _items(path: Path, linker: Linker, gold: _Gold, ranks: list[np.ndarray]) -> Iterator[Item]:
     """Link all mentions, collect the ranks of their gold answers, and yield the answers by concept."""
     for batch in _mentions(path):
         found, wanted = linker.link([mention.text for mention in batch]), gold(batch)
-        places = ranks.add(found, wanted)
+        ranks.append(_ranks(found, wanted, linker))
+        places = ranks[-1][PROTOCOLS.index("concepts")]
         for row, mention in enumerate(batch):
             best = tuple(
                 {"target": "|".join(linker.base.identifiers_of(line)), "name": linker.base.name_of(line),
@@ -168,38 +164,27 @@ def _items(path: Path, linker: Linker, gold: _Gold, ranks: _Ranks) -> Iterator[I
             yield Item((mention.text,), tuple(mention.concepts), bool(len(wanted[row])), best, {"ranks": own})
 
 
-def _control(path: Path, linker: Linker, gold: _Gold, job: Job) -> dict[str, np.ndarray]:
+def _control(path: Path, linker: Linker, gold: _Gold, job: Job) -> np.ndarray:
     """Link all mentions by their spelling, under the same case policy."""
-    model, ranks = NgramModel(linker.base.texts()), _Ranks(linker)
+    model, ranks = NgramModel(linker.base.texts()), []
     for batch in _mentions(path):
         similarity = model.similarity([linker.fold(mention.text) for mention in batch])
-        ranks.add(link_mentions(similarity, linker.catalogue, k=DEPTH, progress=job.progress), gold(batch))
-    return ranks.joined()
+        found = link_mentions(similarity, linker.catalogue, k=DEPTH, progress=job.progress)
+        ranks.append(_ranks(found, gold(batch), linker))
+    return np.concatenate(ranks, axis=1)
 
 
 # ---------------------------------------------------------------- results
 
 
-def _facts(linker: Linker, answerable: np.ndarray, params: EvalXelParams) -> dict[str, Any]:
-    return {
-        "mentions": len(answerable),
-        "answerable_mentions": int(answerable.sum()),
-        "names": linker.base.lines,
-        "distinct_names": len(linker.base.names),
-        "concepts": len(linker.base.identifiers),
-        "knowledge_base_sha256": linker.base.digest(),
-        "gold": "any concept in common counts",
-        "case": case_policy(params),
-    }
-
-
 def _score(
-    places: dict[str, np.ndarray], answerable: np.ndarray, control: str, facts: dict[str, Any], job: Job
+    places: np.ndarray, answerable: np.ndarray, control: str, facts: dict[str, Any], job: Job
 ) -> Iterator[ScoredSystem]:
     """Yield the scores for each protocol and denominator."""
     convention = Convention(ties=TIES, seed=job.seed)
     for protocol, scored in ORDER:
-        ranks = places[protocol] if scored == "all" else places[protocol][answerable]
+        ranks = places[PROTOCOLS.index(protocol)]
+        ranks = ranks if scored == "all" else ranks[answerable]
         drawn = generator(job.seed, f"bootstrap {protocol}, {scored}")
         (scores,) = MEASURE.scores([hit_columns(ranks)], generator=drawn)
         labels = {CONTROL: control} if control else {}
@@ -208,14 +193,10 @@ def _score(
 
 
 def _compare(
-    first: dict[str, np.ndarray],
-    second: dict[str, np.ndarray],
-    answerable: np.ndarray,
-    facts: dict[str, Any],
-    job: Job,
+    first: np.ndarray, second: np.ndarray, answerable: np.ndarray, facts: dict[str, Any], job: Job
 ) -> dict[str, Any]:
     """Compare the encoder with the control on the same answerable mentions, by concept."""
-    left, right = (hits_at(each["concepts"][answerable], 1) for each in (first, second))
+    left, right = (hits_at(each[PROTOCOLS.index("concepts"), answerable], 1) for each in (first, second))
     found = paired_difference(left, right, generator=generator(job.seed, "paired bootstrap"), draws=_DRAWS)
     return {
         "task": "xel",
@@ -228,13 +209,7 @@ def _compare(
         "protocol": "concepts",
         "scored": "answerable",
         "queries": len(left),
-        "first": float(left.mean()),
-        "second": float(right.mean()),
-        "difference": found.mean,
-        "difference_low": found.low,
-        "difference_high": found.high,
-        "p_value": found.p_value,
-        "shown": found.shown,
+        **compared(found, float(left.mean()), float(right.mean())),
         "draws": _DRAWS,
     }
 
@@ -251,20 +226,14 @@ def _note(facts: dict[str, Any], linker: Linker) -> str:
     return note + (f" NOT A FAIR TEST: {counted(learnt, 'mention')} {was} fine-tuned on." if learnt else "")
 
 
-def _difference_table(compared: dict[str, Any]) -> Table:
-    row = [
-        "encoder - control",
-        f"{100 * compared['difference']:+.2f}",
-        f"{100 * compared['difference_low']:+.2f} to {100 * compared['difference_high']:+.2f}",
-        f"{compared['p_value']:.4f}",
-        "yes" if compared["shown"] else "no",
-    ]
+def _difference_table(result: dict[str, Any]) -> Table:
     note = (
-        f"By concept, {counted(compared['queries'], 'answerable mention')}, paired bootstrap, "
-        f"{compared['draws']:,} draws, seed {compared['seed']}. Significant: the interval excludes zero."
+        f"By concept, {counted(result['queries'], 'answerable mention')}, paired bootstrap, "
+        f"{result['draws']:,} draws, seed {result['seed']}. Significant: the interval excludes zero."
     )
     columns = ["systems", "P@1 gained", "95 % interval", "p value", "significant"]
-    return Table("Encoder against control", columns, [row], note)
+    rows = [["encoder - control", *difference_cells(METRICS[0], result)]]
+    return Table("Encoder against control", columns, rows, note)
 
 
 EVAL_XEL = Stage(
