@@ -211,9 +211,6 @@ class _Store:
             stream.write((json.dumps(table, ensure_ascii=False, indent=1) + "\n").encode())
 
 
-# ---------------------------------------------------------------- downloads that may be interrupted
-
-
 class _Partial:
     """The first part of a file, stored next to its place."""
 
@@ -316,9 +313,6 @@ def _copy(response: IO[bytes], out: IO[bytes], task: RunningTask) -> None:
         task.advance(len(chunk))
 
 
-# ---------------------------------------------------------------- HTTP
-
-
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Handler that follows redirects to https, or from http within one host, but never from https to http."""
 
@@ -345,7 +339,6 @@ def _open(url: str, headers: dict[str, str], method: str = "GET") -> Any:
 
 @contextmanager
 def _answer(resource: Resource, headers: dict[str, str]) -> Iterator[Any]:
-    """Request a file, and explain errors."""
     host = urlsplit(resource.url).hostname
     try:
         response = _open(resource.url, headers)
@@ -386,9 +379,7 @@ def shown_size(size: int | None) -> str:
     """Return a number of bytes with a unit."""
     if size is None:
         return "unknown"
-    value, unit = float(size), "bytes"
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            break
-        value /= 1000
-    return f"{size:,} bytes" if unit == "bytes" else f"{value:.3g} {unit}"
+    if size < 1000:
+        return f"{size} bytes"
+    thousands = min((len(str(size)) - 1) // 3, 4)
+    return f"{size / 1000**thousands:.3g} {('kB', 'MB', 'GB', 'TB')[thousands - 1]}"

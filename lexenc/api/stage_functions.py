@@ -120,7 +120,6 @@ def docstring(stage: Stage) -> str:
 
 
 def _run(stage: Stage, given: Mapping[str, Any]) -> Result:
-    """Plan and run a stage with the arguments of a call."""
     names, answers = PythonNames(stage), list[dict[str, Any]]()
     shown = ", ".join(f"{name}={shown_argument(value)}" for name, value in given.items() if name != "progress")
     with python_errors(names), call_inputs(stage, given) as inputs:

@@ -24,11 +24,7 @@ class LexencWarning(UserWarning):
 
 
 class PythonNames:
-    """Replaces the options in messages by the arguments of functions.
-
-    Args:
-        stage: The stage whose options they are, if any.
-    """
+    """Replaces the options in messages, of all commands or also of one stage, by the arguments of functions."""
 
     def __init__(self, stage: Stage | None = None) -> None:
         self._names = {f"--{name}": name for name in ("out", "force", "seed", "device", "precision")}

@@ -66,10 +66,7 @@ def writable(word: str) -> bool:
 def write_lexicon(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:
     """Write a lexicon, which every command can read as a dictionary.
 
-    Args:
-        path: The file.
-        entries: Entries in order.
-        optimistic: Whether the probabilities are known to be too high. This is noted in the header.
+    If the probabilities are known to be too high (`optimistic`), this is noted in the header.
     """
     head = (*LEXICON_HEAD[:2], OPTIMISTIC if optimistic else LEXICON_HEAD[2], *_REST)
     write_table(path, head, (each.cells() for each in entries))
@@ -88,10 +85,7 @@ def unguarded(cell: str) -> str:
 def write_review(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:
     """Write a table for a spreadsheet: CSV with a byte order mark, one proposal per line, and empty decisions.
 
-    Args:
-        path: The file.
-        entries: Entries in order.
-        optimistic: Whether the probabilities are known to be too high. This is noted in the header.
+    If the probabilities are known to be too high (`optimistic`), this is noted in the header.
     """
     with writing(path) as stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")

@@ -152,8 +152,19 @@ def read_sentences(
     if first is None:
         return aligned
     sentences = _counted(parallel_text(first, target if source else None))
-    if aligned is not None:
-        _check_cut(sentences, aligned)
+    if aligned is None:
+        return sentences
+    if len(sentences.source_lengths) != len(aligned.source_lengths):
+        raise _unequal(sentences.name, len(sentences.source_lengths), aligned.name, len(aligned.source_lengths))
+    for side in ("source", "target"):
+        one, other = (getattr(each, f"{side}_lengths") for each in (sentences, aligned))
+        if (one != other).any():
+            row = int(np.argmax(one != other))
+            raise DataError(
+                f"Line {row + 1:,}: {counted(int(one[row]), f'{side} word')} in {sentences.name}, {other[row]:,} in "
+                f"{aligned.name}: the links are of other words.",
+                hint="Align the text with: lexenc align --words spaces",
+            )
     return sentences
 
 
@@ -188,20 +199,6 @@ def _check_counting(gold: LinkFile, predicted: LinkFile) -> None:
                 "number.",
                 hint=f"Add --{option} if {own.path.name} counts from 1; --no-{option} if it counts from 0 and links "
                 "the first word of no sentence.",
-            )
-
-
-def _check_cut(given: Sentences, aligned: Sentences) -> None:
-    if len(given.source_lengths) != len(aligned.source_lengths):
-        raise _unequal(given.name, len(given.source_lengths), aligned.name, len(aligned.source_lengths))
-    for side in ("source", "target"):
-        one, other = (getattr(each, f"{side}_lengths") for each in (given, aligned))
-        if (one != other).any():
-            row = int(np.argmax(one != other))
-            raise DataError(
-                f"Line {row + 1:,}: {counted(int(one[row]), f'{side} word')} in {given.name}, {other[row]:,} in "
-                f"{aligned.name}: the links are of other words.",
-                hint="Align the text with: lexenc align --words spaces",
             )
 
 

@@ -111,7 +111,6 @@ def _beginning(line: str) -> str:
 
 
 def _split(path: Path, form: Form) -> Iterator[SentencePair]:
-    """Read a file that has both sides on every line."""
     tabs = form == "source TAB target"
     for number, line in read_lines(path):
         sides = line.split("\t") if tabs else _BARS.split(line)
@@ -131,7 +130,6 @@ def _split(path: Path, form: Form) -> Iterator[SentencePair]:
 
 
 def _side_by_side(source: Path, target: Path) -> Iterator[SentencePair]:
-    """Read two files line by line."""
     number, left, right = 0, read_lines(source), read_lines(target)
     for one, other in zip_longest(left, right):
         if one is None or other is None:

@@ -17,12 +17,9 @@ Tensors = Mapping[str, np.ndarray]
 
 
 def write_tensors(path: Path, tensors: Tensors, facts: Mapping[str, Any] | None = None) -> None:
-    """Write arrays. If the write is interrupted, an earlier file stays whole.
+    """Write arrays and further values by name, the latter as JSON.
 
-    Args:
-        path: The file.
-        tensors: Arrays by name.
-        facts: Further values by name, each written as JSON.
+    If the write is interrupted, an earlier file stays whole.
     """
     aside = path.with_name(f"{path.name}.new")
     contiguous = {name: np.ascontiguousarray(each) for name, each in tensors.items()}

@@ -38,10 +38,6 @@ def matches(wanted: str, language: str) -> bool:
 
     This is basic filtering of RFC 4647, section 3.3.1: `en` matches `en`, `en-US` and `EN_us`, while `en-US` matches
     only itself and its varieties.
-
-    Args:
-        wanted: Requested language.
-        language: Language of a text.
     """
     wanted, language = wanted.replace("_", "-").lower(), language.replace("_", "-").lower()
     return language == wanted or language.startswith(wanted + "-")
@@ -159,11 +155,7 @@ def _listed(seen: dict[str, int]) -> str:
 
 
 def remarks(read: PairFile) -> list[tuple[str, str | None]]:
-    """Return warnings about a file, with hints.
-
-    Args:
-        read: The file, read to its end.
-    """
+    """Return warnings about a file that was read to its end, with hints."""
     counts, found, said = read.counts, read.found, list[tuple[str, str | None]]()
     for option, variants in zip(("source", "target"), found.variants, strict=True):
         if len(variants) > 1:
