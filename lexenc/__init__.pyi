@@ -178,8 +178,8 @@ def mine_negatives(
         vocabulary_limit: Use only the first words of a vocabulary.
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -270,8 +270,8 @@ def finetune(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of an input in tokens. The rest is cut off.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -369,8 +369,8 @@ def map(
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         validate_every: Iterations between scores.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -513,8 +513,8 @@ def apply_mapping(
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         force: Replace another result in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
@@ -599,8 +599,8 @@ def interpolate(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder: the encoding alone; average: blended with the mean static vector of their parts, if any; drop: leave them out.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         force: Replace another result in `out`.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
@@ -669,8 +669,8 @@ def eval_bli(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         fail_under: Exit with 1 if the precision at 1 of the headline (of the first lambda) is below this.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -816,8 +816,8 @@ def eval_sts(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Longest sentence in tokens. Longer sentences are cut.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the left words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the right words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the left words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the right words.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1024,14 +1024,14 @@ def induce(
         only_new: Keep only pairs that are not in the dictionary.
         direction: Direction of lookup. The query language fills the first column. One of: source-target, target-source.
         csls_neighbours: Neighbours that CSLS averages over.
-        thresholds: Probabilities at which precision and coverage are shown. Default: 0.5,0.6,0.7,0.8,0.9,0.95.
+        thresholds: Probabilities at which precision and coverage are shown. Default: 0.5, 0.6, 0.7, 0.8, 0.9, 0.95.
         folds: Parts of the entries. Each is judged by what was learned from the others.
         cross_fit: Learn the mapping again without each part of the entries that it was learned from, for unbiased probabilities. It takes folds times as long as map.
         out_of_vocabulary: Entries whose translations all have no vector: wrong: they count as wrong; left-out: they do not count.
         control: none: no control; shuffled-pairs: learn from shuffled translations. All probabilities should be low.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1099,8 +1099,8 @@ def align(
         threshold: Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.
         symmetrise: How the directions of statistical and eflomal are combined. threshold: by their mean probability. All others combine the most probable links of each. If left out, threshold, for eflomal intersection. One of: threshold, intersection, union, grow-diag, grow-diag-final, grow-diag-final-and, forward, backward.
         lowercase: Ignore case in counts, vectors and the lexicon. Words are written as they are.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         layer: Layer of the encoder that vectors are taken from; negative from the end. If left out, 8, or the last.
         unit: What is compared. words: means of their subwords. subwords: a word is linked if any subword is.
         distortion: Share of the similarity that the most distant positions lose (argmax, itermax).
@@ -1411,8 +1411,8 @@ def audit(
         target_vectors: The same for the target language.
         out: Folder for the result. None does not keep it.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
-        source_language: BCP-47 code of the source words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
-        target_language: BCP-47 code of the target words, for lowercase=True and for TMX, XLIFF and TBX files of several languages.
+        source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the target words.
         drop_sources: Also drop training pairs whose source word is tested from train.tsv.
         fail_on_leak: Exit with 1 if a test pair is in the training dictionary. Without out, where nothing is cleaned, this is always so.
         force: Replace another result in `out`.
