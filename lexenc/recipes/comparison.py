@@ -14,12 +14,11 @@ from lexenc.recipes.paper import Paper, PaperCell, PaperEntry, RecipeTable
 from lexenc.stage import Table
 
 State = Literal["done", "not asked", "no data", "failed"]
-# Shown in place of a number.
-_MARKS: dict[State, str] = {"not asked": "-", "no data": "?", "failed": "!"}
-_MEANINGS: dict[State, str] = {
-    "not asked": "not requested, or not in the paper",
-    "no data": "no data",
-    "failed": "failed",
+# Shown in place of a number, and explained below the table.
+_MARKS: dict[State, tuple[str, str]] = {
+    "not asked": ("-", "not requested, or not in the paper"),
+    "no data": ("?", "no data"),
+    "failed": ("!", "failed"),
 }
 _NOTHING = "-"
 # JSON keys of conventions that the note below a table shows.
@@ -213,7 +212,8 @@ def as_table(
 
 def _lines(label: str, places: list[PaperComparison]) -> Iterator[list[str]]:
     if any(each.state != "not asked" for each in places):
-        yield [label, "ours", *(_MARKS.get(each.state, _shown(each.value)) for each in places)]
+        ours = (_shown(each.value) if each.state == "done" else _MARKS[each.state][0] for each in places)
+        yield [label, "ours", *ours]
     if any(each.interval for each in places):
         spans = (f"{each.interval[0]:.0f}-{each.interval[1]:.0f}" if each.interval else _NOTHING for each in places)
         yield [label, "95 %", *spans]
@@ -232,7 +232,7 @@ def _shown(value: float | None, sign: str = "") -> str:
 def _notes(places: Sequence[PaperComparison]) -> Iterator[str]:
     """Yield the meaning of the marks that occur, and the conventions of the scores."""
     states = {each.state for each in places}
-    named = [f"{_MARKS[state]} {meaning}" for state, meaning in _MEANINGS.items() if state in states]
+    named = [f"{mark} {meaning}" for state, (mark, meaning) in _MARKS.items() if state in states]
     if any(each.difference is not None for each in places):
         named.insert(0, "gap: ours minus the paper's")
     if named:

@@ -115,16 +115,17 @@ class Expansion:
             path = fill(own, {name: values[name] for name in PLACEHOLDERS if name in values})
             needs = [Need(Path(path), role)]
         else:
-            needs = [self._need(role, fill(each, values)) for each in ([what] if isinstance(what, str) else what)]
+            needs = []
+            for each in [what] if isinstance(what, str) else what:
+                words = fill(each, values)
+                if _FETCHED.fullmatch(words):
+                    name, _, part = words.partition(" ")
+                    resource = find_resource(self._catalogue, name, part or None)
+                    needs.append(Need(self.settings.data / resource.family / resource.file, role, resource))
+                else:
+                    needs.append(Need(self.settings.data / role, role, words=words))
         self._needs[str(needs[0].path)] = needs
         return str(needs[0].path)
-
-    def _need(self, role: str, what: str) -> Need:
-        if not _FETCHED.fullmatch(what):
-            return Need(self.settings.data / role, role, words=what)
-        name, _, part = what.partition(" ")
-        resource = find_resource(self._catalogue, name, part or None)
-        return Need(self.settings.data / resource.family / resource.file, role, resource)
 
     def _check_files(self) -> None:
         files = [(role, str(what)) for each in self.paper.datasets.values() for role, what in each["files"].items()]
@@ -237,7 +238,9 @@ def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
     for word in words:
         name, equals, other = word.partition("=")
         own = known.get(name.lower())
-        if own is None and (equals or _is_slip(word, known)):
+        # A word that looks like the name of an encoder, and is neither folder nor path, is probably misspelled.
+        slip = not Path(word).exists() and "/" not in word and get_close_matches(word.lower(), known, n=1)
+        if own is None and (equals or slip):
             raise unknown_name("encoder of the paper", name, paper.encoders)
         if equals and not other:
             raise ConfigError(f"--encoder {word} names no encoder.", hint=f"Write {own}=mini.")
@@ -246,8 +249,3 @@ def chosen_encoders(paper: Paper, words: list[str]) -> dict[str, str]:
                 raise ConfigError(f"--encoder names {each} twice.", hint="Name every encoder once.")
             chosen[each] = other or (word if own is None else paper.encoders[each])
     return chosen
-
-
-def _is_slip(word: str, known: Mapping[str, str]) -> bool:
-    """Return whether a word is probably a misspelled encoder of the paper."""
-    return not Path(word).exists() and "/" not in word and bool(get_close_matches(word.lower(), known, n=1))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from lexenc.alignment import ALIGNERS, Model, Symmetrisation
 from lexenc.alignment.aligners import Aligner, AlignerKind, AlignerSetup, CorpusAligner
-from lexenc.alignment.counting import LinkCounts, WordNumbers, WordPair
+from lexenc.alignment.counting import LinkCounts, WordNumbers
 from lexenc.alignment.grids import first_grids, html_page, text_grid
 from lexenc.artifact import UNFINISHED
 from lexenc.errors import ConfigError, DataError
@@ -27,7 +27,6 @@ from lexenc.parameters import as_dict, param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, read_aligned
 from lexenc.stages.reading import language_param
-from lexenc.text.links import Links
 from lexenc.text.words import Segmentation, segmenter
 
 LEXICON, PAGE = "lexicon.tsv", "alignments.html"
@@ -257,7 +256,8 @@ def _write_links(aligner: Aligner | CorpusAligner, lexicon: LinkCounts, pairs: i
         if isinstance(aligner, CorpusAligner):
             parts = aligner.align_corpus(corpus, start=files.pairs)
         else:
-            parts = _parts(aligner, islice(corpus, files.pairs, None))
+            rest = islice(corpus, files.pairs, None)
+            parts = map(aligner.align, iter(lambda: list(islice(rest, _PART)), []))
 
         def counts() -> Mapping[str, int]:
             return aligner.counts if isinstance(aligner, CorpusAligner) else before + Counter(aligner.counts)
@@ -272,11 +272,6 @@ def _write_links(aligner: Aligner | CorpusAligner, lexicon: LinkCounts, pairs: i
                 lexicon.add(islice(words, len(found)), found)
                 task.advance(len(found))
         return counts()
-
-
-def _parts(aligner: Aligner, pairs: Iterator[WordPair]) -> Iterator[Links]:
-    while part := list(islice(pairs, _PART)):
-        yield aligner.align(part)
 
 
 def _warn(text: Mapping[str, Any], links: int, job: Job) -> None:
