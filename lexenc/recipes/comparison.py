@@ -196,9 +196,6 @@ def _compared(
     )
 
 
-# ---------------------------------------------------------------- showing
-
-
 def as_table(
     table: RecipeTable, rows: Mapping[str, list[PaperComparison]], encoders: Encoders, remarks: Sequence[str]
 ) -> Table:

@@ -105,9 +105,6 @@ class Paper:
         return fmean(known) if known and len(known) == len(cells) else None
 
 
-# ---------------------------------------------------------------- finding and reading
-
-
 def recipe_names() -> list[str]:
     """Return the names of all recipes, `PAPER/TABLE`, in the order of the papers."""
     return [name for folder in sorted(FOLDER.iterdir()) if folder.is_dir() for name in table_names(folder.name)]
@@ -188,9 +185,6 @@ def _load(path: Path) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     body: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - both are safe
     return body
-
-
-# ---------------------------------------------------------------- labels
 
 
 def _cells(paper: Paper, label: str) -> tuple[PaperCell, ...]:

@@ -122,9 +122,6 @@ def fetch_lacks(
             fetch(lack.need.resource, lack.need.path.parent, approve=approve, progress=progress, digests=digests)
 
 
-# ---------------------------------------------------------------- doing
-
-
 def without(pipeline: Pipeline, lacks: Mapping[str, list[Lack]]) -> tuple[Pipeline, dict[str, str]]:
     """Remove the steps with missing inputs, and those that need them.
 

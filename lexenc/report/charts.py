@@ -85,12 +85,11 @@ def _series(names: Sequence[str], width: int) -> tuple[Spec, Spec, Spec]:
     """Return colour, shape and dash by series, so that no reader depends on colour."""
     columns = max(1, int(width // (6.2 * max(map(len, names), default=1) + 40)))
     legend = {"columns": columns, "symbolOpacity": 1}
-    kept = [*names]
-    return tuple(
-        {"field": "series", "type": "nominal", "sort": kept, "legend": legend,
-         "scale": {"domain": kept, "range": [marks[i % len(marks)] for i in range(len(kept))]}}
+    colour, shape, dash = (
+        {**_coded("series", names, [marks[i % len(marks)] for i in range(len(names))], legend), "sort": [*names]}
         for marks in (_SERIES, _SHAPES, _DASHES)
-    )  # type: ignore[return-value] # fmt: skip
+    )
+    return colour, shape, dash
 
 
 def _number(field: str, title: str, **more: Any) -> Spec:

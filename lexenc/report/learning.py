@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from lexenc.errors import LexencError
@@ -42,12 +41,17 @@ def learning(data: ReportData) -> Section:
     return Section("learning", "Learning", "Training", lead, parts or [_NOTHING])
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    """Read a record; empty if there is none, or if it is something else."""
-    try:
-        return [body for _, body in json_lines(path) if isinstance(body, dict)] if path.is_file() else []
-    except LexencError:
-        return []
+def _records(data: ReportData, name: str) -> dict[str, list[dict[str, Any]]]:
+    """Read the records of a name by result; empty if there is none, or if it is something else."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for each in data.results.finished:
+        path = each.folder / name
+        try:
+            rows = json_lines(path) if path.is_file() else ()
+            tables[each.name] = [body for _, body in rows if isinstance(body, dict)]
+        except LexencError:
+            continue
+    return tables
 
 
 def _points(rows: Sequence[dict[str, Any]], across: str, key: str) -> _Points:
@@ -55,9 +59,8 @@ def _points(rows: Sequence[dict[str, Any]], across: str, key: str) -> _Points:
 
 
 def _training(data: ReportData) -> list[Part]:
-    tables = {each.name: _records(each.folder / "training.jsonl") for each in data.results.finished}
-    tables = {name: rows for name, rows in tables.items() if _points(rows, "step", "loss")}
-    tables = dict([*tables.items()][-_SERIES:])
+    found = _records(data, "training.jsonl")
+    tables = dict([(name, rows) for name, rows in found.items() if _points(rows, "step", "loss")][-_SERIES:])
     parts: list[Part] = []
     for key, title in _TRAINING.items():
         lines = {name: _points(rows, "step", key) for name, rows in tables.items()}
@@ -78,7 +81,7 @@ def _epoch_means(rows: Sequence[dict[str, Any]]) -> dict[float, tuple[float, flo
 def _self_learning(data: ReportData) -> list[Part]:
     """Return charts of self-learning with verdicts, the worst first."""
     verdicts = {one.result.name: one for one in data.verdicts}
-    tables = {each.name: _records(each.folder / "iterations.jsonl") for each in data.results.finished}
+    tables = _records(data, "iterations.jsonl")
     names = sorted(
         (name for name, rows in tables.items() if rows),
         key=lambda name: verdicts[name].rank if name in verdicts else len(verdicts),

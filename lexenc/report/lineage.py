@@ -105,10 +105,8 @@ def _short_path(record: InputRecord) -> str:
 
 
 def _settings(result: ResultFolder) -> str:
-    values = {
-        name: ",".join(map(str, value)) if isinstance(value, list) else value for name, value in result.changed.items()
-    }
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+    texts = (",".join(map(str, each)) if isinstance(each, list) else each for each in result.changed.values())
+    return ", ".join(f"{name} {text}" for name, text in zip(result.changed, texts, strict=True))
 
 
 def _table(results: ResultFolders) -> Grid:

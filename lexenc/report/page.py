@@ -181,11 +181,9 @@ def _tiles(data: ReportData) -> list[tuple[str, str, str]]:
             tiles.append(("blend, lambda chosen on other items", value, gain))
             name = f"best {name}, chosen on these items"
         tiles.append(_tile(name, one))
-    for one in data.systems:
-        if one.control and one.weight == best.weight and one.convention == best.convention:
-            tiles.append(_tile(f"control, {data.part_of(one)}", one))
-            break
-    return tiles
+    alike = [one for one in data.systems if one.weight == best.weight and one.convention == best.convention]
+    controls = [one for one in alike if one.control]
+    return tiles + [_tile(f"control, {data.part_of(one)}", one) for one in controls[:1]]
 
 
 def _tile(name: str, system: System) -> tuple[str, str, str]:

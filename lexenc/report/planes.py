@@ -177,18 +177,15 @@ def _read_raw(
     results: ResultFolders, result: ResultFolder, system: System, pairs: Sequence[Pair]
 ) -> tuple[_Vectors, _Vectors]:
     records = [result.manifest.inputs[side][0] for side in ("source", "target")]
-    gone = {absence for record in records if (absence := _changed_since(results, result, record))}
+    gone = set()
+    for record in records:
+        maker, owner = results.maker(record), owner_of(result.path_of(record))
+        same = owner is not None and maker is not None and owner.samefile(maker.folder)
+        if record.made_by is not None and not same:  # raw files are not checked
+            gone.add(results.absence(result, record) or "replaced since")
     if gone:
         raise DataError(f"the vectors {'are not here' if 'not here' in gone else 'have been replaced since'}")
     return _read([result.path_of(record) for record in records], system, pairs)
-
-
-def _changed_since(results: ResultFolders, result: ResultFolder, record: InputRecord) -> str:
-    """Return why an input made by lexenc is not what was read; raw files are not checked."""
-    maker, owner = results.maker(record), owner_of(result.path_of(record))
-    if record.made_by is None or (owner is not None and maker is not None and owner.samefile(maker.folder)):
-        return ""
-    return results.absence(result, record) or "replaced since"
 
 
 def _read(paths: Sequence[Path], system: System, pairs: Sequence[Pair]) -> tuple[_Vectors, _Vectors]:
