@@ -270,7 +270,7 @@ def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterato
     """Yield the labels of every system and its vectors in the direction of the lookup; one blend is in memory."""
     systems: Iterator[tuple[dict[str, Any], Space]]
     if inputs.get("vectors") is None and inputs.get("source") is None:
-        systems = iter([({}, _encoded_space(inputs, params, job))])
+        systems: Iterator[tuple[dict[str, Any], Space]] = iter([({}, _encoded_space(inputs, params, job))])
     elif inputs.get("encoder") is None:
         systems = iter([({}, _static_space(inputs, params, job))])
     else:
