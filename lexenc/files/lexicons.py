@@ -12,7 +12,7 @@ from typing import IO
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import LEXICON_HEAD
-from lexenc.files.text import open_bytes, write_table, writing
+from lexenc.files.text import csv_rows, open_bytes, write_table, writing
 
 OPTIMISTIC = "optimistic_probability"
 _REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
@@ -176,7 +176,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     if head.lower().startswith("sep="):  # written by some spreadsheets
         skipped, head = 1, lines.readline()
     separator = max(",;\t", key=head.count)
-    names = [cell.strip().lower() for cell in next(csv.reader([head], delimiter=separator), [])]
+    names = [cell.strip().lower() for cell in next(csv_rows([head], path, separator), (0, []))[1]]
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         shown = ", ".join(f"'{name}'" for name in missing)
@@ -184,10 +184,9 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             f"{path}, line {1 + skipped}: no column {shown} in the header.",
             hint=f"A review file has the columns {', '.join(REVIEW_COLUMNS)}.",
         )
-    reader = csv.reader(lines, delimiter=separator)
     begin = 2 + skipped
-    for cells in reader:
-        place, begin = f"{path}, line {begin}", 2 + skipped + reader.line_num
+    for last, cells in csv_rows(lines, path, separator, before=1 + skipped):
+        place, begin = f"{path}, line {begin}", last + 1
         if not any(cell.strip() for cell in cells):
             continue
         row = dict.fromkeys(REVIEW_COLUMNS, "")

@@ -105,8 +105,8 @@ def find_multi_simlex(path: Path) -> MultiSimLex | None:
         path = beside / TRANSLATIONS
         if not path.is_file():
             return None
-    head = next((line for _, line in read_lines(path) if line.strip(" \t")), "")
-    heads = cells_of(head, separator_of(head, least=0))
+    number, head = next(((number, line) for number, line in read_lines(path) if line.strip(" \t")), (1, ""))
+    heads = cells_of(head, separator_of(head, least=0), path, number)
     if {"LINKS", "SIMLEX_IDS"} <= set(heads) and any(each.endswith("_SCORE") for each in heads):
         return MultiSimLex(CONCEPTS, path, path, heads)
     if not any(_OFFICIAL_WORD.fullmatch(each) for each in heads):

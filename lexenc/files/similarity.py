@@ -79,11 +79,11 @@ def read_similarity_file(path: Path) -> ScoredPairs:
         if not line.strip(" \t"):
             continue
         if table is None:
-            table = _recognise(line)
+            table = _recognise(line, place, number)
             pairs = ScoredPairs([], [], [], table.form, table.scale)
             if table.headed:
                 continue
-        _add(pairs, table, cells_of(line, table.separator), f"{place}, line {number}")
+        _add(pairs, table, cells_of(line, table.separator, place, number), f"{place}, line {number}")
     if not pairs.scores:
         raise DataError(f"{place} holds no pairs.", hint=_HINT)
     return pairs
@@ -108,9 +108,9 @@ class _Columns:
 _BETWEEN = {"\t": "columns between TABs", ",": "columns between commas", "": "columns between spaces"}
 
 
-def _recognise(line: str) -> _Columns:
+def _recognise(line: str, path: Path, number: int) -> _Columns:
     separator = separator_of(line)
-    cells = cells_of(line, separator)
+    cells = cells_of(line, separator, path, number)
     heads = [cell.lower() for cell in cells]
     words = next(
         ((heads.index(left), heads.index(right)) for left, right in _WORD_HEADS if {left, right} <= {*heads}), None

@@ -149,10 +149,39 @@ def separator_of(line: str, *, least: int = 2) -> str:
     return "\t" if "\t" in line else "," if line.count(",") >= least else ""
 
 
-def cells_of(line: str, separator: str) -> list[str]:
-    """Split a line at TABs, at commas outside quotes, or (if `separator` is empty) at runs of spaces."""
+def csv_rows(
+    lines: Iterable[str], path: Path, separator: str = ",", *, before: int = 0
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of CSV text, each with the number of its last line.
+
+    Args:
+        lines: The text.
+        path: Where it was read, for the error.
+        separator: What separates the columns.
+        before: Number of lines of the file before the text.
+
+    Raises:
+        DataError: If a cell is longer than 131,072 characters, as after a quotation mark that is not closed.
+    """
+    reader = csv.reader(lines, delimiter=separator)
+    begin = before + 1
+    try:
+        for cells in reader:
+            begin = before + reader.line_num + 1
+            yield begin - 1, cells
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {begin}: {error}.", hint="Close all quotation marks, and shorten or remove the line."
+        ) from None
+
+
+def cells_of(line: str, separator: str, path: Path, number: int) -> list[str]:
+    """Split a line at TABs, at commas outside quotes, or (if `separator` is empty) at runs of spaces.
+
+    `path` and `number` are the place of the line, for the error if it cannot be split.
+    """
     if separator == ",":
-        return [cell.strip(" ") for cell in next(csv.reader([line]), [])]
+        return [cell.strip(" ") for _, cells in csv_rows([line], path, before=number - 1) for cell in cells]
     if separator:
         return [cell.strip(" ") for cell in line.split(separator)]
     return [cell for cell in line.split(" ") if cell]
@@ -173,7 +202,7 @@ def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
         if not line.strip(" \t"):
             continue
         separator = separator if heads else separator_of(line, least=0)
-        cells = cells_of(line, separator)
+        cells = cells_of(line, separator, path, number)
         if not heads:
             heads = cells
             for name in needed:

@@ -117,6 +117,18 @@ def test_huge_line(line, fails, tmp_path, reader):
     assert len(found.message) < 400
 
 
+@pytest.mark.parametrize(
+    "command", ["eval sts --encoder ENC --pairs FILE", "eval xlsim --encoder ENC --pairs FILE", "read-review FILE"]
+)
+def test_quotation_mark_that_is_never_closed(line, fails, tmp_path, command):
+    path = tmp_path / "file.csv"
+    path.write_text('source,target,decision\n"a,b,1\n' + "x" * 200_000 + ",y,2\n")
+    found = fails(*line(command, path, tmp_path / "out"), early=False)
+    assert found.message.startswith(f"{path}, line ")
+    assert "field limit" in found.message
+    assert "quotation marks" in found.hint
+
+
 @pytest.mark.parametrize("reader", ["dictionary", "vocabulary", "source vectors", "pairs of tuning"])
 def test_truncated_gzip_says_that_it_is_damaged(line, fails, world, tmp_path, reader):
     name = {

@@ -43,5 +43,5 @@ def test_static_vectors_stand_for_sentences_by_their_mean(stage, mapped, files):
 def test_what_does_not_match_is_refused(stage, static, files):
     with pytest.raises(DataError, match="has 4 lines"):
         stage("eval sts", pairs=[files["input"]], gold=[files["odd"]], encoder=static)
-    with pytest.raises(ConfigError, match="scores one system"):
+    with pytest.raises(ConfigError, match="either --encoder or --vectors"):
         stage("eval sts", pairs=[files["tsv"]])

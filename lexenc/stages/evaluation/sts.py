@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -14,7 +13,7 @@ from lexenc.evaluation.similarity import MEASURE, METRICS, cosines, item_columns
 from lexenc.evaluation.similarity import TASK as WORDS
 from lexenc.evaluation.task import Task
 from lexenc.files.evaluations import Convention, Item
-from lexenc.files.text import read_lines
+from lexenc.files.text import csv_rows, read_lines
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
 
@@ -49,7 +48,10 @@ def eval_sts(inputs: dict[str, Any], params: EvalStsParams, job: Job) -> Outcome
 def _read(path: Path, gold: Path | None) -> tuple[list[tuple[str, str, float]], Counter[str]]:
     """Read sentence pairs with their scores, and count the lines left out by reason."""
     lines = [line for _, line in read_lines(path)]
-    rows = [line.split("\t") for line in lines] if "\t" in "".join(lines[:1]) else list(csv.reader(lines))
+    if lines and "\t" in lines[0]:
+        rows = [line.split("\t") for line in lines]
+    else:
+        rows = [row for _, row in csv_rows(lines, path)]
     if gold is not None:
         scores = [line for _, line in read_lines(gold)]
         rows = rows[:250] if (len(rows), len(scores)) == (500, 250) else rows  # track 6 of STS 2017
@@ -65,14 +67,18 @@ def _read(path: Path, gold: Path | None) -> tuple[list[tuple[str, str, float]], 
         elif number:  # the first line may hold the names of the columns
             skipped["no score"] += 1
     if not kept:
-        raise DataError(f"{path} holds no pairs.", hint="One per line: sentence, TAB, sentence, TAB, score; or CSV.")
+        first = f" Line 1: {', '.join(rows[0])[:80]}" if rows else ""
+        raise DataError(
+            f"{path} holds no pairs of sentences with a score.{first}",
+            hint="One pair per line: sentence, TAB, sentence, TAB, score; or CSV.",
+        )
     return kept, skipped
 
 
 def check_eval_sts(inputs: Any, params: EvalStsParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
-    golds, hint = inputs.get("gold") or [], "Give --encoder or --vectors, and a --gold for every --pairs or for none."
-    wrong = [bool(inputs.get("encoder")) == bool(inputs.get("vectors")) and "eval sts scores one system.",
+    golds, hint = inputs.get("gold") or [], "For an encoder: --encoder mini. Give as many --gold as --pairs, or none."
+    wrong = [bool(inputs.get("encoder")) == bool(inputs.get("vectors")) and "Give either --encoder or --vectors.",
              len(golds) not in (0, len(inputs["pairs"])) and "Every --pairs needs its --gold."]  # fmt: skip
     return [ConfigError(message, hint=hint) for message in wrong if message]
 
