@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -53,9 +56,7 @@ def results_command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    r"""Show the scores of evaluations as one table.
-
-    There is a row for each system, and a column for each metric and test set. The best value of a column is marked.
+    r"""There is a row for each system, and a column for each metric and test set. The best value of a column is marked.
 
     \b
     Examples:
@@ -70,10 +71,11 @@ def results_command(
     found = list(_found(folders))
     if not found:
         raise ConfigError(f"There is no evaluation in {', '.join(folders)}.", hint="Evaluate with --out FOLDER first.")
-    known = {each.key for name in {one.task for _, one, _ in found} for each in TASKS[name].metrics}
+    known = dict.fromkeys(each.key for name in dict.fromkeys(one.task for _, one, _ in found)
+                          for each in TASKS[name].metrics)  # fmt: skip
     for key in metric or ():
         if key not in known:
-            raise ConfigError(f"No evaluation here has the metric '{key}'.", hint=f"There are {', '.join(known)}.")
+            raise ConfigError(f"No evaluation here has the metric '{key}'.", hint=f"Known: {', '.join(known)}.")
     board = Leaderboard()
     tests = _test_names([(evaluation, maker) for _, evaluation, maker in found])
     for (name, evaluation, maker), test in zip(found, tests, strict=True):
@@ -81,14 +83,33 @@ def results_command(
     board.mark_best()
     if baseline is not None:
         board.compare(_row_of(board, baseline), seed=seed)
+    note = f"{counted(len(found), 'evaluation')}. Shares and correlations are shown x 100, with confidence intervals. "
+    note += f"{'*' if form == 'table' else 'Bold'}: best of the column."
+    note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
+    _show(view, board, form, note)
+
+
+def _show(view: View, board: Leaderboard, form: str, note: str) -> None:
     if form == "table":
-        note = f"{counted(len(found), 'evaluation')}. x 100 with confidence intervals. *: best of the column."
-        note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
-        view.table(Table("Results", ["system", *board.heads()], board.cells("table"), note))
+        tables = list(_tables(board, width=3 if sys.stdout.isatty() else len(board.columns)))
+        for table in tables:
+            view.table(replace(table, note=note if table is tables[-1] else ""))
     elif form == "json":
         view.results(board.objects(), [])
+    elif form == "csv":
+        write_out(board.csv())
     else:
-        write_out(board.latex() if form == "latex" else board.markdown() if form == "markdown" else board.csv())
+        write_out(f"{board.latex()}% {note}\n" if form == "latex" else f"{board.markdown()}\n{note}\n")
+
+
+def _tables(board: Leaderboard, *, width: int) -> Iterator[Table]:
+    """Return the table in parts of at most `width` columns, which fit on a terminal, without rows that are empty."""
+    heads, cells = board.heads(), board.cells("table")
+    for start in range(0, len(heads), width or 1):
+        part = slice(start, start + width)
+        rows = [[row[0], *row[1:][part]] for row, scores in zip(cells, board.rows.values(), strict=True)
+                if any(column in scores for column in board.columns[part])]  # fmt: skip
+        yield Table("Results", ["system", *heads[part]], rows)
 
 
 _Found = tuple[str, Evaluation, Manifest | None]
@@ -128,7 +149,8 @@ def _test_names(found: list[tuple[Evaluation, Manifest | None]]) -> list[str]:
     for evaluation, maker in found:
         records = maker.inputs.get(TASKS[evaluation.task].test, []) if maker else []
         path = Path(records[0].given if records else "")
-        names.append((path.parent.name if len(records) > 1 else path.name.split(".")[0], path.parent.name))
+        stems = dict.fromkeys(Path(record.given).name.split(".")[0] for record in records)
+        names.append(((len(records) > 1 and path.parent.name) or "+".join(stems), path.parent.name))
         digests.setdefault(names[-1][0], set()).add(" ".join(record.sha256 for record in records))
     return [f"{parent}/{name}" if len(digests[name]) > 1 and parent else name for name, parent in names]
 

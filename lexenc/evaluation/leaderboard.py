@@ -232,8 +232,10 @@ def _cell(column: Column, entry: Entry | None, form: str) -> str:
         return "-"
     metric, score = column.of, entry.score
     value = metric.show(score.value)
+    # A space inside the interval would let a narrow terminal break the line there.
+    comma = "," if form == "table" else ", "
     spanned = score.low is not None and score.high is not None
-    ends = f"{metric.show(score.low, digits=1)}, {metric.show(score.high, digits=1)}" if spanned else ""
+    ends = f"{metric.show(score.low, digits=1)}{comma}{metric.show(score.high, digits=1)}" if spanned else ""
     if form == "latex":
         value = rf"\textbf{{{value}}}" if entry.best else value
         value += f"$^{{{entry.mark}}}$" if entry.mark else ""

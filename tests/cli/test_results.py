@@ -79,3 +79,24 @@ def test_faults(fails, scores, tmp_path):
     assert "'aer'" in fails("results", scores, "--metric", "aer", early=False).message
     twice = fails("results", f"a={scores / 'mapped'}", f"a={scores / 'encoder'}", early=False)
     assert "both score a on test" in twice.message
+
+
+def test_marks_are_explained_in_every_form(lexenc, scores, mapped):
+    two = [scores / "mapped", scores / "encoder", "--baseline", mapped]
+    assert lexenc("results", *two, "--format", "markdown").lines[-1].endswith(f"better or worse than {mapped}.")
+    last = lexenc("results", *two, "--format", "latex").stdout.splitlines()[-1]
+    assert last.startswith("% 2 evaluations.")
+    assert "Bold: best of the column." in last
+
+
+def test_columns_of_one_name_stay_apart(lexenc, scores, static, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("en", "de"):
+        (tmp_path / f"{name}.tsv").write_text(f"a\tb\t1\nb\tc\t2\nc\td\t3\nd\t{name}\t4\n")
+    judge = ["eval", "sts", "--encoder", static, "--draws", 100]
+    lexenc(*judge, "--pairs", "en.tsv", "--out", "one")
+    lexenc(*judge, "--pairs", "en.tsv", "--pairs", "de.tsv", "--out", "two")
+    heads = lexenc("results", "one", "two").lines[0].split("\t")[1:]
+    assert heads == [f"sts {name} Spearman" for name in ("en", "en+de macro mean", "en+de en", "en+de de")]
+    head, _ = csv.reader(io.StringIO(lexenc("results", "one", "two", "--format", "csv").stdout))
+    assert len(head) == len(set(head)) == 1 + 3 * len(heads)
