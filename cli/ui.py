@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -79,7 +80,7 @@ class View:
     def table(self, table: Table) -> None:
         """Show a table. If a program reads it, its title and note go to standard error."""
         if not sys.stdout.isatty():
-            self.say(f"{table.title}: {table.note}" if table.note else table.title)
+            self.say(f"{table.title}. {table.note}" if table.note else table.title)
         show_table(table)
 
 
@@ -206,7 +207,7 @@ def show_table(table: Table) -> None:
     if console.measure(drawn, options=wide).maximum > console.width:
         for place in drawn.columns[1:]:
             if place.justify == "right":
-                place.header = Text("\n".join(str(place.header).split()))
+                place.header = Text("\n".join(re.split(" (?!%)", str(place.header))))
     if console.measure(drawn, options=wide).maximum > console.width:
         drawn.padding = (0, 0)
     console.print()

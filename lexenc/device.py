@@ -94,7 +94,8 @@ def _sentence(chosen: str, precision: str, asked: str, count: int) -> str:
     import torch
 
     if chosen == "cpu":
-        text = f"Runs on the processor (cpu, {torch.get_num_threads()} threads), {precision}."
+        threads = torch.get_num_threads()
+        text = f"Runs on the processor (cpu, {threads} thread{'s' if threads > 1 else ''}), {precision}."
         if precision == "bfloat16" and has_bfloat16() is False:
             text += " It has no bfloat16 instructions: --precision float32 is faster."
         if asked == "cpu" and count:
