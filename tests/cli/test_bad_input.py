@@ -122,7 +122,7 @@ def test_huge_line(line, fails, tmp_path, reader):
 )
 def test_quotation_mark_that_is_never_closed(line, fails, tmp_path, command):
     path = tmp_path / "file.csv"
-    path.write_text('source,target,decision\n"a,b,1\n' + "x" * 200_000 + ",y,2\n")
+    path.write_text('source,target,decision\n"' + "x" * 200_000 + ",y,2\n")
     found = fails(*line(command, path, tmp_path / "out"), early=False)
     assert found.message.startswith(f"{path}, line ")
     assert "field limit" in found.message
