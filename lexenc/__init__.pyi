@@ -655,8 +655,8 @@ def eval_bli(
         target: Target vectors.
         encoder: Encoder, alone or blended with the vectors.
         train_dictionary: Dictionary for blending vectors with an encoder.
-        source_vocabulary: Words that an encoder alone is asked; also the space of CSLS.
-        target_vocabulary: Words that it chooses from.
+        source_vocabulary: Source words for an encoder alone. CSLS averages over them.
+        target_vocabulary: Target words that an encoder alone can choose from.
         out: Folder for the result. None does not keep it.
         retrieval: How answers are ranked. One of: nearest, csls, inverted-softmax.
         csls_neighbours: Neighbours that CSLS averages over.

@@ -82,14 +82,14 @@ def fit_correction(
 
 
 def fit_nearest(targets: Matrix, sources: Matrix | None, **_: Any) -> Correction:
-    """Return no correction: the nearest target by cosine is the answer."""
+    """Rank targets by cosine."""
     return NEAREST
 
 
 def fit_csls(
     targets: Matrix, sources: Matrix | None, *, csls_neighbours: int, device: str, progress: Progress, **_: Any
 ) -> Correction:
-    """Compute the mean cosine of every target to its nearest source words.
+    """Rank by CSLS: subtract from the cosine the mean cosines of query and target to their nearest words.
 
     Source: Conneau et al. 2018, section 2.3.
     """
@@ -101,7 +101,7 @@ def fit_csls(
 def fit_inverted_softmax(
     targets: Matrix, sources: Matrix | None, *, inverse_temperature: float, device: str, progress: Progress, **_: Any
 ) -> Correction:
-    """Compute log(sum over all sources of exp(inverse temperature x cosine)) for every target.
+    """Rank by inverted softmax: normalise exp(inverse temperature x cosine) over all source words.
 
     Source: Smith et al. 2017, section 2.3.
 

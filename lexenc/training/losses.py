@@ -94,14 +94,14 @@ def own_hard(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
 
 
 def symmetric(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
-    """Return the mean of `mneg` and of ranking each anchor for its positive above the other anchors of the batch."""
+    """Rank in both directions: the mean of `mneg` and of ranking anchors for their positives."""
     scores = _scores(contrast, scale)
     nothing = scores.all_hard[:, :0]
     return 0.5 * (_ranking(scores.targets, scores.all_hard) + _ranking(scores.back, nothing))
 
 
 def printed(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
-    """Compute the formula as printed in the paper (section 2), summed over anchors.
+    """Rank by the formula as printed in the paper (section 2), summed over anchors.
 
     The positive is in no denominator, and in-batch and hard negatives have a logarithm each, so the value has no lower
     bound. In-batch negatives are the other targets, as in the text of the paper. Its formula has source words there.

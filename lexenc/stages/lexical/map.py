@@ -221,7 +221,7 @@ def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
     if left != right and (crossed or learns or params.reduce_to is None):
         raise ConfigError(
             f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
-            hint=f"Map needs equal sizes, or --reduce-to {min(left, right)}.",
+            hint=f"Use vectors of equal size, or --reduce-to {min(left, right)}.",
         )
 
 

@@ -111,7 +111,8 @@ def load_mapping(place: Path) -> Mapping:
     """
     path = place / MAPPING if place.is_dir() else place
     if not path.is_file():
-        raise DataError(f"{place} holds no {MAPPING}.", hint="Give a folder that lexenc map made.")
+        hint = "Use a folder of lexenc map, or of one language in a folder of map-hub."
+        raise DataError(f"{place} holds no {MAPPING}.", hint=hint)
     try:
         tensors, facts = read_tensors(path)
         return Mapping.from_tensors(tensors, facts["mapping"])
