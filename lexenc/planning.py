@@ -153,11 +153,7 @@ def _check_apart(found: Mapping[str, list[Located]], out: Path) -> None:
 
 
 def _records(
-    stage: Stage,
-    found: Mapping[str, list[Located]],
-    given: Mapping[str, Any],
-    out: Path | None,
-    digests: DigestStore,
+    stage: Stage, found: Mapping[str, list[Located]], given: Mapping[str, Any], out: Path | None, digests: DigestStore
 ) -> dict[str, list[InputRecord]]:
     places = [one for many in found.values() for one in many]
     known = iter(digests.of_many([one.path for one in places]))

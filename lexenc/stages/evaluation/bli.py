@@ -453,8 +453,7 @@ EVAL_BLI = Stage(
         "lexenc eval bli --vectors runs/hub --dictionary test/ --pair en-de,de-fr",
         "lexenc eval bli --vectors runs/mapped --encoder runs/encoder --train-dictionary train.tsv "
         "--dictionary test.tsv --lambda 0,0.1,0.2,1",
-        "lexenc eval bli --encoder mini --source-vocabulary en.txt --target-vocabulary de.txt "
-        "--dictionary test.tsv",
+        "lexenc eval bli --encoder mini --source-vocabulary en.txt --target-vocabulary de.txt --dictionary test.tsv",
     ),
     uses_device=True,
     uses_seed=True,

@@ -140,8 +140,7 @@ APPLY_MAPPING = Stage(
     "--mapping.",
     examples=(
         "lexenc apply-mapping --mapping runs/mapped --source new.vec --out runs/new",
-        "lexenc apply-mapping --mapping runs/mapped --source model.bin --source-vocabulary words.txt "
-        "--out runs/new",
+        "lexenc apply-mapping --mapping runs/mapped --source model.bin --source-vocabulary words.txt --out runs/new",
     ),
     next_step="lexenc translate --vectors {out} words.txt",
     uses_device=True,

@@ -20,14 +20,7 @@ from lexenc.files.text import counted, fold_case
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import (
-    POOLING,
-    language_param,
-    lowercase_param,
-    open_encoder,
-    read_dictionary,
-    result_name,
-)
+from lexenc.stages.reading import POOLING, language_param, lowercase_param, open_encoder, read_dictionary, result_name
 from lexenc.stages.training import mean_loss_of, remove_unfinished, train_in_folder
 from lexenc.training import LOSSES
 from lexenc.training.data import PairData, number_pairs, store_tokens, with_pair_classes

@@ -21,13 +21,7 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Notices, Outcome, Stage
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, input_of, made_by, params_of, remaining
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
-from lexenc.stages.reading import (
-    POOLING,
-    language_param,
-    lowercase_param,
-    open_encoder,
-    read_dictionary,
-)
+from lexenc.stages.reading import POOLING, language_param, lowercase_param, open_encoder, read_dictionary
 
 _PROJECTION = "projection.safetensors"
 _ROWS = 16_384  # words blended at a time
