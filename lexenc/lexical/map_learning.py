@@ -151,16 +151,9 @@ class Fit(Protocol):
 
 
 def fit_linear(
-    pair: VocabularyPair,
-    rows: Indices,
-    columns: Indices,
-    settings: MappingSettings,
-    *,
-    device: Callable[[], str],
-    progress: Progress = SILENT,
+    pair: VocabularyPair, rows: Indices, columns: Indices, settings: MappingSettings, **unused: Any
 ) -> tuple[Mapping, str]:
     """Fit an advanced, orthogonal or unconstrained mapping, as `Fit`."""
-    del device, progress
     mapping = fit_mapping(
         *pair.rows(rows, columns),
         kind=settings.kind,  # type: ignore[arg-type]

@@ -52,16 +52,7 @@ def fit_procrustes(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
 
 
 def procrustes_announcement(static_rows: Matrix, encoder_rows: Matrix) -> str | None:
-    """Return a sentence for the user if the words are too few to determine the map, else None.
-
-    Args:
-        static_rows: As in `fit_procrustes`.
-        encoder_rows: As in `fit_procrustes`.
-
-    Raises:
-        WorkError: As in `fit_procrustes`.
-        ConfigError: As in `fit_procrustes`.
-    """
+    """Return a sentence for the user if the words are too few to determine the map of `fit_procrustes`, else None."""
     values = np.linalg.svd(_cross(static_rows, encoder_rows), compute_uv=False)
     rank = int((values > RANK_TOLERANCE * values.max()).sum())
     if rank == len(values):
@@ -124,15 +115,7 @@ def blend(views: Views, weight: float, *, out: Floats | None = None) -> Floats:
 
 
 def blends(views: Views, weights: Iterable[float]) -> Iterator[tuple[float, Floats]]:
-    """Yield the result of `blend` for one weight after another; the next weight overwrites the array.
-
-    Args:
-        views: Result of `join_views`.
-        weights: Shares of the encoder, as in `blend`.
-
-    Raises:
-        ConfigError: As in `blend`.
-    """
+    """Yield the result of `blend` for one weight after another; the next weight overwrites the array."""
     out = np.empty(views.encoder.shape, dtype=np.float32)
     for weight in weights:
         yield weight, blend(views, weight, out=out)

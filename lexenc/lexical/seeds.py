@@ -33,12 +33,7 @@ def identical_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indic
 
 
 def numeral_pairs(source: Sequence[str], target: Sequence[str]) -> tuple[Indices, Indices]:
-    """Pair the numbers that are written alike: only digits, of any script (Artetxe et al. 2017, section 5.1).
-
-    Args:
-        source: As in `identical_pairs`.
-        target: As in `identical_pairs`.
-    """
+    """Pair the numbers among `identical_pairs`: only digits, of any script (Artetxe et al. 2017, section 5.1)."""
     rows, columns = identical_pairs(source, target)
     kept = np.array([source[row].isdecimal() for row in rows], dtype=np.bool_)
     return rows[kept], columns[kept]

@@ -24,15 +24,8 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.shared import compared, difference_cells, score_table
-from lexenc.stages.lexical.link import (
-    KNOWLEDGE_BASE,
-    TIES,
-    Linker,
-    LinkingParams,
-    batches,
-    case_policy,
-    check_knowledge_base,
-)
+from lexenc.stages.lexical.link import KNOWLEDGE_BASE, TIES, Linker, LinkingParams, case_policy, check_knowledge_base
+from lexenc.stages.lexical.shared import batches
 from lexenc.stages.lineage import seen_names, tell_gaps
 
 _DRAWS = 10_000

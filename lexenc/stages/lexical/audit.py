@@ -60,7 +60,9 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     rows = [_counts(pairs, count) for pairs, count in zip((train, test), capitals, strict=True)]
     for label, row in zip(both, rows, strict=True):
         result |= {f"{label}_{key}": value for key, value in row.items()}
-    tables = [_leak_table(leaks, len(test), result), _dictionary_table(rows)]
+    counts = [[key.replace("_", " "), *(str(row[key]) for row in rows)] for key in rows[0]]
+    note = "Counted after --lowercase, if it is given, except for lines with capitals, which are counted in the files."
+    tables = [_leak_table(leaks, len(test), result), Table("Dictionaries", ["what", "train", "test"], counts, note)]
     # The question is whether there are leaks. If a clean dictionary is written, that answers it.
     answer = not leaks.pairs or (job.kept and not params.fail_on_leak)
     if not answer:
@@ -114,12 +116,6 @@ def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
     ]
     note = "Distinct pairs, compared as they are read. Case counts unless --lowercase is given."
     return Table("Leaks", ["what", "count"], rows, note)
-
-
-def _dictionary_table(rows: list[dict[str, int]]) -> Table:
-    lines = [[key.replace("_", " "), *(str(row[key]) for row in rows)] for key in rows[0]]
-    note = "Counted after --lowercase, if it is given, except for lines with capitals, which are counted in the files."
-    return Table("Dictionaries", ["what", "train", "test"], lines, note)
 
 
 AUDIT = Stage(

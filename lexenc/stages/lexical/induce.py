@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,7 +153,7 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
     space = load_space(inputs["vectors"])
     for vectors in (space.source, space.target):
         tell_findings(vectors, job)
-    lookup = _CandidateSearch.of(_directed(space, params), params, job)
+    lookup = _CandidateSearch(_directed(space, params), params.csls_neighbours, job)
     del space
     dictionary, held_out = (_read_pairs(inputs.get(name), params) for name in ("dictionary", "held_out"))
     rows = _rows_to_translate(inputs.get("words"), lookup.space, params, job)
@@ -199,10 +200,6 @@ class _CandidateSearch:
     neighbours: int
     job: Job
     _density: Density | None = None
-
-    @classmethod
-    def of(cls, space: DirectedSpace, params: InduceParams, job: Job) -> _CandidateSearch:
-        return cls(space, params.csls_neighbours, job)
 
     def candidates(self, rows: np.ndarray, depth: int) -> Candidates:
         """Find the best candidates of the words at some rows."""
@@ -376,7 +373,7 @@ def _cross_fitted(
         except LexencError as error:
             hint = "Give entries that map never saw: --held-out test.tsv"
             raise DataError(f"Without part of the entries: {error.message}", hint=hint) from None
-        yield _CandidateSearch.of(space, params, job).candidates_of(held, depth)
+        yield _CandidateSearch(space, params.csls_neighbours, job).candidates_of(held, depth)
 
 
 # ---------------------------------------------------------------- probabilities
@@ -475,53 +472,39 @@ def _write_calibration(out: Path, calibration: Calibration, report: dict[str, An
 # ---------------------------------------------------------------- the lexicon
 
 
-@dataclass(frozen=True)
-class _Proposals:
-    """Candidates with their probabilities.
-
-    Args:
-        space: Vocabularies of the candidates.
-        candidates: Shape [q, k].
-        identical: Shape [q, k].
-        probabilities: Shape [q, k].
-    """
-
-    space: DirectedSpace
-    candidates: Candidates
-    identical: np.ndarray
-    probabilities: np.ndarray
-
-    def entries(self, known: set[tuple[str, str]], params: InduceParams) -> Iterator[LexiconEntry]:
-        """Yield the lines of the lexicon that pass all filters."""
-        found = self.candidates
-        kept = chosen(
-            found,
-            self.probabilities,
-            min_probability=params.min_probability,
-            margin=params.margin,
-            mutual=params.mutual,
+def _entries(
+    found: Candidates,
+    space: DirectedSpace,
+    identical: np.ndarray,
+    probabilities: np.ndarray,
+    known: set[tuple[str, str]],
+    params: InduceParams,
+) -> Iterator[LexiconEntry]:
+    """Yield the lines of the lexicon that pass all filters. Arrays have the shape of the candidates, [q, k]."""
+    kept = chosen(
+        found, probabilities, min_probability=params.min_probability, margin=params.margin, mutual=params.mutual
+    )
+    if params.identical == "drop":
+        kept &= ~identical
+    for row, place in zip(*kept.nonzero(), strict=True):
+        pair = space.words[found.rows[row]], space.choices[found.targets[row, place]]
+        if not writable(pair[1]) or not (params.keep_numbers or has_letter(pair[1])):
+            continue
+        if params.only_new and pair in known:
+            continue
+        status = "known" if pair in known else "new"
+        if identical[row, place] and params.identical == "mark":
+            status += " identical"
+        yield LexiconEntry(
+            *pair,
+            float(probabilities[row, place]),
+            float(found.csls[row, place]),
+            float(found.cosine[row, place]),
+            float(found.margin[row, place]),
+            bool(found.mutual[row, place]),
+            int(place) + 1,
+            status,
         )
-        if params.identical == "drop":
-            kept &= ~self.identical
-        for row, place in zip(*kept.nonzero(), strict=True):
-            pair = self.space.words[found.rows[row]], self.space.choices[found.targets[row, place]]
-            if not writable(pair[1]) or not (params.keep_numbers or has_letter(pair[1])):
-                continue
-            if params.only_new and pair in known:
-                continue
-            status = "known" if pair in known else "new"
-            if self.identical[row, place] and params.identical == "mark":
-                status += " identical"
-            yield LexiconEntry(
-                *pair,
-                float(self.probabilities[row, place]),
-                float(found.csls[row, place]),
-                float(found.cosine[row, place]),
-                float(found.margin[row, place]),
-                bool(found.mutual[row, place]),
-                int(place) + 1,
-                status,
-            )
 
 
 def _write(
@@ -540,9 +523,9 @@ def _write(
     for start in range(0, len(rows), _ROWS):
         part = slice(start, start + _ROWS)
         probabilities[part] = calibration.probabilities(features(found.part(part), same[part]))
-    proposals = _Proposals(lookup.space, found, same, probabilities)
-    entries = list(proposals.entries(known, params))
-    improbable = sum(1 for _ in proposals.entries(known, replace(params, min_probability=0.0))) - len(entries)
+    proposals = partial(_entries, found, lookup.space, same, probabilities, known)
+    entries = list(proposals(params))
+    improbable = sum(1 for _ in proposals(replace(params, min_probability=0.0))) - len(entries)
     if improbable:
         job.notices.say(
             f"{counted(improbable, 'pair')} less probable than {params.min_probability:g} left out; "

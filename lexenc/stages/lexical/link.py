@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,31 +17,22 @@ from lexenc.arrays import Ragged
 from lexenc.artifact import maker_of
 from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.concepts import ConceptName, stream_mentions
+from lexenc.files.concepts import stream_mentions
 from lexenc.files.text import check_language, counted, fold_case, write_lines
-from lexenc.lexical.linking import (
-    ApproximateSimilarity,
-    Catalogue,
-    MentionSimilarity,
-    Rankings,
-    VectorSimilarity,
-    link_mentions,
-    recall,
-)
+from lexenc.lexical.linking import ApproximateSimilarity, Catalogue, Rankings, VectorSimilarity, link_mentions, recall
 from lexenc.lexical.mapping import normalise
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.search.approximate import ApproximateIndex
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.encode_concepts import INDEXED, VECTORS, NameParams, build_index, encode_base, open_base
+from lexenc.stages.lexical.shared import batches
 from lexenc.stages.reading import encode_words, open_encoder
 
 NAME = "links.jsonl"
 NIL = "NIL"
 TIES = "lower line of the knowledge base first"
-BATCH = 4096
 _SAMPLE = 200  # mentions on which the recall of an index is measured
-_Item = TypeVar("_Item")
 
 KNOWLEDGE_BASE = Input(
     "Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.",
@@ -81,26 +72,15 @@ def case_policy(params: NameParams) -> str:
     return "names and mentions lower-cased" if params.lowercase else "as written"
 
 
-def batches(items: Iterable[_Item], size: int = BATCH) -> Iterator[list[_Item]]:
-    """Yield lists of `size` items; the last one may be shorter."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
-
-
 def check_knowledge_base(inputs: Any, params: NameParams) -> list[ConfigError]:
     """Refuse a folder of encoded names next to other files."""
     del params
     value = inputs.get("knowledge_base") or []
     places = [Path(each) for each in (value if isinstance(value, list | tuple) else [value])]
-    if len(places) > 1 and any(each.is_dir() for each in places):
-        return [
-            ConfigError(
-                "--knowledge-base takes several files, or one folder of encode-concepts.",
-                hint="Encode all files together: lexenc encode-concepts",
-            )
-        ]
-    return []
+    if len(places) <= 1 or not any(each.is_dir() for each in places):
+        return []
+    text = "--knowledge-base takes several files, or one folder of encode-concepts."
+    return [ConfigError(text, hint="Encode all files together: lexenc encode-concepts")]
 
 
 def link(inputs: dict[str, Any], params: LinkParams, job: Job) -> Outcome:
@@ -134,30 +114,20 @@ def _answers(linker: Linker, paths: list[Path], params: LinkParams, kinds: Count
         found = linker.link([mention.text for mention in batch])
         for mention, lines, scores in zip(batch, found.answers.tolist(), found.answer_scores.tolist(), strict=True):
             ranked = [(line, score) for line, score in zip(lines, scores, strict=True) if line >= 0]
-            yield _answer(linker, mention, ranked, params)
-
-
-def _answer(
-    linker: Linker, mention: ConceptName, ranked: list[tuple[int, float]], params: LinkParams
-) -> dict[str, Any]:
-    body: dict[str, Any] = {"mention": mention.text}
-    if mention.concepts:
-        body["gold"] = list(mention.concepts)
-    best = ranked[0][1]
-    nil = params.threshold is not None and best < params.threshold
-    return body | {
-        "nil": nil,
-        "best_score": round(best, 6),
-        "answers": [
-            {
-                "rank": rank,
-                "concepts": linker.base.identifiers_of(line),
-                "name": linker.base.name_of(line),
-                "score": round(score, 6),
+            best = ranked[0][1]
+            nil = params.threshold is not None and best < params.threshold
+            yield {
+                "mention": mention.text,
+                **({"gold": list(mention.concepts)} if mention.concepts else {}),
+                "nil": nil,
+                "best_score": round(best, 6),
+                "answers": [_place(linker, rank, *place) for rank, place in enumerate([] if nil else ranked, start=1)],
             }
-            for rank, (line, score) in enumerate([] if nil else ranked, start=1)
-        ],
-    }
+
+
+def _place(linker: Linker, rank: int, line: int, score: float) -> dict[str, Any]:
+    concepts, name = linker.base.identifiers_of(line), linker.base.name_of(line)
+    return {"rank": rank, "concepts": concepts, "name": name, "score": round(score, 6)}
 
 
 def _as_lines(answers: Iterator[dict[str, Any]], nil: Counter[bool]) -> Iterator[str]:
@@ -255,11 +225,11 @@ class Linker:
         vectors, _ = normalise(encode_words(self._encoder, list(distinct), self._job), ["unit"])
         rows = np.array([distinct[text] for text in texts], dtype=np.int64)
         self.without_direction += int(np.count_nonzero(~np.any(vectors[rows], axis=1)))
-        similarity: MentionSimilarity = VectorSimilarity(vectors, self._vectors, device=self._job.device.name)
+        similarity = VectorSimilarity(vectors, self._vectors, device=self._job.device.name)
         if self._index is not None:
             if self.recall is None:
                 self._measure_recall(vectors, self._index)
-            similarity = ApproximateSimilarity(similarity, self._index)  # type: ignore[arg-type]
+            similarity = ApproximateSimilarity(similarity, self._index)
         found = link_mentions(similarity, self.catalogue, k=self._places, progress=self._job.progress)
         return found.take(rows)
 

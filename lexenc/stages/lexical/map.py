@@ -177,12 +177,19 @@ def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
     """
     check_device(job)
     source, target = read_both(inputs, params, job)
-    _check_sizes(source, target, params)
+    left, right = source.matrix.shape[1], target.matrix.shape[1]
+    crossed = params.source_dewhiten == "target" or params.target_dewhiten == "source"
+    learns = params.supervision != "dictionary" or params.kind == "rcsls"
+    if left != right and (crossed or learns or params.reduce_to is None):
+        raise ConfigError(
+            f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
+            hint=f"Use vectors of equal size, or --reduce-to {min(left, right)}.",
+        )
     pairs = None if inputs.get("dictionary") is None else read_dictionary(inputs["dictionary"], params)
     languages = (params.source_language, params.target_language)
     validation = None
     if inputs.get("validation") is not None:
-        validation = ValidationPairs(read_dictionary(inputs["validation"], params), params.validate_every)
+        validation = read_dictionary(inputs["validation"], params), params.validate_every
     learned = learn_mapping(
         source, target, pairs, params, job, lowercase=params.lowercase, languages=languages, validation=validation
     )
@@ -213,27 +220,7 @@ def read_both(inputs: collections.abc.Mapping[str, Any], params: MapParams, job:
     return as_read(source, params, params.source_language, job), as_read(target, params, params.target_language, job)
 
 
-def _check_sizes(source: Vectors, target: Vectors, params: MapParams) -> None:
-    """Refuse vectors of different size where the method needs equal ones."""
-    left, right = source.matrix.shape[1], target.matrix.shape[1]
-    crossed = params.source_dewhiten == "target" or params.target_dewhiten == "source"
-    learns = params.supervision != "dictionary" or params.kind == "rcsls"
-    if left != right and (crossed or learns or params.reduce_to is None):
-        raise ConfigError(
-            f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
-            hint=f"Use vectors of equal size, or --reduce-to {min(left, right)}.",
-        )
-
-
 # ---------------------------------------------------------------- learning
-
-
-@dataclass(frozen=True)
-class ValidationPairs:
-    """Pairs to score during self-learning, and the number of iterations between two scores."""
-
-    pairs: Pairs
-    every: int
 
 
 @dataclass(frozen=True)
@@ -260,7 +247,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
     *,
     lowercase: bool,
     languages: tuple[str | None, str | None],
-    validation: ValidationPairs | None = None,
+    validation: tuple[Pairs, int] | None = None,
     target_normalise: Sequence[str] | None = None,
 ) -> Learned:
     """Learn a mapping with self-learning or without, writing the log and checkpoints of self-learning to `job.out`.
@@ -273,7 +260,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
         job: Device, seed, progress and messages of the run.
         lowercase: Whether words are lower-cased already, for hints.
         languages: Language codes, for hints.
-        validation: What to score during self-learning; nothing is learned from it.
+        validation: Pairs that nothing is learned from, to score every so many iterations of self-learning.
         target_normalise: Normalisation steps of the target, if they differ from those of the source.
     """
     settings = params.settings()
@@ -297,7 +284,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
         summary |= asdict(confidence)
     fit: Fit = MAPPINGS[settings.kind]
     fitted, remark = fit(pair, rows, columns, settings, device=lambda: job.device.name, progress=job.progress)
-    _remove_checkpoint(job.out / UNFINISHED)
+    shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
     if remark:
         job.notices.say(remark)
     if fitted.announcement:
@@ -310,7 +297,7 @@ def _self_learn(
     rows: np.ndarray,
     columns: np.ndarray,
     params: LearningParams,
-    validation: ValidationPairs | None,
+    validation: tuple[Pairs, int] | None,
     job: Job,
 ) -> Learning:
     """Run self-learning from the first pairs, or from a checkpoint of earlier work; write its last dictionary."""
@@ -323,7 +310,7 @@ def _self_learn(
         start = Learning(words.rows, words.columns)
     else:
         job.notices.say(f"map: continuing from iteration {start.iteration:,} (same settings).")
-    score = None if validation is None else _scorer(pair, validation, (source, target), job)
+    score = None if validation is None else _scorer(pair, *validation, (source, target), job)
     with _recorder(job.out, start, params.checkpoint_seconds, score, drawn) as record:
         state = learn(source, target, start, settings=settings, generator=drawn, record=record,
                       device=job.device.name, progress=job.progress)  # fmt: skip
@@ -336,18 +323,18 @@ def _self_learn(
 
 
 def _scorer(
-    pair: VocabularyPair, validation: ValidationPairs, vectors: tuple[np.ndarray, np.ndarray], job: Job
+    pair: VocabularyPair, pairs: Pairs, every: int, vectors: tuple[np.ndarray, np.ndarray], job: Job
 ) -> Callable[[Learning], float | None]:
     """Return a function that scores an iteration: precision at 1, nearest neighbour, whole target vocabulary."""
-    asked = ask(validation.pairs.translations(), index_of(pair.source.words), index_of(pair.target.words))
+    asked = ask(pairs.translations(), index_of(pair.source.words), index_of(pair.target.words))
     covered = np.flatnonzero(asked.covered)
     if not len(covered):
-        raise uncovered("validation word", len(asked.words), validation.pairs, None)
+        raise uncovered("validation word", len(asked.words), pairs, None)
     queries, targets = pair.rows(asked.rows[covered], slice(None))
     normalise(targets, ["unit"], out=targets)
 
     def score(state: Learning) -> float | None:
-        if state.iteration % validation.every and not state.finished:
+        if state.iteration % every and not state.finished:
             return None
         matrix = rotation(*vectors, state.source, state.target)
         found = retrieve(normalise(queries @ matrix, ["unit"])[0], targets, k=1, device=job.device.name)
@@ -401,13 +388,6 @@ def _recorder(
         _save(folder, *last)
 
 
-def _remove_checkpoint(folder: Path) -> None:
-    if folder.is_dir():
-        for name in (_STATE, f"{_STATE}.new"):
-            (folder / name).unlink(missing_ok=True)
-        folder.rmdir()
-
-
 def _save(folder: Path, state: Learning, drawn: dict[str, Any]) -> None:
     tensors = {"source": state.source, "target": state.target}
     tensors |= {f"bars_{number}": each for number, each in enumerate(state.bars)}
@@ -455,13 +435,8 @@ def _judge(pair: VocabularyPair, rows: np.ndarray, columns: np.ndarray, params: 
 
 def _confidence_table(found: Confidence, summary: dict[str, Any]) -> Table:
     signs = [
-        [
-            sign.name,
-            "not measured" if sign.value is None else f"{sign.value:.2f}",
-            f"{sign.bar.lost:g}",
-            f"{sign.bar.found:g}",
-        ]
-        for sign in found.signs
+        [name, "not measured" if value is None else f"{value:.2f}", f"{bar.lost:g}", f"{bar.found:g}"]
+        for name, value, bar in found.signs
     ]
     others = [
         ["held-out pairs found again", f"{100 * found.consistency:.1f} %"],
@@ -595,15 +570,7 @@ MAP = Stage(
     resumable=True,
     check=check_map,
     resolve=lambda inputs, params: fill_in(params),
-    elsewhere={
-        "hub": "map-hub",
-        "into": "map-hub",
-        "vectors": "map-hub",
-        "dictionaries": "map-hub",
-        "test_dictionaries": "eval bli",
-        "retrieval": "eval bli",
-        "mapping": "apply-mapping",
-        "source_vocabulary": "apply-mapping",
-        "target_vocabulary": "apply-mapping",
-    },
+    elsewhere=dict.fromkeys(("hub", "into", "vectors", "dictionaries"), "map-hub")
+    | dict.fromkeys(("test_dictionaries", "retrieval"), "eval bli")
+    | dict.fromkeys(("mapping", "source_vocabulary", "target_vocabulary"), "apply-mapping"),
 )

@@ -310,12 +310,7 @@ MAP_HUB = Stage(
     resumable=True,
     check=check_map_hub,
     resolve=resolve_map_hub,
-    elsewhere={
-        "test_dictionaries": "eval bli",
-        "retrieval": "eval bli",
-        "source": "map",
-        "target": "map",
-        "dictionary": "map",
-        "mapping": "apply-mapping",
-    },
+    elsewhere=dict.fromkeys(("test_dictionaries", "retrieval"), "eval bli")
+    | dict.fromkeys(("source", "target", "dictionary"), "map")
+    | {"mapping": "apply-mapping"},
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from lexenc.stages.reading import CasePolicy, encode_words, fold_vectors, lowerc
 
 MAPPING = "mapping.safetensors"
 READING = "Reading"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ def open_words(path: Path, policy: CasePolicy, job: Job, *, limit: int | None = 
     first = table(vectors, policy.source_language)
     same = not policy.lowercase or policy.source_language == policy.target_language
     return WordTables(first, first if same else table(vectors, policy.target_language), shared=False)
+
+
+def batches(items: Iterable[Item], size: int = 4096) -> Iterator[list[Item]]:
+    """Yield lists of `size` items; the last one may be shorter."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 # ---------------------------------------------------------------- saved mappings

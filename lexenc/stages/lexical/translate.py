@@ -19,10 +19,9 @@ from lexenc.lexical.mapping import normalise
 from lexenc.lexical.translation import Answer, answers
 from lexenc.search.retrieval import fit_correction, retrieve
 from lexenc.stage import Job
-from lexenc.stages.lexical.shared import MAPPING, load_mapping
+from lexenc.stages.lexical.shared import MAPPING, batches, load_mapping
 from lexenc.stages.reading import encode_words, open_encoder
 
-_BATCH = 4096
 _PROBES = 100  # words that are compared to check whether a space was made from a model
 _SAME = 0.99  # mean cosine of these words from which on it was
 
@@ -86,13 +85,7 @@ class Translator:
 
     def ask(self, words: Iterable[str]) -> Iterator[Answer]:
         """Yield answers word by word; words without a vector are collected in `unknown`."""
-        batch: list[str] = []
-        for word in words:
-            batch.append(word)
-            if len(batch) == _BATCH:
-                yield from self._ask_batch(batch)
-                batch = []
-        if batch:
+        for batch in batches(words):
             yield from self._ask_batch(batch)
 
     def _ask_batch(self, words: list[str]) -> Iterator[Answer]:
