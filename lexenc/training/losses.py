@@ -38,29 +38,12 @@ class Contrast:
     related: torch.Tensor | None = None
 
 
-def no_mask(batch: int, negatives: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return masks that hide nothing. Shapes [b, b] and [b, b, k]."""
-    return torch.zeros(batch, batch, dtype=torch.bool), torch.zeros(batch, batch, negatives, dtype=torch.bool)
+def _scores(contrast: Contrast, scale: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the scaled cosines of each anchor. Candidates that must not count are minus infinity.
 
-
-@dataclass(frozen=True)
-class _Scores:
-    """Scaled cosines. Candidates that must not count are minus infinity.
-
-    Args:
-        targets: Anchor i against positive j. Shape [b, b].
-        own_hard: Anchor i against its own hard negatives. Shape [b, k].
-        all_hard: Anchor i against every hard negative of the batch. Shape [b, b * k].
-        back: Positive j against anchor i, with the same mask. Shape [b, b].
+    Returns:
+        With every positive [b, b], with its own hard negatives [b, k], and with all hard negatives [b, b * k].
     """
-
-    targets: torch.Tensor
-    own_hard: torch.Tensor
-    all_hard: torch.Tensor
-    back: torch.Tensor
-
-
-def _scores(contrast: Contrast, scale: float) -> _Scores:
     anchors = F.normalize(contrast.anchors, dim=-1)
     positives = F.normalize(contrast.positives, dim=-1)
     batch, count, size = contrast.negatives.shape
@@ -70,8 +53,7 @@ def _scores(contrast: Contrast, scale: float) -> _Scores:
     hard = scale * anchors @ negatives.T
     hard = hard.masked_fill(contrast.known_negatives.reshape(batch, batch * count), infinity)
     rows = torch.arange(batch, device=hard.device)
-    own = hard.view(batch, batch, count)[rows, rows]
-    return _Scores(targets, own, hard, targets.T)
+    return targets, hard.view(batch, batch, count)[rows, rows], hard
 
 
 def mneg(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
@@ -83,21 +65,20 @@ def mneg(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
         contrast: The batch.
         scale: C, the factor on the cosine, the inverse of the temperature.
     """
-    scores = _scores(contrast, scale)
-    return _ranking(scores.targets, scores.all_hard)
+    targets, _, hard = _scores(contrast, scale)
+    return _ranking(targets, hard)
 
 
 def own_hard(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
     """Rank as `mneg` does, but without the hard negatives of other anchors."""
-    scores = _scores(contrast, scale)
-    return _ranking(scores.targets, scores.own_hard)
+    targets, own, _ = _scores(contrast, scale)
+    return _ranking(targets, own)
 
 
 def symmetric(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
     """Rank in both directions: the mean of `mneg` and of ranking anchors for their positives."""
-    scores = _scores(contrast, scale)
-    nothing = scores.all_hard[:, :0]
-    return 0.5 * (_ranking(scores.targets, scores.all_hard) + _ranking(scores.back, nothing))
+    targets, _, hard = _scores(contrast, scale)
+    return 0.5 * (_ranking(targets, hard) + _ranking(targets.T, hard[:, :0]))
 
 
 def printed(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
@@ -106,21 +87,13 @@ def printed(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
     The positive is in no denominator, and in-batch and hard negatives have a logarithm each, so the value has no lower
     bound. In-batch negatives are the other targets, as in the text of the paper. Its formula has source words there.
     """
-    scores = _scores(contrast, scale)
-    rest = scores.targets.masked_fill(
-        torch.eye(len(scores.targets), dtype=torch.bool, device=scores.targets.device), float("-inf")
-    )
-    total = -scores.targets.diagonal().sum()
-    for negatives in (rest, scores.own_hard):
-        total = total + _log_sums(negatives).sum()
+    targets, own, _ = _scores(contrast, scale)
+    itself = torch.eye(len(targets), dtype=torch.bool, device=targets.device)
+    total = -targets.diagonal().sum()
+    for negatives in (targets.masked_fill(itself, float("-inf")), own):
+        some = torch.isfinite(negatives).any(dim=1)
+        total = total + torch.logsumexp(negatives[some], dim=1).sum()
     return total
-
-
-def _log_sums(scores: torch.Tensor) -> torch.Tensor:
-    """Return log(sum(exp)) of the rows that have negatives."""
-    if scores.shape[1] == 0:
-        return scores.new_zeros(0)
-    return torch.logsumexp(scores[torch.isfinite(scores).any(dim=1)], dim=1)
 
 
 def _ranking(targets: torch.Tensor, hard: torch.Tensor) -> torch.Tensor:

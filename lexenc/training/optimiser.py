@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 
@@ -25,7 +24,12 @@ class MasterAdamW:
         named = [(name, each) for name, each in module.named_parameters() if each.requires_grad]
         self._weights = [each for _, each in named]
         self._masters = [each if each.dtype == torch.float32 else each.detach().float() for each in self._weights]
-        spared = set(_spared(module))
+        spared = {
+            f"{path}.{name}".lstrip(".")
+            for path, part in module.named_modules()
+            for name, _ in part.named_parameters(recurse=False)
+            if name.endswith("bias") or "norm" in type(part).__name__.lower()
+        }
         groups: dict[bool, list[torch.Tensor]] = {False: [], True: []}
         for (name, _), master in zip(named, self._masters, strict=True):
             groups[name in spared].append(master)
@@ -83,12 +87,3 @@ class MasterAdamW:
                 self._adam.state[master] = {
                     name: state[f"{number}.{name}"].to(master.device, copy=True) for name in names
                 }
-
-
-def _spared(module: torch.nn.Module) -> Iterable[str]:
-    """Yield the names of the parameters without weight decay."""
-    for path, part in module.named_modules():
-        is_norm = "norm" in type(part).__name__.lower()
-        for name, _ in part.named_parameters(recurse=False):
-            if is_norm or name.endswith("bias"):
-                yield f"{path}.{name}" if path else name

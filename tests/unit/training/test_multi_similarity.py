@@ -8,16 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lexenc.training.losses import Contrast, multi_similarity, no_mask, surviving_pairs
+from lexenc.training.losses import Contrast, multi_similarity, surviving_pairs
 
 
 def contrast(rows, labels=None, related=None, grad=False):
     rows = torch.as_tensor(rows, dtype=torch.float64).requires_grad_(grad)
-    half = len(rows) // 2
     labels = None if labels is None else torch.as_tensor(labels)
-    return Contrast(
-        rows[:half], rows[half:], rows.new_zeros(half, 0, rows.shape[1]), *no_mask(half, 0), labels, related
-    ), rows
+    return contrast_of(rows, labels, related), rows
 
 
 def some(pairs, size=4, classes=3, seed=0, dtype=torch.float64):
@@ -116,9 +113,8 @@ def test_gradient_is_that_of_finite_differences(margin):
 
 def contrast_of(rows, labels, related):
     half = len(rows) // 2
-    return Contrast(
-        rows[:half], rows[half:], rows.new_zeros(half, 0, rows.shape[1]), *no_mask(half, 0), labels, related
-    )
+    masks = torch.zeros(half, half, dtype=torch.bool), torch.zeros(half, half, 0, dtype=torch.bool)
+    return Contrast(rows[:half], rows[half:], rows.new_zeros(half, 0, rows.shape[1]), *masks, labels, related)
 
 
 @pytest.mark.parametrize("rows", [[[1, 0], [0, 1], [1, 0], [0, 1]], [[1, 0], [0.3, 1]], [[0, 0], [0, 0]]])
