@@ -270,7 +270,10 @@ def unfinished_key(out: Path) -> str | None:
     state = folder / UNFINISHED
     if not (state.is_dir() and any(state.iterdir())):
         return None
-    return _recipe_key_of(folder)
+    try:
+        return str(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 @contextmanager
@@ -309,13 +312,6 @@ def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bo
             raise
         (folder / RECIPE).unlink(missing_ok=True)
         _take_place(folder, out)
-
-
-def _recipe_key_of(folder: Path) -> str | None:
-    try:
-        return str(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
 
 
 def _clear(folder: Path) -> None:

@@ -15,7 +15,7 @@ from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, LexencError, ManyFaultsError, several, unknown_name
 from lexenc.parameters import as_dict, build
-from lexenc.planning import Plan, check_inputs, find_inputs, plan_stage, run_plan
+from lexenc.planning import Plan, check_inputs, find_inputs, plan_stage, run_plan, texts_of
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import PREFIX
 from lexenc.stage import Notices, Stage
@@ -337,14 +337,10 @@ def _made_inputs(pipeline: Pipeline, step: Step) -> dict[str, str]:
     """Return the inputs of a step that earlier steps make, with the names of those steps."""
     outs = {other.name: other.out for other in pipeline.steps if other.name in step.needs}
     known = step.stage.inputs
-    texts = [(known[name], text) for name, value in step.inputs.items() if name in known for text in _texts(value)]
+    texts = [(known[name], text) for name, value in step.inputs.items() if name in known for text in texts_of(value)]
     return {
         text: name for one, text in texts for name, out in outs.items() if Path(one.split(text)[1]).is_relative_to(out)
     }
-
-
-def _texts(value: Any) -> list[str]:
-    return [] if value is None else list(value) if isinstance(value, list) else [value]
 
 
 @dataclass(frozen=True)
@@ -453,7 +449,7 @@ def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencErro
         made = _made_inputs(pipeline, step)
         # References that could not be resolved were reported when the file was read.
         own = {
-            name: [text for text in _texts(value) if text not in made and "${" not in text]
+            name: [text for text in texts_of(value) if text not in made and "${" not in text]
             for name, value in step.inputs.items()
         }
         partial = {name: texts for name, texts in own.items() if texts and name in step.stage.inputs}

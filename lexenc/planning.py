@@ -91,7 +91,8 @@ def check_inputs(stage: Stage, given: Mapping[str, Any]) -> list[ConfigError]:
     return faults
 
 
-def _texts(value: Any) -> list[Any]:
+def texts_of(value: Any) -> list[Any]:
+    """Return the texts of an input that was given as one, several or none."""
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -122,7 +123,7 @@ def find_inputs(
     faults = check_inputs(stage, given)
     found: dict[str, list[Located]] = {}
     for name, one in stage.inputs.items():
-        texts, option = [str(text) for text in _texts(given.get(name))], f"--{name.replace('_', '-')}"
+        texts, option = [str(text) for text in texts_of(given.get(name))], f"--{name.replace('_', '-')}"
         if len(texts) > 1 and not one.many:
             faults.append(ConfigError(f"{stage.name} takes one --{name}, got {len(texts)}.", hint="Give it once."))
         own = [one.split(text)[0] for text in texts] if one.named else []
@@ -169,7 +170,7 @@ def _records(
                 revision=one.revision,
                 name=stage.inputs[name].split(str(text))[0] or None,
             )
-            for text, one in zip(_texts(given.get(name)), many, strict=True)
+            for text, one in zip(texts_of(given.get(name)), many, strict=True)
         ]
     return {name: many for name, many in records.items() if many}
 
@@ -235,7 +236,7 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
 def _paths(one: Input, many: list[Located], given: Any) -> Any:
     """Return an input as the stage takes it: a path or None, a list of paths, or paths by name."""
     if one.named:
-        return {one.split(str(text))[0]: each.path for text, each in zip(_texts(given), many, strict=True)}
+        return {one.split(str(text))[0]: each.path for text, each in zip(texts_of(given), many, strict=True)}
     if one.many:
         return [each.path for each in many]
     return many[0].path if many else None
