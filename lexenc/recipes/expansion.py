@@ -81,8 +81,6 @@ class Expansion:
         given = [text for name, text in step.inputs.items() if step.stage.inputs[name].kind == "encoder"]
         return [text for text in given if text in self.settings.encoders.values()]
 
-    # ------------------------------------------------------------ values
-
     def _values(self, cell: PaperCell) -> dict[str, str]:
         """Return the values of the placeholders in templates for one cell."""
         dataset = self.paper.datasets[cell.dataset]
@@ -160,8 +158,6 @@ class Expansion:
                     hint="Rename the folder of the encoder.",
                 )
             taken[name] = encoder
-
-    # ------------------------------------------------------------ steps
 
     def _step(self, name: str, values: Mapping[str, str]) -> Step:
         """Return a step for some values; it is made after those that it needs, unless it exists."""

@@ -62,6 +62,9 @@ class Remark:
     command: str = ""
 
 
+Part = Grid | Figure | Remark
+
+
 @dataclass(frozen=True)
 class Section:
     """A section of the page."""
@@ -70,10 +73,7 @@ class Section:
     tab: str
     title: str
     lead: str
-    parts: list[Grid | Figure | Remark] = field(default_factory=list)
-
-
-Part = Grid | Figure | Remark
+    parts: list[Part] = field(default_factory=list)
 
 
 def number(value: float | None, digits: int = 1, *, scale: float = 1.0, sign: bool = False) -> Cell:
