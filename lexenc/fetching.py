@@ -38,13 +38,7 @@ _SPARE = 64 << 20  # bytes of disk space to leave free
 
 @dataclass(frozen=True)
 class Offer:
-    """A download that needs approval.
-
-    Args:
-        resource: The resource.
-        size: Size in bytes; None if unknown.
-        place: Folder of the download.
-    """
+    """A download that needs approval: its size in bytes (None if unknown), and the folder for it."""
 
     resource: Resource
     size: int | None
@@ -53,12 +47,9 @@ class Offer:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A downloaded file.
+    """A downloaded file, its digest, and its size in bytes.
 
     Args:
-        path: The file.
-        sha256: Its digest.
-        size: Its size in bytes.
         reused: Whether it had been downloaded earlier.
         first: Whether there was no digest to check it against. Later downloads are checked against this one.
     """

@@ -171,11 +171,7 @@ def fetch(
 
 @dataclass(frozen=True)
 class LoadedEncoder:
-    """A loaded encoder.
-
-    Args:
-        encoder: The encoder of the core library.
-    """
+    """A loaded encoder. `encoder` is that of the core library."""
 
     encoder: Encoder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from lexenc.errors import DataError
 from lexenc.files.exchange.pairs import PairFile
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import counted, fold_case, read_lines, write_lines
+from lexenc.files.text import counted, fold_case, number_of, read_lines, write_lines
 
 # First columns of a lexicon. A word may stand before the last one.
 LEXICON_HEAD = ("source", "target", "probability")
@@ -131,11 +131,8 @@ def read_pairs(
 
 
 def _probability(cell: str, place: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
+    value = number_of(cell)
+    if value is None or not 0 <= value <= 1:
         raise DataError(f"{place}: '{cell}' is not a probability.", hint="The third column is a number from 0 to 1.")
     return value
 

@@ -21,13 +21,7 @@ _FILES = ("words.txt", "vectors.npy", "mapping.safetensors")
 
 @dataclass(frozen=True)
 class Hub:
-    """The contents of a space of many languages.
-
-    Args:
-        hub: The language whose space it is.
-        languages: All languages, including the hub.
-        lowercase: Whether words were lower-cased.
-    """
+    """The language whose space it is, all languages including it, and whether words were lower-cased."""
 
     hub: str
     languages: list[str]
@@ -104,9 +98,6 @@ def load_languages(folder: Path, names: tuple[str, str]) -> tuple[Vectors, Vecto
         return space.side(names[0]), space.side(names[1])
     first = load_vectors(folder / names[0])
     return first, first if names[0] == names[1] else load_vectors(folder / names[1])
-
-
-# ---------------------------------------------------------------- dictionaries of many languages
 
 
 def code_of(name: str) -> str | None:

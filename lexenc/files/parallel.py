@@ -25,13 +25,7 @@ _SHOWN = 40
 
 
 class SentencePair(NamedTuple):
-    """A sentence and its translation. Either may be empty.
-
-    Args:
-        line: Line in the file, counted from 1.
-        source: The sentence.
-        target: Its translation.
-    """
+    """A sentence and its translation, either of which may be empty, and their line in the file, counted from 1."""
 
     line: int
     source: str
@@ -156,13 +150,8 @@ def write_parallel(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
 def joined(source: str, target: str, line: int) -> str:
     """Return a sentence and its translation as one line.
 
-    Args:
-        source: The sentence.
-        target: Its translation.
-        line: Line number, for the message.
-
     Raises:
-        DataError: If a sentence contains three bars or a line break.
+        DataError: If a sentence contains three bars or a line break. The message has the number `line`.
     """
     for side in (source, target):
         if BARS in side and _BARS.search(side):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.text import cells_of, counted, fold_case, read_lines, separator_of
+from lexenc.files.text import cells_of, counted, fold_case, number_of, read_lines, separator_of
 
 PAIRS = "pairs.tsv"
 TRANSLATIONS, SCORES = "translation.csv", "scores.csv"
@@ -89,9 +89,6 @@ def read_similarity_file(path: Path) -> ScoredPairs:
     return pairs
 
 
-# ---------------------------------------------------------------- recognising
-
-
 @dataclass(frozen=True)
 class _Columns:
     """Columns of a file. The mean of the columns `scores` is the score."""
@@ -120,8 +117,9 @@ def _recognise(line: str, path: Path, number: int) -> _Columns:
         form = "Multi-SimLex, one language, mean over annotators"
         return _Columns(form, separator, words, annotators, True, MULTI_SIMLEX_SCALE, len(cells))
     score = next((heads.index(head) for head in _SCORE_HEADS if head in heads), None)
-    headed = score is not None or words is not None or _is_head(cells)
-    if not headed:
+    # Other heads: no cell is a number, and the third is not `7,5`.
+    other = len(cells) > 2 and all(number_of(cell) is None for cell in cells) and any(map(str.isalpha, cells[2]))
+    if score is None and words is None and not other:
         return _Columns(_BETWEEN[separator], separator, (0, 1), (2,), False, None, len(cells))
     form, scale = _BETWEEN[separator] + " with a head", None
     if score is not None and heads[score] == "simlex999":
@@ -129,15 +127,6 @@ def _recognise(line: str, path: Path, number: int) -> _Columns:
     elif score is not None and heads[score] == "human (mean)":
         form, scale = "WordSim-353", _TEN
     return _Columns(form, separator, words or (0, 1), (2 if score is None else score,), True, scale, len(cells))
-
-
-def _is_head(cells: Sequence[str]) -> bool:
-    """Return whether cells are names of columns: none is a number, and the third is not `7,5`."""
-    numbers = any(number_of(cell) is not None for cell in cells)
-    return len(cells) > 2 and not numbers and any(letter.isalpha() for letter in cells[2])
-
-
-# ---------------------------------------------------------------- lines
 
 
 def _add(pairs: ScoredPairs, table: _Columns, cells: Sequence[str], place: str) -> None:
@@ -187,11 +176,3 @@ def score_of(cell: str, scale: tuple[float, float] | None, place: str) -> float:
             hint="Correct it, or delete the line.",
         )
     return score
-
-
-def number_of(cell: str) -> float | None:
-    """Return a number, or None if the text is not one."""
-    try:
-        return float(cell)
-    except ValueError:
-        return None

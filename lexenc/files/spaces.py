@@ -16,12 +16,7 @@ SIDES = ("source", "target")
 
 @dataclass(frozen=True)
 class Space:
-    """Word vectors of two languages in a shared space.
-
-    Args:
-        source: Vectors of the source language.
-        target: Vectors of the target language, with equal dimensions.
-    """
+    """Word vectors of two languages in a shared space, with equal dimensions."""
 
     source: Vectors
     target: Vectors

@@ -217,11 +217,7 @@ def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
 
 @contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
-    """Write to a temporary file, and rename it if the block succeeds. Otherwise no file is left.
-
-    Args:
-        path: The final name. Its folder must exist.
-    """
+    """Write to a temporary file in the same folder, and rename it if the block succeeds. Otherwise no file is left."""
     aside = path.with_name(f".{path.name}.partial")
     try:
         with aside.open("wb") as stream:
@@ -263,26 +259,24 @@ def fold_case(text: str, language: str | None = None) -> str:
     return text.lower()
 
 
-def counted(number: int, one: str, more: str | None = None) -> str:
-    """Return a count with its noun: `1 word`, `1,200 words`.
+def number_of(cell: str) -> float | None:
+    """Return a number, or None if the text is not one."""
+    try:
+        return float(cell)
+    except ValueError:
+        return None
 
-    Args:
-        number: The count.
-        one: The singular.
-        more: The plural, if it is not the singular with an s.
-    """
+
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """Return a count with its noun: `1 word`, `1,200 words`. `more` is the plural if it is not `one` with an s."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def check_language(code: str, label: str) -> None:
     """Check a language code, because an unknown one would silently be folded like English.
 
-    Args:
-        code: The code.
-        label: The option, for the message.
-
     Raises:
-        ConfigError: If it does not look like BCP-47: a code of two or three letters, then subtags.
+        ConfigError: If it does not look like BCP-47: a code of two or three letters, then subtags. `label` names it.
     """
     if _LANGUAGE.fullmatch(code):
         return

@@ -187,15 +187,8 @@ class Cells:
     ) -> Bools:
         """Parse the last `length` bytes (at most 8) before each end as digits with at most one point.
 
-        Args:
-            words: The text as 64-bit integers.
-            ends: Shape [m].
-            length: Shape [m].
-            room: Four buffers of shape [m]. The first receives the number.
-            place: Receives 8 times the index of the byte with the point, or 64 without a point. Shape [m].
-
-        Returns:
-            Whether the bytes are something else, shape [m].
+        The first of the four buffers in `room` receives the number, and `place` 8 times the index of the byte with the
+        point, or 64 without a point. Return whether the bytes are something else. Arrays but `words` have shape [m].
         """
         w, t, u, v = room
         _load(words, ends, length, w, t)

@@ -455,21 +455,15 @@ class TextReader:
         if complete and report.declared_rows not in (None, self._data_lines):
             report.add(Finding.HEADER_COUNT, 1)
         if self.duplicates == "last":
-            self._keep_last()
+            rows = sorted({word: row for row, word in enumerate(self.words)}.values())
+            if len(rows) < len(self.words):
+                for start in range(0, len(rows), 4096):
+                    part = rows[start : start + 4096]
+                    # Rows only move towards the start, so no row is overwritten before it is read.
+                    self._matrix[start : start + len(part)] = self._matrix[part]
+                self.words = [self.words[row] for row in rows]
         self._matrix.resize((len(self.words), self._width), refcheck=False)
         return self._matrix
-
-    def _keep_last(self) -> None:
-        """Keep the last row of each word, without a second matrix."""
-        last = {word: row for row, word in enumerate(self.words)}
-        if len(last) == len(self.words):
-            return
-        rows = sorted(last.values())
-        for start in range(0, len(rows), 4096):
-            part = rows[start : start + 4096]
-            # Rows only move towards the start, so no row is overwritten before it is read.
-            self._matrix[start : start + len(part)] = self._matrix[part]
-        self.words = [self.words[row] for row in rows]
 
     def _error(self, line: int, text: str, hint: str) -> DataError:
         return DataError(f"{self.report.source}, line {line}: {text}.", hint=hint)

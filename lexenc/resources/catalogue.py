@@ -61,18 +61,11 @@ class Family:
 
 @dataclass(frozen=True)
 class Resource:
-    """One file that can be fetched.
+    """One file that can be fetched. Other fields are those of `Family` and `Part`.
 
     Args:
         name: Family and key.
         part: Name of the part.
-        what: Description.
-        url: Address.
-        member: File in the archive at the address, if it is an archive.
-        licence: Name of the licence.
-        open: Whether the licence is open.
-        home: Page of its authors.
-        sha256: Digest of the file at the address, if known.
     """
 
     name: str
@@ -117,10 +110,7 @@ def read_catalogue(extra: Path | None = None) -> dict[str, Family]:
     Raises:
         DataError: If the file cannot be read.
     """
-    table = _families(CATALOGUE)
-    if extra is not None:
-        table |= _families(extra)
-    return table
+    return _families(CATALOGUE) | ({} if extra is None else _families(extra))
 
 
 def _families(path: Path) -> dict[str, Family]:

@@ -111,23 +111,22 @@ class PairFile:
     def _choose(self, source: str | None, target: str | None) -> tuple[str, str]:
         """Return the languages to read if not both were requested."""
         seen = Counter(language for unit in self._units for language, _ in unit.texts)
-        names = _two(list(seen))
-        if names is None:
-            raise self._unclear(seen)
+        if not seen:
+            raise self._nothing(seen)
+        names = list({each.lower(): each for each in reversed(seen)}.values())[::-1]
+        if len(names) != 2:
+            # Varieties of a language count as one if that makes two.
+            names = list(dict.fromkeys(each.split("-")[0].lower() for each in names))
+        if len(names) != 2:
+            hint = "Export it with its translations."
+            if len(seen) > 1:
+                hint = f"Choose two: --source-language {next(iter(seen))} --target-language {list(seen)[1]}"
+            raise DataError(f"{self._path} holds {_listed(seen)}, but a pair has two languages.", hint=hint)
         first, second = names
         own = source or self._units.source
         if matches(own, second) or matches(second, own) or (target and matches(target, first)):
             first, second = second, first
         return source or first, target or second
-
-    def _unclear(self, seen: dict[str, int]) -> DataError:
-        if not seen:
-            return self._nothing(Counter())
-        if len(seen) == 1:
-            hint = "Export it with its translations."
-        else:
-            hint = f"Choose two: --source-language {next(iter(seen))} --target-language {list(seen)[1]}"
-        return DataError(f"{self._path} holds {_listed(seen)}, but a pair has two languages.", hint=hint)
 
     def _nothing(self, seen: Counter[str]) -> DataError:
         if not self._units.counts.units:
@@ -138,14 +137,6 @@ class PairFile:
             f"{self._path}: none of {counted(self._units.counts.units, 'unit')} has text in {both}.",
             hint=f"It holds {_listed(seen)}." if seen else "All of its texts are empty.",
         )
-
-
-def _two(languages: list[str]) -> tuple[str, str] | None:
-    """Return the two languages of a file, or None. Varieties of a language count as one if that makes two."""
-    languages = list({each.lower(): each for each in reversed(languages)}.values())[::-1]
-    if len(languages) != 2:
-        languages = list(dict.fromkeys(each.split("-")[0].lower() for each in languages))
-    return (languages[0], languages[1]) if len(languages) == 2 else None
 
 
 def _listed(seen: dict[str, int]) -> str:

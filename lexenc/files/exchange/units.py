@@ -28,15 +28,10 @@ _Texts = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Unit:
-    """Texts with the same meaning.
-
-    Args:
-        line: Line at which the unit begins.
-        texts: Language and text, in the order of the file. The language is as written, or empty if there is none.
-    """
+    """Texts with the same meaning, and the line at which they begin. A language is as written, or empty if missing."""
 
     line: int
-    texts: list[tuple[str, str]]
+    texts: _Texts
 
 
 @dataclass

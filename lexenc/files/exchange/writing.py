@@ -11,7 +11,7 @@ from typing import IO, Literal
 
 import lexenc
 from lexenc.errors import DataError
-from lexenc.files.text import counted, read_lines
+from lexenc.files.text import counted, number_of, read_lines
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 SUFFIXES: dict[str, Kind] = {".tmx": "tmx", ".tbx": "tbx", ".xlf": "xliff", ".xliff": "xliff", ".tsv": "tsv",
@@ -22,13 +22,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True)
 class PairRow:
-    """A pair to write.
-
-    Args:
-        source: Left side.
-        target: Right side.
-        score: Probability or similarity, if there is one.
-    """
+    """A pair to write, with a probability or similarity if there is one."""
 
     source: str
     target: str
@@ -37,12 +31,7 @@ class PairRow:
 
 @dataclass
 class Written:
-    """Counts of what was written.
-
-    Args:
-        pairs: Number of pairs.
-        characters: Number of characters removed because XML cannot contain them.
-    """
+    """Number of pairs written, and of characters removed because XML cannot contain them."""
 
     pairs: int = 0
     characters: int = 0
@@ -65,7 +54,7 @@ def read_rows(path: Path) -> Iterator[PairRow]:
         if not line.strip(" \t"):
             continue
         cells = [cell.strip(" ") for cell in (line.split("\t") if "\t" in line else line.split())]
-        if number == 1 and len(cells) > 2 and cells[:2] == ["source", "target"] and _score(cells[2]) is None:
+        if number == 1 and len(cells) > 2 and cells[:2] == ["source", "target"] and number_of(cells[2]) is None:
             heads = len(cells)
             continue
         row = _row(cells, heads)
@@ -87,15 +76,8 @@ def _row(cells: list[str], heads: int) -> PairRow | None:
         cells = [cells[0], *cells[2:]]
     if len(cells) not in (2, 3) or not all(cells):
         return None
-    score = _score(cells[2]) if len(cells) == 3 else None
+    score = number_of(cells[2]) if len(cells) == 3 else None
     return None if len(cells) == 3 and score is None else PairRow(cells[0], cells[1], score)
-
-
-def _score(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def write_rows(stream: IO[bytes], rows: Iterable[PairRow], kind: Kind, source: str = "", target: str = "") -> Written:
