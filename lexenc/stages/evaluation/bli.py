@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -268,11 +268,11 @@ def _hub_pairs(
 
 def _systems(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Iterator[tuple[dict[str, Any], Space]]:
     """Yield the labels of every system and its vectors in the direction of the lookup; one blend is in memory."""
-    systems: Iterator[tuple[dict[str, Any], Space]]
+    systems: Iterable[tuple[dict[str, Any], Space]]
     if inputs.get("vectors") is None and inputs.get("source") is None:
-        systems: Iterator[tuple[dict[str, Any], Space]] = iter([({}, _encoded_space(inputs, params, job))])
+        systems = [({}, _encoded_space(inputs, params, job))]
     elif inputs.get("encoder") is None:
-        systems = iter([({}, _static_space(inputs, params, job))])
+        systems = [({}, _static_space(inputs, params, job))]
     else:
         systems = _blends(_static_space(inputs, params, job), inputs, params, job)
     for labels, space in systems:
