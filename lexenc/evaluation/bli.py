@@ -58,15 +58,7 @@ def ask(
 
 
 def rank_columns(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) -> Columns:
-    """Score queries from the ranks of their gold answers.
-
-    Args:
-        ranks: Ranks from 1 of the gold answers that can be found. Ragged.
-        gold_counts: Number of gold answers of each query, found or not.
-
-    Returns:
-        Columns of `METRICS`: hits at every cutoff, reciprocal rank, average precision. Shape [5, q].
-    """
+    """Return the columns of `METRICS` from the ranks of gold answers and their number, found or not. Shape [5, q]."""
     best = best_of(ranks)
     hits = [hits_at(best, cutoff) for cutoff in CUTOFFS]
     return np.stack([*hits, reciprocal_ranks(best), average_precisions(ranks, gold_counts)])

@@ -43,16 +43,9 @@ class Column:
 
 @dataclass
 class Entry:
-    """The score of one system in one column.
+    """The score of one system in one column, the labels of the system in its evaluation, and whether it is the best.
 
-    Args:
-        score: The score.
-        evaluation: Where it was read.
-        labels: What tells the system apart in its evaluation.
-        best: Whether no other system is better in this column.
-        p_value: Of the difference from the baseline, with Holm's correction; None without a comparison.
-        difference: From the baseline.
-        better: Whether it is better than the baseline.
+    The difference from the baseline, and its p-value with Holm's correction, are None without a comparison.
     """
 
     score: Score

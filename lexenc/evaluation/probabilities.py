@@ -51,13 +51,9 @@ class Calibration:
 
 
 class Fitted(NamedTuple):
-    """A calibration with cross-fitted probabilities.
+    """Calibrators of the best candidates and of the others, and probabilities of both from fits without each.
 
-    Args:
-        first: Calibrator of the best candidates.
-        later: Calibrator of the others.
-        unseen: Probabilities from fits without each candidate: of the best candidates, then of the others.
-        losses: Log loss of every model that was tried for the best candidates.
+    The losses are those of every model that was tried for the best candidates.
     """
 
     first: Calibrator
@@ -135,14 +131,9 @@ def _errors(probabilities: Doubles, correct: Flags, seed: int, what: str) -> dic
 def shuffled_control(
     features: Doubles, shuffled: Flags, folds: NDArray[np.int64], *, model: str, threshold: float
 ) -> Mapping[str, Any]:
-    """Fit the same model to shuffled translations; its probabilities should be low.
+    """Fit the same model to the best candidates and shuffled translations; its probabilities should be low.
 
-    Args:
-        features: Features of the best candidates, shape [q, f].
-        shuffled: Whether each is listed for its word after shuffling, shape [q].
-        folds: Part of every word, shape [q].
-        model: Name of the model.
-        threshold: Probability above which candidates are counted.
+    Shapes are [q, f] of features, and [q] of whether each candidate is listed for its word, and of folds.
     """
     unseen = cross_fit(features, shuffled, folds, model=model)
     return {

@@ -25,14 +25,9 @@ def reciprocal_ranks(best_ranks: np.ndarray) -> np.ndarray:
 
 
 def average_precisions(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) -> np.ndarray:
-    """Return the average precision of every query.
+    """Return the mean over a query's gold answers of (gold answers up to its rank) / rank; 0 for one not found.
 
-    Args:
-        ranks: Ranks of the gold answers that can be found, from 1. Ragged, one array per query.
-        gold_counts: Number of gold answers, found or not.
-
-    Returns:
-        Mean over gold answers of (gold answers up to its rank) / rank; 0 for one not found. Shape [q].
+    Ranks are those of the gold answers that can be found, from 1, one array per query. Shape [q].
     """
     values = np.zeros(len(ranks))
     for place, (own, count) in enumerate(zip(ranks, gold_counts, strict=True)):

@@ -9,14 +9,7 @@ def crossfit(values: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Score every query with the setting that is best on the half of the queries it is not in.
 
     The best of several scores on the same queries is too high on average. This one is not, because no half is used for
-    its own choice.
-
-    Args:
-        values: One row per setting, one column per query. Shape [s, q].
-        generator: Source of the halves.
-
-    Returns:
-        The value of every query. Shape [q].
+    its own choice. Values have one row per setting and one column per query, shape [s, q]; the result has shape [q].
     """
     first = generator.permutation(values.shape[1]) < values.shape[1] // 2
     chosen = np.empty(values.shape[1], dtype=np.float64)

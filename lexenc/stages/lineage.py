@@ -100,13 +100,7 @@ def unchanged(folder: Path, record: InputRecord) -> Path | None:
 
 @dataclass
 class Seen:
-    """Test items that were used for training.
-
-    Args:
-        pairs: Distinct test pairs, in the case of the test.
-        files: Files that contain them, as the user typed their names.
-        gaps: A remark for each file that could not be checked.
-    """
+    """Distinct test pairs that were used for training, in which files, and a remark for each that cannot be checked."""
 
     pairs: list[_Pair] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -182,11 +176,7 @@ def _distinct(
 def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) -> Seen:
     """Find the test pairs of two languages that the training dictionaries of a hub contain or imply.
 
-    Args:
-        folder: Space of map-hub.
-        first: Language of the left words.
-        second: Language of the right words. If neither is the hub, pairs follow from the dictionaries of both with it.
-        test: Test pairs.
+    If neither language is the hub, pairs follow from the dictionaries of both with it.
     """
     space, seen, known = read_hub(folder), Seen(), list[HubDictionaries]()
     maker = maker_of(folder)

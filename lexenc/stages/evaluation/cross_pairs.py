@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lexenc.errors import ConfigError
 from lexenc.evaluation.similarity_pairs import cross, known_scale
 from lexenc.files.multi_simlex import read_scored_pairs
-from lexenc.files.similarity import PAIRS, ScoredPairs
+from lexenc.files.similarity import PAIRS
 from lexenc.files.text import check_language, write_table
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
@@ -40,7 +40,13 @@ def run_cross_pairs(inputs: dict[str, Any], params: CrossPairsParams, job: Job) 
     first = read_scored_pairs(inputs["source"], params.source_language)
     second = read_scored_pairs(target, params.target_language)
     scale = known_scale(first, second, inputs["source"], params.highest_score)
-    _check_scale((first, second), scale, params, job)
+    highest = max(*first.scores, *second.scores)
+    if params.highest_score is None and None in (first.scale, second.scale) and 2 * highest <= scale[1]:
+        # One fifth of a scale that is too wide would be too much.
+        job.notices.warn(
+            f"The scale is taken to be {scale[0]:g} to {scale[1]:g}, but no score is above {highest:g}.",
+            "Give its upper end: --highest-score.",
+        )
     found = cross(
         first,
         second,
@@ -69,18 +75,6 @@ def run_cross_pairs(inputs: dict[str, Any], params: CrossPairsParams, job: Job) 
     }
     summary = {key: result[key] for key in ("pairs", "rows", "rows_rejected")}
     return Outcome(summary, [result], [_table(result)])
-
-
-def _check_scale(
-    both: tuple[ScoredPairs, ScoredPairs], scale: tuple[float, float], params: CrossPairsParams, job: Job
-) -> None:
-    """Warn if the default scale looks too wide: one fifth of it would be too much."""
-    highest = max(max(each.scores) for each in both)
-    if params.highest_score is None and None in (both[0].scale, both[1].scale) and 2 * highest <= scale[1]:
-        job.notices.warn(
-            f"The scale is taken to be {scale[0]:g} to {scale[1]:g}, but no score is above {highest:g}.",
-            "Give its upper end: --highest-score.",
-        )
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -206,7 +206,7 @@ def swept(
     flat, tables, title = [each.flat() for each in writer.systems], [], ""
     if len(heads) > 1:
         title = f"{TASKS[writer.task].title} at lambda {heads[0].labels['lambda']:g}, the headline"
-        tables = [sweep_table(heads, over="lambda", name=name, level=level, note=sweep_note), *more]
+        tables = [sweep_table(heads, name=name, level=level, note=sweep_note), *more]
     tables.append(score_table(results[0], level=level, title=title, note=note))
     return Outcome({key: flat[0][key] for key in summary}, flat, tables)
 
@@ -346,21 +346,12 @@ def _laid_out(
 
 
 def sweep_table(
-    heads: Sequence[ScoredSystem], *, over: str, name: str, title: str = "", level: float = 0.95, note: str = ""
+    heads: Sequence[ScoredSystem], *, name: str, title: str = "", level: float = 0.95, note: str = ""
 ) -> Table:
-    """Lay out the headline metric over the values of a label: a column for every value.
-
-    Args:
-        heads: The headline of every value, in order.
-        over: The label, e.g. `lambda`.
-        name: Of the row.
-        title: If left out, the title of the task.
-        level: Of the intervals.
-        note: What to say beside the convention.
-    """
+    """Lay out the headlines of a sweep in a row of this name: a column for every lambda."""
     task: Task = TASKS[heads[0].task]
     metric, scores = task.headline, [each.scores[0] for each in heads]
-    values = [each.labels[over] for each in heads]
+    values = [each.labels["lambda"] for each in heads]
     rows = [
         [", ".join([name, *_restricted(heads[0])]), *(metric.show(each.value, digits=1) for each in scores)],
         # Two short rows fit a narrow window where one of ranges does not.
@@ -370,10 +361,10 @@ def sweep_table(
     coverages = [each.facts.get("coverage") for each in heads]
     if len(set(coverages)) > 1:
         rows.append(["coverage %", *(f"{100 * each:.1f}" if each is not None else "-" for each in coverages)])
-    columns = [over, *(f"{value:g}" if isinstance(value, float) else str(value) for value in values)]
-    told = f"{metric.head}{' x 100' if metric.percent else ''} for every {over}, with its {100 * level:g} % interval."
+    columns = ["lambda", *(f"{value:g}" if isinstance(value, float) else str(value) for value in values)]
+    told = f"{metric.head}{' x 100' if metric.percent else ''} for every lambda, with its {100 * level:g} % interval."
     return Table(
-        title or f"{task.title} over {over}", columns, rows, f"{told} {convention_note(heads[0])} {note}".strip()
+        title or f"{task.title} over lambda", columns, rows, f"{told} {convention_note(heads[0])} {note}".strip()
     )
 
 

@@ -170,9 +170,7 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
             level=params.level,
             note=_note(head),
             sweep_note=_SWEEP,
-            more=[sweep_table(wider, over="lambda", name=name, title=more, level=params.level, note=_WIDER)]
-            if wider
-            else [],
+            more=[sweep_table(wider, name=name, title=more, level=params.level, note=_WIDER)] if wider else [],
         )
     if head.facts["undefined"]:
         job.notices.warn(f"There is no correlation: {head.facts['undefined']}.", None)
