@@ -65,7 +65,7 @@ def test_quiet_keeps_results_and_drops_remarks(words, lexenc):
 
 def test_through_a_pipe_the_conventions_go_to_standard_error(words, lexenc):
     shown = lexenc(*words("eval bli"), "--direction", "target-source", "--candidates", "test")
-    (told,) = [line for line in shown.stderr.splitlines() if line.startswith("Word translation: Retrieval: nearest; ")]
+    (told,) = [line for line in shown.stderr.splitlines() if line.startswith("Word translation. Retrieval: nearest; ")]
     assert "direction: target-source; search space: test sources only (12 words);" in told
     assert "coverage: 100.0 %" in told
     assert "Word translation" not in shown.stdout
@@ -76,8 +76,8 @@ def test_through_a_pipe_the_conventions_go_to_standard_error(words, lexenc):
 
 def test_tables_of_a_sweep_say_what_they_hold(words, world, lexenc):
     told = lexenc(*words("sweep")).stderr
-    assert "Word translation over lambda: P@1 x 100 for every lambda, with its 95 % interval. Retrieval: near" in told
-    assert "Word translation at lambda 0, the headline: Retrieval: nearest; direction: source-target" in told
+    assert "Word translation over lambda. P@1 x 100 for every lambda, with its 95 % interval. Retrieval: near" in told
+    assert "Word translation at lambda 0, the headline. Retrieval: nearest; direction: source-target" in told
 
 
 KEYS = {
