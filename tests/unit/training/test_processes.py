@@ -85,7 +85,7 @@ save_file(weights, f"{out}.{os.environ.get('RANK', 'alone')}")
 def encoder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("processes") / "tiny"
     words = "dog hund cat katze house haus tree baum sun sonne milk milch".split()
-    tokenizer = train_tokenizer(iter(words * 3), kind="wordpiece", vocabulary_size=60, lowercase=True, special=True)
+    tokenizer = train_tokenizer(iter(words * 3), kind="bpe", vocabulary_size=60, lowercase=True, special=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         save_new_transformer(folder, tokenizer, dimensions=16, layers=2, heads=2, max_length=64, seed=0)
