@@ -172,6 +172,13 @@ def evaluate(
             )
             for name, labels, scores in rows
         ]
+    for each in writer.systems:
+        head = each.scores[0]
+        if head.value is None and not each.is_control:
+            job.notices.warn(
+                f"{task.headline.head} of {each.labels.get(TRACK, task.title.lower())} is not defined.",
+                f"It needs at least two {task.items or task.item + 's'} that differ.",
+            )
     flat = [each.flat() for each in writer.systems]
     table = score_table(writer.systems, level=params.level, first="test set", note=note)
     summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
@@ -318,7 +325,10 @@ def score_table(
     controls = dict.fromkeys(each.labels[CONTROL] for each in systems if each.is_control)
     if controls and not any(name in row[0] for name in controls for row in rows):
         note += f" Control: {', '.join(controls)}."
-    return Table(title or task.title, columns, rows, f"{convention_note(systems[0])} {note}".strip())
+    hundredfold = [each.head for each in task.metrics if each.percent]
+    scale = "Scores x 100." if len(hundredfold) == len(task.metrics) else f"{', '.join(hundredfold)}: x 100."
+    told = " ".join(f"{convention_note(systems[0])} {scale if hundredfold else ''} {note}".split())
+    return Table(title or task.title, columns, rows, told)
 
 
 def _laid_out(
