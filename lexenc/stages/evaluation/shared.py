@@ -172,11 +172,11 @@ def evaluate(
             )
             for name, labels, scores in rows
         ]
-    for each in writer.systems:
-        head = each.scores[0]
-        if head.value is None and not each.is_control:
+    for system in writer.systems:
+        head = system.scores[0]
+        if head.value is None and not system.is_control:
             job.notices.warn(
-                f"{task.headline.head} of {each.labels.get(TRACK, task.title.lower())} is not defined.",
+                f"{task.headline.head} of {system.labels.get(TRACK, task.title.lower())} is not defined.",
                 f"It needs at least two {task.items or task.item + 's'} that differ.",
             )
     flat = [each.flat() for each in writer.systems]
