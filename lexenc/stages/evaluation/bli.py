@@ -221,9 +221,9 @@ def _hub_pairs(
     low: dict[str, float] = {}
     for way in ways:
         pairs = tests.read(*way)
-        whole = Space(*(_first(each, params.limit) for each in load_languages(folder, way)))
         if pairs is None:
             continue
+        whole = Space(*(_first(each, params.limit) for each in load_languages(folder, way)))
         name, gold = "-".join(way), pairs.translations()
         system = _test_targets(whole, gold) if params.candidates == "test" else whole
         questions = ask(gold, index_of(system.source.words), index_of(system.target.words))
