@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,16 @@ class Queries:
         golds: All gold translations of each.
         rows: Row of each source word in its vectors; -1 where it has none. Shape [q].
         gold_rows: Rows of the gold translations that have vectors. Ragged.
+        gold_lines: On how many lines of the dictionary each of these is the translation. Ragged, like `gold_rows`.
+        lines: Number of lines of the dictionary.
     """
 
     words: list[str]
     golds: list[list[str]]
     rows: np.ndarray
     gold_rows: list[np.ndarray]
+    gold_lines: list[np.ndarray]
+    lines: int
 
     @property
     def covered(self) -> np.ndarray:
@@ -47,14 +52,22 @@ class Queries:
 
 
 def ask(
-    translations: Mapping[str, Sequence[str]], source_index: Mapping[str, int], target_index: Mapping[str, int]
+    pairs: Iterable[tuple[str, str]], source_index: Mapping[str, int], target_index: Mapping[str, int]
 ) -> Queries:
-    """Look up the source words and gold translations of a test dictionary in the vectors of both sides."""
-    words = list(translations)
-    rows = np.array([source_index.get(word, -1) for word in words], dtype=np.int64)
-    golds = [list(translations[word]) for word in words]
-    gold_rows = [np.array([target_index[g] for g in own if g in target_index], dtype=np.int64) for own in golds]
-    return Queries(words, golds, rows, gold_rows)
+    """Look up the lines of a test dictionary, source and target, in the vectors of both sides."""
+    table: dict[str, Counter[str]] = {}
+    for source, target in pairs:
+        table.setdefault(source, Counter())[target] += 1
+    rows = np.array([source_index.get(word, -1) for word in table], dtype=np.int64)
+    known = [{gold: lines for gold, lines in own.items() if gold in target_index} for own in table.values()]
+    return Queries(
+        list(table),
+        [list(own) for own in table.values()],
+        rows,
+        [np.array([target_index[gold] for gold in own], dtype=np.int64) for own in known],
+        [np.array(list(own.values()), dtype=np.int64) for own in known],
+        sum(own.total() for own in table.values()),
+    )
 
 
 def rank_columns(ranks: Sequence[np.ndarray], gold_counts: Sequence[int]) -> Columns:
@@ -73,13 +86,14 @@ def conventions(questions: Queries, ranks: Sequence[np.ndarray]) -> dict[str, Co
 
     Returns:
         `source word, in vocabulary` (VecMap, MUSE), `source word, all lines` (fastText: what has no vector is wrong),
-        `pair, in vocabulary` (xling-eval: every pair by the rank of its own target), `pair, all lines`.
+        `pair, in vocabulary` (xling-eval: every line by the rank of its own target, repeated or not), and
+        `pair, all lines`.
     """
     covered = np.flatnonzero(questions.covered).tolist()
     inside = [ranks[i] for i in covered]
     every = [len(own) for own in questions.golds]
-    pairs = [np.array([rank]) for own in inside for rank in own]
-    lost = sum(every) - len(pairs)
+    pairs = [np.array([rank]) for i in covered for rank in np.repeat(ranks[i], questions.gold_lines[i])]
+    lost = questions.lines - len(pairs)
     nothing = np.zeros(0, dtype=np.int64)
     return {
         HEADLINE: rank_columns(inside, [len(own) for own in inside]),

@@ -134,14 +134,13 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
     tell_seen_pairs(seen, len(set(translations)), job)
     if params.direction == "target-source":
         translations = translations.swapped()
-    gold = translations.translations()
     # Tables are copied without the warnings above them.
     learnt = counted(len(seen.pairs), "test pair") + (" was" if len(seen.pairs) == 1 else " were")
     unfair = f" NOT A FAIR TEST: {learnt} learnt from." if seen.pairs else ""
     with writing_evaluation(job.out, "bli") as writer:
         for labels, whole in _systems(inputs, params, job):
-            system = _test_targets(whole, gold) if params.candidates == "test" else whole
-            questions = ask(gold, index_of(system.source.words), index_of(system.target.words))
+            system = _test_targets(whole, translations) if params.candidates == "test" else whole
+            questions = ask(translations, index_of(system.source.words), index_of(system.target.words))
             if not results:
                 _check_coverage(whole, questions, translations, params, job)
             results.append(_score_system(system, labels, questions, len(seen.pairs), params, writer, job))
@@ -224,9 +223,9 @@ def _hub_pairs(
         if pairs is None:
             continue
         whole = Space(*(_first(each, params.limit) for each in load_languages(folder, way)))
-        name, gold = "-".join(way), pairs.translations()
-        system = _test_targets(whole, gold) if params.candidates == "test" else whole
-        questions = ask(gold, index_of(system.source.words), index_of(system.target.words))
+        name = "-".join(way)
+        system = _test_targets(whole, pairs) if params.candidates == "test" else whole
+        questions = ask(pairs, index_of(system.source.words), index_of(system.target.words))
         coverage = float(questions.covered.mean())
         if coverage < 0.5:
             low[name] = coverage
@@ -336,9 +335,9 @@ def _blends(
         path.unlink()
 
 
-def _test_targets(system: Space, gold: Mapping[str, list[str]]) -> Space:
+def _test_targets(system: Space, pairs: Pairs) -> Space:
     """Leave only test targets to choose from."""
-    wanted = {word for own in gold.values() for word in own}
+    wanted = set(pairs.targets)
     rows = [row for row, word in enumerate(system.target.words) if word in wanted]
     matrix = system.target.matrix[np.array(rows, dtype=np.int64)]
     return Space(system.source, Vectors([system.target.words[row] for row in rows], matrix, system.target.report))
@@ -431,7 +430,7 @@ def _items(system: Space, questions: Queries, ranks: list[np.ndarray], found: Ne
 
 EVAL_BLI = Stage(
     name="eval bli",
-    version=3,
+    version=4,
     inputs={
         "dictionary": Input(
             "Test dictionary: source, TAB, target; several lines for several translations. For a hub, a folder with "

@@ -326,7 +326,7 @@ def _scorer(
     pair: VocabularyPair, pairs: Pairs, every: int, vectors: tuple[np.ndarray, np.ndarray], job: Job
 ) -> Callable[[Learning], float | None]:
     """Return a function that scores an iteration: precision at 1, nearest neighbour, whole target vocabulary."""
-    asked = ask(pairs.translations(), index_of(pair.source.words), index_of(pair.target.words))
+    asked = ask(pairs, index_of(pair.source.words), index_of(pair.target.words))
     covered = np.flatnonzero(asked.covered)
     if not len(covered):
         raise uncovered("validation word", len(asked.words), pairs, None)

@@ -24,9 +24,13 @@ RANKS = {"haus": [2, 5], "eins": [1], "drei": [], "vier": [], "zwei": [], "taxi"
 NAMES = ["source word, in vocabulary", "source word, all lines", "pair, in vocabulary", "pair, all lines"]
 
 
+def lines(gold):
+    return [(word, target) for word, own in gold.items() for target in own]
+
+
 @pytest.fixture
 def questions():
-    return ask(GOLD, SOURCE, TARGET)
+    return ask(lines(GOLD), SOURCE, TARGET)
 
 
 def ranks_of(questions, table=RANKS):
@@ -46,7 +50,7 @@ def test_bli_questions(questions):
     assert questions.rows.tolist() == [2, 0, -1, -1, 1, 3]
     assert [own.tolist() for own in questions.gold_rows] == [[2, 3], [0], [], [1], [], [4]]
     assert questions.covered.tolist() == [True, True, False, False, False, True]
-    assert ask({}, SOURCE, TARGET).covered.tolist() == []
+    assert ask([], SOURCE, TARGET).covered.tolist() == []
 
 
 def test_bli_conventions_worked_example(questions):
@@ -67,6 +71,18 @@ def test_bli_conventions_worked_example(questions):
         assert got["mean_reciprocal_rank"] == pytest.approx(reciprocal)
         assert got["mean_average_precision"] == pytest.approx(average)
         assert got["precision_at_1_low"] <= got["precision_at_1"] <= got["precision_at_1_high"]
+
+
+def test_bli_repeated_lines_count_per_line_only():
+    """xling-eval averages over the lines of the dictionary, so that a line that stands there twice counts twice."""
+    ranks = [np.array([1]), np.array([2, 4]), np.zeros(0, np.int64)]
+    pairs = [("eins", "one"), ("haus", "house"), ("eins", "one"), ("haus", "home"), ("eins", "one")]
+    pairs += [("haus", "building")]  # no vector
+    table = summaries(ask([*pairs, ("drei", "three"), ("drei", "three")], SOURCE, TARGET), ranks)
+    assert [table[name]["queries"] for name in NAMES] == [2, 3, 5, 8]
+    assert [table[name]["precision_at_1"] for name in NAMES] == pytest.approx([1 / 2, 1 / 3, 3 / 5, 3 / 8])
+    reciprocal = table["pair, in vocabulary"]["mean_reciprocal_rank"]
+    assert reciprocal == pytest.approx((1 + 1 + 1 + 1 / 2 + 1 / 4) / 5)
 
 
 @st.composite
@@ -90,17 +106,17 @@ def dictionaries(draw):
 @given(dictionaries())
 def test_bli_conventions_equal_a_slow_loop(drawn):
     gold, table = drawn
-    questions = ask(gold, {f"s{i}": i for i in range(9)}, {f"t{i}": i for i in range(3)})
+    questions = ask(lines(gold), {f"s{i}": i for i in range(9)}, {f"t{i}": i for i in range(3)})
     found = conventions(questions, ranks_of(questions, table))
-    lines = {name: [] for name in NAMES}
+    scored = {name: [] for name in NAMES}
     for word, golds in gold.items():
         ranks, best = table.get(word, []), min(table.get(word, []), default=None)
-        lines["source word, all lines"].append(best)
+        scored["source word, all lines"].append(best)
         if ranks:
-            lines["source word, in vocabulary"].append(best)
-        lines["pair, in vocabulary"] += ranks
-        lines["pair, all lines"] += ranks + [None] * (len(golds) - len(ranks))
-    for name, bests in lines.items():
+            scored["source word, in vocabulary"].append(best)
+        scored["pair, in vocabulary"] += ranks
+        scored["pair, all lines"] += ranks + [None] * (len(golds) - len(ranks))
+    for name, bests in scored.items():
         scores = found[name]
         for place, cutoff in enumerate((1, 5, 10)):
             assert sorted(scores[place]) == sorted(float(b is not None and b <= cutoff) for b in bests), name
@@ -113,10 +129,10 @@ def test_bli_lines_without_vectors_scale_only_the_scores_over_all_lines():
     gold = {f"s{i}": [f"t{i}"] for i in range(count)}
     ranks = [np.array([rank]) for rank in random.integers(1, 20, count)]
     source, target = ({f"{side}{i}": i for i in range(count)} for side in "st")
-    before = conventions(ask(gold, source, target), ranks)
+    before = conventions(ask(lines(gold), source, target), ranks)
     gold |= {f"oov{i}": ["nowhere"] for i in range(more)}
     nothing = [np.zeros(0, dtype=np.int64)] * more
-    after = conventions(ask(gold, source, target), [*ranks, *nothing])
+    after = conventions(ask(lines(gold), source, target), [*ranks, *nothing])
     for unit in ("source word", "pair"):
         inside, every = f"{unit}, in vocabulary", f"{unit}, all lines"
         for one, other, scale in (
@@ -129,7 +145,7 @@ def test_bli_lines_without_vectors_scale_only_the_scores_over_all_lines():
 
 
 def test_bli_nothing_covered_is_no_crash():
-    questions = ask({"a": ["b"]}, {}, {})
+    questions = ask([("a", "b")], {}, {})
     table = summaries(questions, ranks_of(questions))
     assert table["source word, in vocabulary"]["queries"] == 0
     assert table["source word, in vocabulary"]["precision_at_1"] == 0
