@@ -17,8 +17,9 @@ from lexenc.errors import ConfigError
 from lexenc.files.exchange.pairs import PairFile, remarks
 from lexenc.files.exchange.writing import SUFFIXES, PairRow, Written, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import check_language, counted, writing
+from lexenc.files.text import counted, writing
 from lexenc.resources import bundled_path
+from lexenc.text.folding import check_language
 
 from ..options import Debug
 from ..piped_inputs import copy_stream

@@ -12,12 +12,13 @@ import typer
 
 from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import check_language, fold_case, read_lines, stream_lines
+from lexenc.files.text import read_lines, stream_lines
 from lexenc.parameters import checked_choice
 from lexenc.resources import bundled_path
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Job
 from lexenc.stages.lexical.translate import Translator
+from lexenc.text.folding import check_language, fold_case
 
 from ..options import Debug, Device
 from ..stage_command import completion

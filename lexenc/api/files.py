@@ -12,10 +12,11 @@ from lexenc.errors import ConfigError
 from lexenc.files.exchange.pairs import PairFile, remarks
 from lexenc.files.exchange.writing import SUFFIXES, Kind, PairRow, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import check_language, writing
+from lexenc.files.text import writing
 from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page, check_sections
 from lexenc.report.results import find_results
+from lexenc.text.folding import check_language
 
 
 def _free(out: PathLike, force: bool) -> Path:

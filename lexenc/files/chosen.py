@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from lexenc.errors import DataError
-from lexenc.files.text import fold_case, open_bytes
+from lexenc.files.text import open_bytes
 from lexenc.files.vec_report import Fault
 from lexenc.files.vec_text import header_width, parse_line, split_line
 from lexenc.files.vectors import load_vectors
+from lexenc.text.folding import fold_case
 
 _HEAD_BYTES = 1 << 16
 _WORD_END = re.compile(rb"[ \t]")

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lexenc.errors import DataError
-from lexenc.files.text import fold_case, read_lines, write_lines
+from lexenc.files.text import read_lines, write_lines
+from lexenc.text.folding import fold_case
 
 # Identifiers never contain spaces. Plain text with `||` rarely begins like one.
 _IDENTIFIERS = re.compile(r"[^\s|]+(?:\|[^\s|]+)*")

@@ -10,7 +10,8 @@ from pathlib import Path
 from lexenc.errors import DataError
 from lexenc.files.exchange.pairs import PairFile
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import counted, fold_case, number_of, read_lines, write_lines
+from lexenc.files.text import counted, number_of, read_lines, write_lines
+from lexenc.text.folding import fold_case
 
 # First columns of a lexicon. A word may stand before the last one.
 LEXICON_HEAD = ("source", "target", "probability")

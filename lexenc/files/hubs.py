@@ -12,8 +12,8 @@ from pathlib import Path
 from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.spaces import SIDES, load_space
-from lexenc.files.text import check_language
 from lexenc.files.vectors import Vectors, load_vectors
+from lexenc.text.folding import check_language
 
 HUB = "hub.json"
 _FILES = ("words.txt", "vectors.npy", "mapping.safetensors")

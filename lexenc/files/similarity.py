@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.text import cells_of, counted, fold_case, number_of, read_lines, separator_of
+from lexenc.files.text import cells_of, counted, number_of, read_lines, separator_of
+from lexenc.text.folding import fold_case
 
 PAIRS = "pairs.tsv"
 TRANSLATIONS, SCORES = "translation.csv", "scores.csv"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lexenc.errors import DataError
-from lexenc.files.text import fold_case
 from lexenc.files.vectors import Vectors, load_vectors, save_vectors
+from lexenc.text.folding import fold_case
 
 SIDES = ("source", "target")
 

@@ -14,16 +14,13 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from lexenc.errors import ConfigError, DataError
+from lexenc.errors import DataError
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Bytes that never occur in text, and the beginnings of pictures, whose first line may have none of them.
 _CONTROLS, _PICTURES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"), (b"\x89PNG", b"\xff\xd8\xff")
-# Turkish, Azerbaijani, Crimean Tatar and Tatar, by each of their codes.
-_TURKIC = ("tr", "tur", "az", "aze", "azj", "crh", "tt", "tat")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
 
 
 @contextmanager
@@ -247,18 +244,6 @@ def write_json_lines(path: Path, values: Iterable[Any]) -> None:
             stream.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
 
 
-def fold_case(text: str, language: str | None = None) -> str:
-    """Return a text in lower case.
-
-    Args:
-        text: Any text.
-        language: BCP-47 code. In Turkish and related languages `I` becomes `ı` and `İ` becomes `i`.
-    """
-    if language is not None and language.split("-")[0].lower() in _TURKIC:
-        text = text.replace("İ", "i").replace("I", "ı")
-    return text.lower()
-
-
 def number_of(cell: str) -> float | None:
     """Return a number, or None if the text is not one."""
     try:
@@ -270,17 +255,3 @@ def number_of(cell: str) -> float | None:
 def counted(number: int, one: str, more: str | None = None) -> str:
     """Return a count with its noun: `1 word`, `1,200 words`. `more` is the plural if it is not `one` with an s."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
-
-
-def check_language(code: str, label: str) -> None:
-    """Check a language code, because an unknown one would silently be folded like English.
-
-    Raises:
-        ConfigError: If it does not look like BCP-47: a code of two or three letters, then subtags. `label` names it.
-    """
-    if _LANGUAGE.fullmatch(code):
-        return
-    hint = "Use its code: 'tr' for Turkish, 'az' for Azerbaijani, 'de' or 'de-AT' for German."
-    if _LANGUAGE.fullmatch(code.replace("_", "-")):
-        hint = f"Write a hyphen: '{code.replace('_', '-')}'."
-    raise ConfigError(f"{label} must be a language code, got '{code}'.", hint=hint)

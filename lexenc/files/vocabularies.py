@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.text import fold_case, read_lines
+from lexenc.files.text import read_lines
+from lexenc.text.folding import fold_case
 
 WORDS = "words.txt"
 _COUNTED = re.compile(r"(.*[^ \t])[ \t]+(\d+)\Z")

@@ -15,9 +15,10 @@ import numpy as np
 
 from lexenc.arrays import Doubles, Indices
 from lexenc.errors import DataError
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import counted
 from lexenc.files.vectors import index_of
 from lexenc.lexical.induction import Candidates, DirectedSpace, Flags, features, same_strings
+from lexenc.text.folding import fold_case
 
 ENOUGH = 300  # with this many entries that were not learned from, no others are needed
 FEW = 100

@@ -11,10 +11,11 @@ from lexenc.artifact import DigestStore, InputRecord, maker_of, owner_of
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.hubs import HubDictionaries, read_hub
 from lexenc.files.synonyms import read_synonyms
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import counted
 from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.hub import composed
 from lexenc.stage import Job
+from lexenc.text.folding import fold_case
 
 PAIRS = ("dictionary", "pairs", "train_dictionary", "dev")  # inputs with pairs that training or selection uses
 SYNONYMS = ("synonyms",)

@@ -12,10 +12,11 @@ import numpy as np
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.spaces import first_forms
-from lexenc.files.text import check_language, counted, fold_case
+from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.parameters import param
 from lexenc.stage import Job
+from lexenc.text.folding import check_language, fold_case
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder, Pooling

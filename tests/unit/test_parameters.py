@@ -6,10 +6,10 @@ from typing import Literal
 import pytest
 import yaml
 
-from lexenc.files.text import check_language
 from lexenc.parameters import as_dict, build, choices_of, help_of, param, parameters
 from lexenc.registry import Registry
 from lexenc.stages import STAGES
+from lexenc.text.folding import check_language
 
 
 @dataclass(frozen=True)

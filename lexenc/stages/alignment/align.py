@@ -22,11 +22,12 @@ from lexenc.files.alignments import NAME, SENTENCES
 from lexenc.files.dictionaries import LEXICON_HEAD
 from lexenc.files.lexicons import writable
 from lexenc.files.parallel import parallel_text, write_parallel
-from lexenc.files.text import counted, fold_case, write_lines, writing
+from lexenc.files.text import counted, write_lines, writing
 from lexenc.parameters import as_dict, param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, read_aligned
 from lexenc.stages.reading import language_param
+from lexenc.text.folding import fold_case
 from lexenc.text.words import Segmentation, segmenter
 
 LEXICON, PAGE = "lexicon.tsv", "alignments.html"

@@ -14,11 +14,12 @@ from typing import Any, Literal
 import numpy as np
 
 from lexenc.errors import ConfigError, DataError, WorkError, unknown_name
-from lexenc.files.text import check_language, counted, fold_case, read_lines, write_lines
+from lexenc.files.text import counted, read_lines, write_lines
 from lexenc.files.vectors import save_vectors, write_vec
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed
 from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.text.folding import check_language, fold_case
 
 _WORD = re.compile(r"\w+")
 _PERTURB = -6  # M_PERTURB of malloc.h

@@ -10,9 +10,10 @@ from lexenc.errors import ConfigError
 from lexenc.evaluation.similarity_pairs import cross, known_scale
 from lexenc.files.multi_simlex import read_scored_pairs
 from lexenc.files.similarity import PAIRS
-from lexenc.files.text import check_language, write_table
+from lexenc.files.text import write_table
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.text.folding import check_language
 
 _COLUMN = "Code of the language to read from a --{side} file of many languages, such as Multi-SimLex."
 

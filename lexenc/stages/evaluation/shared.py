@@ -25,13 +25,14 @@ from lexenc.files.evaluations import (
     ScoredSystem,
     writing_evaluation,
 )
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import counted
 from lexenc.lexical.text_vectors import TextVectors, WordTable
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
 from lexenc.stages.lexical.shared import open_words, repeated_weight
 from lexenc.stages.reading import POOLING, encode_words, language_param, lowercase_param, open_encoder
+from lexenc.text.folding import fold_case
 from lexenc.text.words import segmenter
 
 WIDTH = 80

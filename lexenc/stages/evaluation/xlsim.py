@@ -27,7 +27,7 @@ from lexenc.files.evaluations import (
 )
 from lexenc.files.multi_simlex import find_multi_simlex, read_scored_pairs
 from lexenc.files.similarity import ScoredPairs
-from lexenc.files.text import check_language, counted
+from lexenc.files.text import counted
 from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.text_vectors import Origin, TextVectors, WordTables, blended_texts, count_origins
 from lexenc.parameters import param
@@ -53,6 +53,7 @@ from lexenc.stages.reading import (
     read_dictionary,
     uncovered,
 )
+from lexenc.text.folding import check_language
 
 _LANGUAGE = (
     "Language code (BCP-47) of the {side} words. It selects them in a file of many languages, and 'tr' lower-cases I "

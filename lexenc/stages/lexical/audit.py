@@ -8,13 +8,13 @@ from typing import Any
 
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.multi_simlex import read_scored_pairs
-from lexenc.files.text import fold_case
 from lexenc.files.vectors import read_vectors
 from lexenc.files.vocabularies import read_vocabulary
 from lexenc.lexical.audit import Leaks, find_leaks, repeated, several_translations, with_capitals, without_leaks
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.reading import fold_pairs, language_param, lowercase_param
+from lexenc.text.folding import fold_case
 
 
 @dataclass(frozen=True)

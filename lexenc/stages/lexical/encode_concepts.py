@@ -13,7 +13,7 @@ from lexenc.artifact import DigestStore, Manifest, maker_of
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import KnowledgeBase, read_knowledge_base, write_knowledge_base
-from lexenc.files.text import check_language, counted, write_lines
+from lexenc.files.text import counted, write_lines
 from lexenc.lexical.mapping import normalise
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed
@@ -21,6 +21,7 @@ from lexenc.search.approximate import ApproximateIndex, ApproximateKind
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.shared import encode_to_file
 from lexenc.stages.reading import POOLING, open_encoder
+from lexenc.text.folding import check_language
 
 LISTED = "knowledge-base.txt"
 VECTORS = "vectors.npy"

@@ -16,12 +16,13 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import read_negatives
 from lexenc.files.synonyms import FORMS, SynonymReport, check_umls_language, read_synonyms, synonym_form, umls_language
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import POOLING, language_param, lowercase_param, open_encoder, read_dictionary, result_name
 from lexenc.stages.training import mean_loss_of, remove_unfinished, train_in_folder
+from lexenc.text.folding import fold_case
 from lexenc.training import LOSSES
 from lexenc.training.data import PairData, number_pairs, store_tokens, with_pair_classes
 from lexenc.training.schedule import StepSchedule

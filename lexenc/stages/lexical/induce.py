@@ -18,7 +18,7 @@ from lexenc.evaluation.probabilities import Calibration, fit_probabilities, meas
 from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.lexicons import LexiconEntry, writable, write_lexicon, write_review
 from lexenc.files.spaces import Space, load_space
-from lexenc.files.text import counted, fold_case, write_lines, writing
+from lexenc.files.text import counted, write_lines, writing
 from lexenc.files.vectors import index_of
 from lexenc.files.vocabularies import read_vocabulary
 from lexenc.lexical.evidence import (
@@ -60,6 +60,7 @@ from lexenc.stages.reading import (
     tell_findings,
     uncovered,
 )
+from lexenc.text.folding import fold_case
 
 CALIBRATION = "calibration.json"
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

@@ -18,7 +18,7 @@ from lexenc.artifact import maker_of
 from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import stream_mentions
-from lexenc.files.text import check_language, counted, fold_case, write_lines
+from lexenc.files.text import counted, write_lines
 from lexenc.lexical.linking import ApproximateSimilarity, Catalogue, Rankings, VectorSimilarity, link_mentions, recall
 from lexenc.lexical.mapping import normalise
 from lexenc.parameters import param
@@ -28,6 +28,7 @@ from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.encode_concepts import INDEXED, VECTORS, NameParams, build_index, encode_base, open_base
 from lexenc.stages.lexical.shared import batches
 from lexenc.stages.reading import encode_words, open_encoder
+from lexenc.text.folding import check_language, fold_case
 
 NAME = "links.jsonl"
 NIL = "NIL"

@@ -21,7 +21,7 @@ from lexenc.evaluation.bli import ask
 from lexenc.files.dictionaries import Pairs, write_pairs
 from lexenc.files.spaces import Space, load_space, save_space
 from lexenc.files.tensors import read_tensors, write_tensors
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors, index_of, read_two
 from lexenc.lexical import MAPPINGS
 from lexenc.lexical.confidence import Confidence
@@ -36,6 +36,7 @@ from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table
 from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, mapped, save_mapping
 from lexenc.stages.lineage import unchanged
 from lexenc.stages.reading import language_param, read_dictionary, uncovered, usable_rows
+from lexenc.text.folding import fold_case
 
 LOG = "iterations.jsonl"
 DICTIONARY = "induced.tsv"

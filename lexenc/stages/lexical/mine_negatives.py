@@ -14,7 +14,7 @@ from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import NAME, NegativeRow, write_negatives
-from lexenc.files.text import counted, fold_case
+from lexenc.files.text import counted
 from lexenc.files.vocabularies import read_vocabulary
 from lexenc.lexical.mapping import normalise
 from lexenc.lexical.negatives import Filter, forbidden_rows, mine_negatives
@@ -30,6 +30,7 @@ from lexenc.stages.reading import (
     open_encoder,
     read_dictionary,
 )
+from lexenc.text.folding import fold_case
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexenc.errors import ConfigError, DataError
+from lexenc.errors import DataError
 from lexenc.files.text import (
-    check_language,
-    fold_case,
     json_lines,
     open_bytes,
     read_lines,
@@ -188,52 +186,6 @@ def test_text_writing_is_whole_or_not_at_all(tmp_path):
 def test_text_words_of_undecodable_bytes_keep_their_bytes(tmp_path):
     write_lines(tmp_path / "x", [b"a\xff".decode("utf-8", "surrogateescape")])
     assert (tmp_path / "x").read_bytes() == b"a\xff\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "language", "expected"),
-    [
-        ("Straße", "de", "straße"),
-        ("KADIN", "tr", "kadın"),
-        ("İzlemek", "tr", "izlemek"),
-        ("İSTANBUL IĞDIR", "tr-TR", "istanbul ığdır"),
-        ("BAKI", "az", "bakı"),
-        ("BAKI", "AZ-Latn", "bakı"),
-        ("KADIN", "tur", "kadın"),
-        ("BAKI", "aze-Latn-AZ", "bakı"),
-        ("KADIN", "az-Latn", "kadın"),
-        ("KADIN", None, "kadin"),
-        ("KADIN", "en", "kadin"),
-        ("KADIN", "trv", "kadin"),  # Taroko, no relative of Turkish
-        ("ΣΑΣ", "el", "σας"),
-        ("日本", "ja", "日本"),
-        ("", "tr", ""),
-    ],
-)
-def test_text_folding_follows_the_language(text, language, expected):
-    assert fold_case(text, language) == expected
-
-
-@pytest.mark.parametrize("code", ["tr", "TR", "tr-TR", "az-Latn", "deu", "zh-Hans-CN", "no", "de-1996", "en-x-mine"])
-def test_text_language_codes(code):
-    check_language(code, "--language")
-
-
-@pytest.mark.parametrize(
-    ("code", "hint"),
-    [("turkish", "'tr'"), ("t", "'tr'"), ("", "'tr'"), ("tr-", "'tr'"), ("tr TR", "'tr'"), ("tr\n", "'tr'"),
-     ("tr_TR", "'tr-TR'"), ("türk", "'tr'")],
-)  # fmt: skip
-def test_text_no_language_codes(code, hint):
-    with pytest.raises(ConfigError, match="--language must be a language code, got '") as error:
-        check_language(code, "--language")
-    assert hint in error.value.hint
-
-
-@given(st.text(max_size=8), st.sampled_from([None, "tr", "de"]))
-def test_text_folding_twice_is_folding_once(text, language):
-    once = fold_case(text, language)
-    assert fold_case(once, language) == once
 
 
 def test_text_json_lines(tmp_path):

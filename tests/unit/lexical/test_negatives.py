@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexenc.files.dictionaries import read_pairs
-from lexenc.files.text import fold_case
 from lexenc.lexical import negatives as module
 from lexenc.lexical.negatives import Filter, forbidden_rows, mine_negatives
+from lexenc.text.folding import fold_case
 
 
 def unit(*shape, seed=0):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexenc.errors import ConfigError
-from lexenc.files.text import fold_case
+from lexenc.text.folding import fold_case
 from lexenc.training import data as module
 from lexenc.training.data import batch_of, number_pairs, store_tokens
 

@@ -1,0 +1,73 @@
+"""How words are rewritten before they are compared: case and Unicode normal form."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from unicodedata import normalize
+
+from lexenc.errors import ConfigError
+
+UnicodeForm = Literal["keep", "nfc", "nfkc"]
+
+# Turkish, Azerbaijani, Crimean Tatar and Tatar, by each of their codes.
+_TURKIC = ("tr", "tur", "az", "aze", "azj", "crh", "tt", "tat")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How words are rewritten before they are compared.
+
+    Args:
+        lowercase: Whether they are lower-cased.
+        unicode: Normal form of Unicode (Standard Annex 15). nfc: a letter and its accents become one character;
+            nfkc: full-width letters, ligatures and the like become plain letters as well; keep: as they are.
+    """
+
+    lowercase: bool = False
+    unicode: UnicodeForm = "keep"
+
+    def __bool__(self) -> bool:
+        """Return whether any word may change."""
+        return self.lowercase or self.unicode != "keep"
+
+    def fold(self, text: str, language: str | None = None) -> str:
+        """Return a text as it is compared. `language` is a BCP-47 code, for lower-casing."""
+        # Composed first, so that Turkish finds its dotted I; once more, as lower-casing may leave letters to compose.
+        text = self._normal(text)
+        return self._normal(fold_case(text, language)) if self.lowercase else text
+
+    def _normal(self, text: str) -> str:
+        return text if self.unicode == "keep" or text.isascii() else normalize(self.unicode.upper(), text)
+
+
+# Two texts that differ in nothing but case and accents' encoding are one, where it is asked whether something was seen.
+SAME_TEXT = Folding(lowercase=True, unicode="nfc")
+
+
+def fold_case(text: str, language: str | None = None) -> str:
+    """Return a text in lower case.
+
+    Args:
+        text: Any text.
+        language: BCP-47 code. In Turkish and related languages `I` becomes `ı` and `İ` becomes `i`.
+    """
+    if language is not None and language.split("-")[0].lower() in _TURKIC:
+        text = text.replace("İ", "i").replace("I", "ı")
+    return text.lower()
+
+
+def check_language(code: str, label: str) -> None:
+    """Check a language code, because an unknown one would silently be folded like English.
+
+    Raises:
+        ConfigError: If it does not look like BCP-47: a code of two or three letters, then subtags. `label` names it.
+    """
+    if _LANGUAGE.fullmatch(code):
+        return
+    hint = "Use its code: 'tr' for Turkish, 'az' for Azerbaijani, 'de' or 'de-AT' for German."
+    if _LANGUAGE.fullmatch(code.replace("_", "-")):
+        hint = f"Write a hyphen: '{code.replace('_', '-')}'."
+    raise ConfigError(f"{label} must be a language code, got '{code}'.", hint=hint)
