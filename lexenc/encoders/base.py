@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -119,17 +119,41 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def class_of(module: Mapping[str, str]) -> str:
+    """Return the class of a row of the table of modules: its name alone if it is one of sentence-transformers."""
+    path = module.get("type", "")
+    return path.rpartition(".")[2] if path.startswith("sentence_transformers.") else path
+
+
 def read_modules(folder: Path) -> list[dict[str, str]]:
-    """Return the modules of a sentence-transformers folder; none for a plain language model.
+    """Return the table of modules of a sentence-transformers folder; no rows for a plain language model.
 
     Raises:
-        DataError: If the table is not JSON.
+        DataError: If the table is not JSON, or a module is outside the folder.
     """
     path = folder / "modules.json"
     if not path.is_file():
         return []
     try:
-        modules = json.loads(path.read_text(encoding="utf-8"))
-        return [dict(each) for each in modules]
+        modules = [dict(each) for each in json.loads(path.read_text(encoding="utf-8"))]
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} is not a table of modules ({error}).", hint="Copy the encoder again.") from None
+    for each in modules:
+        place = PurePath(str(each.setdefault("path", "")))
+        if place.is_absolute() or ".." in place.parts:
+            raise DataError(f"{path} has a module outside the folder: {place}", hint="Use another encoder.")
+    return modules
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return a JSON file of settings by name; no settings if there is no file.
+
+    Raises:
+        DataError: If it is not a JSON object.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is not a JSON object ({error}).", hint="Copy the encoder again.") from None

@@ -16,13 +16,12 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Pooling, printable
+from lexenc.encoders.base import Pooling, printable, read_modules
+from lexenc.encoders.heads import HEAD_PARTS, Head, check_head
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
 from lexenc.encoders.pretrained import UNLIMITED, loading, longest_input, position_offset, quiet_transformers
 from lexenc.encoders.subwords import uncut_tokenizer
 from lexenc.errors import ConfigError
-
-_HEADS = ("Dense", "Normalize", "LayerNorm", "Dropout")
 
 
 class TransformerEncoder:
@@ -45,15 +44,16 @@ class TransformerEncoder:
 
     def __init__(self, module: SentenceTransformer, *, device: Device = CPU, max_length: int | None = None) -> None:
         names = [type(part).__name__ for part in module]
-        strange = [name for name in names[2:] if name not in _HEADS]
+        strange = [name for name in names[2:] if name not in HEAD_PARTS]
         if names[:2] != ["Transformer", "Pooling"] or strange:
             raise ConfigError(
                 f"The encoder is made of {', '.join(names)}, "
-                f"expected Transformer, Pooling and then any of {', '.join(_HEADS)}.",
+                f"expected Transformer, Pooling and then any of {', '.join(HEAD_PARTS)}.",
                 hint="Use pooling mean, which keeps only the language model, or another encoder.",
             )
         self.module: nn.Module = module
         self._modules: list[Any] = list(module)
+        self._head = Head(self._modules[2:], module.truncate_dim)
         self._model: Any = self._modules[0].auto_model
         if max_length is not None and max_length < 3:
             raise ConfigError(f"The longest input must be at least 3 tokens, got {max_length}.", hint="Use 16 or more.")
@@ -102,6 +102,8 @@ class TransformerEncoder:
             raise ConfigError(
                 f"The encoder {folder} is a plain language model, without pooling of its own.", hint="Use pooling mean."
             )
+        if pooling != "mean":
+            check_head(folder, read_modules(folder)[2:])
         with loading(folder):
             module = SentenceTransformer(
                 str(folder),
@@ -150,10 +152,7 @@ class TransformerEncoder:
             states = torch.zeros(0, self._model.config.hidden_size, device=self._device)
         else:
             states = self._backbone(packed).float()
-        features = {"sentence_embedding": self._pool(states, packed)}
-        for part in self._modules[2:]:
-            features = part(features)
-        return features["sentence_embedding"][packed.inverse].float()
+        return self._head(self._pool(states, packed))[packed.inverse].float()
 
     def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
         """Return the states of all tokens after a layer, computed in one packed pass; without pooling.

@@ -11,6 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AlbertConfig,
@@ -35,7 +36,7 @@ from transformers import (
 from lexenc.device import Device
 from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.transformer import TransformerEncoder
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, LexencError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -236,6 +237,40 @@ def test_default_prompt_is_honoured(folders: dict[str, Path], tmp_path: Path, in
     peer.save(str(tmp_path), create_model_card=False)
     vectors = encode_texts(TransformerEncoder.load_folder(tmp_path), TEXTS)
     np.testing.assert_allclose(vectors, peer.encode(TEXTS), atol=2e-5)
+
+
+def own_activation(place: Path) -> None:
+    settings = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(settings | {"activation_function": "my_code.Swish"}))
+
+
+def not_finite(place: Path) -> None:
+    weights = load_file(place / "model.safetensors")
+    weights["linear.weight"][1, 2] = float("nan")
+    save_file(weights, place / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [(own_activation, "config.json names .* my_code.Swish"), (not_finite, "'linear.weight' of .*2_Dense")],
+)
+def test_module_that_would_compute_something_else_is_refused(headed: Path, tmp_path: Path, damage, says) -> None:
+    shutil.copytree(headed, tmp_path / "copy")
+    damage(tmp_path / "copy" / "2_Dense")
+    with pytest.raises(LexencError, match=says):
+        TransformerEncoder.load_folder(tmp_path / "copy")
+    TransformerEncoder.load_folder(tmp_path / "copy", pooling="mean")
+
+
+def test_dimensions_that_the_folder_cuts_are_cut(folders: dict[str, Path], tmp_path: Path) -> None:
+    parts = [Transformer(str(folders["bert"])), Pooling(32, "mean"), Normalize()]
+    peer = SentenceTransformer(modules=parts, device="cpu", truncate_dim=5)
+    peer.save(str(tmp_path / "first"), create_model_card=False)
+    encoder = TransformerEncoder.load_folder(tmp_path / "first")
+    encoder.save(tmp_path / "again")
+    for each in (encoder, TransformerEncoder.load_folder(tmp_path / "again")):
+        assert each.dimensions == 5
+        np.testing.assert_allclose(encode_texts(each, TEXTS), peer.encode(TEXTS), atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", ["roberta", "headed"])
