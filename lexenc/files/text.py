@@ -21,6 +21,11 @@ _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # Bytes that never occur in text, and the beginnings of pictures, whose first line may have none of them.
 _CONTROLS, _PICTURES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"), (b"\x89PNG", b"\xff\xd8\xff")
+# How XML and HTML begin, the root elements that need a hint of their own, and a line that is only a tag, as in SGML.
+_XML = re.compile(rb"\s*<(\?xml|!doctype|!--|(?:[\w.-]*:)?(?:tmx|xliff|martif|tbx|html)\b)", re.IGNORECASE)
+_ROOT = re.compile(rb"<(?:!doctype\s+|[\w.-]*:)?(html|tmx|xliff|martif|tbx)\b", re.IGNORECASE)
+_TAG_LINE = re.compile(rb"""<[a-z][\w:.-]*(\s+[\w:.-]+\s*=\s*("[^"]*"|'[^']*'|\w+))+\s*/?>\s*\Z""", re.IGNORECASE)
+_ROOT_BYTES = 1 << 12
 
 
 @contextmanager
@@ -57,7 +62,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     ends a line, not even U+0085 or U+2028. A byte order mark at the start is dropped.
 
     Raises:
-        DataError: If a line is not UTF-8, with the byte, its offset and the line.
+        DataError: If a line is not UTF-8, with the byte, its offset and the line; or if the file is no text but XML,
+            HTML, PO or the like, whose markup would be read as words.
     """
     with open_bytes(path) as stream:
         yield from _decoded(stream, str(path), str(path))
@@ -98,11 +104,27 @@ class _Rejoined(io.RawIOBase):
         return len(some)
 
 
+def begins_like_xml(head: bytes) -> bool:
+    """Return whether the first bytes of a file are XML or HTML. UTF-16 is recognised by its byte order mark."""
+    return _XML.match(_as_utf8(head)) is not None
+
+
+def _as_utf8(head: bytes) -> bytes:
+    if head.startswith(_UTF16):
+        return head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
+    return head.removeprefix(_BOM)
+
+
 def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int, str]]:
     """Decode and number lines. `argument` is how other programs name the file on the command line."""
-    offset = 0
+    offset, begun = 0, False
     for number, raw in enumerate(_raw_lines(stream), start=1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
+        if not begun and line.strip():
+            # A file of messages may begin with comments.
+            begun = not line.startswith(b"#")
+            if begun:
+                _check_is_text(line, stream, name, argument)
         try:
             yield number, line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
@@ -114,6 +136,34 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
             hint = f"Convert it: iconv -f {'utf-16' if utf16 else 'latin1'} -t utf-8 {argument}"
             raise DataError(f"{name} is not UTF-8 {where}.", hint=hint) from None
         offset += len(raw)
+
+
+def _check_is_text(line: bytes, rest: IO[bytes], name: str, argument: str) -> None:
+    """Refuse the formats whose markup would be read as words.
+
+    Args:
+        line: The first line with text.
+        rest: The stream after it.
+        name: Name of the file for messages.
+        argument: How other programs name the file on the command line.
+
+    Raises:
+        DataError: If the file is XML, HTML or other markup, PO, RTF or PDF.
+    """
+    kind, hint = "", "Save it as plain text, with one sentence per line."
+    if begins_like_xml(line):
+        root = _ROOT.search(_as_utf8(line + rest.read(_ROOT_BYTES)))
+        kind = "XML" if root is None else root[1].decode().upper().replace("MARTIF", "TBX")
+        if root is not None and kind != "HTML":
+            hint = f"Write a column of it as text: lexenc convert {argument} | cut -f1 > text.txt (-f2: the target)"
+    elif _TAG_LINE.match(line):
+        kind, hint = "markup", "Remove the tags first."
+    elif line.startswith((b'msgid "', b'msgctxt "')):
+        kind, hint = "PO", "Convert it to XLIFF or TMX first, e.g. with po2xliff or po2tmx."
+    elif line.startswith((b"{\\rtf", b"%PDF-")):
+        kind = "RTF" if line.startswith(b"{") else "PDF"
+    if kind:
+        raise DataError(f"{name} is {kind}, expected lines of text.", hint=hint)
 
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:

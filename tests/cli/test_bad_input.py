@@ -46,6 +46,10 @@ CONTENTS = {
     "zip archive": b"PK\x03\x04" + garbage(),
     "half a packed file": half(gzip.compress(random.Random(1).randbytes(5000).hex().encode())),
     "nul bytes": b"\x00" * 2000,
+    "web page": b'<!DOCTYPE html>\n<html lang="en"><body><p>word\tWort</p></body></html>\n',
+    "translation memory": b'<?xml version="1.0"?>\n<tmx version="1.4"><header srclang="en"/><body></body></tmx>\n',
+    "corpus with tags": b'<doc id="12" url="https://example.org">\nWord one.\n</doc>\n',
+    "messages": b'# German\nmsgid ""\nmsgstr ""\n\nmsgid "word"\nmsgstr "Wort"\n',
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +9,9 @@ from pathlib import Path
 from lxml import etree
 
 from lexenc.errors import DataError
-from lexenc.files.text import open_bytes
+from lexenc.files.text import begins_like_xml, open_bytes
 
 _CHUNK = 1 << 16
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_START = re.compile(rb"\s*<(\?xml|!DOCTYPE|!--|[\w.-]*:?(tmx|xliff|martif|tbx)\b)", re.IGNORECASE)
 # Codes of libxml2 for undeclared prefixes and the like. They do not matter, because prefixes are not used.
 _NAMESPACE_FAULTS = range(200, 206)
 # libxml2 stores lines of elements up to this one only, and uses the end of the text after that.
@@ -22,14 +19,11 @@ _LAST_STORED_LINE = 65534
 
 
 def looks_like_xml(path: Path) -> bool:
-    """Return whether the first bytes of a file are XML. UTF-16 is recognised by its byte order mark."""
+    """Return whether the first bytes of a file are XML, also inside gzip."""
     if not path.is_file():
         return False
     with open_bytes(path) as stream:
-        head = stream.read(256)
-    if head.startswith(_UTF_16):
-        head = head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
-    return _START.match(head.removeprefix(codecs.BOM_UTF8)) is not None
+        return begins_like_xml(stream.read(256))
 
 
 def root_name(path: Path) -> str:

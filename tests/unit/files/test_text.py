@@ -99,6 +99,46 @@ def test_text_that_is_not_utf8_says_what_to_do(tmp_path, content, message, hint)
     assert caught.value.hint.startswith(hint)
 
 
+COLUMN = "Write a column of it as text: lexenc convert {} | cut -f1 > text.txt"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "hint"),
+    [
+        ('<?xml version="1.0"?>\n<tmx version="1.4">', "TMX", COLUMN),
+        ("\ufeff\n  <!-- x -->\n<xliff>", "XLIFF", COLUMN),
+        ('<?xml version="1.0"?><x:martif xmlns:x="urn:x">', "TBX", COLUMN),
+        ("<?xml version='1.0'?>\n<TS/>", "XML", "Save it as plain text"),
+        ("<HTML><body>", "HTML", "Save it as plain text"),
+        ("<!doctype HTML>\n", "HTML", "Save it as plain text"),
+        ('<doc id="1" title=\'a "b"\'>\r\ntext\r\n', "markup", "Remove the tags"),
+        ('# a comment\n\n#: a.c:1\nmsgctxt "x"\n', "PO", "po2xliff"),
+        ("{\\rtf1\\ansi a}\n", "RTF", "Save it as plain text"),
+        ("%PDF-1.7\n", "PDF", "Save it as plain text"),
+    ],
+)
+def test_markup_is_not_read_as_lines_of_text(tmp_path, content, kind, hint):
+    path = tmp_path / "x"
+    bodies = [content.encode(), gzip.compress(content.encode())]
+    if content.startswith("<?xml"):
+        bodies.append(content.encode("utf-16"))
+    for body in bodies:
+        path.write_bytes(body)
+        with pytest.raises(DataError) as caught:
+            list(read_lines(path))
+        assert caught.value.message == f"{path} is {kind}, expected lines of text."
+        assert hint.format(path) in caught.value.hint
+        with pytest.raises(DataError, match=f"standard input is {kind}, expected"):
+            list(stream_lines(io.BytesIO(body)))
+
+
+@pytest.mark.parametrize(
+    "content", [b"<s>\n<unk>\n", b"<b>bold</b> text\n", b'<a href="x">a link</a>\n', b"< 3\n", b"# msgid\nword\n"]
+)
+def test_words_in_angle_brackets_are_text(lines, content):
+    assert lines(content) == content.decode().splitlines()
+
+
 @pytest.mark.parametrize(
     ("content", "byte", "offset", "line"),
     [
