@@ -1055,7 +1055,7 @@ def align(
     vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     method: Literal['argmax', 'itermax', 'match', 'softmax', 'span', 'statistical', 'eflomal'] | None = None,
-    words: Literal['words', 'spaces', 'characters', 'spacy'] = 'words',
+    words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
     source_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
     target_words: Literal['words', 'spaces', 'characters', 'spacy'] | None = None,
     threshold: float | None = None,
@@ -1093,7 +1093,7 @@ def align(
         vectors: Shared space (folder of map or interpolate), instead of an encoder.
         out: Folder for the result. None does not keep it.
         method: argmax: words that are most similar to each other. itermax: the same, repeated among the words that are left. match: the best one-to-one matching. softmax: words that are probable in both directions. span: the predicted span in the other sentence. statistical: learnt from the corpus alone. eflomal: the program of that name, if installed. If left out, itermax with encoder or vectors, else statistical.
-        words: What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
+        words: What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed. If left out, spaces for 'source ||| target' and for text that is tokenised already, else words.
         source_words: As words, for the source alone. One of: words, spaces, characters, spacy.
         target_words: As words, for the target alone. One of: words, spaces, characters, spacy.
         threshold: Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.
@@ -1158,7 +1158,7 @@ def align_train_span(
     Makes: a model that AutoModelForQuestionAnswering loads, and training.jsonl with loss and learning rate per step.
 
     Args:
-        pairs: Sentence pairs, words separated by spaces: 'source ||| target' or source, TAB, target. Not needed if alignments is a result of align, which contains the words.
+        pairs: Sentence pairs: 'source ||| target' or source, TAB, target. Links of a file are of the words between spaces. Not needed if alignments is a result of align, which contains the words.
         alignments: Links to learn from: a result of align, or a file (i-j, from 0), gold or not.
         encoder: Encoder to start from: a folder or a hub name.
         validation: Held-out links, a file or a result of align, for loss and error rate before and after training.
@@ -1224,7 +1224,7 @@ def align_train_softmax(
     Makes: an encoder that SentenceTransformer(folder) and AutoModel load, and training.jsonl with loss and learning rate per step.
 
     Args:
-        pairs: Sentence pairs, words separated by spaces: 'source ||| target' or source, TAB, target. Not needed if alignments is a result of align, which contains the words.
+        pairs: Sentence pairs: 'source ||| target' or source, TAB, target. Links of a file are of the words between spaces. Not needed if alignments is a result of align, which contains the words.
         alignments: Links to learn from, for supervised. Its sentence pairs are used by all objectives.
         encoder: Encoder to start from: a folder or a hub name.
         validation: Held-out links, a file or a result of align, for loss and error rate before and after training.

@@ -43,6 +43,12 @@ class Alignment(NamedTuple):
     name: str = ""
 
 
+def result_of(path: Path) -> Path:
+    """Return the folder of a result instead of its file of links; any other path as it is."""
+    beside = all((path.parent / name).is_file() for name in (SCORES, SENTENCES))
+    return path.parent if path.name == NAME and beside else path
+
+
 def alignments_file(path: Path) -> Path:
     """Return the file of links of a path: the path itself, or the file in the folder of a result.
 
@@ -56,7 +62,7 @@ def alignments_file(path: Path) -> Path:
 
 def sentences_file(path: Path) -> Path | None:
     """Return the file with the tokenised sentences, `source ||| target`, or None if the result has none."""
-    place = path / SENTENCES
+    place = result_of(path) / SENTENCES
     return place if place.is_file() else None
 
 
@@ -74,6 +80,7 @@ def read_alignments(path: Path, *, one_based: bool = False) -> Iterator[Alignmen
         DataError: If a line has something else than links, an index is below the first one, or the numbers of links and
             scores differ.
     """
+    path = result_of(path)
     place = alignments_file(path)
     rows = (_parsed(line, number, place, int(one_based)) for number, line in read_lines(place))
     beside = path / SCORES

@@ -163,7 +163,8 @@ def read_sentences(
             raise DataError(
                 f"Line {row + 1:,}: {counted(int(one[row]), f'{side} word')} in {sentences.name}, {other[row]:,} in "
                 f"{aligned.name}: the links are of other words.",
-                hint="Align the text with: lexenc align --words spaces",
+                hint="If the gold links are of the words between spaces, align with --words spaces. If they are of the "
+                f"words that were aligned, use --pairs {aligned.name}.",
             )
     return sentences
 

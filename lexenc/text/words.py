@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 from lexenc.errors import ConfigError, unknown_name
 
 Segmentation = Literal["words", "spaces", "characters", "spacy"]
+Spacing = Literal["tokenised", "written", "unspaced", "unknown"]
+"""Where texts have spaces: around punctuation too; between words as they are written; nowhere; or it is unclear."""
 
 SEGMENTATIONS: tuple[str, ...] = get_args(Segmentation)
 
@@ -30,6 +32,10 @@ _BMP, _LAST_LETTER = 0xFFFF, 0x33480
 _NON_JOINER, _JOINER, _SOFT_HYPHEN = 0x200C, 0x200D, 0xAD
 _APOSTROPHES = "'’"
 _HYPHENS = "-‐‑"
+# Commas and full stops of many scripts. Other marks have a space before them in French too.
+_STOPS = frozenset(",.，．、。､｡،۔।॥၊။፣።។։")
+# Tokenised text of scripts without spaces has a space after so many characters or fewer.
+_RUN = 8
 # Languages in which a short word loses its vowel before another: l'eau, dell'acqua.
 _ELIDING = ("fr", "fra", "it", "ita", "ca", "cat", "oc", "oci", "wa", "wln", "scn", "lij", "pms", "frp", "co", "cos")
 
@@ -58,6 +64,33 @@ def segmenter(name: Segmentation, language: str | None = None) -> Callable[[str]
 def split_at_spaces(text: str) -> list[str]:
     """Return the words between spaces or TABs. A no-break space is part of a word, as in `10 000`."""
     return [word for word in text.replace("\t", " ").split(" ") if word]
+
+
+def spacing_of(texts: Iterable[str]) -> Spacing:
+    """Return where texts of one language have spaces.
+
+    In scripts without spaces between words, spaces decide; in all others, whether commas and full stops stand alone.
+    """
+    alone = attached = letters = unspaced = gaps = 0
+    sign = _unspaced_sign()
+    gap = re.compile(rf"{sign.pattern}[ \t]+(?={sign.pattern})")
+    for text in texts:
+        letters += sum(map(str.isalpha, text))
+        unspaced += len(sign.findall(text))
+        gaps += len(gap.findall(text))
+        for word in split_at_spaces(text):
+            alone += word in _STOPS
+            # Not in abbreviations such as U.S. or e.g.
+            attached += word[-1] in _STOPS and _STOPS.isdisjoint(word[:-1]) and _ends_in_letter(word[:-1])
+    if 2 * unspaced > letters:
+        return "tokenised" if _RUN * gaps >= unspaced else "unspaced"
+    if alone or attached:
+        return "tokenised" if alone >= attached else "written"
+    return "unknown"
+
+
+def _ends_in_letter(text: str) -> bool:
+    return bool(text) and unicodedata.category(text[-1])[0] in "LNM"
 
 
 def _spacy(language: str | None) -> Callable[[str], list[str]]:
@@ -108,6 +141,11 @@ def _character_pattern() -> re.Pattern[str]:
     """Return a pattern for grapheme clusters: a letter with its marks, a Hangul syllable or picture of several."""
     hangul = "[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]*[\u11a8-\u11ff\ud7cb-\ud7fb]*"
     return re.compile(rf"{hangul}{_one_of(_clinging())}*|{_sign()}")
+
+
+@cache
+def _unspaced_sign() -> re.Pattern[str]:
+    return re.compile(_one_of(_points(_UNSPACED)))
 
 
 def _sign() -> str:

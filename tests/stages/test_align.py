@@ -243,6 +243,60 @@ def test_punctuation_alone_is_words_too(stage, tmp_path):
     assert len(links_of(made.out)) == 20
 
 
+TOKENISED = [("i can 't , he said .", "je ne peux pas , l' eau .")] * 3
+WRITTEN = [("I can't, he said.", "Je ne peux pas, l'eau.")] * 3
+TMX = """<tmx version="1.4"><header srclang="en"/><body>{}</body></tmx>"""
+UNIT = "<tu><tuv xml:lang='en'><seg>{}</seg></tuv><tuv xml:lang='fr'><seg>{}</seg></tuv></tu>"
+
+
+def in_form(folder, form, pairs):
+    """Write sentence pairs in a form; return the inputs of align."""
+    if form == "two files":
+        sides = zip(*pairs, strict=True)
+        return {name: lines(folder / name, *side) for name, side in zip(("source", "target"), sides, strict=True)}
+    if form == "tmx":
+        return {"pairs": lines(folder / "c.tmx", TMX.format("\n".join(UNIT.format(*pair) for pair in pairs)))}
+    return {"pairs": lines(folder / "c.txt", *(form.join(pair) for pair in pairs))}
+
+
+def words_of(stage, folder, form, pairs, **params):
+    made = stage("align", folder / "out", {"sweeps": 0.01} | params, **in_form(folder, form, pairs))
+    return [(source, target) for source, target, _ in read_aligned(made.out)], made
+
+
+@pytest.mark.parametrize("form", [" ||| ", "\t", "two files", "tmx"])
+def test_words_of_tokenised_text_are_kept(stage, tmp_path, form):
+    found, made = words_of(stage, tmp_path, form, TOKENISED)
+    assert found == [tuple(side.split() for side in pair) for pair in TOKENISED]
+    assert made.manifest.summary["newly_cut"] == 0
+    assert "of punctuation" not in " ".join(made.warnings)
+
+
+@pytest.mark.parametrize("form", ["\t", "two files", "tmx"])
+def test_words_of_other_text_are_cut(stage, tmp_path, form):
+    found, made = words_of(stage, tmp_path, form, WRITTEN)
+    assert found[0] == ("I can't , he said .".split(), "Je ne peux pas , l'eau .".split())
+    assert made.manifest.summary["newly_cut"] == 3
+
+
+def test_words_between_bars_are_kept_whatever_they_are_unless_asked(stage, tmp_path):
+    found, made = words_of(stage, tmp_path, " ||| ", WRITTEN)
+    assert found[0] == tuple(side.split() for side in WRITTEN[0])
+    assert sum("punctuation is not separated from the" in each for each in made.warnings) == 2
+    (tmp_path / "asked").mkdir()
+    found, made = words_of(stage, tmp_path / "asked", " ||| ", TOKENISED, words="words")
+    assert found[0][0] == "i can ' t , he said .".split()
+    assert made.manifest.summary["newly_cut"] == 3
+
+
+def test_each_side_is_cut_as_it_is_written(stage, tmp_path):
+    found, _ = words_of(stage, tmp_path, " ||| ", [("私は学生です。", "i am a student .")] * 3)
+    assert found[0] == (list("私は学生です。"), "i am a student .".split())
+    (tmp_path / "tabs").mkdir()
+    found, _ = words_of(stage, tmp_path / "tabs", "\t", [("私 は 学生 で す 。", "I am a student.")] * 3)
+    assert found[0] == ("私 は 学生 で す 。".split(), "I am a student .".split())
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", " ||| \n"])
 def test_a_corpus_of_nothing_is_refused(stage, tmp_path, content):
     path = tmp_path / "c.txt"

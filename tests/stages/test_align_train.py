@@ -13,6 +13,8 @@ from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import diagonal_links
 from lexenc.files.alignments import link_line, score_line
+from lexenc.stage import Job
+from lexenc.stages.alignment.align_train import read_rows
 from lexenc.training.trainer import Trainer
 
 ENGLISH = "dog cat sun hat cup bed red sky".split()
@@ -245,6 +247,17 @@ def test_softmax_objectives_need_no_links(stage, toy, tiny, tmp_path, objectives
                  pairs=toy / "few.pairs", encoder=tiny)  # fmt: skip
     assert made.manifest.params["objectives"] == objectives.split(",")
     assert made.manifest.summary["steps"] == 4
+
+
+def test_sentence_pairs_without_links_are_cut_as_align_cuts_them(tmp_path):
+    raw, links = tmp_path / "raw.tsv", tmp_path / "links.txt"
+    raw.write_text("I can't.\t私は学生です。\n", encoding="utf-8")
+    links.write_text("1-0\n")
+    (row,) = read_rows(raw, None, one_based=False, job=Job(tmp_path))
+    assert row[:2] == (["I", "can't", "."], list("私は学生です。"))
+    # Links of a file are of the words between spaces.
+    (row,) = read_rows(raw, links, one_based=False, job=Job(tmp_path))
+    assert row == (["I", "can't."], ["私は学生です。"], [(1, 0, 1.0)])
 
 
 # ---------------------------------------------------------------- what cannot be used

@@ -134,6 +134,28 @@ def test_links_of_other_words_are_refused(stage, write, folder):
         stage("eval alignment", gold=gold, predicted=folder, pairs=write("a ||| b\nc ||| d\n", "t"))
 
 
+@pytest.mark.parametrize("place", ["", "alignments.txt"])
+def test_gold_links_of_words_that_align_cut_itself_are_refused(stage, write, tmp_path, place):
+    text = write("I can't.\tJe ne peux pas.\n", "c.tsv")
+    made = stage("align", tmp_path / "cut", {"sweeps": 0.01}, pairs=text).out
+    files = {"gold": write("0-0 1-2\n", "g"), "predicted": made / place}
+    zero = {"draws": 100, "system_one_based": False}
+    with pytest.raises(DataError, match="1 sentence pair of other words than those between the spaces"):
+        stage("eval alignment", None, zero, **files)
+    with pytest.raises(DataError, match=r"Line 1: 2 source words in .* 3 in "):
+        stage("eval alignment", None, zero, **files, pairs=text)
+    # They are right if they are of the words that were aligned.
+    stage("eval alignment", None, zero, **files, pairs=made / "sentences.txt")
+
+
+def test_gold_links_past_the_words_of_a_result_are_refused(stage, write, tmp_path):
+    zero = {"draws": 100, "system_one_based": False}
+    made = stage("align", tmp_path / "kept", {"sweeps": 0.01}, pairs=write("a b ||| c d\n", "c.txt")).out
+    with pytest.raises(DataError, match=r"g, line 1: '2-1' runs past the sentence"):
+        stage("eval alignment", None, zero, gold=write("0-0 2-1\n", "g"), predicted=made)
+    stage("eval alignment", None, zero, gold=write("0-0 1-1\n", "g"), predicted=made)
+
+
 # ---------------------------------------------------------------- from where words are counted
 
 

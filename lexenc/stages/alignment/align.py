@@ -25,10 +25,10 @@ from lexenc.files.parallel import parallel_text, write_parallel
 from lexenc.files.text import counted, write_lines, writing
 from lexenc.parameters import as_dict, param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, read_aligned
+from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, cutters, read_aligned
 from lexenc.stages.reading import language_param
 from lexenc.text.folding import fold_case
-from lexenc.text.words import Segmentation, segmenter
+from lexenc.text.words import Segmentation, split_at_spaces
 
 LEXICON, PAGE = "lexicon.tsv", "alignments.html"
 # Sentence pairs that are aligned together. Work that is stopped continues after the last part.
@@ -52,10 +52,11 @@ class AlignParams:
         "installed. If left out, itermax with --encoder or --vectors, else statistical.",
         choices=ALIGNERS,
     )
-    words: Segmentation = param(
-        "words",
+    words: Segmentation | None = param(
+        None,
         "What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for "
-        "languages without spaces. spacy: tokens of spaCy, if installed.",
+        "languages without spaces. spacy: tokens of spaCy, if installed. If left out, spaces for 'source ||| target' "
+        "and for text that is tokenised already, else words.",
     )
     source_words: Segmentation | None = param(None, "As --words, for the source alone.")
     target_words: Segmentation | None = param(None, "As --words, for the target alone.")
@@ -201,7 +202,8 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     links, empty = lexicon.total, text["empty"] + text["half_empty"]
     _warn(text, links, job)
     summary = {"sentence_pairs": text["pairs"]} | {name: counts[name] for name in kind.counts if name in counts}
-    summary |= {"empty": empty} if empty else {}
+    # Whether the words are those between spaces, of which gold links are.
+    summary |= {"newly_cut": text["newly_cut"]} | ({"empty": empty} if empty else {})
     pairs = lexicon.lexicon(min_count=params.min_count, min_probability=params.min_probability)
     rows = [
         f"{source}\t{target}\t{share:.4f}\t{backward:.4f}\t{count}"
@@ -222,9 +224,8 @@ def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dic
         languages = (params.source_language, params.target_language)
         other = None if inputs.get("pairs") else inputs["target"]
         text = parallel_text(inputs.get("pairs") or inputs["source"], other, languages=languages)
-        cut = (segmenter(params.source_words or params.words, languages[0]),
-               segmenter(params.target_words or params.words, languages[1]))  # fmt: skip
-        counts = dict.fromkeys(("pairs", "empty", "half_empty", "words"), 0)
+        cut = cutters(text, job, (params.source_words, params.target_words), languages)
+        counts = dict.fromkeys(("pairs", "empty", "half_empty", "words", "newly_cut"), 0)
 
         def sentences() -> Iterator[tuple[str, str]]:
             with job.progress.task("read", None, "sentence pairs") as task:
@@ -234,6 +235,7 @@ def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dic
                     counts["words"] += max(map(len, words))
                     counts["empty"] += not any(words)
                     counts["half_empty"] += bool(words[0]) != bool(words[1])
+                    counts["newly_cut"] += words != (split_at_spaces(source), split_at_spaces(target))
                     task.advance(1)
                     yield " ".join(words[0]), " ".join(words[1])
 
@@ -299,7 +301,7 @@ def grids(folder: Path, count: int) -> list[Table]:
 
 ALIGN = Stage(
     name="align",
-    version=1,
+    version=2,
     inputs={
         "pairs": Input(
             "Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.", required=False
@@ -322,7 +324,7 @@ ALIGN = Stage(
         "lexenc align --pairs corpus.src-tgt --method statistical --out runs/alignments",
         "lexenc align --source a.txt --target b.txt --method itermax --encoder ENC --layer 8 --out runs/alignments "
         "--lexicon lexicon.tsv",
-        "cat corpus.tsv | lexenc align --pairs - --words spaces --dictionary words.tsv > links.txt",
+        "cat corpus.tsv | lexenc align --pairs - --dictionary words.tsv > links.txt",
     ),
     next_step=(
         "lexenc eval alignment --gold GOLD --pairs {pairs} --predicted {out}",

@@ -15,11 +15,12 @@ from lexenc.encoders import ENCODERS
 from lexenc.encoders.load import encoder_kind
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import counts_of, judge, scores_of
-from lexenc.files.alignments import Alignment, read_alignments, sentences_file
+from lexenc.files.alignments import Alignment, read_alignments, result_of, sentences_file
 from lexenc.files.parallel import SentencePair, parallel_text
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.alignment.shared import cutters
 from lexenc.stages.reading import open_encoder, result_name
 from lexenc.stages.training import HISTORY, mean_loss_of, remove_unfinished, train_in_folder
 from lexenc.text.links import LinkedText, Links, Pieces
@@ -87,7 +88,10 @@ def align_train_span(inputs: dict[str, Any], params: SpanTrainParams, job: Job) 
 
         def measure() -> Numbers:
             aligner = SpanAligner(model, threshold=params.threshold)
-            return {"validation_loss": mean_loss(held_out), "validation_aer": error_rate(inputs, params, aligner.align)}
+            return {
+                "validation_loss": mean_loss(held_out),
+                "validation_aer": error_rate(inputs, params, aligner.align, job),
+            }
 
     questions = len(objective.questions.pairs)
     numbers = _train(objective, params, job, stage="align-train span", examples=counted(questions, "question"),
@@ -176,7 +180,7 @@ def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job:
 
     def measure() -> Numbers:
         aligner = EmbeddingAligner(word_encoder(encoder, layer=objective.layer), how=Matching("softmax"))
-        return {"validation_aer": error_rate(inputs, params, aligner.align)}
+        return {"validation_aer": error_rate(inputs, params, aligner.align, job)}
 
     numbers = _train(objective, params, job, stage="align-train softmax", examples=counted(len(text), "sentence pair"),
                      measure=measure if inputs.get("validation") else None)  # fmt: skip
@@ -272,7 +276,7 @@ def _check_inputs(inputs: Mapping[str, Any], *, needs_links: bool) -> list[Confi
     faults = []
     for pairs, links in (("pairs", "alignments"), ("validation_pairs", "validation")):
         first, second = (f"--{name.replace('_', '-')}" for name in (pairs, links))
-        if inputs.get(links) and not inputs.get(pairs) and Path(inputs[links]).is_file():
+        if inputs.get(links) and not inputs.get(pairs) and result_of(Path(inputs[links])).is_file():
             faults.append(
                 ConfigError(f"{second} is a file of links without words.", hint=f"Give the sentence pairs as {first}.")
             )
@@ -304,7 +308,7 @@ def read_linked(
     Raises:
         DataError: As `read_rows`, and if there is no sentence pair.
     """
-    rows = read_rows(pairs, alignments, one_based=one_based)
+    rows = read_rows(pairs, alignments, one_based=one_based, job=job)
     source: list[Pieces] = []
     target: list[Pieces] = []
     links: list[Links] = []
@@ -319,13 +323,16 @@ def read_linked(
     return LinkedText(Pieces.joined(source), Pieces.joined(target), Links.joined(links))
 
 
-def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool) -> Iterator[Row]:
+def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool, job: Job) -> Iterator[Row]:
     """Yield the words of sentence pairs and their links.
+
+    Links are of words between spaces. Without links, sentences are split into words as `align` does.
 
     Args:
         pairs: Sentence pairs. Only compared if the links come with their words.
         alignments: A file of links, or a result of align. None for sentence pairs without links.
         one_based: Whether the links count words from 1.
+        job: Messages of the run.
 
     Yields:
         Words of a sentence, words of its translation, links. A link of a file without scores has the score 1, a
@@ -341,8 +348,10 @@ def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool) -
     links = read_alignments(alignments, one_based=one_based) if alignments is not None else None
     if own is not None and pairs is not None:
         _check_same(pairs, own)
-    for pair, alignment in _side_by_side(parallel_text(place), links, f"{place} and {alignments}"):
-        source, target = split_at_spaces(pair.source), split_at_spaces(pair.target)
+    text = parallel_text(place)
+    cut = cutters(text, job) if links is None else (split_at_spaces, split_at_spaces)
+    for pair, alignment in _side_by_side(text, links, f"{place} and {alignments}"):
+        source, target = cut[0](pair.source), cut[1](pair.target)
         found = []
         if alignment is not None:
             scores = alignment.scores or [1.0] * len(alignment.sure)
@@ -391,7 +400,10 @@ def _side_by_side(
 
 
 def error_rate(
-    inputs: Mapping[str, Any], params: AlignTrainParams, align: Callable[[Sequence[tuple[Words, Words]]], Links]
+    inputs: Mapping[str, Any],
+    params: AlignTrainParams,
+    align: Callable[[Sequence[tuple[Words, Words]]], Links],
+    job: Job,
 ) -> float:
     """Return the alignment error rate on the held-out links.
 
@@ -399,11 +411,12 @@ def error_rate(
         inputs: Inputs of the stage: `validation`, and `validation_pairs` if the links come without words.
         params: Whether the held-out links count words from 1.
         align: Returns the links of sentence pairs.
+        job: Messages of the run.
 
     Raises:
         DataError: If there are no links at all.
     """
-    rows = read_rows(inputs.get("validation_pairs"), inputs["validation"], one_based=params.gold_one_based)
+    rows = read_rows(inputs.get("validation_pairs"), inputs["validation"], one_based=params.gold_one_based, job=job)
     counts = []
     while part := list(islice(rows, _PART)):
         found = align([(source, target) for source, target, _ in part])
@@ -424,8 +437,8 @@ def _flat(links: Links) -> np.ndarray:
 
 _MADE = f"and {HISTORY} with loss and learning rate per step."
 _PAIRS = Input(
-    "Sentence pairs, words separated by spaces: 'source ||| target' or source, TAB, target. Not needed if --alignments "
-    "is a result of align, which contains the words.",
+    "Sentence pairs: 'source ||| target' or source, TAB, target. Links of a file are of the words between spaces. Not "
+    "needed if --alignments is a result of align, which contains the words.",
     required=False,
 )
 _VALIDATION = Input(
@@ -459,7 +472,7 @@ ALIGN_TRAIN_SPAN = Stage(
 
 ALIGN_TRAIN_SOFTMAX = Stage(
     name="align-train softmax",
-    version=1,
+    version=2,
     inputs={
         "pairs": _PAIRS,
         "alignments": Input(

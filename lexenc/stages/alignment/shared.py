@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -13,8 +13,51 @@ from typing import IO
 from lexenc.alignment.counting import WordPair
 from lexenc.artifact import UNFINISHED
 from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_alignments, score_line
-from lexenc.files.parallel import BARS
+from lexenc.files.parallel import BARS, ParallelText
 from lexenc.files.text import read_lines, writing
+from lexenc.stage import Job
+from lexenc.text.words import Segmentation, segmenter, spacing_of
+
+Cut = Callable[[str], list[str]]
+# Sentence pairs that show how a text is written.
+_SHOWING = 1000
+
+
+def cutters(
+    text: ParallelText,
+    job: Job,
+    chosen: tuple[Segmentation | None, Segmentation | None] = (None, None),
+    languages: tuple[str | None, str | None] = (None, None),
+) -> tuple[Cut, Cut]:
+    """Return the functions that split the sentences of a text and their translations into words.
+
+    Where the user does not choose, words that are separated already stay as they are: in the form
+    `source ||| target`, where this is the convention, and in tokenised text of any form.
+
+    Args:
+        text: Sentence pairs.
+        job: Messages of the run.
+        chosen: Segmentation of each side, None for one that depends on the text.
+        languages: As in `segmenter`.
+    """
+    showing = list(islice(text, _SHOWING)) if None in chosen else []
+    made, kept = [], []
+    for name, language, given in zip(("source", "target"), languages, chosen, strict=True):
+        segmentation = given
+        if segmentation is None:
+            spacing = spacing_of(getattr(pair, name) for pair in showing)
+            bars = text.form == "source ||| target"
+            segmentation = "spaces" if spacing == "tokenised" or (bars and spacing != "unspaced") else "words"
+            kept += [name] if segmentation == "spaces" else []
+            if segmentation == "spaces" and spacing == "written":
+                job.notices.warn(
+                    f"{text.name}: punctuation is not separated from the {name} words, which are those between spaces.",
+                    "lexenc align --words words separates it.",
+                )
+        made.append(segmenter(segmentation, language))
+    if kept:
+        job.notices.say(f"{text.name}: the words of the {' and the '.join(kept)} are those between spaces.")
+    return made[0], made[1]
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lexenc.artifact import maker_of
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import (
     COUNTS,
     DISTANCES,
@@ -23,8 +24,10 @@ from lexenc.evaluation.alignment import (
     judge,
     random_links,
 )
+from lexenc.files.alignments import result_of
 from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
 from lexenc.files.link_sets import LinkFile, Sentences, check_range, read_gold_and_predicted, read_sentences
+from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
@@ -64,17 +67,13 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
         inputs["gold"], inputs["predicted"], params.gold_one_based, params.system_one_based
     )
     given = {name: inputs.get(name) for name in ("pairs", "source", "target")}
+    if not any(given.values()):
+        _check_words(inputs["predicted"])
     sentences = read_sentences(inputs["predicted"], **given)
     if sentences is not None:
         check_range(gold, sentences)
         check_range(predicted, sentences)
     _tell(gold, predicted, sentences, job)
-    maker = None if any(given.values()) else maker_of(inputs["predicted"])
-    if maker and any(maker.params.get(f"{side}_words", "spaces") != "spaces" for side in ("source", "target")):
-        job.notices.warn(
-            f"{inputs['predicted']} cut the sentences into words by itself: the gold links may be of other words.",
-            "Give the sentences of the gold links as --pairs, which are compared; --words spaces keeps their words.",
-        )
     judged = judge(predicted.sure, gold.sure, gold.possible, gold.lines)
     counted_links = dict(_counted_links(judged, gold, sentences, job))
     with writing_evaluation(job.out, "alignment") as writer:
@@ -83,6 +82,18 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
     results = [each.flat() for each in writer.systems]
     summary = {key: results[0][key] for key in ("sentences", "aer", "precision", "recall", "f1")}
     return Outcome(summary, results, _tables(writer.systems, params.level))
+
+
+def _check_words(predicted: Path) -> None:
+    """Refuse a result of words that align cut itself, because gold links are of the words of their own sentences."""
+    maker = maker_of(result_of(predicted))
+    recut = maker.summary.get("newly_cut", 0) if maker else 0
+    if recut:
+        raise DataError(
+            f"{predicted}: {counted(recut, 'sentence pair')} of other words than those between the spaces of the text, "
+            "so the gold links may be of other words.",
+            hint="Give the sentences of the gold links, words between spaces, as --pairs. They are compared.",
+        )
 
 
 def _tell(gold: LinkFile, predicted: LinkFile, sentences: Sentences | None, job: Job) -> None:
@@ -202,7 +213,7 @@ def _tables(systems: Sequence[ScoredSystem], level: float) -> list[Table]:
 
 EVAL_ALIGNMENT = Stage(
     name="eval alignment",
-    version=2,
+    version=3,
     inputs={
         "gold": Input("Gold links, one line per sentence pair: 0-0 for a sure link, 1p2 for a possible one."),
         "predicted": Input("Links to score: a file of 0-0 1-2 lines, or a folder of align."),

@@ -121,7 +121,14 @@ def test_the_sentences_of_a_result_are_found(folder):
     assert sentences_file(folder) is None
     (folder / "sentences.txt").write_text("a ||| b\n")
     assert sentences_file(folder) == folder / "sentences.txt"
-    assert sentences_file(folder / "alignments.txt") is None
+    assert sentences_file(folder / "other.txt") is None
+
+
+def test_the_file_of_links_of_a_result_is_the_result(folder):
+    (folder / "sentences.txt").write_text("a ||| b\n")
+    links = folder / "alignments.txt"
+    assert sentences_file(links) == folder / "sentences.txt"
+    assert list(read_alignments(links)) == list(read_alignments(folder))
 
 
 def test_a_folder_without_links_is_an_error(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexenc.errors import ConfigError
-from lexenc.text.words import SEGMENTATIONS, segmenter
+from lexenc.text.words import SEGMENTATIONS, segmenter, spacing_of
 
 
 def cut(name, text, language=None):
@@ -123,6 +123,31 @@ def test_unknown_ways_are_refused():
     with pytest.raises(ConfigError) as caught:
         segmenter("word")
     assert caught.value.hint == "Did you mean 'words'?"
+
+
+# ---------------------------------------------------------------- where texts have spaces
+
+
+@pytest.mark.parametrize(("texts", "spacing"), [
+    (["the dog barks .", "i can 't , he said ."], "tokenised"),
+    (["The dog barks.", "I can't, he said."], "written"),
+    (["Où est-il ?", "Il dort, là."], "written"),
+    (["Mr. Smith sleeps .", "the U.S. and , e.g. , France ."], "tokenised"),
+    (["ఇది నా పుస్తకం.", "అది నీది."], "written"),
+    (["मैं घर जाता हूँ ।"], "tokenised"),
+    (["मैं घर जाता हूँ।"], "written"),
+    (["هذا كتاب ، وذاك قلم ."], "tokenised"),
+    (["私 は 学生 で す 。"], "tokenised"),
+    (["私は学生です。", "東京 大阪間の電車に乗りました"], "unspaced"),
+    (["我 去 北京"], "tokenised"),
+    (["我去北京", "你好"], "unspaced"),
+    (["เหลือเวลาอีกกี่ชั่วโมง กว่าจะเดินทางไปถึง"], "unspaced"),
+    (["เหลือ เวลา อีก กี่ ชั่วโมง"], "tokenised"),
+    (["two dogs in the snow", "a man on a bike"], "unknown"),
+    ([], "unknown"),
+])  # fmt: skip
+def test_where_texts_have_spaces(texts, spacing):
+    assert spacing_of(texts) == spacing
 
 
 # ---------------------------------------------------------------- properties
