@@ -12,6 +12,7 @@ from typing import IO
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import LEXICON_HEAD
+from lexenc.files.foreign import wide_encoding
 from lexenc.files.text import csv_rows, open_bytes, write_table, writing
 
 OPTIMISTIC = "optimistic_probability"
@@ -156,14 +157,13 @@ def _translations(correction: str) -> list[str]:
 
 def _text(stream: IO[bytes], path: Path) -> str:
     body = stream.read()
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        body = body.decode("utf-16").encode("utf-8")  # "Unicode text" of spreadsheets
     try:
-        return body.removeprefix(_BOM).decode("utf-8")
+        # UTF-16 is the "Unicode text" of spreadsheets.
+        return body.removeprefix(_BOM).decode(wide_encoding(body) or "utf-8")
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}, line {line}: byte 0x{body[error.start]:02x} is not UTF-8.",
+            f"{path}, line {line}: byte 0x{body[error.start]:02x} is not {error.encoding.upper()}.",
             hint="In the spreadsheet, save it as 'CSV UTF-8'.",
         ) from None
 

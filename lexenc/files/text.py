@@ -15,40 +15,41 @@ from pathlib import Path
 from typing import IO, Any
 
 from lexenc.errors import DataError
+from lexenc.files.foreign import HEAD_BYTES, conversion, foreign_kind, wide_encoding
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-# Bytes that never occur in text, and the beginnings of pictures, whose first line may have none of them.
-_CONTROLS, _PICTURES = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]"), (b"\x89PNG", b"\xff\xd8\xff")
+# Bytes that never occur in text.
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 # How XML and HTML begin, the root elements that need a hint of their own, and a line that is only a tag, as in SGML.
-_XML = re.compile(rb"\s*<(\?xml|!doctype|!--|(?:[\w.-]*:)?(?:tmx|xliff|martif|tbx|html)\b)", re.IGNORECASE)
-_ROOT = re.compile(rb"<(?:!doctype\s+|[\w.-]*:)?(html|tmx|xliff|martif|tbx)\b", re.IGNORECASE)
+_XML = re.compile(rb"\s*<(\?xml|!doctype|!--|(?:[\w.-]*:)?(?:tmx|xliff|martif|tbx)\b)", re.IGNORECASE)
+_ROOT = re.compile(rb"<(?:!doctype\s+|[\w.-]*:)?(tmx|xliff|martif|tbx)\b", re.IGNORECASE)
 _TAG_LINE = re.compile(rb"""<[a-z][\w:.-]*(\s+[\w:.-]+\s*=\s*("[^"]*"|'[^']*'|\w+))+\s*/?>\s*\Z""", re.IGNORECASE)
 _ROOT_BYTES = 1 << 12
 
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading. gzip is recognised by content and unpacked.
+    """Open a file of text or word vectors. gzip is recognised by content and unpacked.
 
     Raises:
-        DataError: If the file does not exist, is a folder, or is damaged.
+        DataError: If the file does not exist, is a folder, is damaged, or is of another kind (`foreign_kind`).
     """
     if not path.exists():
         raise DataError(f"There is no file {path}.", hint="Check the path.")
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a file.", hint="Use a file in it.")
     with path.open("rb") as raw, _unpacked(raw, str(path)) as stream:
+        _refuse_foreign(stream.peek(HEAD_BYTES), str(path), str(path))
         yield stream
 
 
 @contextmanager
-def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[IO[bytes]]:
+def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[Any]:
     try:
         if raw.peek(2).startswith(_GZIP):
             with gzip.open(raw) as unpacked:
-                yield unpacked  # type: ignore[misc]
+                yield unpacked
         else:
             yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -62,8 +63,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     ends a line, not even U+0085 or U+2028. A byte order mark at the start is dropped.
 
     Raises:
-        DataError: If a line is not UTF-8, with the byte, its offset and the line; or if the file is no text but XML,
-            HTML, PO or the like, whose markup would be read as words.
+        DataError: If a line is not UTF-8, with the byte, its offset and the line; or if the file is of another kind, or
+            XML, PO or the like, whose markup would be read as words.
     """
     with open_bytes(path) as stream:
         yield from _decoded(stream, str(path), str(path))
@@ -105,36 +106,40 @@ class _Rejoined(io.RawIOBase):
 
 
 def begins_like_xml(head: bytes) -> bool:
-    """Return whether the first bytes of a file are XML or HTML. UTF-16 is recognised by its byte order mark."""
+    """Return whether the first bytes of a file are XML, also in UTF-16."""
     return _XML.match(_as_utf8(head)) is not None
 
 
 def _as_utf8(head: bytes) -> bytes:
-    if head.startswith(_UTF16):
-        return head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
-    return head.removeprefix(_BOM)
+    wide = wide_encoding(head)
+    return head.decode(wide, "replace").encode() if wide else head.removeprefix(_BOM)
 
 
 def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int, str]]:
     """Decode and number lines. `argument` is how other programs name the file on the command line."""
-    offset, begun = 0, False
+    offset, begun, mixed = 0, False, False
     for number, raw in enumerate(_raw_lines(stream), start=1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
+        if number == 1:
+            _refuse_foreign(raw, name, argument)
         if not begun and line.strip():
             # A file of messages may begin with comments.
             begun = not line.startswith(b"#")
             if begun:
                 _check_is_text(line, stream, name, argument)
+        if number == 1:
+            refuse_wide(raw, name, argument)
         try:
-            yield number, line.rstrip(b"\r\n").decode("utf-8")
+            text = line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
             place = offset + error.start + len(raw) - len(line)
             where = f"(byte 0x{line[error.start]:02x} at offset {place}, line {number})"
-            utf16 = raw.startswith(_UTF16)
-            if raw.startswith(_PICTURES) or (_CONTROLS.search(raw) and not utf16):
+            if _CONTROLS.search(raw):
                 raise DataError(f"{name} is not a text file {where}.", hint="Use a file of UTF-8 text.") from None
-            hint = f"Convert it: iconv -f {'utf-16' if utf16 else 'latin1'} -t utf-8 {argument}"
+            hint = conversion(line, error.start, argument, mixed=mixed)
             raise DataError(f"{name} is not UTF-8 {where}.", hint=hint) from None
+        yield number, text
+        mixed = mixed or not text.isascii()
         offset += len(raw)
 
 
@@ -148,22 +153,44 @@ def _check_is_text(line: bytes, rest: IO[bytes], name: str, argument: str) -> No
         argument: How other programs name the file on the command line.
 
     Raises:
-        DataError: If the file is XML, HTML or other markup, PO, RTF or PDF.
+        DataError: If the file is XML or other markup, or PO.
     """
     kind, hint = "", "Save it as plain text, with one sentence per line."
     if begins_like_xml(line):
         root = _ROOT.search(_as_utf8(line + rest.read(_ROOT_BYTES)))
         kind = "XML" if root is None else root[1].decode().upper().replace("MARTIF", "TBX")
-        if root is not None and kind != "HTML":
+        if root is not None:
             hint = f"Write a column of it as text: lexenc convert {argument} | cut -f1 > text.txt (-f2: the target)"
     elif _TAG_LINE.match(line):
         kind, hint = "markup", "Remove the tags first."
     elif line.startswith((b'msgid "', b'msgctxt "')):
         kind, hint = "PO", "Convert it to XLIFF or TMX first, e.g. with po2xliff or po2tmx."
-    elif line.startswith((b"{\\rtf", b"%PDF-")):
-        kind = "RTF" if line.startswith(b"{") else "PDF"
     if kind:
         raise DataError(f"{name} is {kind}, expected lines of text.", hint=hint)
+
+
+def _refuse_foreign(head: bytes, name: str, argument: str) -> None:
+    """Raise an error if a file that begins with `head` is neither text nor word vectors."""
+    found = foreign_kind(head[:HEAD_BYTES], argument)
+    if found:
+        raise DataError(f"{name} is {found[0]}.", hint=found[1])
+
+
+def refuse_wide(head: bytes, name: str, argument: str) -> None:
+    """Raise an error if text has two or four bytes per character.
+
+    Args:
+        head: First bytes.
+        name: Name of the file, for the message.
+        argument: How other programs name it on the command line.
+
+    Raises:
+        DataError: If it is UTF-16 or UTF-32.
+    """
+    found = wide_encoding(head)
+    if found:
+        hint = f"Convert it: iconv -f {found} -t utf-8 {argument}"
+        raise DataError(f"{name} is not UTF-8 but {found.upper()}.", hint=hint)
 
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import counted, open_bytes, writing
+from lexenc.files.text import counted, open_bytes, refuse_wide, writing
 from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, read_fasttext
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
@@ -31,13 +31,6 @@ BadLines = Literal["error", "skip"]
 
 _HEAD_BYTES = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-# First bytes of files that are not word vectors, or not safe to read.
-_FOREIGN = {
-    b"\x93NUMPY": ("a NumPy array without words", "Use the folder with vectors.npy and words.txt."),
-    b"PK\x03\x04": ("a zip archive or a PyTorch file", "Unpack it, or write its vectors as .vec text."),
-    b"\x80\x02": ("a pickle, which may execute code", "Write its vectors as .vec text."),
-    b"\x80\x04": ("a pickle, which may execute code", "Write its vectors as .vec text."),
-}
 
 
 @dataclass(frozen=True)
@@ -138,9 +131,7 @@ def _form(path: Path, head: bytes) -> str:
     """Return the format of a file from its first bytes."""
     if head.startswith(FASTTEXT_MAGIC):
         return "fastText model"
-    for magic, (kind, hint) in _FOREIGN.items():
-        if head.startswith(magic):
-            raise DataError(f"{path} is {kind}.", hint=hint)
+    refuse_wide(head, str(path), str(path))
     line, _, rest = head.partition(b"\n")
     width = header_width(line)
     if width is None or not rest:

@@ -236,7 +236,8 @@ def test_nothing_in_it(file, languages):
         ),
         (TMX[:700], r"line 15: not well-formed XML \(Premature end of data"),
         (TMX.replace("&amp;", "&"), r"line 14: not well-formed XML \(xmlParseEntityRef: no name\)"),
-        ("<html><body/></html>", "root is <html>"),
+        ("<!-- x --><page><body/></page>", "root is <page>"),
+        ("<html><body/></html>", "HTML, a web page"),
         (TMX.replace('encoding="UTF-8"', 'encoding="klingon"'), "line 1: .*Unsupported encoding: klingon"),
         (TMX.replace("Öffnen", "&nbsp;"), "line 13: not well-formed XML .Entity 'nbsp' not defined"),
         (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -84,10 +85,18 @@ def test_text_long_file_of_carriage_returns(lines):
 @pytest.mark.parametrize(
     ("content", "message", "hint"),
     [
-        (b"gr\xfcn\n", "is not UTF-8 (byte 0xfc", "Convert it: iconv -f latin1"),
-        ("\ufeffgr\xfcn\n".encode("utf-16-le"), "is not UTF-8 (byte 0xff", "Convert it: iconv -f utf-16"),
-        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}\n", "is not a text file (byte 0x93", "Use a file of UTF-8 text."),
-        (b"\x89PNG\r\n\x1a\n", "is not a text file", "Use a file of UTF-8 text."),
+        (b"gr\xfcn\n", "is not UTF-8 (byte 0xfc", "Convert it: iconv -f latin1 -t utf-8"),
+        (b"\x84gr\xfcn\x93\n", "is not UTF-8 (byte 0x84", "Convert it: iconv -f cp1252 -t utf-8"),
+        ("кошка сидит\n".encode("cp1251"), "is not UTF-8 (byte 0xea", "Convert it from its encoding, e.g. cp1251"),
+        ("猫が座る\n".encode("shift_jis"), "is not UTF-8", "Convert it from its encoding, e.g. cp1251, gb18030"),
+        (b"a\n\xf0\x9f\x98", "is not UTF-8 (byte 0xf0", "The file ends within a character."),
+        ("für\ngr".encode() + b"\xfcn\n", "is not UTF-8 (byte 0xfc at offset 7", "The text before it is UTF-8"),
+        ("\ufeffgr\xfcn\n".encode("utf-16-le"), "is not UTF-8 but UTF-16", "Convert it: iconv -f utf-16 -t utf-8"),
+        ("\ufeffgr\xfcn\n".encode("utf-16-be"), "is not UTF-8 but UTF-16", "Convert it: iconv -f utf-16 -t utf-8"),
+        ("gr\xfcn\n".encode("utf-16-le"), "is not UTF-8 but UTF-16LE", "Convert it: iconv -f utf-16le -t utf-8"),
+        ("кошка 1\n".encode("utf-16-be"), "is not UTF-8 but UTF-16BE", "Convert it: iconv -f utf-16be -t utf-8"),
+        ("\ufeffab\n".encode("utf-32-le"), "is not UTF-8 but UTF-32", "Convert it: iconv -f utf-32 -t utf-8"),
+        (b"\x00\x01\x02ab\xff\n", "is not a text file (byte 0xff", "Use a file of UTF-8 text."),
     ],
 )
 def test_text_that_is_not_utf8_says_what_to_do(tmp_path, content, message, hint):
@@ -109,8 +118,8 @@ COLUMN = "Write a column of it as text: lexenc convert {} | cut -f1 > text.txt"
         ("\ufeff\n  <!-- x -->\n<xliff>", "XLIFF", COLUMN),
         ('<?xml version="1.0"?><x:martif xmlns:x="urn:x">', "TBX", COLUMN),
         ("<?xml version='1.0'?>\n<TS/>", "XML", "Save it as plain text"),
-        ("<HTML><body>", "HTML", "Save it as plain text"),
-        ("<!doctype HTML>\n", "HTML", "Save it as plain text"),
+        ("<HTML><body>", "HTML", "save it as plain text"),
+        ("<!doctype HTML>\n", "HTML", "save it as plain text"),
         ('<doc id="1" title=\'a "b"\'>\r\ntext\r\n', "markup", "Remove the tags"),
         ('# a comment\n\n#: a.c:1\nmsgctxt "x"\n', "PO", "po2xliff"),
         ("{\\rtf1\\ansi a}\n", "RTF", "Save it as plain text"),
@@ -126,9 +135,9 @@ def test_markup_is_not_read_as_lines_of_text(tmp_path, content, kind, hint):
         path.write_bytes(body)
         with pytest.raises(DataError) as caught:
             list(read_lines(path))
-        assert caught.value.message == f"{path} is {kind}, expected lines of text."
+        assert caught.value.message.startswith(f"{path} is {kind}")
         assert hint.format(path) in caught.value.hint
-        with pytest.raises(DataError, match=f"standard input is {kind}, expected"):
+        with pytest.raises(DataError, match=f"standard input is {kind}\\b"):
             list(stream_lines(io.BytesIO(body)))
 
 
@@ -156,11 +165,11 @@ def test_text_that_is_not_utf8_says_where(lines, content, byte, offset, line):
         lines(content)
     assert f"byte {byte} at offset {offset}, line {line})" in caught.value.message
     assert content[offset] == int(byte, 16)
-    assert "iconv" in caught.value.hint
+    assert caught.value.hint
     with pytest.raises(DataError) as streamed:
         list(stream_lines(io.BytesIO(content)))
     assert streamed.value.message == f"standard input is not UTF-8 (byte {byte} at offset {offset}, line {line})."
-    assert streamed.value.hint == "Convert it: iconv -f latin1 -t utf-8 -"
+    assert streamed.value.hint == re.sub(r" /\S*x\.txt$", " -", caught.value.hint)
 
 
 def test_text_of_a_stream_comes_line_by_line():
