@@ -754,7 +754,7 @@ def eval_xlsim(
         pairs: Scored pairs: SimLex, WordSim-353, Multi-SimLex, a result of cross-pairs, or word, TAB, word, TAB, score.
         vectors: Shared space (a folder of map or interpolate), or vectors of one language.
         encoder: Encoder, alone or blended with the vectors.
-        train_dictionary: Dictionary for blending vectors with an encoder; test pairs in it are counted.
+        train_dictionary: Dictionary for blending vectors with an encoder.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.

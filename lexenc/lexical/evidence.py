@@ -28,7 +28,7 @@ _SENTENCES: dict[Basis, str] = {
     "held out": "measured on held-out entries",
     "not learnt from": "measured on entries that the vectors were not learnt from",
     "cross-fitted": "measured on entries that each mapping did not see (learnt again without each part of them)",
-    "optimistic": "OPTIMISTIC: measured on entries that the vectors were learnt from",
+    "optimistic": "OPTIMISTIC: measured on entries that the vectors were learnt from, or on others of the same origin",
 }
 
 
@@ -61,6 +61,11 @@ class JudgedCandidates:
         """The basis in words."""
         return _SENTENCES[self.basis] + (f" ({self.reason})" if self.reason else "")
 
+    @property
+    def unfair(self) -> list[str]:
+        """Why the measured precision is too high, one sentence for each reason."""
+        return [f"{self.sentence}."] if self.basis == "optimistic" else []
+
 
 @dataclass
 class LearnedWords:
@@ -70,11 +75,13 @@ class LearnedWords:
         mapped: Words of the dictionaries of the mapping or the projection.
         tuned: Words of the pairs that an encoder was fine-tuned on.
         gaps: What is unknown, one sentence each.
+        origin: What both the vectors and the dictionary were made from, in a sentence; empty for nothing.
     """
 
     mapped: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
     tuned: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
     gaps: list[str] = field(default_factory=list)
+    origin: str = ""
 
     def seen(self, column: int) -> set[str]:
         """Return all words of one column."""
@@ -123,9 +130,15 @@ def choose_held_out(words: Sequence[str], learned: LearnedWords, column: int, pa
     if lost:
         total = counted(len(words), "word")
         warnings.append((f"{path}: the vectors were learnt from {lost:,} of {total}; these are left out.", None))
+    if learned.origin:
+        return ChosenEntries(fresh, "optimistic", reason=learned.origin, warnings=[*warnings, _same_origin(learned)])
     if learned.gaps:
         warnings.append((f"Whether {path} was held out cannot be checked: {learned.gaps[0]}.", None))
     return ChosenEntries(fresh, "held out", warnings=warnings)
+
+
+def _same_origin(learned: LearnedWords) -> Warning_:
+    return f"{learned.origin}: the probabilities are too high.", "Give entries of another origin: --held-out test.tsv"
 
 
 def choose_known(
@@ -141,7 +154,7 @@ def choose_known(
         problem: Returns why the space cannot be learned again, or None. Called only if that is necessary.
     """
     fresh = [word for word in words if fold_case(word) not in learned.seen(column)]
-    if not learned.gaps and (len(fresh) >= ENOUGH or len(fresh) == len(words)):
+    if not (learned.gaps or learned.origin) and (len(fresh) >= ENOUGH or len(fresh) == len(words)):
         return ChosenEntries(fresh, "not learnt from")
     reason = learned.gaps[0] if learned.gaps else ""
     chosen = [word for word in words if fold_case(word) not in learned.tuned[column]]
@@ -149,6 +162,8 @@ def choose_known(
         reason = reason or "the encoder was tuned on them"
         chosen = words
     obstacle = problem()
+    if learned.origin:
+        return ChosenEntries(chosen, "optimistic", obstacle is None, learned.origin, [_same_origin(learned)])
     reason = reason or obstacle or ""
     if not reason:
         return ChosenEntries(chosen, "cross-fitted", again=True)

@@ -1,87 +1,119 @@
-"""Files that vectors and encoders were trained on, found in manifests, and test items among them."""
+"""What results were made from, found in manifests, and evidence that is circular.
+
+A test is circular if what is tested has seen the answers. Which answers count depends on the evaluation:
+
+- `eval bli`, `eval xlsim`, `eval sts`: a test pair is in a file of pairs that an encoder, a mapping or a projection was
+  trained or selected on, in either order, or both its texts are names of one concept of training synonyms.
+- `eval xel`: a mention is a name of its own concept in training synonyms, or stands beside another name of it in
+  training pairs. That a knowledge base is the training data is usual and no fault: `link` measures nothing.
+- `eval alignment`: an aligner was trained or selected on gold links of the sentences. Training on the same sentences
+  without gold links is common practice, as is a statistical aligner, and is information.
+- `induce`: entries that the vectors were learned from are judged in vectors that are learned again without them, or
+  the probabilities are called optimistic (`lexenc.lexical.evidence`).
+- All of them: the test set itself was made from a file or by a model that the tested system was made from as well
+  (`common_origins`), e.g. a lexicon from links of the corpus that the encoder was trained on. It then repeats what the
+  system believes.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from lexenc.artifact import DigestStore, InputRecord, maker_of, owner_of
+from lexenc.alignment import ALIGNERS
+from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.hubs import HubDictionaries, read_hub
+from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted
 from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.hub import composed
 from lexenc.stage import Job
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import SAME_TEXT
 
 PAIRS = ("dictionary", "pairs", "train_dictionary", "dev")  # inputs with pairs that training or selection uses
 SYNONYMS = ("synonyms",)
+LINKS = ("alignments", "validation")  # of align-train
+# Inputs that say what to work on. Nothing is learned from their content.
+ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration"})
+ONLY_READ_BY = frozenset({("map", "validation"), ("new-encoder", "text")})
+UNFAIR = "unfair"
+"""JSON key of a result: why its numbers are too high, one sentence for each reason."""
 _Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A file that something was trained on.
+class Ancestor:
+    """A file or a result that a result was made from.
 
     Args:
-        folder: The result that was trained on it.
+        folder: The result that was made from it.
+        maker: How that result was made.
         name: Name of the input.
-        given: The text that the user typed for it.
-        path: Its path. None if it is gone or has changed.
-        tuned: Whether an encoder was fine-tuned on it.
+        record: What was given for it.
+        tuned: Whether it was used for an encoder.
     """
 
     folder: Path
+    maker: Manifest
     name: str
-    given: str
-    path: Path | None
+    record: InputRecord
     tuned: bool
+
+    @property
+    def given(self) -> str:
+        """The text that the user typed."""
+        return self.record.given
 
     @property
     def gap(self) -> str:
         """The remark that it cannot be read any more."""
         return f"{self.given}, on which {self.folder} was trained, is gone or has changed"
 
+    def path(self, at_hand: Mapping[str, Path]) -> Path | None:
+        """Return its path, or None if it is gone or has changed. A file at hand may be it under another name."""
+        return at_hand.get(self.record.sha256) or unchanged(self.folder, self.record)
+
 
 @dataclass(frozen=True)
-class NoManifest:
-    """A folder without a manifest, so that its training data is not known; `tuned` as for `Lesson`."""
+class Unknown:
+    """A result of which it is not known what it was made from, and a remark that says so."""
 
     folder: Path
-    tuned: bool
+    gap: str
 
 
-def lessons(
-    folder: Path, at_hand: Mapping[str, Path], *, names: Sequence[str] = PAIRS, tuned: bool = False
-) -> Iterator[Lesson | NoManifest]:
-    """Follow manifests back from a result to all files that it was trained on.
+def ancestors(folder: Path, *, dictionaries: bool = False, tuned: bool = False) -> Iterator[Ancestor | Unknown]:
+    """Follow manifests back from a result to all files and results that it was made from, the nearest first.
 
     Args:
         folder: The result, e.g. a space or an encoder.
-        at_hand: Files by digest, any of which may be a training file under another name.
-        names: Names of the inputs with training data.
+        dictionaries: Whether to follow dictionaries too: to what they were made from. What they contain can be
+            compared pair by pair, so that this is needed only for test sets.
         tuned: Whether the result is an encoder.
-
-    Yields:
-        The files, and folders without a manifest.
     """
     maker = maker_of(folder)
     if maker is None:
-        yield NoManifest(folder, tuned)
+        yield Unknown(folder, f"{folder} has no manifest that says what it was learnt from")
         return
     # With lambda 1 a blend is the encoder alone.
     encoder_only = maker.stage == "interpolate" and maker.params.get("lambda") == 1
-    inputs = {name: own for name, own in maker.inputs.items() if name == "encoder" or not encoder_only}
-    for name, record in ((name, record) for name, records in inputs.items() for record in records):
-        if name in names:
-            yield Lesson(folder, name, record.given, at_hand.get(record.sha256) or unchanged(folder, record), tuned)
-        elif name not in (*PAIRS, *SYNONYMS):
-            within = owner_of(place_of(folder, record))
-            if within is not None:
-                yield from lessons(within, at_hand, names=names, tuned=tuned or name == "encoder")
+    for name, record in ((name, record) for name, records in maker.inputs.items() for record in records):
+        if name in ONLY_READ or (maker.stage, name) in ONLY_READ_BY or (encoder_only and name != "encoder"):
+            continue
+        yield Ancestor(folder, maker, name, record, tuned)
+        within = owner_of(place_of(folder, record)) if record.made_by else None
+        if within is None or (name in (*PAIRS, *SYNONYMS) and not dictionaries):
+            continue
+        later = maker_of(within)
+        if later is not None and later.key != record.made_by:
+            yield Unknown(within, f"{record.given}, from which {folder} was made, was replaced since")
+        else:
+            yield from ancestors(within, dictionaries=dictionaries, tuned=tuned or name == "encoder")
 
 
 def place_of(folder: Path, record: InputRecord) -> Path:
@@ -96,16 +128,109 @@ def unchanged(folder: Path, record: InputRecord) -> Path | None:
     return path if same else None
 
 
-# ---------------------------------------------------------------- leaks
+# ---------------------------------------------------------------- a common origin
+
+
+def common_origins(made: Iterable[Path | None], test: Path) -> tuple[str, list[str]]:
+    """Find what both a test set and the tested system were made from.
+
+    The test set itself does not count, even if the system was trained on it: its items are compared one by one. Nor do
+    the origins of dictionaries that the system was trained on, since a lexicon may be split into training and test.
+
+    Args:
+        made: Paths of spaces, vectors and encoders. None stands for an optional input.
+        test: The test set.
+
+    Returns:
+        A sentence, empty if there is no common origin; and a remark for each origin that is not known.
+    """
+    wanted, gaps = _origins_of(test)
+    shared, systems = dict[str, None](), dict[str, None]()
+    for path in filter(None, made) if wanted else ():
+        for place, identities in enumerate(_identities(path, gaps)):
+            found = next((wanted[each] for each in identities if each in wanted), None)
+            if found is not None and not place:
+                return f"{test} was made with {found}, which is tested on it", gaps
+            if found is not None:
+                shared[found] = systems[str(path)] = None
+    if not shared:
+        return "", gaps
+    listed = [*shared][:3] + ([f"{len(shared) - 3} more"] if len(shared) > 3 else [])
+    return f"{test} was made from {', '.join(listed)}, and so was {' and '.join(systems)}", gaps
+
+
+def _origins_of(test: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the result that made a test set, and everything that it was made from, by digest and by key; and gaps."""
+    home = owner_of(test)
+    maker = maker_of(home) if home is not None else None
+    if home is None or maker is None:
+        return {}, []
+    found, gaps = {maker.key: str(home)}, list[str]()
+    for each in ancestors(home, dictionaries=True):
+        if isinstance(each, Unknown):
+            gaps.append(each.gap)
+        else:
+            for identity in filter(None, (each.record.sha256, each.record.made_by)):
+                found.setdefault(identity, each.given)
+    return found, gaps
+
+
+def _identities(path: Path, gaps: list[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the digests and keys of a path, and then of everything that it was made from."""
+    folder = owner_of(path)
+    maker = maker_of(folder) if folder is not None else None
+    if folder is None or maker is None:
+        yield (DigestStore.default().of(path),)
+        return
+    yield (maker.key,)
+    for each in ancestors(folder):
+        if isinstance(each, Unknown):
+            gaps.append(each.gap)
+        else:
+            made_by = None if each.name in PAIRS else each.record.made_by
+            yield tuple(filter(None, (each.record.sha256, made_by)))
+
+
+# ---------------------------------------------------------------- items that were trained on
 
 
 @dataclass
 class Seen:
-    """Distinct test pairs that were used for training, in which files, and a remark for each that cannot be checked."""
+    """Distinct test pairs that were used for training, in which files, and what else makes the test unfair.
+
+    Args:
+        pairs: The pairs.
+        files: Files that they were found in.
+        gaps: A remark for each file that cannot be checked.
+        origin: The sentence of `common_origins`.
+    """
 
     pairs: list[_Pair] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
+    origin: str = ""
+
+    @property
+    def unfair(self) -> list[str]:
+        """Why the scores are too high, one sentence for each reason."""
+        was = "was" if len(self.pairs) == 1 else "were"
+        learnt = f"{counted(len(self.pairs), 'test pair')} {was} learnt from" if self.pairs else ""
+        return [f"{each}." for each in (learnt, self.origin) if each]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a result says of it, by JSON key."""
+        return {"pairs_learnt_from": len(self.pairs), UNFAIR: self.unfair}
+
+    @property
+    def note(self) -> str:
+        """What stands below a table, since tables are copied without the warnings above them."""
+        return unfair_note(self.unfair)
+
+
+def unfair_note(reasons: Sequence[str]) -> str:
+    """Return the reasons why a test is not fair as a note of a table; empty without one."""
+    return f" NOT A FAIR TEST: {' '.join(reasons)}" if reasons else ""
 
 
 def seen_pairs(
@@ -114,27 +239,45 @@ def seen_pairs(
     """Find test pairs that vectors or encoders were trained on, regardless of case and order of columns.
 
     Args:
-        made: Folders of spaces, vectors and encoders. None stands for an optional input.
+        made: Paths of spaces, vectors and encoders. None stands for an optional input.
         test: Test pairs.
         test_file: Their file, which may be a training file under another name.
         taught: Dictionaries for the training to come. None stands for an optional input.
     """
-    folded = [(fold_case(left), fold_case(right)) for left, right in test]
+    systems, own = list(filter(None, made)), list(filter(None, taught))
+    folded = [_folded(pair) for pair in test]
     found, seen = Seen(), set[_Pair]()
-    for lesson in _distinct(made, PAIRS, test_file, taught):
-        if lesson.path is None:
-            found.gaps.append(lesson.gap)
-            continue
-        known = [(fold_case(left), fold_case(right)) for left, right in read_pairs(lesson.path)]
-        own = find_leaks(known + [pair[::-1] for pair in known], folded).pairs
-        seen.update(own)
-        found.files += [lesson.given] if own else []
-    found.pairs = list(dict.fromkeys(pair for pair, own in zip(test, folded, strict=True) if own in seen))
+
+    def learn(pairs: Iterable[_Pair], given: str) -> None:
+        known = [_folded(pair) for pair in pairs]
+        leaked = find_leaks(known + [pair[::-1] for pair in known], folded).pairs
+        seen.update(leaked)
+        found.files += [given] if leaked else []
+
+    for path in own:
+        learn(read_pairs(path), path.name)
+    for each, file in _training_files(systems, (*PAIRS, *SYNONYMS), [test_file, *own], found.gaps, known=own):
+        synonyms = each.name in SYNONYMS
+        learn(_synonymous(file, folded) if synonyms else read_training_pairs(each, file), each.given)
+    found.pairs = list(dict.fromkeys(pair for pair, one in zip(test, folded, strict=True) if one in seen))
+    found.origin, gaps = common_origins(systems, test_file)
+    found.gaps += gaps
     return found
 
 
-def seen_names(encoder: Path, mentions: Iterable[tuple[str, Sequence[str]]], mentions_file: Path) -> tuple[int, Seen]:
+def seen_names(
+    encoder: Path,
+    mentions: Iterable[tuple[str, Sequence[str]]],
+    mentions_file: Path,
+    names: Callable[[], Iterable[tuple[str, Sequence[str]]]],
+) -> tuple[int, Seen]:
     """Count mentions that are names of one of their concepts in the training data of an encoder, regardless of case.
+
+    Args:
+        encoder: The encoder.
+        mentions: Mentions with their concepts.
+        mentions_file: Their file.
+        names: Names of the knowledge base with their concepts, read only if an encoder was trained on pairs of names.
 
     Returns:
         Their number, and where they were found.
@@ -142,39 +285,86 @@ def seen_names(encoder: Path, mentions: Iterable[tuple[str, Sequence[str]]], men
     asked: dict[str, dict[str, list[int]]] = {}
     for number, (text, concepts) in enumerate(mentions):
         for concept in concepts:
-            asked.setdefault(fold_case(text), {}).setdefault(concept, []).append(number)
+            asked.setdefault(SAME_TEXT.fold(text), {}).setdefault(concept, []).append(number)
     found, seen = Seen(), set[int]()
-    for lesson in _distinct([encoder], SYNONYMS, mentions_file):
-        if lesson.path is None:
-            found.gaps.append(lesson.gap)
-            continue
-        before = len(seen)
-        for entry in read_synonyms(lesson.path, keep_suppressible=True):
-            for name in entry.names:
-                own = asked.get(fold_case(name), {})
-                seen.update(number for concept in entry.concepts for number in own.get(concept, ()))
-        found.files += [lesson.given] if len(seen) > before else []
+    beside: list[tuple[str, str, str]] = []  # file, mention, the text beside it
+
+    def learn(given: str, text: str, concepts: Iterable[str]) -> None:
+        own = {number for concept in concepts for number in asked.get(text, {}).get(concept, ())}
+        found.files += [given] if own - seen and given not in found.files else []
+        seen.update(own)
+
+    for each, path in _training_files([encoder], (*SYNONYMS, *PAIRS), [mentions_file], found.gaps):
+        if each.name in SYNONYMS:
+            for entry in read_synonyms(path, keep_suppressible=True):
+                for name in entry.names:
+                    learn(each.given, SAME_TEXT.fold(name), entry.concepts)
+        else:
+            pairs = map(_folded, read_training_pairs(each, path))
+            both = (own for pair in pairs for own in (pair, pair[::-1]))
+            beside += [(each.given, text, other) for text, other in both if text in asked]
+    known: dict[str, set[str]] = {other: set() for _, _, other in beside}
+    for name, concepts in names() if known else ():
+        known.get(SAME_TEXT.fold(name), set()).update(concepts)
+    for given, text, other in beside:
+        learn(given, text, known[other])
+    found.origin, gaps = common_origins([encoder], mentions_file)
+    found.gaps += gaps
     return len(seen), found
 
 
-def _distinct(
-    made: Iterable[Path | None], names: Sequence[str], test_file: Path, taught: Iterable[Path | None] = ()
-) -> Iterator[Lesson]:
-    """Yield each training file once."""
-    own = [path for path in taught if path is not None]
-    for each in own:
-        yield Lesson(each, "train_dictionary", each.name, each, tuned=False)
-    at_hand = {DigestStore.default().of(path): path for path in (test_file, *own) if not path.is_dir()}
-    known: set[Path | str] = set(own)
-    for path in made:
-        folder = owner_of(path) if path is not None else None
-        for lesson in lessons(folder, at_hand, names=names) if folder is not None else ():
-            if isinstance(lesson, Lesson) and (lesson.path or lesson.given) not in known:
-                known.add(lesson.path or lesson.given)
-                yield lesson
+def _folded(pair: _Pair) -> _Pair:
+    return SAME_TEXT.fold(pair[0]), SAME_TEXT.fold(pair[1])
 
 
-def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) -> Seen:
+def _training_files(
+    made: Iterable[Path], names: Sequence[str], at_hand: Iterable[Path], gaps: list[str], known: Sequence[Path] = ()
+) -> Iterator[tuple[Ancestor, Path]]:
+    """Yield each training file once, except known ones, with its path. Add a remark for each that is gone.
+
+    Any file at hand may be a training file under another name.
+    """
+    digests = {DigestStore.default().of(path): path for path in at_hand if not path.is_dir()}
+    seen = {digest for digest, path in digests.items() if path in known}
+    for folder in filter(None, map(owner_of, made)):
+        for each in ancestors(folder):
+            if isinstance(each, Ancestor) and each.name in names and each.record.sha256 not in seen:
+                seen.add(each.record.sha256)
+                path = each.path(digests)
+                if path is not None:
+                    yield each, path
+                else:
+                    gaps.append(each.gap)
+
+
+def read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
+    """Read the pairs of a file as the stage that was trained on it did."""
+    return _read_pairs_of(each.maker, [path]) if each.name == "pairs" else read_pairs(path)
+
+
+def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:
+    languages = maker.params.get("source_language"), maker.params.get("target_language")
+    if maker.stage.startswith("align"):
+        return ((source, target) for _, source, target in parallel_text(*paths, languages=languages))
+    return read_pairs(*paths, languages=languages)
+
+
+def _synonymous(path: Path, pairs: Sequence[_Pair]) -> Iterator[_Pair]:
+    """Yield the pairs of which both texts are names of one concept in a file of synonyms."""
+    wanted = {text for pair in pairs for text in pair}
+    names: dict[str, set[str]] = {}
+    for entry in read_synonyms(path, keep_suppressible=True):
+        own = wanted.intersection(map(SAME_TEXT.fold, entry.names))
+        for concept in entry.concepts if own else ():
+            names.setdefault(concept, set()).update(own)
+    concepts: dict[str, set[str]] = {}
+    for concept, texts in names.items():
+        for text in texts:
+            concepts.setdefault(text, set()).add(concept)
+    yield from (pair for pair in pairs if concepts.get(pair[0], set()) & concepts.get(pair[1], set()))
+
+
+def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair], test_file: Path) -> Seen:
     """Find the test pairs of two languages that the training dictionaries of a hub contain or imply.
 
     If neither language is the hub, pairs follow from the dictionaries of both with it.
@@ -199,9 +389,9 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) ->
 
     def learned(name: str) -> set[_Pair]:
         read = (each.read(name, space.hub) for each in known)
-        return {(fold_case(a), fold_case(b)) for pairs in read if pairs is not None for a, b in pairs}
+        return {_folded(pair) for pairs in read if pairs is not None for pair in pairs}
 
-    folded = [(fold_case(left), fold_case(right)) for left, right in test]
+    folded = [_folded(pair) for pair in test]
     if space.hub == second:
         own = learned(first)
     elif space.hub == first:
@@ -210,7 +400,100 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair]) ->
         own = composed(learned(first), learned(second), folded)
     seen.pairs = list(dict.fromkeys(pair for pair, each in zip(test, folded, strict=True) if each in own))
     seen.files = [f"the dictionaries of {folder}"] if seen.pairs else []
+    seen.origin, gaps = common_origins([folder], test_file)
+    seen.gaps += gaps
     return seen
+
+
+# ---------------------------------------------------------------- sentences that an aligner was trained on
+
+
+@dataclass(frozen=True)
+class SeenSentences:
+    """How the training of an aligner is related to the sentences that it is tested on.
+
+    Args:
+        unfair: Why the scores are too high, one sentence for each reason.
+        trained: Numbers of test sentence pairs that it was trained on without gold links, by file.
+        gaps: A remark for each file that cannot be checked.
+    """
+
+    unfair: list[str] = field(default_factory=list)
+    trained: dict[str, int] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+
+
+def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> SeenSentences:
+    """Find test sentences and gold links that an aligner was trained or selected on.
+
+    Args:
+        predicted: The links to test.
+        gold: The gold links.
+        sentences: The test sentence pairs. They are compared without case and spaces, as they may be tokenised.
+    """
+    found = SeenSentences()
+    folder = owner_of(predicted)
+    maker = maker_of(folder) if folder is not None else None
+    if folder is None or maker is None:
+        return found
+    models = [place_of(folder, record) for name in ("encoder", "vectors", "dictionary")
+              for record in maker.inputs.get(name, ())]  # fmt: skip
+    origin, gaps = common_origins(models, gold)
+    found.gaps.extend(gaps)
+    found.unfair.extend([f"{origin}."] if origin else [])
+    wanted = {_squeezed(pair) for pair in sentences}
+    corpus = maker.stage == "align" and not ALIGNERS[str(maker.params["method"])].needs
+    learners = {folder: maker} if corpus else {}
+    for each in (each for path in models for each in ancestors(owner_of(path) or path)):
+        if isinstance(each, Ancestor):
+            learners[each.folder] = each.maker
+    digest = DigestStore.default().of(gold)
+    for place, own in learners.items():
+        for name in LINKS:
+            if any(record.sha256 == digest for record in _links(own, name)):
+                found.unfair.append(f"{place} was {_HOW[name]} the gold links {gold} themselves.")
+        for name, given, count in _found_sentences(place, own, wanted, found.gaps):
+            links = _links(own, "alignments" if name == "pairs" else "validation")
+            if any(record.sha256 != digest and record.made_by is None for record in links):
+                word = LINKS[name == "validation_pairs"]
+                found.unfair.append(f"{place} was {_HOW[word]} links of {count:,} of the sentence pairs ({given}).")
+            elif name == "pairs" and not any(record.sha256 == digest for record in links):
+                found.trained[given] = max(count, found.trained.get(given, 0))
+    return found
+
+
+def _links(maker: Manifest, name: str) -> Sequence[InputRecord]:
+    """Return the links that a result was trained on (`alignments`) or selected on (`validation`)."""
+    used = name == "validation" or "supervised" in maker.params.get("objectives", ("supervised",))
+    return maker.inputs.get(name, ()) if used else ()
+
+
+_HOW = {"alignments": "trained on", "validation": "selected on"}
+
+
+def _squeezed(pair: _Pair) -> _Pair:
+    first, second = _folded(pair)
+    return "".join(first.split()), "".join(second.split())
+
+
+def _found_sentences(
+    folder: Path, maker: Manifest, wanted: set[_Pair], gaps: list[str]
+) -> Iterator[tuple[str, str, int]]:
+    """Yield the inputs of a result that contain some of the sentence pairs, with the number of these."""
+    for name, other in (("pairs", None), ("source", "target"), ("validation_pairs", None)):
+        records = [maker.inputs[each][0] for each in (name, other) if each is not None and each in maker.inputs]
+        if not records or (name == "source" and maker.stage != "align"):
+            continue
+        given, paths = " and ".join(one.given for one in records), [unchanged(folder, one) for one in records]
+        if None in paths:
+            gaps.append(f"{given}, on which {folder} was trained, is gone or has changed")
+            continue
+        count = len(wanted & {_squeezed(pair) for pair in _read_pairs_of(maker, [*filter(None, paths)])})
+        if count:
+            yield "pairs" if name == "source" else name, given, count
+
+
+# ---------------------------------------------------------------- messages
 
 
 def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
@@ -226,10 +509,12 @@ def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
             "are too high for new words.",
             f"Test on pairs that were not used for training. {listed}",
         )
-    tell_gaps(found, job)
+    tell_origin(found, job)
 
 
-def tell_gaps(found: Seen, job: Job) -> None:
-    """Warn if training data cannot be checked for test items."""
+def tell_origin(found: Seen, job: Job) -> None:
+    """Warn if test set and system have a common origin, or if training data cannot be checked for test items."""
+    if found.origin:
+        job.notices.warn(f"{found.origin}: the scores are too high.", "Use a test set of another origin.")
     if found.gaps:
         job.notices.warn(f"Whether test items were used for training cannot be checked: {found.gaps[0]}.", None)

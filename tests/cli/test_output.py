@@ -85,6 +85,7 @@ KEYS = {
     "query_unit", "out_of_vocabulary", "queries", "precision_at_1", "precision_at_5", "precision_at_10",
     "precision_at_1_low", "precision_at_1_high", "mean_reciprocal_rank", "mean_average_precision",
     "pairs_learnt_from",
+    "unfair",
 }  # fmt: skip
 
 

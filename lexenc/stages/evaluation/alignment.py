@@ -24,14 +24,16 @@ from lexenc.evaluation.alignment import (
     judge,
     random_links,
 )
-from lexenc.files.alignments import result_of
+from lexenc.files.alignments import result_of, sentences_file
 from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
 from lexenc.files.link_sets import LinkFile, Sentences, check_range, read_gold_and_predicted, read_sentences
+from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.shared import IntervalParams, score_table
+from lexenc.stages.lineage import UNFAIR, SeenSentences, seen_sentences, unfair_note
 
 _BASE = (
     "Whether words are counted from 1 in {}. If left out they are counted from 0, and refused where the two files do "
@@ -74,10 +76,11 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
         check_range(gold, sentences)
         check_range(predicted, sentences)
     _tell(gold, predicted, sentences, job)
+    seen = _seen(inputs["predicted"], inputs["gold"], given, job)
     judged = judge(predicted.sure, gold.sure, gold.possible, gold.lines)
     counted_links = dict(_counted_links(judged, gold, sentences, job))
     with writing_evaluation(job.out, "alignment") as writer:
-        writer.systems = _scored(counted_links, gold, predicted, params, job)
+        writer.systems = _scored(counted_links, gold, predicted, seen, params, job)
         writer.write(_items(judged, counts_of(judged)))
     results = [each.flat() for each in writer.systems]
     summary = {key: results[0][key] for key in ("sentences", "aer", "precision", "recall", "f1")}
@@ -94,6 +97,20 @@ def _check_words(predicted: Path) -> None:
             "so the gold links may be of other words.",
             hint="Give the sentences of the gold links, words between spaces, as --pairs. They are compared.",
         )
+
+
+def _seen(predicted: Path, gold: Path, given: Mapping[str, Path | None], job: Job) -> SeenSentences:
+    """Warn of gold links that the aligner was trained on, and report sentences that it was trained on without them."""
+    first = given["source"] or given["pairs"] or sentences_file(predicted)
+    text = () if first is None else parallel_text(first, given["target"] if given["source"] else None)
+    seen = seen_sentences(predicted, gold, ((source, target) for _, source, target in text))
+    for reason in seen.unfair:
+        job.notices.warn(f"{reason[:-1]}: the scores are too high.", "Test on sentences with links of another origin.")
+    for gap in seen.gaps[:1]:
+        job.notices.warn(f"Whether sentences were used for training cannot be checked: {gap}.", None)
+    for name, count in seen.trained.items():
+        job.notices.say(f"The aligner was trained on {counted(count, 'test sentence pair')} without links ({name}).")
+    return seen
 
 
 def _tell(gold: LinkFile, predicted: LinkFile, sentences: Sentences | None, job: Job) -> None:
@@ -154,7 +171,12 @@ def _items(judged: Judged, counts: np.ndarray) -> Iterator[Item]:
 
 
 def _scored(
-    counts: Mapping[_Label, np.ndarray], gold: LinkFile, predicted: LinkFile, params: EvalAlignmentParams, job: Job
+    counts: Mapping[_Label, np.ndarray],
+    gold: LinkFile,
+    predicted: LinkFile,
+    seen: SeenSentences,
+    params: EvalAlignmentParams,
+    job: Job,
 ) -> list[ScoredSystem]:
     """Score everything on the same draws of sentence pairs."""
     scores = MEASURE.scores(
@@ -170,6 +192,8 @@ def _scored(
         "predicted_counts_from": predicted.first,
         "draws": params.draws,
         "level": params.level,
+        "sentences_trained_on": max(seen.trained.values(), default=0),
+        UNFAIR: seen.unfair,
     }
     return [
         ScoredSystem(
@@ -199,6 +223,9 @@ def _tables(systems: Sequence[ScoredSystem], level: float) -> list[Table]:
         f"{facts['gold_counts_from']} in the gold file, from {facts['predicted_counts_from']} in the other. A smaller "
         f"AER is better. {facts['draws']:,} bootstrap draws of the sentence pairs."
     )
+    trained = facts["sentences_trained_on"]
+    note += f" The aligner was trained on {trained:,} of them without gold links, as is usual." if trained else ""
+    note += unfair_note(facts[UNFAIR])
     shown = [each for each in systems if "by" not in each.labels]
     tables = [score_table(shown, level=level, note=note, first="links of", extra={"predicted": "links"})]
     for by, words in _BANDS.items():

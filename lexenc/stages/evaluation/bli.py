@@ -47,7 +47,7 @@ from lexenc.stages.evaluation.shared import (
     weights_param,
 )
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
-from lexenc.stages.lineage import seen_in_hub, seen_pairs, tell_seen_pairs
+from lexenc.stages.lineage import Seen, seen_in_hub, seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
     coverage_advice,
@@ -134,23 +134,20 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
     tell_seen_pairs(seen, len(set(translations)), job)
     if params.direction == "target-source":
         translations = translations.swapped()
-    # Tables are copied without the warnings above them.
-    learnt = counted(len(seen.pairs), "test pair") + (" was" if len(seen.pairs) == 1 else " were")
-    unfair = f" NOT A FAIR TEST: {learnt} learnt from." if seen.pairs else ""
     with writing_evaluation(job.out, "bli") as writer:
         for labels, whole in _systems(inputs, params, job):
             system = _test_targets(whole, translations) if params.candidates == "test" else whole
             questions = ask(translations, index_of(system.source.words), index_of(system.target.words))
             if not results:
                 _check_coverage(whole, questions, translations, params, job)
-            results.append(_score_system(system, labels, questions, len(seen.pairs), params, writer, job))
+            results.append(_score_system(system, labels, questions, seen, params, writer, job))
         outcome = swept(
             writer,
             results,
             ("queries", "precision_at_1"),
             name=inputs["dictionary"].parent.name or "pair",
-            note=f"{_NOTE}{unfair}",
-            sweep_note=unfair,
+            note=f"{_NOTE}{seen.note}",
+            sweep_note=seen.note,
         )
     return _judged(
         outcome, {own[0].labels.get("lambda"): own[0].scores[0].value or 0.0 for own in results}, params, job
@@ -204,7 +201,7 @@ def _eval_hub(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcom
             raise unknown_name("pair with a test dictionary", name, known)
     outcome = evaluate(
         TASK,
-        _hub_pairs(folder, tests, [known[name] for name in params.pair or known], params, job),
+        _hub_pairs(folder, given, tests, [known[name] for name in params.pair or known], params, job),
         IntervalParams(),
         job,
         convention=_convention(params),
@@ -214,7 +211,7 @@ def _eval_hub(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcom
 
 
 def _hub_pairs(
-    folder: Path, tests: HubDictionaries, ways: list[tuple[str, str]], params: EvalBliParams, job: Job
+    folder: Path, given: Path, tests: HubDictionaries, ways: list[tuple[str, str]], params: EvalBliParams, job: Job
 ) -> Iterator[TestSet]:
     """Yield the answers to the test words of every pair; two languages are in memory at a time."""
     low: dict[str, float] = {}
@@ -232,20 +229,22 @@ def _hub_pairs(
         if not coverage:
             job.notices.warn(f"{name}: no test word has vectors on both sides; the pair is left out.", None)
             continue
-        seen = seen_in_hub(folder, *way, list(pairs))
+        seen = seen_in_hub(folder, *way, list(pairs), given)
         for gap in seen.gaps[:1]:
             job.notices.warn(f"{name}: whether the test was learnt from cannot be checked: {gap}.", None)
         if seen.pairs:
             count = f"{len(seen.pairs):,} of {counted(len(set(pairs)), 'test pair')}"
             hint = "The scores are too high for words that are new. Test on other pairs."
             job.notices.warn(f"{name}: {count} follow from the training dictionaries.", hint)
+        if seen.origin:
+            job.notices.warn(f"{seen.origin}: the scores are too high.", "Use a test set of another origin.")
         controls = control_scores(questions, system.target.words).items()
         facts = {
             "source_language": way[0],
             "target_language": way[1],
             "search_space_words": len(system.target.words),
             "gold": "any translation counts",
-            "pairs_learnt_from": len(seen.pairs),
+            **seen.facts,
             **{f"{control}_precision_at_1": value for control, value in controls},
         }
         yield TestSet(name, list(_items(system, questions, *_search(system, questions, params, job))), facts)
@@ -370,7 +369,7 @@ def _score_system(
     system: Space,
     labels: dict[str, Any],
     questions: Queries,
-    learnt: int,
+    seen: Seen,
     params: EvalBliParams,
     writer: EvaluationWriter,
     job: Job,
@@ -385,7 +384,7 @@ def _score_system(
     n = scores[0][2][0].n
     for control, value in control_scores(questions, system.target.words).items():
         scores.append((HEADLINE, {CONTROL: control}, (Score("precision_at_1", value, n=n),)))
-    facts = {"gold": "any translation counts", "coverage": float(questions.covered.mean()), "pairs_learnt_from": learnt}
+    facts = {"gold": "any translation counts", "coverage": float(questions.covered.mean()), **seen.facts}
     known = {"direction": params.direction, "search_space_words": len(system.target.words), "seed": job.seed}
     return [
         ScoredSystem("bli", own, _convention(params, name, **known), {**labels, **more}, facts)

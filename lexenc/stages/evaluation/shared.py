@@ -31,6 +31,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
 from lexenc.stages.lexical.shared import open_words, repeated_weight
+from lexenc.stages.lineage import UNFAIR, unfair_note
 from lexenc.stages.reading import POOLING, encode_words, language_param, lowercase_param, open_encoder
 from lexenc.text.folding import fold_case
 from lexenc.text.words import segmenter
@@ -148,7 +149,10 @@ def evaluate(
             waiting = waiting if len(columns) == 1 else []
         for one in waiting:
             writer.write(one.items)
-        facts[MACRO] = {"coverage": float(np.mean([own["coverage"] for own in facts.values()]))}
+        unfair = {name: own.get(UNFAIR, []) for name, own in facts.items()}
+        several = [f"{name}: {reason}" for name, own in unfair.items() for reason in own]
+        facts[MACRO] = {"coverage": float(np.mean([own["coverage"] for own in facts.values()])), UNFAIR: several}
+        note += unfair_note(several if len(unfair) > 1 else next(iter(unfair.values())))
         found = task.measure.track_scores(
             columns,
             generators=lambda name: generator(job.seed, f"bootstrap {name}"),

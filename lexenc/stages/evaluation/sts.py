@@ -16,6 +16,7 @@ from lexenc.files.evaluations import Convention, Item
 from lexenc.files.text import csv_rows, read_lines
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
+from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
 
 TASK = Task("sts", "Sentence similarity", METRICS, MEASURE, item_columns, item="pair", question=("gold",),
             compared=MEASURE.metrics, uncovered="similarity 0", heads=WORDS.heads, cells=WORDS.cells)  # fmt: skip
@@ -36,7 +37,9 @@ def eval_sts(inputs: dict[str, Any], params: EvalStsParams, job: Job) -> Outcome
         found = zip(rows, cosines(first.matrix, second.matrix).tolist(), first.covered & second.covered, strict=True)
         items = [Item((left, right), covered=bool(own), numbers={"gold": score, "cosine": cosine if own else None})
                  for (left, right, score), cosine, own in found]  # fmt: skip
-        return TestSet.of(path, items, left_out=skipped)
+        seen = seen_pairs([inputs.get("encoder"), inputs.get("vectors")], [row[:2] for row in rows], path)
+        tell_seen_pairs(seen, len(rows), job)
+        return TestSet.of(path, items, facts=seen.facts, left_out=skipped)
 
     return evaluate(
         TASK, (scored(*each) for each in zip_longest(inputs["pairs"], inputs.get("gold") or [])), params, job,

@@ -13,7 +13,7 @@ from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.similarity import MEASURE, SHUFFLES, cosines, shuffled_spearman, undefined
 from lexenc.evaluation.similarity_pairs import cross, known_scale
-from lexenc.files.dictionaries import Pairs, write_pairs
+from lexenc.files.dictionaries import Pairs
 from lexenc.files.evaluations import (
     CONTROL,
     ITEMS,
@@ -28,7 +28,6 @@ from lexenc.files.evaluations import (
 from lexenc.files.multi_simlex import find_multi_simlex, read_scored_pairs
 from lexenc.files.similarity import ScoredPairs
 from lexenc.files.text import counted
-from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.text_vectors import Origin, TextVectors, WordTables, blended_texts, count_origins
 from lexenc.parameters import param
 from lexenc.randomness import generator
@@ -42,6 +41,7 @@ from lexenc.stages.evaluation.shared import (
     weights_param,
 )
 from lexenc.stages.lexical.shared import open_words, projection_between, warn_of_second_blend
+from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
     clearly_more,
@@ -148,8 +148,11 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
         facts["system"] = "static vectors" if inputs.get("encoder") is None else "blend"
         facts |= {"side": params.side, "missing": params.missing}
     train = None if inputs.get("train_dictionary") is None else read_dictionary(inputs["train_dictionary"], params)
-    if train is not None:
-        facts["pairs_in_train_dictionary"] = _leaks(pairs, train, job)
+    made = [inputs.get(name) for name in ("vectors", "encoder")]
+    words = list(zip(pairs.first, pairs.second, strict=True))
+    seen = seen_pairs(made, words, inputs["pairs"], taught=[inputs.get("train_dictionary")])
+    tell_seen_pairs(seen, len(set(words)), job)
+    facts |= seen.facts
     with writing_evaluation(job.out, "xlsim") as writer:
         results = [
             _score(system, pairs, params, facts | _counts(system, pairs), writer, job)
@@ -169,8 +172,8 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
             ("pairs", "coverage", "spearman"),
             name=name,
             level=params.level,
-            note=_note(head),
-            sweep_note=_SWEEP,
+            note=f"{_note(head)}{seen.note}",
+            sweep_note=f"{_SWEEP}{seen.note}",
             more=[sweep_table(wider, name=name, title=more, level=params.level, note=_WIDER)] if wider else [],
         )
     if head.facts["undefined"]:
@@ -197,19 +200,6 @@ def _read(path: Path, params: EvalXlsimParams) -> ScoredPairs:
     crossed = cross(first, second, scale=scale, names=(str(path), str(path)))
     left, right = ([pair[side] for pair in crossed.pairs] for side in (0, 1))
     return ScoredPairs(left, right, crossed.scores, f"{first.form}, crossed", scale, crossed.keys)
-
-
-def _leaks(pairs: ScoredPairs, train: Pairs, job: Job) -> int:
-    """Count distinct test pairs that are pairs of the training dictionary, list them, and warn."""
-    found = find_leaks(list(train), list(zip(pairs.first, pairs.second, strict=True))).pairs
-    if found:
-        listed = "With --out they are listed in leaks.tsv of the result."
-        if job.kept:
-            write_pairs(job.out / "leaks.tsv", found)
-            listed = "They are listed in leaks.tsv of the result; lexenc audit --test leaks.tsv takes them out."
-        are = "is a translation pair" if len(found) == 1 else "are translation pairs"
-        job.notices.warn(f"{counted(len(found), 'test pair')} {are} of the training dictionary.", listed)
-    return len(found)
 
 
 # ---------------------------------------------------------------- what is scored
@@ -389,16 +379,14 @@ def _note(head: ScoredSystem) -> str:
 
 EVAL_XLSIM = Stage(
     name="eval xlsim",
-    version=3,
+    version=4,
     inputs={
         "pairs": Input(
             "Scored pairs: SimLex, WordSim-353, Multi-SimLex, a result of cross-pairs, or word, TAB, word, TAB, score."
         ),
         "vectors": Input("Shared space (a folder of map or interpolate), or vectors of one language.", required=False),
         "encoder": Input("Encoder, alone or blended with the vectors.", kind="encoder", required=False),
-        "train_dictionary": Input(
-            "Dictionary for blending vectors with an encoder; test pairs in it are counted.", required=False
-        ),
+        "train_dictionary": Input("Dictionary for blending vectors with an encoder.", required=False),
     },
     params=EvalXlsimParams,
     run=eval_xlsim,

@@ -15,7 +15,7 @@ from lexenc.artifact import DigestStore
 from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation.calibration import Calibrator
 from lexenc.evaluation.probabilities import Calibration, fit_probabilities, measure_probabilities, shuffled_control
-from lexenc.files.dictionaries import Pairs, read_pairs
+from lexenc.files.dictionaries import Pairs
 from lexenc.files.lexicons import LexiconEntry, writable, write_lexicon, write_review
 from lexenc.files.spaces import Space, load_space
 from lexenc.files.text import counted, write_lines, writing
@@ -49,7 +49,7 @@ from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.interpolate import BlendAgain
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, made_by
-from lexenc.stages.lineage import NoManifest, lessons
+from lexenc.stages.lineage import PAIRS, UNFAIR, Unknown, ancestors, common_origins, read_training_pairs
 from lexenc.stages.reading import (
     coverage_advice,
     fold_vectors,
@@ -293,16 +293,18 @@ def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
         dictionaries: Files; a dictionary that was moved is recognised among them.
     """
     digests = DigestStore.default()
+    at_hand = {digests.of(path): path for path in dictionaries}
     learned = LearnedWords()
-    for each in lessons(folder, {digests.of(path): path for path in dictionaries}):
-        if isinstance(each, NoManifest):
-            if not each.tuned:
-                learned.gaps.append(f"{each.folder} has no manifest that says what it was learnt from")
-        elif each.path is None:
+    for each in ancestors(folder):
+        if isinstance(each, Unknown):
             learned.gaps.append(each.gap)
-        else:
+        elif each.name in PAIRS:
+            path = each.path(at_hand)
+            if path is None:
+                learned.gaps.append(each.gap)
+                continue
             seen = learned.tuned if each.tuned else learned.mapped
-            for pair in read_pairs(each.path):
+            for pair in read_training_pairs(each, path):
                 for column, word in zip(seen, pair, strict=True):
                     column.add(fold_case(word))
     return learned
@@ -323,6 +325,7 @@ def _judge(
     """Judge candidates of dictionary words in vectors that were not learned from these words, as far as possible."""
     files = [inputs[name] for name in ("dictionary", "held_out") if inputs.get(name) is not None]
     learned = learned_words(inputs["vectors"], files)
+    learned.origin = common_origins([inputs["vectors"]], files[-1])[0]
     column = 0 if params.direction == "source-target" else 1
     again: list[MapAgain | BlendAgain] = []
 
@@ -422,7 +425,11 @@ def _measured(
         seen=judged.seen,
     )
     head |= {"entries_unanswerable": judged.unanswerable, "basis": judged.basis}
-    return {"headline": head | {"optimistic": judged.basis == "optimistic"}, "others": others, "bins": bins}
+    return {
+        "headline": head | {"optimistic": judged.basis == "optimistic", UNFAIR: judged.unfair},
+        "others": others,
+        "bins": bins,
+    }
 
 
 def _read_calibration(path: Path, params: InduceParams, job: Job) -> Calibration:
@@ -564,7 +571,7 @@ _BASES = {
     "held out": "held out from everything that the vectors were learnt from",
     "not learnt from": "none of which the vectors were learnt from",
     "cross-fitted": "each translated by a mapping that was learnt without it",
-    "optimistic": "OPTIMISTIC: the vectors were learnt from these very words",
+    "optimistic": "OPTIMISTIC: the vectors were learnt from these very words, or both have the same origin",
 }
 
 
@@ -583,11 +590,12 @@ def _curve_table(head: dict[str, Any]) -> Table:
         without = (
             f" The translations of {counted(head['entries_unanswerable'], 'word')} have no vector; they {treated}."
         )
+    bound = "" if head["optimistic"] else ", so precision is a lower bound"
     note = (
         f"Best candidate of each of {counted(head['entries'], 'dictionary word')}, "
         f"{_BASES[head['basis']]}; {head['direction']}, candidates: the {head['search_space']} "
-        f"({head['search_space_words']:,} words). A translation that the dictionary does not list counts as wrong, so "
-        f"precision is a lower bound.{without} Wilson intervals. Seed {head['seed']}."
+        f"({head['search_space_words']:,} words). A translation that the dictionary does not list counts as wrong"
+        f"{bound}.{without} Wilson intervals. Seed {head['seed']}."
     )
     return Table("Precision and coverage", ["probability from", "words", "precision", "95 %", "coverage"], rows, note)
 
