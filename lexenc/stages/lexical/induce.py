@@ -618,7 +618,7 @@ def _bin_table(head: dict[str, Any], bins: list[dict[str, Any]]) -> Table:
 
 INDUCE = Stage(
     name="induce",
-    version=2,
+    version=3,
     inputs={
         "vectors": Input("Shared space: a folder of map or interpolate."),
         "dictionary": Input(
