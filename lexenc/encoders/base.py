@@ -21,6 +21,11 @@ Pooling = Literal["auto", "mean", "model"]
 Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
 
+STATIC_CLASS = "StaticEmbedding"
+"""The module of sentence-transformers with one vector per subword."""
+MODULES_PATH = "sentence_transformers.models."
+"""The path under which every release of sentence-transformers since 3.2 finds its modules."""
+
 
 class Encoder(Protocol):
     """Turns texts into vectors, and can be trained. May have `side_by_side = True` if `embed` gains from threads."""
@@ -157,3 +162,18 @@ def read_settings(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} is not a JSON object ({error}).", hint="Copy the encoder again.") from None
+
+
+def static_modules(folder: Path) -> list[dict[str, str]]:
+    """Return the table of modules of a static encoder, which begins with `STATIC_CLASS`; no rows for another folder.
+
+    Folders of model2vec before 0.3 have no table. The one that later releases write follows from its settings.
+
+    Raises:
+        DataError: If the table is damaged.
+    """
+    modules = read_modules(folder)
+    if not modules and (settings := read_settings(folder / "config.json")).get("model_type") == "model2vec":
+        names = [STATIC_CLASS, *(["Normalize"] if settings.get("normalize") else [])]
+        modules = [{"path": "" if name == STATIC_CLASS else f"1_{name}", "type": MODULES_PATH + name} for name in names]
+    return modules if modules and class_of(modules[0]) == STATIC_CLASS else []

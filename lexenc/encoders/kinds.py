@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexenc.device import Device
-from lexenc.encoders.base import EncoderKind, Pooling, Unit, read_modules
+from lexenc.encoders.base import EncoderKind, Pooling, Unit, read_modules, static_modules
 from lexenc.errors import ConfigError
 from lexenc.randomness import torch_generator
 
@@ -26,14 +26,12 @@ class _StaticKind:
     language_model = False
 
     def recognises(self, folder: Path) -> bool:
-        modules = read_modules(folder)
-        return bool(modules) and modules[0].get("type", "").endswith("StaticEmbedding")
+        return bool(static_modules(folder))
 
     def load(self, folder: Path, *, pooling: Pooling, device: Device, max_length: int | None) -> StaticEncoder:
         from lexenc.encoders.static import StaticEncoder
 
-        # There is one way of pooling, and no longest input.
-        return StaticEncoder.load(folder, device=device)
+        return StaticEncoder.load(folder, pooling=pooling, device=device, max_length=max_length)
 
     def create(self, folder: Path, tokenizer: Tokenizer, *, dimensions: int, seed: int, **settings: Any) -> None:
         import torch

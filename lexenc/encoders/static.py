@@ -3,56 +3,70 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
 from lexenc.arrays import Ragged
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import printable, read_modules
-from lexenc.errors import DataError
+from lexenc.encoders.base import MODULES_PATH, STATIC_CLASS, Pooling, printable, read_settings, static_modules
+from lexenc.encoders.heads import Head, load_head, read_weights
+from lexenc.errors import ConfigError, DataError
 
 _WEIGHT = "embedding.weight"
-# The path under which every release of sentence-transformers since 3.2 finds the class.
-_TYPE = "sentence_transformers.models.StaticEmbedding"
+_SETTINGS = "config_sentence_transformers.json"
+_NEW: dict[str, Any] = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}}
 
 
 class StaticEncoder:
-    """A tokenizer without special tokens and one vector per subword (`StaticEmbedding` of sentence-transformers).
+    """A tokenizer without special tokens, one vector per subword (`StaticEmbedding` of sentence-transformers), a head.
 
     Args:
-        tokenizer: Splits text into subwords.
-        weights: One row per subword. Shape [v, d].
-        device: Device of the weights. The precision is always float32, as there is no product to speed up.
+        tokenizer: Splits text into subwords, and truncates it if it is set to.
+        weights: One row per subword. Shape [v, width].
+        head: What turns the mean of the subwords into the vector of the text. None for nothing.
+        settings: Settings of sentence-transformers, which are saved with the encoder. Its default prompt precedes every
+            text.
+        device: Device of the weights. The precision is always float32, as there is little to speed up.
+        max_length: Longest text in subwords, the prompt included. None for the limit of the tokenizer, if it has one.
     """
 
     kind = "static"
 
-    def __init__(self, tokenizer: Tokenizer, weights: torch.Tensor, *, device: Device = CPU) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        weights: torch.Tensor,
+        *,
+        head: Head | None = None,
+        settings: Mapping[str, Any] | None = None,
+        device: Device = CPU,
+        max_length: int | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         tokenizer.no_padding()
-        tokenizer.no_truncation()
+        own = tokenizer.truncation or {"max_length": max_length, "direction": "right"}
+        if max_length is not None and max_length <= own["max_length"]:
+            tokenizer.enable_truncation(max_length, direction=own["direction"])
+        self.settings = dict(_NEW if settings is None else settings)
+        self._prompt = default_prompt(self.settings)
         bag = torch.nn.EmbeddingBag(*weights.shape, mode="mean", _weight=weights.to(torch.float32).clone())
-        self.module: torch.nn.Module = bag.to(device.torch)
-        self._bag = bag
-
-    @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-        return int(self._bag.embedding_dim)
+        self._bag, self._head = bag.to(device.torch), (head or Head()).to(device.torch)
+        self.module: torch.nn.Module = torch.nn.Sequential(self._bag, self._head).eval()
+        self.dimensions = int(self._head(self._bag.weight[:0]).shape[1])
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the subword ids of texts; bytes that cannot be decoded count as the replacement character."""
-        clean = [printable(text) for text in texts]
-        return [each.ids for each in self.tokenizer.encode_batch_fast(clean, add_special_tokens=False)]
+        prompted = [self._prompt + printable(text) for text in texts]
+        return [each.ids for each in self.tokenizer.encode_batch_fast(prompted, add_special_tokens=False)]
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:
-        """Return the mean of the subword vectors of every text; zeros for a text without subwords.
+        """Return the mean of the subword vectors of every text, zeros without subwords, as the head changes it.
 
         Args:
             tokens: Subword ids. Ragged, n rows.
@@ -62,50 +76,155 @@ class StaticEncoder:
         """
         ragged, device = Ragged.of(tokens), self._bag.weight.device
         ids, starts = (torch.from_numpy(each).to(device) for each in (ragged.values, ragged.starts[:-1]))
-        vectors: torch.Tensor = self._bag(ids, starts)
+        vectors: torch.Tensor = self._head(self._bag(ids, starts))
         return vectors
 
     def states(self, tokens: Sequence[int] | np.ndarray) -> torch.Tensor:
-        """Return the vectors of single subwords. Shape [t] -> [t, d], float32."""
+        """Return the vectors of single subwords, without the head. Shape [t] -> [t, width], float32."""
         ids = torch.from_numpy(np.asarray(tokens, dtype=np.int64)).to(self._bag.weight.device)
         vectors: torch.Tensor = self._bag.weight[ids]
         return vectors
 
+    def finish(self, means: np.ndarray) -> np.ndarray:
+        """Return the vectors of texts whose subwords have these means. Shape [t, width] -> [t, d], float32."""
+        with torch.inference_mode():
+            vectors: np.ndarray = self._head(torch.from_numpy(means).to(self._bag.weight.device)).cpu().numpy()
+            return vectors
+
     def save(self, folder: Path) -> None:
-        """Write tokenizer, weights (safetensors) and the table of modules that sentence-transformers reads."""
+        """Write tokenizer, weights (safetensors), modules and settings, as sentence-transformers reads them."""
         folder.mkdir(parents=True, exist_ok=True)
         save_file({_WEIGHT: self._bag.weight.detach().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
-        modules = [{"idx": 0, "name": "0", "path": "", "type": _TYPE}]
-        settings = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}}
-        for name, content in (("modules", modules), ("config_sentence_transformers", settings)):
-            (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        modules = [{"idx": 0, "name": "0", "path": "", "type": MODULES_PATH + STATIC_CLASS}]
+        for place, part in enumerate(self._head.parts, start=1):
+            name = type(part).__name__
+            modules.append({"idx": place, "name": str(place), "path": f"{place}_{name}", "type": MODULES_PATH + name})
+            (folder / f"{place}_{name}").mkdir(exist_ok=True)
+            part.save(str(folder / f"{place}_{name}"))
+        settings = {name: value for name, value in self.settings.items() if name != "truncate_dim"}
+        if self._head.dimensions:
+            settings["truncate_dim"] = self._head.dimensions
+        for file, content in (("modules.json", modules), (_SETTINGS, settings)):
+            (folder / file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, *, device: Device = CPU) -> StaticEncoder:
-        """Load a folder that lexenc or sentence-transformers wrote.
+    def load(
+        cls, folder: Path, *, pooling: Pooling = "auto", device: Device = CPU, max_length: int | None = None
+    ) -> StaticEncoder:
+        """Load a folder that lexenc, sentence-transformers or model2vec wrote.
+
+        Args:
+            folder: The folder.
+            pooling: See `lexenc.encoders.load.load_encoder`.
+            device: Device of the weights.
+            max_length: Longest text in subwords. None for the limit of the tokenizer, if it has one.
 
         Raises:
+            ConfigError: If a module cannot be used.
             DataError: If a file is missing or damaged.
         """
-        modules = read_modules(folder)
-        place = folder / modules[0].get("path", "") if modules else folder
+        modules, settings = static_modules(folder), read_settings(folder / _SETTINGS)
+        place = folder / modules[0]["path"] if modules else folder
         for name in ("tokenizer.json", "model.safetensors"):
             if not (place / name).is_file():
                 raise DataError(f"The encoder {folder} has no {name}.", hint="Save it again with safetensors weights.")
         try:
-            weights = load_file(place / "model.safetensors")
             tokenizer = Tokenizer.from_file(str(place / "tokenizer.json"))
-        except (SafetensorError, ValueError) as error:
-            raise DataError(f"The encoder {folder} is damaged: {error}.", hint="Copy it or make it again.") from None
         except Exception as error:  # the tokenizers library raises bare exceptions
-            raise DataError(f"The tokenizer of {folder} cannot be read: {error}.", hint="Make it again.") from None
-        if _WEIGHT not in weights:
-            raise DataError(f"The encoder {folder} has no '{_WEIGHT}'.", hint="Use a StaticEmbedding.")
-        shape, needed = tuple(weights[_WEIGHT].shape), max(tokenizer.get_vocab().values(), default=-1) + 1
-        if len(shape) != 2 or shape[0] < needed:
             raise DataError(
-                f"The encoder {folder} has weights of shape {shape} for {needed:,} subwords.",
-                hint="Its tokenizer belongs to other weights. Copy it or make it again.",
-            )
-        return cls(tokenizer, weights[_WEIGHT], device=device)
+                f"{place / 'tokenizer.json'} cannot be read: {error}.", hint="Copy the encoder or make it again."
+            ) from None
+        weights = _read_rows(place / "model.safetensors", max(tokenizer.get_vocab().values(), default=-1) + 1)
+        _check_settings(folder / _SETTINGS, settings)
+        head = Head()
+        if pooling != "mean":
+            cut = settings.get("truncate_dim")
+            head = load_head(folder, modules[1:], width=weights.shape[1], dimensions=cut)
+        return cls(tokenizer, weights, head=head, settings=settings or None, device=device, max_length=max_length)
+
+
+def default_prompt(settings: Mapping[str, Any]) -> str:
+    """Return the text that precedes every text, from the settings of sentence-transformers."""
+    return (settings.get("prompts") or {}).get(settings.get("default_prompt_name")) or ""
+
+
+def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Check the settings that change vectors.
+
+    Raises:
+        ConfigError: If they belong to another kind of model.
+        DataError: If they do not fit each other.
+    """
+    kind = settings.get("model_type", "SentenceTransformer")
+    if kind != "SentenceTransformer":
+        raise ConfigError(f"{path} belongs to a {kind}, expected a SentenceTransformer.", hint="Use another encoder.")
+    prompts, default, cut = (settings.get(name) for name in ("prompts", "default_prompt_name", "truncate_dim"))
+    if not isinstance(prompts or {}, dict) or not all(isinstance(each or "", str) for each in (prompts or {}).values()):
+        raise DataError(f"{path} has prompts that are not texts by name: {prompts}", hint="Copy the encoder again.")
+    # Every model of sentence-transformers has the prompts query and document, which are empty if they are not given.
+    known = {"query", "document", *(prompts or {})}
+    if default is not None and default not in known:
+        raise DataError(
+            f"{path} has the default prompt {default}, but the prompts {', '.join(sorted(known))}.",
+            hint="Correct default_prompt_name.",
+        )
+    if cut is not None and not (isinstance(cut, int) and cut > 0):
+        raise DataError(f"{path} has the truncate_dim {cut}, expected a positive number.", hint="Correct it.")
+
+
+def _read_rows(path: Path, subwords: int) -> torch.Tensor:
+    """Read one vector per subword from the weights of sentence-transformers or of model2vec.
+
+    model2vec may store fewer vectors than subwords. Then `mapping` has the vector of every subword, and `weights` the
+    number by which it is multiplied.
+
+    Args:
+        path: File of the weights.
+        subwords: Number of subwords of the tokenizer.
+
+    Returns:
+        Shape [v, width], float32, with v >= `subwords`.
+
+    Raises:
+        DataError: If the file is damaged, or its tensors do not fit each other or the tokenizer.
+    """
+    tensors = read_weights(path)
+    name = _WEIGHT if _WEIGHT in tensors else "embeddings"
+    if name not in tensors:
+        raise DataError(
+            f"{path} has neither '{_WEIGHT}' nor 'embeddings'.", hint="Use the weights of a StaticEmbedding."
+        )
+    rows = tensors[name]
+    mapping, weights = (None if name == _WEIGHT else tensors.get(each) for each in ("mapping", "weights"))
+    if rows.ndim != 2 or not rows.numel():
+        raise _unfit(path, name, rows, "is no table of vectors")
+    if not rows.is_floating_point() and weights is None:
+        raise _unfit(path, name, rows, "has whole numbers, without 'weights' that scale them")
+    if mapping is not None:
+        name, rows = "mapping", _mapped(path, rows, mapping)
+    if not subwords or len(rows) < subwords:
+        raise _unfit(path, name, tensors[name], f"does not fit the {subwords:,} subwords of the tokenizer")
+    if weights is None:
+        return rows.float()
+    if weights.shape != rows.shape[:1]:
+        raise _unfit(path, "weights", weights, f"is no list of a number for each of {len(rows):,} subwords")
+    return rows.float() * weights[:, None].float()
+
+
+def _mapped(path: Path, rows: torch.Tensor, mapping: torch.Tensor) -> torch.Tensor:
+    """Return the row of every subword. Shapes [r, width] and [v] -> [v, width]."""
+    if mapping.ndim != 1 or mapping.is_floating_point() or not len(mapping):
+        raise _unfit(path, "mapping", mapping, "is no list of row numbers")
+    if not 0 <= int(mapping.min()) <= int(mapping.max()) < len(rows):
+        limits = f"from {mapping.min()} to {mapping.max()}"
+        raise _unfit(path, "mapping", mapping, f"has row numbers {limits}, for {len(rows):,} rows of 'embeddings'")
+    return rows[mapping.long()]
+
+
+def _unfit(path: Path, name: str, tensor: torch.Tensor, what: str) -> DataError:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    return DataError(
+        f"The tensor '{name}' of {path} (shape {tuple(tensor.shape)}, {kind}) {what}.",
+        hint="Copy the encoder or make it again.",
+    )

@@ -175,7 +175,9 @@ def _windows(words: Sequence[int | None], room: int) -> list[tuple[int, int]]:
 
 
 class StaticWords:
-    """Words of a static encoder: a subword has the same vector in every sentence.
+    """Words of a static encoder: every word or subword has the vector of a text of its own, in every sentence.
+
+    The prompt of the encoder is not used.
 
     Args:
         encoder: The static encoder.
@@ -192,7 +194,8 @@ class StaticWords:
         with torch.inference_mode():
             flat = np.fromiter(chain.from_iterable(each.ids for each in tokens), dtype=np.int64)
             values = self.encoder.states(flat).cpu().numpy()
-        return _assemble(values, tokens, sentences, np.zeros(len(sentences), dtype=np.bool_), self.unit)
+        found = _assemble(values, tokens, sentences, np.zeros(len(sentences), dtype=np.bool_), self.unit)
+        return found._replace(values=self.encoder.finish(found.values))
 
 
 class TableWords:

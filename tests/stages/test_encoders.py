@@ -135,6 +135,25 @@ def test_finetuned_folder_encodes_the_same_in_sentence_transformers(stage, encod
     assert np.abs(before - theirs).max() > 1e-4, "tuning changes something"
 
 
+def test_finetune_keeps_the_modules_and_prompts_of_a_static_encoder(stage, static, tune, tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+
+    parts = [SentenceTransformer(str(static), device="cpu")[0], Dense(16, 6), Normalize()]
+    own = {"prompts": {"query": "the house "}, "default_prompt_name": "query"}
+    SentenceTransformer(modules=parts, device="cpu", **own).save(str(tmp_path / "theirs"), create_model_card=False)
+    tuned = tune(tmp_path / "theirs").out
+    words = ["house", "haus", "a red house", "größe", "dog"]
+    for name, folder in {"before": tmp_path / "theirs", "after": tuned}.items():
+        reference = SentenceTransformer(str(folder), device="cpu")
+        ours = encoded(stage, folder, words, tmp_path / name).matrix()
+        np.testing.assert_allclose(ours, reference.encode(words), atol=1e-5)
+        assert [type(part).__name__ for part in reference] == ["StaticEmbedding", "Dense", "Normalize"]
+        assert reference.default_prompt_name == "query"
+    moved = load((tuned / "1_Dense/model.safetensors").read_bytes())["linear.weight"]
+    assert np.abs(parts[1].linear.weight.detach().numpy() - moved.numpy()).max() > 1e-4, "Dense is trained too"
+
+
 def test_tuning_brings_pairs_together(stage, static, tune, world, tmp_path):
     pairs = [line.split("\t") for line in (world / "train.tsv").read_text(encoding="utf-8").splitlines()]
 

@@ -73,7 +73,7 @@ def _texts(path: Path, counts: bool, job: Job) -> list[str]:
 
 ENCODE = Stage(
     name="encode",
-    version=1,
+    version=2,
     inputs={
         "words": Input("File with one text per line, or - for standard input.", positional=True),
         "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),

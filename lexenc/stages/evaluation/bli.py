@@ -429,7 +429,7 @@ def _items(system: Space, questions: Queries, ranks: list[np.ndarray], found: Ne
 
 EVAL_BLI = Stage(
     name="eval bli",
-    version=4,
+    version=5,
     inputs={
         "dictionary": Input(
             "Test dictionary: source, TAB, target; several lines for several translations. For a hub, a folder with "

@@ -87,7 +87,7 @@ def check_eval_sts(inputs: Any, params: EvalStsParams) -> list[ConfigError]:
 
 
 EVAL_STS = Stage(
-    name="eval sts", version=1, params=EvalStsParams, run=eval_sts, check=check_eval_sts,
+    name="eval sts", version=2, params=EvalStsParams, run=eval_sts, check=check_eval_sts,
     inputs={
         "pairs": Input("Sentence, TAB, sentence, TAB, score; or CSV. Each file is a track.", many=True),
         "gold": Input("Scores in files of their own, line by line (STS 2017).", many=True, required=False),

@@ -131,7 +131,7 @@ def build_index(vectors: np.ndarray, kind: ApproximateKind, job: Job) -> Approxi
 
 ENCODE_CONCEPTS = Stage(
     name=NAME,
-    version=1,
+    version=2,
     inputs={
         "knowledge_base": Input(
             "File of 'CUI||name' lines ('CUI|CUI||name' for several concepts); several files make one base.",

@@ -448,7 +448,7 @@ def _check_loss(given: str, inputs: Mapping[str, Any], params: FinetuneParams) -
 
 FINETUNE = Stage(
     name="finetune",
-    version=1,
+    version=2,
     inputs={
         "pairs": Input("Pairs of words, phrases or sentences: anchor, TAB, positive.", required=False),
         "synonyms": Input(

@@ -174,7 +174,7 @@ class BlendAgain:
 
 INTERPOLATE = Stage(
     name="interpolate",
-    version=1,
+    version=2,
     inputs={
         "vectors": Input("Shared space: a folder of map."),
         "encoder": Input("Encoder: 'mini', a folder, or a hub name.", kind="encoder"),

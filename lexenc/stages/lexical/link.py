@@ -274,7 +274,7 @@ class Linker:
 
 LINK = Stage(
     name="link",
-    version=1,
+    version=2,
     inputs={
         "mentions": Input(
             "File with one mention per line, plain or CUI||mention; several files, or - for standard input.",

@@ -152,7 +152,7 @@ def _tell_swapped(pairs: Pairs, vocabulary: list[str], job: Job) -> None:
 
 MINE_NEGATIVES = Stage(
     name="mine-negatives",
-    version=1,
+    version=2,
     inputs={
         "pairs": Input("Word pairs: source, TAB, target."),
         "encoder": Input("Encoder before fine-tuning: 'mini', a folder, or a hub name.", kind="encoder"),
