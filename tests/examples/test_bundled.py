@@ -68,6 +68,18 @@ def test_bundled_encoder_brings_translations_together_in_every_language():
     assert (closeness > vectors[1:-1] @ vectors[-1] + 0.2).all(), closeness
 
 
+def test_bundled_encoder_computes_the_same_in_sentence_transformers(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    lines = read_pairs(ROOT / "lexicon" / "en-de.test.tsv").sources[:50]
+    texts = [*lines, "Save the file under another name.", "Größe 日本 слово " * 80, ""]
+    (tmp_path / "texts.txt").write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    run("encode", str(tmp_path / "texts.txt"), "--encoder", "mini", "--out", str(tmp_path / "out"))
+    theirs = SentenceTransformer(str(ROOT / "mini"), device="cpu")
+    for expected in (theirs.encode(texts), np.stack([theirs.encode(text) for text in texts])):
+        np.testing.assert_allclose(np.load(tmp_path / "out" / "vectors.npy"), expected, atol=1e-5)
+
+
 def test_bundled_model_card_names_the_source():
     card = (ROOT / "mini" / "README.md").read_text(encoding="utf-8")
     assert "LibreOffice" in card
