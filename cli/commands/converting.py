@@ -15,9 +15,11 @@ import typer
 
 from lexenc.errors import ConfigError
 from lexenc.files.exchange.pairs import PairFile, remarks
+from lexenc.files.exchange.units import KEEP
 from lexenc.files.exchange.writing import SUFFIXES, PairRow, Written, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, writing
+from lexenc.parameters import checked_choice
 from lexenc.resources import bundled_path
 from lexenc.text.folding import check_language
 
@@ -47,9 +49,15 @@ def convert_command(
     ] = None,
     source_language: Annotated[str | None, typer.Option(help=_LANGUAGE.format(side="source"), metavar="TEXT")] = None,
     target_language: Annotated[str | None, typer.Option(help=_LANGUAGE.format(side="target"), metavar="TEXT")] = None,
-    deprecated: Annotated[
-        bool, typer.Option(help="Keep terms that a termbase marks as deprecated or superseded.")
-    ] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="What to read although it is left out by default; several with commas. deprecated: terms not to be "
+            "used. untranslated, rejected, translate-no: such units of XLIFF. tags: escaped tags, as of OmegaT.",
+            metavar="REASONS",
+        ),
+    ] = None,
+    deprecated: Annotated[bool, typer.Option("--deprecated", hidden=True)] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per pair, or the counts where --out names a file.")
     ] = False,
@@ -73,10 +81,10 @@ def convert_command(
     for code, option in ((source_language, "--source-language"), (target_language, "--target-language")):
         if code is not None:
             check_language(code, option)
-    kind = to or _kind_of(out)
+    kind, kept = to or _kind_of(out), _reasons(keep, deprecated)
     with _seekable(pairs) as path:
         _check_apart(path, out, force)
-        read = PairFile(path, source_language, target_language, deprecated=deprecated) if looks_like_xml(path) else None
+        read = PairFile(path, source_language, target_language, keep=kept) if looks_like_xml(path) else None
         # A table does not name its languages, so the user has to.
         wanted = (source_language, target_language) if read is None else None
         if wanted is not None and kind != "tsv" and None in wanted:
@@ -84,17 +92,28 @@ def convert_command(
                 f"convert: {kind} names its languages, and a table does not.",
                 hint="Add for instance --source-language en --target-language de.",
             )
+        if read is None and kept:
+            raise ConfigError("convert: a table has nothing to --keep.", hint="Leave it out.")
         rows, languages = _rows(path, read, wanted)
+        made = None
         if json and out == "-":
             for row in rows:
                 answer_out(json_line({name: value for name, value in asdict(row).items() if value is not None}))
-            return
-        with _opened(out) as stream:
-            made = write_rows(stream, rows, kind, *languages)
+        else:
+            with _opened(out) as stream:
+                made = write_rows(stream, rows, kind, *languages)
     if read is not None:
         for message, hint in remarks(read):
-            view.notices().warn(f"{pairs}: {message}", hint)
-    _show_counts(made, read, languages, out, view)
+            # Standard input was copied into a file.
+            view.notices().warn(f"{pairs}: {message}", hint and hint.replace(str(path), pairs))
+    if made is not None:
+        _show_counts(made, read, languages, out, view)
+
+
+def _reasons(keep: str | None, deprecated: bool) -> list[str]:
+    """Return the reasons for which nothing is left out. `--deprecated` is the earlier form of `--keep deprecated`."""
+    named = [each.strip() for each in (keep or "").split(",") if each.strip()]
+    return [checked_choice(each, KEEP, "--keep") for each in named] + ["deprecated"] * deprecated
 
 
 def _rows(
@@ -170,8 +189,7 @@ def _show_counts(made: Written, read: PairFile | None, languages: tuple[str, str
         table: dict[str, object] = {"pairs": made.pairs}
         if read is not None:
             table |= {"units": read.counts.units, "empty_texts": read.counts.empty,
-                      "cleaned_texts": read.counts.cleaned, "deprecated_terms": read.counts.deprecated,
-                      "one_sided_units": read.found.one_sided}  # fmt: skip
+                      "cleaned_texts": read.counts.cleaned, "left_out": +read.counts.left_out}  # fmt: skip
         table |= {"source_language": languages[0] or None, "target_language": languages[1] or None, "out": out}
         print_json(table)
     else:

@@ -10,9 +10,11 @@ from lexenc.api.settings import PathLike, device_of, existing_path, seed_of
 from lexenc.api.words import PythonNames, notices_of, python_errors
 from lexenc.errors import ConfigError
 from lexenc.files.exchange.pairs import PairFile, remarks
+from lexenc.files.exchange.units import KEEP
 from lexenc.files.exchange.writing import SUFFIXES, Kind, PairRow, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import writing
+from lexenc.parameters import checked_choice
 from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page, check_sections
 from lexenc.report.results import find_results
@@ -37,7 +39,7 @@ def convert(
     to: Kind | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
-    deprecated: bool = False,
+    keep: Sequence[str] = (),
     force: bool = False,
 ) -> Path:
     """Convert translation memories and termbases to word pairs, and back.
@@ -48,7 +50,8 @@ def convert(
         to: tsv, tmx, tbx (version 3), tbx2, xliff (1.2) or xliff2; None is the format of the name of `out`.
         source_language: Language code (BCP-47) of the source words. Tables and lists do not have one.
         target_language: Language code of the target words.
-        deprecated: Keep terms that a termbase marks as deprecated or superseded.
+        keep: What to read although it is left out by default. deprecated: terms not to be used. untranslated,
+            rejected, translate-no: such units of XLIFF. tags: escaped tags, as in OmegaT's files.
         force: Replace the file.
 
     Returns:
@@ -63,12 +66,14 @@ def convert(
     for code, name in ((source_language, "source_language"), (target_language, "target_language")):
         if code is not None:
             check_language(code, name)
+    for reason in keep:
+        checked_choice(reason, KEEP, "keep")
     languages, found = (source_language, target_language), None
     if isinstance(pairs, str | os.PathLike):
         path = existing_path(pairs)
         if path.resolve() == place.resolve():
             raise ConfigError(f"out is the file that is read: {out}", hint="Choose another name.")
-        found = PairFile(path, *languages, deprecated=deprecated) if looks_like_xml(path) else None
+        found = PairFile(path, *languages, keep=keep) if looks_like_xml(path) else None
         rows: list[PairRow] = list(
             read_rows(path) if found is None else (PairRow(left, right) for _, left, right in found)
         )

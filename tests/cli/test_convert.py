@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +123,24 @@ def test_force_replaces(tbx, tmp_path, lexenc):
     (tmp_path / "x.tsv").write_text("old")
     lexenc("convert", tbx, *LANGUAGES, "--out", tmp_path / "x.tsv", "--force")
     assert (tmp_path / "x.tsv").read_text() == "house\thaus\nbuilding\thaus\n"
+
+
+CASE = Path(__file__).parents[1] / "data" / "cases" / "tbx-forbidden" / "weblate.tbx"
+
+
+def test_what_is_left_out_is_counted_and_kept_on_request(lexenc, fails, tmp_path):
+    shown = lexenc("convert", CASE)
+    assert len(shown.lines) == 3
+    assert f"warning: {CASE}: Skipped 5 deprecated, forbidden or obsolete terms." in shown.stderr
+    assert f"hint:  To keep them: lexenc convert {CASE} --keep deprecated" in shown.stderr
+    for option in (["--keep", "deprecated"], ["--keep", "tags, deprecated"], ["--deprecated"]):
+        shown = lexenc("convert", CASE, *option)
+        assert (len(shown.lines), "Skipped" in shown.stderr) == (8, False)
+    assert "Skipped 5" in lexenc("convert", CASE, "--json").stderr
+    assert "convert - --keep deprecated" in lexenc("convert", "-", stdin=CASE.read_bytes()).stderr
+    counts = json.loads(lexenc("convert", CASE, "--out", tmp_path / "x.tsv", "--json").stdout)
+    assert (counts["units"], counts["pairs"], counts["left_out"]) == (3, 3, {"deprecated": 5})
+    failed = fails("convert", CASE, "--keep", "depricated")
+    assert failed.message == "--keep cannot be 'depricated'."
+    assert "deprecated, untranslated, rejected, translate-no, tags" in failed.hint
+    assert "nothing to --keep" in fails("convert", "-", "--keep", "tags", stdin="a\tb\n").message

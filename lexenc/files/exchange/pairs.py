@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.exchange.units import Counts, UnitFile
+from lexenc.files.exchange.units import DELETIONS, ONE_SIDED, REASONS, TAGS, Counts, Texts, UnitFile
 from lexenc.files.text import counted
 
 
@@ -21,14 +21,14 @@ class PairSummary:
         source: Source language, as requested or found.
         target: Target language, as requested or found.
         pairs: Number of pairs.
-        one_sided: Number of units skipped because a side has no text.
+        identical: Number of pairs whose texts are equal.
         variants: For each side, the number of texts by language, as written in the file.
     """
 
     source: str = ""
     target: str = ""
     pairs: int = 0
-    one_sided: int = 0
+    identical: int = 0
     variants: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
 
 
@@ -43,6 +43,16 @@ def matches(wanted: str, language: str) -> bool:
     return language == wanted or language.startswith(wanted + "-")
 
 
+def _closeness(one: str, other: str) -> int:
+    """Return 2 if one language is a variety of the other, 1 if both are varieties of the same language, and else 0."""
+    alike = matches(one, other) or matches(other, one)
+    return 2 * alike or int(_primary(one) == _primary(other))
+
+
+def _primary(language: str) -> str:
+    return language.replace("_", "-").split("-")[0].lower()
+
+
 class PairFile:
     """The pairs of two languages in a TMX, XLIFF or TBX file. Memory does not depend on its size.
 
@@ -53,17 +63,17 @@ class PairFile:
         source: Language (BCP-47) of the left side. If None, it is the source language of the file, or else the first
             language. It must be given if the file has more than two languages.
         target: Language of the right side.
-        deprecated: Whether to keep terms that a termbase marks as deprecated or superseded.
+        keep: Of `KEEP`, the reasons for which nothing is left out.
 
     Attributes:
         found: Languages and counts of the part read so far.
     """
 
     def __init__(
-        self, path: Path, source: str | None = None, target: str | None = None, *, deprecated: bool = False
+        self, path: Path, source: str | None = None, target: str | None = None, *, keep: Collection[str] = ()
     ) -> None:
-        self._units = UnitFile(path, deprecated=deprecated)
-        self._path, self._wanted = path, (source, target)
+        self._units = UnitFile(path, keep=keep)
+        self.path, self._wanted, self._keep = path, (source, target), frozenset(keep)
         self.found = PairSummary()
 
     @property
@@ -88,61 +98,87 @@ class PairFile:
         self.found = found = PairSummary(source, target)
         seen: Counter[str] = Counter()
         for unit in self._units:
-            seen.update(language for language, _ in unit.texts)
+            for language, _, _ in unit.texts:
+                seen[language] += 1
             left = self._side(unit.texts, source, 0)
             right = self._side(unit.texts, target, 1)
-            found.one_sided += not (left and right)
-            for one in left:
-                for other in right:
+            if not (left and right):
+                self.counts.left_out[ONE_SIDED] += 1
+                continue
+            others = self._kept(right)
+            for one in self._kept(left):
+                for other in others:
                     found.pairs += 1
+                    found.identical += one == other
                     yield unit.line, one, other
         if not found.pairs:
             raise self._nothing(seen)
 
-    def _side(self, texts: list[tuple[str, str]], wanted: str, side: int) -> list[str]:
+    def _side(self, texts: Texts, wanted: str, side: int) -> Texts:
         """Return the texts of a language. Without a language, the second text is the target."""
         variants, taken = self.found.variants[side], []
-        for place, (language, text) in enumerate(texts):
+        for place, each in enumerate(texts):
+            language = each[0]
             if matches(wanted, language) or (not language and side == place == 1):
                 variants[language or wanted] += 1
+                taken.append(each)
+        return taken
+
+    def _kept(self, texts: Texts) -> list[str]:
+        """Return the texts that there is no reason to leave out, and count the others."""
+        taken = []
+        for _, text, reason in texts:
+            if reason and reason not in self._keep:
+                self.counts.left_out[reason] += 1
+            else:
                 taken.append(text)
         return taken
 
     def _choose(self, source: str | None, target: str | None) -> tuple[str, str]:
         """Return the languages to read if not both were requested."""
-        seen = Counter(language for unit in self._units for language, _ in unit.texts)
+        seen = Counter(language for unit in self._units for language, _, _ in unit.texts)
         if not seen:
             raise self._nothing(seen)
         names = list({each.lower(): each for each in reversed(seen)}.values())[::-1]
         if len(names) != 2:
             # Varieties of a language count as one if that makes two.
-            names = list(dict.fromkeys(each.split("-")[0].lower() for each in names))
+            names = list(dict.fromkeys(map(_primary, names)))
         if len(names) != 2:
             hint = "Export it with its translations."
             if len(seen) > 1:
                 hint = f"Choose two: --source-language {next(iter(seen))} --target-language {list(seen)[1]}"
-            raise DataError(f"{self._path} holds {_listed(seen)}, but a pair has two languages.", hint=hint)
+            raise DataError(f"{self.path} holds {_listed(seen)}, but a pair has two languages.", hint=hint)
         first, second = names
         own = source or self._units.source
-        if matches(own, second) or matches(second, own) or (target and matches(target, first)):
+        if _closeness(own, second) > _closeness(own, first) or (target and matches(target, first)):
             first, second = second, first
         return source or first, target or second
 
     def _nothing(self, seen: Counter[str]) -> DataError:
-        if not self._units.counts.units:
-            what = "units" if self._units.kind != "TBX" else "concepts"
-            return DataError(f"{self._path} holds no {what}.", hint="Was it exported with its content?")
+        if not self.counts.units:
+            what = "units" if self.kind != "TBX" else "concepts"
+            return DataError(f"{self.path} holds no {what}.", hint="Was it exported with its content?")
         both = f"{self.found.source} and {self.found.target}" if self.found.source else "two languages"
+        for reason in REASONS:
+            if number := self.counts.left_out[reason]:
+                return DataError(
+                    f"{self.path} holds no pairs of {both}: {counted(number, *REASONS[reason])} left out.",
+                    hint=_how_to_keep(self, reason),
+                )
         return DataError(
-            f"{self._path}: none of {counted(self._units.counts.units, 'unit')} has text in {both}.",
+            f"{self.path}: none of {counted(self.counts.units, 'unit')} has text in {both}.",
             hint=f"It holds {_listed(seen)}." if seen else "All of its texts are empty.",
         )
 
 
-def _listed(seen: dict[str, int]) -> str:
-    shown = [f"{name or 'a language without a name'} ({number:,})" for name, number in list(seen.items())[:8]]
+def _listed(seen: Counter[str]) -> str:
+    return f"{counted(len(seen), 'language')}: {_listed_counts(seen, 'a language without a name')}"
+
+
+def _listed_counts(seen: Counter[str], unnamed: str = "") -> str:
+    shown = [f"{name or unnamed} ({number:,})" for name, number in list(seen.items())[:8]]
     more = f" and {len(seen) - 8} more" if len(seen) > 8 else ""
-    return f"{counted(len(seen), 'language')}: {', '.join(shown)}{more}"
+    return ", ".join(shown) + more
 
 
 def remarks(read: PairFile) -> list[tuple[str, str | None]]:
@@ -150,13 +186,47 @@ def remarks(read: PairFile) -> list[tuple[str, str | None]]:
     counts, found, said = read.counts, read.found, list[tuple[str, str | None]]()
     for option, variants in zip(("source", "target"), found.variants, strict=True):
         if len(variants) > 1:
-            listed = ", ".join(f"{name} ({number:,})" for name, number in variants.most_common())
+            listed = _listed_counts(Counter(dict(variants.most_common())))
             hint = f"To read one of them: --{option}-language {variants.most_common(1)[0][0]}"
             said.append((f"Several varieties were read as {option}: {listed}.", hint))
-    if counts.deprecated:
-        said.append((f"Skipped {counted(counts.deprecated, 'deprecated term')}.", "--deprecated keeps them."))
-    if found.one_sided:
-        said.append((f"Skipped {counted(found.one_sided, 'unit')} without text on one side.", None))
-    if counts.cleaned:
-        said.append((f"Replaced line ends or TABs by spaces in {counted(counts.cleaned, 'text')}.", None))
+    for reason, nouns in REASONS.items():
+        if number := counts.left_out[reason]:
+            said.append((f"Skipped {counted(number, *nouns)}.", _how_to_keep(read, reason)))
+    one_sided, tags, deletions = (counts.left_out[each] for each in (ONE_SIDED, TAGS, DELETIONS))
+    characters, unknown = counts.characters.total(), counts.unknown.total()
+    identical = found.identical if _primary(found.source) != _primary(found.target) else 0
+    said += [
+        (sentence, hint)
+        for number, sentence, hint in (
+            (one_sided, f"Skipped {counted(one_sided, 'unit')} without text on one side.", None),
+            (
+                tags,
+                f"Removed escaped tags, such as <f0> or </b>, from {counted(tags, 'text')}.",
+                _how_to_keep(read, TAGS),
+            ),
+            (deletions, f"Removed deletions of tracked changes from {counted(deletions, 'text')}.", None),
+            (
+                characters,
+                f"Removed {counted(characters, 'character')} that XML does not allow: "
+                f"{_listed_counts(counts.characters)}.",
+                None,
+            ),
+            (
+                unknown,
+                f"Kept {counted(unknown, 'term')} with an unknown status: {_listed_counts(counts.unknown)}.",
+                "Remove them from the termbase if they must not be used.",
+            ),
+            (counts.cleaned, f"Replaced line ends or TABs by spaces in {counted(counts.cleaned, 'text')}.", None),
+            (
+                identical > found.pairs / 2,
+                f"{identical:,} of {counted(found.pairs, 'target')} are equal to their sources.",
+                "Was the file exported before it was translated?",
+            ),
+        )
+        if number
+    ]
     return said
+
+
+def _how_to_keep(read: PairFile, reason: str) -> str:
+    return f"To keep them: lexenc convert {read.path} --keep {reason}"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 from lxml import etree
 
@@ -12,6 +17,17 @@ from lexenc.errors import DataError
 from lexenc.files.text import begins_like_xml, open_bytes
 
 _CHUNK = 1 << 16
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Characters that XML does not allow: control characters, and in UTF-8 also surrogates, U+FFFE and U+FFFF. Some other
+# encodings use three of the control characters.
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
+_FORBIDDEN_BYTES = re.compile(rb"[\x00-\x08\x0b\x0c\x10-\x1a\x1c-\x1f]")
+_ENCODING = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"'](?!utf-?8[\"'])", re.IGNORECASE)
+# Bytes without which there are none, because the search for them is slow.
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
+# A reference to a character, and what may be the beginning of one, or of a forbidden character, at the end of a chunk.
+_REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,16})|([0-9]{1,16}));")
+_CUT = re.compile(rb"(?:&(?:#[xX]?[0-9A-Fa-f]{0,16})?|\xed[\xa0-\xbf]?|\xef\xbf?)\Z")
 # Codes of libxml2 for undeclared prefixes and the like. They do not matter, because prefixes are not used.
 _NAMESPACE_FAULTS = range(200, 206)
 # libxml2 stores lines of elements up to this one only, and uses the end of the text after that.
@@ -45,17 +61,18 @@ def root_name(path: Path) -> str:
     return local_name(root)
 
 
-def elements(path: Path, names: tuple[str, ...]) -> Iterator[etree._Element]:
+def elements(path: Path, names: tuple[str, ...], removed: Counter[str]) -> Iterator[etree._Element]:
     """Yield elements with some names as soon as they end, and free the memory of each one after its use.
 
     Args:
         path: The file, in any encoding that it declares. gzip is unpacked.
         names: Names without prefixes. The elements must not contain each other.
+        removed: Counts the characters that XML does not allow, such as `U+001F`, and that are therefore left out.
 
     Raises:
         DataError: If the file is not well-formed, with the line.
     """
-    for element in _events(path, "end", *(f"{{*}}{name}" for name in names)):
+    for element in _events(path, "end", *(f"{{*}}{name}" for name in names), removed=removed):
         yield element
         element.clear()
         while element is not None:
@@ -65,24 +82,66 @@ def elements(path: Path, names: tuple[str, ...]) -> Iterator[etree._Element]:
             element = above
 
 
-def _events(path: Path, event: str, *tags: str) -> Iterator[etree._Element]:
-    parser = etree.XMLPullParser([event], tag=tags or None, resolve_entities=False, no_network=True, huge_tree=False)
+def _events(path: Path, event: str, *tags: str, removed: Counter[str] | None = None) -> Iterator[etree._Element]:
     try:
         with open_bytes(path) as stream:
-            while chunk := stream.read(_CHUNK):
+            chunks, encoding = _allowed(stream, Counter() if removed is None else removed)
+            parser = etree.XMLPullParser(
+                [event], tag=tags or None, resolve_entities=False, no_network=True, huge_tree=False, encoding=encoding
+            )
+            for chunk in chunks:
                 parser.feed(chunk)
                 for fault in parser.feed_error_log:
                     # Undeclared entities raise no exception.
                     if fault.type_name in ("ERR_UNDECLARED_ENTITY", "WAR_UNDECLARED_ENTITY"):
-                        raise _not_well_formed(path, fault.message, fault.line)
-                yield from (element for _, element in parser.read_events())
+                        raise _not_well_formed(path, fault.message, fault.line, fault.column)
+                for _, element in parser.read_events():
+                    yield element
             parser.close()
     except etree.XMLSyntaxError as error:
         if error.code not in _NAMESPACE_FAULTS:
-            raise _not_well_formed(path, error.msg, error.lineno) from None
+            raise _not_well_formed(path, error.msg, *error.position) from None
 
 
-def _not_well_formed(path: Path, message: str, line: int) -> DataError:
+def _allowed(stream: IO[bytes], removed: Counter[str]) -> tuple[Iterator[bytes], str | None]:
+    """Return a file in chunks without the characters that XML does not allow, which many programs write nevertheless.
+
+    Line and page breaks of word processors become spaces. UTF-16 becomes UTF-8. The second value is then the encoding
+    for the parser, whatever the file declares.
+    """
+    first = stream.read(_CHUNK)
+    chunks = chain([first], iter(lambda: stream.read(_CHUNK), b""))
+    if first.startswith(_UTF_16):
+        decode = codecs.getincrementaldecoder("utf-16")("surrogatepass").decode
+        recoded = (decode(chunk).encode("utf-8", "surrogatepass") for chunk in chunks)
+        return _without(_FORBIDDEN, recoded, removed), "utf-8"
+    declared = _ENCODING.match(first.removeprefix(codecs.BOM_UTF8))
+    return _without(_FORBIDDEN if declared is None else _FORBIDDEN_BYTES, chunks, removed), None
+
+
+def _without(forbidden: re.Pattern[bytes], chunks: Iterable[bytes], removed: Counter[str]) -> Iterator[bytes]:
+    def remove(number: int) -> bytes:
+        removed[f"U+{number:04X}"] += 1
+        return b" " if number in (0x0B, 0x0C) else b""
+
+    def referred(found: re.Match[bytes]) -> bytes:
+        number = int(found[1], 16) if found[1] else int(found[2])
+        legal = number <= sys.maxunicode and not _FORBIDDEN.match(chr(number).encode("utf-8", "surrogatepass"))
+        return found[0] if legal else remove(number)
+
+    rest = b""
+    for chunk in chunks:
+        whole = rest + chunk
+        cut = _CUT.search(whole, max(0, len(whole) - 20))
+        rest = b"" if cut is None else cut[0]
+        whole = whole[: len(whole) - len(rest)]
+        if b"\xed" in whole or b"\xef\xbf" in whole or len(whole.translate(None, _CONTROLS)) < len(whole):
+            whole = forbidden.sub(lambda found: remove(ord(found[0].decode("utf-8", "surrogatepass"))), whole)
+        yield _REFERENCE.sub(referred, whole) if b"&#" in whole else whole
+    yield rest
+
+
+def _not_well_formed(path: Path, message: str, line: int, column: int) -> DataError:
     message = re.sub(r",? line \d+, column \d+$", "", message)
     hint = f"Correct line {line}, or export the file again."
     if re.search("Premature end|not terminated|no element|' expected", message):
@@ -93,12 +152,13 @@ def _not_well_formed(path: Path, message: str, line: int) -> DataError:
         hint = "Write the character itself. A file named by a DOCTYPE is never fetched."
     elif re.search("EntityRef|invalid element name|invalid Char", message):
         hint = f"In line {line}, write & as &amp; and < as &lt;."
-    return DataError(f"{path}, line {line}: not well-formed XML ({message}).", hint=hint)
+    return DataError(f"{path}, line {line}: not well-formed XML ({message}) at column {column}.", hint=hint)
 
 
 def local_name(element: etree._Element) -> str:
     """Return the name of an element without its namespace. It is empty for comments and instructions."""
-    return str(element.tag).rpartition("}")[2] if isinstance(element.tag, str) else ""
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
 def line_of(element: etree._Element) -> int:

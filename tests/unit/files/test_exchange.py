@@ -100,14 +100,16 @@ def test_tmx_takes_text_and_leaves_code_out(file):
         (12, "Öffnen Sie die Datei & mehr", "Open the file"),
     ]
     assert (read.found.source, read.found.target) == ("de", "en-US"), "srclang comes first"
-    assert (read.counts.units, read.counts.empty, read.counts.cleaned, read.found.one_sided) == (3, 1, 1, 1)
+    assert (read.counts.units, read.counts.empty, read.counts.cleaned) == (3, 1, 1)
+    assert +read.counts.left_out == {"one-sided": 1}
     assert pairs(file(TMX), "en", "de")[0] == ("This is good.", "Das ist gut.")
 
 
 def test_xliff_1_takes_segments_and_no_alternatives(file):
     read = PairFile(file(XLIFF1))
     assert [pair[1:] for pair in read] == [("Press Save now", "Appuyez sur"), ("One.", "Un."), ("Two.", "Deux.")]
-    assert (read.found.source, read.found.target, read.found.one_sided) == ("en", "fr-FR", 1)
+    assert (read.found.source, read.found.target) == ("en", "fr-FR")
+    assert +read.counts.left_out == {"one-sided": 1}
     assert pairs(file(XLIFF1), "fr", "en")[1] == ("Un.", "One.")
 
 
@@ -126,8 +128,8 @@ def test_tbx_gives_every_combination_and_no_deprecated_term(file, style, status)
     path = file(TBX3.format(style=style, status=status))
     read = PairFile(path, "en", "de")
     assert [pair[1:] for pair in read] == [("folder", "Ordner"), ("folder", "Verzeichnis")]
-    assert read.counts.deprecated == 1
-    assert len(pairs(path, "en", "de", deprecated=True)) == 4
+    assert +read.counts.left_out == {"deprecated": 1}
+    assert len(pairs(path, "en", "de", keep=["deprecated"])) == 4
     assert any("deprecated" in message for message, _ in remarks(read))
 
 
@@ -379,7 +381,7 @@ def test_any_text_survives_but_for_spaces_and_control_characters(tmp_path_factor
     assert len(units) == len(rows)
     for unit, row in zip(units, rows, strict=True):
         kept = ["".join(each for each in text if each.isprintable() and each not in " \ufffe\uffff") for text in row]
-        told = ["".join(each for each in text if each.isprintable() and each != " ") for _, text in unit.texts]
+        told = ["".join(each for each in text if each.isprintable() and each != " ") for _, text, _ in unit.texts]
         assert [text for text in kept if text] == [text for text in told if text]
 
 
