@@ -299,7 +299,7 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
 
 
 def _next_step(plan: Plan) -> str:
-    """Return the next command, with the output folder, the inputs as the user typed them, and the same case options."""
+    """Return the next command, with the output folder, the inputs as the user typed them, and words folded alike."""
     step = plan.stage.next_step or ""
     lines = step(plan.inputs, plan.params) if callable(step) else step
     lines = (lines,) if isinstance(lines, str) else lines
@@ -310,7 +310,7 @@ def _next_step(plan: Plan) -> str:
         line = line.replace(f"{{{name}}}", shlex.quote(many[0].given))
     following = stage_of(shlex.split(line)[1:])
     own, known = parameters(plan.stage.params), parameters(following.params) if following else {}
-    for name in ("lowercase", "source_language", "target_language"):
+    for name in ("lowercase", "unicode", "source_language", "target_language"):
         value = getattr(plan.params, name, None)
         if value and name in known and value != default_of(own[name][0]):
             line += f" {option_name(name)}" + ("" if value is True else f" {shlex.quote(value)}")

@@ -44,6 +44,7 @@ def train_static(
     learning_rate: float = 0.05,
     buckets: int = 2000000,
     lowercase: bool = True,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     language: str | None = None,
     words_only: bool = True,
     threads: int = 1,
@@ -70,6 +71,7 @@ def train_static(
         learning_rate: Learning rate at the start; it decreases to 0.
         buckets: Number of hash buckets for character n-grams; fewer need less memory.
         lowercase: Lower-case the text.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         language: BCP-47 code of the language, for lower-casing; e.g. Turkish has a dotless i.
         words_only: Drop punctuation. With --no-words-only the text is split at spaces only.
         threads: Number of threads. With more than one, the vectors differ slightly between runs.
@@ -148,6 +150,7 @@ def mine_negatives(
     vocabulary_limit: int | None = None,
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     force: bool = False,
@@ -178,6 +181,7 @@ def mine_negatives(
         vocabulary_limit: Use only the first words of a vocabulary.
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         force: Replace another result in `out`.
@@ -226,6 +230,7 @@ def finetune(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     force: bool = False,
@@ -270,6 +275,7 @@ def finetune(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of an input in tokens. The rest is cut off.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         force: Replace another result in `out`.
@@ -321,6 +327,7 @@ def map(
     duplicates: Literal['first', 'last'] = 'first',
     bad_lines: Literal['error', 'skip'] = 'error',
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     validate_every: int = 10,
@@ -369,6 +376,7 @@ def map(
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         validate_every: Iterations between scores.
@@ -420,6 +428,7 @@ def map_hub(
     duplicates: Literal['first', 'last'] = 'first',
     bad_lines: Literal['error', 'skip'] = 'error',
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     hub: str | None = None,
     force: bool = False,
     seed: int | None = None,
@@ -465,6 +474,7 @@ def map_hub(
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         hub: Name of the language whose space all others are mapped to. It does not move.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -491,6 +501,7 @@ def apply_mapping(
     duplicates: Literal['first', 'last'] = 'first',
     bad_lines: Literal['error', 'skip'] = 'error',
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     force: bool = False,
@@ -513,6 +524,7 @@ def apply_mapping(
         duplicates: Vector of a repeated word: first: the first one; last: the last one, as VecMap.
         bad_lines: Lines that are not a vector: error: stop; skip: ignore them.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         force: Replace another result in `out`.
@@ -577,6 +589,7 @@ def interpolate(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     missing: Literal['encoder', 'average', 'drop'] = 'encoder',
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     force: bool = False,
@@ -599,6 +612,7 @@ def interpolate(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder: the encoding alone; average: blended with the mean static vector of their parts, if any; drop: leave them out.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         force: Replace another result in `out`.
@@ -635,6 +649,7 @@ def eval_bli(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     limit: int | None = None,
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     fail_under: float = 0.0,
@@ -669,6 +684,7 @@ def eval_bli(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         fail_under: Exit with 1 if the precision at 1 of the headline (of the first lambda) is below this.
@@ -737,6 +753,7 @@ def eval_xlsim(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     limit: int | None = None,
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     language: str | None = None,
@@ -765,6 +782,7 @@ def eval_xlsim(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: Language code (BCP-47) of the left words. It selects them in a file of many languages, and 'tr' lower-cases I as Turkish does.
         target_language: Language code (BCP-47) of the right words. It selects them in a file of many languages, and 'tr' lower-cases I as Turkish does.
         language: Language of both words, for pairs of one language.
@@ -793,6 +811,7 @@ def eval_sts(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     force: bool = False,
@@ -816,6 +835,7 @@ def eval_sts(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Longest sentence in tokens. Longer sentences are cut.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the left words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the right words.
         force: Replace another result in `out`.
@@ -839,6 +859,7 @@ def encode_concepts(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = True,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     name_language: str | None = None,
     index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
     force: bool = False,
@@ -858,6 +879,7 @@ def encode_concepts(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
         index: exact: no index; ivf, hnsw: build one for link and eval xel with the same index. One of: exact, ivf, hnsw.
         force: Replace another result in `out`.
@@ -882,6 +904,7 @@ def link(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = True,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     name_language: str | None = None,
     mention_language: str | None = None,
     index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
@@ -905,6 +928,7 @@ def link(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
         mention_language: BCP-47 code of the mentions, for lowercase=True, e.g. 'tr' for the dotless i.
         index: exact: compare every name; ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by several threads differs between runs). One of: exact, ivf, hnsw.
@@ -932,6 +956,7 @@ def eval_xel(
     pooling: Literal['auto', 'mean', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = True,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     name_language: str | None = None,
     mention_language: str | None = None,
     index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
@@ -954,6 +979,7 @@ def eval_xel(
         pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         name_language: BCP-47 code of the names, for lowercase=True, e.g. 'tr' for the dotless i.
         mention_language: BCP-47 code of the mentions, for lowercase=True, e.g. 'tr' for the dotless i.
         index: exact: compare every name; ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by several threads differs between runs). One of: exact, ivf, hnsw.
@@ -995,6 +1021,7 @@ def induce(
     out_of_vocabulary: Literal['wrong', 'left-out'] = 'wrong',
     control: Literal['none', 'shuffled-pairs'] = 'none',
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     force: bool = False,
@@ -1030,6 +1057,7 @@ def induce(
         out_of_vocabulary: Entries whose translations all have no vector: wrong: they count as wrong; left-out: they do not count.
         control: none: no control; shuffled-pairs: learn from shuffled translations. All probabilities should be low.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         force: Replace another result in `out`.
@@ -1393,6 +1421,7 @@ def audit(
     target_vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
     drop_sources: bool = False,
@@ -1411,6 +1440,7 @@ def audit(
         target_vectors: The same for the target language.
         out: Folder for the result. None does not keep it.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         drop_sources: Also drop training pairs whose source word is tested from train.tsv.

@@ -18,7 +18,7 @@ from lexenc.resources import bundled_path
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Job
 from lexenc.stages.lexical.translate import Translator
-from lexenc.text.folding import check_language, fold_case
+from lexenc.text.folding import Folding, UnicodeForm, check_language
 
 from ..options import Debug, Device
 from ..stage_command import completion
@@ -59,6 +59,9 @@ def translate_command(
         ),
     ] = None,
     lowercase: Annotated[bool, typer.Option(help="Lower-case the words first.")] = False,
+    unicode: Annotated[
+        UnicodeForm, typer.Option(help="Unicode normal form to bring the words to first.", metavar="[keep|nfc|nfkc]")
+    ] = "keep",
     language: Annotated[
         str | None, typer.Option(help="Language code (BCP-47) of the words, for --lowercase.", metavar="TEXT")
     ] = None,
@@ -90,7 +93,7 @@ def translate_command(
     found = locate_encoder(encoder).path if encoder else None
     if given is None and sys.stdin.isatty():
         raise ConfigError("translate waits for words, but standard input is a terminal.", hint="Give a file of words.")
-    lines = _words(given, lowercase, language)
+    lines = _words(given, Folding(lowercase, unicode), language)
     with tempfile.TemporaryDirectory(prefix="lexenc-") as out:
         job = Job(Path(out), device_name=device, notices=view.notices())
         translator = Translator(
@@ -108,7 +111,7 @@ def translate_command(
         count = "1 word is" if len(unknown) == 1 else f"{len(unknown):,} words are"
         hint = (
             "--subwords MODEL.bin makes their vectors in a space mapped from MODEL.bin, and --encoder ENC in a space "
-            "blended with ENC. --lowercase ignores case."
+            "blended with ENC. --lowercase ignores case, --unicode nfc the Unicode form."
         )
         view.notices().warn(f"{count} not among the {asks} vectors: {shown}.", hint)
 
@@ -120,7 +123,7 @@ def _place(given: str, name: str, hint: str) -> Path:
     return path
 
 
-def _words(path: Path | None, lowercase: bool, language: str | None) -> Iterator[str]:
+def _words(path: Path | None, folding: Folding, language: str | None) -> Iterator[str]:
     """Yield the words of a file or of standard input as they arrive."""
     lines = stream_lines(sys.stdin.buffer) if path is None else read_lines(path)
     found = False
@@ -128,6 +131,6 @@ def _words(path: Path | None, lowercase: bool, language: str | None) -> Iterator
         word = line.strip(" \t")
         if word:
             found = True
-            yield fold_case(word, language) if lowercase else word
+            yield folding.fold(word, language)
     if not found:
         raise DataError(f"{'standard input' if path is None else path} contains no words.", hint="One word per line.")

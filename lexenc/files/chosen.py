@@ -15,21 +15,21 @@ from lexenc.files.text import open_bytes
 from lexenc.files.vec_report import Fault
 from lexenc.files.vec_text import header_width, parse_line, split_line
 from lexenc.files.vectors import load_vectors
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import AS_IT_IS, Folding
 
 _HEAD_BYTES = 1 << 16
 _WORD_END = re.compile(rb"[ \t]")
 
 
 def chosen_vectors(
-    path: Path, words: Collection[str], *, lowercase: bool = False, language: str | None = None
+    path: Path, words: Collection[str], *, folding: Folding = AS_IT_IS, language: str | None = None
 ) -> tuple[list[str], np.ndarray]:
     """Read the vectors of some words. If a word is repeated in the file, its first vector is read.
 
     Args:
         path: A folder with `vectors.npy` and `words.txt`, or text vectors; gzip is unpacked.
         words: Words to look up.
-        lowercase: Whether to lower-case the words of the file.
+        folding: How the words of the file are folded.
         language: BCP-47 code for lower-casing.
 
     Returns:
@@ -39,7 +39,7 @@ def chosen_vectors(
         DataError: If the file is something else. Binary formats cannot be read in part.
     """
     wanted = set(words)
-    fold: Callable[[str], str] = partial(fold_case, language=language) if lowercase else str
+    fold = partial(folding.fold, language=language)
     # Most lines can be skipped by the text before their first space, without splitting them into cells.
     beginnings = {word.split(" ", 1)[0] for word in wanted}
     found: dict[str, np.ndarray] = {}

@@ -14,7 +14,7 @@ import numpy as np
 
 from lexenc.errors import DataError
 from lexenc.files.text import read_lines, write_lines
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import AS_IT_IS, Folding
 
 # Identifiers never contain spaces. Plain text with `||` rarely begins like one.
 _IDENTIFIERS = re.compile(r"[^\s|]+(?:\|[^\s|]+)*")
@@ -88,7 +88,7 @@ class KnowledgeBase:
         concepts: Numbers of concepts, line by line.
         identifiers: Identifier of every concept, by number.
         repeated: Number of repeated lines, which were skipped.
-        lowercase: Whether names that differ only in case are the same.
+        folding: How names are folded to compare them.
         language: BCP-47 code of the names for lower-casing.
     """
 
@@ -98,7 +98,7 @@ class KnowledgeBase:
     concepts: np.ndarray
     identifiers: list[str]
     repeated: int = 0
-    lowercase: bool = False
+    folding: Folding = AS_IT_IS
     language: str | None = None
 
     @property
@@ -107,8 +107,8 @@ class KnowledgeBase:
         return len(self.concept_offsets) - 1
 
     def texts(self) -> list[str]:
-        """Return the names, in lower case if they are compared so."""
-        return [fold_case(name, self.language) for name in self.names] if self.lowercase else self.names
+        """Return the names as they are compared."""
+        return [self.folding.fold(name, self.language) for name in self.names] if self.folding else self.names
 
     def digest(self) -> str:
         """Return the SHA-256 of the distinct lines, which is the same for an encoded base and its file."""
@@ -128,13 +128,13 @@ class KnowledgeBase:
 
 
 def read_knowledge_base(
-    paths: Sequence[Path], *, lowercase: bool = False, language: str | None = None
+    paths: Sequence[Path], *, folding: Folding = AS_IT_IS, language: str | None = None
 ) -> KnowledgeBase:
     """Read knowledge bases one after the other. Repeated lines are skipped.
 
     Args:
         paths: Files of lines `CUI||name` or `CUI|CUI||name`.
-        lowercase: Treat names that differ only in case as the same, and keep the first one.
+        folding: How names are folded to compare them. Of those that become equal, the first is kept.
         language: BCP-47 code of the names for lower-casing.
 
     Raises:
@@ -150,10 +150,10 @@ def read_knowledge_base(
                     f"{path}, line {number}: unexpected text after the name: {name.context}",
                     hint=f"Write one name per line of a knowledge base: {_EXAMPLE}.",
                 )
-            table.add(fold_case(name.text, language) if lowercase else name.text, name)
+            table.add(folding.fold(name.text, language), name)
         if table.read == before:
             raise DataError(f"{path} holds no names.", hint=f"One per line: {_EXAMPLE}.")
-    return table.grouped(lowercase, language)
+    return table.grouped(folding, language)
 
 
 class _Lines:
@@ -190,7 +190,7 @@ class _Lines:
         self._concepts.extend(own)
         self._offsets.append(len(self._concepts))
 
-    def grouped(self, lowercase: bool, language: str | None) -> KnowledgeBase:
+    def grouped(self, folding: Folding, language: str | None) -> KnowledgeBase:
         """Return a knowledge base in which the lines of a name follow each other."""
         names, offsets = (np.array(each, dtype=np.int64) for each in (self._name_of_line, self._offsets))
         order = np.argsort(names, kind="stable")
@@ -206,7 +206,7 @@ class _Lines:
             np.array(self._concepts, dtype=np.int64)[moved],
             list(self._identifiers),
             self.read - len(names),
-            lowercase,
+            folding,
             language,
         )
 

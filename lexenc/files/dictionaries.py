@@ -11,7 +11,7 @@ from lexenc.errors import DataError
 from lexenc.files.exchange.pairs import PairFile
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, number_of, read_lines, write_lines
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import Folding
 
 # First columns of a lexicon. A word may stand before the last one.
 LEXICON_HEAD = ("source", "target", "probability")
@@ -52,12 +52,12 @@ class Pairs:
         """Return the pairs with their sides swapped."""
         return replace(self, sources=self.targets, targets=self.sources)
 
-    def folded(self, source_language: str | None = None, target_language: str | None = None) -> Pairs:
-        """Return the pairs in lower case."""
+    def folded(self, folding: Folding, source_language: str | None = None, target_language: str | None = None) -> Pairs:
+        """Return the pairs folded."""
         return replace(
             self,
-            sources=[fold_case(each, source_language) for each in self.sources],
-            targets=[fold_case(each, target_language) for each in self.targets],
+            sources=[folding.fold(each, source_language) for each in self.sources],
+            targets=[folding.fold(each, target_language) for each in self.targets],
         )
 
     def chosen(self, keep: Sequence[int]) -> Pairs:

@@ -13,7 +13,7 @@ from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.spaces import SIDES, load_space
 from lexenc.files.vectors import Vectors, load_vectors
-from lexenc.text.folding import check_language
+from lexenc.text.folding import AS_IT_IS, Folding, UnicodeForm, check_language
 
 HUB = "hub.json"
 _FILES = ("words.txt", "vectors.npy", "mapping.safetensors")
@@ -21,11 +21,17 @@ _FILES = ("words.txt", "vectors.npy", "mapping.safetensors")
 
 @dataclass(frozen=True)
 class Hub:
-    """The language whose space it is, all languages including it, and whether words were lower-cased."""
+    """The language whose space it is, all languages including it, and how words were folded."""
 
     hub: str
     languages: list[str]
     lowercase: bool
+    unicode: UnicodeForm = "keep"
+
+    @property
+    def folding(self) -> Folding:
+        """How its words were folded."""
+        return Folding(self.lowercase, self.unicode)
 
 
 def is_hub(folder: Path) -> bool:
@@ -117,16 +123,16 @@ class HubDictionaries:
             file replaces that of the folder.
         languages: All languages of the space.
         option: Option that the user gave them with, for messages.
-        lowercase: Whether to lower-case the words, each as its language does.
+        folding: How words are folded, each as its language does.
 
     Raises:
         ConfigError: If a name is not a pair of `languages`, several files are for the same pair, or none is.
     """
 
     def __init__(
-        self, given: Mapping[str, Path], languages: Sequence[str], option: str, *, lowercase: bool = False
+        self, given: Mapping[str, Path], languages: Sequence[str], option: str, *, folding: Folding = AS_IT_IS
     ) -> None:
-        self._option, self._lowercase = option, lowercase
+        self._option, self._folding = option, folding
         self._names = {f"{a}-{b}": (a, b) for a in languages for b in languages if a != b}
         self._files: dict[tuple[str, str], Path] = {}
         for name, path in sorted(given.items()):
@@ -175,7 +181,7 @@ class HubDictionaries:
             return None
         codes = (code_of(columns[0]), code_of(columns[1]))
         pairs = read_pairs(self._files[columns], roles=columns, languages=codes)
-        pairs = pairs.folded(*codes) if self._lowercase else pairs
+        pairs = pairs.folded(self._folding, *codes) if self._folding else pairs
         return pairs if columns == (first, second) else pairs.swapped()
 
     def __iter__(self) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lexenc.errors import DataError
 from lexenc.files.text import cells_of, counted, number_of, read_lines, separator_of
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import Folding
 
 PAIRS = "pairs.tsv"
 TRANSLATIONS, SCORES = "translation.csv", "scores.csv"
@@ -53,10 +53,12 @@ class ScoredPairs:
         """Number of repeated pairs, with the words in the same order."""
         return len(self) - len(set(zip(self.first, self.second, strict=True)))
 
-    def folded(self, first_language: str | None = None, second_language: str | None = None) -> ScoredPairs:
-        """Return the pairs in lower case."""
-        first = [fold_case(word, first_language) for word in self.first]
-        second = [fold_case(word, second_language) for word in self.second]
+    def folded(
+        self, folding: Folding, first_language: str | None = None, second_language: str | None = None
+    ) -> ScoredPairs:
+        """Return the pairs folded."""
+        first = [folding.fold(word, first_language) for word in self.first]
+        second = [folding.fold(word, second_language) for word in self.second]
         return ScoredPairs(first, second, self.scores, self.form, self.scale, self.keys)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lexenc.errors import DataError
 from lexenc.files.vectors import Vectors, load_vectors, save_vectors
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import Folding
 
 SIDES = ("source", "target")
 
@@ -53,17 +53,18 @@ def save_space(folder: Path, space: Space) -> None:
         save_vectors(folder / side, vectors.words, vectors.matrix)
 
 
-def first_forms(words: list[str], language: str | None) -> tuple[list[str], np.ndarray]:
-    """Lower-case a vocabulary, and keep the first of the words that become equal.
+def first_forms(words: list[str], folding: Folding, language: str | None) -> tuple[list[str], np.ndarray]:
+    """Fold a vocabulary, and keep the first of the words that become equal.
 
     Args:
         words: Words by frequency.
+        folding: How words are folded.
         language: BCP-47 code.
 
     Returns:
-        The n lower-cased words, and their positions in `words`, shape [n].
+        The n folded words, and their positions in `words`, shape [n].
     """
     table: dict[str, int] = {}
     for place, word in enumerate(words):
-        table.setdefault(fold_case(word, language), place)
+        table.setdefault(folding.fold(word, language), place)
     return list(table), np.fromiter(table.values(), dtype=np.int64, count=len(table))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lexenc.errors import DataError
 from lexenc.files.text import read_lines
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import AS_IT_IS, Folding
 
 WORDS = "words.txt"
 _COUNTED = re.compile(r"(.*[^ \t])[ \t]+(\d+)\Z")
@@ -31,14 +31,14 @@ class Vocabulary:
 
 
 def read_vocabulary(
-    path: Path, *, limit: int | None = None, lowercase: bool = False, language: str | None = None
+    path: Path, *, limit: int | None = None, folding: Folding = AS_IT_IS, language: str | None = None
 ) -> Vocabulary:
     """Read a word list. It has counts if every line ends with a number, so phrases may contain spaces.
 
     Args:
         path: A file, or a folder with `words.txt`, which never has counts. gzip is unpacked.
         limit: Maximum number of words.
-        lowercase: Lower-case the words, and keep the first of those that become equal.
+        folding: How words are folded. Of those that become equal, the first is kept.
         language: BCP-47 code for lower-casing.
 
     Raises:
@@ -60,7 +60,7 @@ def read_vocabulary(
     repeated = 0
     for line, match in zip(lines, matches, strict=True):
         word, amount = (match.group(1), int(match.group(2))) if counted and match else (line, 0)
-        word = fold_case(word, language) if lowercase else word
+        word = folding.fold(word, language)
         if word in table:
             repeated += 1
             table[word] += amount

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lexenc.text.folding import Folding
+
 Pair = tuple[str, str]
+_FORM = Folding(unicode="nfc")
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,21 @@ class Leaks:
 
 
 def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
-    """Find the test pairs and words that occur in the training dictionary. Case counts.
+    """Find the test pairs and words that occur in the training dictionary. Case counts, the Unicode form does not.
 
     Args:
         train: Training pairs.
         test: Test pairs.
     """
-    known, seen_sources, seen_targets = set(train), {s for s, _ in train}, {t for _, t in train}
-    pairs = [pair for pair in dict.fromkeys(test) if pair in known]
+    known = {_composed(pair) for pair in train}
+    seen_sources, seen_targets = {s for s, _ in known}, {t for _, t in known}
+    asked = [_composed(pair) for pair in test]
+    written = dict(zip(reversed(asked), reversed(test), strict=True))
     return Leaks(
-        pairs=pairs,
-        lines=sum(pair in known for pair in test),
-        sources=[word for word in dict.fromkeys(s for s, _ in test) if word in seen_sources],
-        targets=[word for word in dict.fromkeys(t for _, t in test) if word in seen_targets],
+        pairs=[written[pair] for pair in dict.fromkeys(asked) if pair in known],
+        lines=sum(pair in known for pair in asked),
+        sources=[word for word in dict.fromkeys(s for s, _ in asked) if word in seen_sources],
+        targets=[word for word in dict.fromkeys(t for _, t in asked) if word in seen_targets],
     )
 
 
@@ -50,10 +55,17 @@ def without_leaks(train: Sequence[Pair], test: Sequence[Pair], *, sources: bool)
         test: Test pairs.
         sources: Whether to drop training pairs whose source word is a test source as well.
     """
-    tested, tested_sources = set(test), {s for s, _ in test}
+    tested = {_composed(pair) for pair in test}
+    tested_sources = {s for s, _ in tested}
     return [
-        place for place, pair in enumerate(train) if pair not in tested and not (sources and pair[0] in tested_sources)
+        place
+        for place, pair in enumerate(map(_composed, train))
+        if pair not in tested and not (sources and pair[0] in tested_sources)
     ]
+
+
+def _composed(pair: Pair) -> Pair:
+    return _FORM.fold(pair[0]), _FORM.fold(pair[1])
 
 
 def repeated(pairs: Sequence[Pair]) -> int:
@@ -64,6 +76,11 @@ def repeated(pairs: Sequence[Pair]) -> int:
 def with_capitals(pairs: Iterable[Pair]) -> int:
     """Count the lines with capital letters."""
     return sum(source != source.lower() or target != target.lower() for source, target in pairs)
+
+
+def decomposed(pairs: Iterable[Pair]) -> int:
+    """Count the lines that are not in the Unicode form NFC."""
+    return sum(_composed(pair) != pair for pair in pairs)
 
 
 def several_translations(pairs: Iterable[Pair]) -> int:

@@ -18,7 +18,7 @@ from lexenc.errors import DataError
 from lexenc.files.text import counted
 from lexenc.files.vectors import index_of
 from lexenc.lexical.induction import Candidates, DirectedSpace, Flags, features, same_strings
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import SAME_TEXT
 
 ENOUGH = 300  # with this many entries that were not learned from, no others are needed
 FEW = 100
@@ -119,7 +119,7 @@ def choose_held_out(words: Sequence[str], learned: LearnedWords, column: int, pa
     Raises:
         DataError: If fewer than two words are left.
     """
-    fresh = [word for word in words if fold_case(word) not in learned.seen(column)]
+    fresh = [word for word in words if SAME_TEXT.fold(word) not in learned.seen(column)]
     lost = len(words) - len(fresh)
     if len(fresh) < 2:
         raise DataError(
@@ -153,11 +153,11 @@ def choose_known(
         path: The file, for messages.
         problem: Returns why the space cannot be learned again, or None. Called only if that is necessary.
     """
-    fresh = [word for word in words if fold_case(word) not in learned.seen(column)]
+    fresh = [word for word in words if SAME_TEXT.fold(word) not in learned.seen(column)]
     if not (learned.gaps or learned.origin) and (len(fresh) >= ENOUGH or len(fresh) == len(words)):
         return ChosenEntries(fresh, "not learnt from")
     reason = learned.gaps[0] if learned.gaps else ""
-    chosen = [word for word in words if fold_case(word) not in learned.tuned[column]]
+    chosen = [word for word in words if SAME_TEXT.fold(word) not in learned.tuned[column]]
     if len(chosen) < min(FEW, len(words)) or (learned.tuned[column] and len(chosen) < FEW):
         reason = reason or "the encoder was tuned on them"
         chosen = words

@@ -14,6 +14,7 @@ from lexenc.files.spaces import first_forms
 from lexenc.files.vec_report import ReadReport
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.lexical.procrustes import blends, join_views
+from lexenc.text.folding import Folding
 
 
 class Origin(StrEnum):
@@ -67,7 +68,7 @@ class WordTable:
 
     Args:
         name: Where they were read, for messages.
-        index: Row of every word, lower-cased if requested.
+        index: Row of every word, folded if requested.
         matrix: The vectors; may be a memory map. Shape [n, d].
     """
 
@@ -76,19 +77,19 @@ class WordTable:
     matrix: NDArray[Any]
 
     @classmethod
-    def of(cls, vectors: Vectors, *, limit: int | None, lowercase: bool, language: str | None) -> WordTable:
+    def of(cls, vectors: Vectors, *, limit: int | None, folding: Folding, language: str | None) -> WordTable:
         """Index vectors.
 
         Args:
             vectors: Words by frequency.
             limit: Number of first words to use.
-            lowercase: Whether to lower-case words. Of words that become equal, the first is used.
+            folding: How words are folded. Of those that become equal, the first is used.
             language: BCP-47 code, for lower-casing.
         """
         words = vectors.words if limit is None else vectors.words[:limit]
-        if not lowercase:
+        if not folding:
             return cls(vectors.report.source, index_of(words), vectors.matrix)
-        folded, rows = first_forms(words, language)
+        folded, rows = first_forms(words, folding, language)
         return cls(vectors.report.source, dict(zip(folded, rows.tolist(), strict=True)), vectors.matrix)
 
     def look_up(self, texts: Sequence[str], *, average: bool = False) -> TextVectors:

@@ -22,6 +22,7 @@ from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Remark, Section, number, numbers_of_chart, readable, word
 from lexenc.report.results import ResultFolder, ResultFolders
 from lexenc.report.systems import System
+from lexenc.text.folding import Folding
 
 _PAIRS = 150
 _FEWEST = 3
@@ -194,9 +195,8 @@ def _read(paths: Sequence[Path], system: System, pairs: Sequence[Pair]) -> tuple
     wanted = [{one.source for one in pairs}, {one.target for one in pairs}]
     tables = []
     for side, path, words in zip(("source", "target"), paths, wanted if forward else wanted[::-1], strict=True):
-        names, matrix = chosen_vectors(
-            path, words, lowercase=bool(params.get("lowercase")), language=params.get(f"{side}_language")
-        )
+        folding = Folding(bool(params.get("lowercase")), params.get("unicode", "keep"))
+        names, matrix = chosen_vectors(path, words, folding=folding, language=params.get(f"{side}_language"))
         tables.append(dict(zip(names, matrix, strict=True)))
     return (tables[0], tables[1]) if forward else (tables[1], tables[0])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,21 +16,33 @@ from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.parameters import param
 from lexenc.stage import Job
-from lexenc.text.folding import check_language, fold_case
+from lexenc.text.folding import Folding, UnicodeForm, check_language
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder, Pooling
 
 LOWERCASE = "Lower-case all words. Of words that become equal, the first one is kept."
+UNICODE = (
+    "Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and "
+    "ligatures are plain letters as well; keep: as they are."
+)
 LANGUAGE = "BCP-47 code of the {side} words, for --lowercase and multilingual TMX, XLIFF and TBX files."
 
 
-class CasePolicy(Protocol):
-    """Parameters of every stage that compares words."""
+class Spelt(Protocol):
+    """Parameters of how words are folded."""
 
     @property
     def lowercase(self) -> bool:
         """Whether words are lower-cased."""
+
+    @property
+    def unicode(self) -> UnicodeForm:
+        """Unicode normal form."""
+
+
+class CasePolicy(Spelt, Protocol):
+    """Parameters of every stage that compares words of two languages."""
 
     @property
     def source_language(self) -> str | None:
@@ -46,6 +58,16 @@ def lowercase_param(group: str = "") -> Any:
     return param(False, LOWERCASE, group=group)
 
 
+def unicode_param(group: str = "") -> Any:
+    """Declare `--unicode`."""
+    return param("keep", UNICODE, group=group)
+
+
+def folding_of(params: Spelt) -> Folding:
+    """Return how a stage folds words."""
+    return Folding(params.lowercase, params.unicode)
+
+
 def language_param(side: str, group: str = "") -> Any:
     """Declare `--source-language` or `--target-language`."""
     text = LANGUAGE if side in ("source", "left") else "The same for the {side} words."
@@ -53,14 +75,15 @@ def language_param(side: str, group: str = "") -> Any:
 
 
 def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
-    """Read word pairs, lower-cased if the policy says so."""
+    """Read word pairs, folded as the policy says."""
     languages = (policy.source_language, policy.target_language)
     return fold_pairs(read_pairs(path, roles=roles, languages=languages), policy)
 
 
 def fold_pairs(pairs: Pairs, policy: CasePolicy) -> Pairs:
-    """Lower-case word pairs if the policy says so."""
-    return pairs.folded(policy.source_language, policy.target_language) if policy.lowercase else pairs
+    """Fold word pairs as the policy says."""
+    folding = folding_of(policy)
+    return pairs.folded(folding, policy.source_language, policy.target_language) if folding else pairs
 
 
 def tell_findings(vectors: Vectors, job: Job) -> None:
@@ -69,9 +92,11 @@ def tell_findings(vectors: Vectors, job: Job) -> None:
         job.notices.warn(sentence, None)
 
 
-def fold_vectors(vectors: Vectors, language: str | None) -> Vectors:
-    """Lower-case a vocabulary. Of words that become equal, the first one keeps its vector."""
-    words, kept = first_forms(vectors.words, language)
+def fold_vectors(vectors: Vectors, folding: Folding, language: str | None) -> Vectors:
+    """Fold a vocabulary. Of words that become equal, the first one keeps its vector."""
+    if not folding:
+        return vectors
+    words, kept = first_forms(vectors.words, folding, language)
     return vectors.chosen(kept, words)
 
 
@@ -111,7 +136,7 @@ def usable_rows(
     target: Sequence[str],
     job: Job,
     *,
-    lowercase: bool,
+    folding: Folding,
     languages: tuple[str | None, str | None] | None = None,
 ) -> Rows:
     """Look up a dictionary. List pairs without vectors in `missing.tsv`, and warn of their number and share.
@@ -121,17 +146,17 @@ def usable_rows(
         source: Words with vectors.
         target: Words of the other language with vectors.
         job: Device, seed, progress and messages of the run.
-        lowercase: Whether the words are lower-cased already.
-        languages: Languages of the columns, for a stage whose `--lowercase` applies to the vectors too.
+        folding: How the words are folded already.
+        languages: Languages of the columns, for a stage that folds the words of vectors too.
 
     Raises:
         DataError: If no pair has vectors on both sides.
     """
     rows = rows_of(pairs, source, target)
     lost, total = len(rows.missing), len(pairs)
-    advice = None
-    if 2 * lost > total:
-        advice = coverage_advice(pairs, source, target, lowercase=lowercase, languages=languages)
+    advice = ""
+    if lost >= clear_gain(total):
+        advice = coverage_advice(pairs, source, target, folding=folding, languages=languages) or ""
     if not rows.kept:
         raise uncovered("dictionary pair", total, pairs, advice)
     if lost:
@@ -146,7 +171,7 @@ def usable_rows(
             words = "has a word without a vector and is" if lost == 1 else "have a word without a vector and are"
             job.notices.warn(
                 f"{lost:,} of {counted(total, 'dictionary pair')} {words} skipped ({100 * lost / total:.0f} %).",
-                listed.strip() or "Pairs without vectors cannot be used.",
+                f"{advice}{listed}".strip() or "Pairs without vectors cannot be used.",
             )
     return rows
 
@@ -171,41 +196,61 @@ def coverage_advice(
     source: Collection[str],
     target: Collection[str],
     *,
-    lowercase: bool,
+    folding: Folding,
     languages: tuple[str | None, str | None] | None = None,
 ) -> str | None:
-    """Find a mistake that explains why few pairs have vectors: swapped columns, or different case.
+    """Find a mistake that explains why pairs have no vectors: swapped columns, different case or normal form.
 
     Args:
         pairs: The dictionary.
         source: Words with vectors.
         target: Words of the other language with vectors.
-        lowercase: Whether the words are lower-cased already.
-        languages: Languages of the columns, if `--lowercase` applies to the vectors too.
+        folding: How the words are folded already.
+        languages: Languages of the columns, if the stage folds the words of vectors too.
 
     Returns:
         A hint with the number of pairs that would then have vectors, or None if neither helps clearly.
     """
     left, right = set(source), set(target)
     now, total = _covered(pairs, left, right), len(pairs)
+    most = now
     of_all = f"of {counted(total, 'pair')} would have vectors on both sides."
 
     swapped = _covered(pairs, right, left)
     if clearly_more(swapped, now, total):
         return f"The columns look swapped: the other way round {swapped:,} {of_all} Put the source words first."
-    if not lowercase:
+    best = folding
+    for other in wider(folding):
+        known = [left, right]
         if languages is not None:
-            left, right = ({fold_case(word, own) for word in words}
-                           for words, own in zip((left, right), languages, strict=True))  # fmt: skip
-        folded = _covered(pairs.folded(*(languages or ())), left, right)
-        if clearly_more(folded, now, total):
-            return f"Do the cases differ? With --lowercase {folded:,} {of_all}"
-    return None
+            known = [{other.fold(word, own) for word in words} for words, own in zip(known, languages, strict=True)]
+        covered = _covered(pairs.folded(other, *(languages or ())), known[0], known[1])
+        if clearly_more(covered, most, total):
+            best, most = other, covered
+    if best == folding:
+        return None
+    options = [("case", "--lowercase")] if best.lowercase != folding.lowercase else []
+    options += [("Unicode form", f"--unicode {best.unicode}")] if best.unicode != folding.unicode else []
+    names, needed = zip(*options, strict=True)
+    return f"Do they differ in {' and '.join(names)}? With {' '.join(needed)} {most:,} {of_all}"
+
+
+def wider(folding: Folding) -> Iterator[Folding]:
+    """Yield the ways of folding under which more words are equal, those that change least first."""
+    for unicode in ("keep", "nfc", "nfkc") if folding.unicode == "keep" else (folding.unicode,):
+        for lowercase in (False, True) if not folding.lowercase else (True,):
+            if Folding(lowercase, unicode) != folding:
+                yield Folding(lowercase, unicode)
+
+
+def clear_gain(total: int) -> float:
+    """Return how many more of `total` pairs have vectors if one reading of a dictionary clearly beats another."""
+    return max(1, total / 10)
 
 
 def clearly_more(other: int, now: int, total: int) -> bool:
     """Return whether another reading of a dictionary covers so much more that this one looks like a mistake."""
-    return other - now >= max(1, total / 10)
+    return other - now >= clear_gain(total)
 
 
 def _covered(pairs: Pairs, source: set[str], target: set[str]) -> int:

@@ -40,9 +40,12 @@ class Folding:
         return self._normal(fold_case(text, language)) if self.lowercase else text
 
     def _normal(self, text: str) -> str:
-        return text if self.unicode == "keep" or text.isascii() else normalize(self.unicode.upper(), text)
+        if self.unicode == "keep" or text.isascii():
+            return text
+        return normalize("NFC" if self.unicode == "nfc" else "NFKC", text)
 
 
+AS_IT_IS = Folding()
 # Two texts that differ in nothing but case and accents' encoding are one, where it is asked whether something was seen.
 SAME_TEXT = Folding(lowercase=True, unicode="nfc")
 

@@ -137,6 +137,16 @@ def _word_pattern(eliding: bool) -> re.Pattern[str]:
 
 
 @cache
+def letter_pattern() -> re.Pattern[str]:
+    r"""Return a pattern for sequences of letters and digits with their combining marks, in any script.
+
+    Without the marks, which `\w` does not know, Hindi and Thai words would be cut at their vowels, and words in
+    Unicode form NFD at their accents.
+    """
+    return re.compile(rf"\w[\w{_ranges(_of_categories('M') | {_NON_JOINER, _JOINER})}]*")
+
+
+@cache
 def _character_pattern() -> re.Pattern[str]:
     """Return a pattern for grapheme clusters: a letter with its marks, a Hangul syllable or picture of several."""
     hangul = "[\u1100-\u115f\ua960-\ua97c]+[\u1160-\u11a7\ud7b0-\ud7c6]*[\u11a8-\u11ff\ud7cb-\ud7fb]*"

@@ -272,7 +272,7 @@ def test_nothing_left_of_the_questions(world, mapped, fails, tmp_path):
 @pytest.mark.parametrize(
     ("lines", "hint"),
     [
-        ("Dog\tHund\nCat\tKatze\n", "Do the cases differ? With --lowercase 3 of 3 pairs would have vectors"),
+        ("Dog\tHund\nCat\tKatze\n", "Do they differ in case? With --lowercase 3 of 3 pairs would have vectors"),
         ("hund\tdog\nkatze\tcat\n", "The columns look swapped: the other way round 2 of 3 pairs would have vectors"),
         ("xx\tyy\nzz\tyy\n", "The others"),
     ],

@@ -25,10 +25,11 @@ SPLIT = 28
 
 
 class Made:
-    """A finished stage: where its files are, its manifest and its warnings."""
+    """A finished stage: where its files are, its manifest, and its warnings with their hints."""
 
-    def __init__(self, out: Path | None, manifest: Manifest, warnings: list[str]) -> None:
-        self.out, self.manifest, self.warnings = out, manifest, warnings
+    def __init__(self, out: Path | None, manifest: Manifest, told: list[tuple[str, str | None]]) -> None:
+        self.out, self.manifest = out, manifest
+        self.warnings, self.hints = [message for message, _ in told], [hint for _, hint in told if hint]
 
     @property
     def files(self) -> set[str]:
@@ -52,12 +53,12 @@ class Made:
 
 
 def make(name: str, out: Path | None = None, params: dict | None = None, seed: int = 0, **inputs: object) -> Made:
-    warnings: list[str] = []
+    told: list[tuple[str, str | None]] = []
     given = {key: [str(each) for each in value] if isinstance(value, list) else str(value)
              for key, value in inputs.items()}  # fmt: skip
     plan = plan_stage(STAGES[name], inputs=given, params=params or {}, seed=seed, out=out)
-    manifest = run_plan(plan, device="cpu", notices=Notices(warn=lambda message, hint: warnings.append(message)))
-    return Made(out, manifest, warnings)
+    manifest = run_plan(plan, device="cpu", notices=Notices(warn=lambda *each: told.append(each)))
+    return Made(out, manifest, told)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from lexenc.parameters import as_dict, param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, cutters, read_aligned
 from lexenc.stages.reading import language_param
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import Folding
 from lexenc.text.words import Segmentation, split_at_spaces
 
 LEXICON, PAGE = "lexicon.tsv", "alignments.html"
@@ -180,8 +180,8 @@ def _faults_of_inputs(method: str, kind: AlignerKind, given: set[str]) -> Iterat
 def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     """Align the words of parallel sentences."""
     text = _read_words(inputs, params, job)
-    folds = [partial(fold_case, language=code) if params.lowercase else str
-             for code in (params.source_language, params.target_language)]  # fmt: skip
+    folding = Folding(params.lowercase, "nfc")
+    folds = [partial(folding.fold, language=code) for code in (params.source_language, params.target_language)]
     numbers = WordNumbers(folds[0]), WordNumbers(folds[1])
     kind: AlignerKind = ALIGNERS[str(params.method)]
     setup = AlignerSetup(

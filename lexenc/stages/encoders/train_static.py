@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from unicodedata import is_normalized, normalize
 
 import numpy as np
 
@@ -19,9 +19,10 @@ from lexenc.files.vectors import save_vectors, write_vec
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.text.folding import check_language, fold_case
+from lexenc.stages.reading import folding_of, unicode_param
+from lexenc.text.folding import UnicodeForm, check_language
+from lexenc.text.words import letter_pattern
 
-_WORD = re.compile(r"\w+")
 _PERTURB = -6  # M_PERTURB of malloc.h
 _FORMATS = ("vec", "bin")
 
@@ -41,6 +42,7 @@ class TrainStaticParams:
     learning_rate: float = param(0.05, "Learning rate at the start; it decreases to 0.", gt=0)
     buckets: int = param(2_000_000, "Number of hash buckets for character n-grams; fewer need less memory.", ge=1)
     lowercase: bool = param(True, "Lower-case the text.")
+    unicode: UnicodeForm = unicode_param()
     language: str | None = param(
         None, "BCP-47 code of the language, for lower-casing; e.g. Turkish has a dotless i.", check=check_language
     )
@@ -52,7 +54,7 @@ class TrainStaticParams:
 def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) -> Outcome:
     """Train fastText on one or more text files."""
     text = job.out / "text.txt"
-    lines, known = _prepare(inputs["text"], text, params)
+    lines, known = _prepare(inputs["text"], text, params, job)
     job.notices.say(f"{counted(lines, 'line')}, {counted(params.threads, 'thread')}.")
     try:
         model = _train(text, params, known, derived_seed(job.seed, "fasttext") % (1 << 31))
@@ -128,15 +130,16 @@ def _zeroed_memory() -> Iterator[None]:
         adjust(_PERTURB, 0)
 
 
-def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams) -> tuple[int, int]:
+def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams, job: Job) -> tuple[int, int]:
     """Write the text with spaces between words, as fastText reads it; return its lines and its frequent words."""
-    count, seen = 0, Counter[str]()
+    count, seen, folding = 0, Counter[str](), folding_of(params)
+    split = letter_pattern().findall if params.words_only else str.split
 
     def prepared() -> Iterator[str]:
         nonlocal count
         for line in (line for path in paths for _, line in read_lines(path)):
-            line = fold_case(line, params.language) if params.lowercase else line
-            words = _WORD.findall(line) if params.words_only else line.split()
+            line = folding.fold(line, params.language)
+            words = split(line)
             if words:
                 count += 1
                 seen.update(words)
@@ -146,6 +149,13 @@ def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams) -> tu
     if not count:
         names = ", ".join(str(path) for path in paths)
         raise DataError(f"There are no words in {names}.", hint="Use a text file with one sentence per line.")
+    twice = [word for word in seen if not is_normalized("NFC", word) and normalize("NFC", word) in seen]
+    if twice:
+        are = "is" if len(twice) == 1 else "are"
+        job.notices.warn(
+            f"{counted(len(twice), 'word')} {are} written in two Unicode forms, each of which counts ('{twice[0]}').",
+            "With --unicode nfc they are one.",
+        )
     return count, sum(each >= params.minimum_count for each in seen.values())
 
 
@@ -156,7 +166,7 @@ def check_train_static(inputs: Any, params: TrainStaticParams) -> list[ConfigErr
 
 TRAIN_STATIC = Stage(
     name="train-static",
-    version=1,
+    version=2,
     inputs={"text": Input("Text, one sentence per line. Can be repeated.", many=True)},
     params=TrainStaticParams,
     run=train_static,

@@ -53,6 +53,7 @@ from lexenc.stages.reading import (
     coverage_advice,
     encode_words,
     fold_vectors,
+    folding_of,
     language_param,
     low_coverage,
     lowercase_param,
@@ -60,7 +61,9 @@ from lexenc.stages.reading import (
     read_dictionary,
     tell_findings,
     uncovered,
+    unicode_param,
 )
+from lexenc.text.folding import UnicodeForm
 
 if TYPE_CHECKING:
     from lexenc.search.neighbours import Neighbours
@@ -85,6 +88,7 @@ class EvalBliParams:
     pooling: Pooling = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
     fail_under: float = param(
@@ -194,7 +198,7 @@ def _eval_hub(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcom
         hint = "Name it: --pair en-de. Or give a folder with files such as en-de.tsv."
         raise ConfigError(f"{given} is one dictionary, and the hub has many pairs.", hint=hint)
     files = {params.pair[0] if given.is_file() else "": given}
-    tests = HubDictionaries(files, space.languages, "--dictionary", lowercase=space.lowercase)
+    tests = HubDictionaries(files, space.languages, "--dictionary", folding=space.folding)
     known = {"-".join(way): way for way in tests}
     for name in params.pair:
         if name not in known:
@@ -292,7 +296,7 @@ def _static_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Sp
     for vectors, language in ((space.source, params.source_language), (space.target, params.target_language)):
         tell_findings(vectors, job)
         own = _first(vectors, params.limit)
-        sides.append(fold_vectors(own, language) if params.lowercase else own)
+        sides.append(fold_vectors(own, folding_of(params), language))
     return Space(*sides)
 
 
@@ -305,7 +309,7 @@ def _encoded_space(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> S
     sides = []
     for side, language in (("source", params.source_language), ("target", params.target_language)):
         path = inputs[f"{side}_vocabulary"]
-        words = read_vocabulary(path, limit=params.limit, lowercase=params.lowercase, language=language).words
+        words = read_vocabulary(path, limit=params.limit, folding=folding_of(params), language=language).words
         sides.append(Vectors(words, encode_words(encoder, words, job), ReadReport(str(path))))
     return Space(*sides)
 
@@ -320,7 +324,7 @@ def _blends(
         encode_to_file(encoder, side.words, path, job)
         for side, path in zip((space.source, space.target), paths, strict=True)
     ]
-    projection = learn_projection(space, (encoded[0], encoded[1]), train, job, lowercase=params.lowercase)
+    projection = learn_projection(space, (encoded[0], encoded[1]), train, job, folding=folding_of(params))
     weights = params.lambda_ or PAPER_WEIGHTS
     if inputs.get("vectors") is not None:
         warn_of_second_blend(inputs["vectors"], weights, job)
@@ -356,7 +360,7 @@ def _check_coverage(system: Space, questions: Queries, pairs: Pairs, params: Eva
         pairs,
         system.source.words,
         system.target.words,
-        lowercase=params.lowercase,
+        folding=folding_of(params),
         languages=languages[::-1] if swapped else languages,
     )
     if not covered:

@@ -143,11 +143,14 @@ def _open(path: Path, wanted: str | None, side: str) -> _Opened:
 
 
 def _case_hint(first: _Opened, second: _Opened) -> str | None:
-    """Return a hint if only one of the evaluations was made with `--lowercase`."""
-    folded = [each.given for each in (first, second) if each.maker and each.maker.params.get("lowercase")]
-    known = all(each.maker is not None for each in (first, second))
-    if known and len(folded) == 1:
-        return f"Only {folded[0]} was made with --lowercase: evaluate both with it, or both without."
+    """Return a hint if the evaluations were made with different `--lowercase` or `--unicode`."""
+    if first.maker is None or second.maker is None:
+        return None
+    for name, usual in (("lowercase", False), ("unicode", "keep")):
+        one, other = (each.params.get(name, usual) for each in (first.maker, second.maker))
+        if one != other:
+            given = first.given if one != usual else second.given
+            return f"Only {given} was made with --{name}: evaluate both with it, or both without."
     return None
 
 

@@ -32,8 +32,16 @@ from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
 from lexenc.stages.lexical.shared import open_words, repeated_weight
 from lexenc.stages.lineage import UNFAIR, unfair_note
-from lexenc.stages.reading import POOLING, encode_words, language_param, lowercase_param, open_encoder
-from lexenc.text.folding import fold_case
+from lexenc.stages.reading import (
+    POOLING,
+    encode_words,
+    folding_of,
+    language_param,
+    lowercase_param,
+    open_encoder,
+    unicode_param,
+)
+from lexenc.text.folding import UnicodeForm
 from lexenc.text.words import segmenter
 
 WIDTH = 80
@@ -57,6 +65,7 @@ class SentenceParams(IntervalParams):
     pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Longest sentence in tokens. Longer sentences are cut.", ge=1)
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("left")
     target_language: str | None = language_param("right")
 
@@ -73,11 +82,11 @@ def sentence_vectors(
         return lambda texts, side: TextVectors.encoded(texts, encode_words(opened, texts, job))
     if vectors is None:
         raise ConfigError("There is nothing to score.", hint="Give --encoder or --vectors.")
-    tables, words = open_words(vectors, params, job), segmenter("words")
+    tables, words, folding = open_words(vectors, params, job), segmenter("words"), folding_of(params)
 
     def mean(texts: Sequence[str], side: str) -> TextVectors:
         language = getattr(params, f"{side}_language")
-        folded = [fold_case(text, language) for text in texts] if params.lowercase else texts
+        folded = [folding.fold(text, language) for text in texts]
         table: WordTable = getattr(tables, side)
         return table.look_up([" ".join(words(text)) for text in folded], average=True)
 

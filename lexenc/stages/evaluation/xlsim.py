@@ -47,13 +47,15 @@ from lexenc.stages.reading import (
     clearly_more,
     coverage_advice,
     encode_words,
+    folding_of,
     low_coverage,
     lowercase_param,
     open_encoder,
     read_dictionary,
     uncovered,
+    unicode_param,
 )
-from lexenc.text.folding import check_language
+from lexenc.text.folding import UnicodeForm, check_language
 
 _LANGUAGE = (
     "Language code (BCP-47) of the {side} words. It selects them in a file of many languages, and 'tr' lower-cases I "
@@ -82,6 +84,7 @@ class EvalXlsimParams(IntervalParams):
     pooling: Pooling = param("auto", POOLING)
     limit: int | None = param(None, "Use the first words of each vocabulary only; they are the most frequent.", ge=1)
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = param(None, _LANGUAGE.format(side="left"), check=check_language)
     target_language: str | None = param(None, _LANGUAGE.format(side="right"), check=check_language)
     language: str | None = param(None, "Language of both words, for pairs of one language.", check=check_language)
@@ -141,8 +144,7 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
         missing=params.missing or ("drop" if inputs.get("encoder") is None else "encoder"),
     )
     pairs = _read(inputs["pairs"], params)
-    if params.lowercase:
-        pairs = pairs.folded(params.source_language, params.target_language)
+    pairs = pairs.folded(folding_of(params), params.source_language, params.target_language)
     facts: dict[str, Any] = {"format": pairs.form, "similarity": "cosine", "system": "encoder"}
     if inputs.get("vectors") is not None:
         facts["system"] = "static vectors" if inputs.get("encoder") is None else "blend"
@@ -240,7 +242,7 @@ def _systems(
             f"{path} holds one language; blending needs a shared space of two.",
             hint="Make one with lexenc map, or leave --encoder out.",
         )
-    projection = projection_between(languages, encoder, train, job, lowercase=params.lowercase)
+    projection = projection_between(languages, encoder, train, job, folding=folding_of(params))
     weights = params.lambda_ or PAPER_WEIGHTS
     warn_of_second_blend(path, weights, job)
     firsts, seconds = (
@@ -266,7 +268,7 @@ def _tell_coverage(
     total, words = len(pairs), Pairs(pairs.first, pairs.second, [])
     languages = (params.source_language, params.target_language)
     known = sides.source.index, sides.target.index
-    advice = advice or coverage_advice(words, *known, lowercase=params.lowercase, languages=languages)
+    advice = advice or coverage_advice(words, *known, folding=folding_of(params), languages=languages)
     if not covered and not encoder_alone:
         raise uncovered("test pair", total, words, advice)
     if 2 * covered < total or advice:

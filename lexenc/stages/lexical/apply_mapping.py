@@ -19,7 +19,7 @@ from lexenc.files.vocabularies import read_vocabulary
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.map import check_device
 from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, load_mapping, mapped, save_mapping
-from lexenc.stages.reading import language_param
+from lexenc.stages.reading import folding_of, language_param
 
 _SIDES = ("source", "target")
 _SHOWN = 5
@@ -83,7 +83,7 @@ def _read_one(side: str, inputs: dict[str, Any], params: ApplyMappingParams, job
     language = params.language(side)
     if listed is None:
         return as_read(read_vectors(path, progress=job.progress, **params.options), params, language, job)
-    words = read_vocabulary(listed, limit=params.limit, lowercase=params.lowercase, language=language).words
+    words = read_vocabulary(listed, limit=params.limit, folding=folding_of(params), language=language).words
     if is_fasttext(path):
         # The model makes vectors of unknown words from their subwords; a word without any known subword gets zeros.
         matrix = Subwords(path).vectors(words)

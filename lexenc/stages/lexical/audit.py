@@ -10,11 +10,19 @@ from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.multi_simlex import read_scored_pairs
 from lexenc.files.vectors import read_vectors
 from lexenc.files.vocabularies import read_vocabulary
-from lexenc.lexical.audit import Leaks, find_leaks, repeated, several_translations, with_capitals, without_leaks
+from lexenc.lexical.audit import (
+    Leaks,
+    decomposed,
+    find_leaks,
+    repeated,
+    several_translations,
+    with_capitals,
+    without_leaks,
+)
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.reading import fold_pairs, language_param, lowercase_param
-from lexenc.text.folding import fold_case
+from lexenc.stages.reading import fold_pairs, folding_of, language_param, lowercase_param, unicode_param
+from lexenc.text.folding import Folding, UnicodeForm
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,7 @@ class AuditParams:
     """Parameters of `audit`."""
 
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
     drop_sources: bool = param(False, "Also drop training pairs whose source word is tested from train.tsv.")
@@ -36,8 +45,6 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     """Compare two dictionaries, and write the training pairs that do not leak."""
     languages = (params.source_language, params.target_language)
     written = [read_pairs(inputs["train"], languages=languages), _test_pairs(inputs["test"], languages)]
-    # Capitals are counted in the files, before --lowercase.
-    capitals = [with_capitals(pairs) for pairs in written]
     train, test = (fold_pairs(pairs, params) for pairs in written)
     leaks = find_leaks(list(train), list(test))
     kept = without_leaks(list(train), list(test), sources=params.drop_sources)
@@ -53,15 +60,18 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     both = {"train": train, "test": test}
     for side, language in zip(("source", "target"), languages, strict=True):
         path = inputs.get(f"{side}_vectors")
-        known = set() if path is None else set(_known_words(path, params.lowercase, language))
+        known = set() if path is None else set(_known_words(path, folding_of(params), language))
         for label, pairs in both.items() if path is not None else ():
             words = set(pairs.sources if side == "source" else pairs.targets)
             result[f"{label}_{side}_words_out_of_vocabulary"] = len(words - known)
-    rows = [_counts(pairs, count) for pairs, count in zip((train, test), capitals, strict=True)]
+    rows = [_counts(pairs, own) for pairs, own in zip((train, test), written, strict=True)]
     for label, row in zip(both, rows, strict=True):
         result |= {f"{label}_{key}": value for key, value in row.items()}
     counts = [[key.replace("_", " "), *(str(row[key]) for row in rows)] for key in rows[0]]
-    note = "Counted after --lowercase, if it is given, except for lines with capitals, which are counted in the files."
+    note = (
+        "Counted after --lowercase and --unicode, if they are given, except for lines with capitals and lines not in "
+        "NFC, which are counted in the files."
+    )
     tables = [_leak_table(leaks, len(test), result), Table("Dictionaries", ["what", "train", "test"], counts, note)]
     # The question is whether there are leaks. If a clean dictionary is written, that answers it.
     answer = not leaks.pairs or (job.kept and not params.fail_on_leak)
@@ -82,25 +92,25 @@ def _test_pairs(path: Path, languages: tuple[str | None, str | None]) -> Pairs:
     return Pairs(scored.first, scored.second, [], str(path))
 
 
-def _counts(pairs: Pairs, capitals: int) -> dict[str, int]:
+def _counts(pairs: Pairs, written: Pairs) -> dict[str, int]:
     listed = list(pairs)
     return {
         "lines": len(listed),
         "sources": len(set(pairs.sources)),
         "repeated_lines": repeated(listed),
         "sources_with_several_translations": several_translations(listed),
-        "lines_with_capitals": capitals,
+        "lines_with_capitals": with_capitals(written),
+        "lines_not_in_nfc": decomposed(written),
         "phrases": sum(" " in source or " " in target for source, target in listed),
         "identical_pairs": sum(source == target for source, target in listed),
     }
 
 
-def _known_words(path: Path, lowercase: bool, language: str | None) -> list[str]:
+def _known_words(path: Path, folding: Folding, language: str | None) -> list[str]:
     """Read the words of vectors or of a word list."""
     if path.is_dir() or path.name.endswith((".txt", ".txt.gz")):
-        return read_vocabulary(path, lowercase=lowercase, language=language).words
-    words = read_vectors(path, bad_lines="skip").words
-    return [fold_case(word, language) for word in words] if lowercase else words
+        return read_vocabulary(path, folding=folding, language=language).words
+    return [folding.fold(word, language) for word in read_vectors(path, bad_lines="skip").words]
 
 
 def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
@@ -114,7 +124,7 @@ def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
     rows += [
         [key.replace("_", " "), str(value)] for key, value in result.items() if key.endswith("_words_out_of_vocabulary")
     ]
-    note = "Distinct pairs, compared as they are read. Case counts unless --lowercase is given."
+    note = "Distinct pairs. Case counts unless --lowercase is given; Unicode normal forms do not count."
     return Table("Leaks", ["what", "count"], rows, note)
 
 

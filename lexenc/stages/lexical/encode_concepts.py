@@ -20,8 +20,8 @@ from lexenc.randomness import derived_seed
 from lexenc.search.approximate import ApproximateIndex, ApproximateKind
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.lexical.shared import encode_to_file
-from lexenc.stages.reading import POOLING, open_encoder
-from lexenc.text.folding import check_language
+from lexenc.stages.reading import POOLING, folding_of, open_encoder, unicode_param
+from lexenc.text.folding import UnicodeForm, check_language
 
 LISTED = "knowledge-base.txt"
 VECTORS = "vectors.npy"
@@ -38,6 +38,7 @@ class NameParams:
     lowercase: bool = param(
         True, "Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits."
     )
+    unicode: UnicodeForm = unicode_param()
     name_language: str | None = param(
         None, "BCP-47 code of the names, for --lowercase, e.g. 'tr' for the dotless i.", check=check_language
     )
@@ -66,8 +67,8 @@ def encode_concepts(inputs: dict[str, Any], params: EncodeConceptsParams, job: J
 
 
 def read_base(paths: Sequence[Path], params: NameParams) -> KnowledgeBase:
-    """Read a knowledge base, lower-casing its names if requested."""
-    return read_knowledge_base(paths, lowercase=params.lowercase, language=params.name_language)
+    """Read a knowledge base, folding its names as requested."""
+    return read_knowledge_base(paths, folding=folding_of(params), language=params.name_language)
 
 
 def encode_base(base: KnowledgeBase, encoder: Encoder, path: Path, job: Job) -> np.ndarray:

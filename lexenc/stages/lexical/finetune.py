@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,9 +20,18 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import POOLING, language_param, lowercase_param, open_encoder, read_dictionary, result_name
+from lexenc.stages.reading import (
+    POOLING,
+    folding_of,
+    language_param,
+    lowercase_param,
+    open_encoder,
+    read_dictionary,
+    result_name,
+    unicode_param,
+)
 from lexenc.stages.training import mean_loss_of, remove_unfinished, train_in_folder
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import SAME_TEXT, UnicodeForm
 from lexenc.training import LOSSES
 from lexenc.training.data import PairData, number_pairs, store_tokens, with_pair_classes
 from lexenc.training.schedule import StepSchedule
@@ -141,6 +150,7 @@ class FinetuneParams(StepSchedule):
     pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Maximum length of an input in tokens. The rest is cut off.", ge=1)
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
 
@@ -245,7 +255,7 @@ def _read_pair_data(inputs: Mapping[str, Any], params: FinetuneParams, job: Job)
         order = generator(job.seed, "shuffled pairs").permutation(len(pairs))
         pairs = Pairs(pairs.sources, [pairs.targets[i] for i in order], pairs.lines, pairs.name)
     # Both languages are folded alike here: a Turkish source may occur as a target in another row.
-    fold = partial(fold_case, language=params.source_language)
+    fold = partial(SAME_TEXT.fold, language=params.source_language)
     data = number_pairs(pairs.sources, pairs.targets, negatives, fold=fold)
     if params.loss == "multi-similarity":
         data = with_pair_classes(data)
@@ -254,9 +264,8 @@ def _read_pair_data(inputs: Mapping[str, Any], params: FinetuneParams, job: Job)
 
 def _with_negatives(pairs: Pairs, path: Path, params: FinetuneParams, job: Job) -> tuple[Pairs, list[list[str]]]:
     """Find the hard negatives of every pair. Rows mined in the other direction become pairs of their own."""
-    folds: list[Callable[[str], str]] = [str, str]
-    if params.lowercase:
-        folds = [partial(fold_case, language=each) for each in (params.source_language, params.target_language)]
+    folding = folding_of(params)
+    folds = [partial(folding.fold, language=each) for each in (params.source_language, params.target_language)]
     found: dict[tuple[str, str], list[str]] = {}
     back = []
     for row in read_negatives(path):
@@ -269,7 +278,7 @@ def _with_negatives(pairs: Pairs, path: Path, params: FinetuneParams, job: Job) 
             found[pair] = negatives
     table = [found.get(pair, []) for pair in pairs]
     without = sum(not each for each in table)
-    hint = "Mine them from the same pairs file, with the same --lowercase."
+    hint = "Mine them from the same pairs file, with the same --lowercase and --unicode."
     if without == len(pairs):
         raise DataError(f"None of the {len(pairs):,} pairs has hard negatives in {path}.", hint=hint)
     if without:
@@ -310,17 +319,18 @@ def read_synonym_data(inputs: Mapping[str, Any], params: FinetuneParams, job: Jo
         sets = shuffled_sets(sets, seed=job.seed)
     limit = params.pairs_per_concept or 1
     pairs = synonym_pairs(sets, per_concept=limit, seed=job.seed)
-    data = number_synonyms(sets, pairs, fold=partial(fold_case, language=params.source_language))
+    data = number_synonyms(sets, pairs, fold=partial(SAME_TEXT.fold, language=params.source_language))
     for path, form in forms.items():
         job.notices.say(f"{path}: {FORMS[form]}.")
     counts = {"pairs": len(pairs)} | _count_sets(sets, sizes, limit, job)
     if "MRCONSO" in forms.values():
         counts |= _count_rows(params, report, job)
     alike = int((data.folds[data.anchors] == data.folds[data.positives]).sum())
-    if alike and not params.lowercase:
+    if alike:
         job.notices.warn(
-            f"{counted(alike, 'pair')} of {len(data):,} {'differs' if alike == 1 else 'differ'} only in case.",
-            "Use --lowercase, as SapBERT does, to treat such names as equal.",
+            f"{counted(alike, 'pair')} of {len(data):,} {'differs' if alike == 1 else 'differ'} only in case or "
+            "Unicode form.",
+            "Use --lowercase, as SapBERT does, and --unicode nfc to treat such names as equal.",
         )
     return TrainingPairs(data, counts, [path.name for path in paths], "pair of synonyms")
 
@@ -329,16 +339,16 @@ def _entries(
     paths: Sequence[Path], params: FinetuneParams, report: SynonymReport, job: Job
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield concepts and names of every line, folded if the parameters say so."""
-    keep = params.suppressible == "keep"
+    keep, folding = params.suppressible == "keep", folding_of(params)
     with job.progress.task("read synonyms", None, "names") as task:
         number = 0
         for path in paths:
             for concepts, names, language in read_synonyms(
                 path, languages=params.languages, keep_suppressible=keep, report=report
             ):
-                if params.lowercase:
+                if folding:
                     own = _OWN_CASE.get(language, "en") if language else params.source_language
-                    names = tuple(fold_case(name, own) for name in names)
+                    names = tuple(folding.fold(name, own) for name in names)
                 yield concepts, names
                 number += 1
                 if number % _ENTRIES == 0:

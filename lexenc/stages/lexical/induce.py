@@ -53,14 +53,16 @@ from lexenc.stages.lineage import PAIRS, UNFAIR, Unknown, ancestors, common_orig
 from lexenc.stages.reading import (
     coverage_advice,
     fold_vectors,
+    folding_of,
     language_param,
     low_coverage,
     lowercase_param,
     read_dictionary,
     tell_findings,
     uncovered,
+    unicode_param,
 )
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import SAME_TEXT, UnicodeForm
 
 CALIBRATION = "calibration.json"
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -120,6 +122,7 @@ class InduceParams:
         "none", "none: no control; shuffled-pairs: learn from shuffled translations. All probabilities should be low."
     )
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
 
@@ -183,10 +186,12 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
 
 
 def _directed(space: Space, params: InduceParams) -> DirectedSpace:
-    """Scale both languages to unit length, lower-case them if requested, and put the query language first."""
-    source, target = space.source, space.target
-    if params.lowercase:
-        source, target = fold_vectors(source, params.source_language), fold_vectors(target, params.target_language)
+    """Scale both languages to unit length, fold their words as requested, and put the query language first."""
+    folding = folding_of(params)
+    source, target = (
+        fold_vectors(space.source, folding, params.source_language),
+        fold_vectors(space.target, folding, params.target_language),
+    )
     if params.direction == "target-source":
         source, target = target, source
     unit = [normalise(each.matrix, ["unit"])[0] for each in (source, target)]
@@ -231,7 +236,7 @@ def _rows_to_translate(path: Path | None, space: DirectedSpace, params: InducePa
     """Return the rows of the words to translate, the most frequent first. Shape [q]."""
     rows: Sequence[int] = range(len(space.words))
     if path is not None:
-        words = set(read_vocabulary(path, lowercase=params.lowercase, language=params.languages[0]).words)
+        words = set(read_vocabulary(path, folding=folding_of(params), language=params.languages[0]).words)
         rows = [row for row in rows if space.words[row] in words]
         missing = len(words) - len({space.words[row] for row in rows})
         if missing:
@@ -253,7 +258,7 @@ def _rows_to_translate(path: Path | None, space: DirectedSpace, params: InducePa
 
 
 def _advice(pairs: Pairs, space: DirectedSpace, params: InduceParams) -> str | None:
-    return coverage_advice(pairs, space.words, space.choices, lowercase=params.lowercase, languages=params.languages)
+    return coverage_advice(pairs, space.words, space.choices, folding=folding_of(params), languages=params.languages)
 
 
 def _words_to_ask(pairs: Pairs, space: DirectedSpace, params: InduceParams, path: Path) -> list[str]:
@@ -306,7 +311,7 @@ def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
             seen = learned.tuned if each.tuned else learned.mapped
             for pair in read_training_pairs(each, path):
                 for column, word in zip(seen, pair, strict=True):
-                    column.add(fold_case(word))
+                    column.add(SAME_TEXT.fold(word))
     return learned
 
 
@@ -373,7 +378,7 @@ def _cross_fitted(
         job.notices.say(f"Learning the space again without part {fold + 1} of {count} of the entries.")
         held = [entries.words[row] for row in np.flatnonzero(folds == fold)]
         try:
-            space = _directed(again.without({fold_case(word) for word in held}), params)
+            space = _directed(again.without({SAME_TEXT.fold(word) for word in held}), params)
         except LexencError as error:
             hint = "Give entries that map never saw: --held-out test.tsv"
             raise DataError(f"Without part of the entries: {error.message}", hint=hint) from None

@@ -21,7 +21,16 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Notices, Outcome, Stage
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, input_of, made_by, params_of, remaining
 from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_of_second_blend
-from lexenc.stages.reading import POOLING, language_param, lowercase_param, open_encoder, read_dictionary
+from lexenc.stages.reading import (
+    POOLING,
+    folding_of,
+    language_param,
+    lowercase_param,
+    open_encoder,
+    read_dictionary,
+    unicode_param,
+)
+from lexenc.text.folding import UnicodeForm
 
 _PROJECTION = "projection.safetensors"
 _ROWS = 16_384  # words blended at a time
@@ -39,6 +48,7 @@ class InterpolateParams:
         "average: blended with the mean static vector of their parts, if any; drop: leave them out.",
     )
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
 
@@ -63,7 +73,7 @@ def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> 
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     sides = [_Blended.of(name, space, inputs.get(f"{name}_vocabulary"), params, encoder, job) for name in SIDES]
     left, right = (side.encoded[: len(side.vectors.words)] for side in sides)
-    projection = learn_projection(space, (left, right), dictionary, job, lowercase=params.lowercase)
+    projection = learn_projection(space, (left, right), dictionary, job, folding=folding_of(params))
     counts: dict[str, Any] = {"dimensions": encoder.dimensions, "lambda": params.lambda_}
     for name, side in zip(SIDES, sides, strict=True):
         side.blend(projection, params.lambda_)
@@ -99,7 +109,7 @@ class _Blended:
         extra: list[str] = []
         if vocabulary is not None and params.missing != "drop":
             language = params.source_language if name == "source" else params.target_language
-            words = read_vocabulary(vocabulary, lowercase=params.lowercase, language=language).words
+            words = read_vocabulary(vocabulary, folding=folding_of(params), language=language).words
             extra = [word for word in words if word not in index]
         parts = np.zeros((len(extra), vectors.matrix.shape[1]), dtype=np.float32)
         for place, word in enumerate(extra if params.missing == "average" else ()):
@@ -163,7 +173,7 @@ class BlendAgain:
         pairs = remaining(self._pairs, self._column, words)
         sizes = [len(static.side(side).words) for side in SIDES]
         left, right = (encoded[:known] for encoded, known in zip(self._encoded, sizes, strict=True))
-        projection = learn_projection(static, (left, right), pairs, self._job, lowercase=self._params.lowercase)
+        projection = learn_projection(static, (left, right), pairs, self._job, folding=folding_of(self._params))
         sides = []
         for name, encoded, known in zip(SIDES, self._encoded, sizes, strict=True):
             matrix = encoded.copy()

@@ -27,8 +27,8 @@ from lexenc.search.approximate import ApproximateIndex
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.encode_concepts import INDEXED, VECTORS, NameParams, build_index, encode_base, open_base
 from lexenc.stages.lexical.shared import batches
-from lexenc.stages.reading import encode_words, open_encoder
-from lexenc.text.folding import check_language, fold_case
+from lexenc.stages.reading import encode_words, folding_of, open_encoder
+from lexenc.text.folding import check_language
 
 NAME = "links.jsonl"
 NIL = "NIL"
@@ -69,8 +69,9 @@ class LinkParams(LinkingParams):
 
 
 def case_policy(params: NameParams) -> str:
-    """Return how case was treated, in words."""
-    return "names and mentions lower-cased" if params.lowercase else "as written"
+    """Return how case and normal form were treated, in words."""
+    case = "names and mentions lower-cased" if params.lowercase else "as written"
+    return case if params.unicode == "keep" else f"{case}, in Unicode form {params.unicode.upper()}"
 
 
 def check_knowledge_base(inputs: Any, params: NameParams) -> list[ConfigError]:
@@ -217,7 +218,7 @@ class Linker:
 
     def fold(self, mention: str) -> str:
         """Return a mention as it is compared."""
-        return fold_case(mention, self._params.mention_language) if self._params.lowercase else mention
+        return folding_of(self._params).fold(mention, self._params.mention_language)
 
     def link(self, mentions: Sequence[str]) -> Rankings:
         """Rank names and concepts for every mention. Each distinct text is encoded and compared once."""

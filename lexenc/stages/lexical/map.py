@@ -35,8 +35,8 @@ from lexenc.search.retrieval import retrieve
 from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table
 from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, mapped, save_mapping
 from lexenc.stages.lineage import unchanged
-from lexenc.stages.reading import language_param, read_dictionary, uncovered, usable_rows
-from lexenc.text.folding import fold_case
+from lexenc.stages.reading import folding_of, language_param, read_dictionary, uncovered, usable_rows
+from lexenc.text.folding import SAME_TEXT, Folding
 
 LOG = "iterations.jsonl"
 DICTIONARY = "induced.tsv"
@@ -192,7 +192,7 @@ def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
     if inputs.get("validation") is not None:
         validation = read_dictionary(inputs["validation"], params), params.validate_every
     learned = learn_mapping(
-        source, target, pairs, params, job, lowercase=params.lowercase, languages=languages, validation=validation
+        source, target, pairs, params, job, folding=folding_of(params), languages=languages, validation=validation
     )
     mapping = learned.mapping
     save_space(job.out, Space(mapped(source, mapping, "source"), mapped(target, mapping, "target")))
@@ -246,7 +246,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
     params: LearningParams,
     job: Job,
     *,
-    lowercase: bool,
+    folding: Folding,
     languages: tuple[str | None, str | None],
     validation: tuple[Pairs, int] | None = None,
     target_normalise: Sequence[str] | None = None,
@@ -259,7 +259,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
         dictionary: Training pairs; None if `params.supervision` needs none.
         params: How to learn, with the preset filled in.
         job: Device, seed, progress and messages of the run.
-        lowercase: Whether words are lower-cased already, for hints.
+        folding: How words are folded already, for hints.
         languages: Language codes, for hints.
         validation: Pairs that nothing is learned from, to score every so many iterations of self-learning.
         target_normalise: Normalisation steps of the target, if they differ from those of the source.
@@ -267,7 +267,7 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
     settings = params.settings()
     pair = VocabularyPair.of(source, target, settings.normalise, target_normalise)
     if dictionary is not None:
-        found = usable_rows(dictionary, source.words, target.words, job, lowercase=lowercase, languages=languages)
+        found = usable_rows(dictionary, source.words, target.words, job, folding=folding, languages=languages)
         rows, columns = found.source, found.target
     else:
         rows, columns = first_pairs(pair, params.supervision, settings)  # type: ignore[arg-type]
@@ -491,8 +491,8 @@ def params_of(stage: Stage, maker: Manifest, inputs: collections.abc.Mapping[str
 
 
 def remaining(pairs: Pairs, column: int, words: collections.abc.Collection[str]) -> Pairs:
-    """Return the pairs without those whose word in `column` is one of `words` (in lower case)."""
-    return pairs.chosen([place for place, pair in enumerate(pairs) if fold_case(pair[column]) not in words])
+    """Return the pairs without those whose word in `column` is one of `words` (folded by `SAME_TEXT`)."""
+    return pairs.chosen([place for place, pair in enumerate(pairs) if SAME_TEXT.fold(pair[column]) not in words])
 
 
 class MapAgain:
@@ -523,7 +523,7 @@ class MapAgain:
         self._pairs = read_dictionary(inputs["dictionary"], self._params)
 
     def without(self, words: collections.abc.Collection[str]) -> Space:
-        """Learn the space without the entries of some words (in lower case).
+        """Learn the space without the entries of some words (folded by `SAME_TEXT`).
 
         Raises:
             LexencError: If the remaining entries do not suffice.
@@ -537,7 +537,7 @@ class MapAgain:
                 remaining(self._pairs, self._column, words),
                 params,
                 replace(self._job, out=place),
-                lowercase=params.lowercase,
+                folding=folding_of(params),
                 languages=(params.source_language, params.target_language),
             ).mapping
         finally:

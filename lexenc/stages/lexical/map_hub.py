@@ -24,6 +24,7 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.map import LearningParams, check_device, check_steps, fill_in, learn_mapping
 from lexenc.stages.lexical.shared import ReadingParams, as_read, load_mapping, mapped, save_mapping
+from lexenc.stages.reading import folding_of
 
 _VECTORS = Input(
     "Vectors of a language with its name, e.g. en=en.vec. Give it once per language.", many=True, named=True
@@ -127,11 +128,11 @@ class _Task:
             ConfigError: If a language occurs twice or has no dictionary, or the space has other settings.
         """
         raw, into = inputs["vectors"], inputs.get("into")
-        about = Hub(str(params.hub), list(raw), params.lowercase)
+        about = Hub(str(params.hub), list(raw), params.lowercase, params.unicode)
         if into is not None:
             about = _enlarged(read_hub(into), into, list(raw), params)
         dictionaries = HubDictionaries(
-            inputs["dictionaries"], about.languages, "--dictionaries", lowercase=params.lowercase
+            inputs["dictionaries"], about.languages, "--dictionaries", folding=folding_of(params)
         )
         task = cls(about, raw, into, dictionaries)
         for name in task.new if params.supervision in ("dictionary", "semi") else ():
@@ -157,7 +158,10 @@ def _enlarged(space: Hub, into: Path, names: list[str], params: MapHubParams) ->
     if params.lowercase != space.lowercase:
         was, remedy = ("lower-cased", "Add") if space.lowercase else ("not lower-cased", "Leave out")
         raise ConfigError(f"The words of {into} are {was}.", hint=f"{remedy} --lowercase.")
-    return Hub(space.hub, [*space.languages, *names], space.lowercase)
+    if params.unicode != space.unicode:
+        hint = f"Use --unicode {space.unicode}."
+        raise ConfigError(f"The words of {into} were read with --unicode {space.unicode}.", hint=hint)
+    return replace(space, languages=[*space.languages, *names])
 
 
 def map_hub(inputs: dict[str, Any], params: MapHubParams, job: Job) -> Outcome:
@@ -255,7 +259,7 @@ def _map_language(
         task.dictionaries.read(name, task.about.hub),
         params,
         job,
-        lowercase=params.lowercase,
+        folding=folding_of(params),
         languages=(code_of(name), code_of(task.about.hub)),
         target_normalise=("none",),
     )

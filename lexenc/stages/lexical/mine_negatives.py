@@ -25,12 +25,14 @@ from lexenc.stages.reading import (
     POOLING,
     clearly_more,
     encode_words,
+    folding_of,
     language_param,
     lowercase_param,
     open_encoder,
     read_dictionary,
+    unicode_param,
 )
-from lexenc.text.folding import fold_case
+from lexenc.text.folding import SAME_TEXT, UnicodeForm
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class MineParams:
     vocabulary_limit: int | None = param(None, "Use only the first words of a vocabulary.", ge=1)
     pooling: Pooling = param("auto", POOLING)
     lowercase: bool = lowercase_param()
+    unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("source")
     target_language: str | None = language_param("target")
 
@@ -101,9 +104,9 @@ def _one_direction(
 ) -> list[NegativeRow]:
     languages = (params.source_language, params.target_language)
     own, language = languages if direction == "source-to-target" else languages[::-1]
-    fold_anchor, fold_word = partial(fold_case, language=own), partial(fold_case, language=language)
+    fold_anchor, fold_word = (partial(SAME_TEXT.fold, language=each) for each in (own, language))
     words = read_vocabulary(
-        vocabulary_path, limit=params.vocabulary_limit, lowercase=params.lowercase, language=language
+        vocabulary_path, limit=params.vocabulary_limit, folding=folding_of(params), language=language
     ).words
     if direction == "source-to-target":
         _tell_swapped(pairs, words, job)

@@ -22,7 +22,18 @@ from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement
 from lexenc.lexical.text_vectors import WordTable, WordTables
 from lexenc.parameters import param
 from lexenc.stage import Job
-from lexenc.stages.reading import CasePolicy, encode_words, fold_vectors, lowercase_param, tell_findings, usable_rows
+from lexenc.stages.reading import (
+    CasePolicy,
+    encode_words,
+    fold_vectors,
+    folding_of,
+    lowercase_param,
+    tell_findings,
+    unicode_param,
+    usable_rows,
+    wider,
+)
+from lexenc.text.folding import Folding, UnicodeForm
 
 MAPPING = "mapping.safetensors"
 READING = "Reading"
@@ -41,6 +52,7 @@ class ReadingParams:
         "error", "Lines that are not a vector: error: stop; skip: ignore them.", group=READING
     )
     lowercase: bool = lowercase_param(READING)
+    unicode: UnicodeForm = unicode_param(READING)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -49,9 +61,9 @@ class ReadingParams:
 
 
 def as_read(vectors: Vectors, params: ReadingParams, language: str | None, job: Job) -> Vectors:
-    """Warn about irregular lines, and lower-case the words if requested."""
+    """Warn about irregular lines, and fold the words as requested."""
     tell_findings(vectors, job)
-    return fold_vectors(vectors, language) if params.lowercase else vectors
+    return fold_vectors(vectors, folding_of(params), language)
 
 
 def open_words(path: Path, policy: CasePolicy, job: Job, *, limit: int | None = None) -> WordTables:
@@ -68,7 +80,7 @@ def open_words(path: Path, policy: CasePolicy, job: Job, *, limit: int | None = 
     """
 
     def table(vectors: Vectors, language: str | None) -> WordTable:
-        return WordTable.of(vectors, limit=limit, lowercase=policy.lowercase, language=language)
+        return WordTable.of(vectors, limit=limit, folding=folding_of(policy), language=language)
 
     if any((path / side / "words.txt").is_file() for side in SIDES):
         space = load_space(path, mmap=True)
@@ -142,7 +154,7 @@ def encode_to_file(encoder: Encoder, words: Sequence[str], path: Path, job: Job)
 
 
 def learn_projection(
-    space: Space, encoded: tuple[np.ndarray, np.ndarray], dictionary: Pairs, job: Job, *, lowercase: bool
+    space: Space, encoded: tuple[np.ndarray, np.ndarray], dictionary: Pairs, job: Job, *, folding: Folding
 ) -> np.ndarray:
     """Learn the orthogonal map from static vectors to encodings, from all dictionary words of both languages.
 
@@ -151,12 +163,12 @@ def learn_projection(
         encoded: Encodings of the source and the target words, row by row as in `space`.
         dictionary: Training pairs. A repeated word counts each time.
         job: Device, seed, progress and messages of the run.
-        lowercase: Whether words are lower-cased already, for a hint.
+        folding: How words are folded already, for a hint.
 
     Returns:
         W of section 2 of the paper. Shape [d1, d2], float64.
     """
-    rows = usable_rows(dictionary, space.source.words, space.target.words, job, lowercase=lowercase)
+    rows = usable_rows(dictionary, space.source.words, space.target.words, job, folding=folding)
     static = np.concatenate([space.source.matrix[rows.source], space.target.matrix[rows.target]])
     other = np.concatenate([encoded[0][rows.source], encoded[1][rows.target]])
     small, large = static.shape[1], other.shape[1]
@@ -172,19 +184,19 @@ def learn_projection(
     return fit_procrustes(static, other)
 
 
-def projection_between(tables: WordTables, encoder: Encoder, train: Pairs, job: Job, *, lowercase: bool) -> np.ndarray:
+def projection_between(tables: WordTables, encoder: Encoder, train: Pairs, job: Job, *, folding: Folding) -> np.ndarray:
     """Learn the map of `learn_projection`, encoding only the words of the dictionary.
 
     Args:
         tables: Both languages of a shared space.
         encoder: The encoder.
-        train: Training pairs, lower-cased if the words of `tables` are.
+        train: Training pairs, folded as the words of `tables` are.
         job: Device, seed, progress and messages of the run.
-        lowercase: Whether words are lower-cased already, for a hint.
+        folding: How words are folded already, for a hint.
     """
-    # Words in the other column or in lower case are not encoded; a hint may find that they were meant.
+    # Words in the other column or folded otherwise are not encoded; a hint may find that they were meant.
     wanted = [*train.sources, *train.targets]
-    wanted += [] if lowercase else [word.lower() for word in wanted]
+    wanted += [other.fold(word) for other in wider(folding) for word in wanted]
     both, encoded = [], []
     for table, column in ((tables.source, train.sources), (tables.target, train.targets)):
         vectors, own = table.chosen(wanted), set(column)
@@ -193,7 +205,7 @@ def projection_between(tables: WordTables, encoder: Encoder, train: Pairs, job: 
         matrix[rows] = encode_words(encoder, [vectors.words[row] for row in rows], job)
         both.append(vectors)
         encoded.append(matrix)
-    return learn_projection(Space(*both), (encoded[0], encoded[1]), train, job, lowercase=lowercase)
+    return learn_projection(Space(*both), (encoded[0], encoded[1]), train, job, folding=folding)
 
 
 def repeated_weight(weights: Sequence[float]) -> str | None:

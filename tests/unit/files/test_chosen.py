@@ -11,6 +11,7 @@ from lexenc.errors import DataError
 from lexenc.files.chosen import chosen_vectors
 from lexenc.files.vec_binary import write_word2vec_binary
 from lexenc.files.vectors import read_vectors, save_vectors, write_vec
+from lexenc.text.folding import Folding
 
 WORDS = ["the", "House", "new york", "house", "5", "größe"]
 
@@ -40,7 +41,7 @@ def test_chosen_vectors_are_those_of_the_whole_file(place):
 
 
 def test_the_first_of_forms_that_become_equal_counts(place):
-    words, rows = chosen_vectors(place, ["house"], lowercase=True)
+    words, rows = chosen_vectors(place, ["house"], folding=Folding(lowercase=True))
     assert words == ["house"]
     np.testing.assert_array_equal(rows[0], read_vectors(place).matrix[1])
     assert chosen_vectors(place, ["house"])[1][0].tolist() == read_vectors(place).matrix[3].tolist()

@@ -12,6 +12,7 @@ from lexenc.files.concepts import (
     stream_mentions,
     write_knowledge_base,
 )
+from lexenc.text.folding import Folding
 
 
 def test_concepts_names_stay_whole_and_composites_have_several_concepts(tmp_path):
@@ -83,20 +84,20 @@ def test_lines_of_one_name_lie_side_by_side(tmp_path):
 
 
 def test_names_that_differ_in_case_only_are_one_where_case_is_folded(tmp_path):
-    base = base_of(tmp_path, LINES, lowercase=True)
+    base = base_of(tmp_path, LINES, folding=Folding(lowercase=True))
     assert base.names == ["Heart", "K+", "magnezyum (Mg2+)"], "as written where each first appeared"
     assert base.texts() == ["heart", "k+", "magnezyum (mg2+)"]
     assert [base.identifiers_of(line) for line in range(2)] == [["C1"], ["C3"]]
     assert base.repeated == 2
-    turkish = base_of(tmp_path, "C1||I\nC2||ı\n", lowercase=True, language="tr")
+    turkish = base_of(tmp_path, "C1||I\nC2||ı\n", folding=Folding(lowercase=True), language="tr")
     assert (turkish.names, turkish.lines) == (["I"], 2)
 
 
 @pytest.mark.parametrize("lowercase", [False, True])
 def test_a_base_that_was_written_is_the_same_again(tmp_path, lowercase):
-    base = base_of(tmp_path, LINES, lowercase=lowercase)
+    base = base_of(tmp_path, LINES, folding=Folding(lowercase=lowercase))
     write_knowledge_base(tmp_path / "again.txt", base)
-    again = read_knowledge_base([tmp_path / "again.txt"], lowercase=lowercase)
+    again = read_knowledge_base([tmp_path / "again.txt"], folding=Folding(lowercase=lowercase))
     assert again.names == base.names
     assert again.digest() == base.digest()
     for name in ("line_offsets", "concept_offsets"):

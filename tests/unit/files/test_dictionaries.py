@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
+from lexenc.text.folding import Folding
 
 
 @pytest.fixture
@@ -95,8 +96,8 @@ def test_dictionaries_translations_keep_the_order_and_drop_repeats(read):
 def test_dictionaries_other_views(read):
     pairs = read("KADIN\tIT\nb\tw\n")
     assert list(pairs.swapped()) == [("IT", "KADIN"), ("w", "b")]
-    assert list(pairs.folded("tr", None)) == [("kadın", "it"), ("b", "w")]
-    assert list(pairs.folded(None, "tr")) == [("kadin", "ıt"), ("b", "w")]
+    assert list(pairs.folded(Folding(lowercase=True), "tr", None)) == [("kadın", "it"), ("b", "w")]
+    assert list(pairs.folded(Folding(lowercase=True), None, "tr")) == [("kadin", "ıt"), ("b", "w")]
     assert list(pairs.chosen([1])) == [("b", "w")]
     assert pairs.chosen([1]).lines == [2]
     assert pairs.swapped().lines == [1, 2]
@@ -140,6 +141,6 @@ def test_dictionary_that_is_a_review_names_what_reads_it(read, mark):
 def test_a_lexicon_brings_probabilities(read):
     pairs = read("source\ttarget\tprobability\tlinks\na\tb\t0.25\t3\nc\td\t1\t4\n")
     assert list(pairs) == [("a", "b"), ("c", "d")]
-    assert pairs.swapped().folded().chosen([1, 0]).probabilities == [1.0, 0.25]
+    assert pairs.swapped().folded(Folding(lowercase=True)).chosen([1, 0]).probabilities == [1.0, 0.25]
     with pytest.raises(DataError, match="line 2: 'x' is not a probability"):
         read("source\ttarget\tprobability\na\tb\tx\n")

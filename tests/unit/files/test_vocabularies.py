@@ -6,6 +6,9 @@ import pytest
 
 from lexenc.errors import DataError
 from lexenc.files.vocabularies import Vocabulary, read_vocabulary
+from lexenc.text.folding import Folding
+
+LOWER = Folding(lowercase=True)
 
 
 @pytest.fixture
@@ -51,14 +54,14 @@ def test_vocabularies_repeats_are_counted_and_their_counts_added(read):
 
 
 def test_vocabularies_folding_keeps_the_first_form(read):
-    assert read("Haus 5\nhaus 3\nHAUS 1\nder 2\n", lowercase=True) == Vocabulary(["haus", "der"], [9, 2], 2)
-    assert read("KADIN 2\nkadın 1\n", lowercase=True, language="tr") == Vocabulary(["kadın"], [3], 1)
-    assert read("KADIN 2\nkadın 1\n", lowercase=True).words == ["kadin", "kadın"]
+    assert read("Haus 5\nhaus 3\nHAUS 1\nder 2\n", folding=LOWER) == Vocabulary(["haus", "der"], [9, 2], 2)
+    assert read("KADIN 2\nkadın 1\n", folding=LOWER, language="tr") == Vocabulary(["kadın"], [3], 1)
+    assert read("KADIN 2\nkadın 1\n", folding=LOWER).words == ["kadin", "kadın"]
     assert read("Haus\nhaus\n").words == ["Haus", "haus"]
 
 
 def test_vocabularies_limit_counts_distinct_words(read):
-    assert read("A 5\na 4\nb 3\nc 2\nB 1\n", limit=2, lowercase=True) == Vocabulary(["a", "b"], [9, 4], 2)
+    assert read("A 5\na 4\nb 3\nc 2\nB 1\n", limit=2, folding=LOWER) == Vocabulary(["a", "b"], [9, 4], 2)
     assert read("a\nb\n", limit=9).words == ["a", "b"]
 
 

@@ -4,6 +4,10 @@ import pytest
 
 from lexenc.files.dictionaries import read_pairs
 from lexenc.lexical.audit import find_leaks, repeated, several_translations, with_capitals, without_leaks
+from lexenc.text.folding import Folding
+
+LOWER = Folding(lowercase=True)
+
 
 TRAIN = [("a", "x"), ("b", "y"), ("b", "z"), ("c", "w"), ("a", "x")]
 TEST = [("b", "y"), ("d", "w"), ("a", "q"), ("b", "y"), ("A", "x")]
@@ -19,6 +23,13 @@ def test_audit_leaks_worked_example():
 
 def test_audit_case_counts():
     assert find_leaks([("Haus", "house")], [("haus", "house")]).pairs == []
+
+
+def test_audit_unicode_forms_do_not_count():
+    composed, decomposed = ("cafe\u0301", "kaffee"), ("caf\u00e9", "kaffee")
+    leaks = find_leaks([composed], [decomposed, composed])
+    assert (leaks.pairs, leaks.lines, leaks.sources) == ([decomposed], 2, ["caf\u00e9"])
+    assert without_leaks([composed], [decomposed], sources=False) == []
 
 
 @pytest.mark.parametrize(("sources", "kept"), [(False, [0, 2, 3, 4]), (True, [3])])
@@ -52,7 +63,7 @@ REAL = {
 @pytest.mark.parametrize("folder", REAL)
 def test_audit_of_real_dictionaries(data, folder):
     train_name, test_name, pairs, sources = REAL[folder]
-    train, test = (list(read_pairs(data / "bli" / folder / name).folded()) for name in (train_name, test_name))
+    train, test = (list(read_pairs(data / "bli" / folder / name).folded(LOWER)) for name in (train_name, test_name))
     leaks = find_leaks(train, test)
     assert (len(leaks.pairs), len(leaks.sources)) == (pairs, sources)
     kept = [train[i] for i in without_leaks(train, test, sources=True)]
@@ -65,6 +76,8 @@ def test_audit_every_dictionary_with_english_is_clean(data):
     folders = sorted((data / "bli" / "gt").glob("en-*"))
     assert len(folders) >= 5
     for folder in folders:
-        train, test = (list(read_pairs(folder / name).folded()) for name in ("train.freq.5k.tsv", "test.freq.2k.tsv"))
+        train, test = (
+            list(read_pairs(folder / name).folded(LOWER)) for name in ("train.freq.5k.tsv", "test.freq.2k.tsv")
+        )
         leaks = find_leaks(train, test)
         assert (leaks.pairs, leaks.sources) == ([], []), folder.name
