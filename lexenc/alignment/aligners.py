@@ -12,6 +12,7 @@ from lexenc.alignment.counting import WordNumbers, WordPair
 from lexenc.alignment.eflomal import EflomalAligner, eflomal_program
 from lexenc.artifact import MANIFEST, read_manifest
 from lexenc.device import Device
+from lexenc.errors import ConfigError
 from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.spaces import load_space
 from lexenc.files.text import counted
@@ -123,6 +124,10 @@ def _word_encoder(setup: AlignerSetup) -> Any:
     folder = setup.inputs["encoder"]
     encoder = load_encoder(folder, pooling="auto", device=setup.device())
     layers, layer = getattr(encoder, "layers", 0), setup.options["layer"]
+    if layer is not None and not layers:
+        raise ConfigError(
+            f"--layer has no effect with {folder}, a {encoder.kind} encoder, which has no layers.", hint="Leave it out."
+        )
     if layer is None and (folder / MANIFEST).is_file():
         manifest = read_manifest(folder)
         layer = manifest.summary.get("layer") if manifest.stage == "align-train softmax" else None

@@ -103,12 +103,19 @@ def test_words_that_look_like_markup_are_drawn_as_they_are(capsys, monkeypatch):
         (["--distortion", 0.5], "--distortion has no effect with --method statistical"),
         (["--symmetrise", "union", "--threshold", 0.5], "--threshold has no effect with --symmetrise union"),
         (["--method", "itermax", "--encoder", "mini", "--dictionary", "d.tsv"], "takes no --dictionary"),
+        (["--vectors", "bundled:static/en", "--layer", 3], "--layer has no effect with --vectors"),
     ],
 )
 def test_options_without_effect_are_refused(fails, corpus, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d.tsv").write_text("dog\tchien\n")
     assert message in fails("align", "--pairs", corpus, "--out", "out", *options).message
+
+
+def test_layer_of_an_encoder_without_layers_is_refused(fails, corpus, tmp_path):
+    options = ("--pairs", corpus, "--encoder", "mini", "--layer", 3, "--out", tmp_path / "out")
+    assert "a static encoder, which has no layers" in fails("align", *options, early=False).message
+    assert not (tmp_path / "out").exists()
 
 
 def test_links_of_words_cut_here_are_not_scored_without_a_word(lexenc, sentences, aligned, tmp_path):

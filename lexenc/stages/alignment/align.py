@@ -144,6 +144,8 @@ def check_align(inputs: Mapping[str, Any], params: AlignParams) -> list[ConfigEr
             users = ", ".join(method for method in ALIGNERS if name in ALIGNERS[method].options)
             message = f"--{name.replace('_', '-')} has no effect with --method {resolved.method}."
             faults.append(ConfigError(message, hint=f"It is for {users}."))
+    if "vectors" in given and params.layer is not None:
+        faults.append(ConfigError("--layer has no effect with --vectors.", hint="It is for --encoder."))
     if "symmetrise" in kind.options and resolved.symmetrise != "threshold" and params.threshold is not None:
         message = f"--threshold has no effect with --symmetrise {resolved.symmetrise}."
         faults.append(ConfigError(message, hint="It is for --symmetrise threshold."))
