@@ -11,7 +11,6 @@ _PICKLE = "a pickle, which may execute code when it is read"
 _PANDAS = "python -c \"import pandas; pandas.{call}.to_csv('{path}.{end}', sep='{mark}', {columns})\""
 _TABLE = _PANDAS.replace("{end}", "tsv").replace("{mark}", "\\t").replace("{columns}", "index=False")
 _PACKED = {
-    b"BZh": ("packed with bzip2", "bzip2 -dc {path} > {path}.unpacked"),
     b"\xfd7zXZ\x00": ("packed with xz", "xz -dc < {path} > {path}.unpacked"),
     b"\x28\xb5\x2f\xfd": ("packed with Zstandard", "zstd -dc {path} > {path}.unpacked"),
     b"\x04\x22\x4d\x18": ("packed with LZ4", "lz4 -dc {path} > {path}.unpacked"),
@@ -27,10 +26,9 @@ _OTHER = {
         "If pandas wrote it, convert it: "
         + _PANDAS.format(call="read_hdf('{path}')", path="{path}", end="vec", mark=" ", columns="header=False"),
     ),
-    b"PAR1": ("a Parquet file", "Convert it: " + _TABLE.format(call="read_parquet('{path}')", path="{path}")),
-    b"ARROW1": ("an Arrow file", "Convert it: " + _TABLE.format(call="read_feather('{path}')", path="{path}")),
+    b"PAR1\x15": ("a Parquet file", "Convert it: " + _TABLE.format(call="read_parquet('{path}')", path="{path}")),
+    b"ARROW1\x00\x00": ("an Arrow file", "Convert it: " + _TABLE.format(call="read_feather('{path}')", path="{path}")),
     b"SQLite format 3\x00": ("an SQLite database (.magnitude is one)", "Write its vectors as .vec text."),
-    b"GGUF": ("a GGUF model", "Use a model in the format of Hugging Face, a folder, with --encoder."),
     b"%PDF-": ("PDF", "Save it as plain text in UTF-8."),
     b"\x89PNG": ("a picture", "Use a file of UTF-8 text."),
     b"\xff\xd8\xff": ("a picture", "Use a file of UTF-8 text."),
@@ -44,6 +42,7 @@ _OTHER = {
 # PyTorch wrote this number as a pickle before it used zip archives.
 _OLD_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 _PATTERNS = (
+    (re.compile(rb"BZh[1-9]1AY&SY"), "packed with bzip2", "Unpack it: bzip2 -dc {path} > {path}.unpacked"),
     (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive", "Unpack it: tar -xf {path}"),
     (
         # The length of the head in eight bytes, and the head in JSON.

@@ -75,7 +75,7 @@ KINDS = {
     "npy": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}\n", "a NumPy array", "words.txt"),
     "Excel": (archive("[Content_Types].xml", "xl/workbook.xml"), "a spreadsheet or document", "CSV in UTF-8"),
     "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "pandas.read_hdf('PATH').to_csv('PATH.vec', sep=' '"),
-    "Parquet": (b"PAR1" + bytes(99), "a Parquet file", "pandas.read_parquet('PATH').to_csv('PATH.tsv', sep='\\t'"),
+    "Parquet": (b"PAR1\x15\x04" + bytes(99), "a Parquet file", "pandas.read_parquet('PATH').to_csv('PATH.tsv'"),
     "Arrow": (b"ARROW1\0\0" + bytes(99), "an Arrow file", "pandas.read_feather('PATH')"),
     "safetensors": (struct.pack("<Q", 9) + b'{"a":{}} ' + bytes(9), "a safetensors file", "no words"),
     "Magnitude": (b"SQLite format 3\0" + bytes(99), "an SQLite database", ".vec"),
@@ -135,7 +135,7 @@ def test_utf_16_is_named_by_every_reader(tmp_path, reader, encoding, mark):
 
 def test_text_and_vectors_are_no_other_kind(tmp_path):
     """Numbers that begin like those of another kind, and texts about pages and pickles."""
-    for content in (b"PAR 1\tTeil 1\n", b"<h1>\ttitle\n", b"html\tHTML\n", b"a\x00b\tc\n", b"BZ\tBozen\n"):
+    for content in (b"PAR1\tprotein\n", b"<h1>\ttitle\n", b"html\tHTML\n", b"a\x00b\tc\n", b"BZh\tBozen\n"):
         path = tmp_path / "x"
         path.write_bytes(content)
         assert len(read_pairs(path)) == 1
