@@ -1,18 +1,20 @@
 """Word vectors in two binary formats, both often called `.bin`.
 
-- word2vec: a text line `N D`, then for each row the word, a space and D little-endian float32 numbers. An LF before a
-  word is dropped, because only some writers end rows with it. Words cannot contain spaces.
+- word2vec: a text line `N D`, then for each row the word, a space and D little-endian float32 numbers. Some writers end
+  rows with an LF. Some write words with spaces, although a space ends a word: `_Layout` finds out where a row ends.
 - fastText: a whole model. Words are sorted by frequency; their vectors include subwords. Other texts have vectors, too.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexenc.errors import DataError
 from lexenc.files.text import writing
@@ -23,33 +25,182 @@ from lexenc.progress import RunningTask
 FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 16
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+# Rows after a doubtful one that must fit, and columns of which bytes at a wrong position may have usual sizes.
+_AHEAD, _FEW = 3, 16
+# Usual sizes of numbers, and the bits of the smallest and the largest.
+_USUAL = np.array([1e-15, 1e10], np.float32)
+_SMALLEST, _LARGEST = _USUAL.view(np.uint32)
+_RANGE, _WITHOUT_SIGN = int(_LARGEST - _SMALLEST), np.uint32(0x7FFFFFFF)
+_INFINITE, _BITS, _FLOAT = np.uint32(0x7F800000), np.dtype("<u4"), np.dtype("<f4")
 
 
 class _Bytes:
-    """A stream with a buffer of the next bytes, for records of unknown length."""
+    """A stream with a buffer, for records of unknown length. Positions are relative to the next byte."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self.data, self.at = stream, b"", 0
 
-    def more(self) -> bool:
+    def _more(self) -> bool:
         """Read another chunk, and return False at the end of the file."""
         chunk = self._stream.read(_CHUNK)
         self.data, self.at = self.data[self.at :] + chunk, 0
         return bool(chunk)
 
-    def find(self, mark: bytes, longest: int) -> int:
-        """Return the position of the next `mark`, or -1 if it is not within `longest` bytes."""
-        while (found := self.data.find(mark, self.at)) < 0:
-            if len(self.data) - self.at > longest or not self.more():
+    def find(self, mark: bytes, start: int = 0, longest: int = _LONGEST_WORD) -> int:
+        """Return the position of the next `mark` after `start`, or -1 if it is not within `longest` bytes."""
+        while (found := self.data.find(mark, self.at + start)) < 0:
+            if len(self.data) - self.at - start > longest or not self._more():
                 return -1
-        return found
+        return found - self.at
 
     def has(self, count: int) -> bool:
         """Return whether `count` more bytes can be read."""
         while len(self.data) - self.at < count:
-            if not self.more():
+            if not self._more():
                 return False
         return True
+
+    def part(self, start: int, end: int) -> bytes:
+        """Return the bytes from `start` to `end`, fewer at the end of the file."""
+        self.has(end)
+        return self.data[self.at + start : self.at + end]
+
+
+class _Layout:
+    """Where the rows of a word2vec binary file begin and end.
+
+    A word ends at its first space, unless the bytes after it are no vector, and those after a later space are one that
+    the next row follows. Numbers of trained vectors have usual sizes, which the bytes of text and of numbers that are
+    read from a wrong position nearly never have: text has values of at least 1e20, and its last space makes 1e-19.
+
+    Args:
+        source: The file, at its first row.
+        width: Numbers of a vector.
+        name: Name of the file, for messages.
+
+    Attributes:
+        plain: Whether all numbers after the last end of a word are usual and not zero, so that they are finite.
+    """
+
+    def __init__(self, source: _Bytes, width: int, name: str) -> None:
+        self._source, self._width, self._name = source, width, name
+        self.plain = False
+        self._room = np.empty(width, np.uint32)
+        self._line_feeds = True
+        ends = self._ends(0, _AHEAD)
+        self._line_feeds = False
+        if not ends and not self._ends(0, _AHEAD):
+            ends = [source.find(b" ")]  # numbers of unusual sizes
+        self._line_feeds = any(self._byte_after(end) == b"\n" for end in ends)
+
+    def is_over(self, at: int = 0) -> bool:
+        """Return whether the file ends at a position, perhaps with a line feed."""
+        return not self._source.has(at + 2) and self._source.part(at, at + 1) in (b"", b"\n")
+
+    def next_row(self, end: int) -> int:
+        """Return the start of the row after the one whose word ends at `end`, -1 if this one cannot end there."""
+        after = end + 1 + 4 * self._width
+        if not self._line_feeds:
+            return after
+        byte = self._byte_after(end)
+        return after + len(byte) if byte in (b"\n", b"") else -1
+
+    def _byte_after(self, end: int) -> bytes:
+        after = end + 1 + 4 * self._width
+        return self._source.part(after, after + 1)
+
+    def end_of_word(self, row: int, last: bool) -> int:
+        """Return the end of the word of the next row, -1 if the file ends within the row.
+
+        Args:
+            row: Its number, for the error.
+            last: Whether the header has no more rows.
+
+        Raises:
+            DataError: If no place or several places can be the end.
+        """
+        source = self._source
+        first = source.find(b" ")
+        if self._is_cut(first):
+            return -1
+        after, usual = self.next_row(first), self._is_usual(first)
+        follows = after >= 0 and (_is_clean(self._word(after)) or self.is_over(after))
+        single = self._width >= _FEW or not _is_clean(source.part(0, source.find(b" ", first + 1)))
+        if usual and single and (follows or (last and after >= 0)):
+            return first
+        ends = self._ends(0, _AHEAD)
+        if not ends:
+            # The word of the next row may be no UTF-8, or some numbers of this one may be unusual, but not both.
+            odd = self._may_be_odd(first) if follows else usual and after >= 0 and self._fits(source.find(b" ", after))
+            ends = [first] if odd else []
+        self.plain = False
+        if len(ends) == 1:
+            return ends[0]
+        shown = _CONTROL.sub(b"?", source.part(0, first)[:40]).decode("utf-8", "replace")
+        raise DataError(
+            f"{self._name}, row {row:,}: the word that begins with '{shown}' does not end at the first space, or the "
+            "file is damaged: the rows after it do not fit.",
+            hint="Write the file again, as .vec text or with underscores in place of spaces.",
+        )
+
+    def _word(self, at: int) -> bytes:
+        """Return the bytes from a position to the next space."""
+        return self._source.part(at, max(at, self._source.find(b" ", at)))
+
+    def _is_cut(self, end: int) -> bool:
+        """Return whether the file ends before the vector of the word that ends at `end`, -1 for no end."""
+        return end < 0 or not self._source.has(end + 1 + 4 * self._width)
+
+    def _fits(self, end: int) -> bool:
+        """Return whether the numbers of a row have usual sizes, whatever its word, or the file ends within it."""
+        return self._is_cut(end) or self._is_usual(end)
+
+    def _may_be_odd(self, end: int) -> bool:
+        """Return whether the numbers of a row are those of a vector although some have no usual size.
+
+        Without line feeds nothing else shows where a row ends. A third of the numbers from a wrong position is usual.
+        """
+        bits = self._numbers(end) & _WITHOUT_SIGN
+        usual = (bits == 0) | (bits - _SMALLEST <= _RANGE)
+        return self._line_feeds or 4 * max(usual.sum(), (bits >= _INFINITE).sum()) >= 3 * self._width
+
+    def _numbers(self, end: int) -> NDArray[np.uint32]:
+        return np.frombuffer(self._source.data, _BITS, self._width, self._source.at + end + 1)
+
+    def _is_usual(self, end: int) -> bool:
+        """Return whether all numbers after the word that ends at `end` are zero or have a usual size."""
+        numbers, room = self._numbers(end), self._room
+        np.bitwise_and(numbers, _WITHOUT_SIGN, out=room)
+        # Numbers that are too small become large ones.
+        np.subtract(room, _SMALLEST, out=room)
+        self.plain = int(room.max()) <= _RANGE
+        return self.plain or bool((room[numbers & _WITHOUT_SIGN != 0] <= _RANGE).all())
+
+    def _ends(self, at: int, ahead: int) -> list[int]:
+        """Return the ends of a word with usual numbers after it, and then `ahead` such rows or the end of the file."""
+        found: list[int] = []
+        end = self._source.find(b" ", at)
+        while not self._is_cut(end) and _is_clean(self._source.part(at, end)):
+            after = self.next_row(end) if self._is_usual(end) else -1
+            if after >= 0 and (self.is_over(after) or not ahead or self._follow(after, ahead - 1)):
+                found.append(end)
+            end = self._source.find(b" ", end + 1)
+        return found
+
+    def _follow(self, at: int, ahead: int) -> bool:
+        return self._is_cut(self._source.find(b" ", at)) or bool(self._ends(at, ahead))
+
+
+def _is_clean(word: bytes) -> bool:
+    """Return whether bytes are UTF-8 without control characters, as nearly all words are and no vector is."""
+    if _CONTROL.search(word):
+        return False
+    try:
+        word.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -80,12 +231,13 @@ class BinaryReader:
             Words, and vectors of shape [n, d], float32.
 
         Raises:
-            DataError: If the file ends early, is empty, or has infinite or undefined numbers.
+            DataError: If the file ends within a row, is empty, has infinite or undefined numbers, or has a row of which
+                it is not certain where it ends.
         """
         source = _Bytes(stream)
-        end = source.find(b"\n", 64)
+        end = source.find(b"\n")
         rows, width = (int(part) for part in source.data[:end].split())
-        self.report.declared_rows, source.at = rows, end + 1
+        self.report.declared_rows, source.at = rows, source.at + end + 1
         if width < 1:
             raise DataError(f"{self.report.source}: the header declares vectors without columns.")
         room = rows if size is None else min(rows, size // (4 * width + 1) + 1)
@@ -116,25 +268,30 @@ class BinaryReader:
 
     def _rows(self, source: _Bytes, rows: int, width: int) -> Iterator[tuple[int, str, Floats]]:
         """Yield number, word and vector of every row that can be used."""
-        for row in range(1, rows + 1):
-            space = source.find(b" ", _LONGEST_WORD)
-            if space >= 0:
-                raw = source.data[source.at : space].removeprefix(b"\n")
-                source.at = space + 1
-            if space < 0 or not source.has(4 * width):
+        layout = _Layout(source, width, self.report.source)
+        row = 1
+        while not layout.is_over():
+            end = layout.end_of_word(row, row == rows)
+            if end < 0 and row <= rows:
                 raise DataError(
                     f"{self.report.source} ends in row {row:,} of {rows:,}.",
                     hint="The file is incomplete. Download it again.",
                 )
-            vector = np.frombuffer(source.data, "<f4", width, source.at)
-            source.at += 4 * width
-            word = raw.decode("utf-8", "surrogateescape")
-            if self._usable(row, word, vector):
+            if end < 0:
+                self.report.add(Finding.BYTES_LEFT, row)
+                break
+            word = source.part(0, end).decode("utf-8", "surrogateescape")
+            vector = np.frombuffer(source.data, _FLOAT, width, source.at + end + 1)
+            source.at += layout.next_row(end)
+            if self._usable(row, word, vector, plain=layout.plain):
                 yield row, word, vector
+            row += 1
+        if row - 1 != rows:
+            self.report.add(Finding.HEADER_COUNT, 1)
 
-    def _usable(self, row: int, word: str, vector: Floats) -> bool:
+    def _usable(self, row: int, word: str, vector: Floats, *, plain: bool) -> bool:
         """Return whether a row can be used, and count its irregularities."""
-        if not np.isfinite(vector).all():
+        if not plain and not np.isfinite(vector).all():
             if not self.skip_bad:
                 raise DataError(
                     f"{self.report.source}, row {row}: the vector of '{word}' has a number that is not finite.",
@@ -145,10 +302,16 @@ class BinaryReader:
         if not word:
             self.report.add(Finding.EMPTY_WORD, row)
             return False
-        if not is_utf8(word):
+        if " " in word:
+            self.report.add(Finding.SPACED, row)
+        if not word.isascii() and not is_utf8(word):
             self.report.add(Finding.NOT_UTF8, row)
-        if not vector.any():
-            self.report.add(Finding.ZERO, row)
+        if not plain:
+            sizes = np.abs(vector[vector != 0])
+            if not sizes.size:
+                self.report.add(Finding.ZERO, row)
+            elif sizes.min() < _USUAL[0] or sizes.max() > _USUAL[1]:
+                self.report.add(Finding.UNUSUAL, row)
         return True
 
 

@@ -20,14 +20,16 @@ class Finding(StrEnum):
     NOT_A_NUMBER = "lines with a cell that is not a number skipped"
     NON_FINITE = "lines with an infinite or undefined cell skipped"
     DUPLICATE = "rows with a repeated word skipped"
+    UNUSUAL = "vectors with a number below 1e-15 or above 1e10 kept"
     ZERO = "vectors of zeros kept"
     SPACED = "words with spaces kept"
+    BYTES_LEFT = "bytes after the last row skipped"
     NOT_UTF8 = "words that are not UTF-8 kept byte for byte"
 
 
 _PLURAL = re.compile(r"\b(line|row|vector|word)s\b")
-# These occur once, at the start of a file.
-_OF_THE_FILE = (Finding.NO_HEADER, Finding.HEADER_COUNT, Finding.BOM)
+# These occur once.
+_OF_THE_FILE = (Finding.NO_HEADER, Finding.HEADER_COUNT, Finding.BOM, Finding.BYTES_LEFT)
 
 
 @dataclass

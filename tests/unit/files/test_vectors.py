@@ -289,6 +289,69 @@ def test_word2vec_binary_with_line_feeds_and_duplicates(write):
     assert findings(last) == {Finding.DUPLICATE: (1, 3), Finding.NON_FINITE: (1, 4)}
 
 
+def binary(words, matrix, end=b"", header=None):
+    rows = [word.encode() + b" " + vector.tobytes() + end for word, vector in zip(words, matrix, strict=True)]
+    return b"%d %d\n" % (header or len(words), matrix.shape[1]) + b"".join(rows)
+
+
+TRAINED = np.random.default_rng(0).standard_normal((9, 300)).astype(np.float32)
+PHRASES = ["a", "new york", "tree", "print preview", "New York City", "x", " y", "windows 10", "für immer"]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("width", [16, 50, 300])
+@pytest.mark.parametrize("first", range(4))
+def test_words_with_spaces_in_word2vec_binary_are_whole(write, end, width, first):
+    words, matrix = PHRASES[first:], TRAINED[first:, :width] * 0.01
+    for content in (binary(words, matrix, end), gzip.compress(binary(words, matrix, end))):
+        vectors = read_vectors(write(content, "x.bin"), bad_lines="skip")
+        same(vectors, words, matrix)
+        spaced = [row for row, word in enumerate(words, 1) if " " in word]
+        assert findings(vectors) == {Finding.SPACED: (len(spaced), spaced[0])}
+
+
+def test_a_row_of_word2vec_binary_whose_end_is_not_certain_is_refused(write):
+    """After an LF was replaced by CR LF, as when a file is copied as text, no row fits; nothing may be skipped."""
+    content = binary(["cat", "dog", "tree", "sun"], TRAINED[:4, :50])
+    at = content.index(b"tree")
+    for damaged in (content[:at] + b"\r" + content[at + 9 :], content[: at + 20] + b"\r" + content[at + 20 :]):
+        for bad_lines in ("error", "skip"):
+            with pytest.raises(DataError, match=r"x\.bin, row [23]: the word that begins with '(dog|tree)'") as error:
+                read_vectors(write(damaged, "x.bin"), bad_lines=bad_lines)
+            assert "underscores" in error.value.hint
+
+
+def test_odd_words_and_numbers_of_word2vec_binary_are_no_wrong_position(write):
+    """Words in Latin-1, control characters, and numbers far from usual, one at a time."""
+    for word in ("f\udcfcr", "a\rb", "\x1f", "\u0085"):
+        content = binary(["cat", "dog"], TRAINED[:2, :50]).replace(b"dog", word.encode("utf-8", "surrogateescape"))
+        assert read_vectors(write(content, "x.bin")).words == ["cat", word]
+    for number in (1e30, -1e-30, 1e-42, 3e38):
+        matrix = TRAINED[:4, :50].copy()
+        matrix[2, 7] = number
+        vectors = read_vectors(write(binary(["a", "b", "c", "d"], matrix), "x.bin"))
+        same(vectors, ["a", "b", "c", "d"], matrix)
+        assert findings(vectors) == {Finding.UNUSUAL: (1, 3)}
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("header", [1, 3, 99])
+def test_a_wrong_number_of_rows_in_word2vec_binary_does_not_matter(write, end, header):
+    words, matrix = ["cat", "dog", "new york", "tree"], TRAINED[:4, :3]
+    content = binary(words, matrix, end, header)
+    vectors = read_vectors(write(content, "x.bin"))
+    same(vectors, words, matrix)
+    assert findings(vectors) == {Finding.SPACED: (1, 3), Finding.HEADER_COUNT: (1, 1)}
+    assert read_vectors(write(content, "x.bin"), limit=2).report.counts == {}
+
+
+def test_bytes_after_the_last_row_of_word2vec_binary_are_reported(write):
+    vectors = read_vectors(write(binary(["cat", "dog"], TRAINED[:2]) + b"end of file", "x.bin"))
+    assert findings(vectors) == {Finding.BYTES_LEFT: (1, 3)}
+    with pytest.raises(DataError, match="ends in row 2 of 2"):
+        read_vectors(write(binary(["cat", "dog"], TRAINED[:2])[:-700], "x.bin"))
+
+
 def test_fasttext_models(tmp_path):
     fasttext = pytest.importorskip("fasttext")
     (tmp_path / "text").write_bytes(b"the c\xe4t sat on the mat\n" * 30)
