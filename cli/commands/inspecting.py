@@ -113,7 +113,8 @@ _LANGUAGES = {"en": "English", "de": "German", "fr": "French"}
 def _listed(kind: str) -> list[tuple[str, str]]:
     if kind == "encoders":
         rows = [(name, f"bundled, {bundled_folder(name)}") for name in BUNDLED_ENCODERS]
-        return [*rows, ("FOLDER", "sentence-transformers or Hugging Face folder"), ("NAME", "any name on the hub")]
+        folder = "folder of sentence-transformers, Hugging Face or model2vec"
+        return [*rows, ("FOLDER", folder), ("NAME", "any name on the hub")]
     if kind == "bundled":
         rows = [(name, "encoder, for --encoder: a static encoder of nine languages") for name in BUNDLED_ENCODERS]
         return [*rows, *((PREFIX + name, _bundled_kind(name)) for name in bundled_names())]

@@ -208,7 +208,8 @@ def load_encoder(
     """Load an encoder.
 
     Args:
-        name: `mini` (bundled), a sentence-transformers or Hugging Face folder, a result, or a name on the hub.
+        name: `mini` (bundled), a folder of sentence-transformers, Hugging Face or model2vec, a result, or a name on
+            the hub.
         pooling: mean, model (the modules of the encoder) or auto: model if the encoder has modules, else mean.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic; None: LEXENC_PRECISION, else float32.

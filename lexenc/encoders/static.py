@@ -204,7 +204,8 @@ def _read_rows(path: Path, subwords: int) -> torch.Tensor:
     if mapping is not None:
         name, rows = "mapping", _mapped(path, rows, mapping)
     if not subwords or len(rows) < subwords:
-        raise _unfit(path, name, tensors[name], f"does not fit the {subwords:,} subwords of the tokenizer")
+        lone = ", and there is no 'mapping'" if name == "embeddings" else ""
+        raise _unfit(path, name, tensors[name], f"does not fit the {subwords:,} subwords of the tokenizer{lone}")
     if weights is None:
         return rows.float()
     if weights.shape != rows.shape[:1]:

@@ -356,7 +356,7 @@ DAMAGES = {
     "infinite": (tensors(spoilt(-torch.inf)), "'embedding.weight' of .* not finite"),
     "too large": (tensors(spoilt(1e300)), "'embedding.weight' of .* not finite"),
     "int8 without weights": (tensors(NONE | {"embeddings": torch.ones(13, 5, dtype=torch.int8)}), "without 'weights'"),
-    "rows without mapping": (tensors(NONE | {"embeddings": torch.ones(4, 5)}), "'embeddings' .* not fit the 13"),
+    "rows without mapping": (tensors(NONE | {"embeddings": torch.ones(4, 5)}), "13 .* there is no 'mapping'"),
     "short mapping": (tensors(NONE | {"embeddings": torch.ones(4, 5), "mapping": torch.ones(9).long()}),
                       "'mapping' .* not fit the 13"),
     "mapping outside": (tensors(NONE | {"embeddings": torch.ones(4, 5), "mapping": torch.arange(13)}), "from 0 to 12"),
