@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lexenc.arrays import Indices, Matrix
 from lexenc.lexical.self_learning import rotation
 from lexenc.search.both_ways import Partners, PartnerSearch, partner_search
 
-Verdict = Literal["found", "doubtful", "not found"]
+Verdict = Literal["not found", "doubtful", "found"]  # the worst first
 
 CONFIDENCE_WORDS = 5000
 _ALIKE = 20  # minimum number of words written alike for them to be evidence
@@ -80,6 +80,11 @@ class Confidence:
             Sign("agreement of frequency ranks", self.frequency_agreement, _FREQUENCY),
             Sign("words written alike that are partners", self.identical_agreement, _SPELLING),
         ]
+
+    @property
+    def grade(self) -> int:
+        """The verdict as a number that is larger for a better one."""
+        return get_args(Verdict).index(self.verdict)
 
     @property
     def sentence(self) -> str:

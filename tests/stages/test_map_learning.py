@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ QUICK = {"patience": 3, "vocabulary_cutoff": 300}
 def languages(tmp_path_factory):
     """Two languages that differ by a rotation and some noise; every fifth word is written alike, some are numbers."""
     folder = tmp_path_factory.mktemp("languages")
+    write_hard(folder)
     draw = np.random.default_rng(0)
     meanings = draw.normal(size=(25, SIZE))[draw.integers(25, size=WORDS)] + draw.normal(size=(WORDS, SIZE))
     turn, _ = np.linalg.qr(draw.normal(size=(SIZE, SIZE)))
@@ -36,6 +38,18 @@ def languages(tmp_path_factory):
     write_pairs(folder / "few.tsv", list(zip(source, target, strict=True))[1:40:2])
     write_pairs(folder / "test.tsv", list(zip(source, target, strict=True))[1::3])
     return folder
+
+
+def write_hard(folder):
+    """Write two languages with more noise, of which a quick schedule finds no mapping from the vectors alone."""
+    draw = np.random.default_rng(1)
+    meanings = draw.normal(size=(25, SIZE))[draw.integers(25, size=WORDS)] + draw.normal(size=(WORDS, SIZE))
+    turn, _ = np.linalg.qr(draw.normal(size=(SIZE, SIZE)))
+    order = np.argsort(np.arange(WORDS) + draw.normal(scale=10, size=WORDS))
+    write_vec(folder / "one.vec", [f"word{i}" for i in range(WORDS)], meanings)
+    noisy = (meanings @ turn + 0.7 * draw.normal(size=meanings.shape))[order]
+    write_vec(folder / "other.vec", [f"wort{i}" for i in order], noisy)
+    write_pairs(folder / "hard.tsv", [(f"word{i}", f"wort{i}") for i in range(WORDS)])
 
 
 def vectors(folder, target: str = "de.vec") -> dict:
@@ -84,6 +98,80 @@ def test_noise_is_called_noise_and_is_no_answer(stage, languages, tmp_path):
     assert table["columns"] == ["sign", "value", "noise below", "found from"]
     assert table["rows"][1][2:] == ["0.1", "0.4"]
     assert {len(row) for row in table["rows"]} == {4}
+
+
+HARD = {"supervision": "none", "vocabulary_cutoff": 300, "start_vocabulary": 300}
+
+
+def hard(folder) -> dict:
+    return {"source": folder / "one.vec", "target": folder / "other.vec"}
+
+
+def test_what_a_quick_schedule_does_not_find_a_patient_one_does(stage, languages, tmp_path):
+    quick, both = (
+        stage("map", tmp_path / patience, {**HARD, "patience": patience}, **hard(languages))
+        for patience in ("3", "3,10")
+    )
+    assert [made.manifest.summary["verdict"] for made in (quick, both)] == ["not found", "found"]
+    assert both.manifest.answer
+    assert [warning for warning in quick.warnings if "No mapping was found" in warning]
+    assert not both.warnings
+    logs = [made.json_lines("iterations.jsonl") for made in (quick, both)]
+    assert logs[1][: len(logs[0])] == logs[0]
+    assert [line["iteration"] for line in logs[1]] == list(range(1, len(logs[1]) + 1))
+    assert [line["keep_probability"] for line in logs[1][len(logs[0]) - 1 :][:2]] == [1.0, 0.1]
+    assert both.manifest.summary["iterations"] == len(logs[1])
+    assert both.manifest.summary["patience"] == 10
+    scores = stage("eval bli", vectors=both.out, dictionary=languages / "hard.tsv")
+    assert scores.manifest.results[0]["precision_at_1"] > 0.9
+
+
+def test_what_a_quick_schedule_finds_is_not_learned_again(stage, languages, tmp_path):
+    settings = {**QUICK, "supervision": "identical"}
+    quick, both = (
+        stage("map", tmp_path / name, {**settings, "patience": patience}, **vectors(languages))
+        for name, patience in (("quick", (3,)), ("both", (3, 10)))
+    )
+    assert quick.files == both.files
+    for name in quick.files - {"manifest.json"}:
+        assert (both.out / name).read_bytes() == (quick.out / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("verdicts", "best"), [(("doubtful", "not found"), 0), (("not found", "doubtful"), 1)])
+def test_of_several_starts_the_best_verdict_counts(stage, languages, tmp_path, monkeypatch, verdicts, best):
+    from dataclasses import replace
+
+    from lexenc.stages.lexical import map as map_stage
+
+    real, left = map_stage._judge, list(verdicts)
+    monkeypatch.setattr(map_stage, "_judge", lambda *given: replace(real(*given), verdict=left.pop(0)))
+    made = stage("map", tmp_path / "out", {**HARD, "patience": "1,3"}, **hard(languages))
+    summary = made.manifest.summary
+    assert (summary["verdict"], summary["patience"]) == ("doubtful", (1, 3)[best])
+    assert not left
+    # Iterations of all starts, the objective of the best one.
+    log = made.json_lines("iterations.jsonl")
+    assert summary["iterations"] == len(log)
+    begin = next(i for i, (one, other) in enumerate(pairwise(log), start=1)
+                 if other["keep_probability"] < one["keep_probability"])  # fmt: skip
+    own = (log[:begin], log[begin:])[best]
+    assert summary["objective"] == pytest.approx(max(line["objective"] for line in own), abs=1e-6)
+    assert len(made.warnings) == 1
+
+
+def test_the_maximum_number_of_iterations_is_that_of_all_starts(stage, languages, tmp_path):
+    given = vectors(languages, "noise.vec")
+    settings = {"supervision": "none", "start_vocabulary": 200, "patience": "1,3"}
+    whole = stage("map", tmp_path / "whole", {**settings, "patience": 1}, **given).manifest.summary["iterations"]
+    for most in (whole - 2, whole + 2):
+        made = stage("map", tmp_path / str(most), {**settings, "max_iterations": most}, **given)
+        assert made.manifest.summary["iterations"] == len(made.json_lines("iterations.jsonl")) == most
+
+
+@pytest.mark.parametrize("value", ["", ","])
+def test_a_patience_without_a_value_is_refused(languages, value):
+    with pytest.raises(ConfigError, match="--patience must have a value"):
+        planned(languages, {"preset": "unsupervised", "patience": value})
 
 
 @pytest.mark.parametrize(
@@ -187,6 +275,30 @@ def test_interrupted_between_checkpoints_it_goes_on_from_the_last_iteration(
         patch.setattr(self_learning, "_advance", lambda *args: done.append(1) or advance(*args))
         again = stage("map", tmp_path / "out", settings, **vectors(languages))
     assert len(done) == (0 if place == "judgement" else 9 - 5)
+    assert again.files == whole.files
+    for name in ("iterations.jsonl", "induced.tsv", "source/vectors.npy", "target/vectors.npy"):
+        assert (again.out / name).read_bytes() == (whole.out / name).read_bytes(), name
+
+
+def test_interrupted_in_the_second_start_it_goes_on_there(stage, languages, tmp_path, monkeypatch):
+    from lexenc.lexical import self_learning
+
+    settings = {**HARD, "patience": "3,10", "checkpoint_seconds": 1e6}
+    whole = stage("map", tmp_path / "whole", settings, **hard(languages))
+    length = len(whole.json_lines("iterations.jsonl"))
+    advance, calls = self_learning._advance, []
+
+    def counted(*args):
+        calls.append(1)
+        if len(calls) == length - 5:
+            raise KeyboardInterrupt
+        return advance(*args)
+
+    monkeypatch.setattr(self_learning, "_advance", counted)
+    with pytest.raises(KeyboardInterrupt):
+        stage("map", tmp_path / "out", settings, **hard(languages))
+    again = stage("map", tmp_path / "out", settings, **hard(languages))
+    assert len(calls) == length + 1
     assert again.files == whole.files
     for name in ("iterations.jsonl", "induced.tsv", "source/vectors.npy", "target/vectors.npy"):
         assert (again.out / name).read_bytes() == (whole.out / name).read_bytes(), name

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,6 @@ from lexenc.text.folding import SAME_TEXT, Folding
 
 LOG = "iterations.jsonl"
 DICTIONARY = "induced.tsv"
-_STATE = "learning.safetensors"
 _ACTIONS = ("unit", "center", "unitdim", "centeremb", "none")
 _ADVANCED, _SELF, _RCSLS = "Advanced mapping", "Self-learning", "RCSLS"
 
@@ -114,7 +113,13 @@ class LearningParams:
     )
     keep_start: float | None = param(None, "First share of candidates. Default: 0.1.", gt=0, le=1, group=_SELF)
     keep_growth: float | None = param(None, "Growth of that share. Default: 2.", gt=1, group=_SELF)
-    patience: int | None = param(None, "Iterations without gain until then. Default: 10.", ge=1, group=_SELF)
+    patience: tuple[int, ...] | None = param(
+        None,
+        "Iterations without gain until then. With several values, learning starts again with the next one unless a "
+        "mapping was found. Default: 10,50.",
+        ge=1,
+        group=_SELF,
+    )
     max_iterations: int | None = param(None, "Maximum number of iterations.", ge=1, group=_SELF)
     start_vocabulary: int | None = param(
         None, "Words compared with --supervision none. Default: 4000.", ge=2, group=_SELF
@@ -126,8 +131,9 @@ class LearningParams:
     rcsls_spectral: bool = param(False, "Keep singular values at most 1.", group=_RCSLS)
 
     def settings(self) -> MappingSettings:
-        """Return the settings for learning, once the preset is filled in."""
-        return MappingSettings(**{each.name: getattr(self, each.name) for each in fields(MappingSettings)})
+        """Return the settings for learning, once the preset is filled in. Every start has a patience of its own."""
+        names = [each.name for each in fields(MappingSettings) if each.name != "patience"]
+        return MappingSettings(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -146,17 +152,20 @@ def fill_in(params: Any) -> Any:
     return replace(params, **{key: value for key, value in preset.items() if getattr(params, key) is None})
 
 
-def check_steps(params: LearningParams) -> list[ConfigError]:
-    """Return errors for normalisation steps that do not exist."""
-    return [
+def check_learning(params: LearningParams) -> list[ConfigError]:
+    """Return errors for normalisation steps that do not exist, and for a patience without a value."""
+    faults = [
         unknown_name("normalisation step", step, _ACTIONS) for step in params.normalise or () if step not in _ACTIONS
     ]
+    if params.patience == ():
+        faults.append(ConfigError("--patience must have a value.", hint="Write it as --patience 10, or 10,50."))
+    return faults
 
 
 def check_map(inputs: collections.abc.Mapping[str, Any], params: MapParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
     resolved = fill_in(params)
-    faults = check_steps(resolved)
+    faults = check_learning(resolved)
     dictionary = bool(inputs.get("dictionary"))
     needed = resolved.supervision in ("dictionary", "semi")
     if needed and not dictionary:
@@ -278,11 +287,12 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
     summary: dict[str, Any] = {}
     confidence = None
     if params.supervision != "dictionary":
-        state = _self_learn(pair, rows, columns, params, validation, job)
-        summary = {"first_pairs": len(rows), "iterations": state.iteration, "objective": state.best}
-        rows, columns = state.source, state.target
-        confidence = _judge(pair, rows, columns, params, job)
-        summary |= asdict(confidence)
+        best, iterations = _self_learn(pair, rows, columns, params, validation, job)
+        confidence = best.confidence
+        summary = {"first_pairs": len(rows), "iterations": iterations, "patience": best.patience}
+        summary |= {"objective": best.state.best} | asdict(confidence)
+        rows, columns = best.state.source, best.state.target
+        _warn_unless_found(confidence, params, job)
     fit: Fit = MAPPINGS[settings.kind]
     fitted, remark = fit(pair, rows, columns, settings, device=lambda: job.device.name, progress=job.progress)
     shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
@@ -293,6 +303,14 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
     return Learned(fitted.normalised_by(pair.left, pair.right), summary, confidence)
 
 
+class _Start(NamedTuple):
+    """A start of self-learning: its result with the rows of the vocabularies, how far to trust it, and its patience."""
+
+    state: Learning
+    confidence: Confidence
+    patience: int
+
+
 def _self_learn(
     pair: VocabularyPair,
     rows: np.ndarray,
@@ -300,27 +318,46 @@ def _self_learn(
     params: LearningParams,
     validation: tuple[Pairs, int] | None,
     job: Job,
-) -> Learning:
-    """Run self-learning from the first pairs, or from a checkpoint of earlier work; write its last dictionary."""
+) -> tuple[_Start, int]:
+    """Run self-learning from the first pairs, or from a checkpoint of earlier work; write its last dictionary.
+
+    A quick schedule may end in a poor optimum that a patient one leaves. So self-learning starts again with the next
+    value of the patience as long as no mapping was found.
+
+    Returns:
+        The best start, by its verdict and then by its objective, and the iterations of all starts.
+    """
     settings = params.settings()
     words = pair.compared(rows, columns, settings.vocabulary_cutoff)
     source, target = (each.astype(params.arithmetic) for each in (words.source, words.target))
-    drawn = generator(job.seed, "self-learning")
-    start = _restored(job.out / UNFINISHED, drawn)
-    if start is None:
-        start = Learning(words.rows, words.columns)
-    else:
-        job.notices.say(f"map: continuing from iteration {start.iteration:,} (same settings).")
     score = None if validation is None else _scorer(pair, *validation, (source, target), job)
-    with _recorder(job.out, start, params.checkpoint_seconds, score, drawn) as record:
-        state = learn(source, target, start, settings=settings, generator=drawn, record=record,
-                      device=job.device.name, progress=job.progress)  # fmt: skip
-    # If nothing was induced, the first pairs are left, which may lie beyond the cut-off.
-    state = replace(state, source=words.kept[0][state.source], target=words.kept[1][state.target])
+    starts: list[_Start] = []
+    done, drawn = 0, generator(job.seed, "self-learning")
+    for number, patience in enumerate(params.patience or ()):
+        if starts:
+            verdict, last = starts[-1].confidence.verdict, starts[-1].patience
+            job.notices.say(f"Self-learning with patience {last}: {verdict}. Starting again with patience {patience}.")
+        path = job.out / UNFINISHED / f"learning-{number}.safetensors"
+        state = _restored(path, drawn)
+        if state is None:
+            state = Learning(words.rows, words.columns, iteration=done, improved=done)
+        elif not state.finished:
+            job.notices.say(f"map: continuing from iteration {state.iteration:,} (same settings).")
+        if not state.finished:
+            with _recorder(job.out, path, state, params.checkpoint_seconds, score, drawn) as record:
+                state = learn(source, target, state, settings=replace(settings, patience=patience), generator=drawn,
+                              record=record, device=job.device.name, progress=job.progress)  # fmt: skip
+        done = state.iteration
+        # If nothing was induced, the first pairs are left, which may lie beyond the cut-off.
+        state = replace(state, source=words.kept[0][state.source], target=words.kept[1][state.target])
+        starts.append(_Start(state, _judge(pair, state.source, state.target, params, job), patience))
+        if starts[-1].confidence.verdict == "found" or done == settings.max_iterations:
+            break
+    best = max(starts, key=lambda each: (each.confidence.grade, each.state.best))
     # Every pair once, in the order of the source words.
-    distinct = sorted(set(zip(state.source.tolist(), state.target.tolist(), strict=True)))
+    distinct = sorted(set(zip(best.state.source.tolist(), best.state.target.tolist(), strict=True)))
     write_pairs(job.out / DICTIONARY, [(pair.source.words[row], pair.target.words[other]) for row, other in distinct])
-    return state
+    return best, done
 
 
 def _scorer(
@@ -348,6 +385,7 @@ def _scorer(
 @contextmanager
 def _recorder(
     out: Path,
+    checkpoint: Path,
     start: Learning,
     seconds: float,
     score: Callable[[Learning], float | None] | None,
@@ -357,8 +395,8 @@ def _recorder(
 
     The last finished iteration is saved as well, both when self-learning ends and when it is interrupted.
     """
-    log, folder = out / LOG, out / UNFINISHED
-    folder.mkdir(exist_ok=True)
+    log = out / LOG
+    checkpoint.parent.mkdir(exist_ok=True)
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() and start.iteration else []
     saved = time.monotonic()
     last: tuple[Learning, dict[str, Any]] | None = None
@@ -376,29 +414,28 @@ def _recorder(
             # The next iteration changes the generator, and a later checkpoint needs its state of now.
             last = state, dict(drawn.bit_generator.state)
             if time.monotonic() - saved >= seconds:
-                _save(folder, *last)
+                _save(checkpoint, *last)
                 saved = time.monotonic()
 
         try:
             yield record
         except KeyboardInterrupt:
             if last is not None:
-                _save(folder, *last)
+                _save(checkpoint, *last)
             raise
     if last is not None:
-        _save(folder, *last)
+        _save(checkpoint, *last)
 
 
-def _save(folder: Path, state: Learning, drawn: dict[str, Any]) -> None:
+def _save(path: Path, state: Learning, drawn: dict[str, Any]) -> None:
     tensors = {"source": state.source, "target": state.target}
     tensors |= {f"bars_{number}": each for number, each in enumerate(state.bars)}
     numbers = {name: getattr(state, name) for name in ("iteration", "keep", "best", "improved", "finished")}
-    write_tensors(folder / _STATE, tensors, {"state": numbers, "drawn": drawn})
+    write_tensors(path, tensors, {"state": numbers, "drawn": drawn})
 
 
-def _restored(folder: Path, drawn: np.random.Generator) -> Learning | None:
+def _restored(path: Path, drawn: np.random.Generator) -> Learning | None:
     """Read a checkpoint and restore the state of the generator; return None if there is no checkpoint."""
-    path = folder / _STATE
     if not path.is_file():
         return None
     try:
@@ -414,8 +451,8 @@ def _restored(folder: Path, drawn: np.random.Generator) -> Learning | None:
 
 
 def _judge(pair: VocabularyPair, rows: np.ndarray, columns: np.ndarray, params: LearningParams, job: Job) -> Confidence:
-    """Judge the result of self-learning, and warn unless a mapping was found."""
-    found = judge(
+    """Judge a result of self-learning."""
+    return judge(
         pair,
         rows,
         columns,
@@ -424,14 +461,17 @@ def _judge(pair: VocabularyPair, rows: np.ndarray, columns: np.ndarray, params: 
         generator=generator(job.seed, "confidence"),
         device=job.device.name,
     )
-    if found.verdict != "found":
-        hint = "Start from a dictionary: --supervision semi --dictionary pairs.tsv"
-        if params.supervision == "semi":
-            hint = "Give more pairs, or use more words: --vocabulary-cutoff."
-        if found.verdict == "doubtful":
-            hint += " Or check it on known pairs: lexenc eval bli."
-        job.notices.warn(found.sentence, hint)
-    return found
+
+
+def _warn_unless_found(found: Confidence, params: LearningParams, job: Job) -> None:
+    if found.verdict == "found":
+        return
+    hint = "Start from a dictionary: --supervision semi --dictionary pairs.tsv"
+    if params.supervision == "semi":
+        hint = "Give more pairs, or use more words: --vocabulary-cutoff."
+    if found.verdict == "doubtful":
+        hint += " Or check it on known pairs: lexenc eval bli."
+    job.notices.warn(found.sentence, hint)
 
 
 def _confidence_table(found: Confidence, summary: dict[str, Any]) -> Table:
@@ -444,7 +484,8 @@ def _confidence_table(found: Confidence, summary: dict[str, Any]) -> Table:
         ["the same by chance", f"{100 * found.chance_consistency:.1f} %"],
         ["words that choose each other", f"{100 * found.mutual:.1f} %"],
         ["objective (mean cosine to the nearest word)", f"{summary['objective']:.4f}"],
-        ["iterations", f"{summary['iterations']:,}"],
+        ["iterations, of all starts", f"{summary['iterations']:,}"],
+        ["patience", f"{summary['patience']:,}"],
     ]
     rows = [["mapping", found.verdict, "", ""], *signs, *([*each, "", ""] for each in others)]
     note = (
@@ -550,7 +591,7 @@ class MapAgain:
 
 MAP = Stage(
     name="map",
-    version=1,
+    version=2,
     inputs={
         "source": Input("Source vectors: .vec, .vec.gz, word2vec or fastText .bin, or a folder."),
         "target": Input("Target vectors."),

@@ -22,7 +22,7 @@ from lexenc.lexical.hub import anchored
 from lexenc.lexical.mapping import Mapping, Normalisation, fit_normalisation
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.lexical.map import LearningParams, check_device, check_steps, fill_in, learn_mapping
+from lexenc.stages.lexical.map import LearningParams, check_device, check_learning, fill_in, learn_mapping
 from lexenc.stages.lexical.shared import ReadingParams, as_read, load_mapping, mapped, save_mapping
 from lexenc.stages.reading import folding_of
 
@@ -60,7 +60,7 @@ def resolve_map_hub(inputs: collections.abc.Mapping[str, Any], params: MapHubPar
 def check_map_hub(inputs: collections.abc.Mapping[str, Any], params: MapHubParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
     resolved = resolve_map_hub(inputs, params)
-    faults = check_steps(resolved)
+    faults = check_learning(resolved)
     if resolved.supervision in ("dictionary", "semi") and not inputs.get("dictionaries"):
         hint = "A folder with files such as en-de.tsv. Without: --supervision identical, numerals or none."
         faults.append(ConfigError(f"--supervision {resolved.supervision} needs --dictionaries.", hint=hint))
@@ -288,7 +288,7 @@ def _table(task: _Task, reports: list[dict[str, Any]]) -> Table:
 
 MAP_HUB = Stage(
     name="map-hub",
-    version=1,
+    version=2,
     inputs={
         "vectors": _VECTORS,
         "dictionaries": Input(
