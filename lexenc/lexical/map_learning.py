@@ -13,7 +13,16 @@ from lexenc.errors import WorkError
 from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors
 from lexenc.lexical.confidence import CONFIDENCE_WORDS, Confidence, confidence_of
-from lexenc.lexical.mapping import Mapping, Normalisation, RankPolicy, Side, fit_mapping, fit_normalisation, normalise
+from lexenc.lexical.mapping import (
+    Mapping,
+    Normalisation,
+    RankPolicy,
+    Side,
+    fit_mapping,
+    fit_normalisation,
+    normalise,
+    space_rank,
+)
 from lexenc.lexical.rcsls import fit_rcsls
 from lexenc.lexical.seeds import identical_pairs, numeral_pairs, similarity_pairs
 from lexenc.lexical.self_learning import SelfLearningSettings
@@ -85,6 +94,10 @@ class VocabularyPair:
     def rows(self, rows: Any, columns: Any) -> tuple[Floats, Floats]:
         """Return the normalised vectors of some words of both languages."""
         return self.left.apply(self.source.matrix[rows]), self.right.apply(self.target.matrix[columns])
+
+    def ranks(self) -> tuple[int, int]:
+        """Count the independent dimensions of both normalised spaces."""
+        return space_rank(self.source.matrix, steps=self.left), space_rank(self.target.matrix, steps=self.right)
 
     def compared(self, rows: Indices, columns: Indices, cutoff: int) -> Compared:
         """Select the `cutoff` most frequent words and the words of dictionary pairs."""
@@ -164,6 +177,7 @@ def fit_linear(
         target_dewhiten=None if settings.target_dewhiten == "none" else settings.target_dewhiten,
         reduce_to=settings.reduce_to,
         rank_policy=settings.poor_dictionary,
+        ranks=pair.ranks,
     )
     return mapping, ""
 
@@ -180,7 +194,7 @@ def fit_for_csls(
     """Start from the rotation and improve it for CSLS among the most frequent words, as `Fit`."""
     words = pair.compared(rows, columns, settings.vocabulary_cutoff)
     source, target = (normalise(each, ["unit"], out=each)[0] for each in (words.source, words.target))
-    start = fit_mapping(source[words.rows], target[words.columns], kind="orthogonal")
+    start = fit_mapping(source[words.rows], target[words.columns], kind="orthogonal", ranks=pair.ranks)
     found = fit_rcsls(
         source,
         target,

@@ -6,7 +6,7 @@ Three steps: `fit_normalisation` uses the whole vocabulary, `fit_mapping` uses t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -20,8 +20,8 @@ Kind = Literal["advanced", "orthogonal", "unconstrained"]
 Side = Literal["source", "target"]
 RankPolicy = Literal["rotate", "truncate", "refuse"]
 
-# Singular values below this share of the largest count as zero. Rounding vectors to float32 leaves noise of about 1e-8
-# of the largest, and the weakest real direction of trained vectors lies above 1e-3.
+# Singular values below this share of the largest count as zero. Rounding vectors to float32, or to six digits of text,
+# leaves noise of about 1e-8 to 1e-7 of the largest, and the weakest real direction of trained vectors lies above 1e-3.
 RANK_TOLERANCE = 1e-6
 # Float64 bytes of the rows normalised at a time, so that they stay in the processor's cache from step to step.
 _BLOCK_BYTES = 1 << 20
@@ -120,6 +120,36 @@ def fit_normalisation(matrix: Matrix, actions: Sequence[str]) -> Normalisation:
     return done
 
 
+def row_rank(rows: Matrix) -> int:
+    """Count the independent dimensions of rows, shape [p, d]: singular values above `RANK_TOLERANCE` of the largest."""
+    return _directions(np.asarray(rows, dtype=np.float64)).rank
+
+
+def space_rank(*spaces: Matrix, steps: Normalisation | None = None) -> int:
+    """Count the independent dimensions of a space, which may be fewer than its columns.
+
+    Columns of zeros, repeated columns, rows of mean 0 and vectors with their dimensions reduced take some away.
+
+    Args:
+        spaces: All vectors of the space, in one or several matrices, shape [n, d].
+        steps: Normalisation to apply to the vectors first; None for none.
+
+    Returns:
+        The rank, or d if the vectors are too few to know it: n vectors have at most n independent dimensions, or n - 1
+        if they are centred. Rows of zeros do not count.
+    """
+    size = spaces[0].shape[1]
+    total, count = np.zeros((size, size)), 0
+    for matrix in spaces:
+        for _, rows in _blocks(matrix):
+            if steps is not None:
+                steps.change(rows)
+            total += rows.T @ rows
+            count += int(rows.any(axis=1).sum())
+    rank = _directions_of(total).rank
+    return rank if rank < count - 1 else size
+
+
 @dataclass(frozen=True)
 class Mapping:
     """One matrix per language that maps its normalised vectors into the shared space.
@@ -129,7 +159,7 @@ class Mapping:
         target: Shape [d_target, k], float64.
         singular_values: Singular values of the rotation, the largest first (with whitening: canonical correlations in
             [0, 1]). Empty for an unconstrained mapping.
-        rank: Number of independent dimensions that the dictionary determines.
+        rank: Number of independent dimensions that the dictionary determines, in the space that has fewer of them.
         pairs: Dictionary rows used, including repeats.
         kind: The kind of mapping, a name in `lexenc.lexical.MAPPINGS`.
         whitened: Whether the dictionary rows were whitened.
@@ -206,6 +236,7 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
     target_dewhiten: Side | None = "target",
     reduce_to: int | None = None,
     rank_policy: RankPolicy = "rotate",
+    ranks: Callable[[], tuple[int, int]] | None = None,
 ) -> Mapping:
     """Learn a mapping from the dictionary rows of two normalised spaces.
 
@@ -220,12 +251,16 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
         source_dewhiten: Language whose whitening is undone on the source side, or None. Only after whitening.
         target_dewhiten: The same for the target side.
         reduce_to: Number of dimensions to keep, those that correspond best. Not for `unconstrained`.
-        rank_policy: What to do if the dictionary has fewer independent rows than a space has dimensions, so that
-            whitening (or least squares) is not determined: `rotate` without whitening, `truncate` to the directions
-            that are determined, or `refuse` with an error.
+        rank_policy: What to do if the dictionary has fewer independent rows than a space has independent dimensions, so
+            that whitening (or least squares) is not determined: `rotate` without whitening, `truncate` to the
+            directions that are determined, or `refuse` with an error.
+        ranks: Returns the independent dimensions of the source space and of the target space (`space_rank`). Called
+            only if the dictionary rows determine fewer dimensions than there are columns. None: all columns are
+            independent.
 
     Returns:
-        The mapping. Its `announcement` says whether the policy was needed.
+        The mapping. Its `announcement` says whether the policy was needed. In a space whose rank is below its columns,
+        whitening is that of the subspace of its vectors.
 
     Raises:
         WorkError: If there are no pairs, or the dictionary is too small and the policy is `refuse`.
@@ -236,11 +271,14 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
     left, right = np.asarray(source_rows, dtype=np.float64), np.asarray(target_rows, dtype=np.float64)
     _check_rows(left, right, kind, rank_policy, reduce_to)
     directions = _directions(left), _directions(right)
-    rank = min(directions[0].rank, directions[1].rank)
-    poor = directions[0].rank < left.shape[1] or directions[1].rank < right.shape[1]
+    found, sizes = (directions[0].rank, directions[1].rank), (left.shape[1], right.shape[1])
+    if ranks is not None and found != sizes:
+        sizes = ranks()
+    cover = _Cover(len(left), *min(zip(found, sizes, strict=True), key=lambda side: side[0] - side[1]), max(sizes))
+    poor = cover.rank < cover.size
     inverts = kind == "unconstrained" or (kind == "advanced" and whiten)
     if poor and inverts and rank_policy == "refuse":
-        raise WorkError(_poverty(len(left), rank, left, right) + ".", hint=_POOR_HINT)
+        raise WorkError(cover.sentence + ".", hint=_POOR_HINT)
     rotates = poor and inverts and rank_policy == "rotate"
     if kind == "orthogonal" or (kind == "unconstrained" and rotates):
         source, target, values = _rotation(left, right, reduce_to)
@@ -255,10 +293,30 @@ def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method
         )  # fmt: skip
         source, target = source[:, :reduce_to], target[:, :reduce_to]
     return Mapping(
-        source=source, target=target, singular_values=values, rank=rank, pairs=len(left), kind=kind,
+        source=source, target=target, singular_values=values, rank=min(found), pairs=len(left), kind=kind,
         whitened=kind == "advanced" and whiten and not rotates,
-        announcement=_announcement(left, right, rank, poor=poor, inverts=inverts, rotates=rotates),
+        announcement=_announcement(cover, inverts=inverts, rotates=rotates),
     )  # fmt: skip
+
+
+class _Cover(NamedTuple):
+    """How much of a space its dictionary rows determine, for the space of which they determine less.
+
+    Args:
+        pairs: Number of dictionary rows.
+        rank: Independent dimensions of the rows.
+        size: Independent dimensions of the space.
+        largest: Independent dimensions of the larger one of both spaces.
+    """
+
+    pairs: int
+    rank: int
+    size: int
+    largest: int
+
+    @property
+    def sentence(self) -> str:
+        return f"The {self.pairs:,} dictionary pairs determine only {self.rank} of {self.size} dimensions"
 
 
 class _Directions(NamedTuple):
@@ -278,7 +336,11 @@ class _Directions(NamedTuple):
 def _directions(rows: Doubles) -> _Directions:
     # The eigenvalues of rows' rows keep half the digits, i.e. singular values down to 1e-8 of the largest, which is
     # finer than RANK_TOLERANCE, and take a tenth of the time of a decomposition of the rows themselves.
-    squares, vectors = np.linalg.eigh(rows.T @ rows)
+    return _directions_of(rows.T @ rows)
+
+
+def _directions_of(products: Doubles) -> _Directions:
+    squares, vectors = np.linalg.eigh(products)
     values = np.sqrt(np.maximum(squares, 0.0))
     return _Directions(vectors, values, int((values > RANK_TOLERANCE * values.max(initial=0.0)).sum()))
 
@@ -302,7 +364,9 @@ def _advanced(
         cross = whitening[0] @ cross @ whitening[1]
     first, values, second = np.linalg.svd(cross, full_matrices=False)
     bases = {"source": first, "target": second.T}
-    result = [bases["source"] * values ** exponents[0], bases["target"] * values ** exponents[1]]
+    # A negative exponent does not blow up dimensions that do not correspond at all.
+    positive = np.where(values > RANK_TOLERANCE * values.max(), values, np.inf) if min(exponents) < 0 else values
+    result = [bases["source"] * positive ** exponents[0], bases["target"] * positive ** exponents[1]]
     if whitening is not None and directions is not None:
         undo = {"source": directions[0].power(1), "target": directions[1].power(1)}
         for side, whose in enumerate(dewhiten):
@@ -327,22 +391,18 @@ def _rotation(left: Doubles, right: Doubles, reduce_to: int | None) -> tuple[Dou
 _POOR_HINT = "Use a larger dictionary, or vectors with fewer dimensions."
 
 
-def _poverty(pairs: int, rank: int, left: Doubles, right: Doubles) -> str:
-    return f"The {pairs:,} dictionary pairs determine only {rank} of {max(left.shape[1], right.shape[1])} dimensions"
-
-
-def _announcement(left: Doubles, right: Doubles, rank: int, *, poor: bool, inverts: bool, rotates: bool) -> str | None:
-    if poor:
-        text = _poverty(len(left), rank, left, right)
+def _announcement(cover: _Cover, *, inverts: bool, rotates: bool) -> str | None:
+    if cover.rank < cover.size:
+        text = cover.sentence
         # Measured on word vectors of image captions (d = 100, 60 pairs, six draws, P@1 nearest neighbour): en-de
         # orthogonal 2.1, truncated whitening 3.7, ridge-regularised whitening 3.9 to 5.2, rotation with re-weighting
         # and no whitening 5.3; en-fr 1.6, 4.3, 4.6 to 6.4, 6.4. With 100 pairs: 3.8, 2.5, 3.3 to 8.1, 8.3.
         if rotates:
             return text + ", so they are rotated without whitening."
         return text + (", so the others are dropped." if inverts else "; the others are matched by chance.")
-    if inverts and len(left) < 2 * max(left.shape[1], right.shape[1]):
+    if inverts and cover.pairs < 2 * cover.largest:
         return (
-            f"{len(left):,} dictionary pairs for {max(left.shape[1], right.shape[1])} dimensions hardly determine "
+            f"{cover.pairs:,} dictionary pairs for {cover.largest} dimensions hardly determine "
             "this mapping; one without whitening is usually better."
         )
     return None

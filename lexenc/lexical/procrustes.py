@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Matrix, blocks
 from lexenc.errors import ConfigError, WorkError
-from lexenc.lexical.mapping import RANK_TOLERANCE, fit_normalisation
+from lexenc.lexical.mapping import fit_normalisation, row_rank, space_rank
 
 _UNIT = fit_normalisation(np.zeros((0, 0)), ["unit"])
 _ROWS = 8192
@@ -51,14 +51,26 @@ def fit_procrustes(static_rows: Matrix, encoder_rows: Matrix) -> Doubles:
     return matrix
 
 
-def procrustes_announcement(static_rows: Matrix, encoder_rows: Matrix) -> str | None:
-    """Return a sentence for the user if the words are too few to determine the map of `fit_procrustes`, else None."""
-    values = np.linalg.svd(_cross(static_rows, encoder_rows), compute_uv=False)
-    rank = int((values > RANK_TOLERANCE * values.max()).sum())
-    if rank == len(values):
+def procrustes_announcement(
+    static_rows: Matrix, encoder_rows: Matrix, static: Sequence[Matrix], encoder: Sequence[Matrix]
+) -> str | None:
+    """Return a sentence for the user if the words are too few to determine the map of `fit_procrustes`, else None.
+
+    Args:
+        static_rows: As in `fit_procrustes`.
+        encoder_rows: As in `fit_procrustes`.
+        static: All static vectors, of both languages, shape [n, d1] each.
+        encoder: All encodings, shape [n, d2] each. Rows of zeros do not count.
+    """
+    rank = min(row_rank(_UNIT.apply(static_rows)), row_rank(_UNIT.apply(encoder_rows)))
+    # The map has to match no more dimensions than the space with fewer of them has.
+    needed = min(static_rows.shape[1], encoder_rows.shape[1])
+    if rank < needed:
+        needed = min(space_rank(*static, steps=_UNIT), space_rank(*encoder, steps=_UNIT))
+    if rank >= needed:
         return None
     return (
-        f"{len(static_rows):,} words determine only {rank} of {len(values)} dimensions of the map from static vectors "
+        f"{len(static_rows):,} words determine only {rank} of {needed} dimensions of the map from static vectors "
         "to encodings; the others are matched by chance."
     )
 

@@ -89,6 +89,27 @@ def test_composed_pairs_share_a_hub_word():
 # ---------------------------------------------------------------- the hub
 
 
+def test_columns_of_zeros_change_nothing(stage, hub, tongues, tmp_path):
+    for name in NAMES[:3]:
+        write_vec(tmp_path / f"{name}.vec", *widened(tongues / f"{name}.vec"))
+    made = stage("map-hub", tmp_path / "hub", {"hub": "en"}, **inputs(tongues, vectors=[
+        f"{name}={tmp_path / name}.vec" for name in NAMES[:3]]))  # fmt: skip
+    assert not made.warnings
+    assert [each["rank"] for each in made.manifest.results] == [SIZE, SIZE]
+    for name in NAMES[:3]:
+        own, known = made.matrix(name), hub.matrix(name)
+        assert np.abs(own[:, :SIZE] - known).max() < 1e-5
+        assert np.abs(own[:, SIZE:]).max() < 1e-6
+    again = stage("apply-mapping", tmp_path / "again", mapping=made.out / "de", source=tmp_path / "de.vec")
+    assert np.array_equal(again.matrix("source"), made.matrix("de"))
+
+
+def widened(path):
+    lines = [line.split(" ") for line in path.read_text().splitlines()[1:]]
+    matrix = np.array([line[1:] for line in lines], dtype=float)
+    return [line[0] for line in lines], np.pad(matrix, ((0, 0), (0, 3)))
+
+
 def test_hub_has_a_folder_for_every_language(hub, tongues):
     per_language = {f"{name}/{file}" for name in NAMES[:3]
                     for file in ("words.txt", "vectors.npy", "mapping.safetensors")}  # fmt: skip

@@ -95,6 +95,22 @@ def test_lambda_0_is_the_mapped_space_and_lambda_1_the_encoder(stage, mapped, en
     assert not none.warnings
 
 
+def test_a_static_space_with_fewer_dimensions_than_columns_is_no_poor_dictionary(stage, static, world, tmp_path):
+    files = {"source": world / "en.vec", "target": world / "de.vec", "dictionary": world / "train.tsv"}
+    narrow = stage("map", tmp_path / "narrow", {"normalise": "unit,centeremb,unit"}, **files)
+    assert narrow.manifest.summary["rank"] == 7
+    made = stage("interpolate", tmp_path / "out", vectors=narrow.out, encoder=static, dictionary=world / "train.tsv")
+    assert not made.warnings
+    few = pairs_of(world / "train.tsv", tmp_path / "few.tsv", 2)
+    made = stage("interpolate", tmp_path / "few", vectors=narrow.out, encoder=static, dictionary=few)
+    assert [warning for warning in made.warnings if "4 words determine only 4 of 7 dimensions" in warning]
+
+
+def pairs_of(path, out, count):
+    out.write_text("".join(path.read_text().splitlines(keepends=True)[:count]))
+    return out
+
+
 def test_lambda_0_warns_where_the_encoder_is_smaller(stage, static, world, tmp_path):
     files = {"source": world / "wide.en.vec", "target": world / "wide.de.vec", "dictionary": world / "train.tsv"}
     wide = stage("map", tmp_path / "wide", **files)

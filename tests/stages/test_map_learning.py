@@ -317,6 +317,25 @@ def test_rcsls_and_arithmetic(stage, languages, tmp_path):
     assert precision(stage, languages, exact) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("preset", "more"),
+    [("supervised", {}), ("aaai2018", {}), ("emnlp2016", {}), ("rcsls", {}), ("supervised", {"kind": "unconstrained"}),
+     ("semi-supervised", QUICK), ("refinement", QUICK)],
+)  # fmt: skip
+def test_a_space_without_one_dimension_is_no_poor_dictionary(stage, languages, tmp_path, preset, more):
+    """Rows of mean 0 lack one dimension, whatever the dictionary."""
+    train = write_pairs(tmp_path / "train.tsv", [(f"word{i}", f"wort{i}") for i in range(300) if i % 5])
+    settings = {"preset": preset, "normalise": "unit,centeremb,unit", **more}
+    made = stage("map", tmp_path / "out", settings, **vectors(languages), dictionary=train)
+    assert not [warning for warning in made.warnings if "dimensions" in warning]
+    assert made.manifest.summary["rank"] == SIZE - 1
+    assert precision(stage, languages, made) > 0.9
+    few = write_pairs(tmp_path / "few.tsv", [(f"word{i}", f"wort{i}") for i in range(1, 5)])
+    if preset in ("supervised", "aaai2018", "emnlp2016"):
+        poor = stage("map", tmp_path / "poor", settings, **vectors(languages), dictionary=few)
+        assert [warning for warning in poor.warnings if "determine only 4 of 19 dimensions" in warning]
+
+
 def test_shuffled_first_pairs_are_a_control(stage, languages, tmp_path):
     settings = {**QUICK, "max_iterations": 1, "supervision": "semi", "keep_start": 1.0}
     given = {**vectors(languages), "dictionary": languages / "few.tsv"}

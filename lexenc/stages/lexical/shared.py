@@ -172,7 +172,7 @@ def learn_projection(
     static = np.concatenate([space.source.matrix[rows.source], space.target.matrix[rows.target]])
     other = np.concatenate([encoded[0][rows.source], encoded[1][rows.target]])
     small, large = static.shape[1], other.shape[1]
-    poor = procrustes_announcement(static, other)
+    poor = procrustes_announcement(static, other, (space.source.matrix, space.target.matrix), encoded)
     if poor is not None:
         job.notices.warn(poor, "Use a larger dictionary.")
     if small > large:

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError, WorkError
-from lexenc.lexical.mapping import Mapping, fit_mapping, fit_normalisation, normalise
+from lexenc.lexical.hub import anchored
+from lexenc.lexical.mapping import Mapping, fit_mapping, fit_normalisation, normalise, space_rank
 from lexenc.resources import read_preset
 from lexenc.search.retrieval import NEAREST, Correction, fit_correction, retrieve
 
@@ -41,7 +42,8 @@ def map_both(left: Any, right: Any, pairs: Any, preset: str, actions: Any = None
     actions = preset_values(preset)["normalise"] if actions is None else actions
     norms = fit_normalisation(left, actions), fit_normalisation(right, actions)
     rows = norms[0].apply(left[pairs[:, 0]]), norms[1].apply(right[pairs[:, 1]])
-    mapping = fit_mapping(*rows, **switches(preset, **changes)).normalised_by(*norms)
+    ranks = space_rank(left, steps=norms[0]), space_rank(right, steps=norms[1])
+    mapping = fit_mapping(*rows, ranks=lambda: ranks, **switches(preset, **changes)).normalised_by(*norms)
     return mapping, mapping.apply_source(left), mapping.apply_target(right)
 
 
@@ -59,7 +61,9 @@ def plain(left: Any, right: Any, pairs: Any, actions: Any, a: float, b: float, d
         whitening.append(v.T @ np.diag(1 / s) @ v)
     x, z = spaces[0] @ whitening[0], spaces[1] @ whitening[1]
     u, s, vt = np.linalg.svd(x[pairs[:, 0]].T @ z[pairs[:, 1]])
-    x, z = x @ u * s**a, z @ vt.T * s**b
+    # Dimensions of the larger space that the other one lacks do not correspond to anything.
+    s, t = (np.pad(s, (0, len(each) - len(s))) for each in (u, vt))
+    x, z = x @ u * s**a, z @ vt.T * t**b
     if dewhiten:
         x, z = x @ u.T @ np.linalg.inv(whitening[0]) @ u, z @ vt @ np.linalg.inv(whitening[1]) @ vt.T
     return x, z
@@ -312,6 +316,144 @@ def test_fit_mapping_with_sixty_pairs_is_no_worse_than_a_rotation(captions: Any,
         scores.append((precision(x, z, test), precision(a, b, test)))
     assert all(ours >= rotation for ours, rotation in scores), scores
     assert np.mean([ours for ours, _ in scores]) > 2, scores
+
+
+# --- spaces with fewer dimensions than columns
+
+
+def widened(space: NDArray[Any], how: str) -> NDArray[Any]:
+    """Store a space of 8 dimensions in more columns, or take away one dimension or two."""
+    chance = np.random.default_rng(3)
+    match how:
+        case "zero columns":
+            return np.insert(space, [2, 5, 8], 0, axis=1)
+        case "repeated columns":
+            return np.concatenate([space, space[:, :2]], axis=1)
+        case "mixed columns":
+            return (space @ chance.normal(size=(8, 11))).astype(np.float32)
+        case "reduced, stored wide":
+            first = np.linalg.svd(space - space.mean(axis=0), full_matrices=False)[2][:6]
+            return (space @ first.T @ first).astype(np.float32)
+    return space
+
+
+def narrow(space: NDArray[Any], actions: Any) -> NDArray[np.float64]:
+    """Normalise, and express all vectors in as many coordinates as the space has dimensions."""
+    x = normalise(space.astype(np.float64), actions)[0].astype(np.float64)
+    _, values, axes = np.linalg.svd(x, full_matrices=False)
+    return x @ axes[values > 1e-5 * values[0]].T
+
+
+WIDE = ["zero columns", "repeated columns", "mixed columns", "reduced, stored wide"]
+STEPS = ("unit", "center", "unit")
+
+
+@pytest.mark.parametrize(
+    ("how", "actions", "rank"),
+    [*((how, STEPS, 6 if how == WIDE[-1] else 8) for how in WIDE), ("none", ("unit", "centeremb", "unit"), 7)],
+)
+@pytest.mark.parametrize("which", ["source", "target", "both"])
+@pytest.mark.parametrize("exponents", [(0.5, 0.5), (0.0, 1.0), (0.5, 0.0)])
+def test_fit_mapping_whitens_in_the_dimensions_that_the_vectors_have(
+    toy: Any, how: str, actions: Any, rank: int, which: str, exponents: Any
+) -> None:
+    left, right, pairs = toy
+    left = widened(left, how) if which != "target" else left
+    right = widened(right, how) if which != "source" else right
+    given = {"source_reweight": exponents[0], "target_reweight": exponents[1]}
+    mapping, x, z = map_both(left, right, pairs, "supervised", actions, **given)
+    assert (mapping.rank, mapping.whitened, mapping.announcement) == (rank, True, None)
+    # The published steps, in coordinates of which none is missing.
+    a, b = plain(narrow(left, actions), narrow(right, actions), pairs, (), *exponents)
+    size = min(a.shape[1], b.shape[1])
+    np.testing.assert_allclose(unit(x) @ unit(z).T, unit(a)[:, :size] @ unit(b)[:, :size].T, atol=3e-6)
+
+
+@pytest.mark.parametrize("how", WIDE)
+def test_fit_mapping_unconstrained_is_least_squares_in_fewer_dimensions(toy: Any, how: str) -> None:
+    left, right, pairs = toy
+    left = widened(left, how)
+    mapping, x, _ = map_both(left, right, pairs, "unconstrained")
+    assert mapping.announcement is None
+    rows = [normalise(side, STEPS)[0].astype(np.float64) for side in (left, right)]
+    exact = rows[0] @ np.linalg.lstsq(rows[0][pairs[:, 0]], rows[1][pairs[:, 1]], rcond=1e-5)[0]
+    np.testing.assert_allclose(x, exact, atol=3e-6)
+
+
+@pytest.mark.parametrize("how", WIDE)
+def test_anchored_stays_in_the_dimensions_of_the_hub(toy: Any, how: str) -> None:
+    left, right, pairs = toy
+    left, right = widened(left, how), widened(right, how)
+    settings = {"source_reweight": 0.5, "target_reweight": 0.0, "source_dewhiten": "target"}
+    mapping, x, z = map_both(left, right, pairs, "supervised", **settings)
+    fixed = anchored(mapping)
+    np.testing.assert_array_equal(fixed.target, np.eye(right.shape[1]))
+    cosines = unit(fixed.apply_source(left)) @ unit(fixed.apply_target(right)).T
+    np.testing.assert_allclose(cosines, unit(x) @ unit(z).T, atol=3e-6)
+
+
+@pytest.mark.parametrize("how", WIDE)
+@pytest.mark.parametrize("kind", ["advanced", "orthogonal", "unconstrained"])
+def test_fit_mapping_tells_a_poor_dictionary_from_a_space_with_fewer_dimensions(toy: Any, how: str, kind: Any) -> None:
+    left, right, pairs = toy
+    left, right = widened(left, how), widened(right, how)
+    size = 6 if how.startswith("reduced") else 8
+    poor, _, _ = map_both(left, right, pairs[:5], "supervised", kind=kind)
+    assert poor.announcement is not None
+    assert f"The 5 dictionary pairs determine only 5 of {size} dimensions" in poor.announcement
+    assert not poor.whitened
+    with pytest.raises(WorkError, match=f"5 of {size} dimensions"):
+        map_both(left, right, pairs[:5], "supervised", rank_policy="refuse")
+    few, _, _ = map_both(left, right, pairs[: 2 * size - 1], "supervised")
+    assert few.announcement is not None
+    assert f"pairs for {size} dimensions hardly determine" in few.announcement
+
+
+def test_fit_mapping_names_the_side_of_which_the_dictionary_determines_less(toy: Any) -> None:
+    left, right, pairs = toy
+    narrow_side = left[:, :3]
+    mapping = fit_mapping(narrow_side[pairs[:5, 0]], right[pairs[:5, 1]], ranks=lambda: (3, 8))
+    assert mapping.announcement is not None
+    assert "determine only 5 of 8" in mapping.announcement
+    assert mapping.rank == 3
+
+
+def test_fit_mapping_asks_for_the_rank_of_a_space_only_if_columns_are_missing(toy: Any) -> None:
+    left, right, pairs = toy
+
+    def never() -> tuple[int, int]:
+        raise AssertionError
+
+    rows = left[pairs[:, 0]], right[pairs[:, 1]]
+    whole, plain_call = fit_mapping(*rows, ranks=never), fit_mapping(*rows)
+    np.testing.assert_array_equal(whole.source, plain_call.source)
+    np.testing.assert_array_equal(whole.target, plain_call.target)
+
+
+def test_fit_mapping_with_a_negative_exponent_stays_finite(toy: Any) -> None:
+    left, right, pairs = toy
+    mapping, x, _ = map_both(widened(left, "zero columns"), right, pairs, "supervised", source_reweight=-0.5)
+    assert np.isfinite(mapping.source).all()
+    _, y, _ = map_both(left, right, pairs, "supervised", source_reweight=-0.5)
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1), rtol=1e-4)
+
+
+def test_space_rank_counts_dimensions_not_columns() -> None:
+    space = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
+    assert space_rank(space) == 8
+    assert [space_rank(widened(space, how)) for how in WIDE] == [8, 8, 8, 6]
+    steps = fit_normalisation(space, ["unit", "centeremb", "unit"])
+    assert space_rank(space, steps=steps) == 7
+    # Parts of a space, each of which lacks something.
+    assert space_rank(space * ([1] * 4 + [0] * 4), space * ([0] * 3 + [1] * 2 + [0] * 3)) == 5
+
+
+def test_space_rank_does_not_take_few_words_for_few_dimensions() -> None:
+    space = np.random.default_rng(0).normal(size=(5, 8))
+    assert space_rank(space) == 8
+    assert space_rank(space, steps=fit_normalisation(space, ["center"])) == 8
+    assert space_rank(np.concatenate([space, np.zeros((9, 8))])) == 8
+    assert space_rank(space[:, :3] @ np.ones((3, 8))) == 1
 
 
 # --- real vectors

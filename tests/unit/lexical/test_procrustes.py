@@ -31,6 +31,11 @@ def views(d1: int, d2: int, rows: int = 60) -> tuple[NDArray[Any], NDArray[Any]]
     return static, core @ chance.normal(size=(4, d2)) + 0.3 * chance.normal(size=(rows, d2))
 
 
+def announcement(static: NDArray[Any], encoder: NDArray[Any], count: int) -> str | None:
+    """Announce the map from the first words."""
+    return procrustes_announcement(static[:count], encoder[:count], [static[:9], static[9:]], [encoder])
+
+
 SIZES = [(6, 9), (9, 6), (7, 7)]
 
 
@@ -112,10 +117,31 @@ def test_interpolate_leaves_a_word_without_static_vector_to_the_encoder() -> Non
 
 def test_procrustes_announcement_counts_what_is_missing() -> None:
     static, encoder = views(6, 9)
-    assert procrustes_announcement(static, encoder) is None
-    text = procrustes_announcement(static[:4], encoder[:4])
+    assert announcement(static, encoder, 60) is None
+    text = announcement(static, encoder, 4)
     assert text is not None
     assert "4 words determine only 4 of 6" in text
+
+
+@pytest.mark.parametrize("wide", ["static", "encoder"])
+def test_procrustes_announcement_counts_dimensions_not_columns(wide: str) -> None:
+    static, encoder = views(6, 6)
+    chance = np.random.default_rng(0)
+    if wide == "static":
+        static = static[:, :5] @ chance.normal(size=(5, 7))
+    else:
+        encoder = np.insert(encoder[:, :5], [0, 3], 0, axis=1)
+    assert announcement(static, encoder, 60) is None
+    assert announcement(static, encoder, 30) is None
+    text = announcement(static, encoder, 4)
+    assert text is not None
+    assert "4 words determine only 4 of 5" in text
+
+
+def test_procrustes_announcement_is_not_given_for_weak_dimensions() -> None:
+    static, encoder = views(6, 6)
+    scale = np.geomspace(1, 1e-4, 6)
+    assert announcement(static * scale, encoder * scale, 30) is None
 
 
 def test_procrustes_names_what_does_not_fit() -> None:
