@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -134,24 +135,38 @@ def demo(tmp_path_factory) -> tuple[Path, str, str]:
     return out, result.stdout, result.stderr
 
 
-def test_demo_prints_every_system_alone_and_blended(demo):
-    _, stdout, stderr = demo
+def test_demo_begins_with_the_glossary(demo):
+    out, stdout, stderr = demo
     lines = [line.split("\t") for line in stdout.splitlines()]
-    assert lines[0] == ["lambda", "VecMap", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
-    rows = {line[0]: [float(cell.rstrip("*")) for cell in line[1:]] for line in lines[1:7] if line[0]}
-    assert set(rows) == {"not fine-tuned", "fine-tuned", "shuffled"}
-    assert rows["not fine-tuned"][0] == rows["fine-tuned"][0] == rows["shuffled"][0]
-    assert max(rows["fine-tuned"][1:-1]) > max(rows["fine-tuned"][0], rows["fine-tuned"][-1])
+    assert lines[0] == ["English", "German", "probability", "in the test list"]
+    assert len(lines[1:9]) == 8
+    entries = (out / "glossary" / "lexicon.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    said = re.search(r"A seed list of 1,498 pairs became a glossary of ([\d,]+) entries", stderr)
+    assert int(said.group(1).replace(",", "")) == len(entries) > 1498
+    found = json.loads((out / "glossary" / "manifest.json").read_text())["results"][0]
+    assert found["basis"] == "held out"
+    assert found["precision_at_threshold"] > 0.75
+    for source, target, probability, listed in lines[1:9]:
+        entry = next(each.split("\t") for each in entries if each.startswith(f"{source}\t{target}\t"))
+        assert f"{float(entry[2]):.2f}" == probability
+        assert listed != target
     assert "next:" in stderr
+
+
+def test_demo_prints_the_blend_beside_its_parts(demo):
+    lines = [line.split("\t") for line in demo[1].splitlines()]
+    head = lines.index(["lambda", "VecMap", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "encoder"])
+    scores = [float(cell) for cell in lines[head + 1][1:]]
+    assert max(scores[1:-1]) > max(scores[0], scores[-1])
 
 
 def test_demo_shows_that_the_blend_beats_both_parts_and_the_control_nothing(demo):
     out, _, _ = demo
     shown = {}
-    for name in ("blended-against-static", "blended-against-encoder", "shuffled-against-untuned"):
+    for name in ("blend-against-static", "blend-against-encoder", "shuffled-against-untuned"):
         shown[name] = json.loads((out / name / "manifest.json").read_text())["results"][0]
-    assert shown["blended-against-static"]["difference_low"] > 0
-    assert shown["blended-against-encoder"]["difference_low"] > 0
+    assert shown["blend-against-static"]["difference_low"] > 0
+    assert shown["blend-against-encoder"]["difference_low"] > 0
     assert shown["shuffled-against-untuned"]["difference_low"] <= 0
 
 
