@@ -13,7 +13,7 @@ import numpy as np
 from lexenc.errors import DataError
 from lexenc.files.text import open_bytes
 from lexenc.files.vec_report import Fault
-from lexenc.files.vec_text import header_width, parse_line, split_line
+from lexenc.files.vec_text import BOM, header_width, parse_line, text_columns
 from lexenc.files.vectors import load_vectors
 from lexenc.text.folding import AS_IT_IS, Folding
 
@@ -62,11 +62,9 @@ def _candidates(path: Path, may_begin: Callable[[str], bool]) -> Iterator[tuple[
             yield word, lambda place=place: np.array(loaded.matrix[place], dtype=np.float32)  # type: ignore[misc]
         return
     with open_bytes(path) as stream:
-        first = stream.readline(_HEAD_BYTES)
-        width = header_width(first.rstrip(b"\n"))
-        if width is None:
-            width = len(split_line(first.rstrip(b"\n"))) - 1
-        else:
+        width = text_columns(stream) or 0
+        first = stream.readline(_HEAD_BYTES).removeprefix(BOM)
+        if header_width(first.rstrip(b"\n")) is not None:
             first = stream.readline(_HEAD_BYTES)
         if width < 2 or isinstance(parse_line(first.rstrip(b"\n"), width), Fault):
             hint = "Write text with: lexenc export --format vec"

@@ -5,9 +5,10 @@ These are the rules. All irregularities are counted in the `ReadReport`.
 - Only LF ends a line. One CR before it is dropped.
 - A cell ends at one ASCII space or TAB. The last `d` cells are the vector, and the text before them is the word. A word
   may contain spaces. No-break and other Unicode spaces never separate cells. Spaces at the end are ignored.
-- The first line is a header if it is two whole numbers. Otherwise `d` is one less than its number of cells.
-- The header's number of rows is not trusted. A byte order mark is dropped. Blank lines and lines with an empty word are
-  skipped.
+- The first line is a header if it is two whole numbers. Otherwise most lines decide on `d` (`text_columns`), because
+  words may end in numbers.
+- The header's number of rows is not trusted. If most lines have more numbers than it has columns, that is an error. A
+  byte order mark is dropped. Blank lines and lines with an empty word are skipped.
 - The bytes of words are kept. Those that are not UTF-8 are surrogate escapes.
 - A line with too few cells, or with a cell that is not a finite number, is an error or skipped.
 - The first or the last line of a repeated word is kept.
@@ -17,9 +18,10 @@ These are the rules. All irregularities are counted in the `ReadReport`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from typing import IO, Literal
 
 import numpy as np
@@ -36,8 +38,12 @@ Floats = NDArray[np.float32]
 # Most temporary arrays of a block stay in the second-level cache, and Python's overhead is still small.
 BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
-_MARGIN = 16
+_MARGIN, _HEAD_BYTES = 16, 1 << 16
 _HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?")
+
+
+# A cell that is more likely the end of a word than a number of a vector with fractions, as in "windows 10".
+_COUNT = re.compile(rb"[2-9]|[1-9]\d+")
 
 
 def header_width(line: bytes) -> int | None:
@@ -80,6 +86,75 @@ def parse_line(line: bytes, width: int) -> tuple[bytes, list[float]] | Fault:
     text = line.removesuffix(b"\r").rstrip(b" \t")
     word = text[: len(text) - sum(map(len, cells[-width:])) - width]
     return (word, values) if word else Fault(Finding.EMPTY_WORD, "no word before the numbers")
+
+
+def text_columns(stream: IO[bytes]) -> int | None:
+    """Return the number of columns of text vectors, and go back to the start of the file.
+
+    It is that of the header, unless most lines have more numbers. Without a header, it is the one that most lines agree
+    on. The first lines are enough if all of them agree. Otherwise all lines of the file count, so that their order does
+    not matter.
+
+    Args:
+        stream: The file, at its start.
+
+    Returns:
+        The number, or None if several are as likely, or none fits most lines.
+    """
+    head = stream.read(_HEAD_BYTES)
+    complete, stop = len(head) < _HEAD_BYTES, head.rfind(b"\n") + 1
+    stream.seek(0)
+    lines = (head if complete else head[:stop]).removeprefix(BOM).split(b"\n")
+    declared = header_width(lines[0])
+    spans = _spans(lines if declared is None else lines[1:], declared)
+    columns = _agreed_columns(spans, declared)
+    agreed = columns == declared if declared is not None else set(spans) == {(columns, columns)}
+    if not complete and not agreed:
+        first = next(stream, b"").removeprefix(BOM).removesuffix(b"\n")
+        declared = header_width(first)
+        rest = (line.removesuffix(b"\n") for line in stream)
+        spans = _spans(rest if declared is not None else chain([first], rest), declared)
+        stream.seek(0)
+    return _agreed_columns(spans, declared)
+
+
+def _spans(lines: Iterable[bytes], declared: int | None) -> Counter[tuple[int, int]]:
+    """Count how many lines can have vectors of which lengths: the least and the most numbers."""
+    texts = (line.removesuffix(b"\r").rstrip(b" \t") for line in lines)
+    return Counter(_span(text, declared) for text in texts if text)
+
+
+def _span(text: bytes, declared: int | None) -> tuple[int, int]:
+    if declared is not None and text.count(b" ") + text.count(b"\t") <= declared:
+        return declared, declared  # it has not more
+    word, _, rest = text.partition(b"\t")
+    cells = split_line(rest)
+    if rest and b" " in word and all(NUMBER.fullmatch(cell) for cell in cells):
+        return len(cells), len(cells)  # only a TAB ends the word
+    cells = split_line(text)
+    most = next((number for number, cell in enumerate(reversed(cells)) if not _is_number(cell)), len(cells) - 1)
+    vector = cells[len(cells) - most :]
+    least = next((most - number for number, cell in enumerate(vector) if not _COUNT.fullmatch(cell)), most)
+    return (least if any(b"." in cell for cell in vector[most - least :]) else most), most
+
+
+def _is_number(cell: bytes) -> bool:
+    return parse_cell(cell) is not Finding.NOT_A_NUMBER
+
+
+def _agreed_columns(spans: Counter[tuple[int, int]], declared: int | None) -> int | None:
+    """Return the number of columns by what most lines say. `declared` is the number in the header."""
+    if declared is not None:
+        more = Counter({least: count for (least, _), count in spans.items() if least > declared})
+        return more.most_common(1)[0][0] if 2 * more.total() > spans.total() else declared
+    votes = {
+        columns: sum(count for (least, most), count in spans.items() if least <= columns <= most)
+        for span in spans
+        for columns in span
+    }
+    best = max(votes.values(), default=0)
+    chosen = [columns for columns, count in votes.items() if count == best]
+    return chosen[0] if len(chosen) == 1 and 2 * best > spans.total() else None
 
 
 @dataclass
@@ -251,7 +326,7 @@ class TextReader:
         """Read the vectors up to the limit.
 
         Args:
-            stream: The file, at its start.
+            stream: The file, at its start. It must be seekable.
             size: Length in bytes, None if unknown. It is used to reserve memory only.
             task: Progress bar to update.
             block_bytes: Size of a block. The result does not depend on it.
@@ -260,12 +335,14 @@ class TextReader:
             The vectors, shape [n, d], float32. Their words are in `words`.
 
         Raises:
-            DataError: If there are no vectors, or a line cannot be read and bad lines are errors.
+            DataError: If there are no vectors, their number of columns is not certain, or a line cannot be read and bad
+                lines are errors.
         """
         complete = True
+        columns = text_columns(stream)
         for room, start, end in line_blocks(stream, block_bytes):
             if not self._width:
-                start = self._begin(room, start, end)
+                start = self._begin(room, start, end, columns)
             if start == end:
                 continue
             if not self._matrix.shape[1]:
@@ -278,7 +355,7 @@ class TextReader:
                 break
         return self._finish(complete)
 
-    def _begin(self, room: bytearray, start: int, end: int) -> int:
+    def _begin(self, room: bytearray, start: int, end: int, columns: int | None) -> int:
         """Read byte order mark, blank lines at the start and header, and return the start of the vectors."""
         if self._line == 1 and room.startswith(BOM, start, end):
             self.report.add(Finding.BOM, 1)
@@ -289,13 +366,22 @@ class TextReader:
             header = _HEADER.fullmatch(line) if self._line == 1 else None
             cells = split_line(line)
             if not header and cells != [b""]:
-                self._width = len(cells) - 1
+                if columns is None:
+                    raise self._error(
+                        self._line,
+                        "there is no header, and the lines do not show how many columns the vectors have",
+                        "Write the number of words and of columns into a first line, e.g. '20000 300'.",
+                    )
+                self._width = columns
                 self.report.add(Finding.NO_HEADER, self._line)
                 break
             if header:
                 self.report.declared_rows, self._width = int(header[1]), int(header[2])
                 if not self._width:
                     raise self._error(1, "the header declares vectors without columns", "Correct the header.")
+                if self._width != columns:
+                    text = f"the header says {counted(self._width, 'column')}, but most lines have {columns}"
+                    raise self._error(1, text, "Correct the first line of the file.")
             else:
                 self.report.add(Finding.BLANK, self._line)
             if line.endswith(b"\r"):
@@ -324,8 +410,6 @@ class TextReader:
         """Add the lines of a block to the words and the matrix."""
         buffer = np.frombuffer(room, np.uint8)
         layout = _lay_out(buffer, start, end, self._width)
-        if not self._data_lines:
-            self._refuse_wrong_width(room, layout)
         values, status = self._values(room, buffer, layout)
         good = np.flatnonzero(status == 0)
         words, not_utf8 = _decode(room, layout.line_starts[good], layout.word_ends[good])
@@ -407,22 +491,6 @@ class TextReader:
         text = fault.text if isinstance(fault, Fault) else "the line cannot be used"
         hint = "Correct or delete the line, or skip such lines with: lexenc map --bad-lines skip"
         raise self._error(self._line + at, text, hint)
-
-    def _refuse_wrong_width(self, room: bytearray, layout: _Layout) -> None:
-        """Raise an error if lines have more numbers than expected, because the rest would be part of the words."""
-        spaced = np.flatnonzero(layout.spaced)
-        if len(spaced) * 2 <= len(layout.spaced):
-            return
-        at = int(spaced[0])
-        word = bytes(room[layout.line_starts[at] : layout.word_ends[at]])
-        surplus = split_line(word)[1:]
-        if surplus and all(NUMBER.fullmatch(cell) for cell in surplus):
-            source = "the header says" if self.report.declared_rows is not None else "the first line has"
-            raise self._error(
-                self._line + at,
-                f"{len(surplus) + self._width} numbers, but {source} {self._width}",
-                "Correct the first line of the file.",
-            )
 
     def _note(self, finding: Finding, lines: Ints) -> None:
         """Count a finding for some lines of the block."""

@@ -105,17 +105,17 @@ def test_blocks_and_lines_agree(file, duplicates, limit, block_bytes, together):
     rows, counts = slowly(lines, width, duplicates, limit)
     content = b"".join(line + b"\n" for line in [b"%d %d" % (len(lines), width), *lines])
     reader = TextReader(ReadReport("x.vec"), limit=limit, duplicates=duplicates, bad_lines="skip")
-    many = vec_text.MANY
-    reader._refuse_wrong_width = lambda *_: None  # a guess that is tested by itself
+    many, columns = vec_text.MANY, vec_text.text_columns
     try:
         vec_text.MANY = 1 if together else many
+        vec_text.text_columns = lambda _: width  # tested by itself
         with SILENT.task("", None, "") as task:
             matrix = reader.read(io.BytesIO(content), len(content), task, block_bytes)
     except DataError:
         assert not rows
         return
     finally:
-        vec_text.MANY = many
+        vec_text.MANY, vec_text.text_columns = many, columns
     assert reader.words == [word for word, _ in rows]
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix, np.array([values for _, values in rows], np.float64).astype(np.float32))

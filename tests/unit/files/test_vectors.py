@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lexenc.errors import ConfigError, DataError
+from lexenc.files.chosen import chosen_vectors
 from lexenc.files.vec_binary import Subwords, write_word2vec_binary
 from lexenc.files.vec_report import Finding
 from lexenc.files.vec_text import line_blocks
@@ -149,8 +150,52 @@ def test_a_wrong_header_count_does_not_matter(write, declared):
 
 
 def test_more_numbers_than_the_header_says_do_not_become_words(write):
-    with pytest.raises(DataError, match="line 2: 4 numbers, but the header says 2"):
+    with pytest.raises(DataError, match="line 1: the header says 2 columns, but most lines have 4"):
         read_vectors(write(b"2 2\na 1 2 3 4\nb 1 2 3 4\n"))
+
+
+PHRASE_LINES = [b"windows 10 0.1 0.2 0.3", b"new york 0.2 0.3 0.4", b"1984 0.3 0.4 0.5", b"cat 0.5 0.6 0.7"]
+PHRASE_LINES.append(b"1 000 1 0 0.5")
+
+
+@pytest.mark.parametrize("header", [b"", b"5 3\n", b"\xef\xbb\xbf5 3\r\n"])
+@pytest.mark.parametrize("first", range(5))
+@pytest.mark.parametrize("tabs", ["no", "after words", "all"])
+def test_the_order_of_phrases_with_numbers_does_not_matter(write, header, first, tabs):
+    lines = PHRASE_LINES[first:] + PHRASE_LINES[:first]
+    split = [line.rsplit(b" ", 3) for line in lines]
+    if tabs != "no":
+        mark = b" " if tabs == "after words" else b"\t"
+        lines = [word + b"\t" + mark.join(numbers) for word, *numbers in split]
+    vectors = read_vectors(write(header + b"\n".join(lines)))
+    same(vectors, [word.decode() for word, *_ in split], [[float(cell) for cell in row] for _, *row in split])
+    assert vectors.report.counts.get(Finding.NO_HEADER, 0) == (not header)
+    found = chosen_vectors(write(header + b"\n".join(lines)), {"windows 10", "1984", "10"})
+    assert sorted(found[0]) == ["1984", "windows 10"]
+    assert found[1].shape == (2, 3)
+
+
+def test_columns_are_those_of_most_lines_beyond_the_first_block(write):
+    """Many phrases in front end in a number, and a damaged line has too few."""
+    phrases = [b"area %d 0.25 0.5 0.125" % i for i in range(20, 6000)]
+    words = [b"w%d 0.25 0.5 0.125" % i for i in range(7000)]
+    vectors = read_vectors(write(b"\n".join(phrases + words)))
+    assert (len(vectors.words), vectors.words[0], vectors.matrix.shape[1]) == (12_980, "area 20", 3)
+    with pytest.raises(DataError, match="line 12981: 3 cells, expected 4"):
+        read_vectors(write(b"\n".join([*phrases, *words, b"cut 0.25 0.5"])))
+    with pytest.raises(DataError, match="line 1: 3 cells, expected 4"):
+        read_vectors(write(b"\n".join([b"cut 0.25 0.5", *phrases, *words])))
+
+
+def test_columns_that_are_not_certain_are_refused(write):
+    lines = b"windows 10 0.1 0.2\narea 51 0.2 0.3\nroute 66 0.5 0.5\n"
+    with pytest.raises(DataError, match="line 1: there is no header, and the lines do not show") as error:
+        read_vectors(write(lines), bad_lines="skip")
+    assert "first line" in error.value.hint
+    assert read_vectors(write(b"3 2\n" + lines)).words == ["windows 10", "area 51", "route 66"]
+    assert read_vectors(write(b"3 3\n" + lines)).words == ["windows", "area", "route"]
+    with pytest.raises(DataError, match="the header says 2 columns, but most lines have 4"):
+        read_vectors(write(b"4 2\na b 1 2\n" + b"c 0.5 0.5 0.5 0.5\n" * 9))
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"2 3\n", b"\xef\xbb\xbf", b"word\nother\n", b"3 0\na\n"])
