@@ -19,13 +19,20 @@ from transformers import AutoModelForQuestionAnswering
 
 from lexenc.arrays import Indices, positions
 from lexenc.device import CPU, Device
-from lexenc.encoders.pretrained import load_pretrained, load_tokenizer, longest_input, quiet_transformers, takes_types
+from lexenc.encoders.base import forward_pass
+from lexenc.encoders.pretrained import (
+    TYPES,
+    load_pretrained,
+    load_tokenizer,
+    longest_input,
+    quiet_transformers,
+    takes_types,
+)
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError
 from lexenc.text.links import Pieces
 
 MARK = "¶"
-_TYPES = "token_type_ids"
 
 
 class Questions(NamedTuple):
@@ -107,7 +114,7 @@ class SpanModel:
         self.module: Any = module.float().eval().to(device.torch)
         self.device = device
         self._tokenizer = tokenizer
-        self._typed = takes_types(module) and _TYPES in tokenizer.model_input_names
+        self._typed = takes_types(module, tokenizer)
         self.limit = longest_input(module)
 
     @classmethod
@@ -126,7 +133,7 @@ class SpanModel:
         module, missing = load_pretrained(AutoModelForQuestionAnswering, folder)
         if missing and not new_head:
             raise ConfigError(
-                f"The model {folder} answers no questions ({missing[0]} is missing).",
+                f"The model {folder} answers no questions ({next(iter(missing))} is missing).",
                 hint="Train it with: lexenc align-train span",
             )
         tokenizer = load_tokenizer(folder)
@@ -134,8 +141,9 @@ class SpanModel:
             tokenizer.add_tokens([MARK])
             with quiet_transformers():
                 module.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        if new_head and takes_types(module) and _TYPES not in tokenizer.model_input_names:
-            tokenizer.model_input_names = [*tokenizer.model_input_names, _TYPES]
+        kinds = getattr(module.config, "type_vocab_size", 0) or 0
+        if new_head and kinds > 1 and TYPES not in tokenizer.model_input_names:
+            tokenizer.model_input_names = [*tokenizer.model_input_names, TYPES]
             tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # what is saved
         return cls(module, tokenizer, device=device)
 
@@ -168,9 +176,8 @@ class SpanModel:
             line = np.concatenate([*head, frame.between, other, frame.after]).astype(np.int64)
             owner = np.full(len(line), -1, dtype=np.int64)
             owner[0], owner[start : start + len(other)] = 0, np.repeat(np.arange(1, len(edges)), np.diff(edges))
-            sizes = [start - len(frame.between), len(frame.between), len(other), len(frame.after)]
             lines.append(line)
-            types.append(np.repeat(frame.types[1:], sizes))
+            types.append(np.array(frame.types(len(ids) + 2 * len(mark), len(other)), dtype=np.int64))
             owners.append(owner)
             first.append(start)
         return Batch(
@@ -194,9 +201,10 @@ class SpanModel:
         """
         given = {"input_ids": batch.ids, "attention_mask": batch.real}
         if self._typed:
-            given[_TYPES] = batch.types
+            given[TYPES] = batch.types
         device, dtype = self.device.torch, self.device.dtype
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
+        lower = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+        with forward_pass(self.module.config.name_or_path), lower:
             found = self.module(**given)
         outside = batch.owners < 0
         start, end = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.device import Device
-from lexenc.errors import ConfigError, DataError
+from lexenc.errors import ConfigError, DataError, LexencError
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,12 @@ MODULES_PATH = "sentence_transformers.models."
 
 
 class Encoder(Protocol):
-    """Turns texts into vectors, and can be trained. May have `side_by_side = True` if `embed` gains from threads."""
+    """Turns texts into vectors, and can be trained.
+
+    May have `side_by_side = True` if `embed` gains from threads, and `partial = True` if it is a part of the model in
+    its folder and cannot be saved alone. May have `reference(texts)`, which encodes texts in the plainest way, e.g. one
+    by one with the library that made the encoder: `load_encoder` refuses an encoder that `embed` computes otherwise.
+    """
 
     @property
     def dimensions(self) -> int:
@@ -122,6 +128,40 @@ class EncoderKind(Protocol):
 def printable(text: str) -> str:
     """Replace bytes that are not UTF-8 by the replacement character, because tokenizers refuse them."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextmanager
+def forward_pass(name: str | Path) -> Iterator[None]:
+    """Turn what a model raises while it computes into an error that names the encoder.
+
+    Raises:
+        ConfigError: If the model fails. Errors of memory stay as they are.
+    """
+    try:
+        yield
+    except (LexencError, MemoryError):
+        raise
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # of PyTorch, which is not imported here
+            raise
+        raise ConfigError(
+            f"The encoder {name} cannot compute: {one_line(error)}",
+            hint="Its settings, weights and tokenizer may belong to different models. Copy it again, or use another.",
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error as one line, with the class of the error if it is not a sentence."""
+    text = " ".join(str(error).split())[:300]
+    return text if " " in text else f"{type(error).__name__}: {text}"
+
+
+def unsavable(name: str | Path) -> ConfigError:
+    """Return the error for an encoder that is only a part of the model in its folder."""
+    return ConfigError(
+        f"The encoder {name} is a part of an encoder-decoder model and cannot be saved alone, so it cannot be trained.",
+        hint="Use an encoder, such as XLM-R, or an encoder-decoder model such as T5 or M2M100.",
+    )
 
 
 def class_of(module: Mapping[str, str]) -> str:

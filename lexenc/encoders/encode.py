@@ -89,7 +89,10 @@ def _encode_window(
 def _embed(encoder: Encoder, batch: list[tuple[int, ...]]) -> np.ndarray:
     # Inference mode belongs to a thread, so it is entered here.
     with torch.inference_mode():
-        vectors: np.ndarray = encoder.embed(batch).float().cpu().numpy()
+        try:
+            vectors: np.ndarray = encoder.embed(batch).float().cpu().numpy()
+        except torch.OutOfMemoryError as error:  # which is no MemoryError
+            raise MemoryError from error
         return vectors
 
 

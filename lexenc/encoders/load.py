@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from lexenc.device import Device
 from lexenc.encoders import ENCODERS
-from lexenc.encoders.base import Encoder, Pooling
-from lexenc.errors import ConfigError
+from lexenc.encoders.base import Encoder, Pooling, forward_pass
+from lexenc.errors import ConfigError, DataError
+
+_TEXTS = ("a", "Größe 3, and The rest of it.", "日本 слово")
+# Largest difference from the plain computation, as a share of the largest number.
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1, "float16": 0.1}
 
 
 def load_encoder(folder: Path, *, pooling: Pooling = "auto", device: Device, max_length: int | None = None) -> Encoder:
@@ -21,7 +27,8 @@ def load_encoder(folder: Path, *, pooling: Pooling = "auto", device: Device, max
         max_length: Longest input in tokens; None for the one of the encoder.
 
     Raises:
-        ConfigError: If the folder contains no encoder that can be used.
+        ConfigError: If the folder contains no encoder that can be used, or one that does not compute what its own
+            library computes.
         DataError: If it is damaged.
     """
     if not folder.is_dir():
@@ -29,7 +36,28 @@ def load_encoder(folder: Path, *, pooling: Pooling = "auto", device: Device, max
     encoder: Encoder = ENCODERS[encoder_kind(folder)].load(
         folder, pooling=pooling, device=device, max_length=max_length
     )
+    _check_vectors(folder, encoder, _TOLERANCE[device.precision])
     return encoder
+
+
+def _check_vectors(folder: Path, encoder: Encoder, tolerance: float) -> None:
+    """Compare the vectors of a few texts with those of the plain computation."""
+    import torch
+
+    with forward_pass(folder), torch.no_grad():
+        found = encoder.embed(encoder.tokenise(_TEXTS)).cpu().numpy()
+        expected = encoder.reference(_TEXTS) if hasattr(encoder, "reference") else found
+    if not found.size or not np.isfinite(found).all():
+        kind = "numbers that are not finite" if found.size else "no dimensions"
+        raise DataError(f"The vectors of the encoder {folder} have {kind}.", hint="Copy it again, or use another.")
+    same_shape = found.shape == expected.shape == (len(_TEXTS), encoder.dimensions)
+    distance = float(np.abs(found - expected).max()) if same_shape else float("inf")
+    if not distance <= tolerance * max(1.0, float(np.abs(expected).max())):
+        how = f"differ by {distance:.2g}" if same_shape else f"have shape {found.shape}, expected {expected.shape}"
+        raise ConfigError(
+            f"The vectors of the encoder {folder} {how} from those of its own library.",
+            hint="lexenc does not support this encoder yet. Use another.",
+        )
 
 
 def encoder_kind(folder: Path) -> str:

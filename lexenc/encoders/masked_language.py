@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.modeling_outputs import BaseModelOutput
 
+from lexenc.encoders.base import forward_pass
 from lexenc.encoders.pretrained import load_pretrained
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError
@@ -90,12 +91,15 @@ class MaskedHead:
         mask: Number of the mask.
 
     Raises:
-        ConfigError: If the model has no such head, or its tokenizer no mask.
+        ConfigError: If the model has no such head, its head needs more than states, or its tokenizer has no mask.
     """
 
     def __init__(self, folder: Path, encoder: TransformerEncoder) -> None:
         module, missing = load_pretrained(AutoModelForMaskedLM, folder)
         transformer = cast(Any, encoder.module)[0]
+        trial = {"input_ids": torch.tensor(encoder.tokenise(["a"]))}
+        with forward_pass(folder), torch.no_grad():
+            states, expected = module.base_model(**trial).last_hidden_state, module(**trial).logits
         setattr(module, module.base_model_prefix, _GivenStates())
         if getattr(module.config, "tie_word_embeddings", False):
             module.get_output_embeddings().weight = transformer.auto_model.get_input_embeddings().weight
@@ -106,11 +110,19 @@ class MaskedHead:
                 hint="Use another encoder, or another objective.",
             )
         self.module: nn.Module = module.to(next(encoder.module.parameters()).device)
-        self.fresh, self.mask = bool(missing), int(mask)
+        self.fresh, self.mask, self._folder = bool(missing), int(mask), folder
+        with torch.no_grad():
+            found = self.logits(states.squeeze(0).to(self.module.device))
+        if not torch.allclose(found.cpu(), expected.squeeze(0).float(), rtol=1e-4, atol=1e-4):
+            raise ConfigError(
+                f"The head of {folder} that predicts masked subwords needs more than the states of its encoder.",
+                hint="Use another encoder, or another objective.",
+            )
 
     def logits(self, states: Tensor) -> Tensor:
         """Score every subword of the vocabulary. Shape [t, d] -> [t, v]."""
-        found: Tensor = self.module(inputs_embeds=states.unsqueeze(0)).logits
+        with forward_pass(self._folder):
+            found: Tensor = self.module(inputs_embeds=states.unsqueeze(0)).logits
         return found.squeeze(0).float()
 
     def losses(self, encoder: TransformerEncoder, texts: Sequence[MaskedText]) -> Tensor:

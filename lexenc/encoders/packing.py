@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from lexenc.errors import ConfigError
 
 SHORT = {torch.float32: 8, torch.bfloat16: 4}
 """Up to this length, sums of products are faster on the processor than batched matrix products (measured)."""
@@ -320,10 +322,12 @@ class RectangularBackbone:
     Args:
         model: A model of transformers.
         dtype: Precision of the computation; below float32 by `torch.autocast`.
+        types: Length of a text -> its token type ids. None if the model does not take them.
     """
 
-    model: nn.Module
+    model: Any
     dtype: torch.dtype
+    types: Callable[[int], Sequence[int]] | None = None
 
     def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
         """Shape [tokens, width]."""
@@ -333,7 +337,18 @@ class RectangularBackbone:
                 if group.length:
                     tokens = part.view(group.texts, group.length)
                     given = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+                    if self.types:
+                        given["token_type_ids"] = tokens.new_tensor([self.types(group.length)]).expand_as(tokens)
                     found = self.model(**given, output_hidden_states=layer is not None)
-                    states = found.last_hidden_state if layer is None else found.hidden_states[layer]
+                    states = found.last_hidden_state if layer is None else self._state(found, layer)
                     blocks.append(states.reshape(group.texts * group.length, -1))
         return torch.cat(blocks)
+
+    def _state(self, found: Any, layer: int) -> Tensor:
+        states, layers = found.hidden_states, self.model.config.num_hidden_layers
+        if len(states) != layers + 1:
+            raise ConfigError(
+                f"The encoder {self.model.config.name_or_path} has {layers} layers, but {len(states)} states of them.",
+                hint="Use layer -1, the last, or another encoder.",
+            )
+        return cast(Tensor, states[layer])

@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from threading import RLock, get_ident
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
-from transformers import AutoConfig, AutoTokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from lexenc.errors import ConfigError
+from lexenc.encoders.base import forward_pass, one_line, read_modules
+from lexenc.errors import ConfigError, DataError, LexencError
 
 UNLIMITED = 1 << 30
+TYPES = "token_type_ids"
 _TABLES = ("config.json", "modules.json")
 _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+_SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+WEIGHTS: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
+"""How all weights are read: never from pickles, and in float32, whatever their precision in the file."""
+_ONE_AT_A_TIME = RLock()
+# Constants that older releases of transformers saved with the weights.
+_CONSTANTS = ("position_ids", "token_type_ids", "inv_freq", "masked_bias", "version")
 
 
-def load_pretrained(kind: Any, folder: Path) -> tuple[Any, list[str]]:
+class Loaded(NamedTuple):
+    """A model of transformers that was loaded.
+
+    Args:
+        model: The model.
+        missing: Its weights that the folder does not contain, and that are therefore random, by name.
+    """
+
+    model: Any
+    missing: Mapping[str, Tensor]
+
+
+def load_pretrained(kind: Any, folder: Path) -> Loaded:
     """Load a model of transformers in float32.
 
     Code that comes with the model is never run, pickled weights are never read.
 
     Args:
-        kind: `AutoModel`, or another of the `AutoModelFor...` classes.
+        kind: One of the `AutoModelFor...` classes.
         folder: As transformers or sentence-transformers writes it.
 
     Returns:
-        The model, and the names of its weights that the folder does not contain and that are therefore random.
+        The model. Only weights of its head can be missing.
 
     Raises:
         ConfigError: If the model cannot be loaded.
+        DataError: If the folder lacks weights below the head, or contains those of another model.
     """
-    place = _place(folder)
-    settings = {"trust_remote_code": False, "local_files_only": True}
-    with loading(folder):
-        config = AutoConfig.from_pretrained(place, **settings)
-        module, found = kind.from_pretrained(
-            place, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **settings
-        )
-    return module, sorted(found["missing_keys"])
+    with loading(folder) as found:
+        config = AutoConfig.from_pretrained(_place(folder), **_SAFE)
+        kind.from_pretrained(_place(folder), config=config, **WEIGHTS, **_SAFE)
+    model, missing = found[-1]
+    own = {id(each) for each in model.base_model.parameters()}
+    below = {name: each for name, each in missing.items() if id(each) in own}
+    if below:
+        with forward_pass(folder):
+            refuse_missing(folder, below, model.base_model(input_ids=torch.tensor([[0, 1]]))[0])
+    return Loaded(model, {name: each for name, each in missing.items() if name not in below})
 
 
 @contextmanager
-def loading(folder: Path) -> Iterator[None]:
-    """Check a folder, and turn the errors of transformers and sentence-transformers while it is loaded into our own.
+def loading(folder: Path) -> Iterator[list[Loaded]]:
+    """Check a folder and the models that are loaded from it, and turn the errors of other libraries into our own.
+
+    Yields:
+        The models of transformers that are loaded meanwhile. Weights may be missing, see `refuse_missing`.
 
     Raises:
         ConfigError: If the folder contains no model, pickled weights only, or a model that cannot be loaded.
+        DataError: If the weights are not those of the model that the folder describes, or are not finite.
     """
     if not folder.is_dir():
         raise ConfigError(f"There is no encoder at {folder}.", hint="Check the path.")
@@ -59,28 +88,166 @@ def loading(folder: Path) -> Iterator[None]:
             f"There is no encoder in {folder}: it contains neither {' nor '.join(_TABLES)}.",
             hint="Use a folder that transformers or sentence-transformers saved.",
         )
-    for place in [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[:1].isdigit())]:
+    for place in dict.fromkeys([folder, *(folder / each["path"] for each in read_modules(folder))]):
         pickled = [path.name for pattern in _PICKLES for path in place.glob(pattern)]
         if pickled and not any(place.glob("*.safetensors")):
             raise ConfigError(
                 f"The encoder {folder} contains pickled weights only ({pickled[0]}), which can run code when read.",
                 hint="Convert it once where you trust it: load with transformers, then save_pretrained(folder).",
             )
+    found: list[Loaded] = []
     try:
-        with quiet_transformers():
-            yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, TypeError, AttributeError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        with quiet_transformers(), _recorded(folder, found):
+            yield found
+    except (LexencError, MemoryError):
+        raise
+    except Exception as error:  # other people's folders break other people's code in many ways
         raise ConfigError(
-            f"The encoder {folder} cannot be loaded: {first}",
+            f"The encoder {folder} cannot be loaded: {one_line(error)}",
             hint="Check that it is a complete folder of transformers or sentence-transformers, with safetensors.",
         ) from error
+
+
+@contextmanager
+def _recorded(folder: Path, found: list[Loaded]) -> Iterator[None]:
+    """Check every model that is loaded, and record it with its missing weights.
+
+    This is needed because sentence-transformers loads models itself, and does not return which weights are missing.
+    """
+    original, owner = PreTrainedModel.__dict__["from_pretrained"], get_ident()
+
+    def from_pretrained(cls: Any, *args: Any, **settings: Any) -> Any:
+        if get_ident() != owner:
+            return original.__func__(cls, *args, **settings)
+        settings |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, report = original.__func__(cls, *args, **settings)
+        _check_model(folder, model, report)
+        own = dict(chain(model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)))
+        found.append(Loaded(model, {name: own[name] for name in sorted(report["missing_keys"])}))
+        return model
+
+    with _ONE_AT_A_TIME:
+        PreTrainedModel.from_pretrained = classmethod(from_pretrained)
+        try:
+            yield
+        finally:
+            PreTrainedModel.from_pretrained = original
+
+
+def _check_model(folder: Path, model: Any, report: Mapping[str, Any]) -> None:
+    """Check that a model has a possible size, and that its weights are its own and finite.
+
+    Args:
+        folder: Its folder.
+        model: The model.
+        report: What transformers says about the tensors of the folder.
+    """
+    config = model.config
+    languages = getattr(config, "languages", None)
+    if languages and hasattr(config, "default_language") and config.default_language not in languages:
+        raise ConfigError(
+            f"The encoder {folder} ({config.model_type}) needs a language ({', '.join(languages)}), and has none.",
+            hint=f'Write "default_language": "{languages[0]}" into its config.json.',
+        )
+    if getattr(config, "num_hidden_layers", 1) < 1:
+        raise DataError(f"The encoder {folder} has no layers.", hint="Check num_hidden_layers in its config.json.")
+    for name, found, expected in sorted(report["mismatched_keys"]):
+        raise DataError(
+            f"The encoder {folder} has weights of shape {tuple(found)}, expected {tuple(expected)} ({name}).",
+            hint="Its config.json belongs to other weights. Copy it again.",
+        )
+    if superfluous := _superfluous(model, report["unexpected_keys"]):
+        missing = sorted(name for name in report["missing_keys"] if "pooler" not in name.split("."))
+        lacks = f"lacks weights: {_listed(missing)}, and " if missing else ""
+        others = f"has weights that {type(model).__name__} does not use: {_listed(superfluous)}"
+        raise DataError(
+            f"The encoder {folder} {lacks}{others}.",
+            hint="Its config.json belongs to other weights, or the model needs code that comes with it.",
+        )
+    for name, weights in model.named_parameters():
+        if not weights.numel():
+            raise DataError(f"The encoder {folder} has empty weights ({name}).", hint="Check the sizes in config.json.")
+        # The sum is finite unless a number is not, or it is too large itself; it takes a third of the time.
+        if not torch.isfinite(weights.detach().sum()) and not torch.isfinite(weights.detach()).all():
+            raise DataError(
+                f"The encoder {folder} has weights that are not finite ({name}).",
+                hint="The training that made it failed. Use another encoder.",
+            )
+
+
+def _superfluous(model: Any, names: Iterable[str]) -> list[str]:
+    """Return the tensors of a folder that belong to a part of a model which has no place for them.
+
+    Heads are no part of the model. Poolers and constants, such as numbered positions, are harmless.
+    """
+    base = model.base_model
+    parts, buffers = {name for name, _ in base.named_children()}, {name for name, _ in base.named_buffers()}
+    found = []
+    for name in sorted(names):
+        own = name.removeprefix(f"{model.base_model_prefix}.")
+        first, _, _ = own.partition(".")
+        harmless = own in buffers or "pooler" in own.split(".") or own.endswith(_CONSTANTS)
+        if first in parts and not harmless:
+            found.append(name)
+    return found
+
+
+def refuse_missing(folder: Path, missing: Mapping[str, Tensor], output: Tensor) -> None:
+    """Refuse a model that computes with weights that its folder does not contain.
+
+    Args:
+        folder: Its folder.
+        missing: The weights that are not there, and therefore random. Those of an unused pooler are harmless.
+        output: What the model computes from any text, with gradients.
+
+    Raises:
+        DataError: If one of the missing weights takes part in `output`.
+    """
+    trained = {name: each for name, each in missing.items() if each.requires_grad}
+    used = [name for name in missing if name not in trained]
+    if trained:
+        gradients = torch.autograd.grad(output.sum(), list(trained.values()), allow_unused=True)
+        used += [name for name, each in zip(trained, gradients, strict=True) if each is not None]
+    if used:
+        raise DataError(
+            f"The encoder {folder} lacks weights: {_listed(sorted(used))}.",
+            hint="They would be random. Copy the encoder again; a model that needs code of its own cannot be used.",
+        )
+
+
+def _listed(names: list[str]) -> str:
+    """Return the number of tensors and the first names."""
+    number = "1 tensor" if len(names) == 1 else f"{len(names):,} tensors"
+    return f"{number} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+
+
+def encoder_part(folder: Path, found: list[Loaded]) -> Loaded:
+    """Return the model in which sentence-transformers loaded a folder; of an encoder-decoder model the encoder.
+
+    Of some such models, e.g. M2M100, sentence-transformers loads the encoder alone but does not find its weights.
+    Of others, e.g. MBart, it takes the states of the decoder.
+
+    Args:
+        folder: The folder.
+        found: The models that were loaded, inside of `loading`.
+    """
+    loaded = found[-1]
+    if loaded.missing and loaded.model.config.is_encoder_decoder:
+        config = AutoConfig.from_pretrained(_place(folder), **_SAFE)
+        AutoModel.from_pretrained(_place(folder), config=config, **WEIGHTS, **_SAFE)
+        loaded = min(found[-2:], key=lambda each: len(each.missing))
+    return loaded._replace(model=loaded.model.get_encoder()) if has_decoder(loaded.model) else loaded
+
+
+def has_decoder(model: Any) -> bool:
+    """Return whether a model is an encoder and a decoder."""
+    return bool(getattr(model.config, "is_encoder_decoder", False)) and getattr(model, "decoder", None) is not None
 
 
 def load_tokenizer(folder: Path) -> Any:
     """Load the tokenizer of a model that `load_pretrained` has loaded."""
     with quiet_transformers():
-        return AutoTokenizer.from_pretrained(_place(folder), trust_remote_code=False, local_files_only=True)
+        return AutoTokenizer.from_pretrained(_place(folder), **_SAFE)
 
 
 def _place(folder: Path) -> Path:
@@ -89,10 +256,20 @@ def _place(folder: Path) -> Path:
     return deeper if not (folder / "config.json").is_file() and deeper.is_dir() else folder
 
 
-def takes_types(module: nn.Module) -> bool:
-    """Return whether a model takes token type ids, which tell two sentences of one input apart."""
-    kinds = getattr(getattr(module, "config", None), "type_vocab_size", 0) or 0
-    return kinds > 1 and "token_type_ids" in inspect.signature(module.forward).parameters
+def takes_types(module: nn.Module, tokenizer: Any) -> bool:
+    """Return whether to give a model token type ids, which tell two sentences of one input apart.
+
+    Args:
+        module: Model of transformers.
+        tokenizer: Its tokenizer, of transformers.
+    """
+    # A model without such a number, e.g. XLNet, distinguishes any types.
+    kinds = getattr(module.config, "type_vocab_size", None)
+    return kinds not in (0, 1) and TYPES in tokenizer.model_input_names and TYPES in _arguments(module)
+
+
+def _arguments(module: nn.Module) -> Iterable[str]:
+    return inspect.signature(module.forward).parameters
 
 
 def longest_input(model: Any) -> int:

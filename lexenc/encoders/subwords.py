@@ -111,18 +111,24 @@ class Frame(NamedTuple):
         before: Subwords before the first sentence.
         between: Subwords between the two; empty for one sentence.
         after: Subwords at the end.
-        types: Token type ids of the five parts: before, first sentence, between, second sentence, after.
+        kinds: Token type ids of the five parts: before, first sentence, between, second sentence, after. One for each
+            special subword, and one for each sentence.
     """
 
     before: list[int]
     between: list[int]
     after: list[int]
-    types: tuple[int, ...]
+    kinds: tuple[list[int], ...]
 
     @property
     def size(self) -> int:
         """Number of special subwords."""
         return len(self.before) + len(self.between) + len(self.after)
+
+    def types(self, first: int, second: int = 0) -> list[int]:
+        """Return the token type ids of an input from the number of subwords of both sentences."""
+        before, one, between, other, after = self.kinds
+        return before + one * first + between + other * second + after
 
 
 def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = None) -> Frame:
@@ -131,7 +137,7 @@ def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = No
     owners = made.sequence_ids
     places = [[i for i, owner in enumerate(owners) if owner == wanted] for wanted in (0, 1)]
     first, second = places[0], places[1] or places[0][-1:]
-    split = first[-1] + 1
-    kinds = [0, made.type_ids[first[0]], made.type_ids[first[-1]], made.type_ids[second[-1]], made.type_ids[-1]]
-    between = made.ids[split : second[0]] if places[1] else []
-    return Frame(made.ids[: first[0]], between, made.ids[second[-1] + 1 :], tuple(kinds))
+    split, end = first[-1] + 1, second[-1] + 1
+    inner = slice(split, second[0] if places[1] else split)
+    parts = (slice(first[0]), slice(first[0], first[0] + 1), inner, slice(end - 1, end), slice(end, None))
+    return Frame(made.ids[parts[0]], made.ids[inner], made.ids[parts[4]], tuple(made.type_ids[each] for each in parts))

@@ -16,11 +16,21 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Pooling, printable, read_modules
+from lexenc.encoders.base import Pooling, forward_pass, printable, read_modules, unsavable
 from lexenc.encoders.heads import HEAD_PARTS, Head, check_head
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
-from lexenc.encoders.pretrained import UNLIMITED, loading, longest_input, position_offset, quiet_transformers
-from lexenc.encoders.subwords import uncut_tokenizer
+from lexenc.encoders.pretrained import (
+    WEIGHTS,
+    encoder_part,
+    has_decoder,
+    loading,
+    longest_input,
+    position_offset,
+    quiet_transformers,
+    refuse_missing,
+    takes_types,
+)
+from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
 from lexenc.errors import ConfigError
 
 
@@ -33,14 +43,17 @@ class TransformerEncoder:
         max_length: Longest text in tokens, special tokens included. None for the limit of the model.
 
     Attributes:
-        longest: Longest input in tokens, special tokens included.
+        longest: Longest input in tokens, special tokens included; `UNLIMITED` for a model without a limit.
         side_by_side: Whether `embed` is faster in several threads at once.
+        partial: Whether it is the encoder of a model of which sentence-transformers always loads the decoder too, so
+            that it cannot be saved as a folder of its own.
 
     Raises:
         ConfigError: If there are other modules, or `max_length` is too small.
     """
 
     kind = "transformer"
+    partial = False
 
     def __init__(self, module: SentenceTransformer, *, device: Device = CPU, max_length: int | None = None) -> None:
         names = [type(part).__name__ for part in module]
@@ -55,17 +68,21 @@ class TransformerEncoder:
         self._modules: list[Any] = list(module)
         self._head = Head(self._modules[2:], module.truncate_dim)
         self._model: Any = self._modules[0].auto_model
+        self._name: str = self._model.config.name_or_path
         if max_length is not None and max_length < 3:
             raise ConfigError(f"The longest input must be at least 3 tokens, got {max_length}.", hint="Use 16 or more.")
         limits = [limit for limit in (max_length, self._modules[0].max_seq_length, longest_input(self._model)) if limit]
-        self.longest = int(min(limits)) if min(limits) < UNLIMITED else 512
+        self.longest = int(min(limits))
         # Saved with the encoder, so that sentence-transformers truncates texts at the same place.
         self._modules[0].max_seq_length = self.longest
         self.tokenizer: Any = self._modules[0].tokenizer
+        typed = takes_types(self._model, self.tokenizer)
         if isinstance(getattr(self.tokenizer, "backend_tokenizer", None), Tokenizer):
             fast = uncut_tokenizer(self.tokenizer)
             fast.enable_truncation(self.longest, direction=self.tokenizer.truncation_side)
             self.tokenizer = fast
+        frame = WordTokenizer(self.tokenizer).single if typed else None
+        types = None if frame is None else lambda length: frame.types(length - frame.size)
         self._prompt: str = module.prompts.get(module.default_prompt_name) or ""
         self._prompt_length = 0
         if self._prompt and not self._modules[1].include_prompt:
@@ -74,10 +91,10 @@ class TransformerEncoder:
             special = bool(prompt) and prompt[-1] in self._modules[0].tokenizer.all_special_ids
             self._prompt_length = len(prompt) - int(special)
         self.module.float().eval()
-        packed = _packed_backbone(self._model)
+        packed = None if frame and any(frame.types(1)) else _packed_backbone(self._model)
         if packed is not None:
             packed.weights = Weights(device.dtype)
-        self._backbone: Backbone = packed or RectangularBackbone(self._model, device.dtype)
+        self._backbone: Backbone = packed or RectangularBackbone(self._model, device.dtype, types)
         self._device = device.torch
         self.module.to(self._device)
         self.side_by_side = self._device.type == "cpu" and packed is not None
@@ -97,6 +114,7 @@ class TransformerEncoder:
 
         Raises:
             ConfigError: If the encoder cannot be used.
+            DataError: If its weights are not those of the model that the folder describes.
         """
         if pooling == "model" and (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
             raise ConfigError(
@@ -104,14 +122,19 @@ class TransformerEncoder:
             )
         if pooling != "mean":
             check_head(folder, read_modules(folder)[2:])
-        with loading(folder):
+        with loading(folder) as found:
             module = SentenceTransformer(
-                str(folder),
-                device="cpu",
-                trust_remote_code=False,
-                local_files_only=True,
-                model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+                str(folder), device="cpu", trust_remote_code=False, local_files_only=True, model_kwargs=dict(WEIGHTS)
             )
+            loaded = encoder_part(folder, found) if found else None
+        partial = bool(found) and has_decoder(module[0].auto_model)
+        if partial and pooling != "mean" and (folder / "modules.json").is_file():
+            raise ConfigError(
+                f"The encoder {folder} takes its vectors from the decoder of an encoder-decoder model.",
+                hint="Use pooling mean, which takes them from the encoder, or another encoder.",
+            )
+        if loaded:
+            module[0].model = loaded.model
         if pooling == "mean":
             if type(module[0]).__name__ != "Transformer":
                 raise ConfigError(
@@ -124,7 +147,11 @@ class TransformerEncoder:
                 prompts=module.prompts,
                 default_prompt_name=module.default_prompt_name,
             )
-        return cls(module, device=device, max_length=max_length)
+        encoder = cls(module, device=device, max_length=max_length)
+        encoder.partial = partial
+        if loaded and loaded.missing:
+            refuse_missing(folder, loaded.missing, encoder.embed(encoder.tokenise(["a"])))
+        return encoder
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of texts, special tokens included, truncated. The default prompt precedes each text."""
@@ -148,11 +175,14 @@ class TransformerEncoder:
         if not tokens:
             return torch.zeros(0, self.dimensions, device=self._device)
         packed = pack(tokens, self._device)
-        if not len(packed.tokens):
-            states = torch.zeros(0, self._model.config.hidden_size, device=self._device)
-        else:
-            states = self._backbone(packed).float()
-        return self._head(self._pool(states, packed))[packed.inverse].float()
+        with forward_pass(self._name):
+            states = self._backbone(packed).float() if len(packed.tokens) else self._nothing()
+            return self._head(self._pool(states, packed))[packed.inverse].float()
+
+    def reference(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode texts one by one with sentence-transformers. Shape [n, d], float32."""
+        found = cast(SentenceTransformer, self.module).encode(list(texts), batch_size=1, show_progress_bar=False)
+        return cast(np.ndarray, found)
 
     def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
         """Return the states of all tokens after a layer, computed in one packed pass; without pooling.
@@ -166,14 +196,19 @@ class TransformerEncoder:
         """
         packed = pack(tokens, self._device)
         if not len(packed.tokens):
-            return torch.zeros(0, self.width, device=self._device)
-        states = self._backbone(packed, layer).float()
+            return self._nothing()
+        with forward_pass(self._name):
+            states = self._backbone(packed, None if layer == self.layers else layer).float()
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         if (np.diff(lengths) >= 0).all():
             return states
         order = np.argsort(lengths, kind="stable")
         rows = np.argsort(np.repeat(order, lengths[order]), kind="stable")
         return states[torch.from_numpy(rows).to(self._device)]
+
+    def _nothing(self) -> Tensor:
+        """Return the states of no tokens."""
+        return torch.zeros(0, self.width, device=self._device)
 
     def _pool(self, states: Tensor, packed: Packed) -> Tensor:
         """Return one row per text, shortest text first. Shape [n, width]."""
@@ -204,7 +239,13 @@ class TransformerEncoder:
         return int(self._model.config.hidden_size)
 
     def save(self, folder: Path) -> None:
-        """Write a folder that `SentenceTransformer(str(folder))` loads and that encodes the same; safetensors."""
+        """Write a folder that `SentenceTransformer(str(folder))` loads and that encodes the same; safetensors.
+
+        Raises:
+            ConfigError: If the encoder is `partial`.
+        """
+        if self.partial:
+            raise unsavable(self._name)
         with quiet_transformers():
             cast(SentenceTransformer, self.module).save(str(folder), create_model_card=False)
 
@@ -228,15 +269,17 @@ def _packed_backbone(model: Any) -> PackedBackbone | None:
             bias=partial(_relative_positions, model) if kind == "mpnet" else None,
             weights=Weights(torch.float32),
         )
-        return backbone if _agree(backbone, RectangularBackbone(model, torch.float32), model.config) else None
+        return backbone if _agree(backbone, RectangularBackbone(model, torch.float32), model) else None
     except (AttributeError, TypeError, RuntimeError):
         return None  # a variant that another release of transformers builds differently
 
 
-def _agree(first: Backbone, second: Backbone, config: Any) -> bool:
+def _agree(first: Backbone, second: Backbone, model: Any) -> bool:
     """Return whether two ways to compute a model have the same result for a few random texts."""
+    config, longest = model.config, longest_input(model)
     numbers = [number for number in range(min(config.vocab_size, 40)) if number != config.pad_token_id]
-    texts = [[numbers[(7 * i + j) % len(numbers)] for j in range(length)] for i, length in enumerate((3, 1, 5, 3, 30))]
+    lengths = [min(length, longest) for length in (3, 1, 5, 3, 30)]
+    texts = [[numbers[(7 * i + j) % len(numbers)] for j in range(length)] for i, length in enumerate(lengths)]
     with torch.inference_mode():
         packed = pack(texts, torch.device("cpu"))
         one, other = first(packed), second(packed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lexenc.encoders.base import unsavable
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.spaces import first_forms
@@ -269,11 +270,16 @@ def result_name(folder: Path) -> str:
     return folder.name.removeprefix(".").removesuffix(".partial")
 
 
-def open_encoder(folder: Path, pooling: Pooling, job: Job, *, max_length: int | None = None) -> Encoder:
-    """Load an encoder on the device of the job."""
+def open_encoder(
+    folder: Path, pooling: Pooling, job: Job, *, max_length: int | None = None, training: bool = False
+) -> Encoder:
+    """Load an encoder on the device of the job. With `training`, refuse one that cannot be saved."""
     from lexenc.encoders.load import load_encoder
 
-    return load_encoder(folder, pooling=pooling, device=job.device, max_length=max_length)
+    encoder = load_encoder(folder, pooling=pooling, device=job.device, max_length=max_length)
+    if training and getattr(encoder, "partial", False):
+        raise unsavable(folder)
+    return encoder
 
 
 POOLING = (

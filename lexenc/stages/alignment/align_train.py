@@ -155,7 +155,7 @@ def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job:
     _check_transformer(inputs["encoder"])
     # Weights that the encoder lacks, such as those of a pooler, are drawn, and saved with it.
     with own_randomness(job.seed, "new encoder", CPU.torch):
-        encoder: Any = open_encoder(inputs["encoder"], "auto", job)
+        encoder: Any = open_encoder(inputs["encoder"], "auto", job, training=True)
     cut = WordTokenizer(encoder.tokenizer).cut
     text = read_linked(inputs.get("pairs"), inputs.get("alignments"), cut, one_based=params.one_based, job=job)
     head = None

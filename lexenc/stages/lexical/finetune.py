@@ -191,7 +191,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
 
     read = read_synonym_data if inputs.get("synonyms") else _read_pair_data
     pairs = read(inputs, params, job)
-    encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
+    encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length, training=True)
     schedule = replace(params, learning_rate=params.learning_rate or ENCODERS[encoder.kind].learning_rate)
     tokens = store_tokens(encoder.tokenise, pairs.data.texts, progress=job.progress)
     loss = partial(LOSSES[str(params.loss)], **_loss_settings(params))
