@@ -16,6 +16,7 @@ from lexenc.errors import ConfigError, DataError
 HEAD_PARTS = ("Dense", "Normalize", "LayerNorm", "Dropout")
 """Modules of sentence-transformers that turn one vector per text into another."""
 
+SETTINGS = "config_sentence_transformers.json"
 _WEIGHTS = "model.safetensors"
 
 
@@ -53,6 +54,7 @@ def load_head(folder: Path, modules: Sequence[Mapping[str, str]], *, width: int,
         ConfigError: If a module is of another class than those in `HEAD_PARTS`, or needs code that comes with it.
         DataError: If a module is damaged, or does not fit the one before it.
     """
+    check_head(folder, modules)
     if not modules:
         return Head(dimensions=dimensions)
     from sentence_transformers.sentence_transformer import modules as classes
@@ -63,7 +65,6 @@ def load_head(folder: Path, modules: Sequence[Mapping[str, str]], *, width: int,
             f"The encoder {folder} has the module {strange[0]}, expected any of {', '.join(HEAD_PARTS)}.",
             hint="Use pooling mean, which leaves out all modules after the mean, or another encoder.",
         )
-    check_head(folder, modules)
     parts: list[nn.Module] = []
     features = {"sentence_embedding": torch.zeros(1, width)}
     for each in modules:
@@ -84,9 +85,16 @@ def check_head(folder: Path, modules: Sequence[Mapping[str, str]]) -> None:
     """Check the files of modules for what sentence-transformers reads and computes without an error.
 
     Raises:
-        ConfigError: If an activation function is code of its own, for which sentence-transformers takes Tanh.
+        ConfigError: If the folder belongs to another kind of model, of which sentence-transformers takes the mean, or
+            an activation function is code of its own, for which it takes Tanh.
         DataError: If weights are damaged, not finite, or pickled.
     """
+    kind = read_settings(folder / SETTINGS).get("model_type", "SentenceTransformer")
+    if kind != "SentenceTransformer" and (folder / "modules.json").is_file():
+        raise ConfigError(
+            f"{folder / SETTINGS} belongs to a {kind}, expected a SentenceTransformer.",
+            hint="Use pooling mean, which takes the mean of its tokens, or another encoder.",
+        )
     for each in modules:
         place = folder / each["path"]
         activation = str(read_settings(place / "config.json").get("activation_function", "torch."))

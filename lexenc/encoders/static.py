@@ -15,11 +15,10 @@ from tokenizers import Tokenizer
 from lexenc.arrays import Ragged
 from lexenc.device import CPU, Device
 from lexenc.encoders.base import MODULES_PATH, STATIC_CLASS, Pooling, printable, read_settings, static_modules
-from lexenc.encoders.heads import Head, load_head, read_weights
-from lexenc.errors import ConfigError, DataError
+from lexenc.encoders.heads import SETTINGS, Head, load_head, read_weights
+from lexenc.errors import DataError
 
 _WEIGHT = "embedding.weight"
-_SETTINGS = "config_sentence_transformers.json"
 _NEW: dict[str, Any] = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}}
 
 
@@ -105,7 +104,7 @@ class StaticEncoder:
         settings = {name: value for name, value in self.settings.items() if name != "truncate_dim"}
         if self._head.dimensions:
             settings["truncate_dim"] = self._head.dimensions
-        for file, content in (("modules.json", modules), (_SETTINGS, settings)):
+        for file, content in (("modules.json", modules), (SETTINGS, settings)):
             (folder / file).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -124,7 +123,7 @@ class StaticEncoder:
             ConfigError: If a module cannot be used.
             DataError: If a file is missing or damaged.
         """
-        modules, settings = static_modules(folder), read_settings(folder / _SETTINGS)
+        modules, settings = static_modules(folder), read_settings(folder / SETTINGS)
         place = folder / modules[0]["path"] if modules else folder
         for name in ("tokenizer.json", "model.safetensors"):
             if not (place / name).is_file():
@@ -136,7 +135,7 @@ class StaticEncoder:
                 f"{place / 'tokenizer.json'} cannot be read: {error}.", hint="Copy the encoder or make it again."
             ) from None
         weights = _read_rows(place / "model.safetensors", max(tokenizer.get_vocab().values(), default=-1) + 1)
-        _check_settings(folder / _SETTINGS, settings)
+        _check_settings(folder / SETTINGS, settings)
         head = Head()
         if pooling != "mean":
             cut = settings.get("truncate_dim")
@@ -153,12 +152,8 @@ def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
     """Check the settings that change vectors.
 
     Raises:
-        ConfigError: If they belong to another kind of model.
         DataError: If they do not fit each other.
     """
-    kind = settings.get("model_type", "SentenceTransformer")
-    if kind != "SentenceTransformer":
-        raise ConfigError(f"{path} belongs to a {kind}, expected a SentenceTransformer.", hint="Use another encoder.")
     prompts, default, cut = (settings.get(name) for name in ("prompts", "default_prompt_name", "truncate_dim"))
     if not isinstance(prompts or {}, dict) or not all(isinstance(each or "", str) for each in (prompts or {}).values()):
         raise DataError(f"{path} has prompts that are not texts by name: {prompts}", hint="Copy the encoder again.")

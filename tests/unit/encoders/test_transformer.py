@@ -244,6 +244,11 @@ def own_activation(place: Path) -> None:
     (place / "config.json").write_text(json.dumps(settings | {"activation_function": "my_code.Swish"}))
 
 
+def another_kind(place: Path) -> None:
+    path = place.parent / "config_sentence_transformers.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": "SparseEncoder"}))
+
+
 def not_finite(place: Path) -> None:
     weights = load_file(place / "model.safetensors")
     weights["linear.weight"][1, 2] = float("nan")
@@ -252,7 +257,11 @@ def not_finite(place: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "says"),
-    [(own_activation, "config.json names .* my_code.Swish"), (not_finite, "'linear.weight' of .*2_Dense")],
+    [
+        (own_activation, "config.json names .* my_code.Swish"),
+        (not_finite, "'linear.weight' of .*2_Dense"),
+        (another_kind, "belongs to a SparseEncoder"),
+    ],
 )
 def test_module_that_would_compute_something_else_is_refused(headed: Path, tmp_path: Path, damage, says) -> None:
     shutil.copytree(headed, tmp_path / "copy")
