@@ -75,6 +75,7 @@ class Manifest:
     schema: int = SCHEMA
     settings: dict[str, Any] = field(default_factory=dict)
     answer: bool = True
+    warnings: list[str] = field(default_factory=list)
 
 
 def is_artifact(folder: Path) -> bool:

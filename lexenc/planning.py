@@ -342,19 +342,38 @@ def run_plan(
         return artifact.read_manifest(plan.out)
     began = time.perf_counter()
     with _workplace(plan) as (folder, continued):
+        warnings: list[str] = []
+        collecting = _collecting(notices, plan, warnings)
         job = Job(
-            folder, plan.seed, device, plan.precision, progress, notices, continued, plan.key, plan.out is not None
+            folder, plan.seed, device, plan.precision, progress, collecting, continued, plan.key, plan.out is not None
         )
         outcome = plan.stage.run(plan.inputs, plan.params, job)
         outputs = {}
         if plan.out is not None:
             artifact.share(folder)
             outputs = artifact.output_digests(folder, digests or DigestStore(None))
-        manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command)
+        manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command, warnings)
         if plan.out is not None:
             artifact.write_manifest(folder, manifest)
         finished(folder)
     return manifest
+
+
+def _collecting(notices: Notices, plan: Plan, warnings: list[str]) -> Notices:
+    """Return notices that also add every warning to a list, with the inputs named as the user gave them."""
+
+    def warn(message: str, hint: str | None) -> None:
+        text = message
+        for name, records in plan.records.items():
+            paths = plan.inputs[name]
+            paths = paths.values() if isinstance(paths, dict) else texts_of(paths)
+            for path, record in zip(paths, records, strict=False):
+                text = text.replace(str(path), record.given)
+        if text not in warnings:
+            warnings.append(text)
+        notices.warn(message, hint)
+
+    return replace(notices, warn=warn)
 
 
 @contextmanager
@@ -368,7 +387,13 @@ def _workplace(plan: Plan) -> Iterator[tuple[Path, bool]]:
 
 
 def _manifest(
-    plan: Plan, job: Job, outcome: Outcome, outputs: dict[str, str], seconds: float, command: str
+    plan: Plan,
+    job: Job,
+    outcome: Outcome,
+    outputs: dict[str, str],
+    seconds: float,
+    command: str,
+    warnings: list[str],
 ) -> Manifest:
     recipe = plan.recipe
     settings = {name: value for name, value in as_dict(plan.params).items() if name not in recipe}
@@ -392,6 +417,7 @@ def _manifest(
         versions=package_versions(),
         commit=_commit(),
         answer=outcome.answer,
+        warnings=warnings,
     )
 
 

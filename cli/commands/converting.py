@@ -105,7 +105,8 @@ def convert_command(
     if read is not None:
         for message, hint in remarks(read):
             # Standard input was copied into a file.
-            view.notices().warn(f"{pairs}: {message}", hint and hint.replace(str(path), pairs))
+            name = "standard input" if pairs == "-" else pairs
+            view.notices().warn(message.replace(str(path), name), hint and hint.replace(str(path), pairs))
     if made is not None:
         _show_counts(made, read, languages, out, view)
 

@@ -199,9 +199,12 @@ def _warn_of_corpus(counts: Mapping[str, int], setup: AlignerSetup) -> Iterator[
         most = setup.options["max_words"]
         hint = "Split long lines, or raise --max-words; the time grows with the product of both lengths."
         yield f"{counted(long, 'sentence pair')} with more than {most:,} words on a side: no links.", hint
-    if counts.get("known_pairs") == 0:
-        hint = f"Are its columns source and target? Its first pair is {_dictionary(setup).first()}."
-        yield f"{setup.inputs['dictionary']}: no pair of it occurs in a sentence pair.", hint
+    if "dictionary" in setup.inputs:
+        pairs = _dictionary(setup)
+        yield from pairs.remarks
+        if counts.get("known_pairs") == 0:
+            hint = f"Are its columns source and target? Its first pair is {pairs.first()}."
+            yield f"{pairs.name}: no pair of it occurs in a sentence pair.", hint
 
 
 STATISTICAL = AlignerKind(

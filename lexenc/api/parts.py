@@ -276,4 +276,7 @@ def read_pairs(
     Raises:
         LexencError: If it cannot be read.
     """
-    return dictionaries.read_pairs(existing_path(path), languages=(source_language, target_language))
+    pairs = dictionaries.read_pairs(existing_path(path), languages=(source_language, target_language))
+    for message, hint in pairs.remarks:
+        notices_of(PythonNames()).warn(message, hint)
+    return pairs

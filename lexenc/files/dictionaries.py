@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.exchange.pairs import PairFile
+from lexenc.files.exchange.pairs import PairFile, Remark, remarks
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, number_of, read_lines, write_lines
 from lexenc.text.folding import Folding
@@ -27,6 +27,7 @@ class Pairs:
         lines: Line number of each pair; empty if the pairs are not from a file.
         name: Name of the file, for messages.
         probabilities: Probability of each pair, in [0, 1]; empty if the file is not a lexicon.
+        remarks: Warnings about what was left out of a TMX, XLIFF or TBX file, with hints.
     """
 
     sources: list[str]
@@ -34,6 +35,7 @@ class Pairs:
     lines: list[int]
     name: str = ""
     probabilities: list[float] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -96,8 +98,10 @@ def read_pairs(
             in [0, 1], or the file has no pairs.
     """
     if looks_like_xml(path):
-        units = list(PairFile(path, *languages))
-        return Pairs([each[1] for each in units], [each[2] for each in units], [each[0] for each in units], str(path))
+        file = PairFile(path, *languages)
+        units = list(file)
+        left, right, places = ([each[1] for each in units], [each[2] for each in units], [each[0] for each in units])
+        return Pairs(left, right, places, str(path), remarks=remarks(file))
     sources, targets, lines = [], [], []
     probabilities: list[float] = []
     width = 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from lexenc.errors import DataError
-from lexenc.files.exchange.pairs import PairFile
+from lexenc.files.exchange.pairs import PairFile, Remark, remarks
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, read_lines, write_lines
 
@@ -42,18 +42,23 @@ class ParallelText:
         source: File of both sides, or of the sentences.
         target: File of the translations, if it is a second file.
         form: Format; `units` are those of a TMX or XLIFF file.
-        languages: Languages of units to read; not needed if there are two.
+        units: The pairs of such a file.
     """
 
     source: Path
     target: Path | None
     form: Form
-    languages: Languages = (None, None)
+    units: PairFile | None = None
 
     @property
     def name(self) -> str:
         """Name of the files, for messages."""
         return str(self.source) if self.target is None else f"{self.source} and {self.target}"
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """Warnings about what was left out, with hints, once the pairs were read."""
+        return [] if self.units is None else remarks(self.units)
 
     def __iter__(self) -> Iterator[SentencePair]:
         """Yield the pairs from the start.
@@ -64,9 +69,8 @@ class ParallelText:
         """
         if self.target is not None:
             return _side_by_side(self.source, self.target)
-        if self.form == "units":
-            units = PairFile(self.source, *self.languages)
-            return (SentencePair(line, one.strip(_BLANKS), other.strip(_BLANKS)) for line, one, other in units)
+        if self.units is not None:
+            return (SentencePair(line, one.strip(_BLANKS), other.strip(_BLANKS)) for line, one, other in self.units)
         return _split(self.source, self.form)
 
 
@@ -85,7 +89,7 @@ def parallel_text(source: Path, target: Path | None = None, *, languages: Langua
     if target is not None:
         return ParallelText(source, target, "two files")
     if looks_like_xml(source):
-        return ParallelText(source, None, "units", languages)
+        return ParallelText(source, None, "units", PairFile(source, *languages))
     for number, line in read_lines(source):
         if line.strip(_BLANKS) or "\t" in line:
             if _BARS.search(line):

@@ -12,6 +12,7 @@ import numpy as np
 from lexenc.encoders.base import unsavable
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
+from lexenc.files.parallel import ParallelText
 from lexenc.files.spaces import first_forms
 from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors, index_of
@@ -75,10 +76,19 @@ def language_param(side: str, group: str = "") -> Any:
     return param(None, text.format(side=side), check=check_language, group=group)
 
 
-def read_dictionary(path: Path, policy: CasePolicy, *, roles: tuple[str, str] = ("source", "target")) -> Pairs:
-    """Read word pairs, folded as the policy says."""
-    languages = (policy.source_language, policy.target_language)
-    return fold_pairs(read_pairs(path, roles=roles, languages=languages), policy)
+def read_dictionary(
+    path: Path, policy: CasePolicy, job: Job, *, roles: tuple[str, str] = ("source", "target")
+) -> Pairs:
+    """Read word pairs, folded as the policy says, and warn of what was left out."""
+    pairs = read_pairs(path, roles=roles, languages=(policy.source_language, policy.target_language))
+    tell_remarks(pairs, job)
+    return fold_pairs(pairs, policy)
+
+
+def tell_remarks(read: Pairs | ParallelText, job: Job) -> None:
+    """Warn of what was left out of a TMX, XLIFF or TBX file."""
+    for message, hint in read.remarks:
+        job.notices.warn(message, hint)
 
 
 def fold_pairs(pairs: Pairs, policy: CasePolicy) -> Pairs:

@@ -12,6 +12,9 @@ from lexenc.errors import DataError
 from lexenc.files.exchange.units import DELETIONS, ONE_SIDED, REASONS, TAGS, Counts, Texts, UnitFile
 from lexenc.files.text import counted
 
+# A warning and a hint.
+Remark = tuple[str, str | None]
+
 
 @dataclass
 class PairSummary:
@@ -181,9 +184,9 @@ def _listed_counts(seen: Counter[str], unnamed: str = "") -> str:
     return ", ".join(shown) + more
 
 
-def remarks(read: PairFile) -> list[tuple[str, str | None]]:
+def remarks(read: PairFile) -> list[Remark]:
     """Return warnings about a file that was read to its end, with hints."""
-    counts, found, said = read.counts, read.found, list[tuple[str, str | None]]()
+    counts, found, said = read.counts, read.found, list[Remark]()
     for option, variants in zip(("source", "target"), found.variants, strict=True):
         if len(variants) > 1:
             listed = _listed_counts(Counter(dict(variants.most_common())))
@@ -225,7 +228,7 @@ def remarks(read: PairFile) -> list[tuple[str, str | None]]:
         )
         if number
     ]
-    return said
+    return [(f"{read.path}: {sentence}", hint) for sentence, hint in said]
 
 
 def _how_to_keep(read: PairFile, reason: str) -> str:

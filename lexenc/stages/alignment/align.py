@@ -245,7 +245,7 @@ def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dic
         if counts["pairs"] == counts["empty"]:
             raise DataError(f"{text.name}: there is no sentence pair in it.", hint="Check the files.")
         done.parent.mkdir(exist_ok=True)
-        write_lines(done, [json.dumps({"name": text.name} | counts)])
+        write_lines(done, [json.dumps({"name": text.name, "remarks": text.remarks} | counts)])
     found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
     return found
 
@@ -280,7 +280,9 @@ def _write_links(aligner: Aligner | CorpusAligner, lexicon: LinkCounts, pairs: i
 
 
 def _warn(text: Mapping[str, Any], links: int, job: Job) -> None:
-    """Warn of sentences without a translation, and of links that cannot be right."""
+    """Warn of what was not read, of sentences without a translation, and of links that cannot be right."""
+    for message, hint in text["remarks"]:
+        job.notices.warn(message, hint)
     if not links:
         hint = "Are there only a few sentences, the same one repeated, or no translations?"
         job.notices.warn("No words were linked.", hint)

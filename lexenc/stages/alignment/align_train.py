@@ -21,7 +21,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.alignment.shared import cutters
-from lexenc.stages.reading import open_encoder, result_name
+from lexenc.stages.reading import open_encoder, result_name, tell_remarks
 from lexenc.stages.training import HISTORY, mean_loss_of, remove_unfinished, train_in_folder
 from lexenc.text.links import LinkedText, Links, Pieces
 from lexenc.text.words import split_at_spaces
@@ -367,6 +367,7 @@ def read_rows(pairs: Path | None, alignments: Path | None, *, one_based: bool, j
                     hint=hint,
                 )
         yield source, target, found
+    tell_remarks(text, job)
 
 
 def _check_same(pairs: Path, own: Path) -> None:
@@ -449,7 +450,7 @@ _ENCODER = Input("Encoder to start from: a folder or a hub name.", kind="encoder
 
 ALIGN_TRAIN_SPAN = Stage(
     name="align-train span",
-    version=1,
+    version=2,
     inputs={
         "pairs": _PAIRS,
         "alignments": Input("Links to learn from: a result of align, or a file (i-j, from 0), gold or not."),

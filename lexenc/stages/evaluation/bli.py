@@ -60,6 +60,7 @@ from lexenc.stages.reading import (
     open_encoder,
     read_dictionary,
     tell_findings,
+    tell_remarks,
     uncovered,
     unicode_param,
 )
@@ -132,7 +133,7 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
     if _is_hub(inputs):
         return _eval_hub(inputs, params, job)
     results: list[list[ScoredSystem]] = []
-    translations = read_dictionary(inputs["dictionary"], params)
+    translations = read_dictionary(inputs["dictionary"], params, job)
     made = [inputs.get(name) for name in ("vectors", "source", "target", "encoder")]
     seen = seen_pairs(made, list(translations), inputs["dictionary"], taught=[inputs.get("train_dictionary")])
     tell_seen_pairs(seen, len(set(translations)), job)
@@ -223,6 +224,7 @@ def _hub_pairs(
         pairs = tests.read(*way)
         if pairs is None:
             continue
+        tell_remarks(pairs, job)
         whole = Space(*(_first(each, params.limit) for each in load_languages(folder, way)))
         name = "-".join(way)
         system = _test_targets(whole, pairs) if params.candidates == "test" else whole
@@ -318,7 +320,7 @@ def _blends(
     space: Space, inputs: dict[str, Any], params: EvalBliParams, job: Job
 ) -> Iterator[tuple[dict[str, Any], Space]]:
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
-    train = read_dictionary(inputs["train_dictionary"], params)
+    train = read_dictionary(inputs["train_dictionary"], params, job)
     paths = [job.out / f"{side}.npy" for side in ("source", "target")]
     encoded = [
         encode_to_file(encoder, side.words, path, job)

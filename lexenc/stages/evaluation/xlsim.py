@@ -149,7 +149,7 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
     if inputs.get("vectors") is not None:
         facts["system"] = "static vectors" if inputs.get("encoder") is None else "blend"
         facts |= {"side": params.side, "missing": params.missing}
-    train = None if inputs.get("train_dictionary") is None else read_dictionary(inputs["train_dictionary"], params)
+    train = None if inputs.get("train_dictionary") is None else read_dictionary(inputs["train_dictionary"], params, job)
     made = [inputs.get(name) for name in ("vectors", "encoder")]
     words = list(zip(pairs.first, pairs.second, strict=True))
     seen = seen_pairs(made, words, inputs["pairs"], taught=[inputs.get("train_dictionary")])

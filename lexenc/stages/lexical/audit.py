@@ -21,7 +21,7 @@ from lexenc.lexical.audit import (
 )
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.reading import fold_pairs, folding_of, language_param, lowercase_param, unicode_param
+from lexenc.stages.reading import fold_pairs, folding_of, language_param, lowercase_param, tell_remarks, unicode_param
 from lexenc.text.folding import Folding, UnicodeForm
 
 
@@ -45,6 +45,8 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     """Compare two dictionaries, and write the training pairs that do not leak."""
     languages = (params.source_language, params.target_language)
     written = [read_pairs(inputs["train"], languages=languages), _test_pairs(inputs["test"], languages)]
+    for pairs in written:
+        tell_remarks(pairs, job)
     train, test = (fold_pairs(pairs, params) for pairs in written)
     leaks = find_leaks(list(train), list(test))
     kept = without_leaks(list(train), list(test), sources=params.drop_sources)
@@ -130,7 +132,7 @@ def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
 
 AUDIT = Stage(
     name="audit",
-    version=2,
+    version=3,
     inputs={
         "train": Input("Training dictionary: source, TAB, target."),
         "test": Input("Test dictionary, or a result of cross-pairs."),

@@ -198,7 +198,7 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     objective = PairObjective(encoder, pairs.data, tokens, loss=loss, mask_known=params.mask_known)
     evaluation = None
     if inputs.get("dev"):
-        dev = read_dictionary(inputs["dev"], params, roles=("anchor", "positive"))
+        dev = read_dictionary(inputs["dev"], params, job, roles=("anchor", "positive"))
         score = partial(retrieval_accuracy, encoder, number_pairs(dev.sources, dev.targets, []))
         evaluation = Validation(score, params.evaluate_every or schedule.epoch_steps(len(pairs.data)))
     trainer = Trainer(objective, schedule=schedule, seed=job.seed, evaluation=evaluation)
@@ -247,7 +247,7 @@ def _write_card(folder: Path, inputs: dict[str, Any], params: FinetuneParams, pa
 
 
 def _read_pair_data(inputs: Mapping[str, Any], params: FinetuneParams, job: Job) -> TrainingPairs:
-    pairs = read_dictionary(inputs["pairs"], params, roles=("anchor", "positive"))
+    pairs = read_dictionary(inputs["pairs"], params, job, roles=("anchor", "positive"))
     negatives: list[list[str]] = []
     if inputs.get("negatives") is not None:
         pairs, negatives = _with_negatives(pairs, inputs["negatives"], params, job)

@@ -159,7 +159,7 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
         tell_findings(vectors, job)
     lookup = _CandidateSearch(_directed(space, params), params.csls_neighbours, job)
     del space
-    dictionary, held_out = (_read_pairs(inputs.get(name), params) for name in ("dictionary", "held_out"))
+    dictionary, held_out = (_read_pairs(inputs.get(name), params, job) for name in ("dictionary", "held_out"))
     rows = _rows_to_translate(inputs.get("words"), lookup.space, params, job)
     # All errors of the inputs are found before the long work.
     saved = _read_calibration(inputs["calibration"], params, job) if inputs.get("calibration") else None
@@ -224,11 +224,11 @@ class _CandidateSearch:
         return self.candidates(np.array([index[word] for word in words], dtype=np.int64), depth)
 
 
-def _read_pairs(path: Path | None, params: InduceParams) -> Pairs | None:
+def _read_pairs(path: Path | None, params: InduceParams, job: Job) -> Pairs | None:
     """Read a dictionary with the query language first."""
     if path is None:
         return None
-    pairs = read_dictionary(path, params)
+    pairs = read_dictionary(path, params, job)
     return pairs if params.direction == "source-target" else pairs.swapped()
 
 

@@ -69,7 +69,7 @@ def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> 
     """Blend the static vectors of a shared space with an encoder's (equation 1 of the paper)."""
     space = load_space(inputs["vectors"], mmap=True)
     warn_of_second_blend(inputs["vectors"], (params.lambda_,), job)
-    dictionary = read_dictionary(inputs["dictionary"], params)
+    dictionary = read_dictionary(inputs["dictionary"], params, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     sides = [_Blended.of(name, space, inputs.get(f"{name}_vocabulary"), params, encoder, job) for name in SIDES]
     left, right = (side.encoded[: len(side.vectors.words)] for side in sides)
@@ -150,7 +150,7 @@ class BlendAgain:
         self._map = MapAgain(static, column, job)
         self._params: InterpolateParams = params_of(INTERPOLATE, maker, {})
         self._column, self._job = column, replace(job, notices=Notices(), kept=False)
-        self._pairs = read_dictionary(input_of(folder, maker, "dictionary"), self._params)
+        self._pairs = read_dictionary(input_of(folder, maker, "dictionary"), self._params, self._job)
         self._blended = load_space(folder)
         projection = read_tensors(folder / _PROJECTION)[0]["projection"]
         self._encoded = []

@@ -195,11 +195,11 @@ def run_map(inputs: dict[str, Any], params: MapParams, job: Job) -> Outcome:
             f"Source vectors have {counted(left, 'column')}, target vectors {right}.",
             hint=f"Use vectors of equal size, or --reduce-to {min(left, right)}.",
         )
-    pairs = None if inputs.get("dictionary") is None else read_dictionary(inputs["dictionary"], params)
+    pairs = None if inputs.get("dictionary") is None else read_dictionary(inputs["dictionary"], params, job)
     languages = (params.source_language, params.target_language)
     validation = None
     if inputs.get("validation") is not None:
-        validation = read_dictionary(inputs["validation"], params), params.validate_every
+        validation = read_dictionary(inputs["validation"], params, job), params.validate_every
     learned = learn_mapping(
         source, target, pairs, params, job, folding=folding_of(params), languages=languages, validation=validation
     )
@@ -561,7 +561,7 @@ class MapAgain:
         for side, read in (("source", self._source), ("target", self._target)):
             if self.space.side(side).words != read.words:
                 raise NotAgainError(f"the {side} words of {folder} come out otherwise when learnt again")
-        self._pairs = read_dictionary(inputs["dictionary"], self._params)
+        self._pairs = read_dictionary(inputs["dictionary"], self._params, self._job)
 
     def without(self, words: collections.abc.Collection[str]) -> Space:
         """Learn the space without the entries of some words (folded by `SAME_TEXT`).

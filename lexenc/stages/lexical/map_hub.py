@@ -24,7 +24,7 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.map import LearningParams, check_device, check_learning, fill_in, learn_mapping
 from lexenc.stages.lexical.shared import ReadingParams, as_read, load_mapping, mapped, save_mapping
-from lexenc.stages.reading import folding_of
+from lexenc.stages.reading import folding_of, tell_remarks
 
 _VECTORS = Input(
     "Vectors of a language with its name, e.g. en=en.vec. Give it once per language.", many=True, named=True
@@ -252,11 +252,14 @@ def _map_language(
             f"{task.raw[name]} has {counted(size, 'column')}, the hub {wanted}.",
             hint="Vectors of all languages need the same size.",
         )
+    pairs = task.dictionaries.read(name, task.about.hub)
+    if pairs is not None:
+        tell_remarks(pairs, job)
     # The hub is normalised already, once for all, so that languages added later are mapped to the same vectors.
     learned = learn_mapping(
         vectors,
         hub,
-        task.dictionaries.read(name, task.about.hub),
+        pairs,
         params,
         job,
         folding=folding_of(params),

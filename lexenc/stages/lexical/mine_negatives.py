@@ -82,7 +82,7 @@ def check_mining(inputs: Mapping[str, Any], params: MineParams) -> list[ConfigEr
 
 def mine(inputs: dict[str, Any], params: MineParams, job: Job) -> Outcome:
     """Mine hard negatives with the encoder before fine-tuning, and write them as JSON Lines."""
-    pairs = read_dictionary(inputs["pairs"], params)
+    pairs = read_dictionary(inputs["pairs"], params, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job)
     rows = _one_direction(pairs, inputs["target_vocabulary"], encoder, params, job, "source-to-target")
     if params.direction == "both":

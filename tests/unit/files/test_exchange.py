@@ -188,7 +188,7 @@ def test_varieties_count_and_are_told(file):
     assert [pair[1:] for pair in read] == [("color", "Farbe"), ("colour", "Farbe"), ("a", "b")]
     assert remarks(read) == [
         (
-            "Several varieties were read as source: en-US (2), en-GB (1).",
+            f"{path}: Several varieties were read as source: en-US (2), en-GB (1).",
             "To read one of them: --source-language en-US",
         )
     ]

@@ -24,7 +24,8 @@ def file(tmp_path):
 
 def read(path, *languages, keep=()):
     found = PairFile(path, *languages, keep=keep)
-    return [pair[1:] for pair in found], +found.counts.left_out, [message for message, _ in remarks(found)]
+    pairs = [pair[1:] for pair in found]
+    return pairs, +found.counts.left_out, [message.removeprefix(f"{path}: ") for message, _ in remarks(found)]
 
 
 def xliff(units, attributes='version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"'):
