@@ -15,7 +15,7 @@ from lexenc.artifact import Manifest, maker_of
 from lexenc.errors import ConfigError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.leaderboard import Leaderboard
-from lexenc.files.evaluations import Evaluation, is_evaluation, read_evaluation
+from lexenc.files.evaluations import Evaluation, is_evaluation, name_of_test, read_evaluation
 from lexenc.files.text import counted
 from lexenc.stage import Table
 
@@ -56,7 +56,9 @@ def results_command(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    r"""There is a row for each system, and a column for each metric and test set. The best value of a column is marked.
+    r"""There is a row for each system, and a column for each metric and test set.
+
+    The best value of a column is marked, except of sweeps.
 
     \b
     Examples:
@@ -85,6 +87,8 @@ def results_command(
         board.compare(_row_of(board, baseline), seed=seed)
     note = f"{counted(len(found), 'evaluation')}. Shares and correlations are shown x 100, with confidence intervals. "
     note += f"{'*' if form == 'table' else 'Bold'}: best of the column."
+    if any(len(evaluation.choices()) > 1 for _, evaluation, _ in found):
+        note += " The settings of a sweep have no mark: the best of them would be chosen on the test set."
     note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
     _show(view, board, form, note)
 
@@ -149,7 +153,7 @@ def _test_names(found: list[tuple[Evaluation, Manifest | None]]) -> list[str]:
     for evaluation, maker in found:
         records = maker.inputs.get(TASKS[evaluation.task].test, []) if maker else []
         path = Path(records[0].given if records else "")
-        stems = dict.fromkeys(Path(record.given).name.split(".")[0] for record in records)
+        stems = dict.fromkeys(name_of_test(Path(record.given)) for record in records)
         names.append(((len(records) > 1 and path.parent.name) or "+".join(stems), path.parent.name))
         digests.setdefault(names[-1][0], set()).add(" ".join(record.sha256 for record in records))
     return [f"{parent}/{name}" if len(digests[name]) > 1 and parent else name for name, parent in names]

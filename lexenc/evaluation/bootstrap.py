@@ -148,6 +148,18 @@ def ends(drawn: NDArray[np.float64], level: float) -> tuple[float | None, float 
     return float(low), float(high)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number: the smallest of m is multiplied by m, the next one by m - 1, and so on.
+
+    Source: Holm 1979. The chance that any of them is below a level without a difference stays at most this level.
+    """
+    corrected, largest = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
+
+
 class Means(Measure):
     """Metrics that are means over items; each has its own column, and the headline an interval."""
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from lexenc.errors import DataError, unknown_name
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.bootstrap import Difference
-from lexenc.evaluation.pairing import compare_tracks, pair_items
+from lexenc.evaluation.bootstrap import Difference, holm
+from lexenc.evaluation.pairing import compare_answers
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import TRACK, Evaluation, Score
 
@@ -44,6 +44,9 @@ class Column:
 @dataclass
 class Entry:
     """The score of one system in one column, the labels of the system in its evaluation, and whether it is the best.
+
+    A system that is one of several settings of an evaluation, e.g. a lambda, is never the best: it would be chosen on
+    the test set.
 
     The difference from the baseline, and its p-value with Holm's correction, are None without a comparison.
     """
@@ -120,10 +123,10 @@ class Leaderboard:
         """Mark the best value of every column with several systems."""
         for column in self.columns:
             entries = [row[column] for row in self.rows.values() if column in row]
-            known = [entry for entry in entries if entry.score.value is not None]
+            known = [each for each in entries if each.score.value is not None and len(each.evaluation.choices()) == 1]
             sign = 1 if column.of.larger_is_better else -1
             top = max((sign * (entry.score.value or 0.0) for entry in known), default=0.0)
-            for entry in known if len(entries) > 1 else ():
+            for entry in known if len(known) > 1 else ():
                 entry.best = sign * (entry.score.value or 0.0) == top
 
     def compare(self, baseline: str, *, seed: int = 0) -> None:
@@ -133,11 +136,9 @@ class Leaderboard:
         gaps = {name: _gaps(row, self.rows[baseline], seed) for name, row in self.rows.items() if name != baseline}
         for column in self.columns:
             tested = [(self.rows[name][column], own[column]) for name, own in gaps.items() if column in own]
-            # Holm 1979: the smallest of m p-values is multiplied by m, the next by m - 1, and so on.
-            largest = 0.0
-            for place, (entry, found) in enumerate(sorted(tested, key=lambda each: each[1].p_value)):
-                largest = max(largest, min(1.0, (len(tested) - place) * found.p_value))
-                entry.difference, entry.p_value = found.mean, largest
+            corrected = holm([found.p_value for _, found in tested])
+            for (entry, found), p_value in zip(tested, corrected, strict=True):
+                entry.difference, entry.p_value = found.mean, p_value
                 entry.better = (found.mean > 0) == column.of.larger_is_better
 
     # ---------------------------------------------------------------- forms
@@ -206,12 +207,8 @@ def _gaps(row: Mapping[Column, Entry], base: Mapping[Column, Entry], seed: int) 
         other, task = base.get(column), TASKS[column.task]
         if other is None or column in found:
             continue
-        try:
-            both = (each.evaluation.items(each.labels) for each in (entry, other))
-            tracks = pair_items(task, *both, every=not task.uncovered)
-        except DataError:
-            continue
-        compared = compare_tracks(task, tracks, every=not task.uncovered, seed=seed, draws=_DRAWS)
+        both = ((each.evaluation, each.labels) for each in (entry, other))
+        compared = compare_answers(task, *both, seed=seed, draws=_DRAWS)
         gaps = {(gap.metric, gap.track): gap.difference for gap in compared}
         for each, own in row.items():
             if (each.task, own.evaluation) == (column.task, entry.evaluation) and own.labels == entry.labels:

@@ -11,7 +11,7 @@ import numpy as np
 from lexenc.errors import DataError
 from lexenc.evaluation.bootstrap import LEVEL, MACRO, Columns, Difference, difference
 from lexenc.evaluation.task import Task
-from lexenc.files.evaluations import TRACK, Item
+from lexenc.files.evaluations import CONTROL, TRACK, Evaluation, Item, ScoredSystem
 from lexenc.randomness import generator
 
 Pair = tuple[Item, Item]
@@ -75,6 +75,20 @@ def paired_columns(task: Task, pairs: Iterable[Pair], *, every: bool) -> tuple[C
         raise DataError(message, hint="Evaluate again.") from None
 
 
+def strong_controls(task: Task, systems: Sequence[ScoredSystem]) -> Iterator[tuple[ScoredSystem, ScoredSystem]]:
+    """Yield the systems whose control is not significantly worse, with this control: it is inside the interval."""
+    sign = 1 if task.headline.larger_is_better else -1
+    for control in (each for each in systems if each.is_control):
+        labels = {name: value for name, value in control.labels.items() if name != CONTROL}.items()
+        own = next((each for each in systems if not each.is_control and labels <= each.labels.items()), None)
+        score, other = (None if each is None else each.score(task.headline.key) for each in (own, control))
+        if own is None or score is None or other is None or score.value is None or other.value is None:
+            continue
+        worst = score.low if sign > 0 else score.high
+        if sign * other.value >= sign * (score.value if worst is None else worst):
+            yield own, control
+
+
 class Gap(NamedTuple):
     """How far two systems are apart in a metric: first minus second, the values (nan if not defined), and the items.
 
@@ -112,3 +126,20 @@ def compare_tracks(
         for metric, gap in gaps.items():
             found = difference(*gap, level)
             yield Gap(metric, track, found, first_values[metric], second_values[metric], count)
+
+
+Answered = tuple[Evaluation, Mapping[str, Any]]
+"""An evaluation, and the labels of one of its systems."""
+
+
+def compare_answers(task: Task, first: Answered, second: Answered, *, seed: int, draws: int) -> list[Gap]:
+    """Compare two systems on the items that both cover, as `compare_tracks`; nothing if these are not the same items.
+
+    Where items that are not covered count, they count as the task says.
+    """
+    every = not task.uncovered
+    try:
+        tracks = pair_items(task, *(evaluation.items(labels) for evaluation, labels in (first, second)), every=every)
+        return list(compare_tracks(task, tracks, every=every, seed=seed, draws=draws))
+    except DataError:
+        return []

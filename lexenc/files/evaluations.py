@@ -8,6 +8,7 @@ headline first, `labels`, `convention`, `facts`, `counted` and `scores` (`metric
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -178,6 +179,11 @@ class Evaluation:
                 ) from None
             if chosen:
                 yield item
+
+
+def name_of_test(path: Path) -> str:
+    """Return the name of a test set: that of its file without what names the format."""
+    return re.sub(r"^STS\.input\.|(\.(csv|tsv|txt))?(\.gz)?$", "", path.name)
 
 
 class EvaluationWriter:

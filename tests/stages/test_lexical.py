@@ -196,7 +196,7 @@ def test_candidates_test_is_said_in_every_row(stage, mapped, static, world):
     assert [row[0] for row in easy] == [f"{row[0]}, test targets only" for row in whole]
     params = {"candidates": "test", "lambda": (0.0, 1.0), "direction": "target-source"}
     sweep = stage("eval bli", params=params, encoder=static, train_dictionary=world / "train.tsv", **files)
-    assert sweep.manifest.tables[0]["rows"][0][0] == f"{world.name}, test sources only"
+    assert sweep.manifest.tables[0]["rows"][0][0] == "test, test sources only"
     assert all(row[0].endswith(", test sources only") for row in sweep.manifest.tables[1]["rows"])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lexenc.artifact import maker_of
 from lexenc.errors import ConfigError, DataError
+from lexenc.evaluation import TASKS
 from lexenc.evaluation.alignment import (
     COUNTS,
     DISTANCES,
@@ -32,7 +33,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import IntervalParams, score_table
+from lexenc.stages.evaluation.shared import IntervalParams, score_table, warn_of_scores
 from lexenc.stages.lineage import UNFAIR, SeenSentences, seen_sentences, unfair_note
 
 _BASE = (
@@ -82,6 +83,7 @@ def eval_alignment(inputs: dict[str, Any], params: EvalAlignmentParams, job: Job
     with writing_evaluation(job.out, "alignment") as writer:
         writer.systems = _scored(counted_links, gold, predicted, seen, params, job)
         writer.write(_items(judged, counts_of(judged)))
+    warn_of_scores(TASKS["alignment"], writer.systems, job)
     results = [each.flat() for each in writer.systems]
     summary = {key: results[0][key] for key in ("sentences", "aer", "precision", "recall", "f1")}
     return Outcome(summary, results, _tables(writer.systems, params.level))

@@ -149,8 +149,8 @@ def eval_bli(inputs: dict[str, Any], params: EvalBliParams, job: Job) -> Outcome
         outcome = swept(
             writer,
             results,
-            ("queries", "precision_at_1"),
-            name=inputs["dictionary"].parent.name or "pair",
+            job,
+            test=inputs["dictionary"],
             note=f"{_NOTE}{seen.note}",
             sweep_note=seen.note,
         )
@@ -163,13 +163,12 @@ _NOTE = "Words without vectors are left out, or counted wrong. Controls: the wor
 
 
 def _judged(outcome: Outcome, values: Mapping[float | None, float], params: EvalBliParams, job: Job) -> Outcome:
-    """Answer whether the first value reaches --fail-under; if not, warn, and name another lambda that does."""
-    (weight, value), (other, best) = next(iter(values.items())), max(values.items(), key=lambda each: each[1])
+    """Answer whether the first value reaches --fail-under; if not, warn."""
+    weight, value = next(iter(values.items()))
     if value < params.fail_under:
-        where = f" at lambda {weight:g}" if len(values) > 1 else ""
-        hint = "The exit code is 1."
-        if best >= params.fail_under:
-            hint += f" Lambda {other:g} reaches {best:.4f}, but the first one of --lambda decides."
+        where, hint = "", "The exit code is 1."
+        if len(values) > 1:
+            where, hint = f" at lambda {weight:g}", f"{hint} The first lambda decides. Choose it on other words."
         job.notices.warn(f"Precision at 1{where} is {value:.4f}, below --fail-under {params.fail_under:g}.", hint)
     return replace(outcome, answer=value >= params.fail_under)
 

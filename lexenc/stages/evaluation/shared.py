@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import MACRO, Columns, Difference
+from lexenc.evaluation.pairing import strong_controls
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import (
     CONTROL,
@@ -23,6 +23,7 @@ from lexenc.files.evaluations import (
     Item,
     Score,
     ScoredSystem,
+    name_of_test,
     writing_evaluation,
 )
 from lexenc.files.text import counted
@@ -114,7 +115,7 @@ class TestSet:
     @classmethod
     def of(cls, path: Path, items: Sequence[Item], **settings: Any) -> TestSet:
         """Make a test set that is named after its file."""
-        return cls(re.sub(r"^STS\.input\.|(\.(csv|tsv|txt))?(\.gz)?$", "", path.name), items, **settings)
+        return cls(name_of_test(path), items, **settings)
 
 
 def evaluate(
@@ -186,25 +187,41 @@ def evaluate(
             )
             for name, labels, scores in rows
         ]
-    for system in writer.systems:
-        head = system.scores[0]
-        if head.value is None and not system.is_control:
-            job.notices.warn(
-                f"{task.headline.head} of {system.labels.get(TRACK, task.title.lower())} is not defined.",
-                f"It needs at least two {task.items or task.item + 's'} that differ.",
-            )
+    warn_of_scores(task, writer.systems, job)
     flat = [each.flat() for each in writer.systems]
     table = score_table(writer.systems, level=params.level, first="test set", note=note)
     summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
     return Outcome(summary, flat, [table])
 
 
+def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> None:
+    """Warn of scores that are not defined, and of controls that do as well as what is scored; of a sweep, the first."""
+    first, head = systems[0].labels.get("lambda"), task.headline
+    shown = [each for each in systems if each.labels.get("lambda") == first and "by" not in each.labels]
+    found: dict[tuple[Any, Any], tuple[str, str | None]] = {}
+    for system in shown:
+        track = system.labels.get(TRACK, task.title.lower())
+        if system.scores[0].value is None and not system.is_control:
+            why = f": {system.facts['undefined']}" if system.facts.get("undefined") else ""
+            hint = f"It needs at least two {task.items or task.item + 's'} that differ."
+            found.setdefault((track, None), (f"{head.head} of {track} is not defined{why}.", hint))
+    for system, control in strong_controls(task, shown):
+        track, name = control.labels.get(TRACK, ""), control.labels[CONTROL]
+        value, other = (each.scores[0].value or 0.0 for each in (system, control))
+        if value == other or (value < other) == head.larger_is_better:
+            values = f"{head.head} {head.show(other)} against {head.show(value)}"
+            message = f"A control does as well: {', '.join(filter(None, (name, track)))}, {values}."
+            found.setdefault((track, name), (message, None))
+    for message, advice in found.values():
+        job.notices.warn(message, advice)
+
+
 def swept(
     writer: EvaluationWriter,
     results: Sequence[Sequence[ScoredSystem]],
-    summary: Sequence[str],
+    job: Job,
     *,
-    name: str,
+    test: Path,
     level: float = 0.95,
     note: str = "",
     sweep_note: str = "",
@@ -215,8 +232,8 @@ def swept(
     Args:
         writer: Where the items were written.
         results: Scores of every system, its headline first.
-        summary: JSON keys of the summary.
-        name: Name of the test set.
+        job: Messages of the run.
+        test: The test set.
         level: Of the intervals.
         note: What to say below the table of the first system.
         sweep_note: What to say below the sweep.
@@ -224,11 +241,13 @@ def swept(
     """
     heads = [own[0] for own in results]
     writer.systems = heads + [each for own in results for each in own[1:]]
+    warn_of_scores(TASKS[writer.task], writer.systems, job)
     flat, tables, title = [each.flat() for each in writer.systems], [], ""
     if len(heads) > 1:
         title = f"{TASKS[writer.task].title} at lambda {heads[0].labels['lambda']:g}, the headline"
-        tables = [sweep_table(heads, name=name, level=level, note=sweep_note), *more]
+        tables = [sweep_table(heads, name=name_of_test(test), level=level, note=sweep_note), *more]
     tables.append(score_table(results[0], level=level, title=title, note=note))
+    summary = (heads[0].counted, "coverage", TASKS[writer.task].headline.key)
     return Outcome({key: flat[0][key] for key in summary}, flat, tables)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from lexenc.arrays import Ragged
 from lexenc.errors import DataError
+from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import paired_difference
 from lexenc.evaluation.linking import DEPTH, MEASURE, METRICS, ORDER, PROTOCOLS, gold_ranks, hit_columns
 from lexenc.evaluation.ranking import hits_at
@@ -23,7 +24,7 @@ from lexenc.lexical.ngrams import NgramModel
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.shared import compared, difference_cells, score_table
+from lexenc.stages.evaluation.shared import compared, difference_cells, score_table, warn_of_scores
 from lexenc.stages.lexical.link import KNOWLEDGE_BASE, TIES, Linker, LinkingParams, case_policy, check_knowledge_base
 from lexenc.stages.lexical.shared import batches
 from lexenc.stages.lineage import UNFAIR, seen_names, tell_origin, unfair_note
@@ -77,6 +78,7 @@ def eval_xel(inputs: dict[str, Any], params: EvalXelParams, job: Job) -> Outcome
             control = _control(mentions, linker, gold, job)
             writer.systems += _score(control, answerable, SPELLING, facts | {"search": "exact"}, job)
             gains = [_compare(places, control, answerable, facts | linker.search_keys(), job)]
+    warn_of_scores(TASKS["xel"], writer.systems, job)
     tables = [score_table(writer.systems, note=_note(facts, linker), first="protocol")]
     tables += [_difference_table(each) for each in gains]
     summary: dict[str, Any] = {"mentions": len(answerable), "answerable": int(answerable.sum())}

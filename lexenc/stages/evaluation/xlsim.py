@@ -23,6 +23,7 @@ from lexenc.files.evaluations import (
     Item,
     Score,
     ScoredSystem,
+    name_of_test,
     writing_evaluation,
 )
 from lexenc.files.multi_simlex import find_multi_simlex, read_scored_pairs
@@ -160,7 +161,7 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
             _score(system, pairs, params, facts | _counts(system, pairs), writer, job)
             for system in _systems(inputs, pairs, train, params, job)
         ]
-        (head, *_), name = results[0], inputs["pairs"].stem
+        head = results[0][0]
         wider = [
             each
             for own in (results if len(results) > 1 else ())
@@ -168,19 +169,18 @@ def eval_xlsim(inputs: dict[str, Any], params: EvalXlsimParams, job: Job) -> Out
             if each.labels.get("counted") == "covered"
         ]
         more = "More pairs: with words that the encoder alone represents"
-        outcome = swept(
+        return swept(
             writer,
             results,
-            ("pairs", "coverage", "spearman"),
-            name=name,
+            job,
+            test=inputs["pairs"],
             level=params.level,
             note=f"{_note(head)}{seen.note}",
             sweep_note=f"{_SWEEP}{seen.note}",
-            more=[sweep_table(wider, name=name, title=more, level=params.level, note=_WIDER)] if wider else [],
+            more=[sweep_table(wider, name=name_of_test(inputs["pairs"]), title=more, level=params.level, note=_WIDER)]
+            if wider
+            else [],
         )
-    if head.facts["undefined"]:
-        job.notices.warn(f"There is no correlation: {head.facts['undefined']}.", None)
-    return outcome
 
 
 _SWEEP = "The pairs are the same for every lambda, from 0 (the static vectors alone) to 1 (the encoder alone)."
