@@ -103,7 +103,7 @@ def _breakdown(data: ReportData, systems: Sequence[tuple[System, _Values]], brea
 
 
 def answers(data: ReportData) -> Section:
-    """Return the section with answers to read, for the best system of every task."""
+    """Return the section with answers to read, for one system of every task."""
     parts: list[Part] = []
     for name in data.by_task:
         system = data.compared(name)[0]
@@ -111,7 +111,7 @@ def answers(data: ReportData) -> Section:
         if items:
             values = _values(system, items)
             parts += [_grid(data, system, items, [value for _, value in values]), *_repeated(values)]
-    lead = "Answers of the best system of every task."
+    lead = "Answers of the last system of every task; of a sweep, its middle lambda."
     return Section("answers", "Answers", "Answers to read", lead, parts or [NOTHING])
 
 

@@ -126,12 +126,11 @@ def curve(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: 
 
 
 def _ticks(rows: Sequence[Spec], width: int) -> list[float]:
-    """Return the values that have room for a label: the best, both ends, then those between."""
+    """Return the values that have room for a label: both ends, then those between."""
     values = sorted({row["x"] for row in rows})
-    best = max(rows, key=lambda row: row["y"])["x"]
     scale = width / ((values[-1] - values[0]) or 1)
     chosen: list[float] = []
-    for value in (best, values[0], values[-1], *values):
+    for value in (values[0], values[-1], *values):
         room = LETTER * len(f"{value:.4g}") + 6
         if all(abs(value - other) * scale >= room for other in chosen):
             chosen.append(value)

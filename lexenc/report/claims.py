@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.evaluation.bootstrap import Difference, Means, paired_difference
+from lexenc.evaluation.bootstrap import LEVEL, Difference, Means, holm, paired_difference
+from lexenc.evaluation.pairing import compare_answers, strong_controls
 from lexenc.evaluation.selection import crossfit
 from lexenc.evaluation.task import Metric
+from lexenc.files.evaluations import CONTROL
 from lexenc.randomness import generator
 from lexenc.report.parts import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
-from lexenc.report.systems import System, best_of, metric_of, sweeps_of
+from lexenc.report.systems import System, grouped, metric_of, sweeps_of
 
 Values = NDArray[np.float64]
 _DRAWS = 10_000
+_PAIRED = 8  # systems of one test set that are compared with each other
 _CHOICES = 1 << 27  # random choices of one interval
 
 
@@ -43,6 +47,13 @@ class Claim:
     chosen: bool = False  # whether lambda was chosen on one half of the items and scored on the other
     tuning: bool = False  # whether it is about what fine-tuning gained
     headline: tuple[str, str] | None = None  # beginning of a headline, for a significant and another difference
+    p_value: float | None = None  # corrected for all comparisons on the test set, if it is one of several
+    systems: tuple[System, ...] = ()  # both systems, if they are known
+
+    @property
+    def significant(self) -> bool:
+        """Whether the difference is significant, after the correction for several comparisons if there is one."""
+        return self.gain.shown if self.p_value is None else self.p_value < 1 - LEVEL
 
     @property
     def better(self) -> bool:
@@ -57,14 +68,15 @@ class Claim:
 
 
 def claims_of(results: ResultFolders, systems: Sequence[System], seed: int) -> list[Claim]:
-    """Return the differences that results contain, then those that can be computed from sweeps over lambda."""
+    """Return the differences that results contain, then those within sweeps, of fine-tuning, and of all other pairs."""
     claims = [claim for each in results.finished for claim in _recorded(results, each)]
     means = [one for one in systems if isinstance(one.task.measure, Means) and one.task.headline.larger_is_better]
     sweeps = sweeps_of(means)
     for sweep in sweeps:
         # A control still contains the static vectors. Only the gain of its fine-tuning is informative.
         claims += [] if sweep[0].control else _of_sweep(sweep, seed)
-    return [*claims, *_of_tuning(results, sweeps, seed)]
+    claims += _of_tuning(results, sweeps, seed)
+    return [*claims, *_of_pairs(systems, {_labels(*one.systems) for one in claims}, seed)]
 
 
 def _recorded(results: ResultFolders, result: ResultFolder) -> Iterator[Claim]:
@@ -119,20 +131,21 @@ def _of_sweep(sweep: Sequence[System], seed: int) -> Iterator[Claim]:
         return
     name = sweep[0].result.name
     table = np.stack([known[one.weight].columns[0] for one in blends])
-    chosen = crossfit(table, generator(seed, f"report halves {name}"))
-    best, several = best_of(blends), len(blends) > 1
-    where = f"{'near' if several else 'at'} lambda {best.weight:g}"
-    how = (
-        f"lambda chosen among {len(blends)} on one half of the items and scored on the other"
-        if several
-        else "one lambda"
-    )
+    chosen, settings = crossfit(table, generator(seed, f"report halves {name}"))
+    weights = [f"{blends[place].weight:g}" for place in dict.fromkeys(settings)]
+    where, how = f"at lambda {weights[0]}", "one lambda"
+    if len(blends) > 1:
+        where = "at a lambda chosen on other items"
+        how = (
+            f"lambda chosen among {len(blends)} on one half of the items and scored on the other "
+            f"({' and '.join(weights)})"
+        )
     for weight, other in ((0.0, "the static vectors alone"), (1.0, "the encoder alone")):
         if weight in known:
             values, words = (chosen, known[weight].columns[0]), f"report {name} {weight:g}"
             headline = f"Blending {where} beats {other} by", f"Blending {where} does not significantly beat {other}:"
-            text = f"{name}: blending {where} against {other}"
-            yield _computed(best, text, values, how, generator(seed, words), chosen=several, headline=headline)
+            text, drawn = f"{name}: blending {where} against {other}", generator(seed, words)
+            yield _computed(blends[0], text, values, how, drawn, chosen=len(blends) > 1, headline=headline)
 
 
 def _computed(
@@ -159,7 +172,8 @@ def _of_tuning(results: ResultFolders, sweeps: Sequence[Sequence[System]], seed:
         what = "fine-tuning on shuffled pairs (control)" if tuned.control else "fine-tuning"
         text = f"{what}, encoder alone: {tuned.result.name} against {before.result.name}"
         drawn = generator(seed, f"report {tuned.label} {before.label}")
-        yield _computed(tuned, text, (first.columns[0], second.columns[0]), "lambda 1 in both", drawn, tuning=True)
+        values = first.columns[0], second.columns[0]
+        yield _computed(tuned, text, values, "lambda 1 in both", drawn, tuning=True, systems=(tuned, before))
 
 
 def _before_tuning(results: ResultFolders, tuned: System, alone: Sequence[System]) -> System | None:
@@ -173,3 +187,67 @@ def _before_tuning(results: ResultFolders, tuned: System, alone: Sequence[System
         if one is not tuned and one.convention == tuned.convention and encoder and encoder[0].sha256 == origin:
             return one
     return None
+
+
+def _labels(*systems: System) -> frozenset[str]:
+    return frozenset(one.label for one in systems)
+
+
+def _of_pairs(systems: Sequence[System], known: Set[frozenset[str]], seed: int) -> Iterator[Claim]:
+    """Compare all pairs of systems on the same test set, with Holm's correction; the better one comes first.
+
+    Of a sweep the two parts are compared: a blend would have to be chosen on the test set.
+    """
+    alone = [one for one in systems if one.weight in (None, 1)]
+    # At lambda 0 sweeps of several encoders are the same, and those of a control are no control.
+    static = {(one.test_set, one.static): one for one in systems if one.weight == 0 and not one.control}
+    for own in grouped([*alone, *static.values()], lambda one: one.test_set).values():
+        pairs = combinations(own[-_PAIRED:], 2)
+        wanted = (pair for pair in pairs if _labels(*pair) not in known)
+        found = [claim for pair in wanted if (claim := _compared(*pair, seed)) is not None]
+        corrected = holm([claim.gain.p_value for claim in found])
+        for claim, p_value in zip(found, corrected, strict=True):
+            several = f", p {p_value:.4f} after Holm's correction for {len(found)}" if len(found) > 1 else ""
+            yield replace(claim, p_value=p_value, how=f"{claim.how}{several}")
+
+
+def _compared(first: System, second: System, seed: int) -> Claim | None:
+    """Compare two systems on the items that both cover; None if they were asked other items."""
+    task, draws = first.task, draws_for(first.score.n)
+    both = ((one.evaluation, one.labels) for one in (first, second))
+    gaps = compare_answers(task, *both, seed=seed, draws=draws)
+    gap = next((each for each in gaps if each.metric == task.headline.key), None)
+    if gap is None or gap.difference.p_value != gap.difference.p_value:
+        return None
+    values, gain = (gap.first, gap.second), gap.difference
+    if gain.mean and (gain.mean < 0) == task.headline.larger_is_better:
+        first, second, values = second, first, values[::-1]
+        gain = replace(gain, mean=-gain.mean, low=-gain.high, high=-gain.low)
+    text, how = f"{first.label} against {second.label}", f"pair on one test set; {draws:,} draws"
+    pair, control = (first, second), first.control or second.control
+    return Claim(text, task.headline, gain, *values, how, gap.n, first.result.name, control, systems=pair)
+
+
+def controls_of(systems: Sequence[System], claims: Sequence[Claim]) -> Iterator[str]:
+    """Yield a sentence for every control that is not significantly worse than one of some systems, the main one first.
+
+    A control is one of the same evaluation, or another system that was made as a control.
+    """
+    main = systems[0]
+    for own, control in strong_controls(main.task, (main.head, *main.others)):
+        if own is main.head:
+            yield _strength(main, str(control.labels[CONTROL]), (own.scores[0].value, control.scores[0].value))
+    for claim in claims:
+        for one, other in (claim.systems, claim.systems[::-1]) if len(claim.systems) == 2 else ():
+            lost = claim.significant and claim.better and one is claim.systems[0]
+            if one in systems and other.control and not one.control and one.weight == other.weight and not lost:
+                values = (claim.first, claim.second)
+                yield _strength(one, other.label, values if one is claim.systems[0] else values[::-1])
+
+
+def _strength(system: System, control: str, values: tuple[float | None, float | None]) -> str:
+    metric, (own, other) = system.task.headline, values
+    worse = own is not None and other is not None and (other < own) == metric.larger_is_better and other != own
+    how = "is not significantly worse than" if worse else "does as well as" if own == other else "does better than"
+    first, second = (metric.show(value, digits=1) for value in (other, own))
+    return f"The control {control} {how} {system.label}: {metric.head} {first} against {second}."

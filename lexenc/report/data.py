@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from lexenc.report.claims import Claim, claims_of
+from lexenc.report.claims import Claim, claims_of, controls_of
 from lexenc.report.results import ResultFolders
-from lexenc.report.systems import System, best_of, grouped, sweeps_of, systems_of
+from lexenc.report.systems import System, grouped, middle_of, sweeps_of, systems_of
 from lexenc.report.verdicts import Verdict, verdicts_of
 
 _COMPARED = 4  # systems shown in detail
@@ -44,22 +44,29 @@ class ReportData:
 
     @cached_property
     def main(self) -> list[System]:
-        """The systems of the first task to show in detail, the best one first."""
+        """The systems of the first task to show in detail."""
         return self.compared(next(iter(self.by_task))) if self.by_task else []
 
     def compared(self, task: str) -> list[System]:
-        """Return the systems of a task to show in detail: the best, then its two parts or those most like it."""
+        """Return the systems of a task to show in detail: one, then its two parts or those most like it.
+
+        None is chosen by its score, which would be a choice on the test set: it is the last one that is no control, as
+        a fine-tuned encoder comes after its origin, and of a sweep the middle lambda.
+        """
         systems = self.by_task[task]
+        systems = [one for one in systems if not one.control] or systems
         sweeps = sweeps_of(systems)
-        sweeps = [sweep for sweep in sweeps if not sweep[0].control] or sweeps
         if not sweeps:
-            best = best_of(systems)
-            alike = [one for one in systems if one.convention == best.convention and one is not best]
-            return [best, *alike][:_COMPARED]
-        # Of equal sweeps the later one: a fine-tuned encoder comes after its origin.
-        sweep = max(reversed(sweeps), key=lambda own: best_of(own).value)
-        best = best_of(sweep)
-        return [best, *(one for one in (sweep[0], sweep[-1]) if one is not best)]
+            alike = [one for one in systems[:-1] if one.convention == systems[-1].convention]
+            return [systems[-1], *reversed(alike)][:_COMPARED]
+        sweep = sweeps[-1]
+        shown = middle_of(sweep)
+        return [shown, *(one for one in (sweep[0], sweep[-1]) if one is not shown)]
+
+    @cached_property
+    def strong_controls(self) -> list[str]:
+        """The controls that are not significantly worse than what they control, one sentence each, the worst first."""
+        return [*controls_of(self.main, self.claims)] if self.main else []
 
     def part_of(self, system: System) -> str:
         """Return the name of a system by its part in a blend."""

@@ -70,7 +70,7 @@ def build_page(data: ReportData, *, title: str, sections: Sequence[str]) -> Page
         title=readable(title),
         headline=readable(headline),
         qualified=readable(qualified),
-        warnings=verdicts.warnings(data.results, data.verdicts),
+        warnings=[*verdicts.warnings(data.results, data.verdicts), *verdicts.unfair(data.results)],
         tiles=_tiles(data) if data.main else [],
         sections=made,
         origin=f"{counted(len(manifests), 'result')} made {when}{pending}",
@@ -102,43 +102,52 @@ def _digest(text: str) -> str:
 
 
 def _main_claim(data: ReportData) -> Claim | None:
-    """Return the claim of the headline: the gain of blending for the best system, if there is one."""
+    """Return the claim of the headline: the gain of blending for the main system, if there is one."""
     return next((one for one in data.claims if one.headline and one.link == data.main[0].result.name), None)
 
 
 def _headline(data: ReportData) -> tuple[str, str]:
-    """Return the main finding, and what it holds for."""
-    best, claim = data.main[0], _main_claim(data)
-    metric, known = best.task.headline, best.head.convention
+    """Return the main finding, and what it holds for. A control that does as well comes before anything else."""
+    main, claim = data.main[0], _main_claim(data)
+    metric, known = main.task.headline, main.head.convention
     candidates = counted(known.search_space_words, "candidate") if known.search_space_words else ""
-    asked = ", ".join(filter(None, [over(best), candidates, known.retrieval]))
-    qualified = f"{metric.head} with 95 % confidence intervals ({best.result.name}): {asked}."
-    if claim is None or claim.headline is None:
-        low, high = best.score.low, best.score.high
+    asked = ", ".join(filter(None, [over(main), candidates, known.retrieval]))
+    qualified = f"{metric.head} with 95 % confidence intervals ({main.result.name}): {asked}."
+    if claim is not None and claim.headline is not None:
+        sentence = f"{claim.headline[0 if claim.significant and claim.better else 1]} {claim.shown} points."
+        sentence = sentence.replace(" by +", " by ")
+        qualified += f" {claim.how[:1].upper()}{claim.how[1:]}."
+    else:
+        sentence = _compared(data)
+    qualified += _tuning(data)
+    first = data.strong_controls[:1]
+    return (first[0], f"{sentence} {qualified}") if first else (sentence, qualified)
+
+
+def _compared(data: ReportData) -> str:
+    """Return how the systems on the test set of the main one compare."""
+    main = data.main[0]
+    metric = main.task.headline
+    own = [one for one in data.claims if len(one.systems) == 2 and one.systems[0].test_set == main.test_set
+           and not one.control]  # fmt: skip
+    if not own:
+        low, high = main.score.low, main.score.high
         contains_zero = low is not None and high is not None and low <= 0 <= high
         chance = ", not significantly different from 0" if contains_zero else ""
-        return f"{best.label}: {best.task.title.lower()}, {metric.head} {best.shown}{chance}.", qualified
-    significant = claim.gain.shown and claim.better
-    chosen = ", lambda chosen on other items" if claim.chosen else ""
-    sentence = f"{claim.headline[0 if significant else 1]} {claim.shown} points{chosen}."
-    return sentence.replace(" by +", " by "), qualified + _choice(data, claim) + _tuning(data)
-
-
-def _choice(data: ReportData, claim: Claim) -> str:
-    """Return why the gain is not the distance between two tiles, if lambda was chosen."""
-    if not claim.chosen:
-        return ""
-    best = data.main[0]
-    text = f" {claim.how[:1].upper()}{claim.how[1:]}."
-    static = next((one for one in data.main if one is not best and one.weight == 0), None)
-    if static is None or not best.is_blend:
-        return text
-    show, first, second = best.task.headline.show, best.score.value or 0.0, static.score.value or 0.0
-    return (
-        f"{text} On the items that chose it, lambda {best.weight:g} looks {show(first - second, sign='+', digits=1)} "
-        f"points better ({show(first, digits=1)} against {show(second, digits=1)}). The gain above excludes the effect "
-        "of choosing."
-    )
+        return f"{main.label}: {main.task.title.lower()}, {metric.head} {main.shown}{chance}."
+    won = sum(one.significant for one in own)
+    if len(own) == 1:
+        first, second = (one.label for one in own[0].systems)
+        verb = "beats" if won else "does not significantly beat"
+        return f"{first} {verb} {second}: {metric.head} {own[0].shown}."
+    several = counted(len({one.label for claim in own for one in claim.systems}), "system")
+    beaten = [one.systems[1].label for one in own if one.significant]
+    names = list(dict.fromkeys(one.systems[0].label for one in own if one.significant))
+    best = [name for name in names if name not in beaten and
+            all(one.significant for one in own if name in (each.label for each in one.systems))]  # fmt: skip
+    if best:
+        return f"{best[0]} beats all others of {several} on the same test set ({metric.head}, Holm's correction)."
+    return f"{won} of {len(own)} differences between {several} on the same test set are significant ({metric.head})."
 
 
 def _tuning(data: ReportData) -> str:
@@ -170,19 +179,17 @@ def _without_scores(data: ReportData) -> tuple[str, str]:
 
 def _tiles(data: ReportData) -> list[tuple[str, str, str]]:
     """Return the most important numbers: (what, value, interval)."""
-    best, claim = data.main[0], _main_claim(data)
+    main, claim = data.main[0], _main_claim(data)
     chosen = claim if claim is not None and claim.chosen else None
     tiles = []
     for one in sorted(data.main, key=lambda one: -1.0 if one.weight is None else one.weight):
-        name = data.part_of(one)
-        if one is best and one.is_blend and chosen is not None:
+        if one is main and chosen is not None:
             gain = f"{chosen.shown.split(' [')[0]} points"
-            value = chosen.metric.show(chosen.first, digits=1)
-            tiles.append(("blend, lambda chosen on other items", value, gain))
-            name = f"best {name}, chosen on these items"
-        tiles.append(_tile(name, one))
-    alike = [one for one in data.systems if one.weight == best.weight and one.convention == best.convention]
-    controls = [one for one in alike if one.control]
+            tiles.append(("blend, lambda chosen on other items", chosen.metric.show(chosen.first, digits=1), gain))
+        else:
+            tiles.append(_tile(data.part_of(one), one))
+    alike = [one for one in data.by_task[main.task.name] if one.test_set == main.test_set and one.weight in (None, 1)]
+    controls = [one for one in alike if one.control and one not in data.main]
     return tiles + [_tile(f"control, {data.part_of(one)}", one) for one in controls[:1]]
 
 

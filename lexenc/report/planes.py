@@ -53,7 +53,7 @@ class Plane:
 
 
 def space(data: ReportData) -> Section:
-    """Return the section with translation pairs in every space of the best system."""
+    """Return the section with translation pairs in every space of the main system."""
     lead = (
         "Each line joins a word to its translation. Where mapping and fine-tuning work, translations move together and "
         "lines become short. A plane keeps a small part of the variance, which the axes show. The cosines are those of "

@@ -12,7 +12,7 @@ from lexenc.report import charts
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable
-from lexenc.report.systems import System, best_of, grouped, label_texts, over, shown_score, sweeps_of, variant_names
+from lexenc.report.systems import System, grouped, label_texts, middle_of, over, shown_score, sweeps_of, variant_names
 from lexenc.report.tables import Rows, table_of
 from lexenc.report.verdicts import verdict_table
 
@@ -26,15 +26,15 @@ _GROUPS = 12  # results in one chart
 
 
 def claims(data: ReportData) -> Section:
-    """Return the section on differences and on the best systems."""
+    """Return the section on differences."""
     lead = (
-        f"A difference is significant if its {100 * LEVEL:g} % confidence interval excludes zero. Differences that are "
-        "not significant are listed too: they do not show that two systems are equal."
+        f"A difference is significant if its {100 * LEVEL:g} % confidence interval excludes zero. Of several pairs on "
+        "one test set the p-value decides, corrected for their number (Holm 1979). Differences that are not "
+        "significant are listed too: they do not show that two systems are equal."
     )
     nothing = Remark("Nothing has been compared. Evaluate a sweep over lambda, or compare two evaluations:", _SWEEP)
     parts: list[Part] = [verdict_table(data.verdicts)] if data.verdicts else []
     parts += [_differences(data)] if data.claims else []
-    parts += [_best_systems(data)] if data.systems else []
     return Section("claims", "Findings", "What is significant", lead, parts or [nothing])
 
 
@@ -48,15 +48,16 @@ def _differences(data: ReportData) -> Grid:
     if any(claim.chosen for claim in data.claims):
         note += (
             " If lambda was chosen on one half of the items, the other half was scored, and vice versa, so that the "
-            "choice does not inflate the score."
+            "choice does not inflate the score. lexenc compare scores a given lambda on all items, which is another "
+            "question: difference and interval are not the same."
         )
     columns = ["comparison", "metric", "#difference", "significant", "#first", "#second", "#items", "how"]
     return Grid("Differences between systems", columns, rows, note)
 
 
 def _claim_row(claim: Claim) -> list[Cell]:
-    answer = "no" if not claim.gain.shown else "yes" if claim.better else "yes, worse"
-    style = "quiet" if not claim.gain.shown else "right" if claim.better else "wrong"
+    answer = "no" if not claim.significant else "yes" if claim.better else "yes, worse"
+    style = "quiet" if not claim.significant else "right" if claim.better else "wrong"
     scale = 100 if claim.metric.percent else 1
     return [
         Cell(readable(claim.text), style="text", link=claim.link),
@@ -68,20 +69,6 @@ def _claim_row(claim: Claim) -> list[Cell]:
         count(claim.items),
         Cell(readable(claim.how), style="quiet text"),
     ]
-
-
-def _best_systems(data: ReportData) -> Grid:
-    rows = []
-    for systems in grouped(data.systems, lambda one: one.result.name).values():
-        best = best_of(systems)
-        how = f"best of {len(systems)}, chosen on these items" if len(systems) > 1 else ""
-        name, task = Cell(readable(best.label), style="text", link=best.result.name), best.task
-        value = Cell(best.shown, best.value, "number")
-        notes = Cell(", ".join(filter(None, [how, "control" if best.control else ""])), style="quiet text")
-        rows.append([name, Cell(task.title.lower()), Cell(task.headline.head), value, count(best.score.n), notes])
-    columns = ["system", "task", "metric", "#value", "#items", "note"]
-    note = "A system that was chosen on the items that it is scored on looks slightly better than it is."
-    return Grid("The best system of every evaluation", columns, rows, note if any(row[5].text for row in rows) else "")
 
 
 def scores(data: ReportData) -> Section:
@@ -106,13 +93,12 @@ def scores(data: ReportData) -> Section:
 
 
 def _score_tables(systems: Sequence[System]) -> list[Part]:
-    task, best = systems[0].task, best_of(systems)
+    task = systems[0].task
     labels = dict.fromkeys(key for one in systems for each in (one.head, *one.others) for key in each.labels)
-    first = [*labels, *(metric.key for metric in task.metrics), best.head.counted]
-    place = None if best.control else (systems.index(best), task.headline.key)
+    first = [*labels, *(metric.key for metric in task.metrics), systems[0].head.counted]
     heads: Rows = [(one.result, one.head.flat()) for one in systems]
     others: Rows = [(one.result, each.flat()) for one in systems for each in one.others]
-    parts = table_of(task.title, heads, first=first, best=place)
+    parts = table_of(task.title, heads, first=first)
     if others:
         names = [*first, "out_of_vocabulary", "query_unit"]
         parts += table_of(f"{task.title}: other conventions, parts and controls", others, first=names, folded=True)
@@ -188,19 +174,19 @@ def _curve(sweeps: Sequence[Sequence[System]], several: bool) -> Figure:
         rows += [(name, one, each) for name, (one, each) in zip(names, controls, strict=True)]
     names = list(dict.fromkeys(name for name, _, _ in rows))
     points = [_point(each, system=one, series=name, x=one.weight) for name, one, each in rows]
-    best = best_of([one for sweep in shown for one in sweep])
-    known = [f"{key.replace('_', ' ')}: {each}" for key, each in best.head.convention.known().items() if key != "seed"]
+    main = middle_of(shown[0])
+    known = [f"{key.replace('_', ' ')}: {each}" for key, each in main.head.convention.known().items() if key != "seed"]
     note = (
-        f"Bands are 95 % confidence intervals over {over(best)}. {'; '.join(known)}. All systems of a chart answer the "
+        f"Bands are 95 % confidence intervals over {over(main)}. {'; '.join(known)}. All systems of a chart answer the "
         "same questions, so that a difference can be significant even if bands overlap."
     )
     note += f" The last {len(shown)} of {len(sweeps)} evaluations are drawn." if len(sweeps) > len(shown) else ""
     about = (
-        f"Line chart of {task.headline.head} over lambda for {counted(len(shown), 'evaluation')}; the best value is "
-        f"{task.headline.show(best.score.value, digits=1)} at lambda {best.weight:g} ({best.result.name})."
+        f"Line chart of {task.headline.head} over lambda for {counted(len(shown), 'evaluation')}; lambda "
+        f"{main.weight:g} has {task.headline.show(main.score.value, digits=1)} ({main.result.name})."
     )
     x = "lambda, the weight of the encoder"
-    drawings = charts.draw_both(lambda width: charts.curve(points, names, width=width, x=x, y=_axis(best)), about)
+    drawings = charts.draw_both(lambda width: charts.curve(points, names, width=width, x=x, y=_axis(main)), about)
     cells = [
         [Cell(readable(name), link=one.result.name), number(one.weight, 2), *_numbers(one, each)]
         for name, one, each in rows

@@ -72,24 +72,29 @@ class System:
         return self.head.scores[0]
 
     @property
-    def value(self) -> float:
-        """Value of the headline metric; a larger value is better for every task."""
-        value = self.score.value or 0.0
-        return value if self.task.headline.larger_is_better else -value
-
-    @property
     def shown(self) -> str:
         """Headline metric with its interval."""
         return shown_score(self.task.headline, self.score)
 
     @property
-    def convention(self) -> tuple[Any, ...]:
-        """What must be equal if scores are put side by side."""
-        test = self.result.manifest.inputs.get(self.task.test)
+    def test_set(self) -> tuple[Any, ...]:
+        """What must be equal if answers are compared item by item."""
+        tests = self.result.manifest.inputs.get(self.task.test, [])
         keys = [key for group in self.task.alike for key in group]
         flat = self.head.flat()
-        alike = (flat.get(key) for key in (*keys, "retrieval", "out_of_vocabulary", "coverage"))
-        return (self.task.name, test[0].sha256 if test else "", *alike)
+        return (self.task.name, *(each.sha256 for each in tests), *(flat.get(key) for key in keys))
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Digests of the static vectors that it was made from."""
+        inputs = self.result.manifest.inputs
+        return tuple(each.sha256 for name in ("vectors", "source", "target") for each in inputs.get(name, ()))
+
+    @property
+    def convention(self) -> tuple[Any, ...]:
+        """What must be equal if scores are put side by side."""
+        flat = self.head.flat()
+        return (*self.test_set, *(flat.get(key) for key in ("retrieval", "out_of_vocabulary", "coverage")))
 
     def covered(self) -> list[Item]:
         """Return the items that it covers; nothing if they cannot be read."""
@@ -161,9 +166,10 @@ def sweeps_of(systems: Sequence[System]) -> list[list[System]]:
     return [sorted(own, key=lambda one: one.weight or 0.0) for own in table.values() if len(own) > 1]
 
 
-def best_of(systems: Sequence[System]) -> System:
-    """Return the best system, the first of equals; a control only if there is nothing else."""
-    return max([one for one in systems if not one.control] or systems, key=lambda one: one.value)
+def middle_of(sweep: Sequence[System]) -> System:
+    """Return the middle one of the blends of a sweep, or of all if none is a blend."""
+    blends = [one for one in sweep if one.is_blend] or sweep
+    return blends[len(blends) // 2]
 
 
 def metric_of(key: str) -> Metric | None:

@@ -70,7 +70,7 @@ def _shown(key: str, value: float) -> str:
 
 
 def table_of(
-    title: str, rows: Rows, *, first: Sequence[str] = (), best: tuple[int, str] | None = None, folded: bool = False
+    title: str, rows: Rows, *, first: Sequence[str] = (), folded: bool = False
 ) -> list[Part]:
     """Return results as a table; values that are equal in all rows are moved into its note.
 
@@ -89,10 +89,10 @@ def table_of(
     common = [f"{head(key)}: {plain(rows[0][1][key])}" for key in same if rows[0][1].get(key) not in (None, "")]
     notes += [f"The same for all: {'; '.join(common)}."] if common else []
     notes += [f"{counted(left_out, 'more row')} left out."] if left_out > 0 else []
-    grid = _grid(title, rows, shown[:_COLUMNS], " ".join(notes), best, folded)
+    grid = _grid(title, rows, shown[:_COLUMNS], " ".join(notes), folded)
     if len(shown) <= _COLUMNS:
         return [grid]
-    return [grid, _grid(f"{title}: every number", rows, shown, notes[0], best, folded=True)]
+    return [grid, _grid(f"{title}: every number", rows, shown, notes[0], folded=True)]
 
 
 def _keys(rows: Rows, first: Sequence[str]) -> list[str]:
@@ -111,16 +111,15 @@ def _keys(rows: Rows, first: Sequence[str]) -> list[str]:
 
 
 def _grid(
-    title: str, rows: Rows, keys: Sequence[str], note: str, best: tuple[int, str] | None, folded: bool = False
+    title: str, rows: Rows, keys: Sequence[str], note: str, folded: bool = False
 ) -> Grid:
     numeric = {key: all(each.get(key) is None or is_number(each[key]) for _, each in rows) for key in keys}
     heads = [f"#{head(key)}" if numeric[key] else head(key) for key in keys]
     table = []
-    for place, (result, each) in enumerate(rows):
+    for result, each in rows:
         cells = [Cell(readable(result.name), link=result.name)]
         for key in keys:
             text = plain(each.get(key))
-            cell = number_of(each, key) if numeric[key] else Cell(text or "–", style="" if text else "quiet")
-            cells.append(Cell(cell.text, cell.order, f"{cell.style} best") if best == (place, key) else cell)
+            cells.append(number_of(each, key) if numeric[key] else Cell(text or "–", style="" if text else "quiet"))
         table.append(cells)
     return Grid(readable(title), ["result", *heads], table, readable(note), folded=folded)

@@ -9,6 +9,7 @@ from typing import Any
 from lexenc.files.text import counted
 from lexenc.report.parts import Cell, Grid, is_number, number, readable
 from lexenc.report.results import ResultFolder, ResultFolders
+from lexenc.stages.lineage import UNFAIR
 
 # Meaning, text and style of a cell; the worst first.
 _WORDS = {
@@ -110,6 +111,18 @@ def warnings(results: ResultFolders, verdicts: Sequence[Verdict]) -> list[str]:
     if len(bad) > _NAMED:
         lines.append(f"{len(bad) - _NAMED} more are noise or doubtful. The table of self-learning lists all.")
     return lines
+
+
+def unfair(results: ResultFolders) -> list[str]:
+    """Return a warning for every result whose numbers are too high because the test was not fair."""
+    lines = []
+    for result in results.finished:
+        found = [each.get(UNFAIR) for each in result.manifest.results]
+        reasons = dict.fromkeys(reason for own in found if isinstance(own, list) for reason in own)
+        if reasons:
+            lines.append(readable(f"{result.name}: its numbers are too high. {' '.join(map(str, reasons))}"))
+    left = len(lines) - _NAMED
+    return lines[:_NAMED] + ([f"The numbers of {left} more are too high. Their tables say why."] if left > 0 else [])
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Grid:

@@ -106,3 +106,11 @@ def test_bootstrap_paired_difference_of_nothing_is_no_number():
     nothing = paired_difference(np.zeros(0), np.zeros(0), generator=random())
     assert math.isnan(nothing.mean)
     assert not nothing.shown
+
+
+def test_p_values_are_corrected_as_statsmodels_does():
+    from lexenc.evaluation.bootstrap import holm
+
+    assert holm([]) == []
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]

@@ -163,11 +163,10 @@ def drawn_curve(values, best, width=charts.NARROW):
 
 
 @pytest.mark.parametrize("best", [0.5, 0.45, 0.95])
-def test_the_best_value_and_the_ends_are_named_on_narrow_pages(best):
+def test_the_ends_are_named_on_narrow_pages_whatever_is_best(best):
     shown = drawn_curve([0, 0.1, 0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 0.95, 1], best)
-    assert f"{best:g}" in shown
-    assert shown[0] == "0"
-    assert best == 0.95 or shown[-1] == "1"
+    assert (shown[0], shown[-1]) == ("0", "1")
+    assert "0.45" not in shown
 
 
 def test_eight_weights_have_room_on_narrow_pages():
