@@ -62,6 +62,10 @@ _PATTERNS = (
         "Download the file again.",
     ),
 )
+# How XML begins, the root elements of translations, and a line that is only a tag with attributes, as in SGML.
+_XML = re.compile(rb"\s*<(\?xml|!doctype|!--|(?:[\w.-]*:)?(?:tmx|xliff|martif|tbx)\b)", re.IGNORECASE)
+_ROOT = re.compile(rb"<(?:!doctype\s+|[\w.-]*:)?(tmx|xliff|martif|tbx)\b", re.IGNORECASE)
+_TAG_LINE = re.compile(rb"""<[a-z][\w:.-]*(\s+[\w:.-]+\s*=\s*("[^"]*"|'[^']*'|\w+))+\s*/?>\s*\Z""", re.IGNORECASE)
 # A character of UTF-8 without its last bytes.
 _CUT = re.compile(rb"[\xe0-\xef][\x80-\xbf]|[\xf0-\xf4][\x80-\xbf]{1,2}")
 
@@ -137,6 +141,36 @@ def _is_old_fasttext(head: bytes) -> bool:
         and min(epochs, negatives, longest, buckets, shortest_part, longest_part, rate, words, labels) >= 0
         and entries == words + labels > 0
     )
+
+
+def begins_like_xml(head: bytes) -> bool:
+    """Return whether the first bytes of a file are XML, also in UTF-16."""
+    return _XML.match(_as_utf8(head)) is not None
+
+
+def markup_kind(head: bytes, path: str) -> tuple[str, str] | None:
+    """Return what a file is, if its markup would be read as words of text, and a hint that says how to convert it.
+
+    Args:
+        head: Its first line with text; of XML also the first bytes after it.
+        path: Its name, for the hint.
+    """
+    if begins_like_xml(head):
+        root = _ROOT.search(_as_utf8(head))
+        if root is None:
+            return "XML", "Save it as plain text, with one sentence per line."
+        kind = root[1].decode().upper().replace("MARTIF", "TBX")
+        return kind, f"Write a column of it as text: lexenc convert {path} | cut -f1 > text.txt (-f2: the target)"
+    if _TAG_LINE.match(head):
+        return "markup", "Remove the tags first."
+    if head.startswith((b'msgid "', b'msgctxt "')):
+        return "PO", "Convert it to XLIFF or TMX first, e.g. with po2xliff or po2tmx."
+    return None
+
+
+def _as_utf8(head: bytes) -> bytes:
+    wide = wide_encoding(head)
+    return head.decode(wide, "replace").encode() if wide else head.removeprefix(b"\xef\xbb\xbf")
 
 
 def wide_encoding(head: bytes) -> str | None:

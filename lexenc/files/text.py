@@ -15,17 +15,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from lexenc.errors import DataError
-from lexenc.files.foreign import HEAD_BYTES, conversion, foreign_kind, wide_encoding
+from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, conversion, foreign_kind, markup_kind, wide_encoding
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 # Bytes that never occur in text.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-# How XML and HTML begin, the root elements that need a hint of their own, and a line that is only a tag, as in SGML.
-_XML = re.compile(rb"\s*<(\?xml|!doctype|!--|(?:[\w.-]*:)?(?:tmx|xliff|martif|tbx)\b)", re.IGNORECASE)
-_ROOT = re.compile(rb"<(?:!doctype\s+|[\w.-]*:)?(tmx|xliff|martif|tbx)\b", re.IGNORECASE)
-_TAG_LINE = re.compile(rb"""<[a-z][\w:.-]*(\s+[\w:.-]+\s*=\s*("[^"]*"|'[^']*'|\w+))+\s*/?>\s*\Z""", re.IGNORECASE)
-_ROOT_BYTES = 1 << 12
 
 
 @contextmanager
@@ -105,16 +100,6 @@ class _Rejoined(io.RawIOBase):
         return len(some)
 
 
-def begins_like_xml(head: bytes) -> bool:
-    """Return whether the first bytes of a file are XML, also in UTF-16."""
-    return _XML.match(_as_utf8(head)) is not None
-
-
-def _as_utf8(head: bytes) -> bytes:
-    wide = wide_encoding(head)
-    return head.decode(wide, "replace").encode() if wide else head.removeprefix(_BOM)
-
-
 def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int, str]]:
     """Decode and number lines. `argument` is how other programs name the file on the command line."""
     offset, begun, mixed = 0, False, False
@@ -126,7 +111,9 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
             # A file of messages may begin with comments.
             begun = not line.startswith(b"#")
             if begun:
-                _check_is_text(line, stream, name, argument)
+                head = line + stream.read(HEAD_BYTES) if begins_like_xml(line) else line
+                if found := markup_kind(head, argument):
+                    raise DataError(f"{name} is {found[0]}, expected lines of text.", hint=found[1])
         if number == 1:
             refuse_wide(raw, name, argument)
         try:
@@ -141,32 +128,6 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
         yield number, text
         mixed = mixed or not text.isascii()
         offset += len(raw)
-
-
-def _check_is_text(line: bytes, rest: IO[bytes], name: str, argument: str) -> None:
-    """Refuse the formats whose markup would be read as words.
-
-    Args:
-        line: The first line with text.
-        rest: The stream after it.
-        name: Name of the file for messages.
-        argument: How other programs name the file on the command line.
-
-    Raises:
-        DataError: If the file is XML or other markup, or PO.
-    """
-    kind, hint = "", "Save it as plain text, with one sentence per line."
-    if begins_like_xml(line):
-        root = _ROOT.search(_as_utf8(line + rest.read(_ROOT_BYTES)))
-        kind = "XML" if root is None else root[1].decode().upper().replace("MARTIF", "TBX")
-        if root is not None:
-            hint = f"Write a column of it as text: lexenc convert {argument} | cut -f1 > text.txt (-f2: the target)"
-    elif _TAG_LINE.match(line):
-        kind, hint = "markup", "Remove the tags first."
-    elif line.startswith((b'msgid "', b'msgctxt "')):
-        kind, hint = "PO", "Convert it to XLIFF or TMX first, e.g. with po2xliff or po2tmx."
-    if kind:
-        raise DataError(f"{name} is {kind}, expected lines of text.", hint=hint)
 
 
 def _refuse_foreign(head: bytes, name: str, argument: str) -> None:

@@ -211,3 +211,36 @@ def test_words_of_translate(mapped, fails, tmp_path):
             in fails("translate", "--vectors", mapped, tmp_path / "words.txt", early=False).message
         )
     assert "folder" in fails("translate", "--vectors", mapped, tmp_path, early=False).message
+
+
+# Inputs that are lines of text, and so never a translation memory.
+LINES = (
+    "train-static --text FILE",
+    "new-encoder --text FILE",
+    "encode FILE --encoder ENC",
+    "link FILE --knowledge-base W/en.txt --encoder ENC",
+    "link W/en.txt --knowledge-base FILE --encoder ENC",
+    "encode-concepts FILE --encoder ENC",
+    "eval xel --knowledge-base FILE --mentions W/en.txt --encoder ENC",
+    "eval sts --pairs FILE --encoder ENC",
+    "eval xlsim --pairs FILE --encoder ENC",
+    "cross-pairs --source FILE --target FILE",
+    "align --source FILE --target FILE",
+    "eval alignment --gold FILE --predicted FILE",
+    "mine-negatives --pairs W/train.tsv --encoder ENC --target-vocabulary FILE",
+    "finetune --pairs W/train.tsv --negatives FILE --encoder ENC",
+    "finetune --synonyms FILE --encoder ENC",
+    "interpolate --vectors SPACE --encoder ENC --dictionary W/train.tsv --source-vocabulary FILE",
+    "induce --vectors SPACE --dictionary W/train.tsv --words FILE",
+)
+
+
+@pytest.mark.parametrize("template", LINES)
+def test_a_translation_memory_is_not_read_as_lines(line, fails, tmp_path, template):
+    path = tmp_path / "memory.tmx"
+    sides = "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in (("en", "a"), ("de", "b")))
+    path.write_text(f'<?xml version="1.0"?>\n<tmx><header srclang="en"/><body><tu>{sides}</tu></body></tmx>')
+    found = fails(*line(template, path, tmp_path / "out"), early=False)
+    assert found.message == f"{path} is TMX, expected lines of text."
+    assert f"lexenc convert {path} | cut -f1 > text.txt" in found.hint
+    assert not (tmp_path / "out").exists()

@@ -14,10 +14,10 @@ from typing import IO
 from lxml import etree
 
 from lexenc.errors import DataError
-from lexenc.files.text import begins_like_xml, open_bytes
+from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, wide_encoding
+from lexenc.files.text import open_bytes
 
 _CHUNK = 1 << 16
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Characters that XML does not allow: control characters, and in UTF-8 also surrogates, U+FFFE and U+FFFF. Some other
 # encodings use three of the control characters.
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
@@ -111,8 +111,8 @@ def _allowed(stream: IO[bytes], removed: Counter[str]) -> tuple[Iterator[bytes],
     """
     first = stream.read(_CHUNK)
     chunks = chain([first], iter(lambda: stream.read(_CHUNK), b""))
-    if first.startswith(_UTF_16):
-        decode = codecs.getincrementaldecoder("utf-16")("surrogatepass").decode
+    if wide := wide_encoding(first[:HEAD_BYTES]):
+        decode = codecs.getincrementaldecoder(wide)("surrogatepass").decode
         recoded = (decode(chunk).encode("utf-8", "surrogatepass") for chunk in chunks)
         return _without(_FORBIDDEN, recoded, removed), "utf-8"
     declared = _ENCODING.match(first.removeprefix(codecs.BOM_UTF8))

@@ -274,7 +274,7 @@ def test_illegal_characters_are_removed_and_counted():
     assert said == ["Removed 1 character that XML does not allow: U+001F (1)."]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "windows-1252"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "windows-1252"])
 def test_illegal_characters_of_all_kinds(file, encoding):
     written = "a&#x1f;&#31;\x02b&#xb;c &#xFFFF;&#xD800;&#x110000; &#228;&#x1F600;ä&#9;d"
     text = f'<?xml version="1.0" encoding="{encoding}"?>' + xliff(unit("<target>x</target>", source=written))
