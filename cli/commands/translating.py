@@ -18,7 +18,7 @@ from lexenc.resources import bundled_path
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Job
 from lexenc.stages.lexical.translate import Translator
-from lexenc.text.folding import Folding, UnicodeForm, check_language
+from lexenc.text.folding import Folding, UnicodeForm, check_language, trim
 
 from ..options import Debug, Device
 from ..stage_command import completion
@@ -128,7 +128,7 @@ def _words(path: Path | None, folding: Folding, language: str | None) -> Iterato
     lines = stream_lines(sys.stdin.buffer) if path is None else read_lines(path)
     found = False
     for _, line in lines:
-        word = line.strip(" \t")
+        word = trim(line)
         if word:
             found = True
             yield folding.fold(word, language)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from lexenc.errors import DataError
 from lexenc.files.text import counted, read_lines
+from lexenc.text.folding import trim
 
 NAME = "alignments.txt"
 SCORES = "scores.txt"
@@ -93,6 +94,7 @@ def _parsed(line: str, number: int, path: Path, first: int) -> Alignment:
         return Alignment(number, list(zip(indices[::2], indices[1::2], strict=True)), [], [])
     place = f"{path}, line {number}"
     name, tab, links = line.rpartition("\t")
+    name, links = trim(name), trim(links)
     if tab and ("\t" in name or _LINK.fullmatch(name)):
         raise DataError(f"{place}: a TAB that is not between a name and links.", hint="Put spaces between links.")
     sure: list[tuple[int, int]] = []

@@ -14,7 +14,7 @@ import numpy as np
 
 from lexenc.errors import DataError
 from lexenc.files.text import read_lines, write_lines
-from lexenc.text.folding import AS_IT_IS, Folding
+from lexenc.text.folding import AS_IT_IS, Folding, trim
 
 # Identifiers never contain spaces. Plain text with `||` rarely begins like one.
 _IDENTIFIERS = re.compile(r"[^\s|]+(?:\|[^\s|]+)*")
@@ -49,9 +49,9 @@ def stream_concept_names(path: Path) -> Iterator[ConceptName]:
 
 def _numbered(path: Path) -> Iterator[tuple[int, ConceptName]]:
     for number, line in read_lines(path):
-        if not line.strip():
+        if not trim(line):
             continue
-        fields = [field.strip(" ") for field in line.split("||")]
+        fields = [trim(field) for field in line.split("||")]
         concepts = tuple(dict.fromkeys(identifier for identifier in fields[0].split("|") if identifier))
         if len(fields) < 2 or not concepts or not fields[1]:
             raise DataError(f"{path}, line {number}: not an identifier and a name.", hint=f"Write {_EXAMPLE}.")
@@ -65,10 +65,10 @@ def stream_mentions(path: Path) -> Iterator[ConceptName]:
     other line is a mention without concepts.
     """
     for _, line in read_lines(path):
-        text = line.strip(" \t")
+        text = trim(line)
         if not text:
             continue
-        fields = [field.strip(" ") for field in text.split("||")]
+        fields = [trim(field) for field in text.split("||")]
         if len(fields) > 1 and fields[1] and _IDENTIFIERS.fullmatch(fields[0]):
             yield ConceptName(tuple(dict.fromkeys(fields[0].split("|"))), fields[1], "||".join(fields[2:]))
         else:

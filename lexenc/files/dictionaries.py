@@ -11,7 +11,7 @@ from lexenc.errors import DataError
 from lexenc.files.exchange.pairs import PairFile, Remark, remarks
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import counted, number_of, read_lines, write_lines
-from lexenc.text.folding import Folding
+from lexenc.text.folding import Folding, trim
 
 # First columns of a lexicon. A word may stand before the last one.
 LEXICON_HEAD = ("source", "target", "probability")
@@ -83,8 +83,8 @@ def read_pairs(
     """Read pairs of words, phrases or other texts.
 
     Lines with a TAB are split at TABs, and columns may contain spaces. Other lines are split at runs of ASCII spaces.
-    Empty lines are skipped, and spaces around columns are removed. In a lexicon (the first line is source, target,
-    probability and so on) the first three columns are read.
+    Empty lines are skipped, and spaces of any kind around columns are removed. In a lexicon (the first line is source,
+    target, probability and so on) the first three columns are read.
 
     TMX, XLIFF and TBX files are recognised by content. The line of a pair is then the line of its unit.
 
@@ -106,9 +106,9 @@ def read_pairs(
     probabilities: list[float] = []
     width = 2
     for number, line in read_lines(path):
-        if not line.strip(" \t"):
+        if not trim(line):
             continue
-        cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if each]
+        cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if trim(each)]
         if number == 1 and _is_review_head(line):
             raise DataError(
                 f"{path} is a table for review, not a dictionary.",
@@ -121,7 +121,7 @@ def read_pairs(
             shown = counted(len(cells), "column")
             hint = "A tab inside the text? Replace it by a space." if "\t" in line else "Put a TAB between the columns."
             raise DataError(f"{path}, line {number}: {shown}, expected {width} ({', '.join(roles)}).", hint=hint)
-        source, target = cells[0].strip(" "), cells[1].strip(" ")
+        source, target = trim(cells[0]), trim(cells[1])
         if not source or not target:
             empty = roles[0] if not source else roles[1]
             raise DataError(f"{path}, line {number}: the {empty} is empty.", hint="Fill it in, or delete the line.")
@@ -147,7 +147,7 @@ def _is_lexicon_head(cells: Sequence[str]) -> bool:
 
 
 def _is_review_head(line: str) -> bool:
-    return {"source", "target", "decision"} <= {each.strip('" ').lower() for each in re.split("[,;\t]", line)}
+    return {"source", "target", "decision"} <= {trim(each).strip('" ').lower() for each in re.split("[,;\t]", line)}
 
 
 def write_pairs(path: Path, pairs: Iterable[tuple[str, str]]) -> None:

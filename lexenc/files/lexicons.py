@@ -14,6 +14,7 @@ from lexenc.errors import DataError
 from lexenc.files.dictionaries import LEXICON_HEAD
 from lexenc.files.foreign import wide_encoding
 from lexenc.files.text import csv_rows, open_bytes, write_table, writing
+from lexenc.text.folding import trim
 
 OPTIMISTIC = "optimistic_probability"
 _REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
@@ -61,7 +62,7 @@ class LexiconEntry:
 
 def writable(word: str) -> bool:
     """Return whether a word can be written to a UTF-8 table with TABs between columns."""
-    return not re.search("[\t\r\n\ud800-\udfff]", word) and word == word.strip(" ")
+    return not re.search("[\t\r\n\ud800-\udfff]", word) and word == trim(word)
 
 
 def write_lexicon(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:
@@ -152,7 +153,7 @@ def read_review(path: Path) -> Review:
 
 
 def _translations(correction: str) -> list[str]:
-    return [each.strip(" ") for each in correction.split(";") if each.strip(" ")]
+    return [each for each in map(trim, correction.split(";")) if each]
 
 
 def _text(stream: IO[bytes], path: Path) -> str:
@@ -176,7 +177,7 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     if head.lower().startswith("sep="):  # written by some spreadsheets
         skipped, head = 1, lines.readline()
     separator = max(",;\t", key=head.count)
-    names = [cell.strip().lower() for cell in next(csv_rows([head], path, separator), (0, []))[1]]
+    names = [trim(cell).lower() for cell in next(csv_rows([head], path, separator), (0, []))[1]]
     missing = [name for name in _NEEDED if name not in names]
     if missing:
         shown = ", ".join(f"'{name}'" for name in missing)
@@ -187,10 +188,10 @@ def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     begin = 2 + skipped
     for last, cells in csv_rows(lines, path, separator, before=1 + skipped):
         place, begin = f"{path}, line {begin}", last + 1
-        if not any(cell.strip() for cell in cells):
+        if not any(map(trim, cells)):
             continue
         row = dict.fromkeys(REVIEW_COLUMNS, "")
-        row |= {name: unguarded(cell).strip(" ") for name, cell in zip(names, cells, strict=False)}
+        row |= {name: trim(unguarded(cell)) for name, cell in zip(names, cells, strict=False)}
         yield place, row
 
 
@@ -202,7 +203,7 @@ def _decided(place: str, row: dict[str, str]) -> tuple[tuple[str, str], str]:
             raise DataError(f"{place}: the {name} is empty.", hint="Fill it in, or delete the line.")
     if not all(writable(each) for each in (source, target, correction)):
         raise DataError(f"{place}: a TAB or line break inside a cell.", hint="Write words and phrases on one line.")
-    written = row["decision"].strip().lower()
+    written = row["decision"].lower()
     if written and written not in _DECISIONS:
         raise DataError(f"{place}: unknown decision '{row['decision']}'.", hint="Write ok, wrong, other or nothing.")
     decision = _DECISIONS.get(written, "")

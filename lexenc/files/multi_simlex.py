@@ -21,6 +21,7 @@ from lexenc.files.similarity import (
     score_of,
 )
 from lexenc.files.text import cells_of, counted, read_lines, separator_of, table_rows
+from lexenc.text.folding import trim
 
 _HINT = "Use the file as it was published."
 OFFICIAL, CONCEPTS = "Multi-SimLex", "Multi-SimLex as Concepticon lists it"
@@ -105,7 +106,7 @@ def find_multi_simlex(path: Path) -> MultiSimLex | None:
         path = beside / TRANSLATIONS
         if not path.is_file():
             return None
-    number, head = next(((number, line) for number, line in read_lines(path) if line.strip(" \t")), (1, ""))
+    number, head = next(((number, line) for number, line in read_lines(path) if trim(line)), (1, ""))
     heads = cells_of(head, separator_of(head, least=0), path, number)
     if {"LINKS", "SIMLEX_IDS"} <= set(heads) and any(each.endswith("_SCORE") for each in heads):
         return MultiSimLex(CONCEPTS, path, path, heads)

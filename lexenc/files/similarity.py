@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lexenc.errors import DataError
 from lexenc.files.text import cells_of, counted, number_of, read_lines, separator_of
-from lexenc.text.folding import Folding
+from lexenc.text.folding import Folding, trim
 
 PAIRS = "pairs.tsv"
 TRANSLATIONS, SCORES = "translation.csv", "scores.csv"
@@ -79,7 +79,7 @@ def read_similarity_file(path: Path) -> ScoredPairs:
     table: _Columns | None = None
     pairs = ScoredPairs([], [], [])
     for number, line in read_lines(place):
-        if not line.strip(" \t"):
+        if not trim(line):
             continue
         if table is None:
             table = _recognise(line, place, number)

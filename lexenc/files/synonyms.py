@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.text import counted, read_lines
+from lexenc.text.folding import trim
 
 SynonymForm = Literal["names", "pairs", "MRCONSO"]
 
@@ -90,7 +91,7 @@ def synonym_form(path: Path) -> SynonymForm:
         DataError: If it has none of the formats, or is empty.
     """
     for number, line in read_lines(path):
-        if not line.strip():
+        if not trim(line):
             continue
         bars = line.split("|")
         if _is_row(bars) and re.fullmatch("[A-Z]{3}", bars[_LANGUAGE]):
@@ -132,16 +133,16 @@ def read_synonyms(
 def _names(path: Path, wanted: int) -> Iterator[SynonymEntry]:
     form = FORMS["names" if wanted == 2 else "pairs"]
     for number, line in read_lines(path):
-        if not line.strip():
+        if not trim(line):
             continue
-        head, *names = (each.strip(" ") for each in line.split("||"))
+        head, *names = map(trim, line.split("||"))
         if len(names) + 1 != wanted:
             raise DataError(
                 f"{path}, line {number}: {counted(len(names) + 1, 'field')}, expected {wanted} ({form}): "
                 f"{_shown(line)}.",
                 hint="Put names and pairs into separate files, and give each with --synonyms.",
             )
-        concepts = tuple(each for each in (part.strip(" ") for part in head.split("|")) if each)
+        concepts = tuple(each for each in map(trim, head.split("|")) if each)
         if not concepts or not all(names):
             what = "identifier" if not concepts else "name"
             raise DataError(f"{path}, line {number}: the {what} is empty: {_shown(line)}.", hint=f"Write {form}.")
@@ -159,7 +160,7 @@ def _rows(
     for number, line in read_lines(path):
         row = line.split("|")
         if not _is_row(row):
-            if not line.strip():
+            if not trim(line):
                 continue
             columns = len(row) - (row[-1] == "")
             raise DataError(
@@ -174,7 +175,7 @@ def _rows(
         if not keep_suppressible and row[_SUPPRESS] != "N":
             report.suppressible += 1
             continue
-        concept, name = row[_CONCEPT].strip(" "), row[_NAME].strip(" ")
+        concept, name = trim(row[_CONCEPT]), trim(row[_NAME])
         if not concept or not name:
             what = "CUI" if not concept else "STR"
             raise DataError(f"{path}, line {number}: {what} is empty: {_shown(line)}.", hint="Copy the file again.")

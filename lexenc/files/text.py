@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from lexenc.errors import DataError
 from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, conversion, foreign_kind, markup_kind, wide_encoding
+from lexenc.text.folding import trim
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
@@ -216,10 +217,10 @@ def cells_of(line: str, separator: str, path: Path, number: int) -> list[str]:
     `path` and `number` are the place of the line, for the error if it cannot be split.
     """
     if separator == ",":
-        return [cell.strip(" ") for _, cells in csv_rows([line], path, before=number - 1) for cell in cells]
+        return [trim(cell) for _, cells in csv_rows([line], path, before=number - 1) for cell in cells]
     if separator:
-        return [cell.strip(" ") for cell in line.split(separator)]
-    return [cell for cell in line.split(" ") if cell]
+        return [trim(cell) for cell in line.split(separator)]
+    return [cell for cell in map(trim, line.split(" ")) if cell]
 
 
 def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -234,7 +235,7 @@ def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
     """
     hint, heads, separator = "Use the file as it was published.", list[str](), ","
     for number, line in read_lines(path):
-        if not line.strip(" \t"):
+        if not trim(line):
             continue
         separator = separator if heads else separator_of(line, least=0)
         cells = cells_of(line, separator, path, number)

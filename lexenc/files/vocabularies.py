@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lexenc.errors import DataError
 from lexenc.files.text import read_lines
-from lexenc.text.folding import AS_IT_IS, Folding
+from lexenc.text.folding import AS_IT_IS, Folding, trim
 
 WORDS = "words.txt"
 _COUNTED = re.compile(r"(.*[^ \t])[ \t]+(\d+)\Z")
@@ -60,6 +60,8 @@ def read_vocabulary(
     repeated = 0
     for line, match in zip(lines, matches, strict=True):
         word, amount = (match.group(1), int(match.group(2))) if counted and match else (line, 0)
+        # The words of a folder are those of its vectors, as they are. A character of white space may be a word.
+        word = word if listed != path else trim(word) or word
         word = folding.fold(word, language)
         if word in table:
             repeated += 1

@@ -1,4 +1,4 @@
-"""How words are rewritten before they are compared: case and Unicode normal form."""
+"""How words are rewritten before they are compared: spaces around them, case and Unicode normal form."""
 
 from __future__ import annotations
 
@@ -14,6 +14,22 @@ UnicodeForm = Literal["keep", "nfc", "nfkc"]
 # Turkish, Azerbaijani, Crimean Tatar and Tatar, by each of their codes.
 _TURKIC = ("tr", "tur", "az", "aze", "azj", "crh", "tt", "tat")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{1,8})*", re.IGNORECASE)
+
+# White space of Unicode, and what is as invisible: zero-width space, word joiner, marks of direction and of byte order.
+# Joiners (U+200C, U+200D) are none of these, because they shape letters.
+_AROUND = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\u2060\u200e\u200f\u061c\ufeff"
+)
+
+
+def trim(text: str) -> str:
+    """Return a text without white space and other invisible characters at its ends.
+
+    Readers use it for the cells of tables and lists, where a no-break space or a byte order mark would make another
+    word. The words of vector files are not trimmed: they are what the vectors were trained on.
+    """
+    return text.strip(_AROUND)
 
 
 @dataclass(frozen=True)

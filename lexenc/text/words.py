@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, Literal, get_args
 
 from lexenc.errors import ConfigError, unknown_name
+from lexenc.text.folding import trim
 
 Segmentation = Literal["words", "spaces", "characters", "spacy"]
 Spacing = Literal["tokenised", "written", "unspaced", "unknown"]
@@ -62,8 +63,13 @@ def segmenter(name: Segmentation, language: str | None = None) -> Callable[[str]
 
 
 def split_at_spaces(text: str) -> list[str]:
-    """Return the words between spaces or TABs. A no-break space is part of a word, as in `10 000`."""
-    return [word for word in text.replace("\t", " ").split(" ") if word]
+    """Return the words between spaces or TABs.
+
+    A no-break space is part of a word, as in `10 000`, but not at its ends. Alone it is a word, so that words keep
+    their numbers.
+    """
+    words = [word for word in text.replace("\t", " ").split(" ") if word]
+    return words if text.isascii() else [trim(word) or word for word in words]
 
 
 def spacing_of(texts: Iterable[str]) -> Spacing:

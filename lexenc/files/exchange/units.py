@@ -13,6 +13,7 @@ from lxml import etree
 
 from lexenc.errors import DataError
 from lexenc.files.exchange.xml import elements, line_of, local_name, root_name
+from lexenc.text.folding import trim
 
 # Marks in the text of an element, none of which XML can contain: something that separates words (a picture, a line
 # break, a variable), the edge of an inline element, and text that a tracked change deletes.
@@ -131,7 +132,7 @@ class UnitFile:
             self.counts.left_out[TAGS] += bare != text
             text = bare
         plain = text.isprintable()  # without marks and breaks
-        text = (text if plain else self._without_marks(text)).strip()
+        text = trim(text if plain else self._without_marks(text))
         self.counts.empty += not text
         if not plain and _BREAK.search(text):
             self.counts.cleaned += 1

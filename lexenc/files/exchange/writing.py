@@ -12,6 +12,7 @@ from typing import IO, Literal
 import lexenc
 from lexenc.errors import DataError
 from lexenc.files.text import counted, number_of, read_lines
+from lexenc.text.folding import trim
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 SUFFIXES: dict[str, Kind] = {".tmx": "tmx", ".tbx": "tbx", ".xlf": "xliff", ".xliff": "xliff", ".tsv": "tsv",
@@ -51,9 +52,9 @@ def read_rows(path: Path) -> Iterator[PairRow]:
     """
     found, heads = False, 0
     for number, line in read_lines(path):
-        if not line.strip(" \t"):
+        if not trim(line):
             continue
-        cells = [cell.strip(" ") for cell in (line.split("\t") if "\t" in line else line.split())]
+        cells = [trim(cell) for cell in (line.split("\t") if "\t" in line else line.split())]
         if number == 1 and len(cells) > 2 and cells[:2] == ["source", "target"] and number_of(cells[2]) is None:
             heads = len(cells)
             continue

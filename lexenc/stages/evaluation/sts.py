@@ -17,6 +17,7 @@ from lexenc.files.text import csv_rows, read_lines
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
 from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
+from lexenc.text.folding import trim
 
 TASK = Task("sts", "Sentence similarity", METRICS, MEASURE, item_columns, item="pair", question=("gold",),
             compared=MEASURE.metrics, uncovered="similarity 0", heads=WORDS.heads, cells=WORDS.cells)  # fmt: skip
@@ -63,9 +64,10 @@ def _read(path: Path, gold: Path | None) -> tuple[list[tuple[str, str, float]], 
         rows = [[*row[:2], score] for row, score in zip(rows, scores, strict=True)]
     kept, skipped = [], Counter[str]()
     for number, row in enumerate(rows):
-        if len(row) < 3 or not (row[0].strip() and row[1].strip()):
+        row = [trim(cell) for cell in row]
+        if len(row) < 3 or not (row[0] and row[1]):
             skipped["no two sentences with a score"] += 1
-        elif row[2].strip().replace(".", "", 1).isdecimal():
+        elif row[2].replace(".", "", 1).isdecimal():
             kept.append((row[0], row[1], float(row[2])))
         elif number:  # the first line may hold the names of the columns
             skipped["no score"] += 1

@@ -19,6 +19,7 @@ from lexenc.files.lexicons import (
     write_lexicon,
     write_review,
 )
+from lexenc.text.folding import trim
 
 
 def entry(source, target, status="new"):
@@ -87,7 +88,7 @@ def test_review_says_whether_its_probabilities_are_too_high(entries, tmp_path, o
 
 
 WORDS = st.text(st.characters(exclude_characters="\t\r\n", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
-    lambda word: word == word.strip(" ")
+    lambda word: word == trim(word)
 )
 
 

@@ -38,7 +38,7 @@ def read(tmp_path):
         (" the 9\n  cat 3 \n", ["the", "cat"], [9, 3]),
         ("  the 9\n cat 3\n", ["the", "cat"], [9, 3]),
         ("  the \n cat\n", ["the", "cat"], None),
-        ("foo\u00a0 9\n\u3000 3\na\u2028 2\n", ["foo\u00a0", "\u3000", "a\u2028"], [9, 3, 2]),
+        ("foo\u00a0 9\n\u3000 3\na\u2028 2\n", ["foo", "\u3000", "a"], [9, 3, 2]),
         ("a\u0085b 9\nc 1", ["a\u0085b", "c"], [9, 1]),
         ("x -3\ny 2.5\n", ["x -3", "y 2.5"], None),
     ],
