@@ -32,8 +32,7 @@ class Encoder(Protocol):
     """Turns texts into vectors, and can be trained.
 
     May have `side_by_side = True` if `embed` gains from threads, and `partial = True` if it is a part of the model in
-    its folder and cannot be saved alone. May have `reference(texts)`, which encodes texts in the plainest way, e.g. one
-    by one with the library that made the encoder: `load_encoder` refuses an encoder that `embed` computes otherwise.
+    its folder and cannot be saved alone.
     """
 
     @property
@@ -53,6 +52,12 @@ class Encoder(Protocol):
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:
         """Encode token ids in one pass. Differentiable. Shape [n, d], float32."""
+
+    def reference(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts in the plainest way, e.g. one by one with the library that made the encoder. Shape [n, d].
+
+        `load_encoder` refuses an encoder whose `embed` returns something else.
+        """
 
     def save(self, folder: Path) -> None:
         """Write a folder that can be loaded again and then encodes the same."""

@@ -90,6 +90,14 @@ class StaticEncoder:
             vectors: np.ndarray = self._head(torch.from_numpy(means).to(self._bag.weight.device)).cpu().numpy()
             return vectors
 
+    def reference(self, texts: Sequence[str]) -> np.ndarray:
+        """Encode texts one by one, as means of rows. Shape [n, d], float32."""
+        rows, means = self._bag.weight.detach().cpu().numpy(), []
+        for text in texts:
+            found = self.tokenizer.encode(self._prompt + printable(text), add_special_tokens=False).ids
+            means.append(rows[found].mean(axis=0) if found else np.zeros_like(rows[0]))
+        return self.finish(np.stack(means))
+
     def save(self, folder: Path) -> None:
         """Write tokenizer, weights (safetensors), modules and settings, as sentence-transformers reads them."""
         folder.mkdir(parents=True, exist_ok=True)

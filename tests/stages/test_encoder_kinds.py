@@ -33,6 +33,10 @@ class CharacterHash:
         flat = torch.tensor([number for each in tokens for number in each])
         return self.module(flat, torch.tensor(np.cumsum([0, *map(len, tokens)])[:-1]))
 
+    def reference(self, texts):
+        table = self.module.weight.detach().numpy()
+        return np.stack([table[[ord(character) % len(table) for character in text]].mean(axis=0) for text in texts])
+
     def save(self, folder):
         save_file({"hashed": self.module.weight.detach()}, folder / "hash.safetensors")
 
@@ -77,6 +81,12 @@ def test_it_encodes(stage, made, world, tmp_path):
     weights = load_file(made / "hash.safetensors")["hashed"].numpy()
     expected = [weights[[ord(letter) % 251 for letter in word]].mean(axis=0) for word in done.words()]
     np.testing.assert_allclose(done.matrix(), expected, rtol=1e-5)
+
+
+def test_it_is_refused_if_it_computes_something_else(made, monkeypatch):
+    monkeypatch.setattr(CharacterHash, "tokenise", lambda self, texts: [[ord(text[0]) % 251] for text in texts])
+    with pytest.raises(ConfigError, match=f"The vectors of the encoder {made} differ by"):
+        load_encoder(made, device=CPU)
 
 
 def test_it_is_fine_tuned_and_evaluated(stage, made, world, tmp_path):
