@@ -135,6 +135,9 @@ class TransformerEncoder:
             )
         if loaded:
             module[0].model = loaded.model
+        if pooling == "mean" or not (folder / "modules.json").is_file():
+            # A text is encoded as it is, not as a message in the chat template of the tokenizer.
+            getattr(module[0], "modality_config", {}).pop("message", None)
         if pooling == "mean":
             if type(module[0]).__name__ != "Transformer":
                 raise ConfigError(

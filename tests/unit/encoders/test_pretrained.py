@@ -377,6 +377,18 @@ def test_a_model_without_a_limit_reads_the_whole_text(tmp_path: Path) -> None:
     assert len(cut.tokenise([long])[0]) == 64
 
 
+def test_texts_are_no_messages_of_a_chat(bert: Path, tmp_path: Path) -> None:
+    folder = configure(bert, tmp_path / "chat")
+    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["chat_template"] = "{% for each in messages %}hot {{ each['content'] }}{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    np.testing.assert_array_equal(vectors(folder), vectors(bert))
+    made = write_modules(tmp_path / "made", folder, Pooling(16, "mean"))
+    np.testing.assert_array_equal(encode_texts(load_encoder(made, pooling="mean", device=CPU), TEXTS), vectors(bert))
+    with pytest.raises(ConfigError, match="differ by"):  # sentence-transformers encodes the message
+        load_encoder(made, device=CPU)
+
+
 def test_positions_begin_after_the_padding_number(tmp_path: Path) -> None:
     config = RobertaConfig(**BERT | {"pad_token_id": 4}, type_vocab_size=2)
     folder = write(tmp_path, RobertaModel(config), limit=None)
