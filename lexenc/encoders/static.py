@@ -23,7 +23,7 @@ _NEW: dict[str, Any] = {"model_type": "SentenceTransformer", "similarity_fn_name
 
 
 class StaticEncoder:
-    """A tokenizer without special tokens, one vector per subword (`StaticEmbedding` of sentence-transformers), a head.
+    """A tokenizer without special tokens, one vector per subword, and the modules that follow their mean.
 
     Args:
         tokenizer: Splits text into subwords, and truncates it if it is set to.
@@ -53,7 +53,7 @@ class StaticEncoder:
         if max_length is not None and max_length <= own["max_length"]:
             tokenizer.enable_truncation(max_length, direction=own["direction"])
         self.settings = dict(_NEW if settings is None else settings)
-        self._prompt = default_prompt(self.settings)
+        self._prompt = _default_prompt(self.settings)
         bag = torch.nn.EmbeddingBag(*weights.shape, mode="mean", _weight=weights.to(torch.float32).clone())
         self._bag, self._head = bag.to(device.torch), (head or Head()).to(device.torch)
         self.module: torch.nn.Module = torch.nn.Sequential(self._bag, self._head).eval()
@@ -151,7 +151,7 @@ class StaticEncoder:
         return cls(tokenizer, weights, head=head, settings=settings or None, device=device, max_length=max_length)
 
 
-def default_prompt(settings: Mapping[str, Any]) -> str:
+def _default_prompt(settings: Mapping[str, Any]) -> str:
     """Return the text that precedes every text, from the settings of sentence-transformers."""
     return (settings.get("prompts") or {}).get(settings.get("default_prompt_name")) or ""
 
