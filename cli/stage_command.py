@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -295,26 +297,55 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
     # Unreliable results print no suggested next command.
     sound = manifest.answer and manifest.summary.get("verdict") != "doubtful"
     if sound and plan.stage.next_step and plan.out is not None and not view.json:
-        view.say("next: " + _next_step(plan))
+        view.say("next: " + _next_step(plan, plan.out, manifest))
 
 
-def _next_step(plan: Plan) -> str:
-    """Return the next command, with the output folder, the inputs as the user typed them, and words folded alike."""
+# What the next command has to do alike, if it can.
+_CARRIED = ("lowercase", "unicode", "language", "source_language", "target_language", "name_language", "pooling",
+            "max_length")  # fmt: skip
+_SLOT = re.compile(r"\{(new:)?(\w+)\}")
+
+
+def _next_step(plan: Plan, out: Path, made: Manifest) -> str:
+    """Return the next command, with the output folder, the inputs as the user typed them, and the same settings."""
     step = plan.stage.next_step or ""
-    lines = step(plan.inputs, plan.params) if callable(step) else step
-    lines = (lines,) if isinstance(lines, str) else lines
-    absent = [f"{{{name}}}" for name in plan.stage.inputs if name not in plan.records]
-    line = next((each for each in lines if not any(name in each for name in absent)), lines[0])
-    line = line.replace("{out}", shlex.quote(str(plan.out)))
-    for name, many in plan.records.items():
-        line = line.replace(f"{{{name}}}", shlex.quote(many[0].given))
-    following = stage_of(shlex.split(line)[1:])
+    line = step(made) if callable(step) else step
+    # What came through a pipe cannot be read again.
+    given = {name: [one.given for one in many] for name, many in plan.records.items()
+             if not any(one.given == "-" or one.given.startswith("/dev/fd/") for one in many)}  # fmt: skip
+    words: list[str] = []
+    for word in shlex.split(line):
+        slot = _SLOT.search(word)
+        if slot is None:
+            words.append(word)
+            continue
+        new, name = slot.groups()
+        own = [str(_unused(out.with_name(name)))] if new else [str(out)] if name == "out" else given.get(name)
+        values = [word.replace(slot[0], each) for each in own or [name.upper().replace("_", "-")]]
+        option = [words.pop()] if words[-1].startswith("--") else []
+        words += [each for value in values for each in (*option, value)]
+    return shlex.join([*words, *_alike(plan, stage_of(words[1:]))])
+
+
+def _unused(path: Path) -> Path:
+    """Return a path that does not exist: this one, or with a number."""
+    names = itertools.chain([path.name], (f"{path.name}-{number}" for number in itertools.count(2)))
+    return next(place for place in map(path.with_name, names) if not place.exists())
+
+
+def _alike(plan: Plan, following: Stage | None) -> Iterator[str]:
+    """Yield the options with which the next command does the same as this one."""
     own, known = parameters(plan.stage.params), parameters(following.params) if following else {}
-    for name in ("lowercase", "unicode", "source_language", "target_language"):
+    for name in _CARRIED:
+        shown = "source_language" if name == "language" and name not in known else name
         value = getattr(plan.params, name, None)
-        if value and name in known and value != default_of(own[name][0]):
-            line += f" {option_name(name)}" + ("" if value is True else f" {shlex.quote(value)}")
-    return line
+        if value is None or shown not in known or value == default_of(known[shown][0]):
+            continue
+        if value is True or value != default_of(own[name][0]):
+            yield f"--no-{shown}" if value is False else option_name(shown)
+            yield from [] if isinstance(value, bool) else [str(value)]
+    if following is not None and following.uses_device and plan.precision != "float32":
+        yield from ("--precision", plan.precision)
 
 
 def shown_summary(summary: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from lexenc.artifact import Manifest
 from lexenc.device import CPU, Device, Precision, choose_device
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
@@ -145,8 +146,9 @@ class Stage:
         summary: One sentence. For stages of the package it comes from the table `STAGES`.
         makes: Files of the result.
         examples: Command lines; further lines of an example are its output.
-        next_step: Command to run next, or a function of inputs and parameters that returns it. `{out}` is the output
-            folder, `{name}` an input. Of several commands, the first whose inputs were all given is shown.
+        next_step: Command to run next, or a function of the manifest that returns it. `{out}` is the output folder,
+            `{name}` an input as the user typed it, `{new:name}` a folder beside the output folder that does not exist
+            yet, and a word in capitals stands for what the user has to fill in.
         uses_device: Whether the stage uses device and precision.
         uses_seed: Whether the stage uses the seed.
         resumable: Whether unfinished work is resumed.
@@ -168,7 +170,7 @@ class Stage:
     summary: str = ""
     makes: str = ""
     examples: tuple[str, ...] = ()
-    next_step: str | tuple[str, ...] | Callable[[Mapping[str, Any], Any], str] | None = None
+    next_step: str | Callable[[Manifest], str] | None = None
     uses_device: bool = False
     uses_seed: bool = False
     resumable: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -183,4 +184,4 @@ def init_command(
     text = (ROOT / "pipeline.yaml").read_text(encoding="utf-8")
     place.write_text(text.replace("pipeline.yaml", place.name), encoding="utf-8")
     View().say(f"Wrote {place}.")
-    View().say(f"next: put your files under 'inputs', then: lexenc check {place}")
+    View().say(f"next: put your files under 'inputs', then: lexenc check {shlex.quote(str(place))}")

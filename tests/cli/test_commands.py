@@ -87,7 +87,7 @@ def test_finetune_on_synonyms_as_documented(static, synonyms, lexenc, tmp_path):
     assert "29 concepts with 58 names. 1 concept with only one name: no pair." in lines
     assert "30 pairs, 1 step, learning rate 0.001 after 0 warm-up steps." in lines
     assert lines[-1] == (
-        f"next: lexenc eval xel --knowledge-base kb.txt --mentions mentions.txt --encoder {tmp_path / 'linker'}"
+        f"next: lexenc eval xel --knowledge-base KNOWLEDGE-BASE --mentions MENTIONS --encoder {tmp_path / 'linker'}"
     )
     body = json.loads(lexenc("finetune", *files, "--out", tmp_path / "linker", "--json").stdout)
     assert (body["pairs"], body["concepts"], body["names"], body["concepts_with_one_name"]) == (30, 29, 58, 1)

@@ -25,7 +25,7 @@ def test_result_in_a_narrow_window(world, files, program, tmp_path):
     assert done.returncode == 0, told
     assert max(len(line) for line in table.splitlines()) <= 80
     assert [line.split("\t")[0] for line in table.splitlines()[1:3]] == ["de", "nl"]
-    assert told.splitlines()[-1] == f"next: lexenc eval bli --vectors {tmp_path / 'hub'} --dictionary test/"
+    assert told.splitlines()[-1] == f"next: lexenc eval bli --vectors {tmp_path / 'hub'} --dictionary TEST-DICTIONARIES"
 
 
 def test_json_has_an_object_for_each_language(world, files, lexenc, tmp_path):

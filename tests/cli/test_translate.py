@@ -255,7 +255,7 @@ def test_languages_of_a_hub(of_subwords, world, lexenc, fails, tmp_path):
     given = ["--vectors", f"en={folder}/model", "--vectors", f"de={folder}/model/model.bin", "--vectors"]
     pairs = ["--dictionaries", f"en-de={folder}/same.tsv", "--dictionaries", f"en-fr={folder}/same.tsv"]
     shown = lexenc("map-hub", "--hub", "en", *given, f"fr={folder}/model", *pairs, "--kind", "orthogonal", "--out", out)
-    assert shown.stderr.splitlines()[-1] == f"next: lexenc eval bli --vectors {out} --dictionary test/"
+    assert shown.stderr.splitlines()[-1] == f"next: lexenc eval bli --vectors {out} --dictionary TEST-DICTIONARIES"
     asked = ["--vectors", out, "--from", "de", "--to", "fr", "--subwords", folder / "model/model.bin", "--top", 1]
     found = rows(lexenc("translate", *asked, stdin="walk3\nwalk99ing\n"))
     assert (found[0][:3], float(found[0][3]) > 0.99) == (["walk3", "1", "walk3"], True)

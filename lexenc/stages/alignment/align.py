@@ -16,7 +16,7 @@ from lexenc.alignment import ALIGNERS, Model, Symmetrisation
 from lexenc.alignment.aligners import Aligner, AlignerKind, AlignerSetup, CorpusAligner
 from lexenc.alignment.counting import LinkCounts, WordNumbers
 from lexenc.alignment.grids import first_grids, html_page, text_grid
-from lexenc.artifact import UNFINISHED
+from lexenc.artifact import UNFINISHED, Manifest
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.alignments import NAME, SENTENCES
 from lexenc.files.dictionaries import LEXICON_HEAD
@@ -303,6 +303,13 @@ def grids(folder: Path, count: int) -> list[Table]:
     return [Table(*text_grid(grid)) for grid in first_grids(read_aligned(folder), count)]
 
 
+def _next_step(made: Manifest) -> str:
+    """Return the command that scores the links, unless the words are not those that gold links are of."""
+    if made.summary.get("newly_cut"):
+        return "lexenc map --source VECTORS --target OTHER-VECTORS --dictionary {out}/lexicon.tsv --out {new:mapped}"
+    return "lexenc eval alignment --gold GOLD --predicted {out}"
+
+
 ALIGN = Stage(
     name="align",
     version=2,
@@ -330,10 +337,7 @@ ALIGN = Stage(
         "--lexicon lexicon.tsv",
         "cat corpus.tsv | lexenc align --pairs - --dictionary words.tsv > links.txt",
     ),
-    next_step=(
-        "lexenc eval alignment --gold GOLD --pairs {pairs} --predicted {out}",
-        "lexenc eval alignment --gold GOLD --source {source} --target {target} --predicted {out}",
-    ),
+    next_step=_next_step,
     out_required=False,
     files={".txt": NAME, ".tsv": LEXICON, ".html": PAGE},
     uses_device=True,

@@ -464,7 +464,7 @@ ALIGN_TRAIN_SPAN = Stage(
     examples=(
         "lexenc align-train span --pairs corpus.tsv --alignments runs/alignments --encoder ENC --out runs/aligner",
     ),
-    next_step="lexenc align --pairs corpus.tsv --method span --encoder {out} --out runs/aligned",
+    next_step="lexenc align --pairs {pairs} --method span --encoder {out} --out {new:aligned}",
     uses_device=True,
     uses_seed=True,
     resumable=True,
@@ -487,7 +487,7 @@ ALIGN_TRAIN_SOFTMAX = Stage(
     run=align_train_softmax,
     makes=f"an encoder that SentenceTransformer(folder) and AutoModel load, {_MADE}",
     examples=("lexenc align-train softmax --pairs corpus.tsv --encoder ENC --out runs/aligner",),
-    next_step="lexenc align --pairs corpus.tsv --method softmax --encoder {out} --out runs/aligned",
+    next_step="lexenc align --pairs {pairs} --method softmax --encoder {out} --out {new:aligned}",
     uses_device=True,
     uses_seed=True,
     resumable=True,

@@ -85,6 +85,6 @@ ENCODE = Stage(
         "lexenc encode --encoder mini --out runs/words words.txt",
         "cut -f1 train.tsv | lexenc encode --encoder mini --out runs/words -",
     ),
-    next_step="lexenc export {out} --format vec --out vectors",
+    next_step="lexenc export {out} --format vec --out {new:vectors}",
     uses_device=True,
 )

@@ -85,7 +85,7 @@ NEW_ENCODER = Stage(
         "lexenc new-encoder --text parallel.tsv --kind static --dimensions 256 --out runs/fresh",
         "lexenc finetune --pairs parallel.tsv --encoder runs/fresh --loss symmetric --out runs/encoder",
     ),
-    next_step="lexenc finetune --pairs parallel.tsv --encoder {out} --loss symmetric --out runs/encoder",
+    next_step="lexenc finetune --pairs PAIRS --encoder {out} --loss symmetric --out {new:encoder}",
     uses_seed=True,
     check=check_new_encoder,
 )

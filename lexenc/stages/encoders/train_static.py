@@ -172,7 +172,7 @@ TRAIN_STATIC = Stage(
     run=train_static,
     makes="vectors.npy and words.txt, by frequency; with --write also vectors.vec and model.bin.",
     examples=("lexenc train-static --text corpus.en.txt --dimensions 150 --epochs 10 --out runs/static-en",),
-    next_step="lexenc map --source {out} --target OTHER-LANGUAGE --dictionary DICTIONARY --out runs/mapped",
+    next_step="lexenc map --source {out} --target OTHER-VECTORS --dictionary DICTIONARY --out {new:mapped}",
     uses_seed=True,
     check=check_train_static,
 )

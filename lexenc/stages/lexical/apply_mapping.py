@@ -142,7 +142,7 @@ APPLY_MAPPING = Stage(
         "lexenc apply-mapping --mapping runs/mapped --source new.vec --out runs/new",
         "lexenc apply-mapping --mapping runs/mapped --source model.bin --source-vocabulary words.txt --out runs/new",
     ),
-    next_step="lexenc translate --vectors {out} words.txt",
+    next_step="lexenc translate --vectors {out} WORDS",
     uses_device=True,
     check=check_apply_mapping,
 )

@@ -456,6 +456,9 @@ def _check_loss(given: str, inputs: Mapping[str, Any], params: FinetuneParams) -
     return faults
 
 
+_LINK = "lexenc eval xel --knowledge-base KNOWLEDGE-BASE --mentions MENTIONS --encoder {out}"
+_BLEND = "lexenc interpolate --vectors SPACE --encoder {out} --dictionary DICTIONARY --lambda 0.3 --out {new:blended}"
+
 FINETUNE = Stage(
     name="finetune",
     version=2,
@@ -482,10 +485,7 @@ FINETUNE = Stage(
         "lexenc finetune --pairs train.tsv --negatives runs/negatives --encoder mini --epochs 5 --out runs/encoder",
         "lexenc finetune --synonyms umls.txt --loss multi-similarity --encoder mini --out runs/linker",
     ),
-    next_step=(
-        "lexenc interpolate --vectors runs/mapped --encoder {out} --dictionary {pairs} --lambda 0.3 --out runs/blended",
-        "lexenc eval xel --knowledge-base kb.txt --mentions mentions.txt --encoder {out}",
-    ),
+    next_step=lambda made: _LINK if "synonyms" in made.inputs else _BLEND,
     uses_device=True,
     uses_seed=True,
     resumable=True,

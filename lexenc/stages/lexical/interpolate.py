@@ -201,7 +201,7 @@ INTERPOLATE = Stage(
         "lexenc interpolate --vectors runs/mapped --encoder runs/encoder --dictionary train.tsv --lambda 0.3 "
         "--out runs/blended",
     ),
-    next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
+    next_step="lexenc eval bli --vectors {out} --dictionary TEST-DICTIONARY",
     uses_device=True,
     check=check_interpolate,
 )

@@ -606,7 +606,7 @@ MAP = Stage(
         "lexenc map --source en.vec --target de.vec --dictionary train.tsv --out runs/mapped",
         "lexenc map --supervision identical --source en.vec --target de.vec --out runs/mapped",
     ),
-    next_step="lexenc eval bli --vectors {out} --dictionary test.tsv",
+    next_step="lexenc eval bli --vectors {out} --dictionary TEST-DICTIONARY",
     uses_device=True,
     uses_seed=True,
     resumable=True,
@@ -614,5 +614,5 @@ MAP = Stage(
     resolve=lambda inputs, params: fill_in(params),
     elsewhere=dict.fromkeys(("hub", "into", "vectors", "dictionaries"), "map-hub")
     | dict.fromkeys(("test_dictionaries", "retrieval"), "eval bli")
-    | dict.fromkeys(("mapping", "source_vocabulary", "target_vocabulary"), "apply-mapping"),
+    | dict.fromkeys(("mapping", "apply", "source_vocabulary", "target_vocabulary"), "apply-mapping"),
 )

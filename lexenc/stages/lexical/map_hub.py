@@ -311,7 +311,7 @@ MAP_HUB = Stage(
         "--out runs/hub",
         "lexenc map-hub --into runs/hub --vectors it=it.vec --dictionaries train/ --out runs/hub-it",
     ),
-    next_step="lexenc eval bli --vectors {out} --dictionary test/",
+    next_step="lexenc eval bli --vectors {out} --dictionary TEST-DICTIONARIES",
     uses_device=True,
     uses_seed=True,
     resumable=True,

@@ -168,7 +168,7 @@ MINE_NEGATIVES = Stage(
     examples=(
         "lexenc mine-negatives --pairs train.tsv --encoder mini --target-vocabulary de.txt --out runs/negatives",
     ),
-    next_step="lexenc finetune --pairs {pairs} --negatives {out} --encoder {encoder} --out runs/encoder",
+    next_step="lexenc finetune --pairs {pairs} --negatives {out} --encoder {encoder} --out {new:encoder}",
     uses_device=True,
     uses_seed=True,
     check=check_mining,
