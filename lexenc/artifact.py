@@ -350,7 +350,11 @@ def _locked(path: Path, out: Path) -> Iterator[None]:
     except ImportError:  # Windows has no such locks
         yield
         return
-    with path.open("w") as stream:
+    try:
+        stream = path.open("w")
+    except OSError as error:  # the user knows nothing of the lock
+        raise OSError(error.errno, error.strerror, str(out)) from None
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its owner may have removed it after it was opened here; a lock on it would have no effect.

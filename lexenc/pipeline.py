@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -319,7 +320,8 @@ def forecast(pipeline: Pipeline, steps: list[Step], *, force: bool, digests: Dig
 
 def _plan(pipeline: Pipeline, step: Step, *, force: bool, digests: DigestStore) -> Plan:
     made = _made_inputs(pipeline, step)
-    makers = {text: f"lexenc run {pipeline.path} --until {maker}" for text, maker in made.items()}
+    run = f"lexenc run {shlex.quote(str(pipeline.path))} --until"
+    makers = {text: f"{run} {shlex.quote(maker)}" for text, maker in made.items()}
     return plan_stage(
         step.stage,
         inputs=step.inputs,
@@ -438,7 +440,7 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
         if cast.step.name in outside and cast.action != "reuse":
             raise ConfigError(
                 f"Step '{cast.step.name}' is not up to date ({'; '.join(cast.reasons)}).",
-                hint=f"Run it first: lexenc run {pipeline.path} --until {cast.step.name}",
+                hint=f"Run it first: lexenc run {shlex.quote(str(pipeline.path))} --until {cast.step.name}",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -112,7 +113,7 @@ def read_pairs(
         if number == 1 and _is_review_head(line):
             raise DataError(
                 f"{path} is a table for review, not a dictionary.",
-                hint=f"Make a dictionary of it: lexenc read-review {path} --out reviewed.tsv",
+                hint=f"Make a dictionary of it: lexenc read-review {shlex.quote(str(path))} --out reviewed.tsv",
             )
         if number == 1 and _is_lexicon_head(cells):
             width = len(cells)

@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -163,6 +164,13 @@ def test_no_permission_to_write(world, fails, tmp_path):
         assert "Permission denied" in fails("map", *files, "--out", tmp_path / "out").message
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that nobody can write to")
+def test_a_place_that_cannot_be_written_is_named_as_the_user_typed_it(world, fails):
+    files = ["--source", world / "en.vec", "--target", world / "de.vec", "--dictionary", world / "train.tsv"]
+    found = fails("map", *files, "--out", "/proc/out", early=False)
+    assert found.message.endswith(": /proc/out.")
 
 
 def test_damaged_encoder(static, world, fails, tmp_path):

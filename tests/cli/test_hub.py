@@ -66,6 +66,7 @@ def test_slips_are_told_in_two_lines(world, files, fails, tmp_path):
         (["--hub", "en"], "map-hub"),
         (["--into", "hub"], "map-hub"),
         (["--mapping", "mapped"], "apply-mapping"),
+        (["--apply", "mapped"], "apply-mapping"),
         (["--source-vocabulary", "words.txt"], "apply-mapping"),
     ],
 )

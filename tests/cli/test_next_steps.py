@@ -146,6 +146,17 @@ def test_the_pipeline_that_init_writes_is_named_so_that_a_shell_reads_it(lexenc,
     assert line.endswith("lexenc check 'my pipeline.yaml'")
 
 
+def test_hints_quote_what_a_shell_would_split(fails, lexenc, pipeline, tmp_path):
+    place = tmp_path / "my pipeline.yaml"
+    pipeline.rename(place)
+    found = fails("run", place, "--only", "scores", early=False)
+    assert f"lexenc run '{place}' --until mapped" in found.hint
+    review = tmp_path / "my review.csv"
+    review.write_text("source,target,decision\na,b,yes\n", encoding="utf-8")
+    found = fails("audit", "--train", review, "--test", review, early=False)
+    assert f"lexenc read-review '{review}' --out" in found.hint
+
+
 def test_commands_that_the_report_proposes_exist(attempt):
     commands = [value for module in (planes, scores) for value in vars(module).values()
                 if isinstance(value, str) and value.startswith("lexenc ")]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -232,4 +233,4 @@ def remarks(read: PairFile) -> list[Remark]:
 
 
 def _how_to_keep(read: PairFile, reason: str) -> str:
-    return f"To keep them: lexenc convert {read.path} --keep {reason}"
+    return f"To keep them: lexenc convert {shlex.quote(str(read.path))} --keep {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,7 @@ def _check_maker(folder: Path, maker: Manifest, encoder: Path, params: NameParam
     if DigestStore.default().of(encoder) != own.sha256:
         raise ConfigError(
             f"{folder} was encoded with another encoder than {encoder}: {own.given}.",
-            hint=f"Use --encoder {own.given}, or encode it again with lexenc encode-concepts.",
+            hint=f"Use --encoder {shlex.quote(own.given)}, or encode it again with lexenc encode-concepts.",
         )
     wanted = {name: getattr(params, name) for name in NameParams.__dataclass_fields__} | {"precision": job.precision}
     for name, value in wanted.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -186,7 +187,7 @@ def _encoder_of(folder: Path, encoder: Path, job: Job) -> Encoder:
             job.notices.warn(
                 f"{folder} was blended with another encoder than {encoder}: {own.given}. Answers to words that the "
                 "space does not contain mean little.",
-                f"Use --encoder {own.given}, or blend again with lexenc interpolate.",
+                f"Use --encoder {shlex.quote(own.given)}, or blend again with lexenc interpolate.",
             )
     elif maker is not None:
         job.notices.warn(
