@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lexenc.errors import DataError
 from lexenc.files.text import writing
+from lexenc.files.vec_numbers import Bools
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
 from lexenc.progress import RunningTask
@@ -26,6 +27,9 @@ FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_LINE_FEED = 10
+# Rows that are read at once.
+_BLOCK = 256
 # Rows after a doubtful one that must fit, and columns of which bytes at a wrong position may have usual sizes.
 _AHEAD, _FEW = 3, 16
 # Usual sizes of numbers, and the bits of the smallest and the largest.
@@ -78,21 +82,47 @@ class _Layout:
         source: The file, at its first row.
         width: Numbers of a vector.
         name: Name of the file, for messages.
-
-    Attributes:
-        plain: Whether all numbers after the last end of a word are usual and not zero, so that they are finite.
     """
 
     def __init__(self, source: _Bytes, width: int, name: str) -> None:
         self._source, self._width, self._name = source, width, name
-        self.plain = False
-        self._room = np.empty(width, np.uint32)
+        self._room = np.empty((_BLOCK, width), _BITS)
+        self._block = _BLOCK
         self._line_feeds = True
         ends = self._ends(0, _AHEAD)
         self._line_feeds = False
         if not ends and not self._ends(0, _AHEAD):
             ends = [source.find(b" ")]  # numbers of unusual sizes
         self._line_feeds = any(self._byte_after(end) == b"\n" for end in ends)
+
+    def plain_rows(self) -> list[tuple[str, Floats]]:
+        """Read the next rows of the buffer up to the first that is doubtful, many at once.
+
+        Returns:
+            Words and vectors, which are overwritten by the next call. They are finite and not zero.
+        """
+        if self._width < _FEW:
+            return []
+        data, start, step = self._source.data, self._source.at, 1 + 4 * self._width + self._line_feeds
+        raw, starts = list[bytes](), [start]
+        for row in range(self._block):
+            end = data.find(b" ", start)
+            if end <= start or end + step > len(data) or (self._line_feeds and data[end + step - 1] != _LINE_FEED):
+                break
+            raw.append(data[start:end])
+            self._room[row] = np.frombuffer(data, _BITS, self._width, end + 1)
+            start = end + step
+            starts.append(start)
+        bits = self._room[: len(raw)] & _WITHOUT_SIGN
+        doubtful = ~(_usual(bits).all(axis=1) & bits.any(axis=1))
+        good = int(doubtful.argmax()) if doubtful.any() else len(raw)
+        if not _is_clean(b"".join(raw[:good])):
+            good = next((row for row, word in enumerate(raw[:good]) if not _is_clean(word)), good)
+        # The row before a doubtful one may be the wrong one.
+        good = max(good - 1, 0)
+        self._block = min(max(2 * good, 8), _BLOCK)
+        self._source.at = starts[good]
+        return [(word.decode("utf-8"), self._room[row].view(_FLOAT)) for row, word in enumerate(raw[:good])]
 
     def is_over(self, at: int = 0) -> bool:
         """Return whether the file ends at a position, perhaps with a line feed."""
@@ -134,7 +164,6 @@ class _Layout:
             # The word of the next row may be no UTF-8, or some numbers of this one may be unusual, but not both.
             odd = self._may_be_odd(first) if follows else usual and after >= 0 and self._fits(source.find(b" ", after))
             ends = [first] if odd else []
-        self.plain = False
         if len(ends) == 1:
             return ends[0]
         shown = _CONTROL.sub(b"?", source.part(0, first)[:40]).decode("utf-8", "replace")
@@ -161,21 +190,16 @@ class _Layout:
 
         Without line feeds nothing else shows where a row ends. A third of the numbers from a wrong position is usual.
         """
-        bits = self._numbers(end) & _WITHOUT_SIGN
-        usual = (bits == 0) | (bits - _SMALLEST <= _RANGE)
-        return self._line_feeds or 4 * max(usual.sum(), (bits >= _INFINITE).sum()) >= 3 * self._width
+        bits = self._bits(end)
+        return self._line_feeds or 4 * max(_usual(bits).sum(), (bits >= _INFINITE).sum()) >= 3 * self._width
 
-    def _numbers(self, end: int) -> NDArray[np.uint32]:
-        return np.frombuffer(self._source.data, _BITS, self._width, self._source.at + end + 1)
+    def _bits(self, end: int) -> NDArray[np.uint32]:
+        """Return the bits of the numbers after the word that ends at `end`, without their signs."""
+        return np.frombuffer(self._source.data, _BITS, self._width, self._source.at + end + 1) & _WITHOUT_SIGN
 
     def _is_usual(self, end: int) -> bool:
         """Return whether all numbers after the word that ends at `end` are zero or have a usual size."""
-        numbers, room = self._numbers(end), self._room
-        np.bitwise_and(numbers, _WITHOUT_SIGN, out=room)
-        # Numbers that are too small become large ones.
-        np.subtract(room, _SMALLEST, out=room)
-        self.plain = int(room.max()) <= _RANGE
-        return self.plain or bool((room[numbers & _WITHOUT_SIGN != 0] <= _RANGE).all())
+        return bool(_usual(self._bits(end)).all())
 
     def _ends(self, at: int, ahead: int) -> list[int]:
         """Return the ends of a word with usual numbers after it, and then `ahead` such rows or the end of the file."""
@@ -190,6 +214,13 @@ class _Layout:
 
     def _follow(self, at: int, ahead: int) -> bool:
         return self._is_cut(self._source.find(b" ", at)) or bool(self._ends(at, ahead))
+
+
+def _usual(bits: NDArray[np.uint32]) -> Bools:
+    """Return which numbers are zero or have a usual size. Bits without the sign have the order of the sizes."""
+    # Below the smallest, the difference becomes large.
+    usual: Bools = (bits - _SMALLEST <= _RANGE) | (bits == 0)
+    return usual
 
 
 def _is_clean(word: bytes) -> bool:
@@ -271,6 +302,11 @@ class BinaryReader:
         layout = _Layout(source, width, self.report.source)
         row = 1
         while not layout.is_over():
+            for word, vector in layout.plain_rows():
+                yield row, word, vector
+                row += 1
+            if layout.is_over():
+                break
             end = layout.end_of_word(row, row == rows)
             if end < 0 and row <= rows:
                 raise DataError(
@@ -283,15 +319,15 @@ class BinaryReader:
             word = source.part(0, end).decode("utf-8", "surrogateescape")
             vector = np.frombuffer(source.data, _FLOAT, width, source.at + end + 1)
             source.at += layout.next_row(end)
-            if self._usable(row, word, vector, plain=layout.plain):
+            if self._usable(row, word, vector):
                 yield row, word, vector
             row += 1
         if row - 1 != rows:
             self.report.add(Finding.HEADER_COUNT, 1)
 
-    def _usable(self, row: int, word: str, vector: Floats, *, plain: bool) -> bool:
+    def _usable(self, row: int, word: str, vector: Floats) -> bool:
         """Return whether a row can be used, and count its irregularities."""
-        if not plain and not np.isfinite(vector).all():
+        if not np.isfinite(vector).all():
             if not self.skip_bad:
                 raise DataError(
                     f"{self.report.source}, row {row}: the vector of '{word}' has a number that is not finite.",
@@ -306,12 +342,11 @@ class BinaryReader:
             self.report.add(Finding.SPACED, row)
         if not word.isascii() and not is_utf8(word):
             self.report.add(Finding.NOT_UTF8, row)
-        if not plain:
-            sizes = np.abs(vector[vector != 0])
-            if not sizes.size:
-                self.report.add(Finding.ZERO, row)
-            elif sizes.min() < _USUAL[0] or sizes.max() > _USUAL[1]:
-                self.report.add(Finding.UNUSUAL, row)
+        sizes = np.abs(vector[vector != 0])
+        if not sizes.size:
+            self.report.add(Finding.ZERO, row)
+        elif sizes.min() < _USUAL[0] or sizes.max() > _USUAL[1]:
+            self.report.add(Finding.UNUSUAL, row)
         return True
 
 
