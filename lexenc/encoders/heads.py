@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lexenc.encoders.base import class_of, read_settings
+from lexenc.encoders.base import class_of, one_line, read_settings
 from lexenc.errors import ConfigError, DataError
 
 HEAD_PARTS = ("Dense", "Normalize", "LayerNorm", "Dropout")
@@ -74,7 +74,7 @@ def load_head(folder: Path, modules: Sequence[Mapping[str, str]], *, width: int,
             features = part.float().eval()(features)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError) as error:
             raise DataError(
-                f"The {class_of(each)} in {folder / each['path']} cannot be used: {' '.join(str(error).split())}",
+                f"The {class_of(each)} in {folder / each['path']} cannot be used: {one_line(error)}",
                 hint="Copy the encoder or make it again.",
             ) from None
         parts.append(part)
