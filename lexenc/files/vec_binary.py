@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _LINE_FEED = 10
-# Rows that are read at once.
+# Rows that are read at once, at most.
 _BLOCK = 256
 # Rows after a doubtful one that must fit, and columns of which bytes at a wrong position may have usual sizes.
 _AHEAD, _FEW = 3, 16
@@ -86,8 +86,9 @@ class _Layout:
 
     def __init__(self, source: _Bytes, width: int, name: str) -> None:
         self._source, self._width, self._name = source, width, name
-        self._room = np.empty((_BLOCK, width), _BITS)
-        self._block = _BLOCK
+        # No more rows are in the buffer.
+        self._most = min(_BLOCK, _CHUNK // (4 * width) + 1)
+        self._room, self._block = np.empty((self._most, width), _BITS), self._most
         self._line_feeds = True
         ends = self._ends(0, _AHEAD)
         self._line_feeds = False
@@ -116,11 +117,11 @@ class _Layout:
         bits = self._room[: len(raw)] & _WITHOUT_SIGN
         doubtful = ~(_usual(bits).all(axis=1) & bits.any(axis=1))
         good = int(doubtful.argmax()) if doubtful.any() else len(raw)
-        if not _is_clean(b"".join(raw[:good])):
+        if not _is_clean(b" ".join(raw[:good])):
             good = next((row for row, word in enumerate(raw[:good]) if not _is_clean(word)), good)
         # The row before a doubtful one may be the wrong one.
         good = max(good - 1, 0)
-        self._block = min(max(2 * good, 8), _BLOCK)
+        self._block = min(max(2 * good, 8), self._most)
         self._source.at = starts[good]
         return [(word.decode("utf-8"), self._room[row].view(_FLOAT)) for row, word in enumerate(raw[:good])]
 

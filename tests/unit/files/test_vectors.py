@@ -390,6 +390,19 @@ def test_a_wrong_number_of_rows_in_word2vec_binary_does_not_matter(write, end, h
     assert read_vectors(write(content, "x.bin"), limit=2).report.counts == {}
 
 
+def test_words_of_word2vec_binary_that_are_utf8_only_together(write):
+    content = binary([f"w{row}" for row in range(300)], np.tile(TRAINED[:1, :20], (300, 1)))
+    content = content.replace(b"w150", b"w15\xc3").replace(b"w151", b"\xa451")
+    vectors = read_vectors(write(content, "x.bin"))
+    assert (vectors.words[150:152], len(vectors.words)) == (["w15\udcc3", "\udca451"], 300)
+    assert findings(vectors) == {Finding.NOT_UTF8: (2, 151)}
+
+
+def test_a_header_of_word2vec_binary_with_too_many_columns(write):
+    with pytest.raises(DataError, match="ends in row 1 of 3"):
+        read_vectors(write(b"3 999999999\n" + binary(["cat", "dog"], TRAINED[:2])[6:], "x.bin"))
+
+
 def test_bytes_after_the_last_row_of_word2vec_binary_are_reported(write):
     vectors = read_vectors(write(binary(["cat", "dog"], TRAINED[:2]) + b"end of file", "x.bin"))
     assert findings(vectors) == {Finding.BYTES_LEFT: (1, 3)}
