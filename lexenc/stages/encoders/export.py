@@ -126,7 +126,7 @@ def _sets(path: Path) -> dict[str, Vectors]:
 
 EXPORT = Stage(
     name="export",
-    version=1,
+    version=2,
     inputs={
         "vectors": Input("Result of map, interpolate, encode or train-static, or any vector file.", positional=True)
     },

@@ -123,7 +123,7 @@ def _tell_missing(side: str, words: list[str], known: set[str], path: Path, job:
 
 APPLY_MAPPING = Stage(
     name="apply-mapping",
-    version=1,
+    version=2,
     inputs={
         "mapping": Input("Saved mapping: a folder of map, or of one language in a folder of map-hub."),
         "source": Input("Source vectors of new words, in the form that the mapping was learned from.", required=False),

@@ -47,7 +47,7 @@ def read_review_stage(inputs: dict[str, Any], params: ReadReviewParams, job: Job
 
 READ_REVIEW = Stage(
     name="read-review",
-    version=2,
+    version=3,
     inputs={
         "review": Input(
             "Table with the columns source, target, decision (ok, wrong, other) and correction (several separated by "
