@@ -13,6 +13,7 @@ from lexenc.lexical.mapping import fit_normalisation, row_rank, space_rank
 
 _UNIT = fit_normalisation(np.zeros((0, 0)), ["unit"])
 _ROWS = 8192
+_NOTHING = 1e-10  # share of squared lengths that rounding to float32 may cost
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,29 @@ def procrustes_announcement(
         f"{len(static_rows):,} words determine only {rank} of {needed} dimensions of the map from static vectors "
         "to encodings; the others are matched by chance."
     )
+
+
+def share_lost(matrix: Doubles, static: Iterable[Matrix]) -> float:
+    """Compute the share of static vectors, at unit length, that the map of `fit_procrustes` loses.
+
+    Args:
+        matrix: W, shape [d1, d2].
+        static: All static vectors, of both languages, shape [n, d1] each.
+
+    Returns:
+        Mean share of the squared length. It is 0 if no cosine changes, as with d1 <= d2, or where the vectors have no
+        more than d2 independent dimensions.
+    """
+    if matrix.shape[0] <= matrix.shape[1]:
+        return 0.0
+    kept, total = 0.0, 0.0
+    for one in static:
+        for part in blocks(len(one), _ROWS):
+            rows = _UNIT.apply(one[part]).astype(np.float64)
+            kept += float(np.square(rows @ matrix).sum())
+            total += float(np.square(rows).sum())
+    share = 1 - kept / total
+    return share if share > _NOTHING else 0.0
 
 
 def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:

@@ -12,6 +12,8 @@ from lexenc.parameters import parameters, rule_of
 from lexenc.stages import STAGES
 from lexenc.stages.evaluation.shared import PAPER_WEIGHTS
 
+from .conftest import write_vec
+
 
 def head(made):
     return made.manifest.results[0]
@@ -118,6 +120,19 @@ def test_lambda_0_warns_where_the_encoder_is_smaller(stage, static, world, tmp_p
                  dictionary=world / "train.tsv")  # fmt: skip
     assert any("24 dimensions, the encoder 16" in warning for warning in made.warnings)
     assert made.manifest.summary["static_preserved"] is False
+    # Sixteen dimensions in 24 columns fit.
+    for side in ("source", "target"):
+        lines = [line.split() for line in files[side].read_text().splitlines()[1:]]
+        files[side] = tmp_path / f"{side}.vec"
+        values = np.array([line[1:] for line in lines], dtype=float) * ([1] * 16 + [0] * 8)
+        write_vec(files[side], [line[0] for line in lines], values)
+    wide = stage("map", tmp_path / "zeros", **files)
+    made = stage("interpolate", tmp_path / "zeros-0", {"lambda": 0}, vectors=wide.out, encoder=static,
+                 dictionary=world / "train.tsv")  # fmt: skip
+    assert not [warning for warning in made.warnings if "the encoder 16" in warning]
+    assert "static_preserved" not in made.manifest.summary
+    wanted = wide.unit("source") @ wide.unit("target").T
+    assert np.abs(made.unit("source") @ made.unit("target").T - wanted).max() < 1e-5
 
 
 def test_words_without_static_vectors_are_counted(stage, mapped, static, world, pairs_file, tmp_path):

@@ -17,6 +17,7 @@ from lexenc.files.text import write_lines
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.files.vocabularies import read_vocabulary
 from lexenc.lexical.procrustes import interpolate as blend
+from lexenc.lexical.procrustes import share_lost
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Notices, Outcome, Stage
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, input_of, made_by, params_of, remaining
@@ -80,7 +81,7 @@ def interpolate(inputs: dict[str, Any], params: InterpolateParams, job: Job) -> 
         encoder_only = int((~side.parts.any(axis=1)).sum())
         counts |= {f"{name}_words": len(side.encoded), f"{name}_encoder_only": encoder_only}
     write_tensors(job.out / _PROJECTION, {"projection": projection})
-    if encoder.dimensions < space.source.matrix.shape[1]:
+    if share_lost(projection, (space.source.matrix, space.target.matrix)):
         counts["static_preserved"] = False
     return Outcome(counts)
 

@@ -18,7 +18,7 @@ from lexenc.files.spaces import SIDES, Space, load_space
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.vectors import Vectors, read_vectors
 from lexenc.lexical.mapping import Mapping
-from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement
+from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement, share_lost
 from lexenc.lexical.text_vectors import WordTable, WordTables
 from lexenc.parameters import param
 from lexenc.stage import Job
@@ -171,17 +171,20 @@ def learn_projection(
     rows = usable_rows(dictionary, space.source.words, space.target.words, job, folding=folding)
     static = np.concatenate([space.source.matrix[rows.source], space.target.matrix[rows.target]])
     other = np.concatenate([encoded[0][rows.source], encoded[1][rows.target]])
-    small, large = static.shape[1], other.shape[1]
-    poor = procrustes_announcement(static, other, (space.source.matrix, space.target.matrix), encoded)
+    both = space.source.matrix, space.target.matrix
+    poor = procrustes_announcement(static, other, both, encoded)
     if poor is not None:
         job.notices.warn(poor, "Use a larger dictionary.")
-    if small > large:
+    projection = fit_procrustes(static, other)
+    lost = share_lost(projection, both)
+    if lost:
+        small, large = static.shape[1], other.shape[1]
         job.notices.warn(
-            f"Static vectors have {small} dimensions, the encoder {large}: the projection loses part of the static "
-            "vectors, and lambda 0 does not reproduce their scores.",
+            f"Static vectors have {small} dimensions, the encoder {large}: the projection loses {100 * lost:.2g} % of "
+            "the static vectors, and lambda 0 does not reproduce their scores.",
             f"Reduce the static vectors first: lexenc map --reduce-to {large}.",
         )
-    return fit_procrustes(static, other)
+    return projection
 
 
 def projection_between(tables: WordTables, encoder: Encoder, train: Pairs, job: Job, *, folding: Folding) -> np.ndarray:

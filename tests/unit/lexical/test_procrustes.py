@@ -16,6 +16,7 @@ from lexenc.lexical.procrustes import (
     interpolate,
     join_views,
     procrustes_announcement,
+    share_lost,
 )
 
 
@@ -136,6 +137,20 @@ def test_procrustes_announcement_counts_dimensions_not_columns(wide: str) -> Non
     text = announcement(static, encoder, 4)
     assert text is not None
     assert "4 words determine only 4 of 5" in text
+
+
+def test_share_lost_is_that_of_what_the_encoder_has_no_room_for() -> None:
+    static, encoder = views(9, 6)
+    matrix = fit_procrustes(static, encoder)
+    exact = 1 - np.square(unit(static) @ matrix).sum() / len(static)
+    assert exact > 0.01
+    assert share_lost(matrix, [static[:20], static[20:]]) == pytest.approx(exact, abs=1e-6)
+    # Six dimensions in nine columns lose nothing, and no cosine changes.
+    wide = (static[:, :6] @ np.random.default_rng(0).normal(size=(6, 9))).astype(np.float32)
+    matrix = fit_procrustes(wide, encoder)
+    assert share_lost(matrix, [wide]) == 0
+    np.testing.assert_allclose((unit(wide) @ matrix) @ (unit(wide) @ matrix).T, unit(wide) @ unit(wide).T, atol=1e-6)
+    assert share_lost(fit_procrustes(*views(6, 9)), [views(6, 9)[0]]) == 0
 
 
 def test_procrustes_announcement_is_not_given_for_weak_dimensions() -> None:
