@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from lexenc.arrays import Indices, Matrix
+from lexenc.arrays import Doubles, Indices, Matrix
+from lexenc.lexical.mapping import subspace
 from lexenc.lexical.self_learning import rotation
 from lexenc.search.both_ways import Partners, PartnerSearch, partner_search
 
@@ -126,7 +127,7 @@ def confidence_of(
         device: `cpu`, or a PyTorch device.
     """
     search = partner_search(target, neighbours=neighbours, device=device)
-    chance, _ = np.linalg.qr(generator.normal(size=(source.shape[1],) * 2))
+    chance = _random_rotation(source, target, generator)
     by_chance = _partners(source, chance.astype(source.dtype), search).mutual()
     partners = _partners(source, rotation(source, target, rows, columns), search)
     pairs = partners.mutual()
@@ -137,6 +138,18 @@ def confidence_of(
         spelling = float((partners.forward[alike[0]] == alike[1]).mean())
     judged = Confidence(len(pairs[0]) / len(source), found, control, frequency, spelling, "doubtful")
     return replace(judged, verdict=_verdict(judged.signs))
+
+
+def _random_rotation(source: Matrix, target: Matrix, generator: np.random.Generator) -> Doubles:
+    """Draw a rotation of the dimensions that the source vectors have to those of the target, shape [d, d]."""
+    left, right = subspace(source), subspace(target)
+    size = max(left.shape[1], right.shape[1])
+    turn: Doubles = np.linalg.qr(generator.normal(size=(size, size)))[0]
+    if left.shape[1] == right.shape[1] == source.shape[1]:
+        return turn
+    # Among all columns, it would take the source out of the space of the target, where nothing is found by chance.
+    result: Doubles = left @ turn[: left.shape[1], : right.shape[1]] @ right.T
+    return result
 
 
 def _verdict(signs: list[Sign]) -> Verdict:

@@ -125,8 +125,8 @@ def row_rank(rows: Matrix) -> int:
     return _directions(np.asarray(rows, dtype=np.float64)).rank
 
 
-def space_rank(*spaces: Matrix, steps: Normalisation | None = None) -> int:
-    """Count the independent dimensions of a space, which may be fewer than its columns.
+def subspace(*spaces: Matrix, steps: Normalisation | None = None) -> Doubles:
+    """Find the independent dimensions of a space, which may be fewer than its columns.
 
     Columns of zeros, repeated columns, rows of mean 0 and vectors with their dimensions reduced take some away.
 
@@ -135,8 +135,8 @@ def space_rank(*spaces: Matrix, steps: Normalisation | None = None) -> int:
         steps: Normalisation to apply to the vectors first; None for none.
 
     Returns:
-        The rank, or d if the vectors are too few to know it: n vectors have at most n independent dimensions, or n - 1
-        if they are centred. Rows of zeros do not count.
+        An orthonormal basis, shape [d, r]. It has r = d if the vectors are too few to know r: n vectors have at most n
+        independent dimensions, or n - 1 if they are centred. Rows of zeros do not count.
     """
     size = spaces[0].shape[1]
     total, count = np.zeros((size, size)), 0
@@ -146,8 +146,15 @@ def space_rank(*spaces: Matrix, steps: Normalisation | None = None) -> int:
                 steps.change(rows)
             total += rows.T @ rows
             count += int(rows.any(axis=1).sum())
-    rank = _directions_of(total).rank
-    return rank if rank < count - 1 else size
+    found = _directions_of(total)
+    rank = found.rank if found.rank < count - 1 else size
+    basis: Doubles = found.vectors[:, size - rank :]
+    return basis
+
+
+def space_rank(*spaces: Matrix, steps: Normalisation | None = None) -> int:
+    """Count the independent dimensions of a space, those of `subspace`."""
+    return int(subspace(*spaces, steps=steps).shape[1])
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,20 @@ def test_a_mapping_that_translates_is_found_and_chance_is_not(world):
     assert one.verdict == "not found"
 
 
+@pytest.mark.parametrize("pairs", ["gold", "shuffled"])
+def test_chance_is_the_same_in_a_space_that_is_stored_in_more_columns(world, pairs):
+    source, target, gold = world
+    columns = gold if pairs == "gold" else np.random.default_rng(1).permutation(gold)
+    wider, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(4 * SIZE, SIZE)))
+    narrow, wide = (
+        confidence_of(*sides, np.arange(WORDS), columns, generator=np.random.default_rng(0))
+        for sides in ((source, target), (unit(source @ wider.T), np.pad(target, ((0, 0), (2, 3 * SIZE - 2)))))
+    )
+    assert wide.chance_consistency == pytest.approx(narrow.chance_consistency, abs=0.06)
+    assert wide.signs[0].value == pytest.approx(narrow.signs[0].value, abs=0.1)
+    assert wide.verdict == narrow.verdict
+
+
 # ---------------------------------------------------------------- RCSLS
 
 
