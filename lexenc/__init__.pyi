@@ -364,7 +364,7 @@ def map(
         induction: Best partners: union: of both languages (default); forward: of the source; backward: of the target; mutual: of each other.
         keep_start: First share of candidates. Default: 0.1.
         keep_growth: Growth of that share. Default: 2.
-        patience: Iterations without gain until then. With several values, learning starts again with the next one unless a mapping was found. Default: 10,50.
+        patience: Iterations without gain until then. With several values, learning starts again with the next one unless a mapping was found. Default: 10,50,50.
         max_iterations: Maximum number of iterations.
         start_vocabulary: Words compared with supervision none. Default: 4000.
         arithmetic: Number type. One of: float32, float64.
@@ -462,7 +462,7 @@ def map_hub(
         induction: Best partners: union: of both languages (default); forward: of the source; backward: of the target; mutual: of each other.
         keep_start: First share of candidates. Default: 0.1.
         keep_growth: Growth of that share. Default: 2.
-        patience: Iterations without gain until then. With several values, learning starts again with the next one unless a mapping was found. Default: 10,50.
+        patience: Iterations without gain until then. With several values, learning starts again with the next one unless a mapping was found. Default: 10,50,50.
         max_iterations: Maximum number of iterations.
         start_vocabulary: Words compared with supervision none. Default: 4000.
         arithmetic: Number type. One of: float32, float64.

@@ -155,6 +155,8 @@ def test_of_several_starts_the_best_verdict_counts(stage, languages, tmp_path, m
     begin = next(i for i, (one, other) in enumerate(pairwise(log), start=1)
                  if other["keep_probability"] < one["keep_probability"])  # fmt: skip
     own = (log[:begin], log[begin:])[best]
+    # A doubtful mapping is where the next start begins; from a failure it does not go on.
+    assert (log[begin]["objective"] > log[begin - 1]["objective"] - 0.01) == (verdicts[0] == "doubtful")
     assert summary["objective"] == pytest.approx(max(line["objective"] for line in own), abs=1e-6)
     assert len(made.warnings) == 1
 

@@ -116,7 +116,7 @@ class LearningParams:
     patience: tuple[int, ...] | None = param(
         None,
         "Iterations without gain until then. With several values, learning starts again with the next one unless a "
-        "mapping was found. Default: 10,50.",
+        "mapping was found. Default: 10,50,50.",
         ge=1,
         group=_SELF,
     )
@@ -158,7 +158,7 @@ def check_learning(params: LearningParams) -> list[ConfigError]:
         unknown_name("normalisation step", step, _ACTIONS) for step in params.normalise or () if step not in _ACTIONS
     ]
     if params.patience == ():
-        faults.append(ConfigError("--patience must have a value.", hint="Write it as --patience 10, or 10,50."))
+        faults.append(ConfigError("--patience must have a value.", hint="Write it as --patience 10, or 10,50,50."))
     return faults
 
 
@@ -322,7 +322,8 @@ def _self_learn(
     """Run self-learning from the first pairs, or from a checkpoint of earlier work; write its last dictionary.
 
     A quick schedule may end in a poor optimum that a patient one leaves. So self-learning starts again with the next
-    value of the patience as long as no mapping was found.
+    value of the patience as long as no mapping was found: from the pairs of a doubtful mapping, some of which are
+    right, or else from the first pairs.
 
     Returns:
         The best start, by its verdict and then by its objective, and the iterations of all starts.
@@ -332,27 +333,29 @@ def _self_learn(
     source, target = (each.astype(params.arithmetic) for each in (words.source, words.target))
     score = None if validation is None else _scorer(pair, *validation, (source, target), job)
     starts: list[_Start] = []
-    done, drawn = 0, generator(job.seed, "self-learning")
+    begin, done, drawn = (words.rows, words.columns), 0, generator(job.seed, "self-learning")
     for number, patience in enumerate(params.patience or ()):
         if starts:
-            verdict, last = starts[-1].confidence.verdict, starts[-1].patience
-            job.notices.say(f"Self-learning with patience {last}: {verdict}. Starting again with patience {patience}.")
+            last = f"Self-learning with patience {starts[-1].patience}: {starts[-1].confidence.verdict}."
+            job.notices.say(f"{last} Starting again with patience {patience}.")
         path = job.out / UNFINISHED / f"learning-{number}.safetensors"
         state = _restored(path, drawn)
         if state is None:
-            state = Learning(words.rows, words.columns, iteration=done, improved=done)
+            state = Learning(*begin, iteration=done, improved=done)
         elif not state.finished:
             job.notices.say(f"map: continuing from iteration {state.iteration:,} (same settings).")
         if not state.finished:
             with _recorder(job.out, path, state, params.checkpoint_seconds, score, drawn) as record:
                 state = learn(source, target, state, settings=replace(settings, patience=patience), generator=drawn,
                               record=record, device=job.device.name, progress=job.progress)  # fmt: skip
-        done = state.iteration
+        done, learned = state.iteration, (state.source, state.target)
         # If nothing was induced, the first pairs are left, which may lie beyond the cut-off.
         state = replace(state, source=words.kept[0][state.source], target=words.kept[1][state.target])
         starts.append(_Start(state, _judge(pair, state.source, state.target, params, job), patience))
-        if starts[-1].confidence.verdict == "found" or done == settings.max_iterations:
+        verdict = starts[-1].confidence.verdict
+        if verdict == "found" or done == settings.max_iterations:
             break
+        begin = learned if verdict == "doubtful" else (words.rows, words.columns)
     best = max(starts, key=lambda each: (each.confidence.grade, each.state.best))
     # Every pair once, in the order of the source words.
     distinct = sorted(set(zip(best.state.source.tolist(), best.state.target.tolist(), strict=True)))
