@@ -189,10 +189,13 @@ class _Layout:
     def _may_be_odd(self, end: int) -> bool:
         """Return whether the numbers of a row are those of a vector although some have no usual size.
 
-        Without line feeds nothing else shows where a row ends. A third of the numbers from a wrong position is usual.
+        Without line feeds nothing else shows where a row ends. A third of the numbers from a wrong position is usual,
+        and the last one may have bytes of the next word.
         """
         bits = self._bits(end)
-        return self._line_feeds or 4 * max(_usual(bits).sum(), (bits >= _INFINITE).sum()) >= 3 * self._width
+        usual, infinite = _usual(bits), bits >= _INFINITE
+        most = usual if usual[-1] else infinite
+        return self._line_feeds or bool(4 * most.sum() >= 3 * self._width)
 
     def _bits(self, end: int) -> NDArray[np.uint32]:
         """Return the bits of the numbers after the word that ends at `end`, without their signs."""

@@ -356,10 +356,14 @@ def test_words_with_spaces_in_word2vec_binary_are_whole(write, end, width, first
 
 
 def test_a_row_of_word2vec_binary_whose_end_is_not_certain_is_refused(write):
-    """After an LF was replaced by CR LF, as when a file is copied as text, no row fits; nothing may be skipped."""
+    """After a byte more, as when a file is copied as text, or less, no row fits; nothing may be skipped."""
     content = binary(["cat", "dog", "tree", "sun"], TRAINED[:4, :50])
     at = content.index(b"tree")
-    for damaged in (content[:at] + b"\r" + content[at + 9 :], content[: at + 20] + b"\r" + content[at + 20 :]):
+    for damaged in (
+        content[:at] + b"\r" + content[at + 9 :],
+        content[: at + 20] + b"\r" + content[at + 20 :],
+        content[: at - 1] + content[at:],
+    ):
         for bad_lines in ("error", "skip"):
             with pytest.raises(DataError, match=r"x\.bin, row [23]: the word that begins with '(dog|tree)'") as error:
                 read_vectors(write(damaged, "x.bin"), bad_lines=bad_lines)
