@@ -89,6 +89,8 @@ def results_command(
     note += f"{'*' if form == 'table' else 'Bold'}: best of the column."
     if any(len(evaluation.choices()) > 1 for _, evaluation, _ in found):
         note += " The settings of a sweep have no mark: the best of them would be chosen on the test set."
+    unfair = [name for name, row in board.rows.items() if any(each.unfair for each in row.values())]
+    note += f" NOT A FAIR TEST of {', '.join(unfair)}: see 'unfair' in scores.json." if unfair else ""
     note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
     _show(view, board, form, note)
 

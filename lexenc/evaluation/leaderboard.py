@@ -12,7 +12,7 @@ from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import Difference, holm
 from lexenc.evaluation.pairing import compare_answers
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import TRACK, Evaluation, Score
+from lexenc.files.evaluations import TRACK, UNFAIR, Evaluation, Score
 
 _DRAWS = 10_000
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
@@ -58,6 +58,11 @@ class Entry:
     p_value: float | None = None
     difference: float | None = None
     better: bool = False
+
+    @property
+    def unfair(self) -> list[str]:
+        """Why its scores are too high, one sentence for each reason."""
+        return list(self.evaluation.headline.facts.get(UNFAIR, ()))
 
     @property
     def mark(self) -> str:
@@ -152,6 +157,7 @@ class Leaderboard:
                     "system": name, "task": column.task, "test": column.place, "metric": column.metric,
                     "value": score.value, "low": score.low, "high": score.high, "n": score.n, "best": entry.best,
                     "difference": entry.difference, "p_value": entry.p_value, "significant": bool(entry.mark),
+                    "unfair": entry.unfair,
                     "folder": str(entry.evaluation.folder),
                 }  # fmt: skip
 

@@ -20,6 +20,8 @@ from lexenc.files.text import json_lines, writing
 
 SCORES, ITEMS = "scores.json", "items.jsonl"
 CONTROL, TRACK = "control", "track"
+UNFAIR = "unfair"
+"""JSON key of a result: why its numbers are too high, one sentence for each reason."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lexenc.files.evaluations import UNFAIR
 from lexenc.files.text import counted
 from lexenc.report.parts import Cell, Grid, is_number, number, readable
 from lexenc.report.results import ResultFolder, ResultFolders
-from lexenc.stages.lineage import UNFAIR
 
 # Meaning, text and style of a cell; the worst first.
 _WORDS = {

@@ -17,7 +17,9 @@ A test is circular if what is tested has seen the answers. Which answers count d
 
 from __future__ import annotations
 
+import heapq
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +28,11 @@ from typing import Any
 from lexenc.alignment import ALIGNERS
 from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
 from lexenc.files.dictionaries import read_pairs, write_pairs
+from lexenc.files.evaluations import UNFAIR
 from lexenc.files.hubs import HubDictionaries, read_hub
 from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import read_synonyms
-from lexenc.files.text import counted
+from lexenc.files.text import counted, read_lines
 from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.hub import composed
 from lexenc.stage import Job
@@ -41,9 +44,10 @@ LINKS = ("alignments", "validation")  # of align-train
 # Inputs that say what to work on. Nothing is learned from their content.
 ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration"})
 ONLY_READ_BY = frozenset({("map", "validation"), ("new-encoder", "text")})
-UNFAIR = "unfair"
-"""JSON key of a result: why its numbers are too high, one sentence for each reason."""
 _Pair = tuple[str, str]
+_SAMPLE = 1000  # sentences of a text that are looked up in another
+_SHORT = 12  # letters from which on two equal sentences are no chance
+_SAME_TEXT = 0.2  # share of common sentences that two texts of one origin have
 
 
 @dataclass(frozen=True)
@@ -134,8 +138,10 @@ def unchanged(folder: Path, record: InputRecord) -> Path | None:
 def common_origins(made: Iterable[Path | None], test: Path) -> tuple[str, list[str]]:
     """Find what both a test set and the tested system were made from.
 
-    The test set itself does not count, even if the system was trained on it: its items are compared one by one. Nor do
-    the origins of dictionaries that the system was trained on, since a lexicon may be split into training and test.
+    Files and results are the same if their digests are, and texts if they share many sentences: a corpus may be one
+    file for one stage and two for another. The test set itself does not count, even if the system was trained on it:
+    its items are compared one by one. Nor do the origins of dictionaries that the system was trained on, since a
+    lexicon may be split into training and test.
 
     Args:
         made: Paths of spaces, vectors and encoders. None stands for an optional input.
@@ -145,18 +151,19 @@ def common_origins(made: Iterable[Path | None], test: Path) -> tuple[str, list[s
         A sentence, empty if there is no common origin; and a remark for each origin that is not known.
     """
     wanted, gaps = _origins_of(test)
-    shared, systems = dict[str, None](), dict[str, None]()
-    for path in filter(None, made) if wanted else ():
+    systems = list(filter(None, made)) if wanted else []
+    shared, named = dict[str, None](), dict[str, None]()
+    for path in systems:
         for place, identities in enumerate(_identities(path, gaps)):
             found = next((wanted[each] for each in identities if each in wanted), None)
             if found is not None and not place:
                 return f"{test} was made with {found}, which is tested on it", gaps
             if found is not None:
-                shared[found] = systems[str(path)] = None
+                shared[found] = named[str(path)] = None
     if not shared:
-        return "", gaps
+        return next((found for path in systems if (found := _common_sentences(test, path))), ""), gaps
     listed = [*shared][:3] + ([f"{len(shared) - 3} more"] if len(shared) > 3 else [])
-    return f"{test} was made from {', '.join(listed)}, and so was {' and '.join(systems)}", gaps
+    return f"{test} was made from {', '.join(listed)}, and so was {' and '.join(named)}", gaps
 
 
 def _origins_of(test: Path) -> tuple[dict[str, str], list[str]]:
@@ -189,6 +196,45 @@ def _identities(path: Path, gaps: list[str]) -> Iterator[tuple[str, ...]]:
         else:
             made_by = None if each.name in PAIRS else each.record.made_by
             yield tuple(filter(None, (each.record.sha256, made_by)))
+
+
+def _common_sentences(test: Path, system: Path) -> str:
+    """Return a sentence if many sentences of a text that a test set was made from are in one of the system's texts."""
+    own = list(_texts(system))
+    for each, path in _texts(test, dictionaries=True) if own else ():
+        sample = set(heapq.nsmallest(_SAMPLE, _sentences(each, path), key=_checksum))
+        for other, place in own if sample else ():
+            share = len({text for text in _sentences(other, place) if text in sample}) / len(sample)
+            if share >= _SAME_TEXT:
+                return (
+                    f"{test} was made from {each.given}, and {system} from {other.given}, which has "
+                    f"{100 * share:.0f} % of its sentences"
+                )
+    return ""
+
+
+def _checksum(text: str) -> int:
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def _texts(path: Path, *, dictionaries: bool = False) -> Iterator[tuple[Ancestor, Path]]:
+    """Yield the files with text that a path was made from."""
+    folder = owner_of(path)
+    for each in ancestors(folder, dictionaries=dictionaries) if folder is not None else ():
+        if isinstance(each, Ancestor) and each.record.made_by is None:
+            sides = ("source", "target") if each.maker.stage == "align" else ()
+            place = unchanged(each.folder, each.record) if each.name in ("pairs", "text", *sides) else None
+            if place is not None:
+                yield each, place
+
+
+def _sentences(each: Ancestor, path: Path) -> Iterator[str]:
+    """Yield the sentences of a file, those of both sides, without case and spaces. Short ones may occur anywhere."""
+    texts = (line for _, line in read_lines(path))
+    if each.name == "pairs":
+        texts = (side for pair in _read_pairs_of(each.maker, [path]) for side in pair)
+    squeezed = ("".join(SAME_TEXT.fold(text).split()) for text in texts)
+    return (text for text in squeezed if len(text) >= _SHORT)
 
 
 # ---------------------------------------------------------------- items that were trained on

@@ -100,3 +100,11 @@ def test_columns_of_one_name_stay_apart(lexenc, scores, static, tmp_path, monkey
     assert heads == [f"sts {name} Spearman" for name in ("en", "en+de macro mean", "en+de en", "en+de de")]
     head, _ = csv.reader(io.StringIO(lexenc("results", "one", "two", "--format", "csv").stdout))
     assert len(head) == len(set(head)) == 1 + 3 * len(heads)
+
+
+def test_an_unfair_test_is_named_below_the_table(lexenc, mapped, world, tmp_path):
+    lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "train.tsv", "--out", tmp_path / "seen")
+    shown = lexenc("results", tmp_path, "--format", "markdown")
+    assert f"NOT A FAIR TEST of {mapped}:" in shown.stdout
+    (found,) = (json.loads(line) for line in lexenc("results", tmp_path, "--json").lines)
+    assert found["unfair"] == ["28 test pairs were learnt from."]

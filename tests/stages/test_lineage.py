@@ -41,7 +41,7 @@ def chain(stage, static, world, tmp_path_factory):
 def other(stage, world, tmp_path_factory):
     """A lexicon of another corpus, by a statistical aligner."""
     folder = tmp_path_factory.mktemp("other")
-    lines = (world / "text.tsv").read_text(encoding="utf-8").replace("there", "here").splitlines()
+    lines = (world / "text.tsv").read_text(encoding="utf-8").replace("there", "here").replace("ist", "war").splitlines()
     (folder / "other.txt").write_text("".join(each.replace("\t", " ||| ") + "\n" for each in lines), encoding="utf-8")
     stage("align", folder / "linked", LOOSE | {"method": "statistical"}, pairs=folder / "other.txt")
     return folder
@@ -118,6 +118,22 @@ def test_vectors_of_the_text_that_the_test_lexicon_comes_from(stage, world, tmp_
     assert fair(stage("eval bli", vectors=mapped.out, dictionary=world / "test.tsv"))
 
 
+def test_a_corpus_in_another_form_is_the_same_corpus(stage, world, few_pairs, tmp_path):
+    """The lexicon comes from one file of pairs, the vectors from the two sides of it, tokenised and in other order."""
+    rows = [line.split("\t") for line in (world / "text.tsv").read_text(encoding="utf-8").splitlines()]
+    for name, column in (("source", 0), ("target", 1)):
+        text = "".join(f" {row[column].upper()} \n" for row in rows[::-1])
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        stage("train-static", tmp_path / f"static-{name}", {"dimensions": 8, "minimum_count": 1, "buckets": 100},
+              text=[tmp_path / name])  # fmt: skip
+    linked = stage("align", tmp_path / "linked", LOOSE | {"method": "statistical"}, pairs=world / "text.tsv")
+    files = {name: tmp_path / f"static-{name}" for name in ("source", "target")}
+    mapped = stage("map", tmp_path / "m", **files, dictionary=few_pairs)
+    made = stage("eval bli", vectors=mapped.out, dictionary=linked.out / "lexicon.tsv")
+    assert "which has 50 % of its sentences" in head(made)["unfair"][-1], "one side of both"
+    assert any("the scores are too high" in each for each in made.warnings)
+
+
 def test_test_pairs_among_synonyms_and_sentences(stage, static, transformer, pairs_file, tmp_path):
     pairs = pairs_file(tmp_path / "test.tsv", [("dog\thund", "1"), ("cat\tkatze", "2"), ("Sun\tsonne", "3")])
     names = tmp_path / "names.txt"
@@ -132,6 +148,13 @@ def test_test_pairs_among_synonyms_and_sentences(stage, static, transformer, pai
     softmax = stage("align-train softmax", tmp_path / "softmax", {"epochs": 1}, pairs=corpus, encoder=transformer)
     made = stage("eval xlsim", None, {"draws": 100}, pairs=pairs, encoder=softmax.out)
     assert head(made)["pairs_learnt_from"] == 1
+
+
+def test_comparisons_and_tables_repeat_what_is_not_fair(stage, mapped, world, tmp_path, pairs_file):
+    same = pairs_file(tmp_path / "same.tsv", [("house", "haus"), ("dog", "hund"), ("apple", "apfel")])
+    made = stage("eval bli", tmp_path / "scores", vectors=mapped.out, dictionary=same)
+    compared = stage("compare", params={"draws": 100}, first=made.out, second=made.out)
+    assert any("is not a fair test: 2 test pairs were learnt from." in each for each in compared.warnings)
 
 
 def test_mentions_beside_a_name_of_their_concept_in_training_pairs(stage, static, pairs_file, tmp_path):

@@ -26,7 +26,7 @@ from lexenc.evaluation.alignment import (
     random_links,
 )
 from lexenc.files.alignments import result_of, sentences_file
-from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
+from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, UNFAIR, Convention, Item, ScoredSystem, writing_evaluation
 from lexenc.files.link_sets import LinkFile, Sentences, check_range, read_gold_and_predicted, read_sentences
 from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted
@@ -34,7 +34,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.shared import IntervalParams, score_table, warn_of_scores
-from lexenc.stages.lineage import UNFAIR, SeenSentences, seen_sentences, unfair_note
+from lexenc.stages.lineage import SeenSentences, seen_sentences, unfair_note
 
 _BASE = (
     "Whether words are counted from 1 in {}. If left out they are counted from 0, and refused where the two files do "

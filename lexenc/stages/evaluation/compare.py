@@ -14,7 +14,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.pairing import Pair, compare_tracks, pair_items
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import TRACK, Evaluation, read_evaluation
+from lexenc.files.evaluations import TRACK, UNFAIR, Evaluation, read_evaluation
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
@@ -82,6 +82,9 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     hint = _case_hint(first, second) or f"Evaluate both with the same --{task.test} and the same settings."
     items = (each.evaluation.items(each.labels) for each in (first, second))
     tracks = pair_items(task, *items, every=every, hint=hint)
+    for each in (first, second):
+        for reason in each.evaluation.headline.facts.get(UNFAIR, ()):
+            job.notices.warn(f"{each.given} is not a fair test: {reason}", None)
     alike = _check_conventions(task, first, second, job)
     if not every:
         _check_basis([task.metric(name) for name in metrics], [pair for own in tracks.values() for pair in own], job)

@@ -18,6 +18,7 @@ from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import (
     CONTROL,
     TRACK,
+    UNFAIR,
     Convention,
     EvaluationWriter,
     Item,
@@ -32,7 +33,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
 from lexenc.stages.lexical.shared import open_words, repeated_weight
-from lexenc.stages.lineage import UNFAIR, unfair_note
+from lexenc.stages.lineage import unfair_note
 from lexenc.stages.reading import (
     POOLING,
     encode_words,

@@ -16,7 +16,7 @@ from lexenc.evaluation.bootstrap import paired_difference
 from lexenc.evaluation.linking import DEPTH, MEASURE, METRICS, ORDER, PROTOCOLS, gold_ranks, hit_columns
 from lexenc.evaluation.ranking import hits_at
 from lexenc.files.concepts import ConceptName, KnowledgeBase, concept_numbers, stream_concept_names
-from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Convention, Item, ScoredSystem, writing_evaluation
+from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, UNFAIR, Convention, Item, ScoredSystem, writing_evaluation
 from lexenc.files.text import counted
 from lexenc.lexical.linking import Rankings, link_mentions
 from lexenc.lexical.ngrams import NAME as SPELLING
@@ -27,7 +27,7 @@ from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.shared import compared, difference_cells, score_table, warn_of_scores
 from lexenc.stages.lexical.link import KNOWLEDGE_BASE, TIES, Linker, LinkingParams, case_policy, check_knowledge_base
 from lexenc.stages.lexical.shared import batches
-from lexenc.stages.lineage import UNFAIR, seen_names, tell_origin, unfair_note
+from lexenc.stages.lineage import seen_names, tell_origin, unfair_note
 
 _DRAWS = 10_000
 _Gold = Callable[[list[ConceptName]], Ragged]

@@ -16,6 +16,7 @@ from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation.calibration import Calibrator
 from lexenc.evaluation.probabilities import Calibration, fit_probabilities, measure_probabilities, shuffled_control
 from lexenc.files.dictionaries import Pairs
+from lexenc.files.evaluations import UNFAIR
 from lexenc.files.lexicons import LexiconEntry, writable, write_lexicon, write_review
 from lexenc.files.spaces import Space, load_space
 from lexenc.files.text import counted, write_lines, writing
@@ -49,7 +50,7 @@ from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.interpolate import BlendAgain
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, made_by
-from lexenc.stages.lineage import PAIRS, UNFAIR, Unknown, ancestors, common_origins, read_training_pairs
+from lexenc.stages.lineage import PAIRS, Unknown, ancestors, common_origins, read_training_pairs
 from lexenc.stages.reading import (
     coverage_advice,
     fold_vectors,
