@@ -69,10 +69,12 @@ class TransformerEncoder:
         self._head = Head(self._modules[2:], module.truncate_dim)
         self._model: Any = self._modules[0].auto_model
         self._name: str = self._model.config.name_or_path
-        if max_length is not None and max_length < 3:
-            raise ConfigError(f"The longest input must be at least 3 tokens, got {max_length}.", hint="Use 16 or more.")
-        limits = [limit for limit in (max_length, self._modules[0].max_seq_length, longest_input(self._model)) if limit]
-        self.longest = int(min(limits))
+        limits = (max_length, self._modules[0].max_seq_length, longest_input(self._model))
+        self.longest = int(min(limit for limit in limits if limit is not None))
+        if self.longest < 3:
+            raise ConfigError(
+                f"The longest input must be at least 3 tokens, got {self.longest}.", hint="Use 16 or more."
+            )
         # Saved with the encoder, so that sentence-transformers truncates texts at the same place.
         self._modules[0].max_seq_length = self.longest
         self.tokenizer: Any = self._modules[0].tokenizer
@@ -184,8 +186,9 @@ class TransformerEncoder:
 
     def reference(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts one by one with sentence-transformers. Shape [n, d], float32."""
-        found = cast(SentenceTransformer, self.module).encode(list(texts), batch_size=1, show_progress_bar=False)
-        return cast(np.ndarray, found)
+        # One text needs no padding, and some tokenizers have no token for it.
+        settings = {"batch_size": 1, "show_progress_bar": False, "processing_kwargs": {"text": {"padding": False}}}
+        return cast(np.ndarray, cast(SentenceTransformer, self.module).encode(list(texts), **settings))
 
     def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
         """Return the states of all tokens after a layer, computed in one packed pass; without pooling.

@@ -124,6 +124,15 @@ def configure(folder: Path, out: Path, **settings: object) -> Path:
     return out
 
 
+def retokenise(folder: Path, out: Path, **settings: object) -> Path:
+    """A copy of a folder with other settings of its tokenizer; None removes one."""
+    shutil.copytree(folder, out)
+    old = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
+    new = {name: value for name, value in (old | settings).items() if value is not None}
+    (out / "tokenizer_config.json").write_text(json.dumps(new), encoding="utf-8")
+    return out
+
+
 def vectors(folder: Path) -> np.ndarray:
     return encode_texts(load_encoder(folder, device=CPU), TEXTS)
 
@@ -378,15 +387,25 @@ def test_a_model_without_a_limit_reads_the_whole_text(tmp_path: Path) -> None:
 
 
 def test_texts_are_no_messages_of_a_chat(bert: Path, tmp_path: Path) -> None:
-    folder = configure(bert, tmp_path / "chat")
-    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    settings["chat_template"] = "{% for each in messages %}hot {{ each['content'] }}{% endfor %}"
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    template = "{% for each in messages %}hot {{ each['content'] }}{% endfor %}"
+    folder = retokenise(bert, tmp_path / "chat", chat_template=template)
     np.testing.assert_array_equal(vectors(folder), vectors(bert))
     made = write_modules(tmp_path / "made", folder, Pooling(16, "mean"))
     np.testing.assert_array_equal(encode_texts(load_encoder(made, pooling="mean", device=CPU), TEXTS), vectors(bert))
     with pytest.raises(ConfigError, match="differ by"):  # sentence-transformers encodes the message
         load_encoder(made, device=CPU)
+
+
+def test_tokenizers_without_padding(bert: Path, tmp_path: Path) -> None:
+    np.testing.assert_array_equal(vectors(retokenise(bert, tmp_path / "bare", pad_token=None)), vectors(bert))
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 2])
+def test_impossible_limits_are_refused(bert: Path, tmp_path: Path, limit: int) -> None:
+    with pytest.raises(ConfigError, match=f"at least 3 tokens, got {limit}"):
+        load_encoder(retokenise(bert, tmp_path / "short", model_max_length=limit), device=CPU)
+    with pytest.raises(ConfigError, match=f"at least 3 tokens, got {limit}"):
+        load_encoder(bert, device=CPU, max_length=limit)
 
 
 def test_positions_begin_after_the_padding_number(tmp_path: Path) -> None:
