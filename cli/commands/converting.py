@@ -67,7 +67,8 @@ def convert_command(
 ) -> None:
     r"""Read TMX, XLIFF 1.2 and 2, TBX 2 and 3, tables of source, target and optional score, or the output of translate.
 
-    The format is recognised by content, also inside gzip. Inline tags are removed and their text is kept.
+    The format is recognised by content, also inside gzip. Inline tags are removed and their text is kept. Text that is
+    no translation is left out and counted: deletions of tracked changes, untranslated units, forbidden terms.
 
     \b
     Examples:
@@ -190,7 +191,8 @@ def _show_counts(made: Written, read: PairFile | None, languages: tuple[str, str
         table: dict[str, object] = {"pairs": made.pairs}
         if read is not None:
             table |= {"units": read.counts.units, "empty_texts": read.counts.empty,
-                      "cleaned_texts": read.counts.cleaned, "left_out": +read.counts.left_out}  # fmt: skip
+                      "cleaned_texts": read.counts.cleaned, "left_out": +read.counts.left_out,
+                      "removed_characters": read.counts.characters.total()}  # fmt: skip
         table |= {"source_language": languages[0] or None, "target_language": languages[1] or None, "out": out}
         print_json(table)
     else:

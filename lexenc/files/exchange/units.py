@@ -140,7 +140,8 @@ class UnitFile:
         return text
 
     def _without_marks(self, text: str) -> str:
-        self.counts.left_out[DELETIONS] += _DELETION in text
+        if _DELETION in text:
+            self.counts.left_out[DELETIONS] += 1
         if _PLACE in text:
             text = _BETWEEN_WORDS.sub(" ", text)
         bare = _bare(text)

@@ -135,9 +135,9 @@ def _without(forbidden: re.Pattern[bytes], chunks: Iterable[bytes], removed: Cou
         cut = _CUT.search(whole, max(0, len(whole) - 20))
         rest = b"" if cut is None else cut[0]
         whole = whole[: len(whole) - len(rest)]
-        if b"\xed" in whole or b"\xef\xbf" in whole or len(whole.translate(None, _CONTROLS)) < len(whole):
+        if b"\xed" in whole or b"\xef" in whole or len(whole.translate(None, _CONTROLS)) < len(whole):
             whole = forbidden.sub(lambda found: remove(ord(found[0].decode("utf-8", "surrogatepass"))), whole)
-        yield _REFERENCE.sub(referred, whole) if b"&#" in whole else whole
+        yield _REFERENCE.sub(referred, whole) if b"#" in whole else whole
     yield rest
 
 
