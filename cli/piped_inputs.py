@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import tempfile
@@ -38,7 +39,8 @@ class KeptInputs:
 
     def _renamed(self, text: str, words: Mapping[str, str]) -> str:
         for path in sorted(self.typed, key=len, reverse=True):  # one may be the beginning of another
-            text = text.replace(path, words.get(self.typed[path], self.typed[path]))
+            name = words.get(self.typed[path], self.typed[path])
+            text = text.replace(shlex.quote(path), name).replace(path, name)
         return text
 
     def notices(self, notices: Notices) -> Notices:

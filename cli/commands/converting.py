@@ -13,7 +13,7 @@ from typing import IO, Annotated, Literal
 
 import typer
 
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, LexencError
 from lexenc.files.exchange.pairs import PairFile, remarks
 from lexenc.files.exchange.units import KEEP
 from lexenc.files.exchange.writing import SUFFIXES, PairRow, Written, read_rows, write_rows
@@ -24,7 +24,7 @@ from lexenc.resources import bundled_path
 from lexenc.text.folding import check_language
 
 from ..options import Debug
-from ..piped_inputs import copy_stream
+from ..piped_inputs import KeptInputs, copy_stream
 from ..ui import ReaderGone, View, answer_out, json_line, mute, print_json
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
@@ -83,7 +83,7 @@ def convert_command(
         if code is not None:
             check_language(code, option)
     kind, kept = to or _kind_of(out), _reasons(keep, deprecated)
-    with _seekable(pairs) as path:
+    with _seekable(pairs) as (path, names):
         _check_apart(path, out, force)
         read = PairFile(path, source_language, target_language, keep=kept) if looks_like_xml(path) else None
         # A table does not name its languages, so the user has to.
@@ -105,9 +105,7 @@ def convert_command(
                 made = write_rows(stream, rows, kind, *languages)
     if read is not None:
         for message, hint in remarks(read):
-            # Standard input was copied into a file.
-            name = "standard input" if pairs == "-" else pairs
-            view.notices().warn(message.replace(str(path), name), hint and hint.replace(str(path), pairs))
+            names.notices(view.notices()).warn(message, hint)
     if made is not None:
         _show_counts(made, read, languages, out, view)
 
@@ -147,16 +145,22 @@ def _kind_of(out: str) -> Kind:
 
 
 @contextmanager
-def _seekable(given: str) -> Iterator[Path]:
-    """Yield a file that can be read twice: a copy of standard input or of a pipe, or the file itself."""
+def _seekable(given: str) -> Iterator[tuple[Path, KeptInputs]]:
+    """Yield a file that can be read twice, a copy of standard input or of a pipe or the file itself, and its name."""
     path = bundled_path(given) or Path(given)
     if given != "-" and not path.is_fifo():
-        yield path
+        yield path, KeptInputs({}, {})
         return
     if given == "-" and sys.stdin.isatty():
         raise ConfigError("convert waits for pairs, but standard input is a terminal.", hint="Give a file.")
     with tempfile.TemporaryDirectory(prefix="lexenc-stdin-") as folder:
-        yield copy_stream(given, Path(folder) / "standard input")
+        path = copy_stream(given, Path(folder) / "standard input")
+        names = KeptInputs({}, {str(path): given})
+        try:
+            yield path, names
+        except LexencError as error:
+            error.message, error.hint = names.in_message(error.message), names.in_hint(error.hint)
+            raise
 
 
 def _check_apart(path: Path, out: str, force: bool) -> None:

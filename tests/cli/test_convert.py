@@ -144,3 +144,4 @@ def test_what_is_left_out_is_counted_and_kept_on_request(lexenc, fails, tmp_path
     assert failed.message == "--keep cannot be 'depricated'."
     assert "deprecated, untranslated, rejected, translate-no, tags" in failed.hint
     assert "nothing to --keep" in fails("convert", "-", "--keep", "tags", stdin="a\tb\n").message
+    assert fails("convert", "-", stdin="a\n").message.startswith("standard input, line 1: not source")
