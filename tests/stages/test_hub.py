@@ -102,6 +102,8 @@ def test_columns_of_zeros_change_nothing(stage, hub, tongues, tmp_path):
         assert np.abs(own[:, SIZE:]).max() < 1e-6
     again = stage("apply-mapping", tmp_path / "again", mapping=made.out / "de", source=tmp_path / "de.vec")
     assert np.array_equal(again.matrix("source"), made.matrix("de"))
+    own = stage("apply-mapping", tmp_path / "own", mapping=made.out / "en", source=tmp_path / "en.vec")
+    assert own.manifest.summary["rank"] == SIZE
 
 
 def widened(path):

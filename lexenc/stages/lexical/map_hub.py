@@ -19,7 +19,7 @@ from lexenc.files.hubs import Hub, HubDictionaries, code_of, read_hub, share_fil
 from lexenc.files.text import counted
 from lexenc.files.vectors import Vectors, load_vectors, read_vectors, save_vectors
 from lexenc.lexical.hub import anchored
-from lexenc.lexical.mapping import Mapping, Normalisation, fit_normalisation
+from lexenc.lexical.mapping import Mapping, Normalisation, fit_normalisation, space_rank
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.map import LearningParams, check_device, check_learning, fill_in, learn_mapping
@@ -196,7 +196,8 @@ def _hub_vectors(task: _Task, params: MapHubParams, job: Job) -> tuple[Vectors, 
     steps.apply(vectors.matrix, out=vectors.matrix)
     size = vectors.matrix.shape[1]
     same = np.eye(size)
-    stays = Mapping(same, same, np.ones(size), rank=size, pairs=0, kind="orthogonal", whitened=False)
+    rank = space_rank(vectors.matrix)
+    stays = Mapping(same, same, np.ones(size), rank=rank, pairs=0, kind="orthogonal", whitened=False)
     save_vectors(job.out / hub, vectors.words, vectors.matrix)
     save_mapping(job.out / hub, stays.normalised_by(steps, steps))
     return vectors, steps
