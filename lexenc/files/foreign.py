@@ -7,7 +7,6 @@ import re
 # Bytes to look at.
 HEAD_BYTES = 4096
 
-_PICKLE = "a pickle, which may execute code when it is read"
 _PANDAS = "python -c \"import pandas; pandas.{call}.to_csv('{path}.{end}', sep='{mark}', {columns})\""
 _TABLE = _PANDAS.replace("{end}", "tsv").replace("{mark}", "\\t").replace("{columns}", "index=False")
 _PACKED = {
@@ -41,6 +40,7 @@ _OTHER = {
 }
 # PyTorch wrote this number as a pickle before it used zip archives.
 _OLD_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
+_GENSIM = re.compile(rb"(gensim\.models\.\w+)[^A-Za-z]+([A-Z]\w+)")
 _PATTERNS = (
     (re.compile(rb"BZh[1-9]1AY&SY"), "packed with bzip2", "Unpack it: bzip2 -dc {path} > {path}.unpacked"),
     (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive", "Unpack it: tar -xf {path}"),
@@ -112,19 +112,15 @@ def _zip_kind(head: bytes, path: str) -> tuple[str, str]:
 def _pickle_kind(head: bytes, path: str) -> tuple[str, str]:
     if _OLD_TORCH in head[:32]:
         return "a PyTorch file", "Write its vectors as .vec text, or use the folder of an encoder with --encoder."
-    protocol, known = head[1], re.search(rb"gensim\.models\.(keyedvectors|word2vec|fasttext)", head)
-    hint = "Write its vectors as .vec text with the program that made it."
+    hint, known = "Write its vectors as .vec text with the program that made it.", _GENSIM.search(head)
     if known:
-        name, words = {
-            b"keyedvectors": ("KeyedVectors", ""),
-            b"word2vec": ("Word2Vec", ".wv"),
-            b"fasttext": ("FastText", ".wv"),
-        }[known[1]]
+        module, name = (part.decode() for part in known.groups())
+        words = "" if name.endswith("KeyedVectors") else ".wv"
         hint = (
-            f"Convert it: python -c \"from gensim.models import {name}; "
+            f"Convert it: python -c \"from {module} import {name}; "
             f"{name}.load('{path}'){words}.save_word2vec_format('{path}.vec')\""
         )
-    return f"{_PICKLE} (protocol {protocol})", hint
+    return f"a pickle, which may execute code when it is read (protocol {head[1]})", hint
 
 
 def _is_old_fasttext(head: bytes) -> bool:

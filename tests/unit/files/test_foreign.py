@@ -62,6 +62,11 @@ KINDS = {
         f"pickle {protocol}": (pickle.dumps({"cat": [1.0]}, protocol), f"(protocol {protocol})", ".vec")
         for protocol in (2, 3, 4, 5)
     },
+    "gensim model": (
+        b"\x80\x04\x95\x00\x8c\x15gensim.models.word2vec\x94\x8c\x08Word2Vec\x94\x93",
+        "(protocol 4)",
+        "from gensim.models.word2vec import Word2Vec; Word2Vec.load('PATH').wv.save_word2vec_format('PATH.vec')",
+    ),
     "gensim": (b"\x80\x03" + GENSIM, "(protocol 3)", "KeyedVectors.load('PATH').save_word2vec_format('PATH.vec')"),
     "old PyTorch": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M", "a PyTorch file", "--encoder"),
     "PyTorch": (archive("archive/data.pkl"), "a PyTorch file", "--encoder"),
