@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import DataError
-from lexenc.files.text import writing
+from lexenc.files.text import open_bytes, writing
 from lexenc.files.vec_numbers import Bools
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
@@ -431,6 +431,23 @@ def is_fasttext(path: Path) -> bool:
         return stream.read(len(FASTTEXT_MAGIC)) == FASTTEXT_MAGIC
 
 
+def check_fasttext(path: Path) -> None:
+    """Raise an error if a file is not a fastText model.
+
+    Raises:
+        DataError: If it is not, with what it is, as far as that is known.
+    """
+    if is_fasttext(path):
+        return
+    with open_bytes(path) as stream:
+        packed = stream.read(len(FASTTEXT_MAGIC)) == FASTTEXT_MAGIC
+    if packed:
+        raise DataError(f"{path} is a packed fastText model.", hint=f"Unpack it: gunzip {path}")
+    raise DataError(
+        f"{path} is not a fastText model.", hint="Use a .bin file. Only a whole model has vectors of new words."
+    )
+
+
 class Subwords:
     """A loaded fastText model, which computes vectors of any words from their subwords.
 
@@ -442,10 +459,7 @@ class Subwords:
     """
 
     def __init__(self, path: Path) -> None:
-        if not is_fasttext(path):
-            raise DataError(
-                f"{path} is not a fastText model.", hint="Use a .bin file. Only a whole model has vectors of new words."
-            )
+        check_fasttext(path)
         self._model = _model(path)
 
     @property

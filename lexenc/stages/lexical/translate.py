@@ -14,7 +14,7 @@ from lexenc.artifact import DigestStore, maker_of
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.hubs import is_hub, load_languages
-from lexenc.files.vec_binary import Subwords, is_fasttext
+from lexenc.files.vec_binary import Subwords, check_fasttext
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.lexical.mapping import normalise
 from lexenc.lexical.translation import Answer, answers
@@ -130,8 +130,7 @@ class _MappedSubwords:
 
     def __init__(self, folder: Path, side: str, path: Path) -> None:
         self._folder, self._path = folder, path
-        if not is_fasttext(path):
-            raise DataError(f"{path} is not a fastText model.", hint="Give a .bin file that fastText wrote.")
+        check_fasttext(path)
         own = folder / side if is_hub(folder) else folder
         if not (own / MAPPING).is_file():
             raise DataError(

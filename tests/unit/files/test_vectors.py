@@ -422,6 +422,10 @@ def test_fasttext_models(tmp_path):
     vectors = read_vectors(tmp_path / "m.vec", limit=3)
     assert vectors.words == ["the", "c\udce4t", "sat"]
     assert vectors.report.form == "fastText model"
+    (tmp_path / "m.vec.gz").write_bytes(gzip.compress((tmp_path / "m.vec").read_bytes()))
+    for reader in (read_vectors, Subwords):
+        with pytest.raises(DataError, match="is a packed fastText model"):
+            reader(tmp_path / "m.vec.gz")
     np.testing.assert_array_equal(vectors.matrix[2], model.get_word_vector("sat"))
     np.testing.assert_array_equal(
         Subwords(tmp_path / "m.vec").vectors(["matted", "sat"]),
