@@ -57,7 +57,7 @@ def convert_command(
             metavar="REASONS",
         ),
     ] = None,
-    deprecated: Annotated[bool, typer.Option("--deprecated", hidden=True)] = False,
+    deprecated: Annotated[bool, typer.Option(help="As --keep deprecated.", hidden=True)] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per pair, or the counts where --out names a file.")
     ] = False,
@@ -111,7 +111,7 @@ def convert_command(
 
 
 def _reasons(keep: str | None, deprecated: bool) -> list[str]:
-    """Return the reasons for which nothing is left out. `--deprecated` is the earlier form of `--keep deprecated`."""
+    """Return the reasons for which nothing is left out. `--deprecated` is an earlier name of one."""
     named = [each.strip() for each in (keep or "").split(",") if each.strip()]
     return [checked_choice(each, KEEP, "--keep") for each in named] + ["deprecated"] * deprecated
 
