@@ -20,6 +20,7 @@ from __future__ import annotations
 import heapq
 import os
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -487,14 +488,12 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
     origin, gaps = common_origins(models, gold)
     found.gaps.extend(gaps)
     found.unfair.extend([f"{origin}."] if origin else [])
-    wanted = {_squeezed(pair) for pair in sentences}
-    corpus = maker.stage == "align" and not ALIGNERS[str(maker.params["method"])].needs
-    learners = {folder: maker} if corpus else {}
-    for each in (each for path in models for each in ancestors(owner_of(path) or path)):
-        if isinstance(each, Ancestor):
-            learners[each.folder] = each.maker
+    home = owner_of(gold)
+    if home is not None and (own := maker_of(home)) is not None and own.key == maker.key:
+        found.unfair.append(f"{gold} has the links that are tested.")
+    wanted = Counter(map(_squeezed, sentences))
     digest = DigestStore.default().of(gold)
-    for place, own in learners.items():
+    for place, own in _learners(folder, maker, models).items():
         for name in LINKS:
             if any(record.sha256 == digest for record in _links(own, name)):
                 found.unfair.append(f"{place} was {_HOW[name]} the gold links {gold} themselves.")
@@ -505,6 +504,16 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
                 found.unfair.append(f"{place} was {_HOW[word]} links of {count:,} of the sentence pairs ({given}).")
             elif name == "pairs" and not any(record.sha256 == digest for record in links):
                 found.trained[given] = max(count, found.trained.get(given, 0))
+    return found
+
+
+def _learners(folder: Path, maker: Manifest, models: Sequence[Path]) -> dict[Path, Manifest]:
+    """Return what was trained for links, and how: models, and the links themselves if the corpus is the teacher."""
+    corpus = maker.stage == "align" and not ALIGNERS[str(maker.params["method"])].needs
+    found = {folder: maker} if corpus else {}
+    for each in (each for path in models for each in ancestors(owner_of(path) or path)):
+        if isinstance(each, Ancestor):
+            found[each.folder] = each.maker
     return found
 
 
@@ -523,7 +532,7 @@ def _squeezed(pair: _Pair) -> _Pair:
 
 
 def _found_sentences(
-    folder: Path, maker: Manifest, wanted: set[_Pair], gaps: list[str]
+    folder: Path, maker: Manifest, wanted: Counter[_Pair], gaps: list[str]
 ) -> Iterator[tuple[str, str, int]]:
     """Yield the inputs of a result that contain some of the sentence pairs, with the number of these."""
     for name, other in (("pairs", None), ("source", "target"), ("validation_pairs", None)):
@@ -534,7 +543,8 @@ def _found_sentences(
         if None in paths:
             gaps.append(f"{given}, on which {folder} was trained, is gone or has changed")
             continue
-        count = len(wanted & {_squeezed(pair) for pair in _read_pairs_of(maker, [*filter(None, paths)])})
+        known = {_squeezed(pair) for pair in _read_pairs_of(maker, [*filter(None, paths)])}
+        count = sum(number for pair, number in wanted.items() if pair in known)
         if count:
             yield "pairs" if name == "source" else name, given, count
 

@@ -244,6 +244,8 @@ def test_links_of_an_aligner_are_no_gold_for_itself(stage, transformer, test_set
                    encoder=transformer)  # fmt: skip
     made = stage("eval alignment", None, {"draws": 100}, gold=silver.out, predicted=linked.out)
     assert "was made with" in head(made)["unfair"][0]
+    same = stage("eval alignment", None, {"draws": 100}, gold=silver.out / "alignments.txt", predicted=silver.out)
+    assert any("has the links that are tested" in each for each in head(same)["unfair"])
 
 
 # ---------------------------------------------------------------- the chain itself
