@@ -6,7 +6,9 @@ import shlex
 import shutil
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, MBartConfig, MBartModel
 
 COMMANDS = {
     "encode": "encode W/en.txt --encoder ENC --out OUT",
@@ -34,16 +36,44 @@ def lacking(transformer, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_missing_weights_are_refused_everywhere(lacking, mapped, world, fails, tmp_path, command):
+def typed(command, world, tmp_path, **places):
+    """The words of a command, with files that are made here."""
     (tmp_path / "pairs.txt").write_text("the house ||| das haus\nthe dog ||| der hund\n", encoding="utf-8")
     (tmp_path / "links.txt").write_text("0-0 1-1\n0-0 1-1\n", encoding="utf-8")
-    places = {"ENC": lacking, "OUT": tmp_path / "out", "PAIRS": tmp_path / "pairs.txt", "LINKS": tmp_path / "links.txt",
-              "W/mapped": mapped}  # fmt: skip
-    words = [str(places.get(word, word.replace("W/", f"{world}/"))) for word in shlex.split(COMMANDS[command])]
-    found = fails(*words, early=False)
+    places |= {"OUT": tmp_path / "out", "PAIRS": tmp_path / "pairs.txt", "LINKS": tmp_path / "links.txt"}
+    return [str(places.get(word, word.replace("W/", f"{world}/"))) for word in shlex.split(COMMANDS[command])]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_missing_weights_are_refused_everywhere(lacking, mapped, world, fails, tmp_path, command):
+    found = fails(*typed(command, world, tmp_path, ENC=lacking, **{"W/mapped": mapped}), early=False)
     assert "encoder.layer.0.output.dense.bias" in found.message
     assert str(lacking) in found.message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def part(transformer, tmp_path_factory):
+    """The folder of an encoder-decoder model, of which sentence-transformers loads no encoder alone."""
+    folder = tmp_path_factory.mktemp("part") / "mbart"
+    tokenizer = AutoTokenizer.from_pretrained(transformer)
+    layers = {"encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    widths = {"d_model": 16, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "max_position_embeddings": 64}
+    torch.manual_seed(0)
+    MBartModel(MBartConfig(vocab_size=len(tokenizer), pad_token_id=0, **layers, **widths)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["encode", "align"])
+def test_the_encoder_of_an_encoder_decoder_model_can_be_used(part, world, lexenc, tmp_path, command):
+    lexenc(*typed(command, world, tmp_path, ENC=part))
+
+
+@pytest.mark.parametrize("command", ["finetune", "align-train softmax"])
+def test_it_is_not_trained_if_it_cannot_be_saved(part, world, fails, tmp_path, command):
+    found = fails(*typed(command, world, tmp_path, ENC=part), early=False)
+    assert f"The encoder {part} is a part of an encoder-decoder model" in found.message
     assert not (tmp_path / "out").exists()
 
 
