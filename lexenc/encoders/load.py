@@ -52,7 +52,7 @@ def _check_vectors(folder: Path, encoder: Encoder, tolerance: float) -> None:
         raise DataError(f"The vectors of the encoder {folder} have {kind}.", hint="Copy it again, or use another.")
     same_shape = found.shape == expected.shape == (len(_TEXTS), encoder.dimensions)
     distance = float(np.abs(found - expected).max()) if same_shape else float("inf")
-    if not distance <= tolerance * max(1.0, float(np.abs(expected).max())):
+    if not distance <= tolerance * float(np.abs(expected).max()):
         how = f"differ by {distance:.2g}" if same_shape else f"have shape {found.shape}, expected {expected.shape}"
         raise ConfigError(
             f"The vectors of the encoder {folder} {how} from those of its own library.",

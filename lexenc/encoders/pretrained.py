@@ -280,7 +280,8 @@ def longest_input(model: Any) -> int:
 
 def position_offset(model: Any) -> int:
     """Return the number of the first position; models of the RoBERTa family start after the padding token's number."""
-    padding = getattr(getattr(model.base_model, "embeddings", None), "padding_idx", None)
+    embeddings = getattr(model.base_model, "embeddings", None)
+    padding = getattr(embeddings, "padding_idx", None) if hasattr(embeddings, "position_embeddings") else None
     return padding + 1 if isinstance(padding, int) else 0
 
 

@@ -45,6 +45,8 @@ from transformers import (
     RobertaModel,
     T5Config,
     T5ForConditionalGeneration,
+    XLMConfig,
+    XLMModel,
     XmodConfig,
     XmodModel,
 )
@@ -425,6 +427,15 @@ def test_encoders_of_short_texts_are_packed_too(tmp_path: Path, kind: str) -> No
     encoder = load_encoder(write(tmp_path, model(config)), device=CPU)
     assert encoder.longest < 30
     assert encoder.side_by_side
+
+
+def test_positions_of_other_models_begin_at_zero(tmp_path: Path) -> None:
+    sizes = {"vocab_size": 40, "emb_dim": 16, "n_layers": 1, "n_heads": 2, "max_position_embeddings": 24}
+    model = XLMModel(XLMConfig(**sizes, pad_index=2, n_langs=1))
+    encoder = load_encoder(write(tmp_path, model, limit=None), device=CPU)
+    assert encoder.longest == 24
+    assert len(encoder.tokenise(["dog the hot " * 30])[0]) == 24
+    assert np.isfinite(encode_texts(encoder, ["dog the hot " * 30])).all()
 
 
 HEADS = {
