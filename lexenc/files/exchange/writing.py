@@ -11,7 +11,7 @@ from typing import IO, Literal
 
 import lexenc
 from lexenc.errors import DataError
-from lexenc.files.text import counted, number_of, read_lines
+from lexenc.files.text import cells_of, counted, number_of, read_lines
 from lexenc.text.folding import trim
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
@@ -54,7 +54,7 @@ def read_rows(path: Path) -> Iterator[PairRow]:
     for number, line in read_lines(path):
         if not trim(line):
             continue
-        cells = [trim(cell) for cell in (line.split("\t") if "\t" in line else line.split())]
+        cells = cells_of(line, "\t" if "\t" in line else "", path, number)
         if number == 1 and len(cells) > 2 and cells[:2] == ["source", "target"] and number_of(cells[2]) is None:
             heads = len(cells)
             continue

@@ -38,6 +38,7 @@ FILES = {
     "names": (f"#C1#||#{WORD}#||#dog#\n", lambda path: [list(entry.names) for entry in read_synonyms(path)]),
     "knowledge base": (f"C1||#{WORD}#\nC2||#dog#\n", lambda path: [[name.text for name in stream_concept_names(path)]]),
     "mentions": (f"#{WORD}#\nC2||#dog#\n", lambda path: [[name.text for name in stream_mentions(path)]]),
+    "spaced rows": (f"{WORD}# #dog\n", lambda path: [[row.source, row.target] for row in read_rows(path)]),
     "rows to convert": (f"#{WORD}#\t#dog#\n", lambda path: [[row.source, row.target] for row in read_rows(path)]),
     "TMX": (
         "<tmx version='1.4'><header srclang='en'/><body><tu><tuv xml:lang='en'>"
