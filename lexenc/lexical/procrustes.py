@@ -13,7 +13,7 @@ from lexenc.lexical.mapping import fit_normalisation, row_rank, space_rank
 
 _UNIT = fit_normalisation(np.zeros((0, 0)), ["unit"])
 _ROWS = 8192
-_NOTHING = 1e-10  # share of squared lengths that rounding to float32 may cost
+_ROUNDING = 1e-10  # largest share of squared lengths that rounding to float32 may cost
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def share_lost(matrix: Doubles, static: Iterable[Matrix]) -> float:
             kept += float(np.square(rows @ matrix).sum())
             total += float(np.square(rows).sum())
     share = 1 - kept / total
-    return share if share > _NOTHING else 0.0
+    return share if share > _ROUNDING else 0.0
 
 
 def join_views(static: Matrix, encoder: Matrix, matrix: Matrix) -> Views:
