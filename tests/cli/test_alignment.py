@@ -118,15 +118,18 @@ def test_layer_of_an_encoder_without_layers_is_refused(fails, corpus, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_links_of_words_cut_here_are_not_scored_without_a_word(lexenc, sentences, aligned, tmp_path):
+def test_gold_links_are_not_scored_against_words_cut_here(lexenc, fails, sentences, tmp_path):
+    (tmp_path / "toy.tsv").write_text("".join(f"{one}.\t{other}.\n" for one, other in sentences))
     (tmp_path / "toy.gold").write_text(gold(sentences))
-    shown = lexenc("eval", "alignment", "--gold", tmp_path / "toy.gold", "--predicted", aligned)
-    assert "the gold links may be of other words" in shown.stderr
+    lexenc("align", "--pairs", tmp_path / "toy.tsv", "--sweeps", 0.1, "--out", tmp_path / "cut")
+    command = ["eval", "alignment", "--gold", tmp_path / "toy.gold", "--predicted", tmp_path / "cut"]
+    assert "the gold links may be of other words" in fails(*command).message
+    assert lexenc(*command, "--pairs", tmp_path / "cut/sentences.txt").code == 0
 
 
 def test_no_links_and_far_too_many_are_told(lexenc, tmp_path, static):
-    (tmp_path / "same.txt").write_text("the house is red ||| la maison est rouge\n" * 50)
-    assert "No words were linked" in lexenc("align", "--pairs", tmp_path / "same.txt", "--out", tmp_path / "a").stderr
+    (tmp_path / "half.txt").write_text("the house is red ||| \n" * 50)
+    assert "No words were linked" in lexenc("align", "--pairs", tmp_path / "half.txt", "--out", tmp_path / "a").stderr
     (tmp_path / "one.txt").write_text("x y z u v w ||| x y z u v w\n")
     shown = lexenc("align", "--pairs", tmp_path / "one.txt", "--method", "softmax", "--encoder", static,
                    "--out", tmp_path / "b")  # fmt: skip
