@@ -1043,12 +1043,12 @@ def induce(
         out: Folder for the result. None does not keep it.
         top: Maximum number of translations per word.
         limit: Translate only the first words of the vocabulary, the most frequent ones.
-        min_probability: Minimum probability of a translation. A larger value leaves fewer, better ones; 0 keeps all.
+        min_probability: Minimum probability of a translation that the dictionary does not list. A larger value leaves fewer, better ones; 0 keeps all.
         mutual: Keep only pairs of which each word is the other's best translation.
-        margin: Minimum difference to the word's next candidate, in CSLS.
+        margin: Minimum difference to the word's best other candidate, in CSLS.
         identical: Translations that are spelled the same as the source word: mark: in the column status; keep: like others; drop: leave them out.
         keep_numbers: Keep words and translations without a letter, such as numbers.
-        only_new: Keep only pairs that are not in the dictionary.
+        only_new: Keep only pairs that are not in the dictionary. Further translations of its words then have no probability, as probabilities are measured on words that are new as a whole.
         direction: Direction of lookup. The query language fills the first column. One of: source-target, target-source.
         csls_neighbours: Neighbours that CSLS averages over.
         thresholds: Probabilities at which precision and coverage are shown. Default: 0.5, 0.6, 0.7, 0.8, 0.9, 0.95.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.evaluation.calibration import MODELS, Calibrator, choose_calibrator, cross_fit
+from lexenc.evaluation.calibration import Calibrator, cross_fit, fit_calibrator
 from lexenc.evaluation.reliability import (
     brier_score,
     calibration_error,
@@ -30,51 +30,29 @@ class Calibration:
     """Turns features of candidates into probabilities.
 
     Args:
-        first: For the best candidate of a word.
-        later: For the other candidates.
+        calibrator: The model.
         basis: What it was measured on, one sentence.
         optimistic: Whether its probabilities are known to be too high.
     """
 
-    first: Calibrator
-    later: Calibrator
+    calibrator: Calibrator
     basis: str
     optimistic: bool
 
-    def probabilities(self, features: Doubles) -> Doubles:
-        """Return the probability of every candidate. Shape [q, k, f] to [q, k]."""
-        result = np.zeros(features.shape[:2])
-        for place in range(features.shape[1]):
-            calibrator = self.later if place else self.first
-            result[:, place] = calibrator.probabilities(features[:, place])
-        return result
 
+def fit_probabilities(features: Doubles, correct: Flags, folds: NDArray[np.int64]) -> tuple[Calibrator, Doubles]:
+    """Learn probabilities from judged candidates of words in folds. Shapes [q, k, f], [q, k] and [q].
 
-class Fitted(NamedTuple):
-    """Calibrators of the best candidates and of the others, and probabilities of both from fits without each.
-
-    The losses are those of every model that was tried for the best candidates.
+    Returns:
+        The model, and for every candidate the probability from a fit without its fold. Shape [q, k].
     """
-
-    first: Calibrator
-    later: Calibrator
-    unseen: list[Doubles]
-    losses: dict[str, float]
-
-
-def fit_probabilities(features: Doubles, correct: Flags, folds: NDArray[np.int64]) -> Fitted:
-    """Learn probabilities from judged candidates of words in folds. Shapes [q, k, f], [q, k] and [q]."""
-    depth = features.shape[1]
-    first = choose_calibrator(features[:, 0], correct[:, 0], folds)
-    if depth == 1:
-        return Fitted(first.calibrator, first.calibrator, [first.unseen], first.losses)
-    flat = features[:, 1:].reshape(-1, features.shape[2])
-    later = choose_calibrator(flat, correct[:, 1:].ravel(), np.repeat(folds, depth - 1), models=MODELS[:2])
-    return Fitted(first.calibrator, later.calibrator, [first.unseen, later.unseen], first.losses)
+    flat, right = features.reshape(-1, features.shape[2]), correct.ravel()
+    unseen = cross_fit(flat, right, np.repeat(folds, correct.shape[1])).reshape(correct.shape)
+    return fit_calibrator(flat, right), unseen
 
 
 def measure_probabilities(
-    unseen: Sequence[Doubles],
+    unseen: Doubles,
     correct: Flags,
     *,
     threshold: float,
@@ -85,7 +63,7 @@ def measure_probabilities(
     """Compare probabilities with what is correct.
 
     Args:
-        unseen: Probabilities of the best candidates, and those of the others if there are any.
+        unseen: Probability of every candidate, from a fit without its word. Shape [q, k].
         correct: Shape [q, k].
         threshold: Probability at which precision and coverage are reported.
         thresholds: Further probabilities at which they are listed.
@@ -95,7 +73,7 @@ def measure_probabilities(
     Returns:
         Scores of the best candidates, scores of the others (an empty list or one entry), and bins of equal mass.
     """
-    first, right = unseen[0], correct[:, 0]
+    first, right = unseen[:, 0], correct[:, 0]
     points = precision_coverage(first, right, sorted({*thresholds, threshold}))
     (own,) = (point for point in points if point.threshold == threshold)
     head = _errors(first, right, seed, "best candidate") | {
@@ -109,7 +87,9 @@ def measure_probabilities(
         "thresholds": [asdict(point) for point in points],
         "entries": len(right),
     }
-    others = [_errors(each, correct[:, 1:].ravel(), seed, "candidates of rank 2 and later") for each in unseen[1:]]
+    others = []
+    if correct.shape[1] > 1:
+        others.append(_errors(unseen[:, 1:].ravel(), correct[:, 1:].ravel(), seed, "candidates of rank 2 and later"))
     return head, others, [asdict(each) for each in reliability(first, right)]
 
 
@@ -129,13 +109,13 @@ def _errors(probabilities: Doubles, correct: Flags, seed: int, what: str) -> dic
 
 
 def shuffled_control(
-    features: Doubles, shuffled: Flags, folds: NDArray[np.int64], *, model: str, threshold: float
+    features: Doubles, shuffled: Flags, folds: NDArray[np.int64], *, threshold: float
 ) -> Mapping[str, Any]:
-    """Fit the same model to the best candidates and shuffled translations; its probabilities should be low.
+    """Fit a model to the best candidates and shuffled translations; its probabilities should be low.
 
-    Shapes are [q, f] of features, and [q] of whether each candidate is listed for its word, and of folds.
+    Shapes are [q, f] of the features, and [q] of whether each candidate is listed for its word, and of folds.
     """
-    unseen = cross_fit(features, shuffled, folds, model=model)
+    unseen = cross_fit(features, shuffled, folds)
     return {
         "control": "shuffled dictionary",
         "base_rate": float(shuffled.mean()),

@@ -27,7 +27,8 @@ class Pairs:
         targets: Right column.
         lines: Line number of each pair; empty if the pairs are not from a file.
         name: Name of the file, for messages.
-        probabilities: Probability of each pair, in [0, 1]; empty if the file is not a lexicon.
+        probabilities: Probability of each pair, in [0, 1], and 0 for pairs without one; empty if the file is not a
+            lexicon.
         remarks: Warnings about what was left out of a TMX, XLIFF or TBX file, with hints.
     """
 
@@ -137,7 +138,7 @@ def read_pairs(
 
 
 def _probability(cell: str, place: str) -> float:
-    value = number_of(cell)
+    value = number_of(cell) if cell.strip(" ") else 0.0
     if value is None or not 0 <= value <= 1:
         raise DataError(f"{place}: '{cell}' is not a probability.", hint="The third column is a number from 0 to 1.")
     return value

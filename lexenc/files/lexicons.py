@@ -34,18 +34,19 @@ class LexiconEntry:
     Args:
         source: The source word.
         target: Its translation.
-        probability: Probability that the translation is right.
+        probability: Probability that the translation is right; None if it was not measured for such pairs.
         csls: CSLS score.
         cosine: Cosine similarity.
-        margin: Difference in CSLS to the next candidate.
+        margin: Difference in CSLS to the word's best other candidate.
         mutual: Whether each word is the best candidate of the other.
         rank: Rank among the candidates of the source word, from 1.
-        status: `known` (in the dictionary) or `new`, and `identical` for equal strings.
+        status: `known` (in the dictionary), `new`, or `new further` (of a word that the dictionary lists with other
+            translations), and `identical` for equal strings.
     """
 
     source: str
     target: str
-    probability: float
+    probability: float | None
     csls: float
     cosine: float
     margin: float
@@ -55,9 +56,13 @@ class LexiconEntry:
 
     def cells(self) -> Iterator[str]:
         """Yield the values in the order of the columns."""
-        yield from (self.source, self.target, f"{self.probability:.4f}")
+        yield from (self.source, self.target, self.shown(4))
         yield from (f"{value:.4f}" for value in (self.csls, self.cosine, self.margin))
         yield from ("yes" if self.mutual else "no", str(self.rank), self.status)
+
+    def shown(self, digits: int) -> str:
+        """Return the probability as text; empty if there is none."""
+        return "" if self.probability is None else f"{self.probability:.{digits}f}"
 
 
 def writable(word: str) -> bool:
@@ -94,7 +99,7 @@ def write_review(path: Path, entries: Iterable[LexiconEntry], *, optimistic: boo
         table = csv.writer(text)
         table.writerow(OPTIMISTIC if optimistic and each == LEXICON_HEAD[2] else each for each in REVIEW_COLUMNS)
         for each in entries:
-            table.writerow((guarded(each.source), guarded(each.target), f"{each.probability:.2f}", "", ""))
+            table.writerow((guarded(each.source), guarded(each.target), each.shown(2), "", ""))
         text.detach()  # flushes it, and leaves the file open
 
 

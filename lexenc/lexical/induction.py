@@ -22,7 +22,9 @@ from lexenc.search.retrieval import mean_similarity
 
 Flags = NDArray[np.bool_]
 
-FEATURES = ("csls", "cosine", "margin", "gap", "backward", "mutual", "identical", "source_rank", "target_rank", "rank")
+# Held-out log loss, of random words and of words rarer than those learned from, is no better with the cosine, or with
+# how far a candidate's best word is ahead.
+FEATURES = ("csls", "margin", "mutual", "identical", "word_frequency", "pair_frequency", "relative_frequency")
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,7 @@ class Candidates:
         targets: Row of the candidate; -1 if there are fewer.
         csls: 2 cos - r of the word - r of the candidate, over the whole vocabularies.
         cosine: Cosine of word and candidate.
-        margin: Difference to the next candidate of the same word, in CSLS.
-        backward: CSLS minus that of the best word for this candidate: 0 for the best word, negative for others.
+        margin: Difference to the word's best other candidate, in CSLS: negative for all but the best one.
         mutual: Whether word and candidate are each other's best.
     """
 
@@ -44,16 +45,10 @@ class Candidates:
     csls: Doubles
     cosine: Doubles
     margin: Doubles
-    backward: Doubles
     mutual: Flags
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def ranks(self) -> Indices:
-        """Ranks from 1. Shape [q, k]."""
-        return np.broadcast_to(np.arange(1, self.targets.shape[1] + 1), self.targets.shape)
 
     def part(self, rows: slice) -> Candidates:
         """Return the candidates of some of the words."""
@@ -143,7 +138,7 @@ def find_candidates(
     """
     if k < 1:
         raise ConfigError(f"The number of candidates must be at least 1, got {k}.")
-    # One more than requested, so that the last one has a margin as well.
+    # One more than requested, so that the best one has a margin in any case.
     everything = len(rows) == len(source) and bool((rows == np.arange(len(rows))).all())
     found = top_k(
         source if everything else source[rows],
@@ -156,50 +151,50 @@ def find_candidates(
     width = min(k, len(target))
     csls = 2 * found.scores - density.source[rows][:, None]
     targets = found.indices[:, :width]
-    asked, place = np.unique(targets, return_inverse=True)
+    best = targets[:, 0]
+    asked, place = np.unique(best, return_inverse=True)
     back = top_k(target[asked], source, k=1, offsets=density.source / 2, device=device, progress=progress)
-    best = 2 * back.scores[:, 0] - density.target[asked]
-    place = place.reshape(targets.shape)
     own = csls[:, :width]
-    # The last word of a vocabulary has no next candidate: its margin is 0.
-    padded = csls if csls.shape[1] > width else np.concatenate([csls, csls[:, -1:]], axis=1)
-    returns = back.indices[place, 0] == rows[:, None]
+    # A vocabulary of one word has no other candidate: its margin is 0.
+    margin = own - csls[:, :1]
+    margin[:, 0] = csls[:, 0] - csls[:, min(1, csls.shape[1] - 1)]
     return Candidates(
         rows=rows,
         targets=targets,
         csls=own,
         cosine=(own + density.source[rows][:, None] + density.target[targets]) / 2,
-        margin=padded[:, :width] - padded[:, 1 : width + 1],
-        # A sum in another order may differ in the last digit.
-        backward=np.where(returns, 0.0, np.minimum(own - best[place], 0.0)),
-        mutual=returns & (np.arange(width) == 0),
+        margin=margin,
+        mutual=(back.indices[place, 0] == rows)[:, None] & (np.arange(width) == 0),
     )
 
 
 def features(candidates: Candidates, identical: Flags) -> Doubles:
-    """Return the features of every candidate, in the order of `FEATURES`.
+    """Return the features of every candidate, in the order of `FEATURES`; larger values speak for the candidate.
+
+    Frequency is the rank in the vocabulary. It counts in three ways: rare words have worse vectors, so have pairs of
+    which one word is rare, and a translation is seldom rarer than its word. No feature of a candidate exceeds those of
+    the ones that rank before it, so that it cannot become more probable than they are.
 
     Args:
         candidates: Shape [q, k].
         identical: Whether word and candidate are the same string. Shape [q, k].
 
     Returns:
-        Shape [q, k, f]. Ranks are natural logarithms: of the word and of the candidate (both from 1, by frequency), and
-        of the candidate among the candidates.
+        Shape [q, k, f]. Frequencies are negative natural logarithms of ranks from 1.
     """
+    word = np.broadcast_to(-np.log1p(candidates.rows)[:, None], candidates.csls.shape)
+    candidate = -np.log1p(np.maximum(candidates.targets, 0))
     columns = {
         "csls": candidates.csls,
-        "cosine": candidates.cosine,
         "margin": candidates.margin,
-        "gap": candidates.csls - candidates.csls[:, :1],
-        "backward": candidates.backward,
         "mutual": candidates.mutual,
         "identical": identical,
-        "source_rank": np.broadcast_to(np.log1p(candidates.rows)[:, None], candidates.csls.shape),
-        "target_rank": np.log1p(np.maximum(candidates.targets, 0)),
-        "rank": np.log(candidates.ranks),
+        "word_frequency": word,
+        "pair_frequency": np.minimum(word, candidate),
+        "relative_frequency": np.minimum(candidate - word, 0),
     }
-    return np.stack([np.asarray(columns[name], dtype=np.float64) for name in FEATURES], axis=2)
+    stacked = np.stack([np.asarray(columns[name], dtype=np.float64) for name in FEATURES], axis=2)
+    return np.minimum.accumulate(stacked, axis=1)
 
 
 def same_strings(candidates: Candidates, words: Sequence[str], choices: Sequence[str]) -> Flags:
@@ -221,24 +216,15 @@ def has_letter(word: str) -> bool:
     return any(letter.isalpha() for letter in word)
 
 
-def chosen(
-    candidates: Candidates,
-    probabilities: Doubles,
-    *,
-    min_probability: float = 0.0,
-    margin: float | None = None,
-    mutual: bool = False,
-) -> Flags:
+def chosen(candidates: Candidates, *, margin: float | None = None, mutual: bool = False) -> Flags:
     """Return which candidates pass all filters on scores. Shape [q, k].
 
     Args:
         candidates: Shape [q, k].
-        probabilities: Probabilities of being right. Shape [q, k].
-        min_probability: Minimum probability.
-        margin: Minimum difference to the next candidate of the same word, in CSLS; None for any.
+        margin: Minimum difference to the word's best other candidate, in CSLS; None for any.
         mutual: Whether to keep only pairs that are each other's best.
     """
-    kept: Flags = (probabilities >= min_probability) & (candidates.targets >= 0)
+    kept: Flags = candidates.targets >= 0
     if margin is not None:
         kept &= candidates.margin >= margin
     if mutual:

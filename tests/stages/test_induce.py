@@ -243,6 +243,11 @@ def test_lexicon_holds_every_word_once_by_frequency(induced, space, place):
     assert len(rows) >= len(words) - 5, "only a best candidate without a letter is left out"
     known = set(read_pairs(place / "train.tsv"))
     assert all((row["status"].split()[0] == "known") == ((row["source"], row["target"]) in known) for row in rows)
+    listed = {source for source, _ in known}
+    assert all(
+        (row["status"].startswith("new further")) == (row["source"] in listed and row["status"][:5] != "known")
+        for row in rows
+    )
     assert {row["rank"] for row in rows} == {"1"}
     assert all(0 <= float(row["probability"]) <= 1 for row in rows)
     assert induced.files == {"lexicon.tsv", "review.csv", "calibration.json", "curve.tsv", "manifest.json"}
@@ -269,7 +274,7 @@ def filtered(stage, space, place, induced):
 @pytest.mark.parametrize(
     ("params", "holds"),
     [
-        ({"min_probability": 0.6}, lambda row: float(row["probability"]) >= 0.6),
+        ({"min_probability": 0.6}, lambda row: row["status"] == "known" or float(row["probability"]) >= 0.6),
         ({"mutual": True}, lambda row: row["mutual"] == "yes"),
         ({"margin": 0.1}, lambda row: float(row["margin"]) >= 0.0999),
         ({"only_new": True}, lambda row: row["status"].startswith("new")),
@@ -299,6 +304,59 @@ def test_what_is_hardly_ever_right_is_left_out_and_counted(stage, space, place, 
     assert held["threshold"] == 0.9
 
 
+def test_known_pairs_stay_however_improbable(stage, space, place, induced, tmp_path):
+    known = set(read_pairs(place / "train.tsv"))
+    files = {"vectors": space.out, "calibration": induced.out, "dictionary": place / "train.tsv"}
+    every = {(row["source"], row["target"]): row for row in rows_of(induced.out)}
+    for params in ({}, {"min_probability": 0.99}, {"top": 3}):
+        made = stage("induce", tmp_path / f"out{len(params)}{params.get('top')}", params, **files)
+        rows = rows_of(made.out)
+        pairs = {(row["source"], row["target"]) for row in rows}
+        assert known & set(every) <= pairs
+        assert made.manifest.summary["known_pairs"] == len(known & pairs)
+        least = params.get("min_probability", 0.05)
+        assert all(float(row["probability"]) >= least for row in rows if row["status"].startswith("new"))
+    assert min(float(every[pair]["probability"]) for pair in known & set(every)) < 0.99, "some would be left out"
+
+
+def test_further_translations_of_known_words_have_no_probability(filtered, place, tmp_path):
+    listed = {source for source, _ in read_pairs(place / "train.tsv")}
+    rows = filtered(tmp_path, {"only_new": True, "top": 2})
+    further = [row for row in rows if row["source"] in listed]
+    assert len(further) > 100
+    assert len(rows) - len(further) > 100
+    assert {row["probability"] for row in further} == {""}
+    assert {row["status"].removesuffix(" identical") for row in further} == {"new further"}
+    new = [row for row in rows if row["source"] not in listed]
+    assert {row["status"].removesuffix(" identical") for row in new} == {"new"}
+    assert all(0 <= float(row["probability"]) <= 1 for row in new)
+    review = (tmp_path / "out" / "review.csv").read_text(encoding="utf-8-sig").splitlines()[1:]
+    assert [bool(line.split(",")[2]) for line in review] == [row["source"] not in listed for row in rows]
+
+
+def test_probabilities_never_rise_with_the_rank_nor_fall_with_the_evidence(stage, space, place, tmp_path):
+    made = stage("induce", tmp_path / "out", ALL | {"top": 4, "identical": "keep"}, vectors=space.out,
+                 dictionary=place / "train.tsv")  # fmt: skip
+    rows = [row for row in rows_of(made.out) if row["source"].startswith("en") and row["target"].startswith("de")]
+    chances = {(row["source"], int(row["rank"])): float(row["probability"]) for row in rows}
+    assert len(chances) > 2000
+    assert all(each <= chances.get((word, rank - 1), 1) for (word, rank), each in chances.items())
+    best = [row for row in rows if row["rank"] == "1"]
+    ranks = [{word: rank for rank, word in enumerate(space.words(side), 1)} for side in ("source", "target")]
+    pair = np.array([(ranks[0][row["source"]], ranks[1][row["target"]]) for row in best])
+    table = np.column_stack(
+        [
+            [(float(row["csls"]), float(row["margin"]), row["mutual"] == "yes") for row in best],
+            -pair[:, 0], -pair.max(axis=1), np.minimum(pair[:, 0] / pair[:, 1], 1),
+        ]
+    )  # fmt: skip
+    found = np.array([float(row["probability"]) for row in best])
+    one, other = np.random.default_rng(0).integers(len(best), size=(2, 10_000))
+    more = (table[one] >= table[other]).all(axis=1)
+    assert more.sum() > 300
+    assert (found[one[more]] >= found[other[more]]).all()
+
+
 def test_more_translations_numbers_limits_and_lists(filtered, tmp_path, place):
     rows = filtered(tmp_path / "top", {"top": 3, "limit": 50, "keep_numbers": True})
     assert len(rows) == 150
@@ -324,6 +382,9 @@ def test_other_direction(stage, space, place, tmp_path):
 def test_shuffled_control_believes_nothing(stage, space, place, tmp_path):
     made = stage("induce", tmp_path / "out", {"control": "shuffled-pairs", "min_probability": 0.5},
                  vectors=space.out, dictionary=place / "train.tsv")  # fmt: skip
+    assert {row["status"].split()[0] for row in rows_of(made.out)} == {"known"}
+    params = {"control": "shuffled-pairs", "min_probability": 0.5, "only_new": True}
+    made = stage("induce", tmp_path / "new", params, vectors=space.out, dictionary=place / "train.tsv")
     assert rows_of(made.out) == []
     assert "No translation passes" in made.warnings[-1]
 
@@ -372,7 +433,7 @@ def test_damaged_and_foreign_calibrations(stage, space, induced, tmp_path):
         with pytest.raises(DataError, match=words):
             stage("induce", vectors=space.out, calibration=tmp_path)
     body = json.loads((induced.out / "calibration.json").read_text())
-    del body["first"]["logistic"]["bias"]
+    del body["calibrator"]["base"]
     (tmp_path / "calibration.json").write_text(json.dumps(body))
     with pytest.raises(DataError, match="no calibration"):
         stage("induce", vectors=space.out, calibration=tmp_path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,14 +66,13 @@ from lexenc.text.folding import SAME_TEXT, UnicodeForm
 
 CALIBRATION = "calibration.json"
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-# Default minimum probability. On the bundled vectors a tenth of the best candidates is below it, of which less than 2
-# in 100 are right: half a percent of all right ones. With 0.1 it would be one percent, with 0.2 six to twelve. To learn
-# from a lexicon or to print it, use a far higher value: see the curve.
+# Default minimum probability. At most a tenth of the best candidates is below it, of which 2 in 100 are right: less
+# than one percent of all right ones. With 0.1 it would be up to four percent. To learn from a lexicon or to print it,
+# use a far higher value: see the curve.
 FLOOR = 0.05
-_FORMAT = 1
+_FORMAT = 2
 _HEADLINE = 0.9
 _DEPTH = 5  # candidates used to learn probabilities, even if fewer are shown
-_ROWS = 16_384  # words whose probabilities are computed at a time
 
 
 @dataclass(frozen=True)
@@ -85,19 +83,24 @@ class InduceParams:
     limit: int | None = param(None, "Translate only the first words of the vocabulary, the most frequent ones.", ge=1)
     min_probability: float = param(
         FLOOR,
-        "Minimum probability of a translation. A larger value leaves fewer, better ones; 0 keeps all.",
+        "Minimum probability of a translation that the dictionary does not list. A larger value leaves fewer, better "
+        "ones; 0 keeps all.",
         ge=0,
         le=1,
     )
     mutual: bool = param(False, "Keep only pairs of which each word is the other's best translation.")
-    margin: float | None = param(None, "Minimum difference to the word's next candidate, in CSLS.", ge=0)
+    margin: float | None = param(None, "Minimum difference to the word's best other candidate, in CSLS.", ge=0)
     identical: Literal["mark", "keep", "drop"] = param(
         "mark",
         "Translations that are spelled the same as the source word: mark: in the column status; keep: like others; "
         "drop: leave them out.",
     )
     keep_numbers: bool = param(False, "Keep words and translations without a letter, such as numbers.")
-    only_new: bool = param(False, "Keep only pairs that are not in the dictionary.")
+    only_new: bool = param(
+        False,
+        "Keep only pairs that are not in the dictionary. Further translations of its words then have no probability, "
+        "as probabilities are measured on words that are new as a whole.",
+    )
     direction: Literal["source-target", "target-source"] = param(
         "source-target", "Direction of lookup. The query language fills the first column."
     )
@@ -174,7 +177,7 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
     judged = None
     if words is not None and known is not None:
         judged = _judge(words, known, lookup, inputs, params, job)
-    calibration, report = _fit(judged, params, job) if saved is None else _test(saved, judged, inputs, params, job)
+    calibration, report = _calibrated(saved, judged, inputs, params, job)
     counts = _write(job.out, lookup, rows, set(dictionary or ()), calibration, params, job)
     _write_calibration(job.out, calibration, report, params)
     head = {**_conventions(params, lookup.space, job), **report["headline"], **counts}
@@ -389,38 +392,32 @@ def _cross_fitted(
 # ---------------------------------------------------------------- probabilities
 
 
-def _fit(judged: JudgedCandidates | None, params: InduceParams, job: Job) -> tuple[Calibration, dict[str, Any]]:
-    """Learn probabilities, and measure them on words that the fit did not see."""
+def _calibrated(
+    saved: Calibration | None,
+    judged: JudgedCandidates | None,
+    inputs: Mapping[str, Any],
+    params: InduceParams,
+    job: Job,
+) -> tuple[Calibration, dict[str, Any]]:
+    """Learn probabilities unless an earlier run did, and measure them on words that the fit did not see."""
+    if saved is not None:
+        place = {"calibration": str(inputs["calibration"])}
+        if judged is None:
+            return saved, {"headline": {"basis": "learnt before"} | place, "others": [], "bins": []}
+        report = _measured(saved.calibrator.probabilities(judged.features), judged.correct, judged, params, job)
+        report["headline"] |= place
+        return saved, report
     assert judged is not None  # check_induce asks for a dictionary
     correct = judged.shuffled if params.control == "shuffled-pairs" else judged.correct
-    fitted = fit_probabilities(judged.features, correct, judged.folds)
-    report = _measured(fitted.unseen, correct, judged, params, job)
-    model = fitted.first.model
-    report["headline"] |= {"model": model, "model_losses": fitted.losses}
-    report["others"].append(
-        shuffled_control(
-            judged.features[:, 0], judged.shuffled[:, 0], judged.folds, model=model, threshold=params.threshold
-        )
-    )
-    return Calibration(fitted.first, fitted.later, judged.sentence, judged.basis == "optimistic"), report
-
-
-def _test(
-    calibration: Calibration, judged: JudgedCandidates | None, inputs: Mapping[str, Any], params: InduceParams, job: Job
-) -> tuple[Calibration, dict[str, Any]]:
-    """Measure probabilities of an earlier run, if there are held-out entries."""
-    place = {"calibration": str(inputs["calibration"])}
-    if judged is None:
-        return calibration, {"headline": {"basis": "learnt before"} | place, "others": [], "bins": []}
-    found = calibration.probabilities(judged.features)
-    parts = [found[:, 0], found[:, 1:].ravel()] if found.shape[1] > 1 else [found[:, 0]]
-    report = _measured(parts, judged.correct, judged, params, job)
-    report["headline"] |= {"model": calibration.first.model} | place
-    return calibration, report
+    calibrator, unseen = fit_probabilities(judged.features, correct, judged.folds)
+    report = _measured(unseen, correct, judged, params, job)
+    control = shuffled_control(judged.features[:, 0], judged.shuffled[:, 0], judged.folds, threshold=params.threshold)
+    report["others"].append(control)
+    return Calibration(calibrator, judged.sentence, judged.basis == "optimistic"), report
 
 
 def _measured(
-    unseen: Sequence[np.ndarray], correct: np.ndarray, judged: JudgedCandidates, params: InduceParams, job: Job
+    unseen: np.ndarray, correct: np.ndarray, judged: JudgedCandidates, params: InduceParams, job: Job
 ) -> dict[str, Any]:
     head, others, bins = measure_probabilities(
         unseen,
@@ -451,8 +448,8 @@ def _read_calibration(path: Path, params: InduceParams, job: Job) -> Calibration
                 f"{place} was learnt with {body['csls_neighbours']} CSLS neighbours, not {params.csls_neighbours}.",
                 hint=f"Use --csls-neighbours {body['csls_neighbours']}.",
             )
-        first, later = (Calibrator.from_dict(body[name]) for name in ("first", "later"))
-        calibration = Calibration(first, later, body["basis"], bool(body["optimistic"]))
+        calibrator = Calibrator.from_dict(body["calibrator"], width=len(FEATURES))
+        calibration = Calibration(calibrator, body["basis"], bool(body["optimistic"]))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{place} is no calibration ({error}).", hint="Make it again with lexenc induce.") from None
     if calibration.optimistic:
@@ -471,8 +468,7 @@ def _write_calibration(out: Path, calibration: Calibration, report: dict[str, An
         "optimistic": calibration.optimistic,
         "measured": report["headline"],
         "bins": report["bins"],
-        "first": calibration.first.as_dict(),
-        "later": calibration.later.as_dict(),
+        "calibrator": calibration.calibrator.as_dict(),
     }
     with writing(out / CALIBRATION) as stream:
         stream.write(json.dumps(body, ensure_ascii=False, indent=1).encode("utf-8") + b"\n")
@@ -493,32 +489,39 @@ def _entries(
     probabilities: np.ndarray,
     known: set[tuple[str, str]],
     params: InduceParams,
-) -> Iterator[LexiconEntry]:
-    """Yield the lines of the lexicon that pass all filters. Arrays have the shape of the candidates, [q, k]."""
-    kept = chosen(
-        found, probabilities, min_probability=params.min_probability, margin=params.margin, mutual=params.mutual
-    )
+) -> tuple[list[LexiconEntry], int]:
+    """Return the pairs that pass all filters, and how many only the minimum probability leaves out.
+
+    Arrays have the shape of the candidates, [q, k].
+    """
+    listed = {word for word, _ in known}
+    entries, improbable = [], 0
+    kept = chosen(found, margin=params.margin, mutual=params.mutual)
     if params.identical == "drop":
         kept &= ~identical
     for row, place in zip(*kept.nonzero(), strict=True):
         pair = space.words[found.rows[row]], space.choices[found.targets[row, place]]
+        status = "known" if pair in known else "new further" if pair[0] in listed else "new"
         if not writable(pair[1]) or not (params.keep_numbers or has_letter(pair[1])):
             continue
-        if params.only_new and pair in known:
+        if params.only_new and status == "known":
             continue
-        status = "known" if pair in known else "new"
-        if identical[row, place] and params.identical == "mark":
-            status += " identical"
-        yield LexiconEntry(
+        if status != "known" and probabilities[row, place] < params.min_probability:
+            improbable += 1
+            continue
+        same = identical[row, place] and params.identical == "mark"
+        entry = LexiconEntry(
             *pair,
-            float(probabilities[row, place]),
+            None if params.only_new and status == "new further" else float(probabilities[row, place]),
             float(found.csls[row, place]),
             float(found.cosine[row, place]),
             float(found.margin[row, place]),
             bool(found.mutual[row, place]),
             int(place) + 1,
-            status,
+            f"{status} identical" if same else status,
         )
+        entries.append(entry)
+    return entries, improbable
 
 
 def _write(
@@ -531,19 +534,20 @@ def _write(
     job: Job,
 ) -> dict[str, Any]:
     """Translate the words, write the lexicon and the table for its review, and return the counts."""
-    found = lookup.candidates(rows, params.top)
-    same = same_strings(found, lookup.space.words, lookup.space.choices)
-    probabilities = np.zeros(found.csls.shape)
-    for start in range(0, len(rows), _ROWS):
-        part = slice(start, start + _ROWS)
-        probabilities[part] = calibration.probabilities(features(found.part(part), same[part]))
-    proposals = partial(_entries, found, lookup.space, same, probabilities, known)
-    entries = list(proposals(params))
-    improbable = sum(1 for _ in proposals(replace(params, min_probability=0.0))) - len(entries)
+    found, space = lookup.candidates(rows, params.top), lookup.space
+    identical = same_strings(found, space.words, space.choices)
+    probabilities = calibration.calibrator.probabilities(features(found, identical))
+    entries, improbable = _entries(found, space, identical, probabilities, known, params)
     if improbable:
         job.notices.say(
             f"{counted(improbable, 'pair')} less probable than {params.min_probability:g} left out; "
             "--min-probability 0 keeps all."
+        )
+    further = sum(entry.status.startswith("new further") for entry in entries)
+    if further and params.only_new:
+        job.notices.say(
+            f"{counted(further, 'further translation')} of words in the dictionary without a probability, which is "
+            "measured on words that are new as a whole."
         )
     if not entries:
         job.notices.warn("No translation passes the filters; the lexicon is empty.", "Lower --min-probability.")
@@ -554,6 +558,7 @@ def _write(
         "pairs": len(entries),
         "improbable_pairs": improbable,
         "known_pairs": sum(entry.status.startswith("known") for entry in entries),
+        "further_pairs": further,
         "words_with_translation": len({entry.source for entry in entries}),
     }
 
@@ -617,14 +622,14 @@ def _bin_table(head: dict[str, Any], bins: list[dict[str, Any]]) -> Table:
         f"{head['expected_calibration_error_low']:.3f}-{head['expected_calibration_error_high']:.3f}; perfect "
         f"probabilities would reach {head['expected_calibration_error_if_perfect']:.3f} on so few words); "
         f"{head['expected_calibration_error_equal_width']:.3f} in bins of equal width. Brier score "
-        f"{head['brier_score']:.4f}. Model: {head['model']}."
+        f"{head['brier_score']:.4f}."
     )
     return Table("Are the probabilities true?", ["probability", "words", "mean", "right"], rows, note)
 
 
 INDUCE = Stage(
     name="induce",
-    version=3,
+    version=4,
     inputs={
         "vectors": Input("Shared space: a folder of map or interpolate."),
         "dictionary": Input(

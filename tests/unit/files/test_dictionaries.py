@@ -140,6 +140,7 @@ def test_dictionary_that_is_a_review_names_what_reads_it(read, mark):
 
 def test_a_lexicon_brings_probabilities(read):
     pairs = read("source\ttarget\tprobability\tlinks\na\tb\t0.25\t3\nc\td\t1\t4\n")
+    assert read("source\ttarget\tprobability\na\tb\t\nc\td\t0.5\n").probabilities == [0, 0.5], "none is no weight"
     assert list(pairs) == [("a", "b"), ("c", "d")]
     assert pairs.swapped().folded(Folding(lowercase=True)).chosen([1, 0]).probabilities == [1.0, 0.25]
     with pytest.raises(DataError, match="line 2: 'x' is not a probability"):

@@ -22,8 +22,8 @@ from lexenc.files.lexicons import (
 from lexenc.text.folding import trim
 
 
-def entry(source, target, status="new"):
-    return LexiconEntry(source, target, 0.87654, 0.1, 0.5, 0.02, True, 1, status)
+def entry(source, target, status="new", probability=0.87654):
+    return LexiconEntry(source, target, probability, 0.1, 0.5, 0.02, True, 1, status)
 
 
 @pytest.fixture
@@ -42,6 +42,17 @@ def test_lexicon_is_a_dictionary(entries, tmp_path, optimistic):
     kind = "optimistic_probability" if optimistic else "probability"
     assert head.split("\t") == ["source", "target", kind, "csls", "cosine", "margin", "mutual", "rank", "status"]
     assert first.split("\t") == ["print", "drucken", "0.8765", "0.1000", "0.5000", "0.0200", "yes", "1", "new"]
+
+
+def test_a_pair_without_a_probability_has_an_empty_cell(tmp_path):
+    path, review = tmp_path / "lexicon.tsv", tmp_path / "review.csv"
+    entries = [entry("print", "drucken", "known"), entry("print", "druck", "new further", None), entry("a", "b")]
+    write_lexicon(path, entries)
+    assert [line.split("\t")[2] for line in path.read_text().splitlines()[1:]] == ["0.8765", "", "0.8765"]
+    assert read_pairs(path).probabilities == [0.8765, 0, 0.8765]
+    write_review(review, entries)
+    assert [line.split(",")[2] for line in review.read_text().splitlines()[1:]] == ["0.88", "", "0.88"]
+    assert read_review(review).undecided == 3
 
 
 def test_columns_of_a_lexicon_are_counted(tmp_path):

@@ -52,15 +52,13 @@ def test_candidates_are_those_of_the_whole_table(space, table, rows):
     assert np.allclose(found.csls, csls[line, found.targets], atol=1e-6)
     assert np.allclose(found.cosine, cosines[line, found.targets], atol=1e-6)
     ordered = np.take_along_axis(csls[rows], order, axis=1)
-    assert np.allclose(found.margin, ordered[:, :4] - ordered[:, 1:5], atol=1e-6)
-    best = csls.max(axis=0)[found.targets]
-    assert np.allclose(found.backward, csls[line, found.targets] - best, atol=1e-6)
+    others = np.where(np.arange(4) == 0, ordered[:, 1:2], ordered[:, :1])
+    assert np.allclose(found.margin, ordered[:, :4] - others, atol=1e-6)
     back = csls.argmax(axis=0)
     wanted = (back[found.targets] == line) & (found.targets == csls[rows].argmax(axis=1)[:, None])
     assert (found.mutual == wanted).all()
     assert found.mutual.any()
     assert not found.mutual[:, 1:].any()
-    assert (found.backward[found.mutual] == 0).all()
 
 
 def test_more_candidates_than_words(space):
@@ -68,7 +66,11 @@ def test_more_candidates_than_words(space):
         space[0], space[1][:3], np.arange(5), k=9, density=measure_density(space[0], space[1][:3], neighbours=NEAREST)
     )
     assert found.targets.shape == (5, 3)
-    assert (found.margin[:, 2] == 0).all()
+    assert (found.margin[:, 0] > 0).all()
+    lone = find_candidates(
+        space[0], space[1][:1], np.arange(5), k=2, density=measure_density(space[0], space[1][:1], neighbours=NEAREST)
+    )
+    assert (lone.margin == 0).all()
     with pytest.raises(ConfigError, match="at least 1"):
         found_in(space, [0], 0)
 
@@ -88,11 +90,21 @@ def test_features_are_what_their_names_say(space):
     assert laid.shape == (2, 3, len(FEATURES))
     column = {name: laid[:, :, place] for place, name in enumerate(FEATURES)}
     assert (column["csls"] == found.csls).all()
-    assert (column["gap"][:, 0] == 0).all()
-    assert (column["gap"] <= 0).all()
-    assert column["identical"].sum() == column["identical"][1, 2] == 1
-    assert np.allclose(column["source_rank"][:, 0], np.log([5, 10]))
-    assert np.allclose(column["rank"][0], np.log([1, 2, 3]))
+    assert (column["margin"][:, 0] == found.margin[:, 0]).all()
+    assert not column["identical"].any(), "a later candidate has no more than the ones before it"
+    assert np.allclose(column["word_frequency"][:, 0], -np.log([5, 10]))
+    rarer = np.maximum(found.targets[:, 0], [4, 9]) + 1
+    assert np.allclose(column["pair_frequency"][:, 0], -np.log(rarer))
+    ratio = np.minimum([5, 10] / (found.targets[:, 0] + 1), 1)
+    assert np.allclose(column["relative_frequency"][:, 0], np.log(ratio))
+    same[1, 0] = True
+    assert features(found, same)[1, 0, FEATURES.index("identical")] == 1
+
+
+def test_no_feature_rises_with_the_rank(space):
+    found = found_in(space, range(SOURCES), 5)
+    same = np.random.default_rng(1).random(found.csls.shape) < 0.3
+    assert (np.diff(features(found, same), axis=1) <= 0).all()
 
 
 def test_same_strings(space):
@@ -105,11 +117,12 @@ def test_same_strings(space):
 
 def test_filters(space):
     found = found_in(space, range(SOURCES), 3)
-    likely = np.linspace(0, 1, SOURCES * 3).reshape(SOURCES, 3)
-    assert chosen(found, likely).all()
-    assert (chosen(found, likely, min_probability=0.5) == (likely >= 0.5)).all()
-    assert (chosen(found, likely, mutual=True) == found.mutual).all()
-    assert (chosen(found, likely, margin=0.05) == (found.margin >= 0.05)).all()
+    assert chosen(found).all()
+    assert (chosen(found, mutual=True) == found.mutual).all()
+    near = chosen(found, margin=0.05)
+    assert (near == (found.margin >= 0.05)).all()
+    assert near[:, 0].any()
+    assert not near[:, 1:].any(), "a later candidate is behind the best one"
 
 
 @pytest.mark.parametrize(("word", "letters"), [("7", False), ("--", False), ("3d", True), ("ä", True), ("日", True)])
