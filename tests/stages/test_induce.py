@@ -319,6 +319,24 @@ def test_known_pairs_stay_however_improbable(stage, space, place, induced, tmp_p
     assert min(float(every[pair]["probability"]) for pair in known & set(every)) < 0.99, "some would be left out"
 
 
+def test_known_pairs_of_the_other_direction_stay(stage, space, place, tmp_path):
+    params = {"direction": "target-source", "min_probability": 1}
+    made = stage("induce", tmp_path / "out", params, vectors=space.out, dictionary=place / "train.tsv")
+    rows = rows_of(made.out)
+    assert len(rows) > 100
+    assert {(row["target"], row["source"]) for row in rows} <= set(read_pairs(place / "train.tsv"))
+    assert made.manifest.summary["pairs"] == made.manifest.summary["known_pairs"] == len(rows)
+
+
+def test_probabilities_of_new_words_are_true(filtered, place, tmp_path):
+    rows = [row for row in filtered(tmp_path, {"only_new": True}) if row["status"] == "new"]
+    chances = np.array([float(row["probability"]) for row in rows])
+    right = np.array([row["source"][2:] == row["target"][2:] for row in rows])
+    assert len(rows) > 200
+    for part in (chances >= 0, chances >= np.median(chances), chances < np.median(chances)):
+        assert abs(chances[part].mean() - right[part].mean()) < 0.1
+
+
 def test_further_translations_of_known_words_have_no_probability(filtered, place, tmp_path):
     listed = {source for source, _ in read_pairs(place / "train.tsv")}
     rows = filtered(tmp_path, {"only_new": True, "top": 2})
