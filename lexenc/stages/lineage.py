@@ -35,6 +35,7 @@ from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted, read_lines
 from lexenc.lexical.audit import find_leaks
+from lexenc.lexical.evidence import LearnedWords
 from lexenc.lexical.hub import composed
 from lexenc.stage import Job
 from lexenc.text.folding import SAME_TEXT
@@ -394,6 +395,31 @@ def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:
     if maker.stage.startswith("align"):
         return ((source, target) for _, source, target in parallel_text(*paths, languages=languages))
     return read_pairs(*paths, languages=languages)
+
+
+def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
+    """Follow manifests back to the dictionaries that a space was learned from.
+
+    Args:
+        folder: The space.
+        dictionaries: Files; a dictionary that was moved is recognised among them.
+    """
+    digests = DigestStore.default()
+    at_hand = {digests.of(path): path for path in dictionaries}
+    learned = LearnedWords()
+    for each in ancestors(folder):
+        if isinstance(each, Unknown):
+            learned.gaps.append(each.gap)
+        elif each.name in PAIRS:
+            path = each.path(at_hand)
+            if path is None:
+                learned.gaps.append(each.gap)
+                continue
+            seen = learned.tuned if each.tuned else learned.mapped
+            for pair in read_training_pairs(each, path):
+                for column, word in zip(seen, pair, strict=True):
+                    column.add(SAME_TEXT.fold(word))
+    return learned
 
 
 def _synonymous(path: Path, pairs: Sequence[_Pair]) -> Iterator[_Pair]:

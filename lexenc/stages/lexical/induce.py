@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lexenc.artifact import DigestStore
 from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation.calibration import Calibrator
 from lexenc.evaluation.probabilities import Calibration, fit_probabilities, measure_probabilities, shuffled_control
@@ -25,7 +24,6 @@ from lexenc.lexical.evidence import (
     FEW,
     ChosenEntries,
     JudgedCandidates,
-    LearnedWords,
     choose_held_out,
     choose_known,
     few,
@@ -49,7 +47,7 @@ from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.interpolate import BlendAgain
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, made_by
-from lexenc.stages.lineage import PAIRS, Unknown, ancestors, common_origins, read_training_pairs
+from lexenc.stages.lineage import common_origins, learned_words
 from lexenc.stages.reading import (
     coverage_advice,
     fold_vectors,
@@ -292,31 +290,6 @@ def _tell_coverage(pairs: Pairs, space: DirectedSpace, params: InduceParams, job
     if 2 * covered < total:
         hint = _advice(pairs, space, params) or "Words without a vector are not looked up."
         job.notices.warn(low_coverage("dictionary pair", covered, total), hint)
-
-
-def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
-    """Follow manifests back to the dictionaries that a space was learned from.
-
-    Args:
-        folder: The space.
-        dictionaries: Files; a dictionary that was moved is recognised among them.
-    """
-    digests = DigestStore.default()
-    at_hand = {digests.of(path): path for path in dictionaries}
-    learned = LearnedWords()
-    for each in ancestors(folder):
-        if isinstance(each, Unknown):
-            learned.gaps.append(each.gap)
-        elif each.name in PAIRS:
-            path = each.path(at_hand)
-            if path is None:
-                learned.gaps.append(each.gap)
-                continue
-            seen = learned.tuned if each.tuned else learned.mapped
-            for pair in read_training_pairs(each, path):
-                for column, word in zip(seen, pair, strict=True):
-                    column.add(SAME_TEXT.fold(word))
-    return learned
 
 
 def learner_again(folder: Path, column: int, job: Job) -> MapAgain | BlendAgain:
