@@ -90,7 +90,7 @@ def test_audit_finds_leaks_across_forms(stage, files):
     made = stage("audit", files / "out", train=files / "nfc.tsv", test=files / "nfd.tsv")
     found = made.manifest.results[0]
     assert (found["leaked_pairs"], found["leaked_lines"], found["train_kept"]) == (10, 10, 0)
-    assert (found["train_lines_not_in_nfc"], found["test_lines_not_in_nfc"]) == (0, 9)
+    assert (found["train_lines_with_decomposed_letters"], found["test_lines_with_decomposed_letters"]) == (0, 9)
     assert (made.out / "leaks.tsv").read_text(encoding="utf-8") == (files / "nfd.tsv").read_text(encoding="utf-8")
 
 

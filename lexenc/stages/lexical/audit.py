@@ -71,8 +71,8 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
         result |= {f"{label}_{key}": value for key, value in row.items()}
     counts = [[key.replace("_", " "), *(str(row[key]) for row in rows)] for key in rows[0]]
     note = (
-        "Counted after --lowercase and --unicode, if they are given, except for lines with capitals and lines not in "
-        "NFC, which are counted in the files."
+        "Counted after --lowercase and --unicode, if they are given, except for lines with capitals or "
+        "decomposed letters (not in NFC), which are counted in the files."
     )
     tables = [_leak_table(leaks, len(test), result), Table("Dictionaries", ["what", "train", "test"], counts, note)]
     # The question is whether there are leaks. If a clean dictionary is written, that answers it.
@@ -102,7 +102,7 @@ def _counts(pairs: Pairs, written: Pairs) -> dict[str, int]:
         "repeated_lines": repeated(listed),
         "sources_with_several_translations": several_translations(listed),
         "lines_with_capitals": with_capitals(written),
-        "lines_not_in_nfc": decomposed(written),
+        "lines_with_decomposed_letters": decomposed(written),
         "phrases": sum(" " in source or " " in target for source, target in listed),
         "identical_pairs": sum(source == target for source, target in listed),
     }
