@@ -30,8 +30,8 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _LINE_FEED = 10
 # Rows that are read at once, at most.
 _BLOCK = 256
-# Rows after a doubtful one that must fit, and columns of which bytes at a wrong position may have usual sizes.
-_AHEAD, _FEW = 3, 16
+# Of fewer columns, bytes at a wrong position may all have usual sizes.
+_FEW = 16
 # Usual sizes of numbers, and the bits of the smallest and the largest.
 _USUAL = np.array([1e-15, 1e10], np.float32)
 _SMALLEST, _LARGEST = _USUAL.view(np.uint32)
@@ -86,13 +86,15 @@ class _Layout:
 
     def __init__(self, source: _Bytes, width: int, name: str) -> None:
         self._source, self._width, self._name = source, width, name
+        # Rows after a doubtful one that must fit.
+        self._ahead = 1 if width >= _FEW else 3
         # No more rows are in the buffer.
         self._most = min(_BLOCK, _CHUNK // (4 * width) + 1)
         self._room, self._block = np.empty((self._most, width), _BITS), self._most
         self._line_feeds = True
-        ends = self._ends(0, _AHEAD)
+        ends = self._ends(0, self._ahead)
         self._line_feeds = False
-        if not ends and not self._ends(0, _AHEAD):
+        if not ends and not self._ends(0, self._ahead):
             ends = [source.find(b" ")]  # numbers of unusual sizes
         self._line_feeds = any(self._byte_after(end) == b"\n" for end in ends)
 
@@ -160,7 +162,7 @@ class _Layout:
         single = self._width >= _FEW or not _is_clean(source.part(0, source.find(b" ", first + 1)))
         if usual and single and (follows or (last and after >= 0)):
             return first
-        ends = self._ends(0, _AHEAD)
+        ends = self._ends(0, self._ahead)
         if not ends:
             # The word of the next row may be no UTF-8, or some numbers of this one may be unusual, but not both.
             odd = self._may_be_odd(first) if follows else usual and after >= 0 and self._fits(source.find(b" ", after))
