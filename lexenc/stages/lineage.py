@@ -34,7 +34,6 @@ from lexenc.files.hubs import HubDictionaries, read_hub
 from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted, read_lines
-from lexenc.lexical.audit import find_leaks
 from lexenc.lexical.evidence import LearnedWords
 from lexenc.lexical.hub import composed
 from lexenc.stage import Job
@@ -294,19 +293,18 @@ def seen_pairs(
     """
     systems, own = list(filter(None, made)), list(filter(None, taught))
     folded = [_folded(pair) for pair in test]
-    found, seen = Seen(), set[_Pair]()
+    found, seen, wanted = Seen(), set[_Pair](), set(folded)
 
     def learn(pairs: Iterable[_Pair], given: str) -> None:
-        known = [_folded(pair) for pair in pairs]
-        leaked = find_leaks(known + [pair[::-1] for pair in known], folded).pairs
-        seen.update(leaked)
-        found.files += [given] if leaked else []
+        own = {one for pair in map(_folded, pairs) for one in (pair, pair[::-1]) if one in wanted}
+        seen.update(own)
+        found.files += [given] if own else []
 
     for path in own:
         learn(read_pairs(path), path.name)
     for each, file in _training_files(systems, (*PAIRS, *SYNONYMS), [test_file, *own], found.gaps, known=own):
         synonyms = each.name in SYNONYMS
-        learn(_synonymous(file, folded) if synonyms else read_training_pairs(each, file), each.given)
+        learn(_synonymous(file, folded) if synonyms else _read_training_pairs(each, file), each.given)
     found.pairs = list(dict.fromkeys(pair for pair, one in zip(test, folded, strict=True) if one in seen))
     found.origin, gaps = common_origins(systems, test_file)
     found.gaps += gaps
@@ -348,7 +346,7 @@ def seen_names(
                 for name in entry.names:
                     learn(each.given, SAME_TEXT.fold(name), entry.concepts)
         else:
-            pairs = map(_folded, read_training_pairs(each, path))
+            pairs = map(_folded, _read_training_pairs(each, path))
             both = (own for pair in pairs for own in (pair, pair[::-1]))
             beside += [(each.given, text, other) for text, other in both if text in asked]
     known: dict[str, set[str]] = {other: set() for _, _, other in beside}
@@ -385,7 +383,7 @@ def _training_files(
                     gaps.append(each.gap)
 
 
-def read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
+def _read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
     """Read the pairs of a file as the stage that was trained on it did."""
     return _read_pairs_of(each.maker, [path]) if each.name == "pairs" else read_pairs(path)
 
@@ -416,7 +414,7 @@ def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
                 learned.gaps.append(each.gap)
                 continue
             seen = learned.tuned if each.tuned else learned.mapped
-            for pair in read_training_pairs(each, path):
+            for pair in _read_training_pairs(each, path):
                 for column, word in zip(seen, pair, strict=True):
                     column.add(SAME_TEXT.fold(word))
     return learned
@@ -519,7 +517,10 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
         found.unfair.append(f"{gold} has the links that are tested.")
     wanted = Counter(map(_squeezed, sentences))
     digest = DigestStore.default().of(gold)
-    for place, own in _learners(folder, maker, models).items():
+    if maker.stage == "align" and not ALIGNERS[str(maker.params["method"])].needs:
+        corpus = " and ".join(maker.inputs[name][0].given for name in _TEXT if name in maker.inputs)
+        found.trained[corpus] = sum(wanted.values())
+    for place, own in _learners(models).items():
         for name in LINKS:
             if any(record.sha256 == digest for record in _links(own, name)):
                 found.unfair.append(f"{place} was {_HOW[name]} the gold links {gold} themselves.")
@@ -533,14 +534,10 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
     return found
 
 
-def _learners(folder: Path, maker: Manifest, models: Sequence[Path]) -> dict[Path, Manifest]:
-    """Return what was trained for links, and how: models, and the links themselves if the corpus is the teacher."""
-    corpus = maker.stage == "align" and not ALIGNERS[str(maker.params["method"])].needs
-    found = {folder: maker} if corpus else {}
-    for each in (each for path in models for each in ancestors(owner_of(path) or path)):
-        if isinstance(each, Ancestor):
-            found[each.folder] = each.maker
-    return found
+def _learners(models: Sequence[Path]) -> dict[Path, Manifest]:
+    """Return every result that models were made from, and how it was made."""
+    steps = (each for path in models for each in ancestors(owner_of(path) or path))
+    return {each.folder: each.maker for each in steps if isinstance(each, Ancestor)}
 
 
 def _links(maker: Manifest, name: str) -> Sequence[InputRecord]:
@@ -549,6 +546,7 @@ def _links(maker: Manifest, name: str) -> Sequence[InputRecord]:
     return maker.inputs.get(name, ()) if used else ()
 
 
+_TEXT = ("pairs", "source", "target")
 _HOW = {"alignments": "trained on", "validation": "selected on"}
 
 

@@ -459,12 +459,12 @@ def test_compare_warns_of_another_direction_and_dictionary(stage, evaluate, worl
     first, again = (pairs_file(tmp_path / name, own) for name, own in (("a.tsv", pairs), ("b.tsv", pairs[::-1])))
     one = evaluate("one", vectors=same.out, dictionary=first)
     other = evaluate("other", {"direction": "target-source"}, vectors=same.out, dictionary=again)
-    direction, dictionary = stage("compare", params={"draws": 100}, first=one.out, second=other.out).warnings
+    direction, dictionary, *_ = stage("compare", params={"draws": 100}, first=one.out, second=other.out).warnings
     assert f"differ in direction: source-target in {one.out}, target-source in {other.out}." in direction
     assert re.search(rf"dictionary: {first} \(sha256 \w+\) in {one.out}, {again} \(sha256 \w+\) in ", dictionary)
     first.write_text("cat\tcat\ndog\tdog\n\n")
     third = evaluate("third", vectors=same.out, dictionary=first)
-    (warning,) = stage("compare", params={"draws": 100}, first=one.out, second=third.out).warnings
+    warning, *_ = stage("compare", params={"draws": 100}, first=one.out, second=third.out).warnings
     assert warning.count(f"{first} (sha256 ") == 2, "files of one name are told apart"
 
 
@@ -512,7 +512,8 @@ def test_compare_warns_where_average_precisions_have_other_translations(stage, e
         ("average_precision", "covered"),
     ):
         params = {"metric": metric, "questions": questions, "draws": 100}
-        told.append(stage("compare", params=params, first=more.out, second=fewer.out).warnings)
+        warnings = stage("compare", params=params, first=more.out, second=fewer.out).warnings
+        told.append([each for each in warnings if "not a fair test" not in each])
     assert [len(each) for each in told] == [1, 1, 2], "that there are 39 and 40 words is said in all of them"
     assert told[2][1].startswith("MAP: for 1 of 2 questions the evaluations have vectors for different numbers of ")
 

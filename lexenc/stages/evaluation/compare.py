@@ -82,12 +82,12 @@ def compare(inputs: dict[str, Any], params: CompareParams, job: Job) -> Outcome:
     hint = _case_hint(first, second) or f"Evaluate both with the same --{task.test} and the same settings."
     items = (each.evaluation.items(each.labels) for each in (first, second))
     tracks = pair_items(task, *items, every=every, hint=hint)
-    for each in (first, second):
-        for reason in each.evaluation.headline.facts.get(UNFAIR, ()):
-            job.notices.warn(f"{each.given} is not a fair test: {reason}", None)
     alike = _check_conventions(task, first, second, job)
     if not every:
         _check_basis([task.metric(name) for name in metrics], [pair for own in tracks.values() for pair in own], job)
+    for each in (first, second):
+        for reason in each.evaluation.headline.facts.get(UNFAIR, ()):
+            job.notices.warn(f"{each.given} is not a fair test: {reason}", None)
     settings: dict[str, Any] = {"seed": job.seed, "draws": params.draws, "level": params.level}
     gaps = compare_tracks(task, tracks, every=every, **settings)
     found = [gap for gap in gaps if gap.metric in metrics]
