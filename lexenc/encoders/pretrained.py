@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from lexenc.encoders.base import forward_pass, one_line, read_modules
+from lexenc.encoders.base import one_line, read_modules
 from lexenc.errors import ConfigError, DataError, LexencError
 
 UNLIMITED = 1 << 30
@@ -62,12 +62,9 @@ def load_pretrained(kind: Any, folder: Path) -> Loaded:
         config = AutoConfig.from_pretrained(_place(folder), **_SAFE)
         kind.from_pretrained(_place(folder), config=config, **WEIGHTS, **_SAFE)
     model, missing = found[-1]
-    own = {id(each) for each in model.base_model.parameters()}
-    below = {name: each for name, each in missing.items() if id(each) in own}
-    if below:
-        with forward_pass(folder):
-            refuse_missing(folder, below, model.base_model(input_ids=torch.tensor([[0, 1]]))[0])
-    return Loaded(model, {name: each for name, each in missing.items() if name not in below})
+    refuse_missing(folder, missing, model.base_model)
+    own = _tensors(model.base_model)
+    return Loaded(model, {name: each for name, each in missing.items() if id(each) not in own})
 
 
 @contextmanager
@@ -192,27 +189,29 @@ def _superfluous(model: Any, names: Iterable[str]) -> list[str]:
     return found
 
 
-def refuse_missing(folder: Path, missing: Mapping[str, Tensor], output: Tensor) -> None:
-    """Refuse a model that computes with weights that its folder does not contain.
+def refuse_missing(folder: Path, missing: Mapping[str, Tensor], model: nn.Module) -> None:
+    """Refuse a model some of whose weights are not in its folder, except those of its pooler, which is never used.
 
     Args:
-        folder: Its folder.
-        missing: The weights that are not there, and therefore random. Those of an unused pooler are harmless.
-        output: What the model computes from any text, with gradients.
+        folder: The folder.
+        missing: The weights that are not there, and therefore random. Those of a head or a decoder, which are no part
+            of `model`, may be.
+        model: The model that is used.
 
     Raises:
-        DataError: If one of the missing weights takes part in `output`.
+        DataError: If the model lacks weights.
     """
-    trained = {name: each for name, each in missing.items() if each.requires_grad}
-    used = [name for name in missing if name not in trained]
-    if trained:
-        gradients = torch.autograd.grad(output.sum(), list(trained.values()), allow_unused=True)
-        used += [name for name, each in zip(trained, gradients, strict=True) if each is not None]
-    if used:
+    used = _tensors(model) - _tensors(getattr(model, "pooler", None) or nn.Identity())
+    lacking = [name for name, each in missing.items() if id(each) in used]
+    if lacking:
         raise DataError(
-            f"The encoder {folder} lacks weights: {_listed(sorted(used))}.",
+            f"The encoder {folder} lacks weights: {_listed(lacking)}.",
             hint="They would be random. Copy the encoder again; a model that needs code of its own cannot be used.",
         )
+
+
+def _tensors(model: nn.Module) -> set[int]:
+    return {id(each) for each in chain(model.parameters(), model.buffers())}
 
 
 def _listed(names: list[str]) -> str:

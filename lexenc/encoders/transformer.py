@@ -118,7 +118,8 @@ class TransformerEncoder:
             ConfigError: If the encoder cannot be used.
             DataError: If its weights are not those of the model that the folder describes.
         """
-        if pooling == "model" and (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        has_modules = (folder / "modules.json").is_file()
+        if pooling == "model" and (folder / "config.json").is_file() and not has_modules:
             raise ConfigError(
                 f"The encoder {folder} is a plain language model, without pooling of its own.", hint="Use pooling mean."
             )
@@ -130,14 +131,15 @@ class TransformerEncoder:
             )
             loaded = encoder_part(folder, found) if found else None
         partial = bool(found) and has_decoder(module[0].auto_model)
-        if partial and pooling != "mean" and (folder / "modules.json").is_file():
+        if partial and pooling != "mean" and has_modules:
             raise ConfigError(
                 f"The encoder {folder} takes its vectors from the decoder of an encoder-decoder model.",
                 hint="Use pooling mean, which takes them from the encoder, or another encoder.",
             )
         if loaded:
+            refuse_missing(folder, loaded.missing, loaded.model)
             module[0].model = loaded.model
-        if pooling == "mean" or not (folder / "modules.json").is_file():
+        if pooling == "mean" or not has_modules:
             # A text is encoded as it is, not as a message in the chat template of the tokenizer.
             getattr(module[0], "modality_config", {}).pop("message", None)
         if pooling == "mean":
@@ -154,8 +156,6 @@ class TransformerEncoder:
             )
         encoder = cls(module, device=device, max_length=max_length)
         encoder.partial = partial
-        if loaded and loaded.missing:
-            refuse_missing(folder, loaded.missing, encoder.embed(encoder.tokenise(["a"])))
         return encoder
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:

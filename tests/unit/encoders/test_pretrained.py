@@ -19,6 +19,7 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForQuestionAnswering,
+    AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
@@ -47,11 +48,13 @@ from transformers import (
     T5ForConditionalGeneration,
     XLMConfig,
     XLMModel,
+    XLNetConfig,
+    XLNetModel,
     XmodConfig,
     XmodModel,
 )
 
-from lexenc.alignment.span_model import SpanModel
+from lexenc.alignment.span_model import SpanModel, all_questions
 from lexenc.device import CPU
 from lexenc.encoders import load
 from lexenc.encoders.encode import encode_texts
@@ -479,6 +482,29 @@ def test_a_span_model_may_only_lack_its_head(bert: Path, tmp_path: Path) -> None
     broken = change(whole, tmp_path / "broken", lambda tensors: tensors.pop(name))
     with pytest.raises(DataError, match=rf"lacks weights: 1 tensor \({name}\)"):
         SpanModel.load(broken)
+
+
+def test_span_models_get_the_types_of_their_tokenizer(tmp_path: Path) -> None:
+    model = XLNetModel(XLNetConfig(vocab_size=40, d_model=16, n_layer=1, n_head=2, d_inner=32))
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    folder = retokenise(write(tmp_path / "made", model), tmp_path / "typed", model_input_names=names)
+    inner = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    special = [("[CLS]", 2), ("[SEP]", 3)]
+    template = processors.TemplateProcessing(
+        single="$A [SEP] [CLS]:2", pair="$A [SEP] $B:1 [SEP]:1 [CLS]:2", special_tokens=special
+    )
+    inner["post_processor"] = json.loads(template.__getstate__())
+    (folder / "tokenizer.json").write_text(json.dumps(inner), encoding="utf-8")
+    span = SpanModel.load(folder, new_head=True)
+    source, target = (span.words.cut([line.split()]) for line in ("the dog", "hot dog runs"))
+    batch = span.batch(source, target, all_questions(source, target, np.ones(1, dtype=np.bool_)).chosen(slice(1)))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert batch.types[0].tolist() == tokenizer("¶ the ¶ dog", "hot dog runs")["token_type_ids"]
+    assert batch.types[0].tolist() == [0] * 5 + [1] * 4 + [2]
+    with torch.no_grad():
+        start, _ = span.logits(batch)
+        plain = span.module(input_ids=batch.ids, token_type_ids=batch.types, attention_mask=batch.real).start_logits
+    np.testing.assert_array_equal(start[start.isfinite()], plain[start.isfinite()])
 
 
 def test_loading_leaves_transformers_as_it_was(bert: Path) -> None:
