@@ -190,7 +190,9 @@ def _superfluous(model: Any, names: Iterable[str]) -> list[str]:
 
 
 def refuse_missing(folder: Path, missing: Mapping[str, Tensor], model: nn.Module) -> None:
-    """Refuse a model some of whose weights are not in its folder, except those of its pooler, which is never used.
+    """Refuse a model some of whose weights are not in its folder.
+
+    Its pooler may be missing, because it is never used, and so may positions that are computed (Marian).
 
     Args:
         folder: The folder.
@@ -201,7 +203,10 @@ def refuse_missing(folder: Path, missing: Mapping[str, Tensor], model: nn.Module
     Raises:
         DataError: If the model lacks weights.
     """
-    used = _tensors(model) - _tensors(getattr(model, "pooler", None) or nn.Identity())
+    used = _tensors(model)
+    for part in model.modules():
+        if part is getattr(model, "pooler", None) or "Sinusoidal" in type(part).__name__:
+            used -= _tensors(part)
     lacking = [name for name, each in missing.items() if id(each) in used]
     if lacking:
         raise DataError(

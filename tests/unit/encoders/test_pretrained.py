@@ -34,6 +34,8 @@ from transformers import (
     M2M100Config,
     M2M100ForConditionalGeneration,
     M2M100Model,
+    MarianConfig,
+    MarianMTModel,
     MBartConfig,
     MBartModel,
     ModernBertConfig,
@@ -363,6 +365,18 @@ def test_encoders_of_m2m100_have_their_own_weights(tmp_path: Path, kind: type) -
     name = "model.encoder.layers.1.fc1.weight" if kind is not M2M100Model else "encoder.layers.1.fc1.weight"
     with pytest.raises(DataError, match=r"lacks weights: 1 tensor \(encoder.layers.1.fc1.weight\)"):
         load_encoder(change(folder, tmp_path / "broken", lambda tensors: tensors.pop(name)), device=CPU)
+
+
+def test_positions_that_are_computed_may_be_missing(tmp_path: Path) -> None:
+    folder = write(tmp_path / "marian", MarianMTModel(MarianConfig(**SEQ2SEQ, decoder_start_token_id=2)))
+    assert not [name for name in load_file(folder / "model.safetensors") if "embed_positions" in name]
+    encoder = load_encoder(folder, device=CPU)
+    model = MarianMTModel.from_pretrained(folder).get_encoder().eval()
+    with torch.no_grad():
+        expected = [model(torch.tensor([ids])).last_hidden_state[0].mean(0).numpy() for ids in encoder.tokenise(TEXTS)]
+    np.testing.assert_allclose(vectors(folder), expected, atol=1e-6)
+    encoder.save(tmp_path / "saved")
+    np.testing.assert_array_equal(vectors(tmp_path / "saved"), vectors(folder))
 
 
 def test_encoders_that_cannot_be_saved_alone_are_not_trained(tmp_path: Path) -> None:
