@@ -314,6 +314,7 @@ def test_known_pairs_stay_however_improbable(stage, space, place, induced, tmp_p
         pairs = {(row["source"], row["target"]) for row in rows}
         assert known & set(every) <= pairs
         assert made.manifest.summary["known_pairs"] == len(known & pairs)
+        assert len(known & pairs) < len(known)
         least = params.get("min_probability", 0.05)
         assert all(float(row["probability"]) >= least for row in rows if row["status"].startswith("new"))
     assert min(float(every[pair]["probability"]) for pair in known & set(every)) < 0.99, "some would be left out"

@@ -175,7 +175,9 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
     judged = None
     if words is not None and known is not None:
         judged = _judge(words, known, lookup, inputs, params, job)
-    calibration, report = _calibrated(saved, judged, inputs, params, job)
+    calibration, report = _calibrated(saved, judged, params, job)
+    if saved is not None:
+        report["headline"]["calibration"] = str(inputs["calibration"])
     counts = _write(job.out, lookup, rows, set(dictionary or ()), calibration, params, job)
     _write_calibration(job.out, calibration, report, params)
     head = {**_conventions(params, lookup.space, job), **report["headline"], **counts}
@@ -366,20 +368,14 @@ def _cross_fitted(
 
 
 def _calibrated(
-    saved: Calibration | None,
-    judged: JudgedCandidates | None,
-    inputs: Mapping[str, Any],
-    params: InduceParams,
-    job: Job,
+    saved: Calibration | None, judged: JudgedCandidates | None, params: InduceParams, job: Job
 ) -> tuple[Calibration, dict[str, Any]]:
     """Learn probabilities unless an earlier run did, and measure them on words that the fit did not see."""
     if saved is not None:
-        place = {"calibration": str(inputs["calibration"])}
         if judged is None:
-            return saved, {"headline": {"basis": "learnt before"} | place, "others": [], "bins": []}
-        report = _measured(saved.calibrator.probabilities(judged.features), judged.correct, judged, params, job)
-        report["headline"] |= place
-        return saved, report
+            return saved, {"headline": {"basis": "learnt before"}, "others": [], "bins": []}
+        found = saved.calibrator.probabilities(judged.features)
+        return saved, _measured(found, judged.correct, judged, params, job)
     assert judged is not None  # check_induce asks for a dictionary
     correct = judged.shuffled if params.control == "shuffled-pairs" else judged.correct
     calibrator, unseen = fit_probabilities(judged.features, correct, judged.folds)
@@ -517,6 +513,11 @@ def _write(
             "--min-probability 0 keeps all."
         )
     further = sum(entry.status.startswith("new further") for entry in entries)
+    kept_known = sum(entry.status.startswith("known") for entry in entries)
+    words, choices = {space.words[row] for row in found.rows}, set(space.choices)
+    absent = sum(word in words and choice in choices for word, choice in known) - kept_known
+    if absent and not params.only_new:
+        job.notices.say(f"{counted(absent, 'dictionary pair')} not among the translations; a larger --top adds some.")
     if further and params.only_new:
         job.notices.say(
             f"{counted(further, 'further translation')} of words in the dictionary without a probability, which is "
@@ -530,7 +531,7 @@ def _write(
         "words": len(found),
         "pairs": len(entries),
         "improbable_pairs": improbable,
-        "known_pairs": sum(entry.status.startswith("known") for entry in entries),
+        "known_pairs": kept_known,
         "further_pairs": further,
         "words_with_translation": len({entry.source for entry in entries}),
     }
