@@ -87,6 +87,14 @@ def test_the_next_command_runs_as_it_stands(name, lexenc, files, monkeypatch, tm
     lexenc(*filled(last_line(run(name, lexenc, out=place))))
 
 
+def test_an_encoder_of_names_links_next(lexenc, files, monkeypatch, tmp_path):
+    monkeypatch.chdir(files)
+    given = ["--synonyms", "my files/kb.txt", "--encoder", "my files/static", "--epochs", 1]
+    line = last_line(lexenc("finetune", *given, "--out", tmp_path / "linker"))
+    assert line.startswith("next: lexenc eval xel ")
+    lexenc(*filled(line))
+
+
 def test_a_pipe_is_not_named_again(lexenc, files, monkeypatch):
     monkeypatch.chdir(files)
     given = ["--encoder", "my files/static", "--target-vocabulary", "my files/de.txt", "--count", 3]

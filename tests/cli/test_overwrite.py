@@ -156,4 +156,4 @@ def test_link_to_a_folder_stays_a_link(command, lexenc, tmp_path):
 
 def test_summary_can_be_read(world, mapped, lexenc, tmp_path):
     shown = lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--out", tmp_path / "scores")
-    assert "eval bli: queries 12, precision at 1: 1 -> " in shown.stderr
+    assert "eval bli: queries 12, coverage 1, precision at 1: 1 -> " in shown.stderr
