@@ -138,14 +138,8 @@ def brier_score(probabilities: Doubles, correct: Flags) -> float:
 
 def log_loss(probabilities: Doubles, correct: Flags) -> float:
     """Compute the mean negative logarithm of the probability of what happened, in nats."""
-    return float(log_losses(probabilities, correct).mean()) if len(correct) else float("nan")
-
-
-def log_losses(probabilities: Doubles, correct: Flags) -> Doubles:
-    """Compute the negative logarithm of the probability of what happened, in nats. Shape [n]."""
     sure = np.clip(probabilities, _LEAST, 1 - _LEAST)
-    result: Doubles = -np.log(np.where(correct, sure, 1 - sure))
-    return result
+    return float(-np.log(np.where(correct, sure, 1 - sure)).mean()) if len(correct) else float("nan")
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,6 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def part(self, rows: slice) -> Candidates:
-        """Return the candidates of some of the words."""
-        return Candidates(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
-
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
         """Concatenate candidates with the same number of ranks."""

@@ -77,7 +77,7 @@ def test_more_candidates_than_words(space):
 
 def test_parts_join_to_the_whole(space):
     whole = found_in(space, range(SOURCES), 3)
-    again = Candidates.joined([whole.part(slice(0, 11)), whole.part(slice(11, None))])
+    again = Candidates.joined([found_in(space, range(11), 3), found_in(space, range(11, SOURCES), 3)])
     for name in Candidates.__dataclass_fields__:
         assert (getattr(whole, name) == getattr(again, name)).all()
 
