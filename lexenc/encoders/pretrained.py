@@ -183,7 +183,7 @@ def _superfluous(model: Any, names: Iterable[str]) -> list[str]:
     for name in sorted(names):
         own = name.removeprefix(f"{model.base_model_prefix}.")
         first, _, _ = own.partition(".")
-        harmless = own in buffers or "pooler" in own.split(".") or own.endswith(_CONSTANTS)
+        harmless = own in buffers or "pooler" in own.split(".") or own.rpartition(".")[2] in _CONSTANTS
         if first in parts and not harmless:
             found.append(name)
     return found
