@@ -11,7 +11,7 @@ import numpy as np
 from lexenc.errors import DataError
 from lexenc.evaluation.bootstrap import LEVEL, MACRO, Columns, Difference, difference
 from lexenc.evaluation.task import Task
-from lexenc.files.evaluations import CONTROL, TRACK, Evaluation, Item, ScoredSystem
+from lexenc.files.evaluations import CONTROL, TRACK, Item, ScoredSystem
 from lexenc.randomness import generator
 
 Pair = tuple[Item, Item]
@@ -128,18 +128,16 @@ def compare_tracks(
             yield Gap(metric, track, found, first_values[metric], second_values[metric], count)
 
 
-Answered = tuple[Evaluation, Mapping[str, Any]]
-"""An evaluation, and the labels of one of its systems."""
-
-
-def compare_answers(task: Task, first: Answered, second: Answered, *, seed: int, draws: int) -> list[Gap]:
+def compare_answers(
+    task: Task, first: Iterable[Item], second: Iterable[Item], *, seed: int, draws: int
+) -> list[Gap]:
     """Compare two systems on the items that both cover, as `compare_tracks`; nothing if these are not the same items.
 
     Where items that are not covered count, they count as the task says.
     """
     every = not task.uncovered
     try:
-        tracks = pair_items(task, *(evaluation.items(labels) for evaluation, labels in (first, second)), every=every)
+        tracks = pair_items(task, first, second, every=every)
         return list(compare_tracks(task, tracks, every=every, seed=seed, draws=draws))
     except DataError:
         return []

@@ -214,8 +214,7 @@ def _of_pairs(systems: Sequence[System], known: Set[frozenset[str]], seed: int) 
 def _compared(first: System, second: System, seed: int) -> Claim | None:
     """Compare two systems on the items that both cover; None if they were asked other items."""
     task, draws = first.task, draws_for(first.score.n)
-    both = ((one.evaluation, one.labels) for one in (first, second))
-    gaps = compare_answers(task, *both, seed=seed, draws=draws)
+    gaps = compare_answers(task, first.items, second.items, seed=seed, draws=draws)
     gap = next((each for each in gaps if each.metric == task.headline.key), None)
     if gap is None or gap.difference.p_value != gap.difference.p_value:
         return None

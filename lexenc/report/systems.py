@@ -96,22 +96,27 @@ class System:
         flat = self.head.flat()
         return (*self.test_set, *(flat.get(key) for key in ("retrieval", "out_of_vocabulary", "coverage")))
 
-    def covered(self) -> list[Item]:
-        """Return the items that it covers; nothing if they cannot be read."""
+    @cached_property
+    def items(self) -> list[Item]:
+        """Its answers; nothing if they cannot be read."""
         try:
-            return [each for each in self.evaluation.items(self.labels) if each.covered]
+            return list(self.evaluation.items(self.labels))
         except (LexencError, OSError):
             return []
+
+    def covered(self) -> list[Item]:
+        """Return the items that it covers."""
+        return [each for each in self.items if each.covered]
 
     @cached_property
     def answers(self) -> AnswerColumns | None:
         """What its answers count; None if they cannot be read."""
         try:
-            items = list(self.evaluation.items(self.labels))
-            columns = self.task.columns([each for each in items if each.covered], False)
-        except (LexencError, OSError, LookupError, TypeError, ValueError):
+            columns = self.task.columns(self.covered(), False)
+        except (LookupError, TypeError, ValueError):
             return None
-        return AnswerColumns(tuple((each.asked, each.covered) for each in items), columns)
+        asked = tuple((each.asked, each.covered) for each in self.items)
+        return AnswerColumns(asked, columns) if asked else None
 
 
 def label_texts(labels: Mapping[str, Any]) -> list[str]:

@@ -579,3 +579,10 @@ def test_export_tells_what_the_file_read_was_like(stage, tmp_path):
     (tmp_path / "x.vec").write_text("3 2\nhouse 0 1\nhouse 1 1\ntree 1 0\n")
     made = stage("export", tmp_path / "out", vectors=tmp_path / "x.vec")
     assert made.warnings == [f"{tmp_path / 'x.vec'}: 1 row with a repeated word skipped (line 3)."]
+
+
+def test_a_control_that_does_as_well_is_a_warning(stage, world, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "same.tsv", [("land", "land"), ("hand", "hand"), ("dog", "hund")])
+    made = stage("eval bli", source=world / "en.vec", target=world / "de.vec", dictionary=pairs)
+    assert head(made)["precision_at_1"] < 2 / 3, "these vectors are in no common space"
+    assert "A control does as well: identity, P@1 66.67 against " in made.warnings[-1]
