@@ -585,4 +585,4 @@ def test_a_control_that_does_as_well_is_a_warning(stage, world, pairs_file, tmp_
     pairs = pairs_file(tmp_path / "same.tsv", [("land", "land"), ("hand", "hand"), ("dog", "hund")])
     made = stage("eval bli", source=world / "en.vec", target=world / "de.vec", dictionary=pairs)
     assert head(made)["precision_at_1"] < 2 / 3, "these vectors are in no common space"
-    assert "A control does as well: identity, P@1 66.67 against " in made.warnings[-1]
+    assert any("A control does as well: identity, P@1 66.67 against " in each for each in made.warnings)
