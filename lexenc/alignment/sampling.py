@@ -6,6 +6,10 @@ between linked words (HMM), and ends with fertilities: the number of words that 
 counts are collapsed. Jumps and fertilities are those of the previous sweep. The link probabilities of a few short
 chains are averaged over sweeps: on small corpora this average and the sparse priors decide.
 
+Unlike in the paper, IBM 1 is not sampled. A chain that begins with chance links keeps most of them for many sweeps, the
+more so the less the languages are alike. EM finds the best probabilities of this model in a few rounds from any start,
+because its likelihood has a single maximum (Brown et al. 1993, "The Mathematics of Statistical Machine Translation").
+
 The fast model uses the distance of a link from the diagonal instead (Dyer, Chahuneau and Smith 2013: IBM 2 with one
 parameter). No link depends on the word before it, so few sweeps are enough. It is sampled in the same way.
 """
@@ -34,15 +38,20 @@ _JUMPS = 100
 _FERTILITIES = 8
 # The first 1/4 of the sweeps with the last model are not counted: the chain is still moving.
 _SETTLING = 4
-_MODELS = ("ibm 1", "hmm", "fertility", "diagonal")
-_IBM_1, _HMM, _FERTILITY, _DIAGONAL = range(4)
+_HMM, _FERTILITY, _DIAGONAL = range(3)
+_LAST = {"fertility": _FERTILITY, "diagonal": _DIAGONAL}
+# A link with this probability or a larger one is not drawn again for so many sweeps. Most links of a corpus are like
+# that after a few sweeps, and the time goes to the others.
+_SURE, _REST = 0.995, 3
+# Rounds of EM before the links are drawn for the first time.
+_ROUNDS = 5
 # How strongly links keep to the diagonal at first, and the bounds of what is learnt (as in Dyer et al.'s program).
 _TENSION, _TENSION_BOUNDS = 4.0, (0.1, 14.0)
 # Cells of the sentence pairs between two chances to stop a chain.
 _CELLS = 1 << 24
 # The counts of a chain fit into 16 bits.
 _MOST = 65_535
-_NEW, _UNLINKED = -2, -1
+_UNLINKED = -1
 # Dirichlet parameters, as in the paper's program: of the translations of a word (with a small value a word has few), of
 # words that translate nothing, and of every distance between words that are linked one after the other.
 _TRANSLATION, _NULL, _JUMP = 0.001, 0.001, 0.5
@@ -53,12 +62,12 @@ class Sweeps:
     """Number of passes of a chain over the corpus.
 
     Args:
-        before: Passes with simpler models: name and number, in order.
+        hmm: Passes without fertilities, after those of EM.
         last: Passes with `model`, which the links are taken from.
         model: The last model.
     """
 
-    before: tuple[tuple[str, int], ...]
+    hmm: int
     last: int
     model: Model = "fertility"
 
@@ -69,8 +78,8 @@ class Sweeps:
 
     @property
     def total(self) -> int:
-        """All sweeps."""
-        return self.last + sum(count for _, count in self.before)
+        """All passes, also those of EM and of the first draw."""
+        return _ROUNDS + 1 + self.hmm + self.last
 
     @property
     def scale(self) -> int:
@@ -79,7 +88,10 @@ class Sweeps:
 
 
 def usual_sweeps(sentences: int, model: Model = "fertility", *, factor: float = 1.0) -> Sweeps:
-    """Return the numbers of the paper's program: many for a small corpus, few for a large one.
+    """Return the usual numbers: many for a small corpus, fewer for a large one.
+
+    Rare words need many sweeps in a corpus of any size. So the numbers fall with the fourth root of the size only, not
+    with the square root as in the paper's program, where more text can cost more links than it brings.
 
     Args:
         sentences: Size of the corpus.
@@ -89,11 +101,11 @@ def usual_sweeps(sentences: int, model: Model = "fertility", *, factor: float = 
     Raises:
         ConfigError: If there is no such model.
     """
-    full = max(2, round(factor * 5000 / math.sqrt(max(1, sentences))))
+    full = max(2, round(factor * 540 / max(1, sentences) ** 0.25))
     if model == "fertility":
-        return Sweeps((("ibm 1", max(2, full // 4)), ("hmm", max(1, full // 4))), full)
+        return Sweeps(max(1, full // 4), full)
     if model == "diagonal":
-        return Sweeps((), max(4, full // 2), "diagonal")
+        return Sweeps(0, max(4, full // 2), "diagonal")
     raise unknown_name("model", model, get_args(Model))
 
 
@@ -122,19 +134,20 @@ def sample_links(
     """
     chain = _Sampler(bitext, seed, unlinked)
     nothing = np.zeros(0, dtype=np.uint16)
-    for model, count in sweeps.before:
-        for _ in range(count):
-            chain.sweep(_MODELS.index(model), nothing, scale, advance)
+    chain.begin(bitext, advance)
+    for _ in range(sweeps.hmm):
+        chain.sweep(_HMM, nothing, scale, advance)
     for number in range(sweeps.last):
         counted = number >= sweeps.last - sweeps.counted
-        chain.sweep(_MODELS.index(sweeps.model), counts if counted else nothing, scale, advance)
+        chain.sweep(_LAST[sweeps.model], counts if counted else nothing, scale, advance)
 
 
 class _ChainState(NamedTuple):
     """Arrays that the compiled loops change.
 
     Args:
-        links: Source position that every target word is linked to, `_UNLINKED` or `_NEW`. Shape [u].
+        links: Source position that every target word is linked to, or `_UNLINKED`. Shape [u].
+        rest: Sweeps that the link of every target word is kept for. Shape [u].
         counted: Links of every pair of words, known links included. Shape [pairs].
         totals: Links of every source word. Shape [source types].
         inverse: 1 / the weight of all translations of a source word. Shape [source types].
@@ -146,6 +159,7 @@ class _ChainState(NamedTuple):
     """
 
     links: Any
+    rest: Any
     counted: Any
     totals: Any
     inverse: Any
@@ -168,7 +182,8 @@ class _Sampler:
         )  # fmt: skip
         totals = np.zeros(source.types, dtype=np.int64) if known is None else known.source.copy()
         self._state = _ChainState(
-            links=np.full(len(target.values), _NEW, dtype=np.int32),
+            links=np.full(len(target.values), _UNLINKED, dtype=np.int32),
+            rest=np.zeros(len(target.values), dtype=np.uint8),
             counted=np.zeros(bitext.pairs, dtype=np.int32) if known is None else known.pairs.copy(),
             totals=totals,
             inverse=1 / (totals + _TRANSLATION * target.types),
@@ -184,6 +199,30 @@ class _Sampler:
         self._more = np.ones((source.types, _FERTILITIES))
         self._tension = _TENSION
 
+    def begin(self, bitext: Bitext, advance: Callable[[int], None]) -> None:
+        """Learn translation probabilities by EM, and draw every link from them."""
+        state, known = self._state, 0 if bitext.known is None else bitext.known.pairs
+        numbers = np.array([_TRANSLATION, _NULL, self._unlinked])
+        table, totals, null = (
+            state.counted.astype(np.float32),
+            state.totals.astype(np.float64),
+            np.zeros(len(state.null)),
+        )
+        # Expectations share their memory with the counts of links, which are not drawn yet.
+        fresh = state.counted.view(np.float32)
+        for number in range(_ROUNDS + 1):
+            drawing = number == _ROUNDS
+            (state.counted if drawing else fresh)[:] = known
+            sums, nulls = state.totals.astype(np.float64), np.zeros(len(null))
+            for part in self._parts:
+                _expect(self._corpus, state, part.start, part.stop, numbers, table, totals, null, fresh, sums, nulls,
+                        drawing)  # fmt: skip
+                advance(part.stop - part.start)
+            if not drawing:
+                table[:], totals, null = fresh, sums, nulls
+        state.inverse[:] = 1 / (state.totals + _TRANSLATION * (len(null) - 1))
+        self._learn_positions()
+
     def sweep(self, model: int, counts: Counts, scale: int, advance: Callable[[int], None]) -> None:
         """Draw every link again, given all others."""
         state = self._state
@@ -193,6 +232,16 @@ class _Sampler:
         for part in self._parts:
             _sweep(self._corpus, state, part.start, part.stop, model, numbers, self._jumps, self._more, counts, scale)
             advance(part.stop - part.start)
+        self._learn_positions()
+        if model == _DIAGONAL:
+            # One step of Newton's method.
+            drawn, expected, squares, links = state.off
+            if links and squares > 0:
+                self._tension = float(np.clip(self._tension + (expected - drawn) / squares, *_TENSION_BOUNDS))
+
+    def _learn_positions(self) -> None:
+        """Estimate jumps and fertilities from the links."""
+        state = self._state
         jumps = state.jumped + _JUMP
         reach = np.clip(np.arange(-self._longest, self._longest + 1), -_JUMPS, _JUMPS) + _JUMPS
         self._jumps = (jumps / jumps.sum())[reach]
@@ -201,11 +250,6 @@ class _Sampler:
         shares = state.fertile + average / average.sum()  # the average word counts as one occurrence
         self._more = np.full(shares.shape, 0.1)
         self._more[:, :-1] = shares[:, 1:] / shares[:, :-1]
-        if model == _DIAGONAL:
-            # One step of Newton's method.
-            drawn, expected, squares, links = state.off
-            if links and squares > 0:
-                self._tension = float(np.clip(self._tension + (expected - drawn) / squares, *_TENSION_BOUNDS))
 
 
 @inlined
@@ -257,6 +301,60 @@ def _drawn(values: Any, width: int, drawn: float) -> int:
 
 
 @compiled
+def _expect(  # noqa: PLR0913 - one loop, for the speed of it
+    corpus: Any, state: Any, first: int, last: int, priors: Any, table: Any, totals: Any, null: Any, fresh: Any,
+    sums: Any, nulls: Any, drawing: bool,
+) -> None:  # fmt: skip
+    """Add the expected links of some sentences to `fresh`, `sums` and `nulls`, or draw them if `drawing`.
+
+    Expectations of the last round are in `table`, `totals` and `null`, as counts are in `state`.
+    """
+    sources, source_starts, targets, target_starts, cells, pairs, turned = corpus
+    alpha, null_alpha, unlinked = priors[0], priors[1], priors[2]
+    types = len(null) - 1
+    longest = 1
+    for sentence in range(first, last):
+        longest = max(longest, source_starts[sentence + 1] - source_starts[sentence])
+    values = np.empty(longest)
+    having = np.zeros(longest, dtype=np.int64)
+    inverse = 1.0 / (totals + alpha * types)
+    for sentence in range(first, last):
+        start, begin = source_starts[sentence], target_starts[sentence]
+        width, height = source_starts[sentence + 1] - start, target_starts[sentence + 1] - begin
+        down, across = (1, height) if turned else (width, 1)
+        having[:width] = 0
+        for row in range(height):
+            target, cell = targets[begin + row], cells[sentence] + row * down
+            free = unlinked * (null[target] + null_alpha) / (null[types] + null_alpha * types)
+            share = (1 - unlinked) / max(width, 1)
+            linked = 0.0
+            for place in range(width):
+                values[place] = (table[pairs[cell + place * across]] + alpha) * inverse[sources[start + place]] * share
+                linked += values[place]
+            total = linked + free
+            if not drawing:
+                for place in range(width):
+                    expected = values[place] / total
+                    fresh[pairs[cell + place * across]] += expected
+                    sums[sources[start + place]] += expected
+                nulls[target] += free / total
+                nulls[types] += free / total
+                continue
+            drawn = _uniform(state.random) * total
+            if drawn < linked:
+                link = _drawn(values, width, drawn)
+                state.counted[pairs[cell + link * across]] += 1
+                state.totals[sources[start + link]] += 1
+                having[link] += 1
+                state.links[begin + row] = link
+            else:
+                state.null[target] += 1
+                state.null[types] += 1
+        if drawing:
+            _remember(state, sources[start : start + width], state.links[begin : begin + height], having)
+
+
+@compiled
 def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
     corpus: Any, state: Any, first: int, last: int, model: int, priors: Any, jumps: Any, more: Any, counts: Any,
     scale: int,
@@ -272,10 +370,10 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
     alpha, null_alpha, unlinked, tension = priors[0], priors[1], priors[2], priors[3]
     target_types = len(state.null) - 1
     spread = alpha * target_types
-    jumping, fertile = model == _HMM or model == _FERTILITY, model == _FERTILITY
+    jumping, fertile = model != _DIAGONAL, model == _FERTILITY
     # As plain arrays: references to parts of a tuple are counted at every access.
     sources, source_starts, targets, target_starts, cells, pairs, turned = corpus
-    links, counted, totals, inverse, null, _, _, off, random = state
+    links, rest, counted, totals, inverse, null, _, _, off, random = state
     for sentence in range(first, last):
         start, begin = source_starts[sentence], target_starts[sentence]
         width, height = source_starts[sentence + 1] - start, target_starts[sentence + 1] - begin
@@ -297,6 +395,13 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
             target = targets[begin + row]
             cell = base + row * down
             link = links[begin + row]
+            if rest[begin + row]:
+                rest[begin + row] -= 1
+                if link >= 0:
+                    before = link
+                    if len(counts):
+                        counts[base + row * width + link] += np.uint16(scale)
+                continue
             if link >= 0:
                 word = sources[start + link]
                 counted[pairs[cell + link * across]] -= 1
@@ -305,7 +410,7 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 having[link] -= 1
                 if fertile:
                     fertility[link] = more[word, min(having[link], _FERTILITIES - 1)]
-            elif link == _UNLINKED:
+            else:
                 null[target] -= 1
                 null[target_types] -= 1
             after = following[row]
@@ -334,9 +439,10 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 factor = scale / total
                 for place in range(width):
                     counts[own + place] += np.uint16(values[place] * factor + 0.5)
-            drawn = _uniform(random) * total
+            drawn, value = _uniform(random) * total, free
             if drawn < linked:
                 link = _drawn(values, width, drawn)
+                value = values[link]
                 word = sources[start + link]
                 counted[pairs[cell + link * across]] += 1
                 totals[word] += 1
@@ -355,6 +461,8 @@ def _sweep(  # noqa: C901, PLR0913 - one loop, for the speed of it
                 links[begin + row] = _UNLINKED
                 null[target] += 1
                 null[target_types] += 1
+            if jumping and value >= _SURE * total:
+                rest[begin + row] = _REST
         _remember(state, sources[start : start + width], links[begin : begin + height], having)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lexenc.alignment.numbered import Bitext, Side
-from lexenc.alignment.sampling import Sweeps, sample_links, usual_sweeps
+from lexenc.alignment.sampling import Sweeps, _Sampler, sample_links, usual_sweeps
 from lexenc.alignment.symmetrise import links_of
 from lexenc.errors import ConfigError
 
@@ -61,7 +61,7 @@ def test_a_toy_language_is_learnt(toy, model):
 
 def test_probabilities_of_a_word_sum_up_to_at_most_one(toy):
     bitext, _ = toy
-    (forward, _), sure = marginals(bitext, Sweeps((("hmm", 4),), 8), chains=2)
+    (forward, _), sure = marginals(bitext, Sweeps(4, 8), chains=2)
     first = forward[: bitext.cells[1]].reshape(bitext.target.lengths[0], bitext.source.lengths[0])
     assert (first.sum(axis=1) <= sure * 1.01).all()
     assert first.sum() > 0.5 * sure * len(first)
@@ -69,7 +69,7 @@ def test_probabilities_of_a_word_sum_up_to_at_most_one(toy):
 
 def test_the_same_seed_gives_the_same_and_another_one_another(toy):
     bitext, _ = toy
-    sweeps = Sweeps((("ibm 1", 2),), 4)
+    sweeps = Sweeps(2, 4)
     first, again, other = (marginals(bitext, sweeps, seed=seed)[0] for seed in (3, 3, 4))
     assert all((one == two).all() for one, two in zip(first, again, strict=True))
     assert any((one != two).any() for one, two in zip(first, other, strict=True))
@@ -78,24 +78,79 @@ def test_the_same_seed_gives_the_same_and_another_one_another(toy):
 @pytest.mark.parametrize("model", ["fertility", "diagonal"])
 def test_sentences_without_words_are_passed_over(model):
     bitext = Bitext.of(side([[], [0, 1], [1], []], 2), side([[0], [1, 0], [], []], 2))
-    tables, sure = marginals(bitext, Sweeps((), 4, model))
+    tables, sure = marginals(bitext, Sweeps(0, 4, model))
     assert [len(table) for table in tables] == [4, 4]
     assert sure > 0
 
 
-def test_sweeps_are_many_for_few_sentences_and_few_for_many():
-    assert usual_sweeps(447) == Sweeps((("ibm 1", 59), ("hmm", 59)), 236)
-    assert usual_sweeps(60_730).total == 5 + 5 + 20
+def test_sweeps_are_many_for_few_sentences_and_fewer_for_many():
+    assert usual_sweeps(447) == Sweeps(29, 117)
+    assert usual_sweeps(60_730).total == 6 + 8 + 34
     assert usual_sweeps(10**9).total >= 4
     with pytest.raises(ConfigError, match="diagonal"):
         usual_sweeps(10, "diagonals")
+
+
+def test_a_chain_begins_with_the_best_probabilities_of_ibm_model_1(toy):
+    bitext, _ = toy
+    chain = _Sampler(bitext, 0, 0.05)
+    chain.begin(bitext, lambda sentences: None)
+    # The same by definition: a table of all words, and no code for flat arrays.
+    table, null = np.zeros((40, 40)), np.zeros(40)
+    sentences = [(bitext.source.values[a:b], bitext.target.values[c:d]) for a, b, c, d in zip(
+        bitext.source.starts[:-1], bitext.source.starts[1:], bitext.target.starts[:-1], bitext.target.starts[1:],
+        strict=True)]  # fmt: skip
+    for _ in range(5):
+        weights = (table + 0.001) / (table.sum(axis=1, keepdims=True) + 0.04)
+        free = 0.05 * (null + 0.001) / (null.sum() + 0.04)
+        table, null = np.zeros((40, 40)), np.zeros(40)
+        for source, target in sentences:
+            for word in target:
+                shares = 0.95 * weights[source, word] / len(source)
+                total = shares.sum() + free[word]
+                np.add.at(table, (source, word), shares / total)
+                null[word] += free[word] / total
+    drawn = np.zeros((40, 40))
+    links = chain._state.links
+    for (source, target), start in zip(sentences, bitext.target.starts[:-1], strict=True):
+        for row, word in enumerate(target):
+            if links[start + row] >= 0:
+                drawn[source[links[start + row]], word] += 1
+    assert drawn.sum() + chain._state.null[-1] == len(bitext.target.values)
+    assert (drawn.sum(axis=1) == chain._state.totals).all()
+    # Each word is drawn as often as expected, but for chance.
+    assert np.abs(drawn - table).max() < 8
+    assert abs(np.trace(drawn) - np.trace(table)) < 3 * np.sqrt(np.trace(table) * 0.3)
+
+
+def reversed_text(count, words, lengths, random):
+    """Sentences, and their translations word by word in reverse order; the words are drawn from a range."""
+    sources = [random.integers(*words, size=random.integers(*lengths)).tolist() for _ in range(count)]
+    return sources, [each[::-1] for each in sources]
+
+
+def test_more_text_of_other_words_does_no_harm():
+    """The links of a few long sentences in reverse order, alone and with many short ones of hardly a common word."""
+    random = np.random.default_rng(3)
+    few, many = reversed_text(60, (0, 300), (12, 20), random), reversed_text(3000, (280, 900), (3, 9), random)
+    gold = [{(len(each) - 1 - row, row) for row in range(len(each))} for each in few[0]]
+    rates = []
+    for sources, targets in (few, [one + other for one, other in zip(few, many, strict=True)]):
+        bitext = Bitext.of(side(sources, 900), side(targets, 900))
+        tables, sure = marginals(bitext, usual_sweeps(len(bitext)))
+        links = links_of(bitext.source.lengths, bitext.target.lengths, *tables, "threshold", sure=sure)
+        found = [{each[:2] for each in sentence} for sentence in links.sentences()][:60]
+        right = sum(len(one & other) for one, other in zip(found, gold, strict=True))
+        rates.append(1 - 2 * right / (sum(map(len, found)) + sum(map(len, gold))))
+    assert rates[0] < 0.5
+    assert rates[1] < rates[0] + 0.005
 
 
 def test_progress_counts_every_sentence_pair_of_every_sweep(toy):
     bitext, _ = toy
     seen = []
     counts = np.zeros(bitext.cells[-1], dtype=np.uint16)
-    sweeps = Sweeps((("ibm 1", 2), ("hmm", 1)), 3)
+    sweeps = Sweeps(1, 3)
     sample_links(bitext, sweeps=sweeps, seed=0, counts=counts, scale=9, advance=seen.append)
     assert sum(seen) == sweeps.total * len(bitext)
 
@@ -120,6 +175,6 @@ def test_known_translations_decide_where_the_corpus_cannot(model):
     sides = side([[0, 1]] * 9, 2), side([[0, 1]] * 9, 2)
     crossed = np.array([0, 1]), np.array([1, 0]), np.array([50, 50])
     bitext = Bitext.of(*sides, crossed)
-    tables, sure = marginals(bitext, Sweeps((), 40, model))
+    tables, sure = marginals(bitext, Sweeps(0, 40, model))
     links = links_of(bitext.source.lengths, bitext.target.lengths, *tables, "threshold", sure=sure)
     assert [{each[:2] for each in sentence} for sentence in links.sentences()] == [{(0, 1), (1, 0)}] * 9
