@@ -247,6 +247,6 @@ def controls_of(systems: Sequence[System], claims: Sequence[Claim]) -> Iterator[
 def _strength(system: System, control: str, values: tuple[float | None, float | None]) -> str:
     metric, (own, other) = system.task.headline, values
     worse = own is not None and other is not None and (other < own) == metric.larger_is_better and other != own
-    how = "is not significantly worse than" if worse else "does as well as" if own == other else "does better than"
+    how = "is not significantly worse than" if worse else "scores no worse than"
     first, second = (metric.show(value, digits=1) for value in (other, own))
     return f"The control {control} {how} {system.label}: {metric.head} {first} against {second}."

@@ -114,7 +114,7 @@ def test_the_winner_of_all_pairs_is_named(compared):
 
 
 @pytest.mark.parametrize(
-    ("value", "verb"), [(0.9, "does better than"), (0.0, None), (None, "is not significantly worse than")]
+    ("value", "verb"), [(0.9, "scores no worse than"), (0.0, None), (None, "is not significantly worse than")]
 )
 def test_a_control_that_does_as_well_comes_first(compared, value, verb):
     right, _ = answered(0.5)
@@ -134,7 +134,7 @@ def test_a_system_made_as_a_control_comes_first(compared, make, evaluate, data_o
     evaluate(tmp_path / "runs" / "zz", "bli", [ScoredSystem("bli", (score,))], [(items, {})],
              inputs={"dictionary": ("d.tsv", None), "encoder": ("shuffled", "shuffled")})  # fmt: skip
     page = build_page(data_of(tmp_path / "runs"), title="t", sections=["claims"])
-    assert page.headline.startswith("The control zz does better than system: P@1")
+    assert page.headline.startswith("The control zz scores no worse than system: P@1")
 
 
 def test_an_unfair_test_is_said_at_the_top(compared):
