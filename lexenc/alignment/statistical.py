@@ -37,7 +37,7 @@ class StatisticalSettings:
         sweeps: Multiplies the usual number of sweeps.
         chains: Chains of each direction, which are averaged.
         symmetrise: As `how` in `links_of`.
-        threshold: As in `links_of`.
+        threshold: As in `links_of`. A certain link of one direction scores 0.5. Distant languages need such links.
         max_words: A sentence pair with a longer side has no links.
         seed: Seed of all chains.
     """
@@ -46,7 +46,7 @@ class StatisticalSettings:
     sweeps: float = 1.0
     chains: int = 3
     symmetrise: Symmetrisation = "threshold"
-    threshold: float = 0.45
+    threshold: float = 0.48
     max_words: int = 200
     seed: int = 0
 

@@ -62,7 +62,7 @@ class AlignParams:
     target_words: Segmentation | None = param(None, "As --words, for the target alone.")
     threshold: float | None = param(
         None,
-        "Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0.",
+        "Smallest score of a link. If left out, 0.48 for statistical, 0.4 for span, 0.001 for softmax, else 0.",
         ge=0,
         le=1,
     )
