@@ -16,7 +16,7 @@ from lexenc.report.page import SECTIONS, build_page, check_sections
 from lexenc.report.results import find_results
 
 from ..options import Debug, Device, Json, Seed
-from ..ui import View, print_json
+from ..ui import View, print_json, show_warning
 
 
 def report_command(
@@ -63,6 +63,8 @@ def report_command(
     body = page.html.encode("utf-8")
     with writing(place) as stream:
         stream.write(body)
+    for sentence in page.warnings:
+        show_warning(sentence, "Make it again, or move it out of the folder.")
     view = View(json=json, quiet=quiet or json)
     if json:
         print_json({"out": out, "results": page.results, "charts": page.charts, "bytes": len(body),

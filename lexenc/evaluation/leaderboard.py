@@ -213,7 +213,7 @@ def _gaps(row: Mapping[Column, Entry], base: Mapping[Column, Entry], seed: int) 
         other, task = base.get(column), TASKS[column.task]
         if other is None or column in found:
             continue
-        both = (each.evaluation.items(each.labels) for each in (entry, other))
+        both = [list(each.evaluation.items(each.labels)) for each in (entry, other)]  # damaged files are errors
         compared = compare_answers(task, *both, seed=seed, draws=_DRAWS)
         gaps = {(gap.metric, gap.track): gap.difference for gap in compared}
         for each, own in row.items():

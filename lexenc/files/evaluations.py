@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lexenc.errors import DataError
-from lexenc.files.text import json_lines, writing
+from lexenc.files.text import counted, json_lines, writing
 
 SCORES, ITEMS = "scores.json", "items.jsonl"
 CONTROL, TRACK = "control", "track"
@@ -165,9 +165,10 @@ class Evaluation:
         """Read the items with these labels, or all, one by one.
 
         Raises:
-            DataError: If a line is not an item.
+            DataError: If a line is not an item, or there are not as many as were written.
         """
         wanted = (labels or {}).items()
+        missing = sum(each.count for each in self.counts if wanted <= each.labels.items())
         for number, body in json_lines(self.folder / ITEMS):
             try:
                 asked, gold = body.pop("asked"), body.pop("gold")
@@ -180,7 +181,13 @@ class Evaluation:
                     f"{self.folder / ITEMS}, line {number}: not an item of an evaluation.", hint="Evaluate again."
                 ) from None
             if chosen:
+                missing -= 1
                 yield item
+        if missing > 0:
+            raise DataError(
+                f"{self.folder / ITEMS} is damaged: it lacks {counted(missing, 'item')} of those in {SCORES}.",
+                hint="Evaluate again.",
+            )
 
 
 def name_of_test(path: Path) -> str:

@@ -23,9 +23,25 @@ class ReportData:
     device: str = "cpu"
 
     @cached_property
+    def _scored(self) -> tuple[list[System], dict[str, str]]:
+        return systems_of(self.results)
+
+    @property
     def systems(self) -> list[System]:
         """Every scored system, by task."""
-        return systems_of(self.results)
+        return self._scored[0]
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """Why results, by name, are left out: their manifest or their scores cannot be read."""
+        return dict(self.results.unreadable) | self._scored[1]
+
+    @cached_property
+    def damaged(self) -> list[str]:
+        """A sentence for every result that is left out, and for every evaluation whose answers are."""
+        told = [f"{name} is left out: {why}" for name, why in self.unread.items()]
+        answers = {one.result.name: one.damage for one in self.systems if one.damage}
+        return told + [f"The answers of {name} are left out: {why}" for name, why in answers.items()]
 
     @cached_property
     def by_task(self) -> dict[str, list[System]]:

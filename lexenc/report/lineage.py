@@ -29,8 +29,7 @@ def lineage(data: ReportData) -> Section:
     for name in results.unfinished:
         text = f"{name} is not finished: it was interrupted. Run the same command again to resume it."
         section.parts.append(Remark(readable(text)))
-    for name, message in results.unreadable:
-        section.parts.append(Remark(readable(f"{name} is left out: {message}")))
+    section.parts.extend(Remark(readable(sentence)) for sentence in data.damaged)
     section.parts.extend([_drawing(data), _table(results), _inputs(results), _versions(results)])
     return section
 

@@ -37,6 +37,7 @@ class Page:
     results: int
     charts: int
     headline: str
+    warnings: list[str]  # what is damaged
 
 
 def check_sections(names: Sequence[str]) -> None:
@@ -66,17 +67,18 @@ def build_page(data: ReportData, *, title: str, sections: Sequence[str]) -> Page
     days = sorted({manifest.created[:10] for manifest in manifests})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     pending = f", {len(data.results.unfinished)} not finished" if data.results.unfinished else ""
+    damaged = [readable(sentence) for sentence in data.damaged]
     html = _render(
         title=readable(title),
         headline=readable(headline),
         qualified=readable(qualified),
-        warnings=[*verdicts.warnings(data.results, data.verdicts), *verdicts.unfair(data.results)],
+        warnings=[*damaged, *verdicts.warnings(data.results, data.verdicts), *verdicts.unfair(data.results)],
         tiles=_tiles(data) if data.main else [],
         sections=made,
         origin=f"{counted(len(manifests), 'result')} made {when}{pending}",
         version=__version__,
     )
-    return Page(html, len(manifests), len(figures), readable(headline))
+    return Page(html, len(manifests), len(figures), readable(headline), damaged)
 
 
 def _render(**values: object) -> str:
@@ -165,7 +167,7 @@ def _tuning(data: ReportData) -> str:
 
 def _without_scores(data: ReportData) -> tuple[str, str]:
     for result in data.results.finished:
-        for each in result.manifest.results:
+        for each in result.manifest.results if result.name not in data.unread else ():
             for key, value in each.items():
                 low, high = each.get(f"{key}_low"), each.get(f"{key}_high")
                 if is_number(value) and is_number(low) and is_number(high):
@@ -174,6 +176,8 @@ def _without_scores(data: ReportData) -> tuple[str, str]:
     if data.verdicts:
         told = "Self-learning judged itself without a dictionary. Nothing has been evaluated on one yet."
         return verdicts.headline(data.verdicts), told
+    if data.unread:
+        return "No scores can be read.", "The warnings say why."
     return "Nothing has been scored yet.", "The sections below show what was made, and which commands score it."
 
 

@@ -33,6 +33,8 @@ def claims(data: ReportData) -> Section:
         "significant are listed too: they do not show that two systems are equal."
     )
     nothing = Remark("Nothing has been compared. Evaluate a sweep over lambda, or compare two evaluations:", _SWEEP)
+    if data.damaged:
+        nothing = Remark(readable(f"Nothing could be compared. {' '.join(data.damaged)}"))
     parts: list[Part] = [verdict_table(data.verdicts)] if data.verdicts else []
     parts += [_differences(data)] if data.claims else []
     return Section("claims", "Findings", "What is significant", lead, parts or [nothing])
@@ -80,7 +82,7 @@ def scores(data: ReportData) -> Section:
     for systems in data.by_task.values():
         section.parts.extend(_interval_charts(systems))
         section.parts.extend(_score_tables(systems))
-    evaluated = {one.result.name for one in data.systems}
+    evaluated = {*data.unread, *(one.result.name for one in data.systems)}
     others = [
         (result, each)
         for result in data.results.finished

@@ -11,7 +11,7 @@ from lexenc.errors import LexencError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import Columns
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import CONTROL, Evaluation, Item, Score, ScoredSystem, is_evaluation, read_evaluation
+from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Evaluation, Item, Score, ScoredSystem, read_evaluation
 from lexenc.files.text import counted
 from lexenc.report.parts import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
@@ -97,12 +97,23 @@ class System:
         return (*self.test_set, *(flat.get(key) for key in ("retrieval", "out_of_vocabulary", "coverage")))
 
     @cached_property
+    def _read(self) -> tuple[list[Item], str]:
+        try:
+            return list(self.evaluation.items(self.labels)), ""
+        except (LexencError, OSError) as error:
+            return [], str(error)
+
+    @property
     def items(self) -> list[Item]:
         """Its answers; nothing if they cannot be read."""
-        try:
-            return list(self.evaluation.items(self.labels))
-        except (LexencError, OSError):
-            return []
+        return self._read[0]
+
+    @property
+    def damage(self) -> str:
+        """Why its answers cannot be read or do not count; empty if they can be used."""
+        if self.covered() and self.answers is None:
+            return f"The items lack numbers of {self.task.title.lower()}."
+        return self._read[1]
 
     def covered(self) -> list[Item]:
         """Return the items that it covers."""
@@ -137,15 +148,19 @@ def over(system: System) -> str:
     return counted(system.score.n, system.task.item, system.task.items)
 
 
-def systems_of(results: ResultFolders) -> list[System]:
-    """Return every system that an evaluation scored, by task."""
-    found = []
+def systems_of(results: ResultFolders) -> tuple[list[System], dict[str, str]]:
+    """Return every system that an evaluation scored, by task, and why the others, by name, cannot be read."""
+    found, damaged = [], dict[str, str]()
     for result in results.finished:
-        try:
-            evaluation = read_evaluation(result.folder) if is_evaluation(result.folder) else None
-        except LexencError:
+        if not any((result.folder / name).exists() for name in (SCORES, ITEMS)):
             continue
-        if evaluation is None or evaluation.task not in TASKS:
+        try:
+            evaluation = read_evaluation(result.folder)
+        except LexencError as error:
+            damaged[result.name] = str(error)
+            continue
+        if evaluation.task not in TASKS:
+            damaged[result.name] = f"{result.folder / SCORES}: there is no task '{evaluation.task}'."
             continue
         for labels in evaluation.choices() or [{}]:
             head = next(iter(evaluation.heads(labels | TASKS[evaluation.task].row)), None)
@@ -154,7 +169,7 @@ def systems_of(results: ResultFolders) -> list[System]:
                 others = tuple(each for each in own if each is not head)
                 found.append(System(result, evaluation, labels, head, others, results.is_control(result)))
     order = [*TASKS]
-    return sorted(found, key=lambda one: order.index(one.task.name))
+    return sorted(found, key=lambda one: order.index(one.task.name)), damaged
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

@@ -149,3 +149,21 @@ def test_wrong_usage_leaves_nothing(fails, tmp_path, monkeypatch, words, message
     assert message in found.message
     assert hint in found.hint
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_evaluation_is_warned_of(lexenc, fails, world, mapped, tmp_path):
+    runs = tmp_path / "runs"
+    for name, retrieval in (("nearest", "nearest"), ("csls", "csls")):
+        lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--retrieval", retrieval,
+               "--out", runs / name)  # fmt: skip
+    file = runs / "nearest" / "items.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    shown = lexenc("report", runs, "--out", tmp_path / "report.html", "--sections", "claims,scores", "--quiet")
+    said = " ".join(shown.stderr.split())
+    assert said.startswith("warning: The answers of nearest are left out:")
+    assert "items.jsonl is damaged: it lacks 1 item of those in scores.json" in said
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Nothing has been compared" not in text
+    assert "Nothing could be compared. The answers of nearest are left out" in text
+    table = ["results", f"a={runs / 'nearest'}", f"b={runs / 'csls'}", "--baseline", "a"]
+    assert "is damaged: it lacks 1 item" in fails(*table, early=False).message

@@ -255,8 +255,38 @@ def test_damaged_evaluations_break_nothing(make, data_of, tmp_path, body):
     make(tmp_path / "odd", stage="eval bli", results=[{"precision_at_1": 0.1}])
     for name in ("scores.json", "items.jsonl"):
         (tmp_path / "odd" / name).write_text(body)
-    assert data_of(tmp_path).systems == []
-    assert "eval bli: all results" in build_page(data_of(tmp_path), title="t", sections=["scores"]).html
+    data = data_of(tmp_path)
+    assert data.systems == []
+    page = build_page(data, title="t", sections=["claims", "scores"])
+    assert "eval bli: all results" not in page.html, "its rows would have no names"
+    assert "Nothing has been compared" not in page.html
+    assert page.headline == "No scores can be read."
+    assert page.html.count(f"odd is left out: {tmp_path / 'odd' / 'scores.json'}") == 2
+
+
+@pytest.mark.parametrize("name", ["scores.json", "items.jsonl"])
+def test_half_an_evaluation_is_damaged(evaluate, data_of, tmp_path, name):
+    folder = evaluate(tmp_path / "one", "xlsim", [similarity(None, 0.2)], [([], {})])
+    (folder / name).unlink()
+    assert data_of(tmp_path).damaged == [
+        f"one is left out: {folder} is not an evaluation: there is no scores.json with items.jsonl."
+    ]
+
+
+@pytest.mark.parametrize(("inside", "why"), [(True, "line 12: not JSON"), (False, "is damaged: it lacks 10 items of")])
+def test_answers_that_were_cut_are_warned_of(evaluate, data_of, tmp_path, inside, why):
+    items = [Item((f"w{place}",), ("g",), True, (), {"ranks": [1]}) for place in range(20)]
+    for name in ("one", "two"):
+        folder = evaluate(tmp_path / name, "bli", [scored("bli", "precision_at_1", 0.5)], [(items, {})])
+    file = folder / "items.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:11]) + lines[11][:30] if inside else b"".join(lines[:10]))
+    page = build_page(data_of(tmp_path), title="t", sections=["claims", "scores"])
+    (warning,) = page.warnings
+    assert warning.startswith(f"The answers of two are left out: {file}")
+    assert why in warning
+    assert warning in page.html.replace("&#39;", "'").split("<nav")[0]
+    assert "Nothing could be compared. The answers of two" in page.html
 
 
 def test_unreadable_answers_leave_the_scores(evaluate, data_of, tmp_path):
