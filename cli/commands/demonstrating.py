@@ -87,7 +87,9 @@ def _glossary(folder: Path, manifest: Manifest) -> Table:
     """Say what became of the seed list, with entries for evenly spaced test words."""
     seeds, test = (read_pairs(_LEXICON / f"en-de.{part}.tsv") for part in ("train", "test"))
     gold, entries = test.translations(), read_pairs(folder / "lexicon.tsv")
-    made = [(*pair, p) for pair, p in zip(entries, entries.probabilities, strict=True) if pair[0] in gold]
+    known = set(seeds)  # without a probability if they are not among the candidates
+    made = [(*pair, p) for pair, p in zip(entries, entries.probabilities, strict=True)
+            if pair[0] in gold and pair not in known]  # fmt: skip
     step = max(1, len(made) // _EXAMPLES)
     rows = [
         [source, target, f"{probability:.2f}", "yes" if target in gold[source] else ", ".join(gold[source])]

@@ -27,8 +27,8 @@ class Pairs:
         targets: Right column.
         lines: Line number of each pair; empty if the pairs are not from a file.
         name: Name of the file, for messages.
-        probabilities: Probability of each pair, in [0, 1], and 0 for pairs without one; empty if the file is not a
-            lexicon.
+        probabilities: Probability of each pair, in [0, 1]. Of pairs without one, 1 for entries of a dictionary (status
+            `known`) and 0 for others. Empty if the file is not a lexicon.
         remarks: Warnings about what was left out of a TMX, XLIFF or TBX file, with hints.
     """
 
@@ -106,7 +106,7 @@ def read_pairs(
         return Pairs(left, right, places, str(path), remarks=remarks(file))
     sources, targets, lines = [], [], []
     probabilities: list[float] = []
-    width = 2
+    width, status = 2, None
     for number, line in read_lines(path):
         if not trim(line):
             continue
@@ -117,7 +117,7 @@ def read_pairs(
                 hint=f"Make a dictionary of it: lexenc read-review {shlex.quote(str(path))} --out reviewed.tsv",
             )
         if number == 1 and _is_lexicon_head(cells):
-            width = len(cells)
+            width, status = len(cells), cells.index("status") if "status" in cells else None
             continue
         if len(cells) != width:
             shown = counted(len(cells), "column")
@@ -128,7 +128,8 @@ def read_pairs(
             empty = roles[0] if not source else roles[1]
             raise DataError(f"{path}, line {number}: the {empty} is empty.", hint="Fill it in, or delete the line.")
         if width > 2:
-            probabilities.append(_probability(cells[2], f"{path}, line {number}"))
+            known = status is not None and cells[status].startswith("known")
+            probabilities.append(_probability(cells[2], f"{path}, line {number}", none=float(known)))
         sources.append(source)
         targets.append(target)
         lines.append(number)
@@ -137,8 +138,8 @@ def read_pairs(
     return Pairs(sources, targets, lines, str(path), probabilities)
 
 
-def _probability(cell: str, place: str) -> float:
-    value = number_of(cell) if cell.strip(" ") else 0.0
+def _probability(cell: str, place: str, *, none: float) -> float:
+    value = number_of(cell) if cell.strip(" ") else none
     if value is None or not 0 <= value <= 1:
         raise DataError(f"{place}: '{cell}' is not a probability.", hint="The third column is a number from 0 to 1.")
     return value

@@ -39,7 +39,7 @@ class LexiconEntry:
         cosine: Cosine similarity.
         margin: Difference in CSLS to the word's best other candidate.
         mutual: Whether each word is the best candidate of the other.
-        rank: Rank among the candidates of the source word, from 1.
+        rank: Rank among the candidates of the source word, from 1; None if it is not among them.
         status: `known` (in the dictionary), `new`, or `new further` (of a word that the dictionary lists with other
             translations), and `identical` for equal strings.
     """
@@ -51,14 +51,14 @@ class LexiconEntry:
     cosine: float
     margin: float
     mutual: bool
-    rank: int
+    rank: int | None
     status: str
 
     def cells(self) -> Iterator[str]:
         """Yield the values in the order of the columns."""
         yield from (self.source, self.target, self.shown(4))
         yield from (f"{value:.4f}" for value in (self.csls, self.cosine, self.margin))
-        yield from ("yes" if self.mutual else "no", str(self.rank), self.status)
+        yield from ("yes" if self.mutual else "no", "" if self.rank is None else str(self.rank), self.status)
 
     def shown(self, digits: int) -> str:
         """Return the probability as text; empty if there is none."""

@@ -164,6 +164,28 @@ def find_candidates(
     )
 
 
+def score_others(
+    found: Candidates, places: Indices, targets: Indices, source: Matrix, target: Matrix, *, density: Density
+) -> Candidates:
+    """Score translations that are not among the candidates of their words, one per row.
+
+    Args:
+        found: Candidates of the words.
+        places: Place of the word of each translation in `found`. Shape [n].
+        targets: Row of each translation in its vocabulary. Shape [n].
+        source: Vectors of the query language, rows of unit length, shape [n, d].
+        target: Vectors of the other language, shape [m, d].
+        density: Result of `measure_density` for the same vectors.
+    """
+    rows = found.rows[places]
+    cosine = np.einsum("nd,nd->n", source[rows], target[targets], dtype=np.float64)
+    csls = 2 * cosine - density.source[rows] - density.target[targets]
+    margin = csls - found.csls[places, 0]
+    # The word has a better candidate, so that the two are not each other's best.
+    mutual = np.zeros((len(rows), 1), dtype=bool)
+    return Candidates(rows, targets[:, None], csls[:, None], cosine[:, None], margin[:, None], mutual)
+
+
 def features(candidates: Candidates, identical: Flags) -> Doubles:
     """Return the features of every candidate, in the order of `FEATURES`; larger values speak for the candidate.
 

@@ -188,10 +188,11 @@ def usable_rows(
 
 
 def low_coverage(what: str, covered: int, total: int) -> str:
-    """Return the warning that few pairs have vectors."""
+    """Return the warning that not all pairs have vectors."""
+    only = "Only " if 2 * covered < total else ""
     has = "has" if covered == 1 else "have"
     share = f"{100 * covered / total:.0f} %"
-    return f"Only {covered:,} of {counted(total, what)} {has} vectors on both sides ({share})."
+    return f"{only}{covered:,} of {counted(total, what)} {has} vectors on both sides ({share})."
 
 
 def uncovered(what: str, total: int, pairs: Pairs, advice: str | None) -> DataError:

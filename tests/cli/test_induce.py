@@ -117,10 +117,10 @@ def test_what_becomes_of_the_dictionary_is_said(command, lexenc, tmp_path, world
     loud = [each for each in command if each != "--quiet"]
     shown = lexenc(*loud, "--out", tmp_path / "lexicon.tsv", "--margin", 2)
     pairs = (world / "train.tsv").read_text(encoding="utf-8").splitlines()
-    assert f"{len(pairs)} dictionary pairs not among the translations" in shown.stderr
+    assert f"{len(pairs)} dictionary pairs with vectors not in the lexicon" in shown.stderr
     shown = lexenc(*loud, "--out", tmp_path / "new.tsv", "--only-new", "--top", 2, "--min-probability", 0)
     rows = [line.split("\t") for line in (tmp_path / "new.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     further = [row for row in rows if row[8].startswith("new further")]
     assert f"{len(further)} further translations of words in the dictionary without a probability" in shown.stderr
     assert [row for row in rows if not row[2]] == further
-    assert "not among the translations" not in shown.stderr
+    assert "not in the lexicon" not in shown.stderr

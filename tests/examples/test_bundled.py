@@ -146,6 +146,8 @@ def test_demo_begins_with_the_glossary(demo):
     found = json.loads((out / "glossary" / "manifest.json").read_text())["results"][0]
     assert found["basis"] == "held out"
     assert found["precision_at_threshold"] > 0.75
+    assert found["known_pairs"] == sum(each.split("\t")[8].startswith("known") for each in entries)
+    assert found["known_pairs"] + found["known_pairs_without_vectors"] == 1498, "the whole seed list"
     for source, target, probability, listed in lines[1:9]:
         entry = next(each.split("\t") for each in entries if each.startswith(f"{source}\t{target}\t"))
         assert f"{float(entry[2]):.2f}" == probability

@@ -274,8 +274,7 @@ def _tell_coverage(
     if 2 * covered < total or advice:
         fate = "The others are left out of the headline" if params.missing != "back-off" else "All count"
         rest = "The encoder alone represents the other words." if encoder_alone else f"{fate}; see coverage."
-        sentence = low_coverage("test pair", covered, total)
-        job.notices.warn(sentence if 2 * covered < total else sentence.removeprefix("Only "), advice or rest)
+        job.notices.warn(low_coverage("test pair", covered, total), advice or rest)
 
 
 def _side_advice(languages: WordTables, covered: int, pairs: ScoredPairs, params: EvalXlsimParams) -> str | None:

@@ -40,6 +40,7 @@ from lexenc.lexical.induction import (
     has_letter,
     measure_density,
     same_strings,
+    score_others,
 )
 from lexenc.lexical.mapping import normalise
 from lexenc.parameters import param
@@ -49,6 +50,7 @@ from lexenc.stages.lexical.interpolate import BlendAgain
 from lexenc.stages.lexical.map import MapAgain, NotAgainError, made_by
 from lexenc.stages.lineage import common_origins, learned_words
 from lexenc.stages.reading import (
+    clear_gain,
     coverage_advice,
     fold_vectors,
     folding_of,
@@ -171,14 +173,15 @@ def induce(inputs: dict[str, Any], params: InduceParams, job: Job) -> Outcome:
         words = _words_to_ask(known, lookup.space, params, inputs[name])
     for pairs in (dictionary, held_out):
         if pairs is not None:
-            _tell_coverage(pairs, lookup.space, params, job)
+            kept = pairs is dictionary and not params.only_new
+            _tell_coverage(pairs, lookup.space, params, job, kept=kept)
     judged = None
     if words is not None and known is not None:
         judged = _judge(words, known, lookup, inputs, params, job)
     calibration, report = _calibrated(saved, judged, params, job)
     if saved is not None:
         report["headline"]["calibration"] = str(inputs["calibration"])
-    counts = _write(job.out, lookup, rows, set(dictionary or ()), calibration, params, job)
+    counts = _write(job.out, lookup, rows, dictionary, calibration, params, job)
     _write_calibration(job.out, calibration, report, params)
     head = {**_conventions(params, lookup.space, job), **report["headline"], **counts}
     tables = [_curve_table(head), _bin_table(head, report["bins"])] if report["bins"] else []
@@ -211,16 +214,39 @@ class _CandidateSearch:
     job: Job
     _density: Density | None = None
 
-    def candidates(self, rows: np.ndarray, depth: int) -> Candidates:
-        """Find the best candidates of the words at some rows."""
-        queries, targets, device = self.space.queries, self.space.targets, self.job.device.name
+    @property
+    def density(self) -> Density:
+        """Density of both vocabularies."""
         if self._density is None:
             self._density = measure_density(
-                queries, targets, neighbours=self.neighbours, device=device, progress=self.job.progress
+                self.space.queries,
+                self.space.targets,
+                neighbours=self.neighbours,
+                device=self.job.device.name,
+                progress=self.job.progress,
             )
+        return self._density
+
+    def candidates(self, rows: np.ndarray, depth: int) -> Candidates:
+        """Find the best candidates of the words at some rows."""
         return find_candidates(
-            queries, targets, rows, k=depth, density=self._density, device=device, progress=self.job.progress
+            self.space.queries,
+            self.space.targets,
+            rows,
+            k=depth,
+            density=self.density,
+            device=self.job.device.name,
+            progress=self.job.progress,
         )
+
+    def others(self, found: Candidates, known: Mapping[str, Sequence[str]]) -> Candidates:
+        """Score the known translations of some words that are not among their candidates."""
+        index, pairs = index_of(self.space.choices), list[tuple[int, int]]()
+        for place, row in enumerate(found.rows):
+            listed = [index[word] for word in known.get(self.space.words[row], ()) if word in index]
+            pairs += [(place, target) for target in listed if target not in found.targets[place]]
+        places, targets = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        return score_others(found, places, targets, self.space.queries, self.space.targets, density=self.density)
 
     def candidates_of(self, words: Sequence[str], depth: int) -> Candidates:
         """Find the best candidates of some words."""
@@ -285,13 +311,14 @@ def _words_to_ask(pairs: Pairs, space: DirectedSpace, params: InduceParams, path
     return answerable if params.out_of_vocabulary == "left-out" else words
 
 
-def _tell_coverage(pairs: Pairs, space: DirectedSpace, params: InduceParams, job: Job) -> None:
-    """Warn if less than half of a dictionary has vectors, with the slip that explains it if there is one."""
+def _tell_coverage(pairs: Pairs, space: DirectedSpace, params: InduceParams, job: Job, *, kept: bool) -> None:
+    """Warn of pairs without vectors if they are many, if a wrong option explains it, or if they should be kept."""
     words, choices = set(space.words), set(space.choices)
     covered, total = sum(left in words and right in choices for left, right in pairs), len(pairs)
-    if 2 * covered < total:
-        hint = _advice(pairs, space, params) or "Words without a vector are not looked up."
-        job.notices.warn(low_coverage("dictionary pair", covered, total), hint)
+    advice = _advice(pairs, space, params) if total - covered >= clear_gain(total) else None
+    if 2 * covered < total or advice or (kept and covered < total):
+        hint = "The others are not in the lexicon." if kept else "Words without a vector are not looked up."
+        job.notices.warn(low_coverage("dictionary pair", covered, total), f"{hint} {advice or ''}".rstrip())
 
 
 def learner_again(folder: Path, column: int, job: Job) -> MapAgain | BlendAgain:
@@ -454,59 +481,79 @@ def _write_calibration(out: Path, calibration: Calibration, report: dict[str, An
 def _entries(
     found: Candidates,
     space: DirectedSpace,
-    identical: np.ndarray,
-    probabilities: np.ndarray,
-    known: set[tuple[str, str]],
+    probabilities: np.ndarray | None,
+    known: Mapping[str, Sequence[str]],
     params: InduceParams,
 ) -> tuple[list[LexiconEntry], int]:
     """Return the pairs that pass all filters, and how many only the minimum probability leaves out.
 
-    Arrays have the shape of the candidates, [q, k].
+    Args:
+        found: Candidates, or known translations that are not among them. Shape [q, k].
+        space: Words of both languages.
+        probabilities: Of candidates, shape [q, k]. Other translations have no probability and no rank.
+        known: Translations that the dictionary lists.
+        params: Settings.
     """
-    listed = {word for word, _ in known}
     entries, improbable = [], 0
+    identical = same_strings(found, space.words, space.choices)
     kept = chosen(found, margin=params.margin, mutual=params.mutual)
     if params.identical == "drop":
         kept &= ~identical
     for row, place in zip(*kept.nonzero(), strict=True):
         pair = space.words[found.rows[row]], space.choices[found.targets[row, place]]
-        status = "known" if pair in known else "new further" if pair[0] in listed else "new"
+        listed = known.get(pair[0], ())
+        status = "known" if pair[1] in listed else "new further" if listed else "new"
         if not writable(pair[1]) or not (params.keep_numbers or has_letter(pair[1])):
             continue
         if params.only_new and status == "known":
             continue
-        if status != "known" and probabilities[row, place] < params.min_probability:
+        probability = None if probabilities is None else float(probabilities[row, place])
+        if status != "known" and probability is not None and probability < params.min_probability:
             improbable += 1
             continue
         same = identical[row, place] and params.identical == "mark"
         entry = LexiconEntry(
             *pair,
-            None if params.only_new and status == "new further" else float(probabilities[row, place]),
+            None if params.only_new and status == "new further" else probability,
             float(found.csls[row, place]),
             float(found.cosine[row, place]),
             float(found.margin[row, place]),
             bool(found.mutual[row, place]),
-            int(place) + 1,
+            None if probabilities is None else int(place) + 1,
             f"{status} identical" if same else status,
         )
         entries.append(entry)
     return entries, improbable
 
 
+def _joined(ranked: Sequence[LexiconEntry], others: Sequence[LexiconEntry], words: Sequence[str]) -> list[LexiconEntry]:
+    """Put known translations without a rank before the first new one of their word."""
+    entries: dict[str, list[LexiconEntry]] = {word: [] for word in words}
+    for entry in ranked:
+        entries[entry.source].append(entry)
+    for entry in others:
+        own = entries[entry.source]
+        own.insert(next((i for i, each in enumerate(own) if each.status.startswith("new")), len(own)), entry)
+    return [entry for own in entries.values() for entry in own]
+
+
 def _write(
     out: Path,
     lookup: _CandidateSearch,
     rows: np.ndarray,
-    known: set[tuple[str, str]],
+    dictionary: Pairs | None,
     calibration: Calibration,
     params: InduceParams,
     job: Job,
 ) -> dict[str, Any]:
     """Translate the words, write the lexicon and the table for its review, and return the counts."""
     found, space = lookup.candidates(rows, params.top), lookup.space
+    known = {} if dictionary is None else dictionary.translations()
     identical = same_strings(found, space.words, space.choices)
     probabilities = calibration.calibrator.probabilities(features(found, identical))
-    entries, improbable = _entries(found, space, identical, probabilities, known, params)
+    ranked, improbable = _entries(found, space, probabilities, known, params)
+    others, _ = _entries(lookup.others(found, known), space, None, known, params)
+    entries = _joined(ranked, others, [space.words[row] for row in found.rows])
     if improbable:
         job.notices.say(
             f"{counted(improbable, 'pair')} less probable than {params.min_probability:g} left out; "
@@ -514,10 +561,13 @@ def _write(
         )
     further = sum(entry.status.startswith("new further") for entry in entries)
     kept_known = sum(entry.status.startswith("known") for entry in entries)
-    words, choices = {space.words[row] for row in found.rows}, set(space.choices)
-    absent = sum(word in words and choice in choices for word, choice in known) - kept_known
+    words, choices = set(space.words), set(space.choices)
+    usable = [word in words and choice in choices for word, own in known.items() for choice in own]
+    absent = sum(usable) - kept_known
     if absent and not params.only_new:
-        job.notices.say(f"{counted(absent, 'dictionary pair')} not among the translations; a larger --top adds some.")
+        job.notices.say(
+            f"{counted(absent, 'dictionary pair')} with vectors not in the lexicon: the options leave them out."
+        )
     if further and params.only_new:
         job.notices.say(
             f"{counted(further, 'further translation')} of words in the dictionary without a probability, which is "
@@ -532,6 +582,7 @@ def _write(
         "pairs": len(entries),
         "improbable_pairs": improbable,
         "known_pairs": kept_known,
+        "known_pairs_without_vectors": len(usable) - sum(usable),
         "further_pairs": further,
         "words_with_translation": len({entry.source for entry in entries}),
     }

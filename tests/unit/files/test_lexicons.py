@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 
 import pytest
@@ -50,6 +51,9 @@ def test_a_pair_without_a_probability_has_an_empty_cell(tmp_path):
     write_lexicon(path, entries)
     assert [line.split("\t")[2] for line in path.read_text().splitlines()[1:]] == ["0.8765", "", "0.8765"]
     assert read_pairs(path).probabilities == [0.8765, 0, 0.8765]
+    write_lexicon(path, [dataclasses.replace(entry("a", "b", "known identical", None), rank=None), *entries])
+    assert path.read_text().splitlines()[1].split("\t")[6:] == ["yes", "", "known identical"]
+    assert read_pairs(path).probabilities == [1, 0.8765, 0, 0.8765], "an entry of a dictionary is right"
     write_review(review, entries)
     assert [line.split(",")[2] for line in review.read_text().splitlines()[1:]] == ["0.88", "", "0.88"]
     assert read_review(review).undecided == 3
