@@ -58,7 +58,7 @@ def results_command(
 ) -> None:
     r"""There is a row for each system, and a column for each metric and test set.
 
-    The best value of a column is marked, except of sweeps.
+    The best value of a column is marked, except of sweeps, and where conventions or test items differ.
 
     \b
     Examples:
@@ -85,12 +85,17 @@ def results_command(
     board.mark_best()
     if baseline is not None:
         board.compare(_row_of(board, baseline), seed=seed)
-    note = f"{counted(len(found), 'evaluation')}. Shares and correlations are shown x 100, with confidence intervals. "
-    note += f"{'*' if form == 'table' else 'Bold'}: best of the column."
+    note = f"{counted(len(found), 'evaluation')}. {board.conventions()} "
+    note += "Shares and correlations are shown x 100, with confidence intervals."
+    if any(entry.best for row in board.rows.values() for entry in row.values()):
+        note += f" {'*' if form == 'table' else 'Bold'}: best of the column."
     if any(len(evaluation.choices()) > 1 for _, evaluation, _ in found):
         note += " The settings of a sweep have no mark: the best of them would be chosen on the test set."
     unfair = [name for name, row in board.rows.items() if any(each.unfair for each in row.values())]
     note += f" NOT A FAIR TEST of {', '.join(unfair)}: see 'unfair' in scores.json." if unfair else ""
+    if board.unpaired:
+        rows = ", ".join(board.unpaired)
+        note += f" Not compared with {baseline}, as items or gold answers differ or nothing can be computed: {rows}."
     note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
     _show(view, board, form, note)
 

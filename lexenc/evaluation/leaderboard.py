@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lexenc.errors import DataError, unknown_name
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import Difference, holm
-from lexenc.evaluation.pairing import compare_answers
+from lexenc.evaluation.pairing import asked_of, compare_answers
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import TRACK, UNFAIR, Evaluation, Score
+from lexenc.files.text import counted
 
 _DRAWS = 10_000
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
@@ -43,7 +45,7 @@ class Column:
 
 @dataclass
 class Entry:
-    """The score of one system in one column, the labels of the system in its evaluation, and whether it is the best.
+    """The score of one system in one column, how it was made, and whether it is the best.
 
     A system that is one of several settings of an evaluation, e.g. a lambda, is never the best: it would be chosen on
     the test set.
@@ -52,6 +54,7 @@ class Entry:
     """
 
     score: Score
+    convention: Mapping[str, Any]
     evaluation: Evaluation
     labels: Mapping[str, Any]
     best: bool = False
@@ -78,6 +81,8 @@ class Leaderboard:
 
     columns: list[Column] = field(default_factory=list)
     rows: dict[str, dict[Column, Entry]] = field(default_factory=dict)
+    unmarked: dict[Column, list[str]] = field(default_factory=dict)  # why no value of a column is the best
+    unpaired: list[str] = field(default_factory=list)  # rows that share a column with the baseline, and no items
     _conventions: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def add(self, system: str, evaluation: Evaluation, test: str, metrics: Sequence[str] = ()) -> None:
@@ -112,7 +117,9 @@ class Leaderboard:
                             hint="Give one of them, or name the systems: NAME=FOLDER.",
                         )
                     self.columns += [] if column in self.columns else [column]
-                    self.rows.setdefault(name, {})[column] = Entry(found, evaluation, labels)
+                    convention = {key: each for key, each in scored.convention.known().items()
+                                  if key not in ("ties", "seed")}  # fmt: skip
+                    self.rows.setdefault(name, {})[column] = Entry(found, convention, evaluation, labels)
 
     def _told_apart(self, task: Task, evaluation: Evaluation, test: str) -> str:
         """Return the name of a test set, with what makes its scores another column than those of the same name."""
@@ -125,10 +132,18 @@ class Leaderboard:
         return test
 
     def mark_best(self) -> None:
-        """Mark the best value of every column with several systems."""
+        """Mark the best value of every column with several systems, if all answered the same items in the same way."""
+        asked: dict[Path, dict[str, set[Any]]] = {}
         for column in self.columns:
             entries = [row[column] for row in self.rows.values() if column in row]
             known = [each for each in entries if each.score.value is not None and len(each.evaluation.choices()) == 1]
+            for each in (entry.evaluation for entry in known if len(known) > 1):
+                if each.folder not in asked:
+                    asked[each.folder] = asked_of(TASKS[column.task], each.items())
+            differ = _differences(column, known, asked)
+            if differ:
+                self.unmarked[column] = differ
+                continue
             sign = 1 if column.of.larger_is_better else -1
             top = max((sign * (entry.score.value or 0.0) for entry in known), default=0.0)
             for entry in known if len(known) > 1 else ():
@@ -139,6 +154,9 @@ class Leaderboard:
         if baseline not in self.rows:
             raise unknown_name("system", baseline, self.rows)
         gaps = {name: _gaps(row, self.rows[baseline], seed) for name, row in self.rows.items() if name != baseline}
+        base = self.rows[baseline]
+        shared = (name for name in gaps if any(column in base for column in self.rows[name]))
+        self.unpaired = [name for name in shared if not gaps[name]]
         for column in self.columns:
             tested = [(self.rows[name][column], own[column]) for name, own in gaps.items() if column in own]
             corrected = holm([found.p_value for _, found in tested])
@@ -147,6 +165,22 @@ class Leaderboard:
                 entry.better = (found.mean > 0) == column.of.larger_is_better
 
     # ---------------------------------------------------------------- forms
+
+    def conventions(self) -> str:
+        """Return the number of items and the convention of every column, and why it has no mark, as sentences."""
+        told: dict[str, list[str]] = {}
+        for head, column in zip(self.heads(), self.columns, strict=True):
+            entries = [row[column] for row in self.rows.values() if column in row]
+            task, counts = TASKS[column.task], sorted({entry.score.n for entry in entries})
+            known = dict.fromkeys(key for entry in entries for key in entry.convention)
+            parts = [f"{key.replace('_', ' ')} {values[0]}" for key in known
+                     if len(values := _values(entries, key)) == 1]  # fmt: skip
+            shown = counted(counts[0], task.item, task.items)
+            shown = shown if len(counts) == 1 else f"{counts[0]:,} to {counted(counts[-1], task.item, task.items)}"
+            differ = self.unmarked.get(column)
+            parts += [f"none is marked, as the systems differ in {' and '.join(differ)}"] if differ else []
+            told.setdefault("".join(f"; {part}" for part in parts), []).append(f"{head} ({shown})")
+        return " ".join(f"{', '.join(heads)}{text}." for text, heads in told.items())
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """Return one object per score."""
@@ -157,7 +191,7 @@ class Leaderboard:
                     "system": name, "task": column.task, "test": column.place, "metric": column.metric,
                     "value": score.value, "low": score.low, "high": score.high, "n": score.n, "best": entry.best,
                     "difference": entry.difference, "p_value": entry.p_value, "significant": bool(entry.mark),
-                    "unfair": entry.unfair,
+                    "unfair": entry.unfair, "convention": dict(entry.convention),
                     "folder": str(entry.evaluation.folder),
                 }  # fmt: skip
 
@@ -204,6 +238,27 @@ class Leaderboard:
         heads = ["system", *(_escaped(head, "markdown") for head in self.heads())]
         rows = [heads, ["---", *["---:"] * len(self.columns)], *self.cells("markdown")]
         return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _values(entries: Sequence[Entry], key: str) -> list[str]:
+    """Return the distinct values of a convention, in order."""
+    found = (entry.convention.get(key, "none") for entry in entries)
+    return list(dict.fromkeys(f"{each:,}" if isinstance(each, int) else str(each) for each in found))
+
+
+def _differences(
+    column: Column, entries: Sequence[Entry], asked: Mapping[Path, Mapping[str, set[Any]]]
+) -> list[str]:
+    """Return in what entries of one column differ, so that their values may not be put side by side."""
+    if len(entries) < 2:  # nothing to compare, and nothing was read
+        return []
+    known = dict.fromkeys(key for entry in entries for key in entry.convention)
+    told = [f"{key.replace('_', ' ')} ({', '.join(values)})" for key in known
+            if len(values := _values(entries, key)) > 1]  # fmt: skip
+    task = TASKS[column.task]
+    own = [asked[entry.evaluation.folder] for entry in entries]
+    same = all(each.get(column.track, each) == own[0].get(column.track, own[0]) for each in own)
+    return told + ([] if same else [f"the {task.items or task.item + 's'} that they answered, or their gold answers"])
 
 
 def _gaps(row: Mapping[Column, Entry], base: Mapping[Column, Entry], seed: int) -> dict[Column, Difference]:

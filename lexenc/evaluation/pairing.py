@@ -54,6 +54,14 @@ def pair_items(
     return tracks
 
 
+def asked_of(task: Task, items: Iterable[Item]) -> dict[str, set[Any]]:
+    """Return what was asked, with the gold answers, of the items that are covered, by track."""
+    tracks: dict[str, set[Any]] = {}
+    for key, item in _keyed(task, (each for each in items if each.covered)).items():
+        tracks.setdefault(key[0][0], set()).add((key, frozenset(item.gold)))
+    return tracks
+
+
 def _keyed(task: Task, items: Iterable[Item]) -> dict[_Key, Item]:
     """Return items by what was asked. An item may occur several times, and each time counts."""
     seen: Counter[Any] = Counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 
 import pytest
 
@@ -108,3 +109,46 @@ def test_an_unfair_test_is_named_below_the_table(lexenc, mapped, world, tmp_path
     assert f"NOT A FAIR TEST of {mapped}:" in shown.stdout
     (found,) = (json.loads(line) for line in lexenc("results", tmp_path, "--json").lines)
     assert found["unfair"] == ["28 test pairs were learnt from."]
+
+
+@pytest.fixture(scope="module")
+def others(lexenc, scores, world, mapped, static, tmp_path_factory):
+    """The system `mapped` with another retrieval, and on the same dictionary with fewer and with other answers."""
+    out = tmp_path_factory.mktemp("others")
+    lines = (world / "test.tsv").read_text(encoding="utf-8").splitlines()
+    words = ["--vectors", mapped, "--out"]
+    lexenc("eval", "bli", *words, out / "csls", "--dictionary", world / "test.tsv", "--retrieval", "csls")
+    for name, left in (("fewer", lines[:-2]), ("gold", [lines[0].split("\t")[0] + "\t" + lines[1].split("\t")[1],
+                                                        *lines[1:]])):  # fmt: skip
+        (out / name).mkdir()
+        (out / name / "test.tsv").write_text("".join(f"{line}\n" for line in left), encoding="utf-8")
+        lexenc("eval", "bli", *words, out / f"on-{name}", "--dictionary", out / name / "test.tsv")
+    return out
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"),
+    [
+        ("csls", "as the systems differ in retrieval (nearest, csls)."),
+        ("on-fewer", "as the systems differ in the queries that they answered, or their gold answers."),
+        ("on-gold", "as the systems differ in the queries that they answered, or their gold answers."),
+    ],
+)
+def test_nothing_is_best_where_conventions_or_items_differ(lexenc, scores, others, tmp_path, monkeypatch, folder, why):
+    # Test sets of one name are told apart only where their contents are known to differ.
+    pair = [tmp_path / "a", tmp_path / "b"]
+    for place, origin in zip(pair, (scores / "mapped", others / folder), strict=True):
+        shutil.copytree(origin, place, ignore=shutil.ignore_patterns("manifest.json"))
+    shown = lexenc("results", *pair, "--format", "markdown", "--baseline", pair[0])
+    *_, note = shown.lines
+    assert "**" not in shown.stdout
+    assert "Bold: best" not in note
+    assert f"none is marked, {why}" in note
+    assert ("Not compared with" in note) == (folder != "csls")
+
+
+def test_the_caption_has_the_convention_and_the_number_of_items(lexenc, scores):
+    note = lexenc("results", scores, "--format", "markdown").lines[-1]
+    assert "bli P@1 (12 queries); retrieval nearest; direction source-target;" in note
+    assert "out of vocabulary left out" in note
+    assert "sts Spearman (4 " in note
