@@ -1124,7 +1124,7 @@ def align(
         words: What is linked. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed. If left out, spaces for 'source ||| target' and for text that is tokenised already, else words.
         source_words: As words, for the source alone. One of: words, spaces, characters, spacy.
         target_words: As words, for the target alone. One of: words, spaces, characters, spacy.
-        threshold: Smallest score of a link. If left out, 0.48 for statistical, 0.4 for span, 0.001 for softmax, else 0.
+        threshold: Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0. A statistical link of one direction alone scores up to 0.5; close languages do better without such links.
         symmetrise: How the directions of statistical and eflomal are combined. threshold: by their mean probability. All others combine the most probable links of each. If left out, threshold, for eflomal intersection. One of: threshold, intersection, union, grow-diag, grow-diag-final, grow-diag-final-and, forward, backward.
         lowercase: Ignore case in counts, vectors and the lexicon. Words are written as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.

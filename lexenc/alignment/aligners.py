@@ -211,14 +211,14 @@ STATISTICAL = AlignerKind(
     _open_statistical,
     takes=("dictionary",),
     options=("symmetrise", "model", "chains", "sweeps", "dictionary_weight", "max_words"),
-    threshold=0.48,
+    threshold=0.45,
     counts=("too_long", "known_pairs"),
     warnings=_warn_of_corpus,
 )
 EFLOMAL = AlignerKind(
     lambda setup: EflomalAligner(setup.folder, setup.options["symmetrise"]),
     options=("symmetrise",),
-    threshold=0.48,
+    threshold=0.45,
     symmetrise="intersection",
     check=eflomal_program,
 )

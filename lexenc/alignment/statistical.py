@@ -46,7 +46,7 @@ class StatisticalSettings:
     sweeps: float = 1.0
     chains: int = 3
     symmetrise: Symmetrisation = "threshold"
-    threshold: float = 0.48
+    threshold: float = 0.45
     max_words: int = 200
     seed: int = 0
 

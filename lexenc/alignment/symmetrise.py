@@ -25,7 +25,7 @@ def links_of(
     how: Symmetrisation,
     *,
     sure: float = 1.0,
-    threshold: float = 0.48,
+    threshold: float = 0.45,
 ) -> Links:
     """Combine the links of both directions of many sentence pairs.
 

@@ -62,7 +62,8 @@ class AlignParams:
     target_words: Segmentation | None = param(None, "As --words, for the target alone.")
     threshold: float | None = param(
         None,
-        "Smallest score of a link. If left out, 0.48 for statistical, 0.4 for span, 0.001 for softmax, else 0.",
+        "Smallest score of a link. If left out, 0.45 for statistical, 0.4 for span, 0.001 for softmax, else 0. A "
+        "statistical link of one direction alone scores up to 0.5; close languages do better without such links.",
         ge=0,
         le=1,
     )
@@ -312,7 +313,7 @@ def _next_step(made: Manifest) -> str:
 
 ALIGN = Stage(
     name="align",
-    version=2,
+    version=3,
     inputs={
         "pairs": Input(
             "Sentence pairs: 'source ||| target', or source, TAB, target; or a TMX or XLIFF file.", required=False
