@@ -49,14 +49,21 @@ class LazyGroup(TyperGroup):
         full = name if self.name == "lexenc" else f"{self.name} {name}"
         if full in COMMANDS:
             function = COMMANDS[full]
-            details = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")  # keeps the line breaks
-            app.command(name, help=f"{COMMANDS.summary(full)}\n\n{details}")(function)
+            app.command(name, help=f"{COMMANDS.summary(full)}\n\n{_paragraphs(function)}")(function)
         else:
             # Here, so that the help of the program need not wait for it.
             from .stage_command import StageCommand, stage_command
 
             app.command(name, cls=StageCommand)(stage_command(STAGES[full]))
         return get_command(app)
+
+
+def _paragraphs(function: Any) -> str:
+    r"""Return the docstring of a command, with the line ends that it means to keep: those after \b."""
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join(
+        each.replace("\\b\n", "\b\n") if each.startswith("\\b") else each.replace("\n", " ") for each in paragraphs
+    )
 
 
 class LexencGroup(LazyGroup):

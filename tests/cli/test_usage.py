@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from lexenc_cli.main import build_app
@@ -56,6 +57,8 @@ def test_help_fits_a_narrow_window_and_has_an_example(attempt, path):
     examples = shown.stdout.partition("Example")[2].partition("╭")[0].splitlines()[1:]
     assert all(line.startswith("   ") for line in examples if line), "the window breaks no example"
     assert not re.search(r"<[a-z0-9|-]*\|", shown.stdout), "choices are in the text, which breaks between them"
+    about = [line.strip() for line in re.split(" Example|╭", shown.stdout)[0].splitlines()[3:]]
+    assert all(len(line) + len(after.split()[0]) > 77 for line, after in pairwise(about) if line and after)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
