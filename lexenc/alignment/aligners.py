@@ -134,7 +134,7 @@ def _word_encoder(setup: AlignerSetup) -> Any:
     if layer is None:
         layer = LAYER if layers >= LAYER else -1
         if 0 < layers < LAYER:
-            setup.say(f"align: words are taken from layer {layers}, the last; --layer takes another.")
+            setup.say(f"words are taken from layer {layers}, the last; --layer takes another.")
     return word_encoder(encoder, layer=layer, unit=setup.options["unit"])
 
 

@@ -153,6 +153,14 @@ def test_the_wrong_base_is_refused(fails, sentences, corpus, aligned, tmp_path):
     assert "--gold-one-based" in failed.hint
 
 
+def test_a_message_of_an_aligner_names_the_command_once(lexenc, corpus, tmp_path):
+    lexenc("new-encoder", "--text", corpus, "--kind", "transformer", "--layers", 2, "--dimensions", 16, "--heads", 2,
+           "--vocabulary-size", 150, "--out", tmp_path / "encoder")  # fmt: skip
+    shown = lexenc("align", "--pairs", corpus, "--encoder", tmp_path / "encoder", "--out", tmp_path / "out")
+    assert "align: words are taken from layer 2" in shown.stderr
+    assert "align: align" not in shown.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "options", "named"),
     [
