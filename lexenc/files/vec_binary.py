@@ -337,7 +337,7 @@ class BinaryReader:
             if not self.skip_bad:
                 raise DataError(
                     f"{self.report.source}, row {row}: the vector of '{word}' has a number that is not finite.",
-                    hint="Correct the file, or skip such rows with: lexenc map --bad-lines skip",
+                    hint="Correct the file, or add --bad-lines skip (map, map-hub, apply-mapping).",
                 )
             self.report.add(Finding.NON_FINITE, row)
             return False

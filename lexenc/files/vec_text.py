@@ -489,7 +489,7 @@ class TextReader:
         at = int(wrong[0])
         fault = parse_line(bytes(room[layout.line_starts[at] : layout.line_ends[at]]), self._width)
         text = fault.text if isinstance(fault, Fault) else "the line cannot be used"
-        hint = "Correct or delete the line, or skip such lines with: lexenc map --bad-lines skip"
+        hint = "Correct or delete the line, or add --bad-lines skip (map, map-hub, apply-mapping)."
         raise self._error(self._line + at, text, hint)
 
     def _note(self, finding: Finding, lines: Ints) -> None:

@@ -288,6 +288,13 @@ def test_low_coverage_is_told_with_what_would_help(world, mapped, lexenc, tmp_pa
         assert told[place + 1].startswith(f"hint:  {hint}")
 
 
+def test_a_hint_on_coverage_names_the_rows_as_the_table_does(world, mapped, lexenc, tmp_path):
+    pairs = written(tmp_path / "pairs.tsv", "tree\tbaum\nxx\tyy\nzz\tyy\n")
+    shown = lexenc("eval", "bli", "--vectors", mapped, "--dictionary", pairs)
+    assert "wrong in the rows 'counted wrong'." in shown.stderr
+    assert "source word, counted wrong" in shown.stdout
+
+
 def test_low_coverage_of_target_source_looks_at_the_columns_of_the_file(world, mapped, lexenc, tmp_path):
     pairs = written(tmp_path / "pairs.tsv", "tree\tbaum\nhund\tdog\nkatze\tcat\n")
     shown = lexenc("eval", "bli", "--vectors", mapped, "--dictionary", pairs, "--direction", "target-source")

@@ -366,7 +366,7 @@ def _check_coverage(system: Space, questions: Queries, pairs: Pairs, params: Eva
     )
     if not covered:
         raise uncovered("test word", total, pairs.swapped() if swapped else pairs, advice)
-    hint = advice or "The others count as out of vocabulary: left out of the headline, wrong in 'all lines'."
+    hint = advice or "The others are out of vocabulary: left out of the headline, wrong in the rows 'counted wrong'."
     job.notices.warn(low_coverage("test word", covered, total), hint)
 
 
