@@ -83,13 +83,15 @@ def elements(path: Path, names: tuple[str, ...], removed: Counter[str]) -> Itera
 
 
 def _events(path: Path, event: str, *tags: str, removed: Counter[str] | None = None) -> Iterator[etree._Element]:
-    try:
-        with open_bytes(path) as stream:
-            chunks, encoding = _allowed(stream, Counter() if removed is None else removed)
-            parser = etree.XMLPullParser(
-                [event], tag=tags or None, resolve_entities=False, no_network=True, huge_tree=False, encoding=encoding
-            )
+    with open_bytes(path) as stream:
+        chunks, encoding = _allowed(stream, Counter() if removed is None else removed)
+        end = b""
+        parser = etree.XMLPullParser(
+            [event], tag=tags or None, resolve_entities=False, no_network=True, huge_tree=False, encoding=encoding
+        )
+        try:
             for chunk in chunks:
+                end = chunk.rstrip() or end
                 parser.feed(chunk)
                 for fault in parser.feed_error_log:
                     # Undeclared entities raise no exception.
@@ -98,9 +100,14 @@ def _events(path: Path, event: str, *tags: str, removed: Counter[str] | None = N
                 for _, element in parser.read_events():
                     yield element
             parser.close()
-    except etree.XMLSyntaxError as error:
-        if error.code not in _NAMESPACE_FAULTS:
-            raise _not_well_formed(path, error.msg, *error.position) from None
+        except etree.XMLSyntaxError as error:
+            # The error is the first fault, and a prefix that is not declared may stand before one that matters.
+            fatal = next((each for each in parser.feed_error_log if each.level == etree.ErrorLevels.FATAL), None)
+            if fatal is None and error.code in _NAMESPACE_FAULTS:
+                return
+            message, *place = (fatal.message, fatal.line, fatal.column) if fatal else (error.msg, *error.position)
+            cut = not end.endswith(b">") and not any(chunks)
+            raise _not_well_formed(path, message, *place, cut=cut) from None
 
 
 def _allowed(stream: IO[bytes], removed: Counter[str]) -> tuple[Iterator[bytes], str | None]:
@@ -141,10 +148,10 @@ def _without(forbidden: re.Pattern[bytes], chunks: Iterable[bytes], removed: Cou
     yield rest
 
 
-def _not_well_formed(path: Path, message: str, line: int, column: int) -> DataError:
+def _not_well_formed(path: Path, message: str, line: int, column: int, *, cut: bool = False) -> DataError:
     message = re.sub(r",? line \d+, column \d+$", "", message)
     hint = f"Correct line {line}, or export the file again."
-    if re.search("Premature end|not terminated|no element|' expected", message):
+    if cut or re.search("Premature end|not terminated|no element|' expected", message):
         hint = "It ends too early. Was it copied completely?"
     elif "encoding" in message:
         hint = "Save it as UTF-8, with that encoding in its first line."

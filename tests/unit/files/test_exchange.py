@@ -274,6 +274,21 @@ def test_entities_in_attributes_do_not_grow(file):
         pairs(file(f'<!DOCTYPE tmx [<!ENTITY a "aaaaaaaaaa">{grown}]><tmx x="&h;"><header/><body/></tmx>'))
 
 
+@pytest.mark.parametrize("place", [*range(TMX.index("<body>") + 6, TMX.index("</body>"), 7)])
+@pytest.mark.parametrize("prefix", ["", "other:"])
+def test_a_file_that_is_cut_anywhere_is_told(file, place, prefix):
+    text = TMX.replace("<note>", f"<{prefix}note>").replace("</note>", f"</{prefix}note>")
+    with pytest.raises(DataError, match="not well-formed XML") as error:
+        pairs(file(text[:place]), "de", "en")
+    assert error.value.hint == "It ends too early. Was it copied completely?"
+
+
+def test_a_file_that_is_cut_after_a_prefix_is_told(file):
+    with pytest.raises(DataError, match="not well-formed XML") as error:
+        pairs(file(TMX[: TMX.rindex("xml:") + 4]), "de", "en")
+    assert error.value.hint == "It ends too early. Was it copied completely?"
+
+
 def test_prefixes_that_are_not_declared_do_not_matter(file):
     text = memory([("en", "a"), ("de", "b")]).replace("<tu>", "<tu><own:note>x</own:note>")
     assert pairs(file(text)) == [("a", "b")]
