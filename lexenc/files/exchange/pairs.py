@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from lexenc.errors import DataError
-from lexenc.files.exchange.units import DELETIONS, ONE_SIDED, REASONS, TAGS, Counts, Texts, UnitFile
+from lexenc.files.exchange.units import DELETIONS, KEEP, ONE_SIDED, REASONS, TAGS, Counts, Texts, UnitFile
 from lexenc.files.text import counted
 
 # A warning and a hint.
@@ -77,7 +76,7 @@ class PairFile:
         self, path: Path, source: str | None = None, target: str | None = None, *, keep: Collection[str] = ()
     ) -> None:
         self._units = UnitFile(path, keep=keep)
-        self.path, self._wanted, self._keep = path, (source, target), frozenset(keep)
+        self.path, self._wanted, self.keep = path, (source, target), frozenset(keep)
         self.found = PairSummary()
 
     @property
@@ -132,9 +131,10 @@ class PairFile:
         """Return the texts that there is no reason to leave out, and count the others."""
         taken = []
         for _, text, reason in texts:
-            if reason and reason not in self._keep:
-                self.counts.left_out[reason] += 1
-            else:
+            keep = not reason or reason in self.keep
+            if reason:
+                (self.counts.kept if keep else self.counts.left_out)[reason] += 1
+            if keep:
                 taken.append(text)
         return taken
 
@@ -163,12 +163,9 @@ class PairFile:
             what = "units" if self.kind != "TBX" else "concepts"
             return DataError(f"{self.path} holds no {what}.", hint="Was it exported with its content?")
         both = f"{self.found.source} and {self.found.target}" if self.found.source else "two languages"
-        for reason in REASONS:
-            if number := self.counts.left_out[reason]:
-                return DataError(
-                    f"{self.path} holds no pairs of {both}: {counted(number, *REASONS[reason])} left out.",
-                    hint=_how_to_keep(self, reason),
-                )
+        if named := _listed_reasons(self.counts.left_out):
+            message = f"{self.path} holds no pairs of {both}: {named} left out."
+            return DataError(message, hint=_how_to_keep(self, *REASONS))
         return DataError(
             f"{self.path}: none of {counted(self.counts.units, 'unit')} has text in {both}.",
             hint=f"It holds {_listed(seen)}." if seen else "All of its texts are empty.",
@@ -193,9 +190,10 @@ def remarks(read: PairFile) -> list[Remark]:
             listed = _listed_counts(Counter(dict(variants.most_common())))
             hint = f"To read one of them: --{option}-language {variants.most_common(1)[0][0]}"
             said.append((f"Several varieties were read as {option}: {listed}.", hint))
-    for reason, nouns in REASONS.items():
-        if number := counts.left_out[reason]:
-            said.append((f"Skipped {counted(number, *nouns)}.", _how_to_keep(read, reason)))
+    if named := _listed_reasons(counts.left_out):
+        said.append((f"Skipped {named}.", _how_to_keep(read, *REASONS)))
+    if named := _listed_reasons(counts.kept):
+        said.append((f"Kept {named}, which the result does not mark.", None))
     one_sided, tags, deletions = (counts.left_out[each] for each in (ONE_SIDED, TAGS, DELETIONS))
     characters, unknown = counts.characters.total(), counts.unknown.total()
     identical = found.identical if _primary(found.source) != _primary(found.target) else 0
@@ -232,5 +230,11 @@ def remarks(read: PairFile) -> list[Remark]:
     return [(f"{read.path}: {sentence}", hint) for sentence, hint in said]
 
 
-def _how_to_keep(read: PairFile, reason: str) -> str:
-    return f"To keep them: lexenc convert {shlex.quote(str(read.path))} --keep {reason}"
+def _listed_reasons(numbers: Counter[str]) -> str:
+    return ", ".join(counted(numbers[reason], *nouns) for reason, nouns in REASONS.items() if numbers[reason])
+
+
+def _how_to_keep(read: PairFile, *wanted: str) -> str:
+    """Return how to keep what is left out for some reasons, and what is kept already."""
+    reasons = [each for each in KEEP if each in read.keep or (each in wanted and read.counts.left_out[each])]
+    return f"lexenc convert keeps them with --keep {','.join(reasons)}."

@@ -77,6 +77,7 @@ class Counts:
         empty: Empty texts, which were skipped.
         cleaned: Texts in which line ends or TABs were replaced by spaces.
         left_out: Units, terms or texts by the reason for which they, or a part of them, were left out.
+        kept: Units and terms by the reason for which they would be left out by default.
         characters: Characters that XML does not allow, which were removed.
         unknown: Terms by their status, if it is not known whether they are to be used.
     """
@@ -85,6 +86,7 @@ class Counts:
     empty: int = 0
     cleaned: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
     characters: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
 

@@ -28,6 +28,12 @@ def read(path, *languages, keep=()):
     return pairs, +found.counts.left_out, [message.removeprefix(f"{path}: ") for message, _ in remarks(found)]
 
 
+def hints(path, keep=()):
+    found = PairFile(path, keep=keep)
+    assert list(found)
+    return [hint for _, hint in remarks(found) if hint]
+
+
 def xliff(units, attributes='version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2"'):
     return (
         f'<xliff {attributes} xmlns:mq="MQXliff" xmlns:sdl="http://sdl.com/FileTypes/SdlXliff/1.0">'
@@ -80,8 +86,11 @@ def test_units_that_are_not_translated_are_left_out():
     pairs, left_out, said = read(path)
     assert pairs == [("window", "Fenster")]
     assert left_out == {"untranslated": 2, "translate-no": 1}
-    assert said == ["Skipped 2 units that are not translated yet.", 'Skipped 1 unit marked translate="no".']
+    assert said == ['Skipped 2 units that are not translated yet, 1 unit marked translate="no".']
+    assert hints(path) == ["lexenc convert keeps them with --keep untranslated,translate-no."]
+    assert hints(path, keep=["tags", "translate-no"])[0].endswith("--keep untranslated,translate-no,tags.")
     pairs, left_out, said = read(path, keep=["untranslated"])
+    assert "Kept 2 units that are not translated yet, which the result does not mark." in said
     assert pairs == [("window", "Fenster"), ("door", "door"), ("chair", "chair")]
     assert left_out == {"translate-no": 1}
     assert "2 of 3 targets are equal to their sources." in said
