@@ -83,17 +83,29 @@ def paired_columns(task: Task, pairs: Iterable[Pair], *, every: bool) -> tuple[C
         raise DataError(message, hint="Evaluate again.") from None
 
 
-def strong_controls(task: Task, systems: Sequence[ScoredSystem]) -> Iterator[tuple[ScoredSystem, ScoredSystem]]:
-    """Yield the systems whose control is not significantly worse, with this control: it is inside the interval."""
-    sign = 1 if task.headline.larger_is_better else -1
+def controlled(
+    task: Task, systems: Sequence[ScoredSystem]
+) -> Iterator[tuple[ScoredSystem, ScoredSystem, Difference]]:
+    """Yield the systems with a control, this control, and how far they are apart by the interval of the system.
+
+    A control has no interval and no answers of its own. Without an interval of the system the ends are nan.
+    """
     for control in (each for each in systems if each.is_control):
         labels = {name: value for name, value in control.labels.items() if name != CONTROL}.items()
         own = next((each for each in systems if not each.is_control and labels <= each.labels.items()), None)
         score, other = (None if each is None else each.score(task.headline.key) for each in (own, control))
         if own is None or score is None or other is None or score.value is None or other.value is None:
             continue
-        worst = score.low if sign > 0 else score.high
-        if sign * other.value >= sign * (score.value if worst is None else worst):
+        low, high = (float("nan") if end is None else end - other.value for end in (score.low, score.high))
+        yield own, control, Difference(score.value - other.value, low, high, float("nan"))
+
+
+def strong_controls(task: Task, systems: Sequence[ScoredSystem]) -> Iterator[tuple[ScoredSystem, ScoredSystem]]:
+    """Yield the systems whose control is not significantly worse, with this control: it is inside the interval."""
+    for own, control, gain in controlled(task, systems):
+        # Without an interval the values decide.
+        better = gain.mean != 0 and (gain.mean > 0) == task.headline.larger_is_better
+        if not better or not (gain.shown or gain.low != gain.low):
             yield own, control
 
 

@@ -111,7 +111,10 @@ def answers(data: ReportData) -> Section:
         if items:
             values = _values(system, items)
             parts += [_grid(data, system, items, [value for _, value in values]), *_repeated(values)]
-    lead = "Answers of the last system of every task; of a sweep, its middle lambda."
+    lead = (
+        "Answers of one system of every task: the one that significantly beats all others on its test set, else the "
+        "last one; of a sweep, its middle lambda."
+    )
     return Section("answers", "Answers", "Answers to read", lead, parts or [NOTHING])
 
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.evaluation.bootstrap import LEVEL, Difference, Means, holm, paired_difference
-from lexenc.evaluation.pairing import compare_answers, strong_controls
+from lexenc.evaluation.pairing import compare_answers, controlled, strong_controls
 from lexenc.evaluation.selection import crossfit
 from lexenc.evaluation.task import Metric
 from lexenc.files.evaluations import CONTROL
 from lexenc.randomness import generator
 from lexenc.report.parts import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
-from lexenc.report.systems import System, grouped, metric_of, sweeps_of
+from lexenc.report.systems import System, grouped, metric_of, middle_of, sweeps_of
 
 Values = NDArray[np.float64]
 _DRAWS = 10_000
@@ -76,7 +76,8 @@ def claims_of(results: ResultFolders, systems: Sequence[System], seed: int) -> l
         # A control still contains the static vectors. Only the gain of its fine-tuning is informative.
         claims += [] if sweep[0].control else _of_sweep(sweep, seed)
     claims += _of_tuning(results, sweeps, seed)
-    return [*claims, *_of_pairs(systems, {_labels(*one.systems) for one in claims}, seed)]
+    claims += _of_pairs(systems, {_labels(*one.systems) for one in claims}, seed)
+    return [*claims, *_of_controls(systems)]
 
 
 def _recorded(results: ResultFolders, result: ResultFolder) -> Iterator[Claim]:
@@ -227,21 +228,35 @@ def _compared(first: System, second: System, seed: int) -> Claim | None:
     return Claim(text, task.headline, gain, *values, how, gap.n, first.result.name, control, systems=pair)
 
 
-def controls_of(systems: Sequence[System], claims: Sequence[Claim]) -> Iterator[str]:
-    """Yield a sentence for every control that is not significantly worse than one of some systems, the main one first.
+def _of_controls(systems: Sequence[System]) -> Iterator[Claim]:
+    """Compare every system with the controls of its own evaluation; of a sweep, the middle one."""
+    chosen = [middle_of(sweep) for sweep in sweeps_of(systems)]
+    for one in (one for one in systems if not one.control and (one.weight is None or one in chosen)):
+        for own, control, gain in controlled(one.task, (one.head, *one.others)):
+            if own is one.head:
+                text, values = f"{one.label} against its control {control.labels[CONTROL]}", (own, control)
+                first, second = (each.scores[0].value for each in values)
+                how = "control of the same evaluation"
+                yield Claim(text, one.task.headline, gain, first, second, how, one.score.n, one.result.name, True)
 
-    A control is one of the same evaluation, or another system that was made as a control.
+
+def controls_of(systems: Sequence[System], claims: Sequence[Claim]) -> Iterator[tuple[System, str]]:
+    """Yield systems with a control that is not significantly worse, each with a sentence that says so.
+
+    A control is one of the same evaluation, or another system that was made as a control. Of a sweep, the controls of
+    the evaluation are compared at the main lambda, which is the first of the systems.
     """
-    main = systems[0]
-    for own, control in strong_controls(main.task, (main.head, *main.others)):
-        if own is main.head:
-            yield _strength(main, str(control.labels[CONTROL]), (own.scores[0].value, control.scores[0].value))
+    for one in (one for one in systems if one.weight is None or one is systems[0]):
+        for own, control in strong_controls(one.task, (one.head, *one.others)):
+            if own is one.head:
+                values = own.scores[0].value, control.scores[0].value
+                yield one, _strength(one, str(control.labels[CONTROL]), values)
     for claim in claims:
         for one, other in (claim.systems, claim.systems[::-1]) if len(claim.systems) == 2 else ():
             lost = claim.significant and claim.better and one is claim.systems[0]
             if one in systems and other.control and not one.control and one.weight == other.weight and not lost:
                 values = (claim.first, claim.second)
-                yield _strength(one, other.label, values if one is claim.systems[0] else values[::-1])
+                yield one, _strength(one, other.label, values if one is claim.systems[0] else values[::-1])
 
 
 def _strength(system: System, control: str, values: tuple[float | None, float | None]) -> str:

@@ -66,23 +66,46 @@ class ReportData:
     def compared(self, task: str) -> list[System]:
         """Return the systems of a task to show in detail: one, then its two parts or those most like it.
 
-        None is chosen by its score, which would be a choice on the test set: it is the last one that is no control, as
-        a fine-tuned encoder comes after its origin, and of a sweep the middle lambda.
+        None is chosen by its score alone, which would be a choice on the test set: it is the one that significantly
+        beats all others; else the last one that is no control, as a fine-tuned encoder comes after its origin. Of a
+        sweep it is the middle lambda.
         """
         systems = self.by_task[task]
         systems = [one for one in systems if not one.control] or systems
         sweeps = sweeps_of(systems)
         if not sweeps:
-            alike = [one for one in systems[:-1] if one.convention == systems[-1].convention]
-            return [systems[-1], *reversed(alike)][:_COMPARED]
+            main = self.winner(systems[-1]) or systems[-1]
+            alike = [one for one in systems if one is not main and one.convention == main.convention]
+            return [main, *reversed(alike)][:_COMPARED]
         sweep = sweeps[-1]
         shown = middle_of(sweep)
         return [shown, *(one for one in (sweep[0], sweep[-1]) if one is not shown)]
 
+    def pairs_like(self, system: System) -> list[Claim]:
+        """Return the differences between two systems, none a control, on the test set of a system."""
+        pairs = (one for one in self.claims if len(one.systems) == 2 and not one.control)
+        return [one for one in pairs if one.systems[0].test_set == system.test_set]
+
+    def winner(self, system: System) -> System | None:
+        """Return the system that significantly beats all others on the test set of a system, if there is one."""
+        pairs = self.pairs_like(system)
+        for one in (pair.systems[0] for pair in pairs):
+            own = [pair for pair in pairs if one in pair.systems]
+            if all(pair.significant and pair.better and pair.systems[0] is one for pair in own):
+                return one
+        return None
+
     @cached_property
-    def strong_controls(self) -> list[str]:
-        """The controls that are not significantly worse than what they control, one sentence each, the worst first."""
-        return [*controls_of(self.main, self.claims)] if self.main else []
+    def controlled(self) -> list[System]:
+        """The systems on the test set of the main one that controls are compared with, the main one first."""
+        main = self.main[0]
+        return [main, *(one for one in self.by_task[main.task.name] if one is not main and not one.control
+                        and one.test_set == main.test_set and one.weight in (None, 0, 1))]  # fmt: skip
+
+    @cached_property
+    def strong_controls(self) -> list[tuple[System, str]]:
+        """The systems with a control that is not significantly worse, each with a sentence, the main one first."""
+        return [*controls_of(self.controlled, self.claims)] if self.main else []
 
     def part_of(self, system: System) -> str:
         """Return the name of a system by its part in a blend."""

@@ -109,7 +109,10 @@ def _main_claim(data: ReportData) -> Claim | None:
 
 
 def _headline(data: ReportData) -> tuple[str, str]:
-    """Return the main finding, and what it holds for. A control that does as well comes before anything else."""
+    """Return the main finding, and what it holds for. A control that does as well comes before anything else.
+
+    If only other systems have such a control, it comes after the main finding.
+    """
     main, claim = data.main[0], _main_claim(data)
     metric, known = main.task.headline, main.head.convention
     candidates = counted(known.search_space_words, "candidate") if known.search_space_words else ""
@@ -122,16 +125,27 @@ def _headline(data: ReportData) -> tuple[str, str]:
     else:
         sentence = _compared(data)
     qualified += _tuning(data)
-    first = data.strong_controls[:1]
-    return (first[0], f"{sentence} {qualified}") if first else (sentence, qualified)
+    weak, controls = _controls(data)
+    if main in weak:
+        return controls, f"{sentence} {qualified}"
+    return sentence, f"{controls} {qualified}".lstrip()
+
+
+def _controls(data: ReportData) -> tuple[list[System], str]:
+    """Return the systems that do not significantly beat a control, and a sentence on them."""
+    weak = list({one.label: one for one, _ in data.strong_controls}.values())
+    if len(weak) < 2:
+        return weak, "".join(sentence for _, sentence in data.strong_controls[:1])
+    several = f"{len(weak)} of {counted(len(data.controlled), 'system')}"
+    names = verdicts.listed([one.label for one in weak])
+    return weak, f"{several} on the same test set do not significantly beat a control: {names}."
 
 
 def _compared(data: ReportData) -> str:
     """Return how the systems on the test set of the main one compare."""
     main = data.main[0]
     metric = main.task.headline
-    own = [one for one in data.claims if len(one.systems) == 2 and one.systems[0].test_set == main.test_set
-           and not one.control]  # fmt: skip
+    own = data.pairs_like(main)
     if not own:
         low, high = main.score.low, main.score.high
         contains_zero = low is not None and high is not None and low <= 0 <= high
@@ -143,12 +157,9 @@ def _compared(data: ReportData) -> str:
         verb = "beats" if won else "does not significantly beat"
         return f"{first} {verb} {second}: {metric.head} {own[0].shown}."
     several = counted(len({one.label for claim in own for one in claim.systems}), "system")
-    beaten = [one.systems[1].label for one in own if one.significant]
-    names = list(dict.fromkeys(one.systems[0].label for one in own if one.significant))
-    best = [name for name in names if name not in beaten and
-            all(one.significant for one in own if name in (each.label for each in one.systems))]  # fmt: skip
-    if best:
-        return f"{best[0]} beats all others of {several} on the same test set ({metric.head}, Holm's correction)."
+    best = data.winner(main)
+    if best is not None:
+        return f"{best.label} beats all others of {several} on the same test set ({metric.head}, Holm's correction)."
     return f"{won} of {len(own)} differences between {several} on the same test set are significant ({metric.head})."
 
 

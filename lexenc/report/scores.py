@@ -33,9 +33,8 @@ def claims(data: ReportData) -> Section:
         "significant are listed too: they do not show that two systems are equal."
     )
     nothing = Remark("Nothing has been compared. Evaluate a sweep over lambda, or compare two evaluations:", _SWEEP)
-    if data.damaged:
-        nothing = Remark(readable(f"Nothing could be compared. {' '.join(data.damaged)}"))
-    parts: list[Part] = [verdict_table(data.verdicts)] if data.verdicts else []
+    parts: list[Part] = [Remark(readable(sentence)) for sentence in data.damaged]
+    parts += [verdict_table(data.verdicts)] if data.verdicts else []
     parts += [_differences(data)] if data.claims else []
     return Section("claims", "Findings", "What is significant", lead, parts or [nothing])
 
@@ -45,7 +44,8 @@ def _differences(data: ReportData) -> Grid:
     rows = [_claim_row(claim) for claim in sorted(data.claims, key=lambda one: one.link != main)]
     note = (
         "First minus second, x 100 for shares and correlations. Paired percentile bootstrap over the items that both "
-        f"systems cover. Differences computed for this report use seed {data.seed}."
+        f"systems cover. Differences computed for this report use seed {data.seed}. A control of the same evaluation "
+        "has no answers of its own: the interval is that of the system."
     )
     if any(claim.chosen for claim in data.claims):
         note += (

@@ -89,12 +89,13 @@ def headline(verdicts: Sequence[Verdict]) -> str:
         return readable(f"{verdicts[0].name}: {verdicts[0].meaning}.")
     told = [f"Self-learning found a mapping in {len(found)} of {counted(len(verdicts), 'result')}"]
     for names, what in ((lost, "noise"), (doubtful, "doubtful")):
-        told += [f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {what}"] if names else []
+        told += [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {what}"] if names else []
     return readable("; ".join(told) + ".")
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = [*names] if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]
+def listed(names: Sequence[str]) -> str:
+    """Return names in words, the first three of many."""
+    shown = [*names] if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
@@ -106,7 +107,7 @@ def warnings(results: ResultFolders, verdicts: Sequence[Verdict]) -> list[str]:
         made = [
             each.name for each in results.finished if each is not one.result and one.result in results.ancestors(each)
         ]
-        after = f" Made from it: {_listed(made)}." if made else ""
+        after = f" Made from it: {listed(made)}." if made else ""
         lines.append(readable(f"{one.name}: {one.reasons}.{after}"))
     if len(bad) > _NAMED:
         lines.append(f"{len(bad) - _NAMED} more are noise or doubtful. The table of self-learning lists all.")

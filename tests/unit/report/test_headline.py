@@ -9,6 +9,7 @@ import pytest
 
 from lexenc.evaluation.bootstrap import holm
 from lexenc.files.evaluations import Convention, Item, Score, ScoredSystem
+from lexenc.report.answers import answers
 from lexenc.report.page import build_page
 
 WEIGHTS = {0.0: 0.3, 0.2: 0.45, 0.4: 0.5, 0.6: 0.5, 1.0: 0.4}
@@ -141,3 +142,43 @@ def test_an_unfair_test_is_said_at_the_top(compared):
     _, page = compared(unfair=["3 test pairs were learnt from."], system=0.5)
     before = page.html.split("<nav", 1)[0]
     assert "system: its numbers are too high. 3 test pairs were learnt from." in before
+
+
+def test_every_system_that_does_not_beat_a_control_is_named(compared):
+    data, page = compared(controls=[("identity", 0.4)], alpha=0.4, beta=0.4, gamma=0.4, delta=0.4, epsilon=0.4)
+    told = "5 of 5 systems on the same test set do not significantly beat a control"
+    assert page.headline == f"{told}: epsilon, alpha, beta and 2 more."
+    (claim,) = [one for one in data.claims if one.text == "alpha against its control identity"]
+    assert claim.gain.mean == pytest.approx(claim.first - 0.4)
+    assert claim.gain.low == pytest.approx(claim.gain.mean - 0.07)
+    assert not claim.significant
+    assert "epsilon against its control identity" in page.html
+
+
+def test_controls_of_the_others_come_after_the_winner(compared):
+    _, page = compared(controls=[("identity", 0.35)], first=0.7, second=0.3, third=0.35)
+    assert page.headline.startswith("first beats all others of 3 systems")
+    assert "2 of 3 systems on the same test set do not significantly beat a control: second and third." in page.html
+
+
+@pytest.mark.parametrize("shares", [{"first": 0.7, "second": 0.3, "third": 0.35}, {"first": 0.7, "second": 0.3}])
+def test_what_is_shown_is_what_the_headline_names(compared, shares):
+    data, page = compared(**shares)
+    assert page.headline.startswith("first beats")
+    assert "(first): 200 queries" in page.html
+    (tile, *_) = re.findall(r"<dt>([^<]*)</dt>", page.html)
+    assert tile == "first"
+    assert shown_by(data) == "first: 200 of 200 queries shown"
+
+
+def test_without_a_winner_the_last_is_shown(compared):
+    data, page = compared(first=0.5, second=0.5, third=0.5)
+    assert page.headline.startswith("0 of 3 differences")
+    assert "(third): 200 queries" in page.html
+    assert shown_by(data) == "third: 200 of 200 queries shown"
+
+
+def shown_by(data):
+    """What the section of answers says that it shows."""
+    (note,) = [part.note for part in answers(data).parts if part.title == "Word translation: answers"]
+    return note.split(",")[0]
