@@ -86,6 +86,32 @@ def test_evaluations_and_induction_fold_their_words(stage, files):
     assert not any("have vectors on both sides" in each for each in induced.warnings)
 
 
+@pytest.mark.parametrize("other", [2, 1])
+def test_evaluations_and_induction_say_that_a_form_would_cover_more(stage, files, other):
+    made = stage("map", files / "out", source=files / "en.vec", target=files / "de.vec", dictionary=files / "nfc.tsv")
+    lines = (files / "nfc.tsv").read_text(encoding="utf-8").splitlines()
+    mixed = [*map(decomposed, lines[:other]), *lines[other:]]
+    write_lines(files / "mixed.tsv", mixed)
+    write_lines(files / "rated.tsv", (f"{pair}\t{number}" for number, pair in enumerate(mixed)))
+    runs = [
+        stage("eval bli", vectors=made.out, dictionary=files / "mixed.tsv"),
+        stage("eval xlsim", vectors=made.out, pairs=files / "rated.tsv"),
+        stage("induce", files / "induced", {"folds": 2}, vectors=made.out, dictionary=files / "mixed.tsv"),
+    ]
+    for run, what in zip(runs, ("test words", "test pairs", "dictionary pairs"), strict=True):
+        share = f"{10 - other} of 10 {what} have vectors on both sides ({100 - 10 * other} %)."
+        assert share in run.warnings
+        assert "With --unicode nfc 10 of 10 pairs" in advice(run)
+
+
+def test_an_evaluation_without_a_wrong_option_has_no_hint(stage, files):
+    made = stage("map", files / "out", source=files / "en.vec", target=files / "de.vec", dictionary=files / "nfc.tsv")
+    lines = (files / "nfc.tsv").read_text(encoding="utf-8").splitlines()
+    write_lines(files / "unknown.tsv", [*lines, "nowhere\tnirgends", "never\tnie"])
+    scored = stage("eval bli", vectors=made.out, dictionary=files / "unknown.tsv")
+    assert not any("have vectors" in each for each in scored.warnings)
+
+
 def test_audit_finds_leaks_across_forms(stage, files):
     made = stage("audit", files / "out", train=files / "nfc.tsv", test=files / "nfd.tsv")
     found = made.manifest.results[0]

@@ -50,6 +50,7 @@ from lexenc.stages.lexical.shared import encode_to_file, learn_projection, warn_
 from lexenc.stages.lineage import Seen, seen_in_hub, seen_pairs, tell_seen_pairs
 from lexenc.stages.reading import (
     POOLING,
+    clear_gain,
     coverage_advice,
     encode_words,
     fold_vectors,
@@ -351,9 +352,9 @@ def _test_targets(system: Space, pairs: Pairs) -> Space:
 
 
 def _check_coverage(system: Space, questions: Queries, pairs: Pairs, params: EvalBliParams, job: Job) -> None:
-    """Warn if less than half of the test words have vectors, and raise if none has."""
+    """Warn if few test words have vectors or a wrong option explains why, and raise if none has."""
     covered, total = int(questions.covered.sum()), len(questions.words)
-    if 2 * covered >= total:
+    if total - covered < clear_gain(total):
         return
     languages = (params.source_language, params.target_language)
     swapped = params.direction == "target-source"
@@ -367,7 +368,8 @@ def _check_coverage(system: Space, questions: Queries, pairs: Pairs, params: Eva
     if not covered:
         raise uncovered("test word", total, pairs.swapped() if swapped else pairs, advice)
     hint = advice or "The others are out of vocabulary: left out of the headline, wrong in the rows 'counted wrong'."
-    job.notices.warn(low_coverage("test word", covered, total), hint)
+    if 2 * covered < total or advice:
+        job.notices.warn(low_coverage("test word", covered, total), hint)
 
 
 def _score_system(
