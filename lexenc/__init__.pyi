@@ -1444,7 +1444,7 @@ def audit(
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
         drop_sources: Also drop training pairs whose source word is tested from train.tsv.
-        fail_on_leak: Exit with 1 if a test pair is in the training dictionary. Without out, where nothing is cleaned, this is always so.
+        fail_on_leak: Exit with 1 if a test pair is in the training dictionary, in either order of its sides. Without out, where nothing is cleaned, this is always so.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.
 

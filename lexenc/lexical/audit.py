@@ -17,12 +17,14 @@ class Leaks:
 
     Args:
         pairs: Distinct test pairs that are in the training dictionary.
+        swapped: Distinct other test pairs that are in it with their sides swapped.
         lines: Number of test lines with one of them.
         sources: Distinct test sources that are sources in training.
         targets: Distinct test targets that are targets in training.
     """
 
     pairs: list[Pair]
+    swapped: list[Pair]
     lines: int
     sources: list[str]
     targets: list[str]
@@ -41,6 +43,7 @@ def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
     written = dict(zip(reversed(asked), reversed(test), strict=True))
     return Leaks(
         pairs=[written[pair] for pair in dict.fromkeys(asked) if pair in known],
+        swapped=[written[pair] for pair in dict.fromkeys(asked) if pair[::-1] in known and pair not in known],
         lines=sum(pair in known for pair in asked),
         sources=[word for word in dict.fromkeys(s for s, _ in asked) if word in seen_sources],
         targets=[word for word in dict.fromkeys(t for _, t in asked) if word in seen_targets],
@@ -48,15 +51,15 @@ def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
 
 
 def without_leaks(train: Sequence[Pair], test: Sequence[Pair], *, sources: bool) -> list[int]:
-    """Return the positions of the training pairs that do not leak.
+    """Return the positions of the training pairs that do not leak, in either order of their sides.
 
     Args:
         train: Training pairs.
         test: Test pairs.
         sources: Whether to drop training pairs whose source word is a test source as well.
     """
-    tested = {_composed(pair) for pair in test}
-    tested_sources = {s for s, _ in tested}
+    asked = [_composed(pair) for pair in test]
+    tested, tested_sources = {*asked, *(pair[::-1] for pair in asked)}, {s for s, _ in asked}
     return [
         place
         for place, pair in enumerate(map(_composed, train))

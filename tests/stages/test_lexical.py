@@ -342,6 +342,19 @@ def test_audit_says_no_where_it_finds_leaks_and_cleans_nothing(stage, pairs_file
     assert made.warnings == ([] if answer else ["1 test pair is in the training dictionary."])
 
 
+@pytest.mark.parametrize(("out", "params"), [(False, {}), (True, {}), (True, {"fail_on_leak": True})])
+def test_audit_finds_leaks_in_a_dictionary_of_the_other_direction(stage, pairs_file, tmp_path, out, params):
+    train = pairs_file(tmp_path / "train.tsv", [("hund", "dog"), ("katze", "cat"), ("baum", "tree"), ("e", "f")])
+    test = pairs_file(tmp_path / "test.tsv", [("dog", "hund"), ("cat", "katze"), ("e", "f")])
+    made = stage("audit", tmp_path / "out" if out else None, params, train=train, test=test)
+    assert made.manifest.answer is (out and not params)
+    assert made.warnings[-1] == "2 test pairs are in the training dictionary with their sides swapped."
+    assert (head(made)["leaked_pairs"], head(made)["leaked_swapped_pairs"], head(made)["train_kept"]) == (1, 2, 1)
+    if out:
+        assert (made.out / "train.tsv").read_text() == "baum\ttree\n"
+        assert (made.out / "leaks.tsv").read_text() == "e\tf\ndog\thund\ncat\tkatze\n"
+
+
 def test_audit_counts_capitals_as_they_are_in_the_files(stage, pairs_file, tmp_path):
     train = pairs_file(tmp_path / "train.tsv", [("dog", "Hund"), ("dog", "hund"), ("Cat", "Katze")])
     test = pairs_file(tmp_path / "test.tsv", [("tree", "Baum"), ("DOG", "hund")])

@@ -36,8 +36,8 @@ class AuditParams:
     drop_sources: bool = param(False, "Also drop training pairs whose source word is tested from train.tsv.")
     fail_on_leak: bool = param(
         False,
-        "Exit with 1 if a test pair is in the training dictionary. Without --out, where nothing is cleaned, this is "
-        "always so.",
+        "Exit with 1 if a test pair is in the training dictionary, in either order of its sides. Without --out, where "
+        "nothing is cleaned, this is always so.",
     )
 
 
@@ -51,9 +51,10 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     leaks = find_leaks(list(train), list(test))
     kept = without_leaks(list(train), list(test), sources=params.drop_sources)
     write_pairs(job.out / "train.tsv", train.chosen(kept))
-    write_pairs(job.out / "leaks.tsv", leaks.pairs)
+    write_pairs(job.out / "leaks.tsv", [*leaks.pairs, *leaks.swapped])
     result: dict[str, Any] = {
         "leaked_pairs": len(leaks.pairs),
+        "leaked_swapped_pairs": len(leaks.swapped),
         "leaked_lines": leaks.lines,
         "leaked_sources": len(leaks.sources),
         "leaked_targets": len(leaks.targets),
@@ -76,12 +77,16 @@ def audit(inputs: dict[str, Any], params: AuditParams, job: Job) -> Outcome:
     )
     tables = [_leak_table(leaks, len(test), result), Table("Dictionaries", ["what", "train", "test"], counts, note)]
     # The question is whether there are leaks. If a clean dictionary is written, that answers it.
-    answer = not leaks.pairs or (job.kept and not params.fail_on_leak)
-    if not answer:
+    answer = not (leaks.pairs or leaks.swapped) or (job.kept and not params.fail_on_leak)
+    cleaned = "train.tsv is without them." if job.kept else "With --out a training dictionary without them is written."
+    hint = cleaned if answer else f"The exit code is 1. {cleaned}"
+    if leaks.pairs and not answer:
         are = "pair is" if len(leaks.pairs) == 1 else "pairs are"
-        cleaned = "" if job.kept else " With --out a training dictionary without them is written."
+        job.notices.warn(f"{len(leaks.pairs):,} test {are} in the training dictionary.", hint)
+    if leaks.swapped:
+        are, their = ("pair is", "its") if len(leaks.swapped) == 1 else ("pairs are", "their")
         job.notices.warn(
-            f"{len(leaks.pairs):,} test {are} in the training dictionary.", f"The exit code is 1.{cleaned}"
+            f"{len(leaks.swapped):,} test {are} in the training dictionary with {their} sides swapped.", hint
         )
     return Outcome(result, [result], tables, answer=answer)
 
@@ -119,6 +124,7 @@ def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
     rows = [
         ["test pairs in train (distinct)", f"{len(leaks.pairs)}"],
         ["test lines with them", f"{leaks.lines} of {lines}"],
+        ["test pairs in train with sides swapped", f"{len(leaks.swapped)}"],
         ["test sources that are train sources", f"{len(leaks.sources)}"],
         ["test targets that are train targets", f"{len(leaks.targets)}"],
         ["train lines without leaks", f"{result['train_kept']}"],
@@ -132,7 +138,7 @@ def _leak_table(leaks: Leaks, lines: int, result: dict[str, Any]) -> Table:
 
 AUDIT = Stage(
     name="audit",
-    version=3,
+    version=4,
     inputs={
         "train": Input("Training dictionary: source, TAB, target."),
         "test": Input("Test dictionary, or a result of cross-pairs."),

@@ -32,6 +32,15 @@ def test_audit_unicode_forms_do_not_count():
     assert without_leaks([composed], [decomposed], sources=False) == []
 
 
+def test_audit_swapped_pairs_leak():
+    train = [("x", "a"), ("b", "y"), ("radio", "radio"), ("c", "d"), ("d", "c")]
+    test = [("a", "x"), ("b", "y"), ("radio", "radio"), ("a", "x"), ("c", "d"), ("new", "neu")]
+    leaks = find_leaks(train, test)
+    assert leaks.pairs == [("b", "y"), ("radio", "radio"), ("c", "d")]
+    assert leaks.swapped == [("a", "x")], "not what leaks as it is"
+    assert without_leaks([*train, ("e", "f")], test, sources=False) == [5]
+
+
 @pytest.mark.parametrize(("sources", "kept"), [(False, [0, 2, 3, 4]), (True, [3])])
 def test_audit_without_leaks_nothing_leaks(sources, kept):
     assert without_leaks(TRAIN, TEST, sources=sources) == kept
