@@ -11,7 +11,7 @@ from pathlib import Path
 from lexenc.errors import DataError
 from lexenc.files.exchange.pairs import PairFile, Remark, remarks
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import counted, number_of, read_lines, write_lines
+from lexenc.files.text import counted, number_of, read_lines, refuse_csv, tab_hint, write_lines
 from lexenc.text.folding import Folding, trim
 
 # First columns of a lexicon. A word may stand before the last one.
@@ -111,17 +111,14 @@ def read_pairs(
         if not trim(line):
             continue
         cells = line.split("\t") if "\t" in line else [each for each in line.split(" ") if trim(each)]
-        if number == 1 and _is_review_head(line):
-            raise DataError(
-                f"{path} is a table for review, not a dictionary.",
-                hint=f"Make a dictionary of it: lexenc read-review {shlex.quote(str(path))} --out reviewed.tsv",
-            )
+        if number == 1:
+            _refuse_other_tables(line, path)
         if number == 1 and _is_lexicon_head(cells):
             width, status = len(cells), cells.index("status") if "status" in cells else None
             continue
         if len(cells) != width:
             shown = counted(len(cells), "column")
-            hint = "A tab inside the text? Replace it by a space." if "\t" in line else "Put a TAB between the columns."
+            hint = _hint_on_columns(line, cells, path)
             raise DataError(f"{path}, line {number}: {shown}, expected {width} ({', '.join(roles)}).", hint=hint)
         source, target = trim(cells[0]), trim(cells[1])
         if not source or not target:
@@ -143,6 +140,23 @@ def _probability(cell: str, place: str, *, none: float) -> float:
     if value is None or not 0 <= value <= 1:
         raise DataError(f"{place}: '{cell}' is not a probability.", hint="The third column is a number from 0 to 1.")
     return value
+
+
+def _refuse_other_tables(line: str, path: Path) -> None:
+    if _is_review_head(line):
+        raise DataError(
+            f"{path} is a table for review, not a dictionary.",
+            hint=f"Make a dictionary of it: lexenc read-review {shlex.quote(str(path))} --out reviewed.tsv",
+        )
+    refuse_csv(line, path)
+
+
+def _hint_on_columns(line: str, cells: Sequence[str], path: Path) -> str:
+    if "\t" not in line:
+        return tab_hint(line)
+    if len(cells) == 3 and (number_of(cells[2]) is not None or tuple(cells[:2]) == LEXICON_HEAD[:2]):
+        return f"Leave the score out: lexenc convert {shlex.quote(str(path))} --out pairs.tsv"
+    return "A tab inside the text? Replace it by a space."
 
 
 def _is_lexicon_head(cells: Sequence[str]) -> bool:

@@ -185,6 +185,19 @@ def separator_of(line: str, *, least: int = 2) -> str:
     return "\t" if "\t" in line else "," if line.count(",") >= least else ""
 
 
+def tab_hint(line: str) -> str:
+    """Return a hint on a line that has no TAB between its columns."""
+    sign = next((name for mark, name in ((",", "comma"), (";", "semicolon")) if mark in line), None)
+    return f"Put a TAB between the columns{f', not a {sign}' if sign else ''}."
+
+
+def refuse_csv(line: str, path: Path) -> None:
+    """Raise an error if a first line without TABs has a comma or semicolon after its first word, as in `dog, Hund`."""
+    word = line.split(" ")[0]
+    if "\t" not in line and word[1:].endswith((",", ";")):
+        raise DataError(f"{path}, line 1: '{word}' ends like a cell of CSV.", hint=tab_hint(line))
+
+
 def csv_rows(
     lines: Iterable[str], path: Path, separator: str = ",", *, before: int = 0
 ) -> Iterator[tuple[int, list[str]]]:

@@ -11,7 +11,7 @@ from typing import IO, Literal
 
 import lexenc
 from lexenc.errors import DataError
-from lexenc.files.text import cells_of, counted, number_of, read_lines
+from lexenc.files.text import cells_of, counted, number_of, read_lines, refuse_csv, tab_hint
 from lexenc.text.folding import trim
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
@@ -62,8 +62,10 @@ def read_rows(path: Path) -> Iterator[PairRow]:
         if row is None:
             raise DataError(
                 f"{path}, line {number}: not source, target and perhaps a score ({counted(len(cells), 'column')}).",
-                hint="Put TABs between columns. No column may be empty, and the score is a number.",
+                hint="No column may be empty, and the score is a number." if "\t" in line else tab_hint(line),
             )
+        if number == 1:
+            refuse_csv(line, path)
         found = True
         yield row
     if not found:

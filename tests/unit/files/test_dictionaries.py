@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
+from lexenc.files.exchange.writing import PairRow, read_rows
 from lexenc.text.folding import Folding, trim
 
 
@@ -67,6 +69,34 @@ def test_dictionaries_faults_name_line_and_column(read, text, words):
         read(text, roles=("anchor", "positive"))
     assert all(word in caught.value.message for word in words), caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a\tb\t0.5\n", r"^Leave the score out: lexenc convert \S*x\.tsv --out pairs\.tsv$"),
+        ("source\ttarget\tscore\na\tb\t0.5\n", "Leave the score out"),
+        ("a\tb\tc\n", "A tab inside the text"),
+        ("house,Haus\n", r"^Put a TAB between the columns, not a comma\.$"),
+        ("house;Haus\n", "not a semicolon"),
+        ("house, Haus\n", "not a comma"),
+        ("house\n", r"^Put a TAB between the columns\.$"),
+    ],
+)
+def test_a_dictionary_in_another_form_is_told_what_to_do(read, text, hint, tmp_path):
+    with pytest.raises(DataError) as caught:
+        read(text)
+    assert re.search(hint, caught.value.hint)
+    if "score" in caught.value.hint:
+        assert list(read_rows(tmp_path / "x.tsv")) == [PairRow("a", "b", 0.5)]
+    elif "comma" in hint:
+        with pytest.raises(DataError) as caught:
+            list(read_rows(tmp_path / "x.tsv"))
+        assert re.search(hint, caught.value.hint)
+
+
+def test_signs_may_be_words_and_a_comma_may_end_one_later(read):
+    assert list(read(", ,\nhouse Haus\netc., usw.,\n")) == [(",", ","), ("house", "Haus"), ("etc.,", "usw.,")]
 
 
 def test_dictionaries_not_utf8(read):
