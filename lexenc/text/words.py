@@ -16,6 +16,10 @@ Segmentation = Literal["words", "spaces", "characters", "spacy"]
 Spacing = Literal["tokenised", "written", "unspaced", "unknown"]
 """Where texts have spaces: around punctuation too; between words as they are written; nowhere; or it is unclear."""
 
+SHOWING = 1000
+"""Number of texts that show where texts of a language have spaces."""
+UNSPACED_HINT = "Split the text into words first, with a program for its language"
+
 SEGMENTATIONS: tuple[str, ...] = get_args(Segmentation)
 
 # Scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana, and Han with its few signs among punctuation.

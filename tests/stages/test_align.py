@@ -208,6 +208,15 @@ def test_empty_lines_stay_in_place(stage, tmp_path):
     assert any("1 sentence without words on the other side" in each for each in made.warnings)
 
 
+@pytest.mark.parametrize("thai", ["เหลือเวลาอีกกี่ชั่วโมง", "เหลือ เวลา อีก กี่ ชั่วโมง"])
+def test_words_that_are_single_characters_are_told(stage, tmp_path, thai):
+    path = lines(tmp_path / "c.txt", *[f"{thai}\thow many hours are left?"] * 5)
+    made = stage("align", tmp_path / "out", {"sweeps": 0.1}, pairs=path)
+    told = f"{path}: the words of the source are single characters, as no spaces separate its words."
+    assert (told in made.warnings) == (" " not in thai)
+    assert ("Split the text into words first, with a program for its language." in made.hints) == (" " not in thai)
+
+
 def test_unequal_files_name_the_longer_one(stage, tmp_path):
     files = lines(tmp_path / "a.txt", "a", "b"), lines(tmp_path / "b.txt", "c")
     with pytest.raises(DataError, match=r"a\.txt has 2 lines, .*b\.txt 1: lines from 2 on"):

@@ -329,6 +329,22 @@ def test_swapped_columns_are_told(stage, static, world, pairs_file, tmp_path):
 # ---------------------------------------------------------------- train-static
 
 
+@pytest.mark.parametrize("options", [{}, {"words_only": False}])
+def test_train_static_tells_that_no_spaces_separate_the_words(stage, tmp_path, options):
+    params = {"dimensions": 4, "minimum_count": 1, "buckets": 100} | options
+    texts = {
+        "thai": "เหลือเวลาอีกกี่ชั่วโมง กว่าจะเดินทางไปถึง\n",
+        "split": "เหลือ เวลา อีก กี่ ชั่วโมง\n",
+        "english": "two dogs in the snow\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text * 20, encoding="utf-8")
+    made = stage("train-static", tmp_path / "out", params, text=[tmp_path / name for name in texts])
+    assert made.warnings == [f"{tmp_path / 'thai'}: 20 lines became 40 words, as no spaces separate its words."]
+    (hint,) = made.hints
+    assert hint == "Split the text into words first, with a program for its language, and give --no-words-only."
+
+
 @pytest.mark.parametrize("subwords", [(3, 6), (0, 0)])
 @pytest.mark.parametrize("dimensions", [6, 20])
 def test_train_static_depends_on_its_seed_only(stage, world, tmp_path, subwords, dimensions):

@@ -16,11 +16,9 @@ from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_ali
 from lexenc.files.parallel import BARS, ParallelText
 from lexenc.files.text import read_lines, writing
 from lexenc.stage import Job
-from lexenc.text.words import Segmentation, segmenter, spacing_of
+from lexenc.text.words import SHOWING, UNSPACED_HINT, Segmentation, segmenter, spacing_of
 
 Cut = Callable[[str], list[str]]
-# Sentence pairs that show how a text is written.
-_SHOWING = 1000
 
 
 def cutters(
@@ -40,7 +38,7 @@ def cutters(
         chosen: Segmentation of each side, None for one that depends on the text.
         languages: As in `segmenter`.
     """
-    showing = list(islice(text, _SHOWING)) if None in chosen else []
+    showing = list(islice(text, SHOWING)) if None in chosen else []
     made, kept = [], []
     for name, language, given in zip(("source", "target"), languages, chosen, strict=True):
         segmentation = given
@@ -49,6 +47,11 @@ def cutters(
             bars = text.form == "source ||| target"
             segmentation = "spaces" if spacing == "tokenised" or (bars and spacing != "unspaced") else "words"
             kept += [name] if segmentation == "spaces" else []
+            if spacing == "unspaced":
+                job.notices.warn(
+                    f"{text.name}: the words of the {name} are single characters, as no spaces separate its words.",
+                    f"{UNSPACED_HINT}.",
+                )
             if segmentation == "spaces" and spacing == "written":
                 job.notices.warn(
                     f"{text.name}: punctuation is not separated from the {name} words, which are those between spaces.",

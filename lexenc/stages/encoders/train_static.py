@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 from unicodedata import is_normalized, normalize
@@ -21,7 +22,7 @@ from lexenc.randomness import derived_seed
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import folding_of, unicode_param
 from lexenc.text.folding import UnicodeForm, check_language
-from lexenc.text.words import letter_pattern
+from lexenc.text.words import SHOWING, UNSPACED_HINT, letter_pattern, spacing_of
 
 _PERTURB = -6  # M_PERTURB of malloc.h
 _FORMATS = ("vec", "bin")
@@ -134,21 +135,31 @@ def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams, job: 
     """Write the text with spaces between words, as fastText reads it; return its lines and its frequent words."""
     count, seen, folding = 0, Counter[str](), folding_of(params)
     split = letter_pattern().findall if params.words_only else str.split
+    unspaced: list[tuple[Path, int, int]] = []
 
     def prepared() -> Iterator[str]:
         nonlocal count
-        for line in (line for path in paths for _, line in read_lines(path)):
-            line = folding.fold(line, params.language)
-            words = split(line)
-            if words:
-                count += 1
-                seen.update(words)
-                yield " ".join(words)
+        for path in paths:
+            before, lines = (count, seen.total()), (line for _, line in read_lines(path))
+            first = list(islice(lines, SHOWING))
+            for line in chain(first, lines):
+                words = split(folding.fold(line, params.language))
+                if words:
+                    count += 1
+                    seen.update(words)
+                    yield " ".join(words)
+            if spacing_of(first) == "unspaced":
+                unspaced.append((path, count - before[0], seen.total() - before[1]))
 
     write_lines(text, prepared())
     if not count:
         names = ", ".join(str(path) for path in paths)
         raise DataError(f"There are no words in {names}.", hint="Use a text file with one sentence per line.")
+    for path, lines, words in unspaced:
+        job.notices.warn(
+            f"{path}: {counted(lines, 'line')} became {counted(words, 'word')}, as no spaces separate its words.",
+            f"{UNSPACED_HINT}, and give --no-words-only.",
+        )
     twice = [word for word in seen if not is_normalized("NFC", word) and normalize("NFC", word) in seen]
     if twice:
         are = "is" if len(twice) == 1 else "are"
