@@ -201,7 +201,7 @@ def test_damaged_items_and_scores(fails, world, mapped, tmp_path, lexenc):
         (tmp_path / "scores" / name).write_bytes(whole)
     (tmp_path / "scores" / "items.jsonl").write_bytes(b"")
     message = fails("compare", tmp_path / "scores", tmp_path / "scores", early=False).message
-    assert message == "No question is covered by both evaluations."
+    assert message.endswith("items.jsonl is damaged: it lacks 12 items of those in scores.json.")
 
 
 def test_damaged_manifest(mapped, fails, tmp_path):

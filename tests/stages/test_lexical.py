@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lexenc.errors import ConfigError, DataError
+from lexenc.evaluation import TASKS
+from lexenc.files.evaluations import Score, ScoredSystem
 from lexenc.parameters import parameters, rule_of
 from lexenc.stages import STAGES
-from lexenc.stages.evaluation.shared import PAPER_WEIGHTS
+from lexenc.stages.evaluation.shared import PAPER_WEIGHTS, warn_of_scores
 
 from .conftest import write_vec
 
@@ -599,3 +602,15 @@ def test_a_control_that_does_as_well_is_a_warning(stage, world, pairs_file, tmp_
     made = stage("eval bli", source=world / "en.vec", target=world / "de.vec", dictionary=pairs)
     assert head(made)["precision_at_1"] < 2 / 3, "these vectors are in no common space"
     assert any("A control does as well: identity, P@1 66.67 against " in each for each in made.warnings)
+
+
+@pytest.mark.parametrize("control", [0.35, 0.45, 0.2])
+def test_a_control_inside_the_interval_is_a_warning_too(control):
+    told = []
+    job = SimpleNamespace(notices=SimpleNamespace(warn=lambda message, hint: told.append(message)))
+    systems = [ScoredSystem("bli", (Score("precision_at_1", 0.4, 0.3, 0.5, 100),)),
+               ScoredSystem("bli", (Score("precision_at_1", control),), labels={"control": "identity"})]  # fmt: skip
+    warn_of_scores(TASKS["bli"], systems, job)
+    how = {0.35: "is not significantly worse", 0.45: "does as well"}.get(control)
+    values = f"identity, P@1 {100 * control:.2f} against 40.00"
+    assert told == ([f"A control {how}: {values}."] if how else [])

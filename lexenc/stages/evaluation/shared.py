@@ -196,7 +196,7 @@ def evaluate(
 
 
 def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> None:
-    """Warn of scores that are not defined, and of controls that do as well as what is scored; of a sweep, the first."""
+    """Warn of scores that are not defined, and of controls that are not significantly worse; of a sweep, the first."""
     first, head = systems[0].labels.get("lambda"), task.headline
     shown = [each for each in systems if each.labels.get("lambda") == first and "by" not in each.labels]
     found: dict[tuple[Any, Any], tuple[str, str | None]] = {}
@@ -209,10 +209,10 @@ def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> Non
     for system, control in strong_controls(task, shown):
         track, name = control.labels.get(TRACK, ""), control.labels[CONTROL]
         value, other = (each.scores[0].value or 0.0 for each in (system, control))
-        if value == other or (value < other) == head.larger_is_better:
-            values = f"{head.head} {head.show(other)} against {head.show(value)}"
-            message = f"A control does as well: {', '.join(filter(None, (name, track)))}, {values}."
-            found.setdefault((track, name), (message, None))
+        as_well = value == other or (value < other) == head.larger_is_better
+        how = "does as well" if as_well else "is not significantly worse"
+        values = f"{head.head} {head.show(other)} against {head.show(value)}"
+        found.setdefault((track, name), (f"A control {how}: {', '.join(filter(None, (name, track)))}, {values}.", None))
     for message, advice in found.values():
         job.notices.warn(message, advice)
 
