@@ -70,6 +70,7 @@ class PairFile:
 
     Attributes:
         found: Languages and counts of the part read so far.
+        keep: As given.
     """
 
     def __init__(
