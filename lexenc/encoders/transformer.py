@@ -188,7 +188,12 @@ class TransformerEncoder:
         """Encode texts one by one with sentence-transformers. Shape [n, d], float32."""
         # One text needs no padding, and some tokenizers have no token for it.
         settings = {"batch_size": 1, "show_progress_bar": False, "processing_kwargs": {"text": {"padding": False}}}
-        return cast(np.ndarray, cast(SentenceTransformer, self.module).encode(list(texts), **settings))
+        backend = getattr(self._modules[0].tokenizer, "backend_tokenizer", None)
+        before = backend.truncation if isinstance(backend, Tokenizer) else None
+        vectors = cast(np.ndarray, cast(SentenceTransformer, self.module).encode(list(texts), **settings))
+        if isinstance(backend, Tokenizer):  # the call has set truncation, which would be saved with the encoder
+            backend.no_truncation() if before is None else backend.enable_truncation(**before)
+        return vectors
 
     def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
         """Return the states of all tokens after a layer, computed in one packed pass; without pooling.
