@@ -12,6 +12,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation import TASKS
 from lexenc.files.evaluations import Score, ScoredSystem
 from lexenc.parameters import parameters, rule_of
+from lexenc.stage import Job, Notices
 from lexenc.stages import STAGES
 from lexenc.stages.evaluation.shared import PAPER_WEIGHTS, warn_of_scores
 
@@ -269,10 +270,35 @@ def test_vectors_in_one_space_need_no_folder_of_ours(stage, world):
     assert head(made)["precision_at_1"] == 1
 
 
+@pytest.mark.parametrize(("lines", "warnings"), [
+    (1, ["The scores are based on 1 query only."]), (19, ["The scores are based on 19 queries only."]), (20, []),
+])  # fmt: skip
+def test_scores_of_few_words_are_called_so(stage, mapped, world, tmp_path, lines, warnings):
+    path = tmp_path / "few.tsv"
+    pairs = (world / "train.tsv").read_text(encoding="utf-8").splitlines()[:lines]
+    path.write_text("\n".join([*pairs, "nowhere\tnirgends"]) + "\n", encoding="utf-8")
+    made = stage("eval bli", vectors=mapped.out, dictionary=path)
+    assert [each for each in made.warnings if "based on" in each] == warnings
+
+
+def test_scores_of_few_items_name_the_smallest_test_set(tmp_path):
+    def system(track, n, **labels):
+        return ScoredSystem("sts", (Score("spearman", 0.5, n=n),), labels={"track": track, **labels})
+
+    told = []
+    job = Job(tmp_path, device_name="cpu", notices=Notices(warn=lambda *each: told.append(each)))
+    systems = [system("macro mean", 5), system("en", 3), system("de", 2), system("fr", 20), system("it", 1, by="band")]
+    warn_of_scores(TASKS["sts"], systems, job)
+    assert told == [(
+        "The scores of de are based on 2 pairs only (1 other test set on fewer than 20).",
+        "Intervals of fewer than 20 are not reliable. Test on more.",
+    )]  # fmt: skip
+
+
 def test_test_pairs_that_were_learnt_from_are_counted_and_listed(stage, mapped, static, world, pairs_file, tmp_path):
     fair = stage("eval bli", vectors=mapped.out, dictionary=world / "test.tsv")
     assert head(fair)["pairs_learnt_from"] == 0
-    assert fair.warnings == []
+    assert fair.warnings == ["The scores are based on 12 queries only."]
     mixed = pairs_file(
         tmp_path / "mixed.tsv", [("House", "Haus"), ("hund", "dog"), ("dog", "katze"), ("apple", "apfel")]
     )

@@ -19,6 +19,7 @@ from lexenc.parameters import parameters
 from lexenc.progress import SILENT
 from lexenc.stages import STAGES
 
+pytestmark = pytest.mark.filterwarnings("ignore:The scores are based on")
 WORDS = [f"word{number}" for number in range(40)]
 OTHER = [f"wort{number}" for number in range(40)]
 

@@ -47,6 +47,7 @@ from lexenc.text.folding import UnicodeForm
 from lexenc.text.words import segmenter
 
 WIDTH = 80
+_FEW = 20  # items below which a bootstrap interval is far too narrow
 PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table 8
 _HIDDEN = ("seed", "search_space_words")  # they never tell systems apart
 _NOTED = ("retrieval", "direction", "search_space", "ties", "seed")
@@ -196,7 +197,7 @@ def evaluate(
 
 
 def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> None:
-    """Warn of scores that are not defined, and of controls that are not significantly worse; of a sweep, the first."""
+    """Warn of few items, undefined scores, and controls that are not significantly worse; of a sweep, the first."""
     first, head = systems[0].labels.get("lambda"), task.headline
     shown = [each for each in systems if each.labels.get("lambda") == first and "by" not in each.labels]
     found: dict[tuple[Any, Any], tuple[str, str | None]] = {}
@@ -206,6 +207,19 @@ def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> Non
             why = f": {system.facts['undefined']}" if system.facts.get("undefined") else ""
             hint = f"It needs at least two {task.items or task.item + 's'} that differ."
             found.setdefault((track, None), (f"{head.head} of {track} is not defined{why}.", hint))
+    small: dict[str, int] = {}
+    for system in shown:
+        if not system.is_control and system.scores[0].value is not None and system.labels.get(TRACK) != MACRO:
+            small.setdefault(system.labels.get(TRACK, ""), system.scores[0].n)
+    small = {track: n for track, n in small.items() if n < _FEW}
+    if small:
+        track = min(small, key=lambda name: small[name])
+        of = f" of {track}" if track else ""
+        more = f" ({counted(len(small) - 1, 'other test set')} on fewer than {_FEW})" if len(small) > 1 else ""
+        job.notices.warn(
+            f"The scores{of} are based on {counted(small[track], task.item, task.items)} only{more}.",
+            f"Intervals of fewer than {_FEW} are not reliable. Test on more.",
+        )
     for system, control in strong_controls(task, shown):
         track, name = control.labels.get(TRACK, ""), control.labels[CONTROL]
         value, other = (each.scores[0].value or 0.0 for each in (system, control))
