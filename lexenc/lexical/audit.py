@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lexenc.text.folding import Folding
+from lexenc.text.folding import COMPOSED
 
 Pair = tuple[str, str]
-_FORM = Folding(unicode="nfc")
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,9 @@ def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
         train: Training pairs.
         test: Test pairs.
     """
-    known = {_composed(pair) for pair in train}
+    known = {COMPOSED.fold_pair(pair) for pair in train}
     seen_sources, seen_targets = {s for s, _ in known}, {t for _, t in known}
-    asked = [_composed(pair) for pair in test]
+    asked = [COMPOSED.fold_pair(pair) for pair in test]
     written = dict(zip(reversed(asked), reversed(test), strict=True))
     return Leaks(
         pairs=[written[pair] for pair in dict.fromkeys(asked) if pair in known],
@@ -58,17 +57,13 @@ def without_leaks(train: Sequence[Pair], test: Sequence[Pair], *, sources: bool)
         test: Test pairs.
         sources: Whether to drop training pairs whose source word is a test source as well.
     """
-    asked = [_composed(pair) for pair in test]
+    asked = [COMPOSED.fold_pair(pair) for pair in test]
     tested, tested_sources = {*asked, *(pair[::-1] for pair in asked)}, {s for s, _ in asked}
     return [
         place
-        for place, pair in enumerate(map(_composed, train))
+        for place, pair in enumerate(map(COMPOSED.fold_pair, train))
         if pair not in tested and not (sources and pair[0] in tested_sources)
     ]
-
-
-def _composed(pair: Pair) -> Pair:
-    return _FORM.fold(pair[0]), _FORM.fold(pair[1])
 
 
 def repeated(pairs: Sequence[Pair]) -> int:
@@ -83,7 +78,7 @@ def with_capitals(pairs: Iterable[Pair]) -> int:
 
 def decomposed(pairs: Iterable[Pair]) -> int:
     """Count the lines that are not in the Unicode form NFC."""
-    return sum(_composed(pair) != pair for pair in pairs)
+    return sum(COMPOSED.fold_pair(pair) != pair for pair in pairs)
 
 
 def several_translations(pairs: Iterable[Pair]) -> int:

@@ -292,11 +292,11 @@ def seen_pairs(
         taught: Dictionaries for the training to come. None stands for an optional input.
     """
     systems, own = list(filter(None, made)), list(filter(None, taught))
-    folded = [_folded(pair) for pair in test]
+    folded = [SAME_TEXT.fold_pair(pair) for pair in test]
     found, seen, wanted = Seen(), set[_Pair](), set(folded)
 
     def learn(pairs: Iterable[_Pair], given: str) -> None:
-        own = {one for pair in map(_folded, pairs) for one in (pair, pair[::-1]) if one in wanted}
+        own = {one for pair in map(SAME_TEXT.fold_pair, pairs) for one in (pair, pair[::-1]) if one in wanted}
         seen.update(own)
         found.files += [given] if own else []
 
@@ -346,7 +346,7 @@ def seen_names(
                 for name in entry.names:
                     learn(each.given, SAME_TEXT.fold(name), entry.concepts)
         else:
-            pairs = map(_folded, _read_training_pairs(each, path))
+            pairs = map(SAME_TEXT.fold_pair, _read_training_pairs(each, path))
             both = (own for pair in pairs for own in (pair, pair[::-1]))
             beside += [(each.given, text, other) for text, other in both if text in asked]
     known: dict[str, set[str]] = {other: set() for _, _, other in beside}
@@ -357,10 +357,6 @@ def seen_names(
     found.origin, gaps = common_origins([encoder], mentions_file)
     found.gaps += gaps
     return len(seen), found
-
-
-def _folded(pair: _Pair) -> _Pair:
-    return SAME_TEXT.fold(pair[0]), SAME_TEXT.fold(pair[1])
 
 
 def _training_files(
@@ -460,9 +456,9 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair], te
 
     def learned(name: str) -> set[_Pair]:
         read = (each.read(name, space.hub) for each in known)
-        return {_folded(pair) for pairs in read if pairs is not None for pair in pairs}
+        return {SAME_TEXT.fold_pair(pair) for pairs in read if pairs is not None for pair in pairs}
 
-    folded = [_folded(pair) for pair in test]
+    folded = [SAME_TEXT.fold_pair(pair) for pair in test]
     if space.hub == second:
         own = learned(first)
     elif space.hub == first:
@@ -551,7 +547,7 @@ _HOW = {"alignments": "trained on", "validation": "selected on"}
 
 
 def _squeezed(pair: _Pair) -> _Pair:
-    first, second = _folded(pair)
+    first, second = SAME_TEXT.fold_pair(pair)
     return "".join(first.split()), "".join(second.split())
 
 

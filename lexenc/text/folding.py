@@ -55,6 +55,10 @@ class Folding:
         text = self._normal(text)
         return self._normal(fold_case(text, language)) if self.lowercase else text
 
+    def fold_pair(self, pair: tuple[str, str]) -> tuple[str, str]:
+        """Return two texts as they are compared."""
+        return self.fold(pair[0]), self.fold(pair[1])
+
     def _normal(self, text: str) -> str:
         if self.unicode == "keep" or text.isascii():
             return text
@@ -62,6 +66,7 @@ class Folding:
 
 
 AS_IT_IS = Folding()
+COMPOSED = Folding(unicode="nfc")
 # Two texts that differ in nothing but case and accents' encoding are one, where it is asked whether something was seen.
 SAME_TEXT = Folding(lowercase=True, unicode="nfc")
 

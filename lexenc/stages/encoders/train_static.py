@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
-from unicodedata import is_normalized, normalize
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from lexenc.parameters import param
 from lexenc.randomness import derived_seed
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import folding_of, unicode_param
-from lexenc.text.folding import UnicodeForm, check_language
+from lexenc.text.folding import COMPOSED, UnicodeForm, check_language
 from lexenc.text.words import SHOWING, UNSPACED_HINT, letter_pattern, spacing_of
 
 _PERTURB = -6  # M_PERTURB of malloc.h
@@ -160,7 +159,7 @@ def _prepare(paths: Sequence[Path], text: Path, params: TrainStaticParams, job: 
             f"{path}: {counted(lines, 'line')} became {counted(words, 'word')}, as no spaces separate its words.",
             f"{UNSPACED_HINT}, and give --no-words-only.",
         )
-    twice = [word for word in seen if not is_normalized("NFC", word) and normalize("NFC", word) in seen]
+    twice = [word for word in seen if (composed := COMPOSED.fold(word)) != word and composed in seen]
     if twice:
         are = "is" if len(twice) == 1 else "are"
         job.notices.warn(
