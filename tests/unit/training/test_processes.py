@@ -78,6 +78,10 @@ weights = {name: each.contiguous().clone() for name, each in module.state_dict()
 weights["losses"] = torch.tensor([one.loss for one in records] or [0.0])
 weights["norms"] = torch.tensor([one.gradient_norm for one in records] or [0.0])
 save_file(weights, f"{out}.{os.environ.get('RANK', 'alone')}")
+if torch.distributed.is_initialized():
+    # A process that ends while the threads of its group still run is aborted now and then.
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
 """
 
 
