@@ -16,7 +16,7 @@ from lexenc.training.processes import Processes
 
 # Run once alone, and once in two processes: python worker.py KIND ENCODER OUT [CHECKPOINTS STOP]
 WORKER = """
-import os, sys, warnings
+import os, signal, sys, warnings
 from pathlib import Path
 from datetime import timedelta
 import torch
@@ -32,6 +32,7 @@ from lexenc.training.losses import mneg
 from lexenc.training.schedule import Schedule
 from lexenc.training.trainer import Trainer, Validation
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 kind, folder, out, *rest = sys.argv[1:]
 folder = Path(folder)
 torch.set_num_threads(1)
@@ -68,7 +69,6 @@ records = []
 def record(one):
     records.append(one)
     if one.step == stop:
-        import signal
         signal.raise_signal(signal.SIGINT)
 try:
     trainer.run(Path(rest[0]) if rest else None, record=record)
