@@ -21,7 +21,7 @@ from lexenc.device import Precision, check_device_name
 from lexenc.errors import ExitCode
 from lexenc.parameters import choices_of, default_of, help_of, parameters, rule_of, without_none
 from lexenc.planning import Plan, plan_stage, run_plan
-from lexenc.stage import Input, Stage, Table
+from lexenc.stage import Input, Stage
 from lexenc.stages import stage_of
 
 from .piped_inputs import kept_inputs
@@ -252,7 +252,7 @@ def run_stage(stage: Stage, values: Mapping[str, Any]) -> None:
     else:
         view.say(f"{stage.name}: {shown_summary(manifest.summary)}{single.place} ({manifest.seconds:.1f} s)")
         if single.path is not None:  # otherwise standard output belongs to the file
-            view.results(manifest.results, [Table(**table) for table in manifest.tables])
+            view.results(manifest.results, manifest.tables)
     if not manifest.answer:
         if plan.action == "reuse":  # a stage that runs explains it itself
             hint = f"The exit code is 1. See: lexenc show {shlex.quote(str(plan.out))}"
@@ -293,7 +293,7 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
     results = manifest.results
     if not results and plan.out is not None:  # without --out, such a stage has printed its answers already
         results = [{"stage": plan.stage.name, "out": str(plan.out)} | manifest.summary]
-    view.results(results, [Table(**table) for table in manifest.tables])
+    view.results(results, manifest.tables)
     # Unreliable results print no suggested next command.
     sound = manifest.answer and manifest.summary.get("verdict") != "doubtful"
     if sound and plan.stage.next_step and plan.out is not None and not view.json:

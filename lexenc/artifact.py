@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.errors import ConfigError, DataError, LexencError, WorkError
+from lexenc.structured import checked, read_json, shown
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"
@@ -52,6 +53,25 @@ class InputRecord:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A table as data.
+
+    Args:
+        title: Title.
+        columns: Heads, with units.
+        rows: Cells, as they are shown.
+        note: The convention behind the numbers.
+        best: Column whose largest value is marked, if any.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+    best: str | None = None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """How an artifact was made, from what, and the outcome."""
 
@@ -64,7 +84,7 @@ class Manifest:
     outputs: dict[str, str]
     summary: dict[str, Any]
     results: list[dict[str, Any]]
-    tables: list[dict[str, Any]]
+    tables: list[Table]
     device: str
     precision: str
     seconds: float
@@ -92,16 +112,14 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.is_file():
         raise DataError(f"{folder} contains no result of lexenc.", hint=f"A result is a folder with a {MANIFEST}.")
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        if body["schema"] != SCHEMA:
-            message = f"{path} has schema {body['schema']}, expected {SCHEMA}."
-            raise DataError(message, hint="Make it again with --force.")
-        body["inputs"] = {name: [InputRecord(**one) for one in many] for name, many in body["inputs"].items()}
-        return Manifest(**body)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        hint = "Make it again elsewhere, or remove the folder first."
-        raise DataError(f"{path} is not a manifest of lexenc ({error}).", hint=hint) from None
+    hint = "Make it again elsewhere, or remove the folder first."
+    body = read_json(path, hint=hint)
+    if not isinstance(body, dict) or "schema" not in body:
+        raise DataError(f"{path} is not a manifest of lexenc.", hint=hint)
+    if body["schema"] != SCHEMA:
+        message = f"{path} has schema {shown(body['schema'])}, expected {SCHEMA}."
+        raise DataError(message, hint="Make it again with --force.")
+    return checked(Manifest, body, f"{path} is not a manifest of lexenc", hint=hint)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -148,8 +166,8 @@ class DigestStore:
         self._known: dict[str, str] = {}
         if path is not None and path.is_file():
             try:
-                self._known = dict(json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError, OSError):
+                self._known = checked(dict[str, str], read_json(path), path)
+            except (DataError, OSError):  # begin again
                 self._known = {}
 
     @classmethod
@@ -248,8 +266,8 @@ def strangers(folder: Path) -> list[str]:
     """
     path = folder / MANIFEST
     try:
-        known = set(json.loads(path.read_text(encoding="utf-8"))["outputs"])
-    except (ValueError, TypeError, KeyError):
+        known = set(checked(dict[str, Any], checked(dict[str, Any], read_json(path), path).get("outputs"), path))
+    except DataError:
         hint = "Choose another --out, or check the folder and remove it yourself."
         raise ConfigError(f"{path} does not say which files belong to the result.", hint=hint) from None
     found = [each for each in sorted(folder.rglob("*")) if not each.is_dir() or each.is_symlink()]
@@ -272,8 +290,8 @@ def unfinished_key(out: Path) -> str | None:
     if not (state.is_dir() and any(state.iterdir())):
         return None
     try:
-        return str(json.loads((folder / RECIPE).read_text(encoding="utf-8"))["key"])
-    except (OSError, ValueError, TypeError, KeyError):
+        return checked(dict[str, str], read_json(folder / RECIPE), RECIPE).get("key")
+    except (DataError, OSError):
         return None
 
 
@@ -374,8 +392,8 @@ def _may_be_ours(folder: Path) -> bool:
     if not is_artifact(folder):
         return False
     try:
-        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except ValueError:
+        body = read_json(folder / MANIFEST)
+    except DataError:
         return True
     return isinstance(body, dict) and {"schema", "stage", "key"} <= set(body)
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -408,7 +408,7 @@ def _manifest(
         outputs=outputs,
         summary=outcome.summary,
         results=outcome.results,
-        tables=[asdict(table) for table in outcome.tables],
+        tables=outcome.tables,
         device=job.used_device.name,
         precision=job.used_device.precision,
         seconds=round(seconds, 3),

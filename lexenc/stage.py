@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lexenc.artifact import Manifest
+from lexenc.artifact import Table as Table
 from lexenc.device import CPU, Device, Precision, choose_device
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
@@ -42,25 +43,6 @@ class Input:
         """Split the text that a user typed into a name, empty if there is none, and a path."""
         match = _NAMED.fullmatch(text) if self.named else None
         return (match[1], match[2]) if match else ("", text)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as data.
-
-    Args:
-        title: Title.
-        columns: Heads, with units.
-        rows: Cells, as they are shown.
-        note: The convention behind the numbers.
-        best: Column whose largest value is marked, if any.
-    """
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    note: str = ""
-    best: str | None = None
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _check_depth_and_texts(value: Any) -> None:
 
 def _check_text(text: str) -> None:
     if _HALF.search(text):
-        raise ValueError(f"{_shown(text)} contains half a character (a lone surrogate)")
+        raise ValueError(f"{shown(text)} contains half a character (a lone surrogate)")
 
 
 def _too_deep() -> str:
@@ -142,7 +142,7 @@ def _cut(text: str, length: int = 40) -> str:
     return text if len(text) <= length else f"{text[:length]}..."
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return a value for a message: short, on one line, with control characters escaped."""
     if isinstance(value, Mapping):
         return "a table"
@@ -172,7 +172,7 @@ class _MistypedError(Exception):
     def within(self, key: str | int) -> _MistypedError:
         """Put the key or index of the value in front of its place."""
         plain = isinstance(key, str) and re.fullmatch(r"[\w-]{1,40}", key)
-        step = f".{key}" if plain else f"[{_shown(key)}]"
+        step = f".{key}" if plain else f"[{shown(key)}]"
         self.place = step + self.place
         return self
 
@@ -228,7 +228,7 @@ def _check_of(kind: Any) -> _Check:
 
 
 def _expected(value: Any, expected: str) -> _MistypedError:
-    return _MistypedError(f"is {_shown(value)}, expected {expected}", expected)
+    return _MistypedError(f"is {shown(value)}, expected {expected}", expected)
 
 
 def _text(value: Any) -> str:
@@ -266,7 +266,7 @@ _PLAIN: dict[Any, _Check] = {str: _text, bool: _truth, int: _integer, float: _nu
 def _one_of(values: tuple[Any, ...], make: _Check) -> _Check:
     def check(value: Any) -> Any:
         if not any(value == each and type(value) is type(each) for each in values):
-            raise _expected(value, f"one of {', '.join(map(_shown, values))}")
+            raise _expected(value, f"one of {', '.join(map(shown, values))}")
         return make(value)
 
     return check
@@ -449,11 +449,11 @@ class _Values:
         if node.id == "sequence" and kind == "seq":
             return [self.of(each) for each in node.value]
         if node.id != "scalar" or kind not in self._scalars:
-            raise _refused(node, f"a value of the kind {_shown(kind)}, which is not used here")
+            raise _refused(node, f"a value of the kind {shown(kind)}, which is not used here")
         try:
             return self._scalars[kind](node)
         except (ValueError, KeyError, IndexError, OverflowError):
-            raise _refused(node, f"{_shown(node.value)} is no {kind}") from None
+            raise _refused(node, f"{shown(node.value)} is no {kind}") from None
 
     def _mapping(self, node: Any) -> dict[str, Any]:
         keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -462,7 +462,7 @@ class _Values:
         for each in keys:
             key = self._key(each)
             if key in seen:
-                raise _refused(each, f"{_shown(key)} is there twice")
+                raise _refused(each, f"{shown(key)} is there twice")
             seen.add(key)
         return {self._key(key): self.of(value) for key, value in node.value}
 
@@ -473,7 +473,7 @@ class _Values:
 
     def _text(self, node: Any) -> str:
         if _HALF.search(node.value):
-            raise _refused(node, f"{_shown(node.value)} contains half a character (a lone surrogate)")
+            raise _refused(node, f"{shown(node.value)} contains half a character (a lone surrogate)")
         return str(node.value)
 
     def _integer(self, node: Any) -> int:

@@ -98,7 +98,7 @@ def _show_step(step: Step, plan: Plan, manifest: Manifest, view: View) -> None:
     else:
         view.say(f"{step.name}: {shown_summary(manifest.summary)}{step.out} ({manifest.seconds:.1f} s)")
     results = [{"step": step.name, **one} for one in manifest.results]
-    view.results(results, [Table(**table) for table in manifest.tables])
+    view.results(results, manifest.tables)
 
 
 def _show_forecasts(casts: list[Forecast], view: View) -> None:

@@ -38,7 +38,7 @@ class Result:
     @classmethod
     def of(cls, manifest: Manifest, out: Path | None, *, reused: bool) -> Result:
         """Make a result from a manifest."""
-        tables = [Table(**table) for table in manifest.tables]
+        tables = manifest.tables
         return cls(manifest.stage, out, manifest.summary, manifest.results, tables, manifest.answer, reused, manifest)
 
     def __repr__(self) -> str:

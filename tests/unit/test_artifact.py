@@ -20,6 +20,7 @@ from lexenc.artifact import (
     aside_folder,
     building,
     check_place,
+    maker_of,
     output_digests,
     owner_of,
     read_manifest,
@@ -76,6 +77,45 @@ def test_artifact_other_manifests_are_refused(tmp_path, content):
     (tmp_path / MANIFEST).write_text(content)
     with pytest.raises(DataError):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("stage", 3, "stage is 3, expected a text"),
+        ("seconds", "fast", "seconds is 'fast', expected a finite number"),
+        ("seconds", float("nan"), "NaN is not a number of JSON"),
+        (
+            "inputs",
+            {"pairs": [{"given": "a", "path": 3, "sha256": ""}]},
+            r"inputs.pairs\[0\].path is 3, expected a text",
+        ),
+        ("inputs", {"pairs": {}}, "inputs.pairs is a table, expected a list"),
+        (
+            "tables",
+            [{"title": "a", "columns": ["b"], "rows": [[1]]}],
+            r"tables\[0\].rows\[0\]\[0\] is 1, expected a text",
+        ),
+        ("results", [1], r"results\[0\] is 1, expected a table"),
+        ("outputs", {"a": None}, "outputs.a is null, expected a text"),
+        ("answer", "yes", "answer is 'yes', expected true or false"),
+        ("more", 1, "more is not a known key"),
+    ],
+)
+def test_artifact_manifest_with_a_wrong_type_names_it(tmp_path, name, value, said):
+    write_manifest(tmp_path, manifest())
+    body = json.loads((tmp_path / MANIFEST).read_text()) | {name: value}
+    (tmp_path / MANIFEST).write_text(json.dumps(body))
+    with pytest.raises(DataError, match=said):
+        read_manifest(tmp_path)
+    assert maker_of(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ['["a"]', '{"a": 3}', "{", "[" * 100_000, '{"a": "\\ud800"}'])
+def test_artifact_damaged_digests_are_forgotten(tmp_path, content):
+    (tmp_path / "a").write_bytes(b"x")
+    (tmp_path / "digests.json").write_text(content)
+    assert DigestStore(tmp_path / "digests.json").of(tmp_path / "a") == STORE.of(tmp_path / "a")
 
 
 def test_artifact_manifest_that_is_not_text_is_refused(tmp_path):
