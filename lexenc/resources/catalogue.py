@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
-from lexenc.errors import ConfigError, DataError, unknown_name
+from lexenc.errors import ConfigError, unknown_name
+from lexenc.structured import checked, read_yaml
 
 CATALOGUE = Path(__file__).parent / "catalogue.yaml"
 
@@ -86,7 +84,10 @@ class Resource:
     @property
     def archive(self) -> str:
         """Name of the file at the address."""
-        return _file_name(urlsplit(self.url).path)
+        try:
+            return _file_name(urlsplit(self.url).path)
+        except ValueError:  # not an address, which `fetch` reports
+            return _file_name("")
 
     @property
     def file(self) -> str:
@@ -114,30 +115,34 @@ def read_catalogue(extra: Path | None = None) -> dict[str, Family]:
 
 
 def _families(path: Path) -> dict[str, Family]:
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {str(name): _family(str(name), dict(one)) for name, one in dict(body).items()}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-        what = " ".join(str(error).split())
-        raise DataError(
-            f"{path} is not a catalogue ({type(error).__name__}: {what}).",
-            hint="A family has what, home, licence, open, keys and parts; each part has a url.",
-        ) from None
+    hint = "A family has what, home, licence, open, keys and parts; each part has a url."
+    body = checked(dict[str, _Entry], read_yaml(path, hint=hint), path, hint=hint)
+    return {name: one.family(name) for name, one in body.items()}
 
 
-def _family(name: str, body: dict[str, Any]) -> Family:
-    keys = [*str(body.get("keys", "")).split()]
-    for language in str(body.get("english", "")).split():
-        keys += [f"en-{language}", f"{language}-en"]
-    keys += ["-".join(pair) for pair in permutations(str(body.get("pairs", "")).split(), 2)]
-    parts = {str(part): Part(**{str(key): str(value) for key, value in one.items()})
-             for part, one in body["parts"].items()}  # fmt: skip
-    if not isinstance(body["open"], bool):
-        raise TypeError(f"open of {name} is not true or false")
-    return Family(
-        name, str(body["what"]), str(body.get("home", "")), str(body["licence"]), body["open"], tuple(keys), parts,
-        body.get("default"),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _Entry:
+    """A family as a catalogue describes it.
+
+    Keys are listed, or made of languages that have a pair with English each, or with each other.
+    """
+
+    what: str
+    licence: str
+    open: bool
+    parts: dict[str, Part]
+    home: str = ""
+    keys: str = ""
+    english: str = ""
+    pairs: str = ""
+    default: str | None = None
+
+    def family(self, name: str) -> Family:
+        keys = self.keys.split()
+        for language in self.english.split():
+            keys += [f"en-{language}", f"{language}-en"]
+        keys += ["-".join(pair) for pair in permutations(self.pairs.split(), 2)]
+        return Family(name, self.what, self.home, self.licence, self.open, tuple(keys), self.parts, self.default)
 
 
 def find_resource(catalogue: Mapping[str, Family], name: str, part: str | None = None) -> Resource:
@@ -171,12 +176,16 @@ def find_resource(catalogue: Mapping[str, Family], name: str, part: str | None =
         raise unknown_name(f"part of {name}", part, family.parts)
     source, _, target = key.partition("-")
     own = family.parts[part]
+
+    def filled(text: str) -> str:  # not str.format, whose fields reach into Python
+        return text.replace("{key}", key).replace("{source}", source).replace("{target}", target)
+
     return Resource(
         name=name,
         part=part,
         what=f"{family.what}; {own.what}" if own.what else family.what,
-        url=own.url.format(key=key, source=source, target=target),
-        member=own.member.format(key=key, source=source, target=target),
+        url=filled(own.url),
+        member=filled(own.member),
         licence=family.licence,
         open=family.open,
         home=family.home,

@@ -94,4 +94,6 @@ def test_slips(catalogue, fails, args, code, message, hint):
 
 def test_broken_catalogue(catalogue, fails):
     catalogue.write_text("free: 1\n")
-    assert "is not a catalogue" in fails("fetch", "--list").message
+    failed = fails("fetch", "--list")
+    assert failed.message == f"{catalogue}: free is 1, expected a table."
+    assert "each part has a url" in failed.hint
