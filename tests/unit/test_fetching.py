@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import threading
+import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
-from lexenc.errors import ConfigError, DataError, WorkError
-from lexenc.fetching import LOCK, fetch, shown_size, size_of
+from lexenc.artifact import DigestStore
+from lexenc.errors import ConfigError, DataError, LexencError, WorkError
+from lexenc.fetching import LOCK, Fetched, _Store, fetch, shown_size, size_of
+from lexenc.progress import SILENT
 from lexenc.resources.catalogue import Resource, find_resource, read_catalogue
+
+from . import hostile
 
 BODY = bytes(range(256)) * 4096  # a megabyte
 
@@ -205,7 +212,10 @@ def test_altered_and_foreign_files_are_not_passed_on(resource, tmp_path):
         fetch(resource, tmp_path)
     assert path.read_bytes() == b"mine"
     (tmp_path / LOCK).write_text("{")
-    with pytest.raises(DataError, match="is damaged"):
+    with pytest.raises(DataError, match=r"fetched.json: not JSON"):
+        fetch(resource, tmp_path)
+    (tmp_path / LOCK).write_text('{"data.txt": {"sha256": 1}}')
+    with pytest.raises(DataError, match=r"fetched.json: \["):
         fetch(resource, tmp_path)
 
 
@@ -252,12 +262,132 @@ def test_full_disk_is_said_before_the_download(resource, tmp_path, monkeypatch):
 
 
 def test_two_at_a_time(resource, tmp_path):
-    import fcntl
+    class During:
+        def task(self, title, total, unit):
+            with pytest.raises(WorkError, match="Another lexenc is fetching"):
+                fetch(resource, tmp_path)
+            raise KeyboardInterrupt
 
-    with (tmp_path / ".data.txt.partial").open("ab") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        with pytest.raises(WorkError, match="Another lexenc is fetching"):
-            fetch(resource, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(resource, tmp_path, progress=During())
+    assert fetch(resource, tmp_path).path.read_bytes() == BODY
+    assert names(tmp_path) == ["data.txt", LOCK]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(resource, tmp_path):
+    class During:
+        def task(self, title, total, unit):
+            (tmp_path / "data.txt").write_bytes(b"mine")
+            return SILENT.task(title, total, unit)
+
+    with pytest.raises(DataError, match="was not fetched by lexenc"):
+        fetch(resource, tmp_path, progress=During())
+    assert (tmp_path / "data.txt").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", [".data.txt.partial", ".data.txt.partial.json"])
+@pytest.mark.parametrize("kind", ["file", "empty", "link", "folder", "pipe"])
+def test_files_of_others_with_our_names_stay(resource, tmp_path, name, kind):
+    planted, other = tmp_path / "in" / name, tmp_path / "other"
+    planted.parent.mkdir()
+    other.write_bytes(b"{}")
+    if kind in ("file", "empty"):
+        planted.write_bytes(b"mine" if kind == "file" else b"")
+    elif kind == "link":
+        planted.symlink_to(other)
+    elif kind == "folder":
+        planted.mkdir()
+    else:
+        os.mkfifo(planted)
+    before = planted.lstat()
+    with pytest.raises(DataError, match=f"{name} was not made by lexenc"):
+        fetch(resource, tmp_path / "in")
+    after = planted.lstat()
+    assert (after.st_mode, after.st_ino, after.st_size) == (before.st_mode, before.st_ino, before.st_size)
+    assert names(tmp_path / "in") == [name]
+    assert other.read_bytes() == b"{}"
+
+
+def test_a_file_that_took_the_place_of_ours_stays(server, resource, tmp_path):
+    server.breaks += [300_000, 0]
+    with pytest.raises(WorkError):
+        fetch(resource, tmp_path)
+    partial = tmp_path / ".data.txt.partial"
+    (tmp_path / "new").write_bytes(b"mine")
+    (tmp_path / "new").replace(partial)
+    with pytest.raises(DataError, match="was not made by lexenc"):
+        fetch(resource, tmp_path)
+    assert partial.read_bytes() == b"mine"
+
+
+def test_without_nameless_files(server, resource, tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_TMPFILE")
+    server.breaks += [300_000, 0]
+    with pytest.raises(WorkError):
+        fetch(resource, tmp_path)
+    assert fetch(resource, tmp_path).path.read_bytes() == BODY
+    assert names(tmp_path) == ["data.txt", LOCK]
+
+
+# ---------------------------------------------------------------- hostile servers
+
+
+def fetch_from(answer, folder):
+    """Return what was fetched, or the error. Nothing but the whole file may be kept."""
+    with hostile.serving(answer) as url:
+        try:
+            made = fetch(Resource("x:y", "all", "", url, open=True), folder)
+        except LexencError as error:
+            made = error
+    if isinstance(made, LexencError):
+        assert not {"data.txt", LOCK} & set(names(folder))
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f]", made.message)
+        return made
+    assert made.path.read_bytes() == hostile.BODY
+    assert json.loads((folder / LOCK).read_text())["data.txt"]["sha256"] == digest(hostile.BODY)
+    return made
+
+
+@pytest.mark.parametrize("name", hostile.WHOLE)
+def test_unusual_but_right(tmp_path, name):
+    assert fetch_from(hostile.WHOLE[name], tmp_path).size == len(hostile.BODY)
+
+
+@pytest.mark.parametrize("name", hostile.PARTIAL)
+def test_wrong_parts_never_become_a_file(tmp_path, name):
+    error = fetch_from(hostile.PARTIAL[name], tmp_path)
+    assert isinstance(error, WorkError)
+    assert "was interrupted" in error.message
+
+
+@pytest.mark.parametrize("name", hostile.REFUSED)
+def test_malformed_answers(tmp_path, name):
+    error = fetch_from(hostile.REFUSED[name], tmp_path)
+    assert isinstance(error, WorkError)
+    assert error.exit_code == 1
+
+
+@pytest.mark.parametrize("name", hostile.SLOW)
+def test_slow_servers(tmp_path, name, monkeypatch):
+    monkeypatch.setattr("lexenc.fetching._PATIENCE", 0.3)
+    begin = time.monotonic()
+    assert isinstance(fetch_from(hostile.SLOW[name], tmp_path), WorkError)
+    assert time.monotonic() - begin < 20
+
+
+def test_a_file_without_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("lexenc.fetching._UNSIZED", 4 << 20)
+    monkeypatch.setattr("lexenc.fetching._SPARE", 1 << 20)
+    error = fetch_from(hostile.ENDLESS, tmp_path)
+    assert "has no end" in error.message
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/x", "http://127.0.0.1:99999/x", "http://h:x/y", "http://h/\x00", "http://h/ä"]
+)
+def test_addresses_that_are_none(tmp_path, url):
+    with pytest.raises(ConfigError, match="is not a web address"):
+        fetch(Resource("x:y", "all", "", url), tmp_path)
 
 
 # ---------------------------------------------------------------- archives
@@ -313,6 +443,48 @@ def test_damaged_archives(archive, tmp_path):
     assert "bg-ca.train.trans" not in names(tmp_path / "c")
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_altered_archives(tmp_path, seed):
+    random = np.random.default_rng(seed)
+    path, kind = tmp_path / "bg.zip", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+    with zipfile.ZipFile(path, "w", kind[seed % 4]) as archive:
+        archive.writestr("bg-ca.train.trans", "hund\tdog\n" * 200)
+    body = bytearray(path.read_bytes())
+    for place in random.integers(0, len(body), 1 + seed % 5):
+        body[place] = random.integers(256)
+    path.write_bytes(body[: random.integers(1, len(body))] if seed % 7 == 0 else body)
+    resource = Resource("p:bg-ca", "train", "", "http://127.0.0.1:9/bg.zip", member="bg-ca.train.trans")
+    store = _Store(tmp_path, False, DigestStore(None), SILENT)
+    try:
+        store.extract(resource, Fetched(path, "", 0, reused=False, first=False))
+    except (DataError, WorkError):
+        assert names(tmp_path) == ["bg.zip"]
+
+
+def test_bombs_links_and_secrets_in_archives(archive, tmp_path, monkeypatch):
+    def zipped(info, text, **settings):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr(info, text, **settings)
+        return bytearray(stream.getvalue())
+
+    name = "bg-ca.train.trans"
+    with pytest.raises(DataError, match=r"would unpack to 50 MB from .* kB"):
+        fetch(archive(bytes(zipped(name, bytes(50_000_000)))), tmp_path / "a")
+    link = zipfile.ZipInfo(name)
+    link.external_attr = 0o120777 << 16
+    with pytest.raises(DataError, match="is a link, expected a file"):
+        fetch(archive(bytes(zipped(link, "/etc/passwd"))), tmp_path / "b")
+    secret = zipped(name, "x" * 100)
+    secret[6] |= 1
+    secret[secret.rfind(b"PK\1\2") + 8] |= 1
+    with pytest.raises(DataError, match=r"not a readable zip file: .*encrypted"):
+        fetch(archive(bytes(secret)), tmp_path / "c")
+    monkeypatch.setattr("lexenc.fetching._TABLE", 60)
+    with pytest.raises(DataError, match="its table of files is too large"):
+        fetch(archive(bytes(zipped(name, "x"))), tmp_path / "d")
+
+
 # ---------------------------------------------------------------- the catalogue
 
 
@@ -362,10 +534,29 @@ def test_own_catalogue(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("muse: {what: w, licence: l, open: true, keys: a b, parts: {all: {url: 'https://h/{key}'}}}\n")
     assert find_resource(read_catalogue(path), "muse:b", "all").url == "https://h/b"
-    for bad in ("- 1", "x: {what: w}", "x: !!python/object:os.system {}", "\tx"):
+    good = "what: w, licence: l, open: true"
+    for bad in (
+        "- 1",
+        "x: {what: w}",
+        "x: !!python/object:os.system {}",
+        "\tx",
+        f"x: {{{good}, parts: 1}}",
+        f"x: {{{good}, parts: {{all: 1}}}}",
+        f"x: {{{good}, parts: {{all: {{url: 1}}}}}}",
+        f"x: {{{good}, parts: {{}}, default: []}}",
+        "x: {what: w, licence: l, open: 1, parts: {}}",
+    ):
         path.write_text(bad)
-        with pytest.raises(DataError, match="is not a catalogue"):
+        with pytest.raises(DataError, match=str(path)) as error:
             read_catalogue(path)
+        assert "A family has what, home" in error.value.hint
+
+
+def test_placeholders_are_no_formats(tmp_path):
+    path = tmp_path / "own.yaml"
+    url = "https://h/{key.__class__}/{key:>9999999999}/{0}/{/{key}"
+    path.write_text(f"x: {{what: w, licence: l, open: true, keys: a, parts: {{all: {{url: '{url}'}}}}}}\n")
+    assert find_resource(read_catalogue(path), "x:a", "all").url == url[:-5] + "a"
 
 
 @pytest.mark.parametrize(
