@@ -1,8 +1,7 @@
-"""Word vectors in two binary formats, both often called `.bin`.
+"""Word vectors in the binary format of word2vec.
 
-- word2vec: a text line `N D`, then for each row the word, a space and D little-endian float32 numbers. Some writers end
-  rows with an LF. Some write words with spaces, although a space ends a word: `_Layout` finds out where a row ends.
-- fastText: a whole model. Words are sorted by frequency; their vectors include subwords. Other texts have vectors, too.
+A text line `N D`, then for each row the word, a space and D little-endian float32 numbers. Some writers end rows with
+an LF. Some write words with spaces, although a space ends a word: `_Layout` finds out where a row ends.
 """
 
 from __future__ import annotations
@@ -11,19 +10,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import DataError
-from lexenc.files.text import open_bytes, writing
+from lexenc.files.text import writing
 from lexenc.files.vec_numbers import Bools
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
 from lexenc.progress import RunningTask
 
-FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -383,104 +381,3 @@ def write_word2vec_binary(path: Path, words: Sequence[str], matrix: Floats) -> N
                     )
                 rows += (raw, b" ", vector.tobytes())
             stream.write(b"".join(rows))
-
-
-def _model(path: Path) -> Any:
-    import fasttext
-
-    try:
-        return fasttext.load_model(str(path))
-    except (ValueError, MemoryError, RuntimeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a fastText model ({error}).", hint="Download the file again."
-        ) from error
-
-
-def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: RunningTask) -> tuple[list[str], Floats]:
-    """Read the words of a fastText model and their vectors, sorted by frequency.
-
-    Args:
-        path: A `.bin` file of fastText.
-        report: Report to update.
-        limit: Maximum number of words, None for all.
-        task: Progress bar to update.
-
-    Returns:
-        Words, and vectors of shape [n, d], float32.
-
-    Raises:
-        DataError: If fastText cannot read it.
-    """
-    model = _model(path)
-    words: list[str] = model.get_words(on_unicode_error="surrogateescape")[:limit]
-    matrix = _vectors(model, words)
-    task.advance(len(words))
-    for row in np.flatnonzero(~matrix.any(axis=1)).tolist():
-        report.add(Finding.ZERO, row + 1)
-    for row, word in enumerate(words):
-        if not word.isascii() and not is_utf8(word):
-            report.add(Finding.NOT_UTF8, row + 1)
-    if not words:
-        raise DataError(f"{path} is a model without words.", hint="Check that it is the right file.")
-    return words, matrix
-
-
-def is_fasttext(path: Path) -> bool:
-    """Return whether a file is a fastText model, by its first bytes."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return stream.read(len(FASTTEXT_MAGIC)) == FASTTEXT_MAGIC
-
-
-def check_fasttext(path: Path) -> None:
-    """Raise an error if a file is not a fastText model.
-
-    Raises:
-        DataError: If it is not, with what it is, as far as that is known.
-    """
-    if is_fasttext(path):
-        return
-    with open_bytes(path) as stream:
-        packed = stream.read(len(FASTTEXT_MAGIC)) == FASTTEXT_MAGIC
-    if packed:
-        raise DataError(f"{path} is a packed fastText model.", hint=f"Unpack it: gunzip {path}")
-    raise DataError(
-        f"{path} is not a fastText model.", hint="Use a .bin file. Only a whole model has vectors of new words."
-    )
-
-
-class Subwords:
-    """A loaded fastText model, which computes vectors of any words from their subwords.
-
-    Args:
-        path: A `.bin` file of fastText.
-
-    Raises:
-        DataError: If it is not a fastText model, or cannot be read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        check_fasttext(path)
-        self._model = _model(path)
-
-    @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-        return int(self._model.get_dimension())
-
-    def vectors(self, words: Sequence[str]) -> Floats:
-        """Return the vectors of n words, shape [n, d], float32.
-
-        Vectors of unknown words are computed from their subwords, and are zero without any known subword. A phrase
-        counts as one word.
-        """
-        return _vectors(self._model, words)
-
-
-def _vectors(model: Any, words: Sequence[str]) -> Floats:
-    matrix = np.empty((len(words), model.get_dimension()), np.float32)
-    for row, word in enumerate(words):
-        # Words that are not UTF-8 have vectors as well, hence bytes.
-        matrix[row] = model.get_word_vector(word.encode("utf-8", "surrogateescape"))
-    return matrix

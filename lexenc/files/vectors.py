@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted, open_bytes, refuse_wide, writing
-from lexenc.files.vec_binary import FASTTEXT_MAGIC, BinaryReader, check_fasttext, read_fasttext
+from lexenc.files.vec_binary import BinaryReader
+from lexenc.files.vec_fasttext import FASTTEXT_MAGIC, read_fasttext
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
 from lexenc.progress import SILENT, Progress
@@ -98,7 +99,6 @@ def read_vectors(
         report.form = _form(path, stream.read(_HEAD_BYTES))
         stream.seek(0)
         if report.form == "fastText model":
-            check_fasttext(path)
             words, matrix = read_fasttext(path, report, limit, task)
         elif report.form == "word2vec binary":
             binary = BinaryReader(report, limit=limit, keep_last=duplicates == "last", skip_bad=bad_lines == "skip")

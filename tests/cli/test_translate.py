@@ -214,7 +214,7 @@ def of_subwords(lexenc, tmp_path_factory):
 
 def test_subwords_answer_for_unknown_words(of_subwords, lexenc):
     from lexenc.files.spaces import load_space
-    from lexenc.files.vec_binary import Subwords
+    from lexenc.files.vec_fasttext import Subwords
     from lexenc.stages.lexical.shared import load_mapping
 
     asked = ["--vectors", of_subwords / "mapped", "--subwords", of_subwords / "model/model.bin"]

@@ -274,7 +274,7 @@ def of_model(model, stage):
 
 
 def test_words_that_a_model_does_not_know_come_from_subwords(model, of_model, stage, tmp_path):
-    from lexenc.files.vec_binary import Subwords
+    from lexenc.files.vec_fasttext import Subwords
     from lexenc.stages.lexical.shared import load_mapping
 
     listed = tmp_path / "words.txt"

@@ -12,7 +12,7 @@ import numpy as np
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.hubs import share_files
 from lexenc.files.text import counted, write_lines
-from lexenc.files.vec_binary import Subwords, is_fasttext
+from lexenc.files.vec_fasttext import Subwords, is_fasttext
 from lexenc.files.vec_report import ReadReport
 from lexenc.files.vectors import Vectors, index_of, read_two, read_vectors, save_vectors
 from lexenc.files.vocabularies import read_vocabulary

@@ -14,7 +14,7 @@ from lexenc.artifact import DigestStore, maker_of
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.hubs import is_hub, load_languages
-from lexenc.files.vec_binary import Subwords, check_fasttext
+from lexenc.files.vec_fasttext import Subwords, check_fasttext
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.lexical.mapping import normalise
 from lexenc.lexical.translation import Answer, answers

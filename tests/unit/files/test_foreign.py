@@ -23,7 +23,7 @@ from lexenc.files.lexicons import read_review
 from lexenc.files.parallel import parallel_text
 from lexenc.files.similarity import read_similarity_file
 from lexenc.files.text import read_lines
-from lexenc.files.vec_binary import Subwords
+from lexenc.files.vec_fasttext import Subwords
 from lexenc.files.vectors import read_vectors
 from lexenc.files.vocabularies import read_vocabulary
 

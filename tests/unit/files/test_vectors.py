@@ -8,7 +8,8 @@ import pytest
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.chosen import chosen_vectors
-from lexenc.files.vec_binary import Subwords, write_word2vec_binary
+from lexenc.files.vec_binary import write_word2vec_binary
+from lexenc.files.vec_fasttext import Subwords
 from lexenc.files.vec_report import Finding
 from lexenc.files.vec_text import line_blocks
 from lexenc.files.vectors import (
