@@ -21,6 +21,7 @@ import lexenc
 from lexenc.errors import ExitCode, LexencError, ManyFaultsError
 from lexenc.stages import STAGES, stage_of
 
+from . import interrupts
 from .commands import COMMANDS, PANELS
 from .ui import ReaderGone, mute, show_errors
 
@@ -84,11 +85,12 @@ class LexencGroup(LazyGroup):
         except BrokenPipeError:
             mute()
         if standalone_mode:
-            sys.exit(code)
+            interrupts.leave(code)
         return code
 
     def _outcome(self, words: list[str], **extra: Any) -> int:
         try:
+            interrupts.command_begins()
             code = super().main(words, standalone_mode=False, **extra)
         except ReaderGone:
             code = ExitCode.DONE
@@ -99,20 +101,30 @@ class LexencGroup(LazyGroup):
             mute()
             code = ExitCode.DONE
         except Exception as error:
-            if "--debug" in words:
-                traceback.print_exc()
-            if type(error).__name__ == "NoArgsIsHelpError":
-                error.show()  # type: ignore[attr-defined]
-                return ExitCode.USAGE
-            faults, code = _explained(error, words)
-            show_errors(faults, as_json="--json" in words)
+            # Some libraries make an error of their own from an interrupt.
+            if interrupts.exit_code() is None:
+                return _failed(error, words)
+            code = ExitCode.INTERRUPTED
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
-        # Typer turns Ctrl-C into this code and prints nothing.
+        # Typer turns an interrupt into this code and prints nothing.
         if code == ExitCode.INTERRUPTED:
             hint = f"Run the same command again; {_what_is_left(words)}."
             show_errors([("Interrupted.", hint)], as_json="--json" in words)
+            code = interrupts.exit_code() or ExitCode.INTERRUPTED
         return int(code) if isinstance(code, int) else ExitCode.DONE
+
+
+def _failed(error: Exception, words: list[str]) -> int:
+    """Show an error, and return the exit code."""
+    if "--debug" in words:
+        traceback.print_exc()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return ExitCode.USAGE
+    faults, code = _explained(error, words)
+    show_errors(faults, as_json="--json" in words)
+    return code
 
 
 def _what_is_left(words: list[str]) -> str:
@@ -124,9 +136,10 @@ def _what_is_left(words: list[str]) -> str:
 
         outs = [after for word, after in pairwise(words) if word in ("--out", "-o")]
         outs += [word.split("=", 1)[1] for word in words if word.startswith(("--out=", "-o="))]
-        if outs and not any(aside_folder(Path(out)).exists() for out in outs):
+        kept = [aside_folder(Path(out)) for out in outs if aside_folder(Path(out)).exists()]
+        if outs and not kept:
             return "nothing was finished yet that could be kept"
-        return f"{name if stage is None else stage.name} continues where it was"
+        return f"{name if stage is None else stage.name} continues where it was{f' ({kept[0]})' if kept else ''}"
     return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import os
+import select
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lexenc.artifact import InputRecord
 from lexenc.errors import ConfigError, LexencError, ManyFaultsError
@@ -105,10 +110,69 @@ def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[KeptInputs]
 
 def copy_stream(given: str, path: Path) -> Path:
     """Copy standard input, written `-`, or a pipe into a file, and return the file."""
-    with path.open("wb") as stream:
-        if given == "-":
-            shutil.copyfileobj(sys.stdin.buffer, stream)
-        else:
-            with Path(given).open("rb") as pipe:
-                shutil.copyfileobj(pipe, stream)
+    with path.open("wb") as stream, opened_stream(given) as source:
+        shutil.copyfileobj(source, stream)
     return path
+
+
+@contextmanager
+def opened_stream(given: str) -> Iterator[IO[bytes]]:
+    """Open standard input, written `-`, or a pipe, so that a signal ends every read."""
+    if given == "-" and not _can_wait():
+        yield sys.stdin.buffer
+        return
+    # Opening a pipe that nobody has opened for writing would block, too.
+    number = sys.stdin.fileno() if given == "-" else os.open(given, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with _Waiting(number) as raw:
+            yield io.BufferedReader(raw)
+    finally:
+        if given != "-":
+            os.close(number)
+
+
+def _can_wait() -> bool:
+    """Return whether standard input is a file of this process, and signals come to this thread."""
+    try:
+        sys.stdin.fileno()
+    except io.UnsupportedOperation:
+        return False
+    return hasattr(select, "poll") and threading.current_thread() is threading.main_thread()
+
+
+class _Waiting(io.RawIOBase):
+    """A stream that is read only when it has something to read.
+
+    Python calls its handlers of signals before a read and after it, so that a signal in between would wait for the end
+    of the read. Here such a signal wakes the process, because it writes to a pipe.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+        self._woken, self._waking = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._waking, False)
+        self._earlier = signal.set_wakeup_fd(self._waking, warn_on_full_buffer=False)
+        self._events = select.poll()
+        for each in (number, self._woken):
+            self._events.register(each, select.POLLIN)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            ready = {number for number, _ in self._events.poll()}
+            if self._woken in ready:
+                os.read(self._woken, 1 << 10)
+            if self._number in ready:
+                with suppress(BlockingIOError):
+                    return os.readv(self._number, [buffer])
+
+    def close(self) -> None:
+        if not self.closed:
+            signal.set_wakeup_fd(self._earlier)
+            os.close(self._woken)
+            os.close(self._waking)
+        super().close()

@@ -10,7 +10,8 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """Exit codes of the program.
 
-    `FAILED` also means that the answer is no, e.g. a pipeline is out of date or an audit found leaks.
+    `FAILED` also means that the answer is no, e.g. a pipeline is out of date or an audit found leaks. `INTERRUPTED` is
+    for Ctrl-C: 128 plus the number of the signal. SIGTERM gives 143, and SIGHUP 129.
     """
 
     DONE = 0

@@ -21,6 +21,7 @@ from lexenc.stages.lexical.translate import Translator
 from lexenc.text.folding import Folding, UnicodeForm, check_language, trim
 
 from ..options import Debug, Device
+from ..piped_inputs import opened_stream
 from ..stage_command import completion
 from ..ui import View, answer_out, json_line
 
@@ -125,12 +126,16 @@ def _place(given: str, name: str, hint: str) -> Path:
 
 def _words(path: Path | None, folding: Folding, language: str | None) -> Iterator[str]:
     """Yield the words of a file or of standard input as they arrive."""
-    lines = stream_lines(sys.stdin.buffer) if path is None else read_lines(path)
     found = False
-    for _, line in lines:
+    for _, line in _standard_input() if path is None else read_lines(path):
         word = trim(line)
         if word:
             found = True
             yield folding.fold(word, language)
     if not found:
         raise DataError(f"{'standard input' if path is None else path} contains no words.", hint="One word per line.")
+
+
+def _standard_input() -> Iterator[tuple[int, str]]:
+    with opened_stream("-") as stream:
+        yield from stream_lines(stream)

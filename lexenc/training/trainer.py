@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -300,37 +300,52 @@ def _chunks(objective: Objective, rows: Indices, tokens: int) -> Iterator[Indice
         yield rows[order[part]]
 
 
+_STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_ONE_REQUEST_SECONDS = 1.0  # a terminal and a wrapper of the program may each send the same request
+
+
 @contextmanager
 def _interruptions_held_back() -> Iterator[Callable[[Processes, torch.device], None]]:
-    """Hold the first interruption (SIGINT) back until it is let through. A second one comes through at once.
+    """Hold the first request to stop (e.g. SIGINT) back until it is let through. A second one comes through at once.
 
-    Outside the main thread, and where the signal is ignored, nothing changes.
+    Outside the main thread, and for signals that are ignored or not handled, nothing changes.
 
     Yields:
-        A function that lets an interruption of any process through.
+        A function that lets the request of any process through.
     """
-    usual = signal.getsignal(signal.SIGINT)
+    usual = _handlers()
     came: list[int] = []
+    since = math.inf
 
     def hold(number: int, frame: object) -> None:
-        came.append(number)
-        signal.signal(signal.SIGINT, usual)
+        nonlocal since
+        if came and time.monotonic() - since >= _ONE_REQUEST_SECONDS:
+            usual[number](number, frame)
+        elif not came:
+            came.append(number)
+            since = time.monotonic()
 
     def let_through(processes: Processes, device: torch.device) -> None:
         if processes.any(bool(came), device):
-            if came and callable(usual):
-                usual(came[0], None)
+            if came:
+                usual[came[0]](came[0], None)
             if processes.count > 1:
                 raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield let_through
-        return
-    signal.signal(signal.SIGINT, hold)
+    for number in usual:
+        signal.signal(number, hold)
     try:
         yield let_through
     finally:
-        signal.signal(signal.SIGINT, usual)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+
+def _handlers() -> dict[int, Callable[..., Any]]:
+    """Return the functions that handle requests to stop. There are none outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: handler for number in _STOPS if callable(handler := signal.getsignal(number))}
 
 
 @contextmanager

@@ -126,12 +126,13 @@ def start():
     import signal
 
     def begin(*args: object, **more) -> subprocess.Popen:
-        # A test run in the background hands on "ignore interrupts", which a user's shell does not.
+        # A test run in the background hands on "ignore interrupts", and under nohup "ignore the end of the terminal",
+        # which a user's shell does not.
         return subprocess.Popen(
             command_line(*args),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
             **more,
         )
 

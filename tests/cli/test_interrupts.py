@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from contextlib import suppress
+import sys
 
 import pytest
 
@@ -32,7 +32,7 @@ def wait_for_steps(wait, process, partial, steps=4):
 @pytest.mark.parametrize(
     ("kind", "how", "data"),
     [("static", signal.SIGINT, "pairs"), ("transformer", signal.SIGKILL, "pairs"),
-     ("static", signal.SIGINT, "synonyms")],
+     ("static", signal.SIGTERM, "synonyms")],
 )  # fmt: skip
 def test_killed_finetune_continues_to_the_same_bytes(
     request, world, start, lexenc, failure, wait_for, tmp_path, kind, how, data
@@ -50,11 +50,11 @@ def test_killed_finetune_continues_to_the_same_bytes(
     assert not out.exists()
     assert partial.is_dir(), "unfinished work stays"
     assert stdout == b""
-    if how == signal.SIGINT:
-        assert process.returncode == 130
+    if how != signal.SIGKILL:
+        assert process.returncode == 128 + how
         found = failure(stderr.decode(), early=False)
         assert found.message == "Interrupted."
-        assert "finetune continues" in found.hint
+        assert found.hint == f"Run the same command again; finetune continues where it was ({partial})."
     else:
         assert process.returncode == -signal.SIGKILL
     planned = lexenc(*command(world, encoder, out, data), "--dry-run")
@@ -106,7 +106,8 @@ def test_two_writers_of_one_place(world, static, start, fails, wait_for, tmp_pat
         process.communicate()
 
 
-def test_interrupted_map_leaves_nothing(world, start, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_map_leaves_nothing(world, start, tmp_path, how):
     """Standard input that never ends keeps the stage waiting."""
     (tmp_path / "results").mkdir()
     out = tmp_path / "results" / "out"
@@ -115,15 +116,130 @@ def test_interrupted_map_leaves_nothing(world, start, tmp_path):
     try:
         # More than a pipe holds: when all of it is written, the stage has begun to read.
         process.stdin.write(b"house\thaus\n" * 100_000)
-        # A signal in the instant before a read is seen only when the read returns, so that a second one may be needed.
-        while process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=20)
-        assert process.returncode == 130
+        process.send_signal(how)
+        assert process.wait(timeout=120) == 128 + how
         stderr = process.stderr.read().decode()
     finally:
         process.kill()
         process.communicate()
     assert stderr.startswith("error: Interrupted.")
     assert list((tmp_path / "results").iterdir()) == []
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Run a script whose requests to stop are handled like those of the program."""
+    head = """
+import os, signal, sys, time
+for each in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+from lexenc_cli import interrupts
+stop = lambda number: os.kill(os.getpid(), number)
+"""
+
+    def run(body, **files):
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        words = [sys.executable, "-c", head + body]
+        return subprocess.run(words, capture_output=True, cwd=tmp_path, check=False, timeout=300, text=True)
+
+    return run
+
+
+def test_a_request_during_an_import_waits_for_its_end(script):
+    done = script(
+        """
+interrupts.replace_handlers()
+interrupts.command_begins()
+try:
+    import slow
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(sys.modules["slow"].whole, interrupts.exit_code())
+""",
+        slow="import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nfor _ in range(1000): pass\nwhole = True\n",
+    )
+    assert (done.stdout, done.stderr) == ("True 143\n", "")
+
+
+def test_a_request_in_a_destructor_is_not_lost(script):
+    done = script("""
+class Closed:
+    def __del__(self):
+        stop(signal.SIGINT)
+interrupts.replace_handlers()
+interrupts.command_begins()
+try:
+    Closed()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(interrupts.exit_code())
+""")
+    assert (done.stdout, done.stderr) == ("130\n", "")
+
+
+def test_one_request_sent_twice_does_not_stop_the_clearing_up_but_a_second_one_does(script):
+    done = script("""
+interrupts.replace_handlers()
+interrupts.command_begins()
+try:
+    stop(signal.SIGTERM)
+    time.sleep(60)
+except KeyboardInterrupt:
+    stop(signal.SIGHUP)
+    print("cleared up", flush=True)
+    time.sleep(1.1)
+    stop(signal.SIGINT)
+    time.sleep(60)
+""")
+    assert done.returncode == 143
+    assert done.stdout == "cleared up\n"
+    assert done.stderr.startswith("error: Interrupted.\nhint:  ")
+
+
+def test_a_request_after_the_end_keeps_the_exit_code(script):
+    done = script("""
+import atexit
+interrupts.replace_handlers()
+interrupts.command_begins()
+atexit.register(stop, signal.SIGINT)
+interrupts.leave(1)
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_ignored_requests_stay_ignored(script):
+    done = script("""
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+interrupts.replace_handlers()
+stop(signal.SIGHUP)
+stop(signal.SIGINT)
+print("runs on", flush=True)
+stop(signal.SIGTERM)
+""")
+    assert (done.returncode, done.stdout) == (143, "runs on\n")
+
+
+@pytest.mark.parametrize("given", ["-", "pipe"])
+def test_a_signal_that_interrupts_no_read_ends_it(script, given):
+    """A signal just before a read interrupts no system call, like this one, which comes to another thread."""
+    done = script(f"""
+import threading
+import lexenc_cli.piped_inputs as piped
+read, write = os.pipe()
+os.dup2(read, 0)
+os.mkfifo("pipe")
+def later():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Thread(target=later).start()
+interrupts.replace_handlers()
+interrupts.command_begins()
+try:
+    with piped.opened_stream({given!r}) as stream:
+        stream.read()
+except KeyboardInterrupt:
+    print(interrupts.exit_code())
+""")
+    assert (done.stdout, done.stderr) == ("143\n", "")

@@ -46,7 +46,8 @@ def test_the_help_of_a_command_imports_its_own_stage_only():
     assert stages == ["lexenc.stages.encoders.new_encoder"]
 
 
-def test_interrupted_while_starting(start, failure, tmp_path, wait_for):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_while_starting(start, failure, tmp_path, wait_for, how):
     """A package that the program needs says that it is being imported, and never ends."""
     here = tmp_path / "here"
     (tmp_path / "typer.py").write_text(
@@ -55,10 +56,10 @@ def test_interrupted_while_starting(start, failure, tmp_path, wait_for):
     process = start("map", "--help", env={"PYTHONPATH": str(tmp_path)})
     try:
         wait_for(here.exists, process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         stdout, stderr = process.communicate()
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 128 + how
     assert stdout == b""
     assert failure(stderr.decode()).message == "Interrupted."

@@ -368,6 +368,7 @@ def test_second_interruption_stops_at_once_and_keeps_no_half_step(make, tmp_path
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(encoder, "embed", embed)
+    monkeypatch.setattr("lexenc.training.trainer._ONE_REQUEST_SECONDS", 0)
     seen = []
     with pytest.raises(KeyboardInterrupt):
         training(encoder).run(tmp_path, record=seen.append)
