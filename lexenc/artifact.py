@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import shutil
 import stat
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from lexenc import durable
 from lexenc.errors import ConfigError, DataError, LexencError, WorkError
 from lexenc.structured import checked, read_json, shown
 
@@ -23,7 +23,10 @@ RECIPE = "recipe.json"
 UNFINISHED = "unfinished"  # where a resumable stage saves its state
 CARD = "README.md"
 SCHEMA = 1
+_DROPPED = ".dropped"  # what is deleted next
 _LARGE = 16 << 20  # bytes from which on the digest of a file is remembered
+Keep = Literal["nothing", "unfinished", "finished"]
+"""What to keep of the temporary folder of an earlier run."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the manifest, which is the last file of an artifact."""
+    """Write the manifest, which is the last file of an artifact. Bytes of paths that are not UTF-8 are escaped."""
     text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    with durable.replacing(folder / MANIFEST) as stream:
+        stream.write(text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def maker_of(folder: Path) -> Manifest | None:
@@ -151,6 +155,9 @@ def cache_folder() -> Path:
     """Return the cache folder: `LEXENC_CACHE`, else `lexenc` in `XDG_CACHE_HOME`, else in `~/.cache`."""
     own = os.environ.get("LEXENC_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lexenc"
+
+
+FileStates = tuple[tuple[str, int, int, int, int, int], ...]
 
 
 class DigestStore:
@@ -188,6 +195,13 @@ class DigestStore:
             self._save()
         return self._known[label]
 
+    def changed(self, path: Path, state: FileStates, digest: str) -> bool:
+        """Return whether a file or folder is gone or has another digest than when it was in this state."""
+        try:
+            return states_of(path) != state and self.of(path) != digest
+        except OSError:
+            return True
+
     def of_many(self, paths: Iterable[Path]) -> list[str]:
         """Return several digests, computed in parallel."""
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -206,11 +220,19 @@ class DigestStore:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            aside = self._path.with_name(f".{self._path.name}.{os.getpid()}.{id(self)}")
-            aside.write_text(json.dumps(dict(self._known)), encoding="utf-8")
-            aside.replace(self._path)
-        except (OSError, RuntimeError):
+            with durable.replacing(self._path, flush=False) as stream:
+                stream.write(json.dumps(dict(self._known)).encode())
+        except (OSError, RuntimeError, LexencError):
             self._path = None  # a cache that cannot be written is not an error
+
+
+def states_of(path: Path) -> FileStates:
+    """Return what a change of a file, or of the files of a folder, alters in their states, without reading them."""
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    states = ((each, each.stat()) for each in files)
+    return tuple(
+        (str(each), one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for each, one in states
+    )
 
 
 def _file_digest(path: Path) -> str:
@@ -231,10 +253,18 @@ def recipe_key(
 
 
 def output_digests(folder: Path, digests: DigestStore) -> dict[str, str]:
-    """Return the digest of each file of an artifact except its manifest, by relative name."""
-    files = sorted(each for each in folder.rglob("*") if each.is_file() and each.name not in (MANIFEST, RECIPE))
+    """Return the digest of each file of an artifact except its manifest and unfinished work, by relative name."""
+    files = [each for each in _made(folder) if each.name not in (MANIFEST, RECIPE)]
     names = [each.relative_to(folder).as_posix() for each in files]
     return dict(zip(names, digests.of_many(files), strict=True))
+
+
+def _made(folder: Path) -> list[Path]:
+    """Return the files of an artifact, sorted, without the unfinished work beside them."""
+    passing = [folder / name for name in (UNFINISHED, _DROPPED)]
+    return sorted(
+        each for each in folder.rglob("*") if each.is_file() and not any(each.is_relative_to(one) for one in passing)
+    )
 
 
 def share(folder: Path) -> None:
@@ -243,15 +273,46 @@ def share(folder: Path) -> None:
     This comes before their digests are remembered, because a change of mode is a change of time.
     """
     allowed = (folder / RECIPE).stat().st_mode & 0o666
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and (mode := path.stat().st_mode) & allowed != allowed:
+    for path in _made(folder):
+        if not path.is_symlink() and (mode := path.stat().st_mode) & allowed != allowed:
             path.chmod(stat.S_IMODE(mode) | allowed)
+
+
+def complete(folder: Path, digests: DigestStore) -> dict[str, str]:
+    """Make the files of a finished artifact ready for its manifest, and return their digests by relative name.
+
+    They get their modes and are flushed to the disk, which takes no longer than the digests.
+    """
+    share(folder)
+    with ThreadPoolExecutor(1) as pool:
+        flushed = pool.submit(durable.flush_tree, folder, without=(UNFINISHED, _DROPPED))
+        outputs = output_digests(folder, digests)
+        flushed.result()
+    return outputs
 
 
 def altered_outputs(folder: Path, manifest: Manifest, digests: DigestStore) -> list[str]:
     """Return the files of an artifact that are missing or were changed."""
     now = output_digests(folder, digests)
     return [name for name, digest in manifest.outputs.items() if now.get(name) != digest]
+
+
+def altered_parts(path: Path, digests: DigestStore) -> list[str]:
+    """Return the files of a result, or of a part of it, that are missing or were changed. A card may be edited."""
+    folder = owner_of(path)
+    manifest = None if folder is None else maker_of(folder)
+    if folder is None or manifest is None:
+        return []
+    altered = []
+    for name, digest in manifest.outputs.items():
+        place = folder / name
+        if place.is_relative_to(path) and place.name != CARD:
+            try:
+                same = digests.of(place) == digest
+            except OSError:
+                same = False
+            altered += [] if same else [name]
+    return altered
 
 
 # Files that file managers leave in folders.
@@ -276,6 +337,11 @@ def strangers(folder: Path) -> list[str]:
 
 
 # ---------------------------------------------------------------- building
+# ---------------------------------------------------------------- building
+
+
+class InputChangedError(WorkError):
+    """An input changed while a stage read it, so that what was computed belongs to no recipe."""
 
 
 def aside_folder(out: Path) -> Path:
@@ -284,107 +350,285 @@ def aside_folder(out: Path) -> Path:
 
 
 def unfinished_key(out: Path) -> str | None:
-    """Return the key of the unfinished work on a result that could be resumed, if there is any."""
+    """Return the key of the unfinished work on a result that could be resumed, if there is any.
+
+    A finished result that could not take its place counts too.
+    """
     folder = aside_folder(out)
-    state = folder / UNFINISHED
-    if not (state.is_dir() and any(state.iterdir())):
-        return None
+    recipe = _recipe_of(folder)
+    if recipe is None:
+        # Either a finished result, after a kill just before it took its place, or an older one on its way out.
+        made = maker_of(folder)
+        return None if made is None else made.key
+    return str(recipe["key"]) if is_artifact(folder) or _holds(folder / UNFINISHED) else None
+
+
+def can_be_dropped(out: Path) -> bool:
+    """Return whether unfinished work is lost only with a result that was replaced, or cannot be resumed."""
+    recipe = _recipe_of(aside_folder(out))
+    return recipe is None or bool(recipe.get("failed"))
+
+
+def finished_manifest(folder: Path, key: str, digests: DigestStore) -> Manifest | None:
+    """Return the manifest of a result that is complete in its temporary folder, if it has this key."""
+    made = maker_of(folder)
+    return made if made is not None and made.key == key and not altered_outputs(folder, made, digests) else None
+
+
+def _holds(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _recipe_of(folder: Path) -> dict[str, Any] | None:
     try:
-        return checked(dict[str, str], read_json(folder / RECIPE), RECIPE).get("key")
+        body = read_json(folder / RECIPE)
     except (DataError, OSError):
         return None
+    return body if isinstance(body, dict) and isinstance(body.get("key"), str) else None
+
+
+def _note(folder: Path, key: str, **more: bool) -> None:
+    """Write the recipe of a temporary folder, which marks it as one of lexenc."""
+    with durable.replacing(folder / RECIPE) as stream:
+        stream.write(json.dumps({"key": key} | more).encode())
 
 
 @contextmanager
-def building(out: Path, key: str, *, resumable: bool) -> Iterator[tuple[Path, bool]]:
-    """Build a result in a temporary folder, and rename it when the block succeeds.
+def locked(out: Path) -> Iterator[Path]:
+    """Lock the place of a result, and yield the temporary folder to build it in.
 
-    If the block fails, nothing is left. If a resumable stage is interrupted after it saved something under
-    `UNFINISHED`, its folder stays for the next run with the same key.
+    The lock is on the folder itself, so no other file is needed. What killed runs have left beside it is removed.
 
     Args:
-        out: Final name of the folder.
-        key: Key of the recipe.
-        resumable: Whether an unfinished folder with the same key is resumed.
-
-    Yields:
-        The folder to write into, and whether it contains unfinished work of the same recipe.
+        out: Final name of the result.
 
     Raises:
         WorkError: If another process is writing the same result.
-        ConfigError: If the temporary folder contains files that lexenc did not make.
+        ConfigError: If something of the user has the name of the temporary folder.
     """
     folder = aside_folder(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(out.parent / f".{out.name}.lock", out):
-        continued = resumable and unfinished_key(out) == key
-        if not continued:
-            _clear(folder)
-            folder.mkdir()
-            (folder / RECIPE).write_text(json.dumps({"key": key}), encoding="utf-8")
+    _make_folders(out.parent)
+    with ExitStack() as closing:
+        _lock_folder(folder, out, closing)
         try:
-            yield folder, continued
-        except BaseException as error:
-            # An error of the recipe itself would happen again, and without saved state there is nothing to resume.
-            if not resumable or isinstance(error, LexencError) or not any(folder.glob(f"{UNFINISHED}/*")):
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        (folder / RECIPE).unlink(missing_ok=True)
-        _take_place(folder, out)
+            for old in durable.restore_exchanged(out):
+                _discard(old)
+            yield folder
+        finally:
+            with suppress(OSError):  # only an empty folder can be removed so
+                folder.rmdir()
 
 
-def _clear(folder: Path) -> None:
-    """Remove the temporary folder of an earlier run, but no folder of the user with this name."""
-    if not folder.exists():
-        return
-    ours = folder.is_dir() and ((folder / RECIPE).is_file() or is_artifact(folder) or not any(folder.iterdir()))
-    if not ours:
-        raise ConfigError(f"{folder} contains files that lexenc did not make.", hint="Move it away, then run again.")
-    shutil.rmtree(folder)
+def _make_folders(folder: Path) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing):
+        durable.flush_folder(each.parent)
 
 
-def _take_place(folder: Path, out: Path) -> None:
-    """Rename a finished folder. An older result is deleted only after that."""
-    if not out.exists():
-        folder.rename(out)
-        return
-    # In a new folder, so that no other folder is touched even if the process is killed between the two renamings.
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent))
-    old = aside / out.name
-    out.rename(old)
-    try:
-        folder.rename(out)
-    except OSError:
-        old.rename(out)
-        aside.rmdir()
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def _lock_folder(folder: Path, out: Path, closing: ExitStack) -> None:
+    while True:
+        try:
+            if not os.path.lexists(folder):
+                folder.mkdir(exist_ok=True)
+            stream = closing.enter_context(durable.opened(folder))
+        except FileNotFoundError:
+            if not out.parent.is_dir():
+                raise
+            continue  # its owner has finished
+        except OSError as error:
+            if folder.is_symlink():
+                raise _foreign(folder, "is a link") from None
+            raise OSError(error.errno, error.strerror, str(out)) from None
+        if not stat.S_ISDIR(os.fstat(stream).st_mode):
+            raise _foreign(folder, "is not a folder")
+        if not durable.lock(stream):
+            raise _busy(out)
+        # Its owner may have renamed it after it was opened here.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream), folder.lstat()):
+                return
+
+
+def _busy(out: Path) -> WorkError:
+    return WorkError(f"Another lexenc is writing {out}.", hint="Wait until it is done, or choose another --out.")
+
+
+def _foreign(folder: Path, what: str) -> ConfigError:
+    return ConfigError(f"{folder} {what}, but lexenc builds the result there.", hint="Move it away, then run again.")
 
 
 @contextmanager
-def _locked(path: Path, out: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks
-        yield
-        return
-    try:
-        stream = path.open("w")
-    except OSError as error:  # the user knows nothing of the lock
-        raise OSError(error.errno, error.strerror, str(out)) from None
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its owner may have removed it after it was opened here; a lock on it would have no effect.
-            if not os.fstat(stream.fileno()).st_nlink:
-                raise BlockingIOError
-        except OSError:
-            hint = "Wait until it is done, or choose another --out."
-            raise WorkError(f"Another lexenc is writing {out}.", hint=hint) from None
+def building(
+    folder: Path, out: Path, key: str, *, keep: Keep = "nothing", resumable: bool = False, force: bool = False
+) -> Iterator[None]:
+    """Build a result in a locked temporary folder, and rename it when the block succeeds.
+
+    If the block fails, nothing is left. If a resumable stage is interrupted after it saved something under
+    `UNFINISHED`, the folder stays for the next run with the same key. If the result is complete, but something has
+    appeared in its place meanwhile, it is kept in the temporary folder.
+
+    Args:
+        folder: The temporary folder, which `locked` made.
+        out: Final name of the folder.
+        key: Key of the recipe.
+        keep: Whether the folder has unfinished work of the same recipe, or its finished result, to go on from.
+        resumable: Whether the stage can resume its work.
+        force: Replace an older result of lexenc.
+
+    Raises:
+        ConfigError: If the temporary folder contains files that lexenc did not make, or the place is taken.
+    """
+    with _locked_recipe(folder, out):
+        if keep != "finished":
+            _prepare(folder, key, resuming=keep == "unfinished")
+    with _locked_recipe(folder, out):
         try:
             yield
-        finally:
-            path.unlink(missing_ok=True)
+        except BaseException as error:
+            _abandon(folder, key, error, resumable=resumable, resuming=keep == "unfinished")
+            raise
+        _take_place(folder, out, key, force=force)
+
+
+@contextmanager
+def _locked_recipe(folder: Path, out: Path) -> Iterator[None]:
+    """Lock the recipe as well, because machines of a network see only the locks of files."""
+    with ExitStack() as closing:
+        with suppress(OSError):
+            if not durable.lock(closing.enter_context(durable.opened(folder / RECIPE, os.O_RDWR))):
+                raise _busy(out)
+        yield
+
+
+def _prepare(folder: Path, key: str, *, resuming: bool) -> None:
+    """Clear the temporary folder of an earlier run. After a kill at any moment, the next run can do it again."""
+    _check_own(folder)
+    recipe = _recipe_of(folder)
+    resuming = resuming and recipe is not None and recipe["key"] == key
+    if not resuming:
+        _drop_unfinished(folder)
+        durable.clear_tree(folder, keep=(RECIPE, MANIFEST))
+    if recipe != {"key": key}:
+        _note(folder, key)
+    (folder / MANIFEST).unlink(missing_ok=True)
+
+
+def _check_own(folder: Path) -> None:
+    """Check that the temporary folder contains nothing of the user.
+
+    Raises:
+        ConfigError: If it may.
+    """
+    recipe = folder / RECIPE
+    if not any(folder.iterdir()) or (recipe.is_file() and not recipe.is_symlink() and _may_be_recipe(recipe)):
+        return
+    if not _may_be_ours(folder):
+        raise _foreign(folder, "contains files that lexenc did not make")
+    found = strangers(folder)
+    if found:
+        raise _foreign(folder, f"contains {few(found)} that lexenc did not make")
+
+
+def _may_be_recipe(path: Path) -> bool:
+    try:
+        read_json(path)
+    except DataError:
+        return True  # damaged, as after a power cut
+    return _recipe_of(path.parent) is not None
+
+
+def _drop_unfinished(folder: Path) -> None:
+    """Delete the state of a stage. It is renamed first, so that no run resumes from half of it."""
+    dropped = folder / _DROPPED
+    durable.remove_tree(dropped)
+    with suppress(FileNotFoundError):
+        (folder / UNFINISHED).rename(dropped)
+    durable.remove_tree(dropped)
+
+
+def _abandon(folder: Path, key: str, error: BaseException, *, resumable: bool, resuming: bool) -> None:
+    """Delete what a failed run leaves, unless it can be resumed."""
+    # At the first run, an error of the recipe itself would happen again. Later, it may be in the saved state.
+    hopeless = isinstance(error, InputChangedError) or (isinstance(error, LexencError) and not resuming)
+    with suppress(OSError):
+        if not resumable or hopeless or not _holds(folder / UNFINISHED):
+            _drop_unfinished(folder)
+            durable.remove_tree(folder, last=(RECIPE,))
+        elif resuming and isinstance(error, Exception) and not isinstance(error, (OSError, MemoryError, RuntimeError)):
+            _note(folder, key, failed=True)
+
+
+def _take_place(folder: Path, out: Path, key: str, *, force: bool) -> None:
+    """Rename a finished folder, or exchange it with an older result, which is deleted only after that."""
+    _drop_unfinished(folder)
+    (folder / RECIPE).unlink(missing_ok=True)
+    durable.flush_folder(folder)
+    try:
+        if force and _may_be_ours(out):
+            _replace(folder, out)
+        else:
+            folder.rename(out)  # replaces nothing but an empty folder
+    except (OSError, LexencError) as error:
+        with suppress(OSError):
+            _note(folder, key)
+        reason = error.message.rstrip(".") if isinstance(error, LexencError) else error.strerror
+        if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            reason = "something has appeared there meanwhile"
+        raise WorkError(
+            f"The result cannot take its place at {out}: {reason}. It is kept, complete, in {folder}.",
+            hint="Clear the place and run the same command again, or rename the folder that was kept.",
+        ) from None
+    durable.flush_folder(out.parent)
+
+
+def _replace(folder: Path, out: Path) -> None:
+    with durable.opened(out) as old:
+        durable.lock(old, wait=True)  # of the process that made it, if that is still deleting an even older one
+        found = strangers(out)
+        if not found:
+            durable.exchange(folder, out)
+            try:
+                found = strangers(folder)  # what was added before the exchange and after the first look
+            except LexencError:
+                durable.exchange(folder, out)
+                raise
+            if found:
+                durable.exchange(folder, out)
+        if found:
+            raise ConfigError(f"it contains {few(found)} that lexenc did not make")
+        durable.flush_folder(out.parent)
+        with suppress(OSError):  # the next run tries again
+            durable.remove_tree(folder, last=(MANIFEST,))
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first names of a list, and the number of the others."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more files" if len(names) > 3 else "")
+
+
+def _discard(folder: Path) -> None:
+    """Delete a replaced result, unless another process is doing so, or it contains something of the user."""
+    with suppress(OSError, LexencError), durable.opened(folder) as stream:
+        if durable.lock(stream):
+            _check_own(folder)
+            durable.remove_tree(folder, last=(MANIFEST,))
+
+
+def sweep(out: Path, key: str) -> None:
+    """Remove what killed runs have left beside a result, unless work could be resumed from it.
+
+    Args:
+        out: The result.
+        key: Its key. Unfinished work on it is not needed any more.
+    """
+    if not (os.path.lexists(aside_folder(out)) or durable.has_exchanged(out)):
+        return
+    with suppress(OSError, LexencError), locked(out) as folder:
+        if unfinished_key(out) == key or can_be_dropped(out):
+            _check_own(folder)
+            _drop_unfinished(folder)
+            durable.remove_tree(folder, last=(MANIFEST, RECIPE))
 
 
 def _may_be_ours(folder: Path) -> bool:
@@ -409,7 +653,15 @@ def result_folder(text: str, label: str = "--out") -> Path:
         ConfigError: If it is empty, or the current folder or a parent of it.
     """
     path = Path(text)
-    if not text or path.resolve() in (Path.cwd(), *Path.cwd().parents):
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        if not path.is_absolute():
+            raise ConfigError(
+                "The current folder was removed.", hint=f"Change to another one: cd {Path.home()}"
+            ) from None
+        here = path / "nowhere"
+    if not text or path.resolve() in (here, *here.parents):
         named = f"the current folder or a parent of it: {text}" if text else "empty"
         raise ConfigError(f"{label} is {named}.", hint="Give the name of a new folder.")
     return path.resolve() if path.is_symlink() else path
@@ -419,8 +671,12 @@ def check_place(out: Path) -> None:
     """Check that a result may be written to a folder.
 
     Raises:
-        ConfigError: If it is a file, or a folder with files that lexenc did not make.
+        ConfigError: If it is a file, a mount point, or a folder with files that lexenc did not make.
     """
+    if out.is_mount():
+        raise ConfigError(
+            f"{out} is a mount point, which cannot be replaced.", hint=f"Give a folder in it: {out / 'result'}"
+        )
     if out.is_file():
         raise ConfigError(f"{out} is a file, not a folder.", hint="Choose an empty or new folder for --out.")
     if out.is_dir() and not _may_be_ours(out) and any(out.iterdir()):

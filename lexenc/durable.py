@@ -232,28 +232,36 @@ def _user() -> int:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[int]:
-    """Open a file or folder for reading, but never through a link, and without waiting for a pipe.
+def opened(path: Path, how: int = os.O_RDONLY) -> Iterator[int]:
+    """Open a file or folder, but never through a link, and without waiting for a pipe.
+
+    Args:
+        path: The file or folder.
+        how: Flags as of `os.open`.
 
     Raises:
         OSError: If it does not exist, is a link or cannot be read.
     """
-    stream = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
+    stream = os.open(path, how | _NOFOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
     try:
         yield stream
     finally:
         os.close(stream)
 
 
-def lock(stream: int) -> bool:
+def lock(stream: int, *, wait: bool = False) -> bool:
     """Lock an open file or folder until it is closed, and return whether no other process holds it.
 
     A file system that has no locks counts as free: refusing to work there would help nobody.
+
+    Args:
+        stream: Number of the open file.
+        wait: Wait for the other process.
     """
     if fcntl is None:
         return True
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:
@@ -359,7 +367,7 @@ def exchange(one: Path, other: Path) -> None:
     """Exchange two files or folders of one file system, at once where the system can.
 
     Elsewhere `other` is first renamed to a name that contains its number on the disk. If the process is killed before
-    the exchange is complete, `restore_exchanged(other)` undoes or completes it.
+    the exchange is complete, `restore_exchanged(other)` undoes it or returns what is left of it.
 
     Raises:
         OSError: If one of them does not exist, or the folders are not on one file system.
@@ -378,16 +386,36 @@ def exchange(one: Path, other: Path) -> None:
     aside.rename(one)
 
 
-def restore_exchanged(one: Path, other: Path) -> None:
-    """Undo an exchange of two names that a kill has interrupted, or complete it if both have been renamed."""
+def restore_exchanged(other: Path) -> list[Path]:
+    """Undo an exchange that a kill has interrupted, if it left nothing at `other`.
+
+    Returns:
+        What was exchanged for the file or folder that is there now. The caller may delete it.
+    """
+    left = []
+    for path in _exchanged(other):
+        if os.path.lexists(other):
+            left.append(path)
+        else:
+            path.rename(other)
+    return left
+
+
+def has_exchanged(other: Path) -> bool:
+    """Return whether an exchange was interrupted at `other`."""
+    return any(True for _ in _exchanged(other))
+
+
+def _exchanged(other: Path) -> Iterator[Path]:
     pattern = re.compile(re.escape(f".{other.name}.") + "([0-9a-f]+)" + re.escape(".old"))
-    with suppress(OSError), os.scandir(other.parent) as entries:
-        for each in entries:
-            found = pattern.fullmatch(each.name)
-            if found and f"{each.stat(follow_symlinks=False).st_ino:x}" == found[1] and not each.is_symlink():
-                aim = one if os.path.lexists(other) else other
-                if not os.path.lexists(aim):
-                    Path(each.path).rename(aim)
+    try:
+        with os.scandir(other.parent) as entries:
+            found = [(Path(each.path), pattern.fullmatch(each.name)) for each in entries]
+    except OSError:
+        return
+    for path, named in found:
+        if named is not None and f"{path.lstat().st_ino:x}" == named[1] and not path.is_symlink():
+            yield path
 
 
 _RENAME_EXCHANGE, _AT_FDCWD = 2, -100

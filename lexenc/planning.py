@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 import lexenc
-from lexenc import artifact
+from lexenc import artifact, durable
 from lexenc.artifact import DigestStore, InputRecord, Manifest
 from lexenc.device import Precision
 from lexenc.encoders.locate import Located, locate_encoder
@@ -45,6 +46,9 @@ class Plan:
         reasons: Why.
         held: For a refusal: what the output folder holds already.
         remedy: For a refusal: what the user can do, besides choosing another folder.
+        force: Replace another result of lexenc.
+        states: States of the files of each input before their digests were computed.
+        altered: Files that were changed after lexenc made them, by input as the user gave it.
     """
 
     stage: Stage
@@ -59,6 +63,9 @@ class Plan:
     reasons: tuple[str, ...] = ("no result yet",)
     held: str = "a result"
     remedy: str = "add --force to replace it"
+    force: bool = False
+    states: Mapping[str, list[artifact.FileStates]] = field(default_factory=dict)
+    altered: Mapping[str, list[str]] = field(default_factory=dict)
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -154,12 +161,12 @@ def _check_apart(found: Mapping[str, list[Located]], out: Path) -> None:
 
 
 def _records(
-    stage: Stage, found: Mapping[str, list[Located]], given: Mapping[str, Any], out: Path | None, digests: DigestStore
+    stage: Stage, found: Mapping[str, list[Located]], given: Mapping[str, Any], out: Path, digests: DigestStore
 ) -> dict[str, list[InputRecord]]:
     places = [one for many in found.values() for one in many]
     known = iter(digests.of_many([one.path for one in places]))
     records: dict[str, list[InputRecord]] = {}
-    base = (out or Path.cwd() / "result").absolute().parent
+    base = out.absolute().parent
     for name, many in found.items():
         records[name] = [
             InputRecord(
@@ -222,15 +229,21 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
     if stage.resolve is not None:
         built = stage.resolve(inputs, built)
     if out is not None:
+        out = out.resolve() if out.is_symlink() else out
         artifact.check_place(out)
         _check_apart(found, out)
     digests = digests or DigestStore(None)
-    # A result that is only printed needs no key, so large inputs are not read twice.
-    records = _records(stage, found, inputs, out, digests) if out is not None else {}
     paths = {name: _paths(stage.inputs[name], many, inputs.get(name)) for name, many in found.items()}
-    plan = Plan(stage, paths, records, built, seed, out, "", precision)
-    key = artifact.recipe_key(stage.name, stage.version, plan.recipe, seed if stage.uses_seed else 0, records)
-    return _decided(replace(plan, key=key), force, digests)
+    plan = Plan(stage, paths, {}, built, seed, out, "", precision, force=force)
+    if out is not None:  # a result that is only printed needs no key, so large inputs are not read twice
+        states = {name: [artifact.states_of(one.path) for one in many] for name, many in found.items() if many}
+        records = _records(stage, found, inputs, out, digests)
+        parts = [artifact.altered_parts(one.path, digests) for name in records for one in found[name]]
+        given = [one.given for many in records.values() for one in many]
+        altered = {text: names for text, names in zip(given, parts, strict=True) if names}
+        plan = replace(plan, records=records, states=states, altered=altered)
+    key = artifact.recipe_key(stage.name, stage.version, plan.recipe, seed if stage.uses_seed else 0, plan.records)
+    return _decided(replace(plan, key=key), digests)
 
 
 def _paths(one: Input, many: list[Located], given: Any) -> Any:
@@ -242,25 +255,29 @@ def _paths(one: Input, many: list[Located], given: Any) -> Any:
     return many[0].path if many else None
 
 
-def _decided(plan: Plan, force: bool, digests: DigestStore) -> Plan:
+def _decided(plan: Plan, digests: DigestStore) -> Plan:
+    """Decide by what is there now. It is done again when the place is locked."""
     out = plan.out
     if out is None:
         return plan
+    artifact.check_place(out)
+    plan = replace(plan, action="run", reasons=("no result yet",))
     if artifact.is_artifact(out):
-        plan = _beside_result(plan, out, force, digests)
+        plan = _beside_result(plan, out, digests)
     unfinished = artifact.unfinished_key(out)
     if plan.action != "run" or unfinished is None:
         return plan
-    if unfinished == plan.key:
+    droppable = artifact.can_be_dropped(out)
+    if unfinished == plan.key and not (plan.force and droppable):
         return replace(plan, action="resume", reasons=("unfinished work of the same recipe",))
-    if force:
+    if plan.force or droppable:
         return plan
     remedy = "add --force to drop it; the command that began it would continue it"
     reason = f"of other settings or inputs, in {artifact.aside_folder(out).name}"
     return replace(plan, action="refuse", reasons=(reason,), held="unfinished work", remedy=remedy)
 
 
-def _beside_result(plan: Plan, out: Path, force: bool, digests: DigestStore) -> Plan:
+def _beside_result(plan: Plan, out: Path, digests: DigestStore) -> Plan:
     """Decide what to do if the output folder holds a result already."""
     try:
         manifest = artifact.read_manifest(out)
@@ -272,15 +289,14 @@ def _beside_result(plan: Plan, out: Path, force: bool, digests: DigestStore) -> 
         if not reasons and manifest.key == plan.key:
             return replace(plan, action="reuse", reasons=(f"unchanged since {manifest.created[:10]}",))
     plan = replace(plan, reasons=tuple(reasons or ["made by another recipe"]))
-    if not force:
+    if not plan.force:
         return replace(plan, action="refuse")
     found = artifact.strangers(out)
     if not found:
         return plan
-    listed = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
     held = f"{'a file' if len(found) == 1 else 'files'} that lexenc did not make"
     remedy = "move your files elsewhere"
-    return replace(plan, action="refuse", reasons=(listed,), held=held, remedy=remedy)
+    return replace(plan, action="refuse", reasons=(artifact.few(found),), held=held, remedy=remedy)
 
 
 def _differences(plan: Plan, manifest: Manifest) -> list[str]:
@@ -335,28 +351,81 @@ def run_plan(
     Raises:
         ConfigError: If the plan is to refuse.
     """
-    notices = notices or Notices()
+    notices, digests = notices or Notices(), digests or DigestStore(None)
+    run = _Run(device, progress, notices, digests, command, finished)
     if plan.action == "refuse":
         raise plan.refusal()
-    if plan.action == "reuse" and plan.out is not None:
+    if plan.out is None:
+        with tempfile.TemporaryDirectory(prefix="lexenc-") as name:
+            return _work(plan, Path(name), run)
+    if plan.action == "reuse":
+        artifact.sweep(plan.out, plan.key)
         return artifact.read_manifest(plan.out)
+    out = plan.out
+    with artifact.locked(out) as folder:
+        plan = _decided(plan, digests)  # another process may have finished meanwhile
+        if plan.action == "refuse":
+            raise plan.refusal()
+        if plan.action == "reuse":
+            return artifact.read_manifest(out)
+        made = artifact.finished_manifest(folder, plan.key, digests) if plan.action == "resume" else None
+        keep: artifact.Keep = "nothing" if plan.action == "run" else "unfinished" if made is None else "finished"
+        resumable = plan.stage.resumable
+        with artifact.building(folder, out, plan.key, keep=keep, resumable=resumable, force=plan.force):
+            return made or _work(plan, folder, run)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The arguments of `run_plan` besides the plan."""
+
+    device: str
+    progress: Progress
+    notices: Notices
+    digests: DigestStore
+    command: str
+    finished: Callable[[Path], None]
+
+
+def _work(plan: Plan, folder: Path, run: _Run) -> Manifest:
+    """Run the stage in a folder."""
     began = time.perf_counter()
-    with _workplace(plan) as (folder, continued):
-        warnings: list[str] = []
-        collecting = _collecting(notices, plan, warnings)
-        job = Job(
-            folder, plan.seed, device, plan.precision, progress, collecting, continued, plan.key, plan.out is not None
+    _check_unchanged(plan, run.digests)
+    warnings: list[str] = []
+    notices = _collecting(run.notices, plan, warnings)
+    for given, names in plan.altered.items():
+        message = f"{given} was changed after lexenc made it: {artifact.few(names)}."
+        notices.warn(
+            message, "Its manifest does not describe it any more. Make it again, unless you changed it yourself."
         )
-        outcome = plan.stage.run(plan.inputs, plan.params, job)
-        outputs = {}
-        if plan.out is not None:
-            artifact.share(folder)
-            outputs = artifact.output_digests(folder, digests or DigestStore(None))
-        manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, command, warnings)
-        if plan.out is not None:
-            artifact.write_manifest(folder, manifest)
-        finished(folder)
+    kept, continued = plan.out is not None, plan.action == "resume"
+    job = Job(folder, plan.seed, run.device, plan.precision, run.progress, notices, continued, plan.key, kept)
+    outcome = plan.stage.run(plan.inputs, plan.params, job)
+    outputs = artifact.complete(folder, run.digests) if kept else {}
+    _check_unchanged(plan, run.digests)
+    manifest = _manifest(plan, job, outcome, outputs, time.perf_counter() - began, run.command, warnings)
+    if kept:
+        artifact.write_manifest(folder, manifest)
+    run.finished(folder)
     return manifest
+
+
+def _check_unchanged(plan: Plan, digests: DigestStore) -> None:
+    """Check that the inputs are those whose digests are part of the recipe.
+
+    Raises:
+        InputChangedError: If one has changed.
+    """
+    for name, records in plan.records.items():
+        for path, state, record in zip(_listed(plan.inputs[name]), plan.states[name], records, strict=True):
+            if digests.changed(path, state, record.sha256):
+                message = f"{record.given} has changed since {plan.stage.name} began to read it."
+                raise artifact.InputChangedError(message, hint="Run the same command again when nothing writes to it.")
+
+
+def _listed(paths: Any) -> list[Path]:
+    """Return the paths of an input as a list."""
+    return list(paths.values()) if isinstance(paths, dict) else texts_of(paths)
 
 
 def _collecting(notices: Notices, plan: Plan, warnings: list[str]) -> Notices:
@@ -365,25 +434,13 @@ def _collecting(notices: Notices, plan: Plan, warnings: list[str]) -> Notices:
     def warn(message: str, hint: str | None) -> None:
         text = message
         for name, records in plan.records.items():
-            paths = plan.inputs[name]
-            paths = paths.values() if isinstance(paths, dict) else texts_of(paths)
-            for path, record in zip(paths, records, strict=False):
+            for path, record in zip(_listed(plan.inputs[name]), records, strict=False):
                 text = text.replace(str(path), record.given)
         if text not in warnings:
             warnings.append(text)
         notices.warn(message, hint)
 
     return replace(notices, warn=warn)
-
-
-@contextmanager
-def _workplace(plan: Plan) -> Iterator[tuple[Path, bool]]:
-    if plan.out is None:
-        with tempfile.TemporaryDirectory(prefix="lexenc-") as name:
-            yield Path(name), False
-    else:
-        with artifact.building(plan.out, plan.key, resumable=plan.stage.resumable) as place:
-            yield place
 
 
 def _manifest(
@@ -431,14 +488,25 @@ def package_versions() -> dict[str, str]:
     return table
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_REFERENCE = re.compile(r"ref: (refs/[\w./+@-]+)")
+
+
 def _commit() -> str | None:
-    """Return the commit of the repository around the current folder, without running git."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        head = folder / ".git" / "HEAD"
-        if head.is_file():
-            text = head.read_text(encoding="utf-8", errors="replace").strip()
-            if not text.startswith("ref: "):
-                return text
-            reference = folder / ".git" / text[5:]
-            return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
+    """Return the commit of the repository around the current folder, without running git, or None."""
+    with suppress(OSError):  # no permission, or the current folder was removed
+        for folder in (Path.cwd(), *Path.cwd().parents):
+            git = folder / ".git"
+            if os.path.lexists(git):
+                text = _line_of(git / "HEAD")
+                named = _REFERENCE.fullmatch(text)
+                if named and ".." not in named[1].split("/"):
+                    text = _line_of(git / named[1])
+                return text if _COMMIT.fullmatch(text) else None
     return None
+
+
+def _line_of(path: Path) -> str:
+    """Return the text of a short file, but never of one that a link points to."""
+    with durable.opened(path) as stream:
+        return os.read(stream, 1000).decode("utf-8", "replace").strip()

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import subprocess
-import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexenc import artifact
+from lexenc import artifact, durable
 from lexenc.artifact import (
     MANIFEST,
     DigestStore,
@@ -18,7 +19,6 @@ from lexenc.artifact import (
     Manifest,
     altered_outputs,
     aside_folder,
-    building,
     check_place,
     maker_of,
     output_digests,
@@ -50,10 +50,23 @@ def tree(folder, files):
     return folder
 
 
-def make(out, files, *, key="k", resumable=False):
-    with building(out, key, resumable=resumable) as (folder, _):
-        tree(folder, files)
-        write_manifest(folder, manifest(key=key, outputs=output_digests(folder, STORE)))
+@contextmanager
+def building(out, key, *, resumable=False, force=True):
+    """Build as planning does: resume what can be resumed, and yield the folder and whether it does."""
+    with artifact.locked(out) as folder:
+        keep = "unfinished" if resumable and artifact.unfinished_key(out) == key else "nothing"
+        with artifact.building(folder, out, key, keep=keep, resumable=resumable, force=force):
+            yield folder, keep == "unfinished"
+
+
+def finish(folder, files, key="k"):
+    tree(folder, files)
+    write_manifest(folder, manifest(key=key, outputs=output_digests(folder, STORE)))
+
+
+def make(out, files, *, key="k", resumable=False, force=True):
+    with building(out, key, resumable=resumable, force=force) as (folder, _):
+        finish(folder, files, key)
 
 
 def names(folder):
@@ -362,7 +375,7 @@ def test_artifact_building_resumable_finds_unfinished_work_of_the_same_recipe(tm
     with building(out, "k", resumable=True) as (folder, continued):
         assert continued
         assert (folder / artifact.UNFINISHED / "half").read_bytes() == b"x"
-    assert names(out) == [artifact.UNFINISHED]
+    assert names(out) == [], "the saved state is no part of the result"
 
 
 def test_artifact_building_resumable_starts_anew_where_nothing_was_kept(tmp_path):
@@ -382,7 +395,7 @@ def test_artifact_building_resumable_starts_anew_for_another_recipe(tmp_path):
         assert not (folder / "half").exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "5"])
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000])
 def test_artifact_building_resumable_does_not_trust_a_damaged_note(tmp_path, content):
     out = tmp_path / "out"
     interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"})
@@ -391,63 +404,229 @@ def test_artifact_building_resumable_does_not_trust_a_damaged_note(tmp_path, con
         assert not continued
 
 
-def test_artifact_building_after_a_kill_starts_anew(tmp_path):
+@pytest.mark.parametrize("content", ["[]", "{}", "5", '{"key": 5}'])
+def test_artifact_building_spares_a_note_of_another_kind(tmp_path, content):
+    tree(aside_folder(tmp_path / "out"), {artifact.RECIPE: content.encode(), "soup": b"x"})
+    with pytest.raises(ConfigError, match="did not make"):
+        make(tmp_path / "out", {"a": b"x"})
+    assert names(aside_folder(tmp_path / "out")) == [artifact.RECIPE, "soup"]
+
+
+@pytest.mark.parametrize("again", [KeyError("bug"), DataError("damaged"), MemoryError(), KeyboardInterrupt()])
+def test_artifact_unfinished_work_is_dropped_by_force_only_if_it_cannot_be_resumed(tmp_path, again):
     out = tmp_path / "out"
-    code = (
-        "import os, sys; from pathlib import Path; from lexenc.artifact import building\n"
-        "with building(Path(sys.argv[1]), 'k', resumable=False) as (folder, _):\n"
-        "    (folder / 'half').write_text('x'); os._exit(9)\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code, str(out)], check=False).returncode == 9
-    assert not out.exists()
-    make(out, {"a": b"whole"})
-    assert names(out) == ["a", MANIFEST]
-    assert names(tmp_path) == ["out"]
+    interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"})
+    with pytest.raises(type(again)), building(out, "k", resumable=True):
+        raise again
+    assert artifact.unfinished_key(out) == "k"
+    assert artifact.can_be_dropped(out) == isinstance(again, KeyError | DataError)
+    with pytest.raises(KeyboardInterrupt), building(out, "k", resumable=True) as (_, continued):
+        assert continued
+        assert not artifact.can_be_dropped(out)
+        raise KeyboardInterrupt
+
+
+def test_artifact_unfinished_work_on_inputs_that_changed_is_dropped(tmp_path):
+    out = tmp_path / "out"
+    interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"})
+    with pytest.raises(WorkError), building(out, "k", resumable=True):
+        raise artifact.InputChangedError("in.txt has changed")
+    assert names(tmp_path) == []
 
 
 def test_artifact_building_is_locked_while_another_writes(tmp_path):
     out = tmp_path / "out"
     with building(out, "k", resumable=True) as (folder, _):
         tree(folder, {"a": b"first"})
-        with pytest.raises(WorkError, match="out"), building(out, "k", resumable=True):
+        with pytest.raises(WorkError, match="Another lexenc is writing"), building(out, "k", resumable=True):
             pass
         assert (folder / "a").read_bytes() == b"first"
         make(tmp_path / "out2", {"a": b"x"})  # another name is another matter
+        finish(folder, {})
     assert (out / "a").read_bytes() == b"first"
     make(out, {"a": b"second"})
     assert (out / "a").read_bytes() == b"second"
+    assert names(tmp_path) == ["out", "out2"]
 
 
-def test_artifact_lock_does_not_hold_on_a_file_that_its_owner_has_removed(tmp_path, monkeypatch):
-    import fcntl
+def test_artifact_lock_of_a_folder_that_its_owner_has_renamed_has_no_effect(tmp_path, monkeypatch):
+    out, real = tmp_path / "out", durable.lock
 
-    out, real = tmp_path / "out", fcntl.flock
+    def late(stream, **how):
+        # The owner finishes between our opening of the folder and our locking of it.
+        if not out.exists():
+            aside_folder(out).rename(out)
+        return real(stream, **how)
 
-    def late(stream, how):
-        # The owner finishes between our opening of the lock file and our locking of it.
-        (tmp_path / ".out.lock").unlink()
-        real(stream, how)
+    monkeypatch.setattr(durable, "lock", late)
+    with artifact.locked(out) as folder:
+        assert folder.is_dir()
+        assert out.is_dir()
 
-    monkeypatch.setattr(fcntl, "flock", late)
-    with pytest.raises(WorkError), building(out, "k", resumable=False):
+
+def test_artifact_lock_on_a_file_system_without_locks(tmp_path, monkeypatch):
+    def none(stream, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(durable.fcntl, "flock", none)
+    make(tmp_path / "out", {"a": b"x"})
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "file", "pipe"])
+def test_artifact_building_uses_no_link_and_no_file_of_that_name(tmp_path, kind):
+    aside, mine = aside_folder(tmp_path / "out"), tmp_path / "mine"
+    tree(mine, {"a": b"x"})
+    if "link" in kind:
+        aside.symlink_to(mine if kind == "link" else tmp_path / "nowhere")
+    else:
+        aside.write_text("x") if kind == "file" else os.mkfifo(aside)
+    with pytest.raises(ConfigError, match=r"\.out\.partial"):
+        make(tmp_path / "out", {"b": b"x"})
+    assert names(mine) == ["a"]
+    assert names(tmp_path) == [".out.partial", "mine"]
+
+
+def test_artifact_building_spares_a_lock_file_of_the_user(tmp_path):
+    (tmp_path / ".out.lock").write_text("mine")
+    make(tmp_path / "out", {"a": b"x"})
+    assert (tmp_path / ".out.lock").read_text() == "mine"
+
+
+# ---------------------------------------------------------------- taking the place
+
+
+@pytest.fixture(params=["at once", "by renaming"])
+def exchanging(request, monkeypatch):
+    if request.param == "by renaming":
+        monkeypatch.setattr(durable, "_exchange_at_once", lambda one, other: False)
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_artifact_place_that_is_taken_meanwhile_is_spared_and_the_result_kept(tmp_path, force):
+    out = tmp_path / "out"
+    with (
+        pytest.raises(WorkError, match=r"appeared.*complete, in .*\.out\.partial"),
+        building(out, "k", force=force) as (folder, _),
+    ):
+        finish(folder, {"a": b"new"})
+        tree(out, {"thesis.tex": b"mine"})
+    assert (out / "thesis.tex").read_bytes() == b"mine"
+    assert artifact.unfinished_key(out) == "k"
+    assert not artifact.can_be_dropped(out)
+    assert artifact.finished_manifest(aside_folder(out), "k", STORE) is not None
+    (out / "thesis.tex").unlink()
+    with artifact.locked(out) as folder, artifact.building(folder, out, "k", keep="finished"):
         pass
+    assert names(out) == ["a", MANIFEST]
+    assert names(tmp_path) == ["out"]
 
 
-def test_artifact_replacing_keeps_the_old_result_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+def test_artifact_place_of_an_older_result_is_taken_by_force_only(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(WorkError, match="appeared"), building(out, "k", force=False) as (folder, _):
+        finish(folder, {"a": b"new"})
+        make(tmp_path / "other", {"a": b"old"})
+        (tmp_path / "other").rename(out)
+    assert (out / "a").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_artifact_replacing_spares_a_file_that_is_added_meanwhile(tmp_path, exchanging, monkeypatch, when):
+    out, real = tmp_path / "out", durable.exchange
+    make(out, {"a": b"old"})
+
+    def exchange(one, other):
+        if when == "after" and not (out / "notes.txt").exists():
+            (out / "notes.txt").write_bytes(b"mine")
+        real(one, other)
+
+    monkeypatch.setattr(durable, "exchange", exchange)
+    with pytest.raises(WorkError, match=r"notes\.txt"), building(out, "k2") as (folder, _):
+        finish(folder, {"a": b"new"}, "k2")
+        if when == "before":
+            (out / "notes.txt").write_bytes(b"mine")
+    assert names(out) == ["a", MANIFEST, "notes.txt"]
+    assert (out / "a").read_bytes() == b"old"
+    assert artifact.finished_manifest(aside_folder(out), "k2", STORE) is not None
+
+
+def test_artifact_replacing_keeps_both_results_if_the_system_refuses(tmp_path, monkeypatch):
     out = tmp_path / "out"
     make(out, {"a": b"old"})
-    real = type(out).rename
 
-    def rename(self, target):
-        if self == aside_folder(out):
-            raise PermissionError("no")
-        return real(self, target)
+    def refused(one, other):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(type(out), "rename", rename)
-    with pytest.raises(PermissionError):
-        make(out, {"a": b"new"})
+    monkeypatch.setattr(durable, "exchange", refused)
+    with pytest.raises(WorkError, match="Operation not permitted"):
+        make(out, {"a": b"new"}, key="k2")
     assert (out / "a").read_bytes() == b"old"
-    assert (out / MANIFEST).is_file()
+    assert (aside_folder(out) / "a").read_bytes() == b"new"
+
+
+class Killed(BaseException):
+    pass
+
+
+_CALLS = ("rename", "replace", "unlink", "rmdir", "mkdir", "link", "open", "fsync")
+
+
+@contextmanager
+def killed_at(number, monkeypatch):
+    """Let nothing happen on the disk any more from the n-th call on, as if the process had been killed."""
+    left = [number]
+
+    def mortal(real):
+        def call(*args, **more):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            return real(*args, **more)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in _CALLS:
+            patch.setattr(os, name, mortal(getattr(os, name)))
+        patch.setattr(durable, "_exchange_at_once", mortal(durable._exchange_at_once))
+        with suppress(Killed):
+            yield
+
+
+@pytest.mark.parametrize("case", ["new", "replacing", "resuming"])
+def test_artifact_building_can_be_killed_anywhere(tmp_path_factory, monkeypatch, exchanging, case):
+    """The place always holds nothing, the old or the new result, whole. The next run leaves the new one alone."""
+    for number in range(400):
+        place = tmp_path_factory.mktemp("place")
+        out, key = place / "out", "k2"
+        if case == "replacing":
+            make(out, {"a": b"old", "sub/b": b"old"})
+        if case == "resuming":
+            interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"}, key=key)
+        died = True
+        with killed_at(number, monkeypatch):
+            with building(out, key, resumable=True) as (folder, _):
+                tree(folder, {f"{artifact.UNFINISHED}/half": b"x"})
+                finish(folder, {"a": b"new", "sub/b": b"new"}, key)
+            died = False
+        if out.exists():
+            assert {(out / name).read_bytes() for name in ("a", "sub/b")} in ({b"old"}, {b"new"})
+            assert altered_outputs(out, read_manifest(out), STORE) == []
+        else:
+            assert died
+            assert case != "replacing" or any(place.glob(".out.*.old")), number
+        if out.exists() and read_manifest(out).key == key:
+            artifact.sweep(out, key)
+        else:
+            make(out, {"a": b"new", "sub/b": b"new"}, key=key, resumable=True)
+        assert names(out) == ["a", MANIFEST, "sub"], number
+        assert names(place) == ["out"], number
+        assert (out / "a").read_bytes() == b"new"
+        if not died:
+            break
+    assert not died
+    assert number > 20
 
 
 def test_artifact_replacing_leaves_other_folders_of_a_like_name(tmp_path):
@@ -466,11 +645,32 @@ def test_artifact_building_spares_a_folder_of_that_name_with_other_files(tmp_pat
     assert names(aside_folder(tmp_path / "out")) == ["mine"]
 
 
-@pytest.mark.parametrize("files", [{}, {MANIFEST: b"{}"}, {artifact.RECIPE: b"{}", "half": b"x"}])
+@pytest.mark.parametrize("files", [{}, {artifact.RECIPE: b'{"key": "k"}', "half": b"x"}, {artifact.RECIPE: b""}])
 def test_artifact_building_takes_what_a_kill_left(tmp_path, files):
     aside_folder(tmp_path / "out").mkdir()
     tree(aside_folder(tmp_path / "out"), files)
     make(tmp_path / "out", {"a": b"x"})
+    assert names(tmp_path) == ["out"]
+
+
+def test_artifact_building_takes_a_replaced_result_but_not_with_files_of_the_user(tmp_path):
+    make(tmp_path / "old", {"a": b"old"})
+    (tmp_path / "old").rename(aside_folder(tmp_path / "out"))
+    (aside_folder(tmp_path / "out") / "notes.txt").write_bytes(b"mine")
+    with pytest.raises(ConfigError, match=r"notes\.txt"):
+        make(tmp_path / "out", {"a": b"x"}, key="other")
+    (aside_folder(tmp_path / "out") / "notes.txt").unlink()
+    make(tmp_path / "out", {"a": b"x"}, key="other")
+    assert names(tmp_path) == ["out"]
+
+
+def test_artifact_sweeping_spares_unfinished_work_of_another_recipe(tmp_path):
+    out = tmp_path / "out"
+    make(out, {"a": b"x"})
+    interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"}, key="other")
+    artifact.sweep(out, "k")
+    assert names(tmp_path) == [".out.partial", "out"]
+    artifact.sweep(out, "other")
     assert names(tmp_path) == ["out"]
 
 
@@ -504,6 +704,11 @@ def test_artifact_place_that_is_new_empty_or_ours_is_taken(tmp_path):
 def test_artifact_place_of_somebody_else_is_refused(tmp_path, files):
     with pytest.raises(ConfigError):
         check_place(tree(tmp_path / "theirs", files))
+
+
+def test_artifact_place_that_is_a_mount_point_is_refused():
+    with pytest.raises(ConfigError, match="mount point"):
+        check_place(Path("/proc"))
 
 
 def test_artifact_place_that_is_a_file_is_refused(tmp_path):
