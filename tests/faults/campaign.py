@@ -26,14 +26,14 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lexenc_cli.__main__ import main as program
+from tiny import RUNS, Tiny, make_world
 
 from lexenc import planning
 from lexenc.stages import STAGES
-from tiny import RUNS, Tiny, make_world
 
 HERE = Path(__file__).parent
 # As in calls.c.
@@ -42,7 +42,16 @@ KILLS = ("kill", "torn", "twice")
 SPACE = ("full", "full-once", "error")
 SIGNALS = ("int", "term")
 # What part of all trials each mode gets.
-SHARES = {"kill": 0.4, "torn": 0.25, "twice": 0.35, "full": 0.1, "full-once": 0.1, "error": 0.05, "int": 0.06, "term": 0.06}
+SHARES = {
+    "kill": 0.4,
+    "torn": 0.25,
+    "twice": 0.35,
+    "full": 0.1,
+    "full-once": 0.1,
+    "error": 0.05,
+    "int": 0.06,
+    "term": 0.06,
+}
 LIMIT = 60  # seconds of one run
 # Keys of JSON files that hold times.
 TIMES = {"created", "seconds", "tokens_per_second", "pairs_per_second", "versions"}
@@ -50,7 +59,7 @@ TIMES = {"created", "seconds", "tokens_per_second", "pairs_per_second", "version
 
 @dataclass(frozen=True)
 class Call:
-    """One call that changes files: its function, what it needs (0 nothing, 1 space, 2 space for bytes), and the path."""
+    """A call that changes files: function, what it needs (0 nothing, 1 space, 2 space for bytes), and path."""
 
     name: str
     needs: int

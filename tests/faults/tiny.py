@@ -75,7 +75,8 @@ RUNS: dict[str, list[Tiny]] = {
              "--count 3")
     ],
     "finetune": [
-        Tiny(f"finetune --pairs {{w}}/train.tsv --dev {{w}}/test.tsv --evaluate-every 2 --encoder {{w}}/static {_STEPS}"),
+        Tiny(f"finetune --pairs {{w}}/train.tsv --dev {{w}}/test.tsv --evaluate-every 2 --encoder {{w}}/static "
+             f"{_STEPS}"),
         Tiny(f"finetune --synonyms {{w}}/kb.txt --encoder {{w}}/transformer {_STEPS}"),
     ],
     "map": [
@@ -113,8 +114,8 @@ RUNS: dict[str, list[Tiny]] = {
              "--batch-size 60 --checkpoint-seconds 0")
     ],
     "align-train softmax": [
-        Tiny("align-train softmax --pairs {w}/corpus.txt --encoder {w}/transformer --batch-size 8 --checkpoint-seconds 0 "
-             "--layer 1")
+        Tiny("align-train softmax --pairs {w}/corpus.txt --encoder {w}/transformer --layer 1 --batch-size 8 "
+             "--checkpoint-seconds 0")
     ],
     "eval alignment": [
         Tiny("eval alignment --gold {w}/links.txt --predicted {w}/links.txt --pairs {w}/corpus.txt --draws 100")
@@ -123,7 +124,10 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("read-review {w}/review.csv", ""),
         Tiny("read-review {w}/review.csv", "", "out.tsv"),
     ],
-    "export": [Tiny("export {w}/mapped", "--format word2vec"), Tiny("export {w}/mapped --format glove", "--format vec")],
+    "export": [
+        Tiny("export {w}/mapped", "--format word2vec"),
+        Tiny("export {w}/mapped --format glove", "--format vec"),
+    ],
     "compare": [],  # prints only; a pipeline writes its result
     "audit": [Tiny("audit --train {w}/train.tsv --test {w}/test.tsv", "--drop-sources")],
     # Commands that are no stages.
@@ -159,8 +163,8 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
     _write(world / "mentions.txt", [f"C{i}||{a}" for i, (a, _) in enumerate(pairs[:20])])
     _write(world / "corpus.txt", [" ||| ".join(map(" ".join, zip(*pairs[i : i + 3], strict=True))) for i in range(20)])
     _write(world / "links.txt", ["0-0 1-1 2-2"] * 20)
-    _write(world / "review.csv", ["source,target,decision,correction",
-                                  *(f"{a},{b},{'ok' if i % 2 else 'wrong'}," for i, (a, b) in enumerate(pairs))])  # fmt: skip
+    rows = [f"{a},{b},{'ok' if i % 2 else 'wrong'}," for i, (a, b) in enumerate(pairs)]
+    _write(world / "review.csv", ["source,target,decision,correction", *rows])
     _write(world / "pipeline.yaml", [_PIPELINE.format(w=world)])
     for out, name, number in (("static", "new-encoder", 0), ("transformer", "new-encoder", 1), ("mapped", "map", 0),
                               ("scores", "eval bli", 0)):  # fmt: skip
