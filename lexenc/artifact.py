@@ -652,16 +652,13 @@ def result_folder(text: str, label: str = "--out") -> Path:
     Raises:
         ConfigError: If it is empty, or the current folder or a parent of it.
     """
-    path = Path(text)
+    path, here = Path(text), []
     try:
-        here = Path.cwd()
+        here = [Path.cwd(), *Path.cwd().parents]
     except FileNotFoundError:
         if not path.is_absolute():
-            raise ConfigError(
-                "The current folder was removed.", hint=f"Change to another one: cd {Path.home()}"
-            ) from None
-        here = path / "nowhere"
-    if not text or path.resolve() in (here, *here.parents):
+            raise ConfigError("The current folder was removed.", hint=f"Change to another: cd {Path.home()}") from None
+    if not text or path.resolve() in here:
         named = f"the current folder or a parent of it: {text}" if text else "empty"
         raise ConfigError(f"{label} is {named}.", hint="Give the name of a new folder.")
     return path.resolve() if path.is_symlink() else path

@@ -394,7 +394,8 @@ def _work(plan: Plan, folder: Path, run: _Run) -> Manifest:
     warnings: list[str] = []
     notices = _collecting(run.notices, plan, warnings)
     for given, names in plan.altered.items():
-        message = f"{given} was changed after lexenc made it: {artifact.few(names)}."
+        which = "" if names == [Path(given).name] else f": {artifact.few(names)}"
+        message = f"{given} was changed after lexenc made it{which}."
         notices.warn(
             message, "Its manifest does not describe it any more. Make it again, unless you changed it yourself."
         )

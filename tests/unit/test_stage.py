@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from lexenc.artifact import MANIFEST, aside_folder, read_manifest
+from lexenc import planning
+from lexenc.artifact import MANIFEST, InputChangedError, aside_folder, read_manifest, result_folder
 from lexenc.errors import ConfigError, WorkError
 from lexenc.parameters import param
 from lexenc.planning import find_inputs, plan_stage, run_plan
@@ -21,9 +26,9 @@ class JoinParams:
 
 
 def join(inputs, params, job: Job) -> Outcome:
-    texts = [inputs["first"].read_text(), *(path.read_text() for path in inputs["more"])]
+    texts = [inputs["first"].read_text(errors="surrogateescape"), *(path.read_text() for path in inputs["more"])]
     text = params.separator.join(texts * params.times)
-    (job.out / "text.txt").write_text(text)
+    (job.out / "text.txt").write_text(text, errors="surrogateescape")
     job.notices.say("joined")
     return Outcome({"characters": len(text)}, [{"length": len(text)}], [Table("T", ["n"], [[str(len(text))]])])
 
@@ -342,3 +347,215 @@ def test_stage_that_can_resume_does_so_with_the_same_recipe_only(plan, tmp_path)
     assert "recipe.json" not in json.dumps(read_manifest(tmp_path / "out").outputs)
     assert not aside_folder(tmp_path / "out").exists()
     assert plan(stage).action == "reuse"
+
+
+# ---------------------------------------------------------------- while it runs
+
+
+def during(change):
+    """Return a stage that does something else between reading its inputs and finishing."""
+
+    def run(inputs, params, job):
+        made = join(inputs, params, job)
+        change()
+        return made
+
+    return replace(JOIN, run=run)
+
+
+def names(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_stage_input_that_changes_is_an_error_and_nothing_is_written(plan, tmp_path, moment, resumable):
+    def change():
+        (tmp_path / "a.txt").write_text("other")
+
+    made = plan(replace(during(change), resumable=resumable) if moment == "during" else JOIN)
+    if moment == "before":
+        change()
+    with pytest.raises(InputChangedError, match=r"a\.txt has changed since join began"):
+        run_plan(made)
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+    run_plan(plan())
+
+
+def test_stage_input_that_is_removed_is_an_error(plan, tmp_path):
+    with pytest.raises(WorkError, match=r"b\.txt has changed"):
+        run_plan(plan(during((tmp_path / "b.txt").unlink)))
+
+
+def test_stage_input_that_is_only_touched_or_linked_is_the_same(plan, tmp_path):
+    def touch():
+        os.utime(tmp_path / "a.txt", ns=(1, 1))
+        os.link(tmp_path / "b.txt", tmp_path / "c.txt")
+
+    run_plan(plan(during(touch)))
+    assert plan().action == "reuse"
+
+
+def test_stage_input_folder_that_gets_a_file_is_an_error(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one").write_text("1")
+
+    def run(inputs, params, job):
+        (tmp_path / "in" / "two").write_text("2")
+        return Outcome()
+
+    stage = replace(JOIN, inputs={"folder": Input("Folder.")}, run=run)
+    with pytest.raises(InputChangedError, match="in has changed"):
+        run_plan(plan_stage(stage, inputs={"folder": str(tmp_path / "in")}, params={}, out=tmp_path / "out"))
+
+
+def test_stage_input_altered_after_lexenc_made_it_is_used_with_a_warning_that_stays(plan, tmp_path):
+    run_plan(plan(out=tmp_path / "made"))
+    (tmp_path / "made" / "README.md").write_text("a card may be edited")
+    told = []
+    notices = Notices(warn=lambda message, hint: told.append(message))
+    for given in ("made/text.txt", "made"):
+        stage = JOIN if given != "made" else replace(JOIN, run=lambda inputs, params, job: Outcome())
+        inputs = {"first": str(tmp_path / given), "more": None}
+        assert run_plan(plan(stage, inputs=inputs, out=tmp_path / "sound"), notices=notices).warnings == []
+        shutil.rmtree(tmp_path / "sound")
+    (tmp_path / "made" / "text.txt").write_text("mine")
+    inputs = {"first": str(tmp_path / "made" / "text.txt"), "more": None}
+    made = run_plan(plan(inputs=inputs, out=tmp_path / "used"), notices=notices)
+    assert told == [f"{tmp_path / 'made' / 'text.txt'} was changed after lexenc made it."]
+    assert made.warnings == told
+    assert read_manifest(tmp_path / "used").warnings == told
+
+
+def test_stage_decides_again_when_the_place_is_locked(plan, tmp_path):
+    late, other = plan(), plan(params={"times": 2})
+    first = run_plan(plan())
+    assert late.action == other.action == "run"
+    assert run_plan(late) == first, "another process has made the same result meanwhile"
+    with pytest.raises(ConfigError, match="times: 1 -> 2"):
+        run_plan(other)
+    assert read_manifest(tmp_path / "out") == first
+    assert names(tmp_path) == ["a.txt", "b.txt", "out"]
+
+
+def test_stage_spares_a_folder_that_appears_while_it_runs_and_takes_the_place_later(plan, tmp_path):
+    def appear():
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "thesis.tex").write_text("mine")
+
+    with pytest.raises(WorkError, match="kept, complete"):
+        run_plan(plan(during(appear)))
+    assert names(tmp_path / "out") == ["thesis.tex"]
+    (tmp_path / "out" / "thesis.tex").rename(tmp_path / "thesis.tex")
+    again = plan(during(lambda: pytest.fail("the work is done already")))
+    assert again.action == "resume"
+    run_plan(again)
+    assert names(tmp_path / "out") == [MANIFEST, "text.txt"]
+    assert names(tmp_path) == ["a.txt", "b.txt", "out", "thesis.tex"]
+
+
+def test_stage_result_that_could_not_take_its_place_is_dropped_by_force_only(plan, tmp_path):
+    with pytest.raises(WorkError):
+        run_plan(plan(during(lambda: (tmp_path / "out" / "mine").mkdir(parents=True))))
+    (tmp_path / "out" / "mine").rmdir()
+    assert plan(params={"times": 2}).action == "refuse"
+    run_plan(plan(params={"times": 2}, force=True))
+    assert names(tmp_path) == ["a.txt", "b.txt", "out"]
+
+
+def test_stage_output_that_is_a_link_replaces_what_it_points_to(plan, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to("disk/out")
+    run_plan(plan())
+    run_plan(plan(params={"times": 2}, force=True))
+    assert (tmp_path / "out").is_symlink()
+    assert names(tmp_path / "disk" / "out") == [MANIFEST, "text.txt"]
+    assert names(tmp_path / "disk") == ["out"]
+
+
+# ---------------------------------------------------------------- what decorates a manifest
+
+
+def test_stage_paths_that_are_no_utf8_are_escaped_in_the_manifest(given, plan, tmp_path):
+    odd = tmp_path / os.fsdecode(b"a\xff.txt")
+    try:
+        odd.write_bytes(b"x\xfe")
+    except OSError:
+        pytest.skip("this file system wants UTF-8 names")
+    out = tmp_path / os.fsdecode(b"o\xfd")
+    run_plan(plan(inputs={"first": str(odd)}, out=out), command=f"lexenc join {odd}")
+    text = (out / MANIFEST).read_bytes().decode("utf-8")
+    json.loads(text, parse_constant=pytest.fail)
+    assert read_manifest(out).inputs["first"][0].given == str(odd)
+    assert plan(inputs={"first": str(odd)}, out=out).action == "reuse"
+
+
+HASH = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.parametrize(
+    ("head", "commit"),
+    [
+        (HASH, HASH),
+        (HASH[:24] + HASH, HASH[:24] + HASH),
+        ("ref: refs/heads/main", HASH),
+        ("ref: refs/heads/none", None),
+        ("ref: ../secret", None),
+        ("ref: refs/../../secret", None),
+        ("ref: /etc/passwd", None),
+        ("my own text", None),
+        ("\udcff", None),
+        ("", None),
+    ],
+)
+def test_stage_commit_is_a_hash_or_nothing(tmp_path, monkeypatch, head, commit):
+    git = tmp_path / ".git"
+    (git / "refs" / "heads").mkdir(parents=True)
+    (git / "HEAD").write_text(head + "\n", errors="surrogateescape")
+    (git / "refs" / "heads" / "main").write_text(HASH + "\n")
+    (tmp_path / "secret").write_text(HASH)
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert planning._commit() == commit
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "file instead of .git"])
+def test_stage_commit_is_read_from_files_only(tmp_path, monkeypatch, kind):
+    git = tmp_path / ".git"
+    (tmp_path / "secret").write_text(HASH)
+    if kind.startswith("file"):
+        git.write_text("gitdir: elsewhere")
+    else:
+        git.mkdir()
+        head = git / "HEAD"
+        {"link": lambda: head.symlink_to("../secret"), "folder": head.mkdir, "pipe": lambda: os.mkfifo(head)}[kind]()
+    monkeypatch.chdir(tmp_path)
+    assert planning._commit() is None
+
+
+@pytest.mark.parametrize("out", ["there", "elsewhere"])
+def test_stage_in_a_folder_that_was_removed(plan, tmp_path, monkeypatch, out):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    if out == "there":
+        with pytest.raises(ConfigError, match="current folder was removed"):
+            result_folder("out")
+        return
+    run_plan(plan(out=result_folder(str(tmp_path / "out"))))
+    assert plan().action == "reuse"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+def test_stage_mount_point_is_refused_before_the_work(plan, tmp_path):
+    (tmp_path / "out").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", str(tmp_path / "out")], check=False).returncode:
+        pytest.skip("no mounts here")
+    try:
+        with pytest.raises(ConfigError, match="mount point"):
+            plan()
+        inner = Path(tmp_path / "out" / "result")
+        run_plan(plan(out=inner))
+        assert names(tmp_path / "out") == ["result"]
+    finally:
+        subprocess.run(["umount", str(tmp_path / "out")], check=True)
