@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lexenc.durable import replacing
 from lexenc.errors import ConfigError
-from lexenc.files.text import writing
 from lexenc.planning import Plan
 from lexenc.stage import Stage
 
@@ -62,7 +62,7 @@ class SingleFile:
                 return
             place = self.path.resolve()  # a link stays, and its target is replaced
             place.parent.mkdir(parents=True, exist_ok=True)
-            with writing(place) as stream:
+            with replacing(place) as stream:
                 shutil.copyfileobj(made, stream)
 
 

@@ -13,12 +13,13 @@ from typing import IO, Annotated, Literal
 
 import typer
 
+from lexenc.durable import replacing
 from lexenc.errors import ConfigError, LexencError
 from lexenc.files.exchange.pairs import PairFile, remarks
 from lexenc.files.exchange.units import KEEP
 from lexenc.files.exchange.writing import SUFFIXES, PairRow, Written, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import counted, writing
+from lexenc.files.text import counted
 from lexenc.parameters import checked_choice
 from lexenc.resources import bundled_path
 from lexenc.text.folding import check_language
@@ -184,7 +185,7 @@ def _opened(out: str) -> Iterator[IO[bytes]]:
             mute()
             raise ReaderGone from None
         return
-    with writing(Path(out)) as stream:
+    with replacing(Path(out)) as stream:
         yield stream
 
 

@@ -11,6 +11,7 @@ import typer
 
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import check_device_name
+from lexenc.durable import replacing
 from lexenc.errors import ConfigError, ExitCode, several
 from lexenc.parameters import as_dict, build
 from lexenc.pipeline import (
@@ -182,6 +183,7 @@ def init_command(
     if place.exists():
         raise ConfigError(f"{place} already exists.", hint="Choose another name.")
     text = (ROOT / "pipeline.yaml").read_text(encoding="utf-8")
-    place.write_text(text.replace("pipeline.yaml", place.name), encoding="utf-8")
+    with replacing(place) as stream:
+        stream.write(text.replace("pipeline.yaml", place.name).encode("utf-8", "surrogateescape"))
     View().say(f"Wrote {place}.")
     View().say(f"next: put your files under 'inputs', then: lexenc check {shlex.quote(str(place))}")

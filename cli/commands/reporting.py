@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from lexenc.device import check_device_name
+from lexenc.durable import replacing
 from lexenc.errors import ConfigError
-from lexenc.files.text import counted, writing
+from lexenc.files.text import counted
 from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page, check_sections
 from lexenc.report.results import find_results
@@ -61,7 +62,7 @@ def report_command(
     data = ReportData(find_results(Path(folder)), seed=seed, sample=sample, device=device)
     page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=names)
     body = page.html.encode("utf-8")
-    with writing(place) as stream:
+    with replacing(place) as stream:
         stream.write(body)
     for sentence in page.warnings:
         show_warning(sentence, "Make it again, or move it out of the folder.")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from lexenc.api.settings import PathLike, device_of, existing_path, seed_of
 from lexenc.api.words import PythonNames, notices_of, python_errors
+from lexenc.durable import replacing
 from lexenc.errors import ConfigError
 from lexenc.files.exchange.pairs import PairFile, remarks
 from lexenc.files.exchange.units import KEEP
 from lexenc.files.exchange.writing import SUFFIXES, Kind, PairRow, read_rows, write_rows
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import writing
 from lexenc.parameters import checked_choice
 from lexenc.report.data import ReportData
 from lexenc.report.page import SECTIONS, build_page, check_sections
@@ -86,7 +86,7 @@ def convert(
     if kind != "tsv" and None in languages:
         hint = "Add for instance source_language='en', target_language='de'."
         raise ConfigError(f"convert: {kind} needs languages, but the pairs have none.", hint=hint)
-    with writing(place) as stream:
+    with replacing(place) as stream:
         write_rows(stream, rows, kind, languages[0] or "", languages[1] or "")
     return place
 
@@ -127,6 +127,6 @@ def write_report(
         own_seed = seed_of(seed)
         data = ReportData(find_results(Path(folder)), seed=own_seed, sample=sample, device=name)
         page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=chosen)
-    with writing(place) as stream:
+    with replacing(place) as stream:
         stream.write(page.html.encode("utf-8"))
     return place

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from lexenc.artifact import CARD
+
+
+def write_card(folder: Path, text: str) -> None:
+    """Write the card of an encoder. Bytes of file names that are not UTF-8 are escaped."""
+    (folder / CARD).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def model_card(

@@ -9,11 +9,12 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
+from lexenc.durable import replacing
 from lexenc.errors import DataError
 from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, conversion, foreign_kind, markup_kind, wide_encoding
 from lexenc.text.folding import trim
@@ -264,17 +265,9 @@ def table_rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[st
             yield number, dict(zip(heads, cells, strict=False))
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[IO[bytes]]:
-    """Write to a temporary file in the same folder, and rename it if the block succeeds. Otherwise no file is left."""
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        with aside.open("wb") as stream:
-            yield stream
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+def writing(path: Path) -> AbstractContextManager[IO[bytes]]:
+    """Write a file of a result, completely or not at all, as `replacing`. The result is flushed as a whole later."""
+    return replacing(path, flush=False)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lexenc.device import CPU
 from lexenc.encoders import ENCODERS
+from lexenc.encoders.card import write_card
 from lexenc.encoders.load import encoder_kind
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import counts_of, judge, scores_of
@@ -269,7 +270,7 @@ def _write_card(folder: Path, inputs: Mapping[str, Any], params: AlignTrainParam
         f"{params.learning_rate:g} ({params.schedule})."
     )
     head = f"---\nlibrary_name: transformers\npipeline_tag: {task}\n---\n"
-    (folder / "README.md").write_text(f"{head}\n# {result_name(folder)}\n\n{body}\n\n{use}\n", encoding="utf-8")
+    write_card(folder, f"{head}\n# {result_name(folder)}\n\n{body}\n\n{use}\n")
 
 
 def _check_inputs(inputs: Mapping[str, Any], *, needs_links: bool) -> list[ConfigError]:

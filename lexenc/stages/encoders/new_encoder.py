@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import EncoderKind
-from lexenc.encoders.card import model_card
+from lexenc.encoders.card import model_card, write_card
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import read_lines
 from lexenc.parameters import param
@@ -59,7 +59,7 @@ def new_encoder(inputs: dict[str, Any], params: NewEncoderParams, job: Job) -> O
     kind.create(job.out, tokenizer, seed=job.seed, **_settings(params))
     names = ", ".join(f"`{path.name}`" for path in inputs["text"])
     lines = [f"An untrained {params.kind} encoder. Its tokenizer was trained on {names}."]
-    (job.out / "README.md").write_text(model_card(result_name(job.out), lines), encoding="utf-8")
+    write_card(job.out, model_card(result_name(job.out), lines))
     return Outcome({"subwords": tokenizer.get_vocab_size(), "dimensions": params.dimensions})
 
 

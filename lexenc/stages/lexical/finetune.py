@@ -226,7 +226,7 @@ def _loss_settings(params: FinetuneParams) -> dict[str, float]:
 
 
 def _write_card(folder: Path, inputs: dict[str, Any], params: FinetuneParams, pairs: TrainingPairs) -> None:
-    from lexenc.encoders.card import model_card
+    from lexenc.encoders.card import model_card, write_card
 
     settings = ", ".join(f"{name} {value:g}" for name, value in _loss_settings(params).items())
     files = ", ".join(f"`{name}`" for name in pairs.files)
@@ -240,7 +240,7 @@ def _write_card(folder: Path, inputs: dict[str, Any], params: FinetuneParams, pa
     ]
     if params.control != "none":
         lines.append(f"A control, not for use: {params.control}.")
-    (folder / "README.md").write_text(model_card(result_name(folder), lines), encoding="utf-8")
+    write_card(folder, model_card(result_name(folder), lines))
 
 
 # ---------------------------------------------------------------- pairs
