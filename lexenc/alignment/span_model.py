@@ -19,7 +19,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from lexenc.arrays import Indices, positions
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import forward_pass
+from lexenc.encoders.folder import forward_pass, guarded, without_panic_reports
 from lexenc.encoders.pretrained import (
     TYPES,
     load_pretrained,
@@ -105,6 +105,7 @@ class SpanModel:
 
     def __init__(self, module: nn.Module, tokenizer: Any, *, device: Device = CPU) -> None:
         self.words = WordTokenizer(tokenizer)
+        self._frame = self.words.pair  # here, so that a damaged tokenizer is an error of loading
         self._mark = self.words.subwords(MARK)
         if not knows_mark(tokenizer):
             raise ConfigError(
@@ -130,6 +131,12 @@ class SpanModel:
         Raises:
             ConfigError: If there is no such model in the folder.
         """
+        hint = "Check that it is a complete folder of transformers, with safetensors. Copy it again."
+        with without_panic_reports(), guarded(f"The model {folder} cannot be used", hint):
+            return cls._load(folder, device, new_head)
+
+    @classmethod
+    def _load(cls, folder: Path, device: Device, new_head: bool) -> SpanModel:
         module, missing = load_pretrained(AutoModelForQuestionAnswering, folder)
         if missing and not new_head:
             raise ConfigError(
@@ -165,7 +172,7 @@ class SpanModel:
             target: Their translations.
             questions: Questions about words with subwords, none longer than `limit`.
         """
-        frame, mark = self.words.pair, self._mark
+        frame, mark = self._frame, self._mark
         lines, types, owners, first = [], [], [], []
         for pair, swapped, word in zip(*(each.tolist() for each in questions), strict=True):
             asked, context = (target, source) if swapped else (source, target)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path, PurePath
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.device import Device
-from lexenc.errors import ConfigError, DataError, LexencError
+from lexenc.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -21,11 +19,6 @@ if TYPE_CHECKING:
 Pooling = Literal["auto", "mean", "model"]
 Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
-
-STATIC_CLASS = "StaticEmbedding"
-"""The module of sentence-transformers with one vector per subword."""
-MODULES_PATH = "sentence_transformers.models."
-"""The path under which every release of sentence-transformers since 3.2 finds its modules."""
 
 
 class Encoder(Protocol):
@@ -135,90 +128,9 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-@contextmanager
-def forward_pass(name: str | Path) -> Iterator[None]:
-    """Turn what a model raises while it computes into an error that names the encoder.
-
-    Raises:
-        ConfigError: If the model fails. Errors of memory stay as they are.
-    """
-    try:
-        yield
-    except (LexencError, MemoryError):
-        raise
-    except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # of PyTorch, which is not imported here
-            raise
-        raise ConfigError(
-            f"The encoder {name} cannot compute: {one_line(error)}",
-            hint="Its settings, weights and tokenizer may belong to different models. Copy it again, or use another.",
-        ) from error
-
-
-def one_line(error: Exception) -> str:
-    """Return the text of an error as one line, with the class of the error if it is not a sentence."""
-    text = " ".join(str(error).split())[:300]
-    return text if " " in text else f"{type(error).__name__}: {text}"
-
-
 def unsavable(name: str | Path) -> ConfigError:
     """Return the error for an encoder that is only a part of the model in its folder."""
     return ConfigError(
         f"The encoder {name} is a part of an encoder-decoder model and cannot be saved alone, so it cannot be trained.",
         hint="Use an encoder, such as XLM-R, or an encoder-decoder model such as T5 or M2M100.",
     )
-
-
-def class_of(module: Mapping[str, str]) -> str:
-    """Return the class of a row of the table of modules: its name alone if it is one of sentence-transformers."""
-    path = module.get("type", "")
-    return path.rpartition(".")[2] if path.startswith("sentence_transformers.") else path
-
-
-def read_modules(folder: Path) -> list[dict[str, str]]:
-    """Return the table of modules of a sentence-transformers folder; no rows for a plain language model.
-
-    Raises:
-        DataError: If the table is not JSON, or a module is outside the folder.
-    """
-    path = folder / "modules.json"
-    if not path.is_file():
-        return []
-    try:
-        modules = [dict(each) for each in json.loads(path.read_text(encoding="utf-8"))]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is not a table of modules ({error}).", hint="Copy the encoder again.") from None
-    for each in modules:
-        place = PurePath(str(each.setdefault("path", "")))
-        if place.is_absolute() or ".." in place.parts:
-            raise DataError(f"{path} has a module outside the folder: {place}", hint="Use another encoder.")
-    return modules
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """Return a JSON file of settings by name; no settings if there is no file.
-
-    Raises:
-        DataError: If it is not a JSON object.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is not a JSON object ({error}).", hint="Copy the encoder again.") from None
-
-
-def static_modules(folder: Path) -> list[dict[str, str]]:
-    """Return the table of modules of a static encoder, which begins with `STATIC_CLASS`; no rows for another folder.
-
-    Folders of model2vec before 0.3 have no table. The one that later releases write follows from its settings.
-
-    Raises:
-        DataError: If the table is damaged.
-    """
-    modules = read_modules(folder)
-    if not modules and (settings := read_settings(folder / "config.json")).get("model_type") == "model2vec":
-        names = [STATIC_CLASS, *(["Normalize"] if settings.get("normalize") else [])]
-        modules = [{"path": "" if name == STATIC_CLASS else f"1_{name}", "type": MODULES_PATH + name} for name in names]
-    return modules if modules and class_of(modules[0]) == STATIC_CLASS else []

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexenc.device import Device
-from lexenc.encoders.base import EncoderKind, Pooling, Unit, read_modules, static_modules
+from lexenc.encoders.base import EncoderKind, Pooling, Unit
+from lexenc.encoders.folder import read_modules, static_modules
 from lexenc.errors import ConfigError
 from lexenc.randomness import torch_generator
 
@@ -60,7 +61,7 @@ class _TransformerKind:
 
     def recognises(self, folder: Path) -> bool:
         modules = read_modules(folder)
-        return modules[0].get("type", "").endswith("Transformer") if modules else (folder / "config.json").is_file()
+        return modules[0].kind == "Transformer" if modules else (folder / "config.json").is_file()
 
     def load(self, folder: Path, *, pooling: Pooling, device: Device, max_length: int | None) -> TransformerEncoder:
         from lexenc.encoders.transformer import TransformerEncoder

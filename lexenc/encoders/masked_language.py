@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM
 from transformers.modeling_outputs import BaseModelOutput
 
-from lexenc.encoders.base import forward_pass
+from lexenc.encoders.folder import forward_pass
 from lexenc.encoders.pretrained import load_pretrained
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError

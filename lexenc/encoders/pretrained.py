@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from itertools import chain
 from pathlib import Path
 from threading import RLock, get_ident
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from lexenc.encoders.base import one_line, read_modules
-from lexenc.errors import ConfigError, DataError, LexencError
+from lexenc.encoders.folder import check_files, count_numbers, guarded, places_of, tensor_shapes
+from lexenc.errors import ConfigError, DataError
 
 UNLIMITED = 1 << 30
 TYPES = "token_type_ids"
@@ -25,7 +26,11 @@ _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 _SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
 WEIGHTS: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
 """How all weights are read: never from pickles, and in float32, whatever their precision in the file."""
+_INCOMPLETE = "Check that it is a complete folder of transformers or sentence-transformers, with safetensors."
 _ONE_AT_A_TIME = RLock()
+# A model may have more numbers than its folder, e.g. those of a new head, by this factor and number; not gigabytes.
+_GROWTH, _HEAD = 3, 1 << 25
+_MOST_LAYERS = 200  # where each has tensors of its own, there may be more
 # Constants that older releases of transformers saved with the weights.
 _CONSTANTS = ("position_ids", "token_type_ids", "inv_freq", "masked_bias", "version")
 
@@ -85,7 +90,8 @@ def loading(folder: Path) -> Iterator[list[Loaded]]:
             f"There is no encoder in {folder}: it contains neither {' nor '.join(_TABLES)}.",
             hint="Use a folder that transformers or sentence-transformers saved.",
         )
-    for place in dict.fromkeys([folder, *(folder / each["path"] for each in read_modules(folder))]):
+    check_files(folder)
+    for place in places_of(folder):
         pickled = [path.name for pattern in _PICKLES for path in place.glob(pattern)]
         if pickled and not any(place.glob("*.safetensors")):
             raise ConfigError(
@@ -93,16 +99,8 @@ def loading(folder: Path) -> Iterator[list[Loaded]]:
                 hint="Convert it once where you trust it: load with transformers, then save_pretrained(folder).",
             )
     found: list[Loaded] = []
-    try:
-        with quiet_transformers(), _recorded(folder, found):
-            yield found
-    except (LexencError, MemoryError):
-        raise
-    except Exception as error:  # other people's folders break other people's code in many ways
-        raise ConfigError(
-            f"The encoder {folder} cannot be loaded: {one_line(error)}",
-            hint="Check that it is a complete folder of transformers or sentence-transformers, with safetensors.",
-        ) from error
+    with guarded(f"The encoder {folder} cannot be loaded", _INCOMPLETE), quiet_transformers(), _recorded(folder, found):
+        yield found
 
 
 @contextmanager
@@ -116,6 +114,8 @@ def _recorded(folder: Path, found: list[Loaded]) -> Iterator[None]:
     def from_pretrained(cls: Any, *args: Any, **settings: Any) -> Any:
         if get_ident() != owner:
             return original.__func__(cls, *args, **settings)
+        if "config" in settings:
+            _check_size(folder, Path(args[0], settings.get("subfolder") or ""), cls, settings["config"])
         settings |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
         model, report = original.__func__(cls, *args, **settings)
         _check_model(folder, model, report)
@@ -129,6 +129,40 @@ def _recorded(folder: Path, found: list[Loaded]) -> Iterator[None]:
             yield
         finally:
             PreTrainedModel.from_pretrained = original
+
+
+def _check_size(folder: Path, place: Path, kind: Any, config: Any) -> None:
+    """Compare the size of a model with that of its weights, before memory is allocated for it.
+
+    Args:
+        folder: Folder of the encoder.
+        place: The one in it with the weights.
+        kind: Class of the model.
+        config: Its settings.
+
+    Raises:
+        DataError: If the settings describe a far larger model, or one with impossible settings.
+    """
+    shapes = tensor_shapes(place)
+    if not shapes:
+        raise DataError(f"The encoder {folder} contains no safetensors weights.", hint=_INCOMPLETE)
+    for name, value in sorted(config.to_dict().items()):
+        layers = "layer" in name and isinstance(value, int | float)
+        if layers and not value <= max(_MOST_LAYERS, len(shapes)):
+            raise DataError(
+                f"The config.json of the encoder {folder} has {name} {value}, but there are {len(shapes)} tensors.",
+                hint="It belongs to other weights. Copy the encoder again.",
+            )
+    with torch.device("meta"):
+        # A copy, because making a model completes its settings.
+        model = kind(deepcopy(config))
+    numbers, known = sum(each.numel() for each in chain(model.parameters(), model.buffers())), count_numbers(shapes)
+    if numbers > _GROWTH * known + _HEAD:
+        raise DataError(
+            f"The config.json of the encoder {folder} describes a model of {numbers:,} numbers, "
+            f"but its weights have {known:,}.",
+            hint="It belongs to other weights. Copy the encoder again.",
+        )
 
 
 def _check_model(folder: Path, model: Any, report: Mapping[str, Any]) -> None:
@@ -249,8 +283,12 @@ def has_decoder(model: Any) -> bool:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of a model that `load_pretrained` has loaded."""
-    with quiet_transformers():
+    """Load the tokenizer of a model that `load_pretrained` has loaded.
+
+    Raises:
+        DataError: If it cannot be loaded.
+    """
+    with guarded(f"The tokenizer of {folder} cannot be loaded", _INCOMPLETE), quiet_transformers():
         return AutoTokenizer.from_pretrained(_place(folder), **_SAFE)
 
 

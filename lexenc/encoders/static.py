@@ -14,8 +14,20 @@ from tokenizers import Tokenizer
 
 from lexenc.arrays import Ragged
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import MODULES_PATH, STATIC_CLASS, Pooling, printable, read_settings, static_modules
-from lexenc.encoders.heads import SETTINGS, Head, load_head, read_weights
+from lexenc.encoders.base import Pooling, printable
+from lexenc.encoders.folder import (
+    MODULES_PATH,
+    SETTINGS,
+    STATIC_CLASS,
+    check_files,
+    check_vocabulary,
+    guarded,
+    read_model_settings,
+    read_settings,
+    splitting,
+    static_modules,
+)
+from lexenc.encoders.heads import Head, load_head, read_weights
 from lexenc.errors import DataError
 
 _WEIGHT = "embedding.weight"
@@ -53,7 +65,7 @@ class StaticEncoder:
         if max_length is not None and max_length <= own["max_length"]:
             tokenizer.enable_truncation(max_length, direction=own["direction"])
         self.settings = dict(_NEW if settings is None else settings)
-        self._prompt = _default_prompt(self.settings)
+        self._prompt = (self.settings.get("prompts") or {}).get(self.settings.get("default_prompt_name")) or ""
         bag = torch.nn.EmbeddingBag(*weights.shape, mode="mean", _weight=weights.to(torch.float32).clone())
         self._bag, self._head = bag.to(device.torch), (head or Head()).to(device.torch)
         self.module: torch.nn.Module = torch.nn.Sequential(self._bag, self._head).eval()
@@ -62,7 +74,8 @@ class StaticEncoder:
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the subword ids of texts; bytes that cannot be decoded count as the replacement character."""
         prompted = [self._prompt + printable(text) for text in texts]
-        return [each.ids for each in self.tokenizer.encode_batch_fast(prompted, add_special_tokens=False)]
+        with splitting():
+            return [each.ids for each in self.tokenizer.encode_batch_fast(prompted, add_special_tokens=False)]
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:
         """Return the mean of the subword vectors of every text, zeros without subwords, as the head changes it.
@@ -131,49 +144,21 @@ class StaticEncoder:
             ConfigError: If a module cannot be used.
             DataError: If a file is missing or damaged.
         """
-        modules, settings = static_modules(folder), read_settings(folder / SETTINGS)
-        place = folder / modules[0]["path"] if modules else folder
+        check_files(folder)
+        modules, settings = static_modules(folder), read_model_settings(folder)
+        place = folder / modules[0].path if modules else folder
         for name in ("tokenizer.json", "model.safetensors"):
             if not (place / name).is_file():
                 raise DataError(f"The encoder {folder} has no {name}.", hint="Save it again with safetensors weights.")
-        try:
+        with guarded(f"{place / 'tokenizer.json'} cannot be read", "Copy the encoder or make it again."):
             tokenizer = Tokenizer.from_file(str(place / "tokenizer.json"))
-        except Exception as error:  # the tokenizers library raises bare exceptions
-            raise DataError(
-                f"{place / 'tokenizer.json'} cannot be read: {error}.", hint="Copy the encoder or make it again."
-            ) from None
+        check_vocabulary(tokenizer)
         weights = _read_rows(place / "model.safetensors", max(tokenizer.get_vocab().values(), default=-1) + 1)
-        _check_settings(folder / SETTINGS, settings)
         head = Head()
         if pooling != "mean":
-            cut = settings.get("truncate_dim")
-            head = load_head(folder, modules[1:], width=weights.shape[1], dimensions=cut)
-        return cls(tokenizer, weights, head=head, settings=settings or None, device=device, max_length=max_length)
-
-
-def _default_prompt(settings: Mapping[str, Any]) -> str:
-    """Return the text that precedes every text, from the settings of sentence-transformers."""
-    return (settings.get("prompts") or {}).get(settings.get("default_prompt_name")) or ""
-
-
-def _check_settings(path: Path, settings: Mapping[str, Any]) -> None:
-    """Check the settings that change vectors.
-
-    Raises:
-        DataError: If they do not fit each other.
-    """
-    prompts, default, cut = (settings.get(name) for name in ("prompts", "default_prompt_name", "truncate_dim"))
-    if not isinstance(prompts or {}, dict) or not all(isinstance(each or "", str) for each in (prompts or {}).values()):
-        raise DataError(f"{path} has prompts that are not texts by name: {prompts}", hint="Copy the encoder again.")
-    # Every model of sentence-transformers has the prompts query and document, which are empty if they are not given.
-    known = {"query", "document", *(prompts or {})}
-    if default is not None and default not in known:
-        raise DataError(
-            f"{path} has the default prompt {default}, but the prompts {', '.join(sorted(known))}.",
-            hint="Correct default_prompt_name.",
-        )
-    if cut is not None and not (isinstance(cut, int) and cut > 0):
-        raise DataError(f"{path} has the truncate_dim {cut}, expected a positive number.", hint="Correct it.")
+            head = load_head(folder, modules[1:], width=weights.shape[1], dimensions=settings.truncate_dim)
+        own = read_settings(folder / SETTINGS) or None
+        return cls(tokenizer, weights, head=head, settings=own, device=device, max_length=max_length)
 
 
 def _read_rows(path: Path, subwords: int) -> torch.Tensor:

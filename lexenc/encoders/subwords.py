@@ -16,6 +16,7 @@ from tokenizers import Encoding, Tokenizer
 
 from lexenc.arrays import starts_of
 from lexenc.encoders.base import printable
+from lexenc.encoders.folder import check_vocabulary, splitting
 from lexenc.errors import ConfigError
 from lexenc.text.links import Pieces
 
@@ -36,9 +37,11 @@ def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
             hint="Use an encoder with a tokenizer.json.",
         )
     # A copy, because the owner of the original changes its settings on each call.
-    own = Tokenizer.from_str(backend.to_str())
-    own.no_padding()
-    own.no_truncation()
+    check_vocabulary(backend)
+    with splitting():
+        own = Tokenizer.from_str(backend.to_str())
+        own.no_padding()
+        own.no_truncation()
     return own
 
 
@@ -84,7 +87,8 @@ class WordTokenizer:
         if self._spaced:
             texts = [[f" {word}" if word else "" for word in words] for words in texts]
         # The fast variant does not report words.
-        found: list[Encoding] = self._own.encode_batch(texts, is_pretokenized=True, add_special_tokens=special)
+        with splitting():
+            found: list[Encoding] = self._own.encode_batch(texts, is_pretokenized=True, add_special_tokens=special)
         return found
 
     def cut(self, sentences: Sequence[Sequence[str]]) -> Pieces:
@@ -133,9 +137,15 @@ class Frame(NamedTuple):
 
 def _frame(tokenizer: Tokenizer, words: list[str], others: list[str] | None = None) -> Frame:
     """Find out where a tokenizer adds special subwords."""
-    made = tokenizer.encode(words, others, is_pretokenized=True)
+    with splitting():
+        made = tokenizer.encode(words, others, is_pretokenized=True)
     owners = made.sequence_ids
     places = [[i for i, owner in enumerate(owners) if owner == wanted] for wanted in (0, 1)]
+    if not places[0] or (others and not places[1]):
+        raise ConfigError(
+            "The tokenizer of the encoder has no subword for the letter a.",
+            hint="Use an encoder with another tokenizer.",
+        )
     first, second = places[0], places[1] or places[0][-1:]
     split, end = first[-1] + 1, second[-1] + 1
     inner = slice(split, second[0] if places[1] else split)

@@ -16,8 +16,19 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Pooling, forward_pass, printable, read_modules, unsavable
-from lexenc.encoders.heads import HEAD_PARTS, Head, check_head
+from lexenc.encoders.base import Pooling, printable, unsavable
+from lexenc.encoders.folder import (
+    HEAD_PARTS,
+    SENTENCE_MODEL,
+    ModelSettings,
+    ModuleRow,
+    check_files,
+    forward_pass,
+    read_model_settings,
+    read_modules,
+    splitting,
+)
+from lexenc.encoders.heads import Head, check_head, check_pooling, check_transformer
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
 from lexenc.encoders.pretrained import (
     WEIGHTS,
@@ -56,14 +67,7 @@ class TransformerEncoder:
     partial = False
 
     def __init__(self, module: SentenceTransformer, *, device: Device = CPU, max_length: int | None = None) -> None:
-        names = [type(part).__name__ for part in module]
-        strange = [name for name in names[2:] if name not in HEAD_PARTS]
-        if names[:2] != ["Transformer", "Pooling"] or strange:
-            raise ConfigError(
-                f"The encoder is made of {', '.join(names)}, "
-                f"expected Transformer, Pooling and then any of {', '.join(HEAD_PARTS)}.",
-                hint="Use pooling mean, which keeps only the language model, or another encoder.",
-            )
+        _check_parts([type(part).__name__ for part in module])
         self.module: nn.Module = module
         self._modules: list[Any] = list(module)
         self._head = Head(self._modules[2:], module.truncate_dim)
@@ -123,12 +127,18 @@ class TransformerEncoder:
             raise ConfigError(
                 f"The encoder {folder} is a plain language model, without pooling of its own.", hint="Use pooling mean."
             )
-        if pooling != "mean":
-            check_head(folder, read_modules(folder)[2:])
+        rows, settings = _checked_rows(folder, pooling), read_model_settings(folder)
         with loading(folder) as found:
-            module = SentenceTransformer(
-                str(folder), device="cpu", trust_remote_code=False, local_files_only=True, model_kwargs=dict(WEIGHTS)
-            )
+            if rows and settings.model_type == SENTENCE_MODEL:
+                module = _assembled(folder, rows, settings)
+            else:
+                module = SentenceTransformer(
+                    str(folder),
+                    device="cpu",
+                    trust_remote_code=False,
+                    local_files_only=True,
+                    model_kwargs=dict(WEIGHTS),
+                )
             loaded = encoder_part(folder, found) if found else None
         partial = bool(found) and has_decoder(module[0].auto_model)
         if partial and pooling != "mean" and has_modules:
@@ -143,11 +153,6 @@ class TransformerEncoder:
             # A text is encoded as it is, not as a message in the chat template of the tokenizer.
             getattr(module[0], "modality_config", {}).pop("message", None)
         if pooling == "mean":
-            if type(module[0]).__name__ != "Transformer":
-                raise ConfigError(
-                    f"The encoder begins with {type(module[0]).__name__}, expected a Transformer.",
-                    hint="Use another encoder.",
-                )
             module = SentenceTransformer(
                 modules=[module[0], modules.Pooling(module[0].get_embedding_dimension(), "mean")],
                 device="cpu",
@@ -161,11 +166,12 @@ class TransformerEncoder:
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of texts, special tokens included, truncated. The default prompt precedes each text."""
         texts = [self._prompt + printable(text) for text in texts]
-        if isinstance(self.tokenizer, Tokenizer):
-            return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
-        if not texts:
-            return []
-        cut = self.tokenizer(texts, truncation=True, max_length=self.longest)
+        with splitting():
+            if isinstance(self.tokenizer, Tokenizer):
+                return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
+            if not texts:
+                return []
+            cut = self.tokenizer(texts, truncation=True, max_length=self.longest)
         return cast(list[list[int]], cut["input_ids"])
 
     def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> Tensor:
@@ -259,6 +265,53 @@ class TransformerEncoder:
             raise unsavable(self._name)
         with quiet_transformers():
             cast(SentenceTransformer, self.module).save(str(folder), create_model_card=False)
+
+
+def _check_parts(kinds: Sequence[str], *, whole: bool = True) -> None:
+    """Check the modules of an encoder, or only the first of them.
+
+    Raises:
+        ConfigError: If there are other modules than lexenc knows.
+    """
+    if not whole and kinds[:1] != ["Transformer"]:
+        raise ConfigError(f"The encoder begins with {kinds[0]}, expected a Transformer.", hint="Use another encoder.")
+    if whole and (kinds[:2] != ["Transformer", "Pooling"] or any(each not in HEAD_PARTS for each in kinds[2:])):
+        raise ConfigError(
+            f"The encoder is made of {', '.join(kinds)}, "
+            f"expected Transformer, Pooling and then any of {', '.join(HEAD_PARTS)}.",
+            hint="Use pooling mean, which keeps only the language model, or another encoder.",
+        )
+
+
+def _checked_rows(folder: Path, pooling: Pooling) -> list[ModuleRow]:
+    """Return the rows of the table of modules that are used, after checking their classes and settings."""
+    check_files(folder)
+    rows = read_modules(folder)
+    if rows and pooling == "mean":
+        rows = rows[:1]
+    if rows:
+        _check_parts([each.kind for each in rows], whole=pooling != "mean")
+        check_transformer(folder / rows[0].path)
+    for each in rows[1:2]:
+        check_pooling(folder / each.path)
+    if pooling != "mean":
+        check_head(folder, rows[2:])
+    return rows
+
+
+def _assembled(folder: Path, rows: Sequence[ModuleRow], settings: ModelSettings) -> SentenceTransformer:
+    """Load the modules of a folder whose classes are known, as `SentenceTransformer(folder)` would."""
+    how = {"local_files_only": True, "trust_remote_code": False, "model_kwargs": dict(WEIGHTS)}
+    parts = [getattr(modules, each.kind).load(str(folder), subfolder=each.path, **how) for each in rows]
+    known = SentenceTransformer.SUPPORTED_SIMILARITY_FN_NAMES
+    return SentenceTransformer(
+        modules=parts,
+        device="cpu",
+        prompts=settings.prompts,
+        default_prompt_name=settings.default_prompt_name,
+        similarity_fn_name=settings.similarity_fn_name if settings.similarity_fn_name in known else None,
+        truncate_dim=settings.truncate_dim,
+    )
 
 
 def _packed_backbone(model: Any) -> PackedBackbone | None:

@@ -36,7 +36,7 @@ from transformers import (
 from lexenc.device import Device
 from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.transformer import TransformerEncoder
-from lexenc.errors import ConfigError, LexencError
+from lexenc.errors import ConfigError, DataError, LexencError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -258,7 +258,7 @@ def not_finite(place: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (own_activation, "config.json names .* my_code.Swish"),
+        (own_activation, "config.json names .* 'my_code.Swish'"),
         (not_finite, "'linear.weight' of .*2_Dense"),
         (another_kind, "belongs to a SparseEncoder"),
     ],
@@ -336,7 +336,7 @@ def test_folders_that_hold_no_encoder(folders: dict[str, Path], tmp_path: Path) 
     with pytest.raises(ConfigError, match="no encoder"):
         TransformerEncoder.load_folder(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "nonsense"}), encoding="utf-8")
-    with pytest.raises(ConfigError, match="cannot be loaded"):
+    with pytest.raises(DataError, match="cannot be loaded"):
         TransformerEncoder.load_folder(tmp_path)
     with pytest.raises(ConfigError, match="plain language model"):
         TransformerEncoder.load_folder(folders["bert"], pooling="model")
