@@ -14,6 +14,7 @@ from lexenc.evaluation.bootstrap import Difference, holm
 from lexenc.evaluation.pairing import asked_of, compare_answers
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import TRACK, UNFAIR, Evaluation, Score
+from lexenc.files.lexicons import guarded
 from lexenc.files.text import counted
 
 _DRAWS = 10_000
@@ -223,7 +224,8 @@ class Leaderboard:
                 table[head if key == "value" else f"{head} {key}"] = found
             if any(entry is not None and entry.p_value is not None for entry in entries):
                 table[f"{head} p"] = [None if entry is None else entry.p_value for entry in entries]
-        return str(pandas.DataFrame(table, index=pandas.Index(self.rows, name="system")).to_csv(lineterminator="\n"))
+        shown = pandas.DataFrame(table, index=pandas.Index(map(guarded, self.rows), name="system"))
+        return str(shown.rename(columns=guarded).to_csv(lineterminator="\n"))
 
     def latex(self) -> str:
         """Return a `tabular` for the package booktabs."""

@@ -21,9 +21,15 @@ _REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
 REVIEW_COLUMNS = ("source", "target", "probability", "decision", "correction")
 _NEEDED = ("source", "target", "decision")
 _DECISIONS = {"ok": "ok", "wrong": "wrong", "other": "other", "another": "other", "another translation": "other"}
-# A spreadsheet takes a cell that begins with one of these for a formula.
-_ACTIVE = "=+\\-@\t\r\uff1d\uff0b\uff0d\uff20"
-_DANGEROUS, _GUARDED = re.compile(f"'*[{_ACTIVE}]"), re.compile(f"'+[{_ACTIVE}]")
+# A spreadsheet takes a cell that begins with one of these for a formula. It may split a cell at other characters than
+# commas, even within quotes, and drop spaces, quotes, control characters and what has no width before a formula.
+_ACTIVE = "[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b]"
+_BEGIN = (
+    "(?:^|[,;|\t\r\n])"
+    '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x20"\\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*'
+)
+_DANGEROUS = re.compile(f"({_BEGIN})(?='*{_ACTIVE})")
+_GUARDED = re.compile(f"({_BEGIN})'(?='*{_ACTIVE})")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -80,13 +86,13 @@ def write_lexicon(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bo
 
 
 def guarded(cell: str) -> str:
-    """Return a cell with an apostrophe in front if a spreadsheet would take it for a formula."""
-    return f"'{cell}" if _DANGEROUS.match(cell) else cell
+    """Return a cell with an apostrophe before everything that a spreadsheet could take for a formula."""
+    return _DANGEROUS.sub(r"\1'", cell)
 
 
 def unguarded(cell: str) -> str:
     """Return the text from which `guarded` made a cell."""
-    return cell[1:] if _GUARDED.match(cell) else cell
+    return _GUARDED.sub(r"\1", cell)
 
 
 def write_review(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:

@@ -103,6 +103,11 @@ def test_columns_of_one_name_stay_apart(lexenc, scores, static, tmp_path, monkey
     assert len(head) == len(set(head)) == 1 + 3 * len(heads)
 
 
+def test_a_name_in_csv_is_no_formula(lexenc, scores):
+    shown = lexenc("results", f"=1+1={scores / 'sts'}", "--format", "csv")
+    assert [row["system"] for row in csv.DictReader(io.StringIO(shown.stdout))] == ["'=1+1"]
+
+
 def test_an_unfair_test_is_named_below_the_table(lexenc, mapped, world, tmp_path):
     lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "train.tsv", "--out", tmp_path / "seen")
     shown = lexenc("results", tmp_path, "--format", "markdown")

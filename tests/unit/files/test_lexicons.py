@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -87,7 +88,28 @@ def test_formulas_are_guarded_and_come_back(cell):
     assert unguarded(guarded(cell)) == cell
 
 
-@pytest.mark.parametrize("cell", ["a", "'tis", "a-b", "", "1", "''"])
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("x;=1+1", "x;'=1+1"), ("x,+1", "x,'+1"), ("x|@a", "x|'@a"), ("x\t=1", "x\t'=1"), ("x\r=1", "x\r'=1"),
+        ("\ufeff=1+1", "\ufeff'=1+1"), ("  =1", "  '=1"), ("x; \u200b=1", "x; \u200b'=1"), ('x;"=1', "x;\"'=1"),
+        ("\x00=1", "\x00'=1"), ("=1;=2", "'=1;'=2"), ("x;'=1", "x;''=1"), ("\uff1da;\ufe66b", "'\uff1da;'\ufe66b"),
+    ],
+)  # fmt: skip
+def test_formulas_behind_what_a_spreadsheet_splits_at_or_drops(cell, safe):
+    assert guarded(cell) == safe
+    assert unguarded(safe) == cell
+
+
+@settings(max_examples=500)
+@given(st.text(st.one_of(st.sampled_from("=+-@;,|\t\r\n '\"\ufeff\uff1da"), st.characters()), max_size=9))
+def test_any_cell_comes_back(cell):
+    assert unguarded(guarded(cell)) == cell
+    for part in re.split("[,;|\t\r\n]", guarded(cell)):
+        assert part.strip().strip("\"\ufeff ")[:1] not in tuple("=+-@"), part
+
+
+@pytest.mark.parametrize("cell", ["a", "'tis", "a-b", "", "1", "''", "a = b", "x - y", "en.vec + de.vec"])
 def test_other_cells_stay(cell):
     assert guarded(cell) == unguarded(cell) == cell
 
