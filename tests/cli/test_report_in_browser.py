@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from lexenc.alignment.grids import LinkGrid, html_page
 from lexenc.artifact import Manifest, write_manifest
 from lexenc.files.evaluations import Convention, Score, ScoredSystem, writing_evaluation
 from lexenc.report.data import ReportData
@@ -144,6 +145,21 @@ def test_the_page_as_it_is_has_no_errors(report_page, tmp_path):
     done = open_page(report_page, tmp_path)
     assert console(done) == []
     assert done.stdout.count('<th scope="col"><button') > 20
+
+
+def test_words_of_alignments_run_no_script(tmp_path):
+    evil = ["<img src=x onerror=\"document.title='run'\">", "</table><script>document.title='run'</script>"]
+    page = html_page([LinkGrid(1, evil, evil[::-1], {(0, 0): 0.9, (1, 1): 0.5})])
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    done = open_page(tmp_path / "page.html", tmp_path / "first")
+    assert console(done) == []
+    assert "<title>Word alignments</title>" in done.stdout
+    assert "rgba(var(--mark)" in done.stdout
+    # Even a script that came into the page unescaped would not run.
+    (tmp_path / "page.html").write_text(page.replace("</body>", f"{''.join(evil)}</body>"), encoding="utf-8")
+    done = open_page(tmp_path / "page.html", tmp_path / "second")
+    assert "<title>Word alignments</title>" in done.stdout
+    assert any("Content Security Policy" in line for line in console(done))
 
 
 @pytest.mark.parametrize("width", [1280, 390])
