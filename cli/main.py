@@ -23,7 +23,7 @@ from lexenc.stages import STAGES, stage_of
 
 from . import interrupts
 from .commands import COMMANDS, PANELS
-from .ui import ReaderGone, mute, show_errors
+from .ui import ReaderGone, mute, show_errors, show_traceback, warn_of_breaks, write_out
 
 _SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
@@ -84,6 +84,9 @@ class LexencGroup(LazyGroup):
             sys.stdout.flush()
         except BrokenPipeError:
             mute()
+        except OSError as error:  # e.g. the disk is full
+            mute()
+            code = _failed(error, words)
         if standalone_mode:
             interrupts.leave(code)
         return code
@@ -92,6 +95,7 @@ class LexencGroup(LazyGroup):
         try:
             interrupts.command_begins()
             code = super().main(words, standalone_mode=False, **extra)
+            warn_of_breaks()
         except ReaderGone:
             code = ExitCode.DONE
         except SystemExit as error:
@@ -118,7 +122,7 @@ class LexencGroup(LazyGroup):
 def _failed(error: Exception, words: list[str]) -> int:
     """Show an error, and return the exit code."""
     if "--debug" in words:
-        traceback.print_exc()
+        show_traceback()
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
         return ExitCode.USAGE
@@ -230,7 +234,7 @@ def _nameless(error: typer.TyperException) -> str | None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"lexenc {lexenc.__version__}")
+        write_out(f"lexenc {lexenc.__version__}\n")
         raise typer.Exit
 
 
@@ -272,7 +276,15 @@ def main() -> None:
     # Standard error belongs to the program; a user who wants the reports of libraries sets these.
     for name, value in (("HF_HUB_DISABLE_PROGRESS_BARS", "1"), ("TRANSFORMERS_VERBOSITY", "error")):
         os.environ.setdefault(name, value)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream is sys.stdout else "replace")
     build_app()()
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that the caller of the process closed, so that no other file gets their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))

@@ -1,16 +1,24 @@
-"""The terminal: results go to standard output, and everything else to standard error."""
+"""The terminal: results go to standard output, and everything else to standard error.
+
+Everything that the program prints goes through this module, so that no control character of the user's data reaches a
+terminal. What a file or a program gets from standard output stays as it is.
+"""
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import math
 import os
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from rich import box, progress
 from rich.console import Console
@@ -53,7 +61,7 @@ class View:
     def say(self, sentence: str) -> None:
         """Show a sentence unless the command is quiet."""
         if not self.quiet:
-            _to_stderr(sentence)
+            _to_stderr(plain(sentence))
 
     def watcher(self) -> Progress:
         """Return progress bars for a terminal, and silent ones otherwise."""
@@ -75,13 +83,67 @@ class View:
         elif sys.stdout.isatty():
             show_table(table)
         else:
-            answer_out("".join("\t".join(row) + "\n" for row in table.rows))
+            answer_out("".join(map(table_line, table.rows)))
 
     def table(self, table: Table) -> None:
         """Show a table. If a program reads it, its title and note go to standard error."""
         if not sys.stdout.isatty():
-            self.say(f"{table.title}. {table.note}" if table.note else table.title)
+            for line in (f"{table.title}. {table.note}" if table.note else table.title).split("\n"):
+                self.say(line)
         show_table(table)
+
+
+# ---------------------------------------------------------------- control characters
+
+# C0 and C1 controls, separators of lines and paragraphs, embeddings and overrides of the direction of writing, and what
+# UTF-8 cannot encode.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_BREAKS = re.compile("[\t\n\r]")
+_NO_CHARACTER = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # halves of surrogate pairs that stand for no byte
+
+
+def plain(text: str, *, keep: str = "") -> str:
+    r"""Return a text for a person, with control characters as escapes such as `\x1b`.
+
+    Args:
+        text: The text. Bytes that are not UTF-8 are surrogate escapes.
+        keep: Control characters to leave as they are.
+    """
+    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte
+        code -= 0xDC00
+    return _NAMED.get(character) or (f"\\u{code:04x}" if code > 0xFF else f"\\x{code:02x}")
+
+
+class _Breaks:
+    """The number of cells that contain characters which separate cells or lines."""
+
+    count = 0
+
+
+def table_line(cells: Iterable[str]) -> str:
+    """Return cells as a line with TABs between them, for a program. TABs and line breaks in cells become spaces."""
+    if sys.stdout.isatty():
+        return "\t".join(map(plain, cells)) + "\n"
+    kept = []
+    for cell in cells:
+        text, found = _BREAKS.subn(" ", cell)
+        _Breaks.count += bool(found)
+        kept.append(text)
+    return "\t".join(kept) + "\n"
+
+
+def warn_of_breaks() -> None:
+    """Show how many cells `table_line` changed."""
+    count, _Breaks.count = _Breaks.count, 0
+    if count:
+        cells = "1 cell contains TABs or line breaks" if count == 1 else f"{count:,} cells contain TABs or line breaks"
+        show_warning(f"{cells}, which are printed as spaces.", "--json prints them as they are.")
 
 
 # ---------------------------------------------------------------- standard output
@@ -93,8 +155,20 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def json_line(value: Mapping[str, Any]) -> str:
-    """Return an object as a line of JSON."""
-    return json.dumps(value, ensure_ascii=False) + "\n"
+    """Return an object as a line of JSON. Control characters are escaped, and numbers that JSON lacks are null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_with_null(value), ensure_ascii=False, allow_nan=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def _with_null(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_null(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_null(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class ReaderGone(Exception):  # noqa: N818 - not an error: the reader has enough
@@ -120,15 +194,20 @@ def mute() -> None:
 
 def write_out(text: str) -> bool:
     """Write text to standard output; bytes that are not UTF-8 stay as they were read. Return as `write_bytes`."""
-    return write_bytes(text.encode("utf-8", "surrogateescape"))
+    return write_bytes(_NO_CHARACTER.sub("\ufffd", text).encode("utf-8", "surrogateescape"))
+
+
+_decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
 
 def write_bytes(data: bytes) -> bool:
-    """Write bytes to standard output.
+    """Write UTF-8 to standard output. A terminal gets lines and TABs, but no other control character.
 
     Returns:
         Whether somebody reads it. If not, all further output is discarded and the work can go on.
     """
+    if sys.stdout.isatty():
+        data = plain(_decoder.decode(data), keep="\n\t").encode()
     try:
         sys.stdout.flush()
         buffer = getattr(sys.stdout, "buffer", None)
@@ -143,12 +222,33 @@ def write_bytes(data: bytes) -> bool:
     return True
 
 
+class StandardOutput(io.RawIOBase):
+    """Standard output as a binary stream, which raises `ReaderGone` if nobody reads it."""
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of the bytes."""
+        if not write_bytes(bytes(data)):
+            raise ReaderGone
+        return len(data)
+
+
 # ---------------------------------------------------------------- standard error
 
 
 def _to_stderr(text: str) -> None:
-    sys.stderr.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
-    sys.stderr.flush()
+    # A message that nobody can read, e.g. because the terminal is closed, does not stop the work.
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def show_traceback() -> None:
+    """Show the traceback of the error that is being handled."""
+    _to_stderr(plain(traceback.format_exc().rstrip(), keep="\n"))
 
 
 def show_errors(faults: Sequence[tuple[str, str | None]], *, as_json: bool = False) -> None:
@@ -161,7 +261,7 @@ def show_errors(faults: Sequence[tuple[str, str | None]], *, as_json: bool = Fal
     if as_json:
         objects = [_fault_object(*fault) for fault in faults]
         body = {"error": f"{len(objects)} faults.", "hint": None, "faults": objects} if len(objects) > 1 else objects[0]
-        _to_stderr(json.dumps(body, ensure_ascii=False))
+        _to_stderr(json_line(body).rstrip("\n"))
         return
     for message, hint in faults:
         _show_remark("error:", "1;31", message, hint)
@@ -173,16 +273,18 @@ def show_warning(message: str, hint: str | None) -> None:
 
 
 def _fault_object(message: str, hint: str | None) -> dict[str, Any]:
-    first, *listed = message.splitlines()
+    first, *listed = message.split("\n")
     more = {"listed": [" ".join(line.split()) for line in listed]} if listed else {}
     return {"error": first, "hint": hint, **more}
 
 
 def _show_remark(word: str, colour: str, message: str, hint: str | None) -> None:
     coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    lines = [(word, colour, f" {message}")] + ([("hint:", "36", f"  {hint}")] if hint else [])
-    for head, code, text in lines:
-        _to_stderr((f"\x1b[{code}m{head}\x1b[0m" if coloured else head) + text)
+    # A line break in a value must not begin a line that looks like another message. Items of a list are indented.
+    text = re.sub(r"\n(?! )", r"\\n", plain(message, keep="\n"))
+    lines = [(word, colour, f" {text}")] + ([("hint:", "36", f"  {plain(hint)}")] if hint else [])
+    for head, code, rest in lines:
+        _to_stderr((f"\x1b[{code}m{head}\x1b[0m" if coloured else head) + rest)
 
 
 # ---------------------------------------------------------------- tables
@@ -191,16 +293,16 @@ def _show_remark(word: str, colour: str, message: str, hint: str | None) -> None
 def show_table(table: Table) -> None:
     """Draw a table on a terminal, or print it as tab-separated lines for a program."""
     if not sys.stdout.isatty():
-        write_out("".join("\t".join(line) + "\n" for line in [table.columns, *table.rows]))
+        write_out("".join(map(table_line, [table.columns, *table.rows])))
         return
     # Cells are `Text`, because words of a corpus may look like rich's markup. Every column of a terminal counts.
     drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for number, column in enumerate(table.columns):
         numeric = number and not any(letter.isalpha() for row in table.rows for letter in row[number])
-        drawn.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(Text(plain(column)), justify="right" if numeric else "left", overflow="fold")
     best = _best_row(table)
     for number, row in enumerate(table.rows):
-        drawn.add_row(*(Text(cell, style="bold" if number == best else "") for cell in row))
+        drawn.add_row(*(Text(plain(cell), style="bold" if number == best else "") for cell in row))
     console = Console()
     wide = console.options.update(max_width=1 << 12)
     # Heads of several lines, and then narrower gaps, are better than broken words.
@@ -213,10 +315,10 @@ def show_table(table: Table) -> None:
     console.print()
     # Inside the table, title and note would be as narrow as it is.
     if table.title:
-        console.print(Text(table.title, style="italic"))
+        console.print(Text(plain(table.title), style="italic"))
     console.print(drawn)
     if table.note:
-        console.print(Text(table.note, style="dim italic"))
+        console.print(Text(plain(table.note, keep="\n"), style="dim italic"))
 
 
 def _best_row(table: Table) -> int | None:
@@ -242,6 +344,25 @@ class _Rate(progress.ProgressColumn):
         return Text(f"{speed:,.0f} {task.fields['unit']}/s" if speed else "")
 
 
+class _Unread:
+    """Standard error for progress bars, which do not stop the work if the terminal is closed."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class _BarTask:
     def __init__(self, display: progress.Progress, number: progress.TaskID) -> None:
         self._display, self._number = display, number
@@ -264,18 +385,18 @@ class ProgressBars:
         with self._lock:
             if self._display is None:
                 self._display = progress.Progress(
-                    progress.TextColumn("{task.description}"),
+                    progress.TextColumn("{task.description}", markup=False),
                     progress.BarColumn(bar_width=24),
                     progress.TextColumn("{task.completed:,.0f}"),
                     _Rate(),
                     progress.TimeRemainingColumn(),
-                    console=Console(stderr=True),
+                    console=Console(file=cast(IO[str], _Unread(sys.stderr))),
                     transient=True,
                 )
                 self._display.start()
             self._running += 1
             display = self._display
-        number = display.add_task(title, total=total, unit=unit)
+        number = display.add_task(plain(title), total=total, unit=unit)
         try:
             yield _BarTask(display, number)
         finally:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import BufferedWriter
 from itertools import chain
 from pathlib import Path
 from typing import IO, Annotated, Literal
@@ -26,7 +27,7 @@ from lexenc.text.folding import check_language
 
 from ..options import Debug
 from ..piped_inputs import KeptInputs, copy_stream
-from ..ui import ReaderGone, View, answer_out, json_line, mute, print_json
+from ..ui import StandardOutput, View, answer_out, json_line, print_json
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
 
@@ -177,13 +178,8 @@ def _check_apart(path: Path, out: str, force: bool) -> None:
 @contextmanager
 def _opened(out: str, force: bool) -> Iterator[IO[bytes]]:
     if out == "-":
-        try:
-            sys.stdout.flush()
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            mute()
-            raise ReaderGone from None
+        with BufferedWriter(StandardOutput()) as stream:
+            yield stream
         return
     with replacing(Path(out), spare=not force) as stream:
         yield stream

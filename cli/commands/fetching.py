@@ -17,7 +17,7 @@ from lexenc.resources.catalogue import Family, find_family, find_resource, read_
 from lexenc.stage import Table
 
 from ..options import Debug, NoProgress
-from ..ui import View, print_json, write_out
+from ..ui import View, plain, print_json, write_out
 
 
 def fetch_command(
@@ -106,7 +106,7 @@ def approve_offer(offer: Offer, yes: bool, view: View) -> None:
     if yes:
         return
     if sys.stdin.isatty() and sys.stderr.isatty():
-        if not typer.confirm(f"Fetch {one.name} ({one.licence}, {shown_size(offer.size)})?", err=True):
+        if not typer.confirm(plain(f"Fetch {one.name} ({one.licence}, {shown_size(offer.size)})?"), err=True):
             raise WorkError(f"{one.name} was not downloaded.", hint="Nothing was written.")
     elif not one.open:
         raise ConfigError(

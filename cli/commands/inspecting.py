@@ -22,7 +22,7 @@ from lexenc.stages import STAGES
 from lexenc.training import LOSSES
 
 from ..options import Debug, Json
-from ..ui import print_json, show_table, write_out
+from ..ui import plain, print_json, show_table, write_out
 from . import COMMANDS
 from .fetching import catalogue_rows
 
@@ -42,7 +42,7 @@ def show_command(
     if json:
         print_json(asdict(manifest))
         return
-    write_out("\n".join(_chain(Path(folder), manifest, 0, set())) + "\n")
+    write_out("".join(f"{plain(line)}\n" for line in _chain(Path(folder), manifest, 0, set())))
 
 
 def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list[str]:
@@ -164,4 +164,4 @@ def env_command(json: Json = False, debug: Debug = False) -> None:
     if json:
         print_json(table)
     else:
-        write_out("".join(f"{name}: {value}\n" for name, value in table.items()))
+        write_out("".join(plain(f"{name}: {value}") + "\n" for name, value in table.items()))

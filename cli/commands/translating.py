@@ -23,7 +23,7 @@ from lexenc.text.folding import Folding, UnicodeForm, check_language, trim
 from ..options import Debug, Device
 from ..piped_inputs import opened_stream
 from ..stage_command import completion
-from ..ui import View, answer_out, json_line
+from ..ui import View, answer_out, json_line, table_line
 
 
 def translate_command(
@@ -105,7 +105,7 @@ def translate_command(
                 one = {"source": answer.source, "rank": answer.rank, "target": answer.target, "score": answer.score}
                 answer_out(json_line(one))
             else:
-                answer_out(f"{answer.source}\t{answer.rank}\t{answer.target}\t{answer.score:.4f}\n")
+                answer_out(table_line([answer.source, str(answer.rank), answer.target, f"{answer.score:.4f}"]))
     unknown = translator.unknown
     if unknown:
         shown = ", ".join(f"'{word}'" for word in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
