@@ -440,13 +440,13 @@ def _lock_folder(folder: Path, out: Path, closing: ExitStack) -> None:
             if folder.is_symlink():
                 raise _foreign(folder, "is a link") from None
             raise OSError(error.errno, error.strerror, str(out)) from None
-        if not stat.S_ISDIR(os.fstat(stream).st_mode):
+        if not folder.is_dir() and os.path.lexists(folder):
             raise _foreign(folder, "is not a folder")
         if not durable.lock(stream):
             raise _busy(out)
         # Its owner may have renamed it after it was opened here.
         with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(stream), folder.lstat()):
+            if stream < 0 or os.path.samestat(os.fstat(stream), folder.lstat()):
                 return
 
 
@@ -568,6 +568,9 @@ def _take_place(folder: Path, out: Path, key: str, *, force: bool) -> None:
         if force and _may_be_ours(out):
             _replace(folder, out)
         else:
+            if os.name != "posix":
+                with suppress(OSError):
+                    out.rmdir()
             folder.rename(out)  # replaces nothing but an empty folder
     except (OSError, LexencError) as error:
         with suppress(OSError):
@@ -670,7 +673,7 @@ def check_place(out: Path) -> None:
     Raises:
         ConfigError: If it is a file, a mount point, or a folder with files that lexenc did not make.
     """
-    if out.is_mount():
+    if os.path.ismount(out):
         raise ConfigError(
             f"{out} is a mount point, which cannot be replaced.", hint=f"Give a folder in it: {out / 'result'}"
         )

@@ -258,9 +258,15 @@ def opened(path: Path, how: int = os.O_RDONLY) -> Iterator[int]:
         path: The file or folder.
         how: Flags as of `os.open`.
 
+    Yields:
+        Its number, or -1 for a folder where the system opens none (Windows).
+
     Raises:
         OSError: If it does not exist, is a link or cannot be read.
     """
+    if os.name != "posix" and path.is_dir():
+        yield -1
+        return
     stream = os.open(path, how | _NOFOLLOW | _BINARY | getattr(os, "O_NONBLOCK", 0))
     try:
         yield stream
@@ -277,7 +283,7 @@ def lock(stream: int, *, wait: bool = False) -> bool:
         stream: Number of the open file.
         wait: Wait for the other process.
     """
-    if fcntl is None:
+    if fcntl is None or stream < 0:
         return True
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
