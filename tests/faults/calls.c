@@ -20,7 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { OFF, COUNT, KILL, TORN, FULL, FULL_ONCE, IO_ERROR, INTERRUPT, TERMINATE };
+enum { OFF, COUNT, KILL, TORN, FULL, FULL_ONCE, IO_ERROR, INTERRUPT, TERMINATE, STOP };
 /* What a call needs: nothing (deleting, renaming, modes), a block of the disk, or a block for bytes that can be cut. */
 enum { PLAIN, SPACE, BYTES };
 
@@ -84,6 +84,7 @@ static int met(const char *call, int needs, const char *path) {
         if (mode == IO_ERROR) answer = EIO;
         if (mode == INTERRUPT) raise(SIGINT);
         if (mode == TERMINATE) raise(SIGTERM);
+        if (mode == STOP) raise(SIGSTOP);
         if (mode == TORN && needs == BYTES) answer = -1;
         else if (mode == KILL || mode == TORN) raise(SIGKILL);
     }

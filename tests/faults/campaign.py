@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import random
-import select
 import shlex
 import shutil
 import signal
@@ -26,6 +25,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,20 +37,37 @@ from lexenc.stages import STAGES
 
 HERE = Path(__file__).parent
 # As in calls.c.
-MODES = {"off": 0, "count": 1, "kill": 2, "torn": 3, "full": 4, "full-once": 5, "error": 6, "int": 7, "term": 8}
+MODES = {
+    "off": 0,
+    "count": 1,
+    "kill": 2,
+    "torn": 3,
+    "full": 4,
+    "full-once": 5,
+    "error": 6,
+    "int": 7,
+    "term": 8,
+    "stop": 9,
+}
 KILLS = ("kill", "torn", "twice")
-SPACE = ("full", "full-once", "error")
+SPACE = ("full", "full-once", "error", "disk")
 SIGNALS = ("int", "term")
-# What part of all trials each mode gets.
+STOPS = ("two", "appear", "change")
+# What happens, and how many trials of it there are for each kill.
 SHARES = {
-    "kill": 0.4,
-    "torn": 0.25,
-    "twice": 0.35,
-    "full": 0.1,
-    "full-once": 0.1,
-    "error": 0.05,
-    "int": 0.06,
-    "term": 0.06,
+    "kill": 0.4,  # SIGKILL before the call
+    "torn": 0.25,  # half of the call, if it writes, then SIGKILL
+    "twice": 0.35,  # either of them in the run and again in the next run
+    "full": 0.06,  # no space from the call on
+    "full-once": 0.06,  # no space for this call
+    "error": 0.04,  # the call fails with EIO
+    "disk": 0.06,  # a disk of that many blocks of 4 kB, which is full before the end
+    "int": 0.05,  # SIGINT before the call
+    "term": 0.05,  # SIGTERM before the call
+    "two": 0.03,  # the same command runs while the first one stands still
+    "appear": 0.03,  # a file of the user's appears in the place of the result meanwhile
+    "change": 0.03,  # an input changes meanwhile
+    "real": 0.006,  # SIGINT, SIGTERM or SIGKILL to a new process after that many milliseconds
 }
 LIMIT = 60  # seconds of one run
 # Keys of JSON files that hold times.
@@ -82,8 +99,8 @@ class Trial:
     Args:
         run: Name and number in `RUNS`.
         over: Whether there is an older result, which `--force` replaces.
-        mode: What happens: a name in `MODES`, or `twice` for `kill` or `torn` in the run and in the next run.
-        at: Numbers of the calls where it happens, in the first and the second run.
+        mode: What happens: a name in `SHARES`.
+        at: Number of the call where it happens; for `twice` also that in the second run.
     """
 
     run: str
@@ -107,6 +124,7 @@ class Reference:
     old: dict[str, str] = field(default_factory=dict)
     new: dict[bool, dict[str, str]] = field(default_factory=dict)
     calls: dict[bool, list[Call]] = field(default_factory=dict)
+    blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -198,20 +216,20 @@ class Runner:
 
     def __init__(self, base: Path, library: Path) -> None:
         self.base, self.library = base, ctypes.CDLL(str(library))
-        self.std = base / f"std.{os.getpid()}"
+        self._outputs = 0
         # Half of the time of a tiny run.
         planning.package_versions = functools.cache(planning.package_versions)
 
     def here(self, words: list[str], folder: Path) -> Ended:
         """Run a command in this process, which is faster than in a child, and warms the process up."""
-        kept = [os.dup(number) for number in range(3)]
+        kept, std = [os.dup(number) for number in range(3)], self._output()
         try:
-            code = self._program(words, folder)
+            code = self._program(words, folder, std)
         finally:
             for number, file in enumerate(kept):
                 os.dup2(file, number)
                 os.close(file)
-        return Ended(code, self._errors())
+        return Ended(code, std.read_text(encoding="utf-8", errors="replace"))
 
     def well(self, words: list[str], folder: Path) -> None:
         """Run a command that has to succeed."""
@@ -221,32 +239,50 @@ class Runner:
 
     def child(self, words: list[str], folder: Path, mode: str = "off", at: int = 0, log: Path | None = None) -> Ended:
         """Run a command in a child, in a folder."""
+        return self.wait(self.start(words, folder, mode, at, log)) or Ended(0, "it stands still")
+
+    def start(
+        self, words: list[str], folder: Path, mode: str = "off", at: int = 0, log: Path | None = None
+    ) -> tuple[int, Path]:
+        """Start a command in a child, and return its process and its standard error."""
         sys.stdout.flush()
-        pid = os.fork()
-        if not pid:
+        std = self._output()
+        if not (pid := os.fork()):
             try:
-                self._become(words, folder, mode, at, log)
+                self._become(words, folder, std, mode, at, log)
             finally:
                 os._exit(99)
-        watch = os.pidfd_open(pid)
-        hung = not select.select([watch], [], [], LIMIT)[0]
-        os.close(watch)
-        if hung:
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        return Ended(os.waitstatus_to_exitcode(status), self._errors(), hung)
+        return pid, std
 
-    def _become(self, words: list[str], folder: Path, mode: str, at: int, log: Path | None) -> None:
+    def wait(self, started: tuple[int, Path]) -> Ended | None:
+        """Wait until a child ends, or return None as soon as it stands still."""
+        pid, std = started
+        end, status, hung = time.monotonic() + LIMIT, 0, False
+        while not os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+            time.sleep(0.001)
+            if time.monotonic() > end and not hung:
+                hung = True
+                os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            return None
+        return Ended(os.waitstatus_to_exitcode(status), std.read_text(encoding="utf-8", errors="replace"), hung)
+
+    def _output(self) -> Path:
+        self._outputs += 1
+        return self.base / f"std.{os.getpid()}.{self._outputs % 4}"
+
+    def _become(self, words: list[str], folder: Path, std: Path, mode: str, at: int, log: Path | None) -> None:
         gc.disable()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         writes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if log else -1
         self.library.faults_arm(MODES[mode], ctypes.c_long(at), os.fsencode(f"{folder}/"), writes)
-        os._exit(self._program(words, folder))
+        os._exit(self._program(words, folder, std))
 
-    def _program(self, words: list[str], folder: Path) -> int:
+    def _program(self, words: list[str], folder: Path, std: Path) -> int:
         """Run the program as a process would, and return its exit code. Its output goes to a file."""
         os.chdir(folder)
-        out, nothing = os.open(self.std, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_RDWR)
+        out, nothing = os.open(std, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_RDWR)
         for number, file in enumerate((nothing, nothing, out)):
             os.dup2(file, number)
         os.close(out)
@@ -263,9 +299,6 @@ class Runner:
         sys.stderr.flush()
         return code
 
-    def _errors(self) -> str:
-        return self.std.read_text(encoding="utf-8", errors="replace")
-
 
 class Examiner:
     """Carries out trials of one run, and judges them.
@@ -281,6 +314,7 @@ class Examiner:
         self._old = self._place / "old"
         self._trials = 0
         self.faults: list[Fault] = []
+        self._lost: list[str] = []
         stage, _, number = name.rpartition(" ")
         tiny = RUNS[stage][int(number)]
         self.reference = Reference(tiny, stage == "run" or (stage in STAGES and STAGES[stage].resumable))
@@ -313,21 +347,20 @@ class Examiner:
                 self.reference.calls[over] = [
                     Call(name, int(needs), path.removeprefix(f"{folder}/")) for _, name, needs, path in parts
                 ]
+                self.reference.blocks = blocks_of(folder) + 2
                 shutil.rmtree(folder)
 
     def trials(self, budget: int, draw: random.Random, chosen: set[str]) -> Iterator[Trial]:
         """Yield trials, spread evenly over the calls."""
         overs = [False, True] if self.reference.tiny.other else [False]
         for over in overs:
-            calls = self.reference.calls[over]
-            needs = {"torn": 2, "full": 1, "full-once": 1}
-            spare = 0
-            for mode in ("kill", "torn", *SPACE, *SIGNALS, "twice"):
-                fit = [number for number, each in enumerate(calls, start=1) if each.needs >= needs.get(mode, 0)]
-                wanted = round(budget * SHARES[mode] / len(overs)) + (spare if mode == "twice" else 0)
-                if mode in ("kill", "torn"):
-                    spare += max(0, wanted - len(fit))
-                if mode not in chosen:
+            calls, spare = self.reference.calls[over], 0
+            for mode in sorted(SHARES, key="twice".__eq__):
+                fit = self._points(mode, calls)
+                wanted = round(budget * SHARES[mode] / len(overs) + draw.random() - 0.5) + spare * (mode == "twice")
+                # So that there are as many kills as wanted.
+                spare += max(0, wanted - len(fit)) * (mode in KILLS)
+                if mode not in chosen or not self._possible(mode, over):
                     continue
                 if mode == "twice":
                     for _ in range(wanted):
@@ -336,30 +369,123 @@ class Examiner:
                     for number in evenly(fit, wanted, draw):
                         yield Trial(self.name, over, mode, (number,))
 
+    def _points(self, mode: str, calls: list[Call]) -> list[int]:
+        """Return where a disturbance is possible: numbers of calls, blocks or milliseconds."""
+        if mode == "disk":
+            return list(range(1, self.reference.blocks))
+        if mode == "real":
+            return list(range(1, 3000))
+        needs = {"torn": 2, "full": 1, "full-once": 1}.get(mode, 0)
+        return [number for number, each in enumerate(calls, start=1) if each.needs >= needs]
+
+    def _possible(self, mode: str, over: bool) -> bool:
+        tiny = self.reference.tiny
+        if mode == "appear":  # --force replaces a file; a pipeline's folder may hold files
+            return tiny.option == "--out" and not (tiny.is_file and over)
+        if mode == "change":  # only stages plan before they read
+            return self.name.rpartition(" ")[0] in STAGES
+        return can_mount() if mode == "disk" else True
+
     def carry_out(self, trial: Trial, *, alone: bool = False) -> None:
         """Carry out a trial, with the run that follows it, which is in a child too if the trial is `alone`."""
-        folder = self._filled(trial.over)
         mode = trial.mode if trial.mode != "twice" else ("kill", "torn")[sum(trial.at) % 2]
-        for part, at in enumerate(trial.at):
-            ended = self._run(folder, trial.over, mode, at)
-            where = self._where(trial, part)
-            for text in self._wrong_end(trial, mode, ended):
+        with self._room(trial, keep=alone) as folder:
+            for part, at in enumerate(trial.at):
+                where = self._where(trial, part)
+                run = self._stopped if mode in STOPS else self._real if mode == "real" else self._run
+                ended = run(folder, trial.over, mode, at)
+                faults = [*self._lost, *self._wrong_end(mode, ended), *self._wrong_state(trial, mode, folder)]
+                self._lost.clear()
+                for text in faults:
+                    self._fault(trial, f"{where}: {text}")
+            self._mend(trial, folder)
+            run = self._runner.child if alone else self._next
+            ended = run(self.reference.tiny.words("../../../world", force=trial.over), folder)
+            for text in self._wrong_next(trial, folder, ended):
                 self._fault(trial, f"{where}: {text}")
-            for text in self._wrong_state(trial, mode, folder):
-                self._fault(trial, f"{where}: {text}")
-        run = self._runner.child if alone else self._next
-        ended = run(self.reference.tiny.words("../../../world", force=trial.over), folder)
-        for text in self._wrong_next(trial, folder, ended):
-            self._fault(trial, f"{where}: {text}")
-        if alone:
+
+    @contextmanager
+    def _room(self, trial: Trial, *, keep: bool) -> Iterator[Path]:
+        """Make the folder of a trial, with an older result if there is one, and remove it."""
+        folder = self._filled(trial.over, own_world=trial.mode == "change")
+        if trial.mode == "disk":
+            mount(folder, blocks_of(folder) + trial.at[0])
+            self._fill(folder, trial.over)
+        yield folder
+        if keep:
             print(f"kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+            return
+        if trial.mode == "disk":
+            unmount(folder)
+        shutil.rmtree(folder / "../../.." if trial.mode == "change" else folder, ignore_errors=True)
+
+    def _mend(self, trial: Trial, folder: Path) -> None:
+        """Free the disk, and bring back the inputs as they were."""
+        if trial.mode == "disk":
+            mount(folder, 1 << 18, again=True)
+        elif trial.mode == "change":
+            shutil.rmtree(folder / "../../../world")
+            shutil.copytree(self._runner.base / "world", folder / "../../../world", symlinks=True)
+
+    def _stopped(self, folder: Path, over: bool, mode: str, at: int) -> Ended:
+        """Run until call `at`, let something else happen meanwhile, and run on."""
+        words = self.reference.tiny.words("../../../world", force=over)
+        started = self._runner.start(words, folder, "stop", at)
+        if ended := self._runner.wait(started):
+            return ended
+        mine = {"two": self._second, "change": self._change, "appear": self._appear}[mode](folder, words, at)
+        os.kill(started[0], signal.SIGCONT)
+        ended = self._runner.wait(started) or Ended(0, "it stands still")
+        if mine:
+            if mine.is_file() and mine.read_text() == "mine":
+                mine.unlink()
+                with suppress(OSError):  # there is a result
+                    mine.parent.rmdir()
+            else:
+                self._lost.append("a file of the user is gone")
+        return ended
+
+    def _second(self, folder: Path, words: list[str], at: int) -> None:
+        self._lost += [f"the second run: {text}" for text in self._wrong_end("two", self._runner.child(words, folder))]
+
+    def _change(self, folder: Path, words: list[str], at: int) -> None:
+        """Put the lines of one of the text files that the command names in another order."""
+        world, named = (folder / "../../../world").resolve(), " ".join(words)
+        files = sorted(each for each in world.iterdir() if each.is_file() and f"/world/{each.name}" in named)
+        if files:
+            path = files[at % len(files)]
+            head, *rest = path.read_bytes().splitlines(keepends=True)
+            path.write_bytes(b"".join([head, *rest[1:], *rest[:1]]))
+
+    def _appear(self, folder: Path, words: list[str], at: int) -> Path | None:
+        """Write a file of the user in the place of the result, unless one is there."""
+        tiny = self.reference.tiny
+        mine = folder / tiny.out if tiny.is_file else folder / tiny.out / "mine.txt"
+        if mine.exists():
+            return None
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine")
+        return mine
+
+    def _real(self, folder: Path, over: bool, mode: str, at: int) -> Ended:
+        """Run the command as a process of its own, and send it a signal after `at` milliseconds."""
+        words = self.reference.tiny.words("../../../world", force=over)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lexenc_cli", *words], cwd=folder, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
+        try:
+            _, stderr = process.communicate(timeout=at / 1000)
+        except subprocess.TimeoutExpired:
+            process.send_signal((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)[at % 3])
+            _, stderr = process.communicate()
+        return Ended(process.returncode, stderr)
 
     def _wrong_next(self, trial: Trial, folder: Path, ended: Ended) -> Iterator[str]:
         """Yield in what the next run does not bring what an undisturbed one brings."""
         # Without --force, a file that is finished is refused.
-        refused = self.reference.tiny.is_file and not trial.over and "already exists" in ended.stderr
+        refused = self.reference.tiny.is_file and not trial.over and " already " in ended.stderr
         if ended.code and not (refused and ended.code == 2):
             yield f"the next run has exit code {ended.code}: {ended.stderr}"
         if text := differences(snapshot(folder), self.reference.new[trial.over]):
@@ -371,7 +497,7 @@ class Examiner:
         named = f" ({call.name} {call.path})" if call and not part else ""
         return f"{trial.mode} at call {' and '.join(map(str, trial.at[: part + 1]))}{named}"
 
-    def _wrong_end(self, trial: Trial, mode: str, ended: Ended) -> Iterator[str]:
+    def _wrong_end(self, mode: str, ended: Ended) -> Iterator[str]:
         if ended.hung:
             yield "hangs"
         elif mode in KILLS:
@@ -379,11 +505,15 @@ class Examiner:
                 yield f"exit code {ended.code}: {ended.stderr}"
         elif ended.code == 0:
             return
+        elif mode == "real" and "lexenc" not in ended.stderr and ended.code in (-9, -15, -2, 1, 130):
+            return  # Python itself was starting
         elif "Traceback" in ended.stderr:
             yield f"traceback: {ended.stderr}"
-        elif ended.code not in ((130, 143) if mode in SIGNALS else (1, 2)):
+        elif ended.code not in ((130, 143, -9) if mode in (*SIGNALS, "real") else (1, 2)):
             yield f"exit code {ended.code}: {ended.stderr}"
-        elif [line[:6] for line in ended.stderr.splitlines()].count("error:") != 1 or "\nhint: " not in ended.stderr:
+        elif ended.code > 0 and (
+            [line[:6] for line in ended.stderr.splitlines()].count("error:") != 1 or "\nhint: " not in ended.stderr
+        ):
             yield f"no error with a hint: {ended.stderr}"
 
     def _wrong_state(self, trial: Trial, mode: str, folder: Path) -> Iterator[str]:
@@ -404,33 +534,75 @@ class Examiner:
                 text = f"{name} is neither old nor new: {differences(own, done)}" if own else f"{name} is gone"
                 yield text
         yield from whole_results(folder / tiny.out)
-        if mode not in KILLS:
+        if mode not in (*KILLS, "real"):
+            partial = f".{tiny.out}.partial"
             left = {each.name for each in folder.iterdir()} - names
-            unfinished = {f".{tiny.out}.partial"} if known.resumable else set()
-            if left - unfinished:
-                yield f"{', '.join(sorted(left - unfinished))} is left"
+            # A result that is finished and could not get its name is kept too.
+            if known.resumable or (folder / partial / "manifest.json").exists():
+                left.discard(partial)
+            if left:
+                yield f"{', '.join(sorted(left))} is left"
 
     def _run(self, folder: Path, over: bool, mode: str = "off", at: int = 0, log: Path | None = None) -> Ended:
         words = self.reference.tiny.words("../../../world", force=over)
-        return self._runner.child(words, folder, mode, at, log)
+        return self._runner.child(words, folder, mode if mode in MODES else "off", at, log)
 
     @property
     def _next(self) -> Callable[[list[str], Path], Ended]:
         return self._runner.here if self.reference.tiny.forks else self._runner.child
 
-    def _filled(self, over: bool) -> Path:
+    def _filled(self, over: bool, *, own_world: bool = False) -> Path:
         self._trials += 1
         folder = self._place / f"t{self._trials}"
-        if over:
-            shutil.copytree(self._old, folder, symlinks=True)
-        else:
-            folder.mkdir(parents=True)
+        if own_world:
+            shutil.copytree(self._runner.base / "world", folder / "world", symlinks=True)
+            folder = folder / "trials/x/y"
+        folder.mkdir(parents=True)
+        self._fill(folder, over)
         return folder
+
+    def _fill(self, folder: Path, over: bool) -> None:
+        if over:
+            shutil.copytree(self._old, folder, symlinks=True, dirs_exist_ok=True)
 
     def _fault(self, trial: Trial, what: str) -> None:
         text = what.replace(str(self._place), "")
         self.faults.append(Fault(trial, text if len(text) < 700 else f"{text[:300]} [...] {text[-400:]}"))
         print(f"FAULT {self.faults[-1]}", flush=True)
+
+
+# ---------------------------------------------------------------- disks
+
+
+def blocks_of(folder: Path) -> int:
+    """Return the blocks of 4 kB that the files and folders below a folder need."""
+    paths = list(folder.rglob("*"))
+    return 1 + sum(1 + -(-path.lstat().st_size // 4096) * path.is_file() for path in paths)
+
+
+def mount(folder: Path, blocks: int, *, again: bool = False) -> None:
+    """Mount a disk in memory of that many blocks of 4 kB, or change its size."""
+    options = f"size={4 * blocks}k".encode()
+    if ctypes.CDLL(None, use_errno=True).mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 32 if again else 0, options):
+        raise OSError(ctypes.get_errno(), f"cannot mount a disk at {folder}")
+
+
+def unmount(folder: Path) -> None:
+    """Unmount a disk, as soon as nothing uses it."""
+    ctypes.CDLL(None).umount2(os.fsencode(folder), 2)
+
+
+@functools.cache
+def can_mount() -> bool:
+    """Return whether this process may mount disks; say so if not."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            mount(Path(folder), 4)
+        except OSError as error:
+            print(f"NO SMALL DISKS are tested: {error}")
+            return False
+        unmount(Path(folder))
+        return True
 
 
 def evenly(numbers: list[int], wanted: int, draw: random.Random) -> list[int]:
