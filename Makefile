@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := true
 
-.PHONY: demo test check stubs bench browser faults clean
+.PHONY: demo test check stubs bench browser faults fuzz clean
 
 # What pip and the builds of packages print is kept in a file, and shown only where something fails.
 LOG := $(VENV)/install.log
@@ -62,6 +62,9 @@ bench: $(STAMP)  ## speed against named peers, as ratios (several minutes; insta
 TRIALS ?= 10000
 faults: $(STAMP)  ## kills, full disks and signals at every file-system call of every stage (TRIALS=10000: about an hour)
 	$(BIN)/python tests/faults/campaign.py $(TRIALS)
+
+fuzz: $(STAMP)  ## malformed files for every command and reader (hours; e.g. make fuzz FUZZ="readers vec pairs --seconds 60")
+	$(BIN)/python -m tests.fuzz $(or $(FUZZ),all)
 
 clean:
 	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,320 @@
+"""A tiny world of two languages in one folder: a file of every kind, a result of every command.
+
+`STEPS` has a command line for every way to use a command. A word `@NAME` is a file or result of the world; `@out` is
+where the step itself writes. The same lines make the world, and are the ones that damaged inputs are put into.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import importlib
+import io
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+for _name in ("OMP", "MKL", "OPENBLAS", "NUMBA", "RAYON"):
+    os.environ.setdefault(f"{_name}_NUM_THREADS", "1")  # a process that has threads cannot be forked safely
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"}
+
+from lexenc_cli.main import build_app  # noqa: E402
+from typer.main import get_command  # noqa: E402
+
+from lexenc.files.vec_binary import write_word2vec_binary  # noqa: E402
+from lexenc.files.vectors import write_vec  # noqa: E402
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+EN = (
+    "house dog cat tree water fire stone bread milk green red blue night day sun moon star river mountain sea book pen "
+    "table chair door window street city land hand head foot eye ear heart bird fish horse cow apple"
+).split()
+DE = (
+    "haus hund katze baum wasser feuer stein brot milch grün rot blau nacht tag sonne mond stern fluss berg meer buch "
+    "stift tisch stuhl tür fenster straße stadt land hand kopf fuß auge ohr herz vogel fisch pferd kuh apfel"
+).split()
+
+SMALL = "--dimensions 8 --vocabulary-size 150"
+TINY = "--epochs 1 --batch-size 32"
+SPACE = "--vectors @mapped --dictionary @train.tsv"
+CODES = "--source-language en --target-language de"
+STEPS = dict(line.split(maxsplit=1) for line in f"""
+static        new-encoder --text @text.tsv {SMALL} --out @out
+transformer   new-encoder --text @text.tsv --kind transformer {SMALL} --layers 1 --heads 2 --max-length 32 --out @out
+words         train-static --text @en.txt --minimum-count 1 --epochs 1 --dimensions 4 --buckets 20 --write vec,bin --out @out
+mapped        map --source @en.vec --target @de.vec --dictionary @train.tsv --out @out
+mapped-bin    map --source @en.bin --target @words/model.bin --dictionary @same.tsv --out @out
+learned       map --source @en.vec --target @de.vec --supervision semi --dictionary @train.tsv --validation @test.tsv --max-iterations 2 --out @out
+hub           map-hub --hub en --vectors en=@en.vec --vectors de=@de.vec --dictionaries @dictionaries --out @out
+hub-more      map-hub --into @hub --vectors nl=@de.vec --dictionaries en-nl=@train.tsv --out @out
+negatives     mine-negatives --pairs @train.tsv --encoder @static --target-vocabulary @de.txt --source-vocabulary @en.txt --direction both --count 2 --out @out
+tuned         finetune --pairs @train.tsv --encoder @static --negatives @negatives --dev @test.tsv {TINY} --out @out
+linker        finetune --synonyms @synonyms.txt --encoder @transformer {TINY} --out @out
+linker-umls   finetune --synonyms @MRCONSO.RRF --encoder @static {TINY} --out @out
+applied       apply-mapping --mapping @mapped --source @en.vec --target @de.vec --out @out
+applied-bin   apply-mapping --mapping @mapped-bin --source @en.bin --source-vocabulary @en.txt --target @words/model.bin --target-vocabulary @en.txt --out @out
+encoded       encode @en.txt --encoder @transformer --out @out
+blended       interpolate {SPACE} --encoder @static --source-vocabulary @en.txt --target-vocabulary @en.txt --out @out
+bli           eval bli --vectors @mapped --dictionary @test.tsv --out @out
+bli-lambda    eval bli --vectors @mapped --encoder @static --train-dictionary @train.tsv --dictionary @test.tsv --lambda 0,1 --out @out
+bli-files     eval bli --source @mapped/source --target @mapped/target --dictionary @test.tsv --out @out
+bli-encoder   eval bli --encoder @static --source-vocabulary @en.txt --target-vocabulary @de.txt --dictionary @test.tsv --out @out
+bli-hub       eval bli --vectors @hub --dictionary @dictionaries --pair en-de --out @out
+pairs         cross-pairs --source @rated.txt --target @rated.de.txt --out @out
+pairs-multi   cross-pairs --source @simlex --source-language en --target-language fr --out @out
+xlsim         eval xlsim --vectors @mapped --encoder @static --train-dictionary @train.tsv --pairs @pairs --draws 100 --out @out
+sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --draws 100 --out @out
+sts-gold      eval sts --pairs @text.tsv --gold @gold.txt --vectors @mapped --draws 100 --out @out
+concepts      encode-concepts @kb.txt --encoder @static --out @out
+concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out
+linked        link @mentions.txt --knowledge-base @concepts --encoder @static --out @out
+linked-text   link @mentions.txt --knowledge-base @kb.txt --encoder @static --out @out
+linked-ivf    link @mentions.txt --knowledge-base @concepts-ivf --encoder @static --index ivf --out @out
+xel           eval xel --knowledge-base @concepts --mentions @mentions.txt --encoder @static --out @out
+induced       induce {SPACE} --folds 2 --limit 20 --out @out
+induced-more  induce --vectors @mapped --held-out @test.tsv --words @en.txt --calibration @induced --out @out
+reviewed      read-review @review.csv --out @out
+aligned       align --pairs @text.tsv --method statistical --dictionary @train.tsv --sweeps 2 --out @out
+aligned-enc   align --source @text.en --target @text.de --method itermax --encoder @transformer --out @out
+aligned-vec   align --pairs @text.tsv --method argmax --vectors @mapped --out @out
+aligner       align-train span --pairs @few.tsv --alignments @few.links --encoder @transformer --validation @few.links --validation-pairs @few.tsv --words-per-sentence 1 {TINY} --out @out
+aligner-soft  align-train softmax --alignments @aligned --encoder @transformer --validation @few.links --validation-pairs @few.tsv --objectives supervised {TINY} --out @out
+aligner-text  align-train softmax --pairs @few.tsv --encoder @transformer --objectives so,co {TINY} --out @out
+linked-span   align --pairs @few.tsv --method span --encoder @aligner --out @out
+scored        eval alignment --gold @few.links --predicted @few.predicted --pairs @few.tsv --draws 100 --out @out
+scored-sides  eval alignment --gold @few.links --predicted @few.predicted --source @few.en --target @few.de --draws 100 --out @out
+exported      export @mapped --format word2vec --out @out
+compared      compare @bli @bli --draws 100
+audited       audit --train @train.tsv --test @test.tsv --source-vectors @en.vec --target-vectors @mapped/target --out @out
+memory.tmx    convert @train.tsv {CODES} --out @out
+terms.tbx     convert @train.tsv {CODES} --out @out
+terms.tbx2    convert @train.tsv {CODES} --to tbx2 --out @out
+units.xlf     convert @train.tsv {CODES} --out @out
+units.xlf2    convert @train.tsv {CODES} --to xliff2 --out @out
+from-tmx      convert @memory.tmx {CODES} --to tsv --out @out
+from-tbx      convert @terms.tbx {CODES} --to tsv --out @out
+from-tbx2     convert @terms.tbx2 {CODES} --to tsv --out @out
+from-xlf      convert @units.xlf --to tsv --out @out
+from-xlf2     convert @units.xlf2 --to tsv --out @out
+from-sdl      convert @sdl.xlf --to tsv --out @out
+map-tmx       map --source @en.vec --target @de.vec --dictionary @memory.tmx --out @out
+from-lexicon  convert @induced/lexicon.tsv {CODES} --to tmx --out @out
+translated    translate @en.txt --vectors @mapped
+translated-2  translate @en.txt --vectors @hub --from en --to de --json
+subwords      translate @en.txt --vectors @mapped --encoder @static
+subwords-bin  translate @en.txt --vectors @mapped-bin --from target --to source --subwords @words/model.bin
+ran           run @pipeline.yaml --workdir @out
+status        status @pipeline.yaml
+check         check @pipeline.yaml
+init          init @out
+shown         show @blended
+shown-json    show @hub --json
+results       results @bli @bli-lambda --baseline @bli
+results-csv   results @xel --format csv --metric precision_at_1
+page.html     report @results-folder --out @out
+reproduced    reproduce table-6 --encoder @static --pairs en-de --file vectors=@{{language}}.vec --file train=@train.tsv --file test=@test.tsv --partial --out @out
+fetched       fetch toy:en-de --catalogue @catalogue.yaml --out @downloads --yes
+""".strip().splitlines())  # fmt: skip
+
+MAY_BE_NO = {"status", "reproduced", "audited"}
+"""Steps whose answer may be no (exit code 1) with valid inputs."""
+
+
+IN_REPORT = ("bli", "bli-lambda", "xel", "sts", "mapped", "tuned", "induced")
+"""Steps whose results are copied into the folder that is reported on."""
+
+
+def words_of(step: str, place: Callable[[str], str]) -> list[str]:
+    """Return the words of a step, with `place(name)` for every `@name`."""
+    words = []
+    for word in shlex.split(STEPS[step]):
+        head, at, name = word.partition("@")
+        words.append(f"{head}{place(name)}" if at else word)
+    return words
+
+
+def names_in(step: str) -> list[str]:
+    """Return the files and results of the world that a step reads, in order."""
+    found: list[str] = []
+    words_of(step, lambda name: found.append(name) or name)
+    return [name for name in found if name != "out"]
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command line as the program does; return its exit code."""
+    return int(get_command(build_app()).main(list(words), prog_name="lexenc", standalone_mode=False))
+
+
+def quietly(words: Sequence[str]) -> tuple[int, str, str]:
+    """Run a command line in this process; return its exit code and what it printed."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape") for _ in range(2)]
+    with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+        code = run(words)
+        for each in streams:
+            each.flush()
+    return code, *(each.buffer.getvalue().decode("utf-8", "replace") for each in streams)
+
+
+def make_world(folder: Path, wanted: Sequence[str] = ()) -> Path:
+    """Write all files, and run the steps with what they need; then import what they imported.
+
+    The steps run in a process of their own, because training and drawing start threads, after which a process cannot be
+    forked safely.
+
+    Args:
+        folder: New folder.
+        wanted: Steps to run, with those that they read from; all if empty.
+
+    Raises:
+        RuntimeError: If a step fails.
+    """
+    os.environ["LEXENC_CACHE"] = str(folder / "cache")
+    folder.mkdir(parents=True)
+    _write_files(folder)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            _run_steps(folder, needed(wanted or STEPS))
+            (folder / "modules.txt").write_text("\n".join(sys.modules))
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise RuntimeError("a step of the world fails; its message is above")
+    warm(folder)
+    return folder
+
+
+def warm(folder: Path) -> None:
+    """Import what the steps imported, so that cases need not."""
+    for name in (folder / "modules.txt").read_text().split():
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
+def needed(steps: Iterable[str]) -> list[str]:
+    """Return steps with those that they read from, in the order of `STEPS`."""
+    found, left = set(), list(steps)
+    while left:
+        step = left.pop()
+        found.add(step)
+        read = names_in(step) if "@results-folder" not in STEPS[step] else [*names_in(step), *IN_REPORT]
+        left += [name.split("/")[0] for name in read if name.split("/")[0] in STEPS and name.split("/")[0] not in found]
+    return [step for step in STEPS if step in found]
+
+
+def _run_steps(folder: Path, steps: Sequence[str]) -> None:
+    for step in steps:
+        if "@results-folder" in STEPS[step]:
+            for name in IN_REPORT:
+                shutil.copytree(folder / name, folder / "results-folder" / name)
+        out = folder / step
+        code, told, err = quietly(words_of(step, lambda name, out=out: str(out if name == "out" else folder / name)))
+        if code and step not in MAY_BE_NO:
+            sys.stderr.write(f"{step}: exit code {code}\n{STEPS[step]}\n{err}\n")
+            raise RuntimeError(step)
+        (folder / f"{step}.stdout").write_text(told, encoding="utf-8")
+    if "transformer" in steps:
+        _write_checkpoint(folder)
+
+
+def _write_checkpoint(folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    from lexenc.training.checkpoints import Best, Checkpoint, save_checkpoint
+
+    weights = dict(list(load_file(folder / "transformer" / "model.safetensors").items())[:2])
+    save_checkpoint(folder / "checkpoint", Checkpoint(3, weights, weights, weights, Best(2, 0.5, weights)))
+
+
+def _write_files(folder: Path) -> None:
+    draw = np.random.default_rng(0)
+    source = draw.normal(size=(len(EN), 8)).astype(np.float32)
+    rotation, _ = np.linalg.qr(draw.normal(size=(8, 8)))
+    target = (source @ rotation + 0.05 * draw.normal(size=source.shape)).astype(np.float32)
+    write_vec(folder / "en.vec", EN, source)
+    write_vec(folder / "de.vec", DE, target)
+    write_word2vec_binary(folder / "en.bin", EN, source[:, :4])
+    pairs = list(zip(EN, DE, strict=True))
+    (folder / "dictionaries").mkdir()
+    for part in range(2):
+        write_word2vec_binary(folder / f"part{part}.bin", EN[:9], source[:9, : 4 + part])
+    sentences = [(f"the {a} is here", f"das {b} ist hier") for a, b in pairs]
+    rated = [f"{a}\t{b}\t{i % 7}.5" for i, (a, b) in enumerate(zip(EN, EN[1:] + EN[:1], strict=True))]
+    simlex = [("ID", "ENG 1", "ENG 2", "FRA 1", "FRA 2"), *((str(i), a, b, b, a) for i, (a, b) in enumerate(pairs[:9]))]
+    umls = [f"C{i}|ENG|P|L1|PF|S1|Y|A1||M1|D1|MSH|MH|D1|{name}|0|N|256|" for i in range(9) for name in pairs[i]]
+    files = {
+        "train.tsv": [f"{a}\t{b}" for a, b in pairs[:28]],
+        "test.tsv": [f"{a}\t{b}" for a, b in pairs[28:]],
+        "same.tsv": [f"{a}\t{a}" for a in EN],
+        "dictionaries/en-de.tsv": [f"{a}\t{b}" for a, b in pairs],
+        "en.txt": EN,
+        "de.txt": [f"{word} {99 - i}" for i, word in enumerate(DE)],
+        "text.tsv": [f"{a}\t{b}" for a, b in sentences],
+        "text.en": [a for a, _ in sentences],
+        "text.de": [b for _, b in sentences],
+        "few.tsv": [f"{a} ||| {b}" for a, b in sentences[:5]],
+        "few.en": [a for a, _ in sentences[:5]],
+        "few.de": [b for _, b in sentences[:5]],
+        "few.links": ["0-0 1-1 2p2 3-3"] * 5,
+        "few.predicted": ["0-0 1-1 3-3"] * 5,
+        "review.csv": ["source,target,probability,decision,correction", "house,haus,0.83,ok,", "dog,hase,0.83,other,hund"],
+        "rated.txt": ["word1\tword2\tSimLex999", *rated],
+        "rated.de.txt": ["word1\tword2\tSimLex999", *(f"{b}\t{c}\t1.{i % 9}" for i, (b, c) in enumerate(zip(DE, DE[1:] + DE[:1], strict=True)))],
+        "sts.tsv": [f"{a}\t{b}\t{i % 6}" for i, (a, b) in enumerate(sentences)],
+        "sts.csv": ["sentence1,sentence2,score", *(f'"{a}, so",{b},{i % 5}.5' for i, (a, b) in enumerate(sentences))],
+        "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
+        "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],
+        "mentions.txt": [f"C{i}||{b.title()}" for i, (_, b) in enumerate(pairs[:9])],
+        "synonyms.txt": [f"C{i}||{name}" for i, both in enumerate(pairs[:9]) for name in both],
+        "synonym-pairs.txt": [f"C{i}||{a}||{b}" for i, (a, b) in enumerate(pairs[:9])],
+        "MRCONSO.RRF": umls,
+        "simlex/translation.csv": [",".join(row) for row in simlex],
+        "simlex/scores.csv": ["ID,ENG,FRA", *(f"{i},{i % 6}.5,{i % 5}" for i in range(9))],
+        "concepticon.tsv": _CONCEPTICON,
+        "pipeline.yaml": _PIPELINE.format(folder=folder).splitlines(),
+        "downloads/fetched.json": [json.dumps({"toy.tsv": dict.fromkeys(_LOCKED, "") | {"sha256": hashlib.sha256(b"a\tb\n").hexdigest()}})],
+        "downloads/toy.tsv": ["a\tb"],
+        "catalogue.yaml": _CATALOGUE.splitlines(),
+    }  # fmt: skip
+    for name, lines in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    (folder / "train.tsv.gz").write_bytes(gzip.compress((folder / "train.tsv").read_bytes(), mtime=0))
+    (folder / "sdl.xlf").write_bytes((CASES / "sdlxliff-tracked" / "sdl.xlf").read_bytes())
+
+
+_LOCKED = ("name", "part", "url", "licence", "home", "fetched")
+_CONCEPTICON = [
+    "NUMBER\tSIMLEX_IDS\tLINKS\tENGLISH\tFRENCH\tENGLISH_IN_SOURCE\tFRENCH_IN_SOURCE\tENGLISH_SCORE\tFRENCH_SCORE",
+    "1\t7:1\t2\tdog\tchien\tdog\tchien\t5.5\t4",
+    "2\t7:2\t1\tcat\tchat\tcat\tchat\t5.5\t4",
+]
+_PIPELINE = """seed: 3
+workdir: runs
+steps:
+  - stage: map
+    name: mapped
+    inputs: {{source: "{folder}/en.vec", target: "{folder}/de.vec", dictionary: "{folder}/train.tsv"}}
+    params: {{normalise: [unit, center, unit], source_reweight: 0.5}}
+  - stage: eval bli
+    name: scores
+    inputs: {{vectors: "${{mapped}}", dictionary: "{folder}/test.tsv"}}
+"""
+_CATALOGUE = """toy:
+  what: a toy
+  licence: CC0
+  open: true
+  default: all
+  keys: en-de
+  parts: {all: {url: "http://127.0.0.1:9/toy.tsv", what: "a pair"}}
+"""
