@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -111,6 +112,10 @@ class LexencGroup(LazyGroup):
             code = ExitCode.INTERRUPTED
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of libraries in Rust, which is no Exception
+                raise
+            return _failed(error, words)
         # Typer turns an interrupt into this code and prints nothing.
         if code == ExitCode.INTERRUPTED:
             hint = f"Run the same command again; {_what_is_left(words)}."
@@ -119,7 +124,7 @@ class LexencGroup(LazyGroup):
         return int(code) if isinstance(code, int) else ExitCode.DONE
 
 
-def _failed(error: Exception, words: list[str]) -> int:
+def _failed(error: BaseException, words: list[str]) -> int:
     """Show an error, and return the exit code."""
     if "--debug" in words:
         show_traceback()
@@ -147,25 +152,54 @@ def _what_is_left(words: list[str]) -> str:
     return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
 
 
-def _explained(error: Exception, words: list[str]) -> tuple[list[tuple[str, str | None]], int]:
-    """Return the messages and hints of an error, and the exit code."""
+def _explained(error: BaseException, words: list[str]) -> tuple[list[tuple[str, str | None]], int]:
+    """Return the messages and hints of an error, and the exit code.
+
+    Readers and stages say more of what is wrong. The errors of Python and of libraries are caught here as well, so that
+    what one of them lets through ends properly.
+    """
     if isinstance(error, LexencError):
         faults = error.faults if isinstance(error, ManyFaultsError) else [error]
         return [(fault.message, fault.hint or "See: lexenc --help") for fault in faults], error.exit_code
     if isinstance(error, typer.TyperException):
         return [_usage(error, words)], ExitCode.USAGE
     if isinstance(error, OSError):
-        name = f": {error.filename}" if error.filename else ""
-        hint = "Free some space, or choose an --out on another disk." if error.errno == errno.ENOSPC else None
-        hint = hint or _WRONG_PATH.get(error.errno or 0, "Check the path.")
-        message = f"{str(error.strerror or error).rstrip('.')}{name}."
-        return [(message, hint)], ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
-    if isinstance(error, MemoryError):
+        return [_of_system(error)], ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
+    detail = (str(error).splitlines() or [""])[0].rstrip(".")
+    if _DISK_FULL.search(detail):  # safetensors and faiss tell it in words only
+        return [_of_system(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))], ExitCode.FAILED
+    if isinstance(error, MemoryError) or _NO_MEMORY.search(detail):
         hint = "Read fewer rows with --limit, or use a machine with more memory."
         return [("Out of memory.", hint)], ExitCode.FAILED
-    detail = (str(error).splitlines() or [""])[0]
+    names = (name for each in type(error).__mro__ for name in (each.__name__, f"{each.__module__}.{each.__name__}"))
+    known = next((_DAMAGED[name] for name in names if name in _DAMAGED), None)
+    if known is not None:
+        return [(f"A file cannot be read: {known} ({_place(error)}: {detail}).", _DAMAGED_HINT)], ExitCode.USAGE
     message = f"Something is wrong inside lexenc ({type(error).__name__} in {_place(error)}: {detail})."
     return [(message, "Run again with --debug, and report the output together with that of lexenc env.")], ExitCode.BUG
+
+
+def _of_system(error: OSError) -> tuple[str, str]:
+    name = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    hint = "Free some space, or choose an --out on another disk." if error.errno in _FULL else None
+    hint = hint or _WRONG_PATH.get(error.errno or 0, "Check the path.")
+    return f"{str(error.strerror or error).rstrip('.')}{name}.", hint
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL = re.compile(r"\bos error 28\b|No space left on device")
+_NO_MEMORY = re.compile(r"not enough memory|out of memory|std::bad_alloc|Unable to allocate|os error 12\b", re.I)
+# Errors by which libraries, and Python itself, say that a file is damaged.
+_DAMAGED = {
+    "SafetensorError": "its tensors are damaged",
+    "RecursionError": "it is nested too deeply",
+    "UnicodeError": "it holds text that is not UTF-8, or half a character",
+    "EOFError": "it is cut",
+    "zlib.error": "its packed content is damaged",
+    "BadZipFile": "it is no whole zip file",
+    "UnpicklingError": "it is a pickled object, which is never read",
+}
+_DAMAGED_HINT = "Run again with --debug to see which one, and copy it or make it again."
 
 
 _WRONG_PATH = {
@@ -179,7 +213,7 @@ _WRONG_PATH = {
 }
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """Return the innermost function of the package in a traceback."""
     place = "an unknown place"
     own = (str(Path(lexenc.__file__).parent), str(Path(__file__).parent))
