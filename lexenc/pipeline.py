@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
-from lexenc.errors import ConfigError, LexencError, ManyFaultsError, several, unknown_name
+from lexenc.errors import ConfigError, DataError, LexencError, ManyFaultsError, several, unknown_name
 from lexenc.parameters import as_dict, build
 from lexenc.planning import Plan, check_inputs, find_inputs, plan_stage, run_plan, texts_of
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import PREFIX
 from lexenc.stage import Notices, Stage
 from lexenc.stages import STAGES
+from lexenc.structured import read_yaml, shown
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 # A name is a folder of the workdir, and `${name.file}` ends it at the first dot.
@@ -71,6 +70,7 @@ class _Reader:
     folder: Path
     faults: list[ConfigError] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
+    unnamed: bool = False  # whether a step may have a name that could not be read
 
     def fault(self, message: str, hint: str | None = None) -> None:
         self.faults.append(ConfigError(message, hint=hint))
@@ -104,19 +104,18 @@ def find_faults(path: Path) -> tuple[Pipeline, list[ConfigError]]:
 def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError]]:
     body = _load(path)
     reader = _Reader(path.parent)
-    for key in body:
-        if key not in _TOP:
-            reader.faults.append(unknown_name("pipeline key", str(key), _TOP))
+    body, lost = _meant(body, _TOP, "pipeline key", "", reader)
     seed = _seed(body.get("seed", 0), "seed", reader)
     named = body.get("workdir", "runs")
     if not isinstance(named, str) or not named:
-        reader.fault(f"workdir must be the name of a folder, got {named!r}.", "Write 'workdir: runs'.")
+        reader.fault(f"workdir must be the name of a folder, got {shown(named)}.", "Write 'workdir: runs'.")
         named = "runs"
     work = workdir or reader.folder / named
     steps: list[Step] = []
     entries = body.get("steps")
     if not isinstance(entries, list) or not entries:
-        reader.fault("steps must be a list with at least one step.", "Begin with 'steps:' and '- stage: map'.")
+        if "steps" in body or not lost:
+            reader.fault("steps must be a list with at least one step.", "Begin with 'steps:' and '- stage: map'.")
         entries = []
     for number, entry in enumerate(entries):
         step = _read_step(entry, f"steps[{number}]", steps, seed, work, reader)
@@ -124,7 +123,7 @@ def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError
             steps.append(step)
     precision = body.get("precision", "float32")
     if precision not in ("float32", "bfloat16", "float16"):
-        reader.fault(f"precision cannot be '{precision}'.", "Choose one of: float32, bfloat16, float16.")
+        reader.fault(f"precision cannot be {shown(precision)}.", "Choose one of: float32, bfloat16, float16.")
     device = str(body.get("device", "auto"))
     try:
         check_device_name(device)
@@ -133,52 +132,64 @@ def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError
     return Pipeline(path, tuple(steps), device, precision), reader.faults
 
 
-class _Strict(yaml.SafeLoader):
-    """A safe loader that refuses repeated keys, of which YAML would use the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Read a table."""
-        seen: set[str] = set()
-        for key in (each for each, _ in node.value if isinstance(each, yaml.ScalarNode) and each.value != "<<"):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is there twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
 def _load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"There is no pipeline file {path}.", hint="Write a commented one with: lexenc init")
     try:
-        body = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe loader
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 (offset {error.start}).", hint="Save it as UTF-8.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(f"{path}{place}: {problem}.", hint="Check the indentation and the colons.") from None
+        body = read_yaml(path)
+    except DataError as error:
+        raise ConfigError(error.message, hint=error.hint) from None
     if not isinstance(body, dict):
         raise ConfigError(f"{path} is not a table of keys and values.", hint="Write one with: lexenc init")
     return body
 
 
+def _meant(
+    table: Mapping[Any, Any],
+    known: Collection[str],
+    kind: str,
+    place: str,
+    reader: _Reader,
+    hint_for: Callable[[str], str | None] = lambda key: None,
+) -> tuple[dict[Any, Any], bool]:
+    """Report unknown keys, and read on as though those that were probably meant stood there.
+
+    Otherwise one wrong key would be several errors: that it is unknown, and that what it holds is missing.
+
+    Returns:
+        The table with the meant keys, and whether a key is still unknown: what is missing may be under it.
+    """
+    made, lost = dict(table), False
+    for key in table:
+        if key in known:
+            continue
+        fault = unknown_name(kind, str(key), known)
+        reader.fault(f"{place}{fault.message}", hint_for(str(key)) or fault.hint)
+        (meant,) = get_close_matches(str(key), known, n=1) or (None,)
+        if meant is None or meant in made:
+            lost = True
+        else:
+            made[meant] = made.pop(key)
+    return made, lost
+
+
 def _seed(value: Any, place: str, reader: _Reader) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        reader.fault(f"{place} must be a whole number of at least 0, got {value!r}.")
+        reader.fault(f"{place} must be a whole number of at least 0, got {shown(value)}.")
         return 0
     return value
 
 
 def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path, reader: _Reader) -> Step | None:
     if not isinstance(entry, dict):
-        reader.fault(f"{place} must be a table, got {entry!r}.", "Write '- stage: map'.")
+        reader.fault(f"{place} must be a table, got {shown(entry)}.", "Write '- stage: map'.")
         return None
-    for key in entry:
-        if key not in _STEP:
-            fault = unknown_name("step key", str(key), _STEP)
-            reader.fault(f"{place}: {fault.message}", fault.hint)
+    entry, lost = _meant(entry, _STEP, "step key", f"{place}: ", reader)
+    reader.unnamed |= lost and "name" not in entry
     name = entry.get("stage")
+    if name is None and lost:
+        reader.unread.add(str(entry.get("name")).replace(" ", "-"))
+        return None
     if not isinstance(name, str) or name.replace("-", " ") not in _stage_names():
         fault = unknown_name("stage", str(name), STAGES)
         reader.fault(f"{place}: {fault.message}", fault.hint)
@@ -189,14 +200,16 @@ def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path
     named = entry.get("name", name)
     label = str(named).replace(" ", "-")
     if not isinstance(named, str) or not _NAME.fullmatch(label):
-        reader.fault(f"{place}.name cannot be {named!r}.", "Use letters, digits, - and _, in quotes if need be.")
-    if label in [step.name for step in before]:
+        reader.fault(f"{place}.name cannot be {shown(named)}.", "Use letters, digits, - and _, in quotes if need be.")
+    if label in [step.name for step in before] and not (lost and "name" not in entry):
         reader.fault(f"{place}: there is already a step called '{label}'.", "Give it another name: 'name: ...'.")
     given_params = _table(entry, "params", place, reader)
     params, faults = build(stage.params, given_params, owner=stage.name, place=f"{place}.params.")
     reader.faults += faults
-    inputs, needs = _read_inputs(stage, _table(entry, "inputs", place, reader), place, before, reader)
-    if stage.check is not None and not faults:
+    given_inputs = None if lost and "inputs" not in entry else _table(entry, "inputs", place, reader)
+    before_inputs = len(reader.faults)
+    inputs, needs = _read_inputs(stage, given_inputs, place, before, reader)
+    if stage.check is not None and not faults and given_inputs is not None and len(reader.faults) == before_inputs:
         reader.faults += stage.check(inputs, params)
     given = tuple(str(key).replace("-", "_") for key in given_params)
     own_seed = _seed(entry.get("seed", seed), f"{place}.seed", reader)
@@ -211,31 +224,37 @@ def _stage_names() -> dict[str, str]:
 def _table(entry: Mapping[str, Any], key: str, place: str, reader: _Reader) -> dict[str, Any]:
     value = entry.get(key) or {}
     if not isinstance(value, dict):
-        reader.fault(f"{place}.{key} must be a table, got {value!r}.", f"Write '{key}: {{name: value}}'.")
+        reader.fault(f"{place}.{key} must be a table, got {shown(value)}.", f"Write '{key}: {{name: value}}'.")
         return {}
     return value
 
 
 def _read_inputs(
-    stage: Stage, given: Mapping[str, Any], place: str, before: list[Step], reader: _Reader
+    stage: Stage, given: Mapping[str, Any] | None, place: str, before: list[Step], reader: _Reader
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Read the inputs of a step. `given` is None if they may stand under an unknown key."""
     found: dict[str, Any] = {}
     needs: list[str] = []
-    for key, value in given.items():
-        name = str(key).replace("-", "_")
+    names = {str(key).replace("-", "_"): value for key, value in (given or {}).items()}
+    names, _ = _meant(names, stage.inputs, f"input of {stage.name}", f"{place}: ", reader, stage.hint_for)
+    for name, value in names.items():
         if name in stage.inputs and stage.inputs[name].named and isinstance(value, dict):
             value = [f"{own}={text}" if isinstance(text, str) else text for own, text in value.items()]
         texts = value if isinstance(value, list) else [value]
         resolved = []
         for text in texts:
             if not isinstance(text, str):
-                reader.fault(f"{place}.inputs.{name} must be text, got {text!r}.", f"Write it in quotes: '{text}'.")
+                hint = f"Write it in quotes: '{shown(text)}'." if isinstance(text, int | float) else "Write a path."
+                reader.fault(f"{place}.inputs.{name} must be text, got {shown(text)}.", hint)
                 continue
             own, rest = stage.inputs[name].split(text) if name in stage.inputs else ("", text)
             path = _resolve(stage, name, rest, place, before, needs, reader)
             resolved.append(f"{own}={path}" if own else path)
         found[name] = resolved if isinstance(value, list) else (resolved[0] if resolved else None)
-    for fault in check_inputs(stage, found):
+    # A missing input may stand under a wrong key. A value that is no text was reported above.
+    known = {name: None if value in ([], {}) else "given" for name, value in names.items() if name in stage.inputs}
+    missing = [] if given is None else check_inputs(stage, known)
+    for fault in missing if len(missing) > len(names) - len(known) else ():
         reader.fault(f"{place}: {fault.message}", fault.hint)
     return found, tuple(needs)
 
@@ -248,7 +267,7 @@ def _resolve(
     if match:
         head, _, rest = match.group(1).partition(".")
         known = {step.name: step for step in before}
-        if head not in known and head in reader.unread:
+        if head not in known and (head in reader.unread or reader.unnamed):
             return text
         if head not in known:
             fault = unknown_name("earlier step", head, known)

@@ -474,6 +474,8 @@ class _Values:
     def _text(self, node: Any) -> str:
         if _HALF.search(node.value):
             raise _refused(node, f"{shown(node.value)} contains half a character (a lone surrogate)")
+        if "\0" in node.value:
+            raise _refused(node, f"{shown(node.value)} contains a character that no path and no text has")
         return str(node.value)
 
     def _integer(self, node: Any) -> int:

@@ -21,6 +21,7 @@ from lexenc.pipeline import (
 from lexenc.planning import plan_stage, run_plan
 from lexenc.registry import Registry
 from lexenc.stage import Input, Outcome, Stage
+from lexenc.stages import STAGES
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def test_pipeline_same_stage_on_the_command_line_and_in_a_file_has_the_same_key(
         ("steps: [{stage: copi}]", ["steps[0]", "copi", "Did you mean 'copy'"]),
         ("steps: [{inputs: {}}]", ["steps[0]"]),
         ("steps: [{stage: copy, inputs: {text: in.txt}, param: {}}]", ["param", "Did you mean 'params'"]),
-        ("steps: [{stage: copy, inputs: {txt: in.txt}}]", ["txt", "Did you mean 'text'", "needs --text"]),
+        ("steps: [{stage: copy, inputs: {txt: in.txt}}]", ["txt", "Did you mean 'text'"]),
         ("steps: [{stage: copy, inputs: {text: in.txt}, params: {cas: x}}]", ["cas", "Did you mean 'case'"]),
         ("steps: [{stage: copy, inputs: {text: in.txt}, params: {case: uper}}]", ["steps[0].params.case", "'upper'"]),
         ("steps: [{stage: copy, inputs: {text: in.txt}, params: {language: no}}]", ["language", "'no'"]),
@@ -163,7 +164,7 @@ def test_pipeline_same_stage_on_the_command_line_and_in_a_file_has_the_same_key(
         ("steps: [{stage: copy, inputs: {text: '${copy}'}}]", ["copy", "steps[0].inputs.text"]),
         ("steps: [{stage: copy, inputs: {text: 'x/${a}'}}]", ["stands alone"]),
         ("seed: -1\nsteps: [{stage: copy, inputs: {text: in.txt}}]", ["seed", "-1"]),
-        ("seed: true\nsteps: [{stage: copy, inputs: {text: in.txt}}]", ["seed", "True"]),
+        ("seed: true\nsteps: [{stage: copy, inputs: {text: in.txt}}]", ["seed", "true"]),
         ("steps: [{stage: copy, seed: x, inputs: {text: in.txt}}]", ["steps[0].seed"]),
         ("precision: float64\nsteps: [{stage: copy, inputs: {text: in.txt}}]", ["float64", "bfloat16"]),
         ("device: gpu\nsteps: [{stage: copy, inputs: {text: in.txt}}]", ["gpu", "cuda"]),
@@ -355,7 +356,7 @@ def test_pipeline_check_finds_faults_of_the_file_and_of_the_disk_together(write)
         write("precision: int8" + THREE.replace("in.txt", "none.txt").replace("workdir: runs", "workdir: [1]"))
     )[1]
     told = "\n".join(fault.message for fault in faults)
-    for part in ("precision cannot be", "workdir must be the name of a folder, got [1]", "none.txt"):
+    for part in ("precision cannot be", "workdir must be the name of a folder, got a list", "none.txt"):
         assert part in told
 
 
@@ -390,3 +391,38 @@ def test_pipeline_manifest_of_a_step_is_json(write, tmp_path):
     read = read_pipeline(write(THREE))
     run_pipeline(read, list(read.steps))
     assert json.loads((tmp_path / "runs" / "second" / "manifest.json").read_text())["params"]["case"] == "upper"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("inputs:", "input:", "steps[0]: There is no step key called 'input'."),
+        ("inputs:", "xyz:", "steps[0]: There is no step key called 'xyz'."),
+        ("source:", "sorce:", "steps[0]: There is no input of map called 'sorce'."),
+        ("source:", "xyz:", "steps[0]: There is no input of map called 'xyz'."),
+        ("source: a.vec", "source: 3", "steps[0].inputs.source must be text, got 3."),
+        ("stage: map", "stge: map", "steps[0]: There is no step key called 'stge'."),
+        ("stage: map", "xyz: map", "steps[0]: There is no step key called 'xyz'."),
+        ("name: mapped", "nam: mapped", "steps[0]: There is no step key called 'nam'."),
+        ("name: mapped", "xyz: mapped", "steps[0]: There is no step key called 'xyz'."),
+        ("steps:", "step:", "There is no pipeline key called 'step'."),
+        ("steps:", "xyz:", "There is no pipeline key called 'xyz'."),
+        ("params:", "parms:", "steps[0]: There is no step key called 'parms'."),
+        ("normalise: [unit]", "normalize: [unit]", "There is no parameter of map called 'normalize'."),
+    ],
+)
+def test_one_wrong_key_is_one_error(tmp_path, monkeypatch, old, new, said):
+    monkeypatch.setattr("lexenc.stages.STAGES", STAGES)
+    monkeypatch.setattr(module, "STAGES", STAGES)
+    text = (
+        "steps:\n- stage: map\n  name: mapped\n  inputs: {source: a.vec, target: b.vec, dictionary: c.tsv}\n"
+        "  params: {normalise: [unit]}\n- stage: eval bli\n  inputs: {vectors: '${mapped}', dictionary: d.tsv}\n"
+    )
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    assert len(read_pipeline(path).steps) == 2
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError) as caught:
+        read_pipeline(path)
+    assert caught.value.message == said

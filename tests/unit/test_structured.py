@@ -140,6 +140,7 @@ def test_yaml_gives_plain_values(tmp_path: Path) -> None:
         ("[" * 70 + "]" * 70, "nested more than 64 deep"),
         ('a: "\\ud800"', "half a character"),
         ('a: "\\UFFFFFFFF"', "line 1: "),
+        ('a: "b\\0"', "contains a character that no path"),
         ("a: \x00", "special characters are not allowed"),
         ("a: *b", "undefined alias"),
         ("a: 1\n--- \nb: 2", "line 2: "),
