@@ -19,7 +19,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from lexenc.arrays import Indices, positions
 from lexenc.device import CPU, Device
-from lexenc.encoders.folder import forward_pass, guarded, without_panic_reports
+from lexenc.encoders.folder import forward_pass, guarded, saving, without_panic_reports
 from lexenc.encoders.pretrained import (
     TYPES,
     load_pretrained,
@@ -156,7 +156,7 @@ class SpanModel:
 
     def save(self, folder: Path) -> None:
         """Write a folder that `AutoModelForQuestionAnswering` and `AutoTokenizer` load; safetensors."""
-        with quiet_transformers():
+        with saving(folder), quiet_transformers():
             self.module.save_pretrained(folder)
             self._tokenizer.save_pretrained(folder)
 

@@ -344,6 +344,22 @@ def check_vocabulary(tokenizer: Any) -> None:
         )
 
 
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Turn errors of the disk, as libraries in Rust report them, into those of Python.
+
+    Raises:
+        OSError: If the disk is full or the like, with the folder as its file name.
+    """
+    try:
+        yield
+    except Exception as error:  # of safetensors, or the bare class from tokenizers
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if isinstance(error, OSError) or found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1])), str(folder)) from error
+
+
 def forward_pass(name: str | Path) -> Any:
     """Return a context in which what a model or tokenizer raises becomes an error that names the encoder.
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from lexenc.encoders.folder import saving
 from lexenc.randomness import torch_generator
 
 TokenizerKind = Literal["unigram", "bpe", "wordpiece"]
@@ -70,31 +71,32 @@ def save_new_transformer(
         max_length: Longest input in tokens.
         seed: Seed of the weights.
     """
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    with saving(folder):
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+        from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), _SPECIAL, strict=True))
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **names)
-    config = BertConfig(
-        vocab_size=len(fast),
-        hidden_size=dimensions,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=4 * dimensions,
-        max_position_embeddings=max_length,
-        pad_token_id=fast.pad_token_id,
-    )
-    backbone = folder / "backbone"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_generator(seed, "new encoder").initial_seed())
-        BertModel(config, add_pooling_layer=False).save_pretrained(backbone)
-        fast.save_pretrained(backbone)
-        # Loading draws the weights of the pooler, which are not used, but would be missed when the folder is loaded.
-        transformer = Transformer(str(backbone), max_seq_length=max_length)
-    SentenceTransformer(modules=[transformer, Pooling(dimensions, pooling_mode="mean")], device="cpu").save(
-        str(folder), create_model_card=False
-    )
-    for leftover in backbone.iterdir():
-        leftover.unlink()
-    backbone.rmdir()
+        names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), _SPECIAL, strict=True))
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **names)
+        config = BertConfig(
+            vocab_size=len(fast),
+            hidden_size=dimensions,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            intermediate_size=4 * dimensions,
+            max_position_embeddings=max_length,
+            pad_token_id=fast.pad_token_id,
+        )
+        backbone = folder / "backbone"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(torch_generator(seed, "new encoder").initial_seed())
+            BertModel(config, add_pooling_layer=False).save_pretrained(backbone)
+            fast.save_pretrained(backbone)
+            # Loading draws the weights of the pooler, which are not used, but would be missed when it is loaded.
+            transformer = Transformer(str(backbone), max_seq_length=max_length)
+        SentenceTransformer(modules=[transformer, Pooling(dimensions, pooling_mode="mean")], device="cpu").save(
+            str(folder), create_model_card=False
+        )
+        for leftover in backbone.iterdir():
+            leftover.unlink()
+        backbone.rmdir()

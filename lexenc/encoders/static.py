@@ -24,6 +24,7 @@ from lexenc.encoders.folder import (
     guarded,
     read_model_settings,
     read_settings,
+    saving,
     splitting,
     static_modules,
 )
@@ -113,6 +114,10 @@ class StaticEncoder:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer, weights (safetensors), modules and settings, as sentence-transformers reads them."""
+        with saving(folder):
+            self._save(folder)
+
+    def _save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         save_file({_WEIGHT: self._bag.weight.detach().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))

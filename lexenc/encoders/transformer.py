@@ -26,6 +26,7 @@ from lexenc.encoders.folder import (
     forward_pass,
     read_model_settings,
     read_modules,
+    saving,
     splitting,
 )
 from lexenc.encoders.heads import Head, check_head, check_pooling, check_transformer
@@ -263,7 +264,7 @@ class TransformerEncoder:
         """
         if self.partial:
             raise unsavable(self._name)
-        with quiet_transformers():
+        with saving(folder), quiet_transformers():
             cast(SentenceTransformer, self.module).save(str(folder), create_model_card=False)
 
 

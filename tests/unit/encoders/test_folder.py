@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -16,7 +17,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from lexenc.alignment.span_model import SpanModel
 from lexenc.device import CPU
-from lexenc.encoders.folder import ModuleRow, guarded, read_modules, without_panic_reports
+from lexenc.encoders.folder import ModuleRow, guarded, read_modules, saving, without_panic_reports
 from lexenc.encoders.load import load_encoder
 from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import ConfigError, DataError, LexencError
@@ -315,6 +316,24 @@ def test_panics_of_tokenizers_are_errors(copied, capfd, name: str, change) -> No
 def test_damaged_tokenizers(copied, body: str) -> None:
     refused(copied("static", "tokenizer.json", body), "tokenizer.json cannot be read")
     refused(copied("plain", "tokenizer.json", body))
+
+
+@pytest.mark.parametrize("number", [28, 5, 122])
+def test_errors_of_the_disk_keep_their_number(tmp_path: Path, number: int) -> None:
+    for error in (SafetensorError(f"I/O error: no (os error {number})"), Exception(f"no (os error {number})")):
+        with pytest.raises(OSError, match=str(tmp_path)) as caught, saving(tmp_path):
+            raise error
+        assert caught.value.errno == number
+    with pytest.raises(KeyError), saving(tmp_path):
+        raise KeyError("x")
+
+
+def test_saving_where_it_is_impossible(tmp_path: Path, plain: Path) -> None:
+    (tmp_path / "model.safetensors").mkdir()
+    with pytest.raises(OSError, match="irectory"):
+        StaticEncoder(tokenizer(special=False), torch.ones(len(WORDS), 4)).save(tmp_path)
+    with pytest.raises(OSError, match="irectory"):
+        load_encoder(plain, device=CPU).save(tmp_path)
 
 
 def test_what_is_printed_meanwhile_appears(capfd) -> None:
