@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lexenc.durable import replacing
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, WorkError
 from lexenc.planning import Plan
 from lexenc.stage import Stage
 
@@ -26,11 +28,13 @@ class SingleFile:
         name: Name within the result.
         path: Path to write to. None for standard output.
         option: Option that names the path.
+        replace: Whether to replace another file.
     """
 
     name: str
     path: Path | None
     option: str = "--out"
+    replace: bool = False
 
     @property
     def place(self) -> str:
@@ -62,8 +66,24 @@ class SingleFile:
                 return
             place = self.path.resolve()  # a link stays, and its target is replaced
             place.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(place) as stream:
-                shutil.copyfileobj(made, stream)
+            try:
+                self._copy(made, place, spare=not self.replace)
+            except WorkError as error:  # the work is done, and would be lost
+                place = unused(place)
+                self._copy(made, place, spare=True)
+                error.hint = f"The result is in {place}."
+                raise
+
+    def _copy(self, made: IO[bytes], place: Path, *, spare: bool) -> None:
+        made.seek(0)
+        with replacing(place, spare=spare) as stream:
+            shutil.copyfileobj(made, stream)
+
+
+def unused(path: Path) -> Path:
+    """Return a path that does not exist: this one, or with a number."""
+    names = chain([path.name], (f"{path.stem}-{number}{path.suffix}" for number in count(2)))
+    return next(place for place in map(path.with_name, names) if not os.path.lexists(place))
 
 
 def wanted_file(stage: Stage, values: Mapping[str, Any]) -> SingleFile | None:
@@ -90,7 +110,7 @@ def wanted_file(stage: Stage, values: Mapping[str, Any]) -> SingleFile | None:
         raise ConfigError(f"--out {path} is a folder, but its name means a file.", hint="Choose another name.")
     if path.exists() and not values.get("run_force"):
         raise ConfigError(f"{path} already exists.", hint="Choose another --out, or add --force to replace it.")
-    return SingleFile(name, path)
+    return SingleFile(name, path, replace=bool(values.get("run_force")))
 
 
 def wanted_copies(stage: Stage, values: Mapping[str, Any], plan: Plan) -> list[SingleFile]:
@@ -112,5 +132,5 @@ def wanted_copies(stage: Stage, values: Mapping[str, Any], plan: Plan) -> list[S
         same = same and filecmp.cmp(path, Path(str(plan.out)) / file, shallow=False)
         if path.exists() and not same and not values.get("run_force"):
             raise ConfigError(f"{path} already exists.", hint=f"Choose another {option}, or add --force.")
-        made.append(SingleFile(file, path, option))
+        made.append(SingleFile(file, path, option, replace=same or bool(values.get("run_force"))))
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import re
 import shlex
 import sys
@@ -25,7 +24,7 @@ from lexenc.stage import Input, Stage
 from lexenc.stages import stage_of
 
 from .piped_inputs import kept_inputs
-from .single_file import SingleFile, wanted_copies, wanted_file
+from .single_file import SingleFile, unused, wanted_copies, wanted_file
 from .ui import View, print_json
 
 _INPUTS, _SETTINGS, _RUN = "Inputs and output", "Settings", "Run"
@@ -320,17 +319,11 @@ def _next_step(plan: Plan, out: Path, made: Manifest) -> str:
             words.append(word)
             continue
         new, name = slot.groups()
-        own = [str(_unused(out.with_name(name)))] if new else [str(out)] if name == "out" else given.get(name)
+        own = [str(unused(out.with_name(name)))] if new else [str(out)] if name == "out" else given.get(name)
         values = [word.replace(slot[0], each) for each in own or [name.upper().replace("_", "-")]]
         option = [words.pop()] if words[-1].startswith("--") else []
         words += [each for value in values for each in (*option, value)]
     return shlex.join([*words, *_alike(plan, stage_of(words[1:]))])
-
-
-def _unused(path: Path) -> Path:
-    """Return a path that does not exist: this one, or with a number."""
-    names = itertools.chain([path.name], (f"{path.name}-{number}" for number in itertools.count(2)))
-    return next(place for place in map(path.with_name, names) if not place.exists())
 
 
 def _alike(plan: Plan, following: Stage | None) -> Iterator[str]:

@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, WorkError
 
 try:
     import fcntl
@@ -38,7 +38,7 @@ _FLUSHERS = 8
 
 
 @contextmanager
-def replacing(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, flush: bool = True, spare: bool = False) -> Iterator[IO[bytes]]:
     """Write a file, completely or not at all. An older file is replaced when the block succeeds.
 
     The file has no name, or one that no other file had, until it is complete. If several processes write the same path,
@@ -47,6 +47,7 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
     Args:
         path: The file. Its folder must exist.
         flush: Make it survive a power cut. False for the files of a folder that is flushed as a whole (`flush_tree`).
+        spare: Do not replace a file that is there in the end.
 
     Yields:
         A binary stream.
@@ -54,6 +55,7 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
     Raises:
         OSError: If it cannot be written, with the path as its file name. Nothing is left then.
         ConfigError: If the path is a folder, a device or the like.
+        WorkError: If there is a file to be spared.
     """
     _check_ordinary(path)
     try:
@@ -64,7 +66,7 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[IO[bytes]]:
         sweep_files(path)
         with _Aside(path, folder) as aside:
             yield aside.stream
-            aside.take_place(flush=flush)
+            aside.take_place(flush=flush, spare=spare)
     finally:
         if folder >= 0:
             os.close(folder)
@@ -111,8 +113,11 @@ class _Aside:
                 with suppress(OSError):
                     os.unlink(self._named, **self._within())
 
-    def _within(self) -> dict[str, int]:
+    def _within(self) -> dict[str, Any]:
         return {"dir_fd": self._folder} if self._folder >= 0 else {}
+
+    def _both_within(self) -> dict[str, Any]:
+        return {"src_dir_fd": self._folder, "dst_dir_fd": self._folder} if self._folder >= 0 else {}
 
     def _open(self) -> int:
         if hasattr(os, "O_TMPFILE") and _can_name_nameless():
@@ -143,11 +148,20 @@ class _Aside:
         return name if self._folder >= 0 else str(self._path.with_name(name))
 
     def _rename(self, name: str) -> None:
-        within = {"src_dir_fd": self._folder, "dst_dir_fd": self._folder} if self._folder >= 0 else {}
-        os.replace(self._named, name, **within)  # noqa: PTH105 - Path.replace takes no folder
+        os.replace(self._named, name, **self._both_within())  # noqa: PTH105 - Path.replace takes no folder
         self._named = ""
 
-    def take_place(self, *, flush: bool) -> None:
+    def _rename_sparing(self, name: str) -> None:
+        try:
+            os.link(self._named, name, **self._both_within())
+        except FileExistsError:
+            raise
+        except OSError:  # no hard links here
+            if os.path.lexists(self._path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._path)) from None
+            self._rename(name)
+
+    def take_place(self, *, flush: bool, spare: bool) -> None:
         """Give the file its final name."""
         try:
             self.stream.flush()
@@ -158,19 +172,24 @@ class _Aside:
             if self._named:
                 if self._folder < 0:
                     self.stream.close()  # Windows renames no open file
-                self._rename(final)
+                self._rename_sparing(final) if spare else self._rename(final)
             else:
-                self._name_nameless(number, final)
+                self._name_nameless(number, final, spare)
             if flush and self._folder >= 0:
                 _flush(self._folder)
+        except FileExistsError:
+            hint = "Move it away, choose another name, or allow that it is replaced."
+            raise WorkError(f"{self._path} has appeared meanwhile, and is not replaced.", hint=hint) from None
         except OSError as error:
             raise _at(error, self._path) from None
 
-    def _name_nameless(self, number: int, final: str) -> None:
+    def _name_nameless(self, number: int, final: str, spare: bool) -> None:
         """Link the nameless file: at once if the path is free, else by a name from which it is renamed."""
         try:
             self._link(number, final)
         except FileExistsError:
+            if spare:
+                raise
             self._named = self._name(_number(number))
             with suppress(FileNotFoundError):
                 os.unlink(self._named, dir_fd=self._folder)  # only a file with our number could be meant
@@ -179,7 +198,7 @@ class _Aside:
 
     def _link(self, number: int, name: str) -> None:
         # With a folder given, Python calls linkat, which follows the link in /proc to the file itself.
-        os.link(f"/proc/self/fd/{number}", name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        os.link(f"/proc/self/fd/{number}", name, **self._both_within())
 
 
 @cache

@@ -180,7 +180,7 @@ class _MistypedError(Exception):
 _Check = Callable[[Any], Any]
 
 
-def checked(kind: type[_T], body: Any, place: Path | str, *, hint: str = AGAIN) -> _T:
+def checked(kind: type[_T], body: Any, place: Path | str, *, hint: str = AGAIN, others: bool = False) -> _T:
     """Return a value of parsed JSON or YAML as a value of a type, after checking every part.
 
     Args:
@@ -190,12 +190,15 @@ def checked(kind: type[_T], body: Any, place: Path | str, *, hint: str = AGAIN) 
         body: The value.
         place: Where it was read, for messages.
         hint: What the user can do if it is damaged.
+        others: Leave out keys of the outermost table that the dataclass does not have, instead of an error.
 
     Raises:
         DataError: If a part has another type, a number is not finite or has more than 64 bits, or a key is missing or
             unknown.
     """
     wanted: Any = kind  # for the type checker, a type has no hash
+    if others and isinstance(body, Mapping):
+        body = {each.name: body[each.name] for each in fields(wanted) if each.name in body}
     try:
         value: _T = _check_of(wanted)(body)
     except _MistypedError as error:

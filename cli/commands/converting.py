@@ -103,7 +103,7 @@ def convert_command(
             for row in rows:
                 answer_out(json_line({name: value for name, value in asdict(row).items() if value is not None}))
         else:
-            with _opened(out) as stream:
+            with _opened(out, force) as stream:
                 made = write_rows(stream, rows, kind, *languages)
     if read is not None:
         for message, hint in remarks(read):
@@ -176,12 +176,12 @@ def _check_apart(path: Path, out: str, force: bool) -> None:
 
 
 @contextmanager
-def _opened(out: str) -> Iterator[IO[bytes]]:
+def _opened(out: str, force: bool) -> Iterator[IO[bytes]]:
     if out == "-":
         with BufferedWriter(StandardOutput()) as stream:
             yield stream
         return
-    with replacing(Path(out)) as stream:
+    with replacing(Path(out), spare=not force) as stream:
         yield stream
 
 

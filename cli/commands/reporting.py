@@ -62,7 +62,7 @@ def report_command(
     data = ReportData(find_results(Path(folder)), seed=seed, sample=sample, device=device)
     page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=names)
     body = page.html.encode("utf-8")
-    with replacing(place) as stream:
+    with replacing(place, spare=not force) as stream:
         stream.write(body)
     for sentence in page.warnings:
         show_warning(sentence, "Make it again, or move it out of the folder.")

@@ -86,7 +86,7 @@ def convert(
     if kind != "tsv" and None in languages:
         hint = "Add for instance source_language='en', target_language='de'."
         raise ConfigError(f"convert: {kind} needs languages, but the pairs have none.", hint=hint)
-    with replacing(place) as stream:
+    with replacing(place, spare=not force) as stream:
         write_rows(stream, rows, kind, languages[0] or "", languages[1] or "")
     return place
 
@@ -127,6 +127,6 @@ def write_report(
         own_seed = seed_of(seed)
         data = ReportData(find_results(Path(folder)), seed=own_seed, sample=sample, device=name)
         page = build_page(data, title=title or f"Report on {Path(folder).resolve().name}", sections=chosen)
-    with replacing(place) as stream:
+    with replacing(place, spare=not force) as stream:
         stream.write(page.html.encode("utf-8"))
     return place

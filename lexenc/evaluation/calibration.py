@@ -10,14 +10,16 @@ shape [n]; `folds` is the group of every row, and rows of one question belong to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.arrays import blocks
+from lexenc.errors import DataError
+from lexenc.structured import checked
 
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -26,6 +28,18 @@ Indices = NDArray[np.int64]
 # The log loss of held-out words is about the same for half or twice these values; more trees are too sure of the best.
 _TREES, _LEAVES, _LEAST, _STEP = 30, 6, 40, 0.8
 _BLOCK = 16_384
+
+
+@dataclass(frozen=True)
+class _Trees:
+    """A calibrator as JSON."""
+
+    base: float
+    column: list[list[int]]
+    threshold: list[list[float]]
+    first: list[list[int]]
+    second: list[list[int]]
+    value: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -80,22 +94,26 @@ class Calibrator:
         return {name: own.tolist() if isinstance(own, np.ndarray) else own for name, own in vars(self).items()}
 
     @classmethod
-    def from_dict(cls, body: Mapping[str, Any], *, width: int) -> Calibrator:
+    def from_dict(cls, body: Any, *, width: int, place: Path | str = "calibrator") -> Calibrator:
         """Make a calibrator from the result of `as_dict`, for `width` features.
 
+        `place` is where it was read, for messages.
+
         Raises:
-            KeyError, TypeError, ValueError: If a field is missing or wrong.
+            DataError: If a field is missing or wrong.
         """
-        column, first, second = (np.array(body[name], dtype=np.int64) for name in ("column", "first", "second"))
-        threshold, value = (np.array(body[name], dtype=np.float64) for name in ("threshold", "value"))
-        made = cls(float(body["base"]), column, threshold, first, second, value)
-        if len({each.shape for each in (column, first, second, threshold, value)}) > 1:
-            raise ValueError("trees of different sizes")
+        hint, saved = "Make it again with lexenc induce.", checked(_Trees, body, place)
+        sizes = {tuple(map(len, each)) for each in vars(saved).values() if isinstance(each, list)}
+        if len(sizes) > 1 or len(set(*sizes)) > 1:
+            raise DataError(f"{place} has trees of different sizes.", hint=hint)
+        column, first, second = (np.array(each, dtype=np.int64) for each in (saved.column, saved.first, saved.second))
+        threshold, value = (np.array(each, dtype=np.float64) for each in (saved.threshold, saved.value))
+        made = cls(saved.base, column, threshold, first, second, value)
         if len(column):
             node = np.arange(column.shape[1])
             lower, upper = np.minimum(first, second), np.maximum(first, second)
             if ((column >= 0) & ((column >= width) | (lower <= node) | (upper >= len(node)))).any():
-                raise ValueError("no tree")
+                raise DataError(f"{place} has nodes that do not form trees.", hint=hint)
         return made
 
 

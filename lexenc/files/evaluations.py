@@ -17,9 +17,11 @@ from typing import IO, Any
 
 from lexenc.errors import DataError
 from lexenc.files.text import counted, json_lines, writing
+from lexenc.structured import checked, read_json
 
 SCORES, ITEMS = "scores.json", "items.jsonl"
 CONTROL, TRACK = "control", "track"
+_AGAIN = "Evaluate again."
 UNFAIR = "unfair"
 """JSON key of a result: why its numbers are too high, one sentence for each reason."""
 
@@ -170,23 +172,14 @@ class Evaluation:
         wanted = (labels or {}).items()
         missing = sum(each.count for each in self.counts if wanted <= each.labels.items())
         for number, body in json_lines(self.folder / ITEMS):
-            try:
-                asked, gold = body.pop("asked"), body.pop("gold")
-                item = Item(tuple(asked), tuple(gold), **body)
-                if isinstance(asked, str):
-                    raise TypeError
-                chosen = wanted <= item.labels.items()
-            except (TypeError, KeyError, AttributeError):
-                raise DataError(
-                    f"{self.folder / ITEMS}, line {number}: not an item of an evaluation.", hint="Evaluate again."
-                ) from None
-            if chosen:
+            item = checked(Item, body, f"{self.folder / ITEMS}, line {number}: not an item", hint=_AGAIN)
+            if wanted <= item.labels.items():
                 missing -= 1
                 yield item
         if missing > 0:
             raise DataError(
                 f"{self.folder / ITEMS} is damaged: it lacks {counted(missing, 'item')} of those in {SCORES}.",
-                hint="Evaluate again.",
+                hint=_AGAIN,
             )
 
 
@@ -230,6 +223,15 @@ def writing_evaluation(folder: Path, task: str) -> Iterator[EvaluationWriter]:
         stream.write(json.dumps(body, ensure_ascii=False, indent=1).encode("utf-8", "backslashreplace") + b"\n")
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What `scores.json` holds."""
+
+    task: str
+    items: tuple[ItemCount, ...]
+    systems: list[dict[str, Any]]
+
+
 def is_evaluation(folder: Path) -> bool:
     """Return whether a folder holds an evaluation."""
     return (folder / SCORES).is_file() and (folder / ITEMS).is_file()
@@ -247,20 +249,12 @@ def read_evaluation(place: Path) -> Evaluation:
             f"{place} is not an evaluation: there is no {SCORES} with {ITEMS}.",
             hint="Evaluate with --out FOLDER, and give that folder.",
         )
-    try:
-        body = json.loads((folder / SCORES).read_text(encoding="utf-8"))
-        counts = tuple(ItemCount(**each) for each in body["items"])
-        systems = tuple(
-            ScoredSystem(
-                body["task"],
-                tuple(Score(**score) for score in each["scores"]),
-                Convention(**each["convention"]),
-                each["labels"],
-                each["facts"],
-                each["counted"],
-            )
-            for each in body["systems"]
-        )
-        return Evaluation(folder, str(body["task"]), systems, counts)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{folder / SCORES} is damaged ({error}).", hint="Evaluate again.") from None
+    path = folder / SCORES
+    body = checked(_Written, read_json(path, hint=_AGAIN), path, hint=_AGAIN)
+    systems = tuple(
+        checked(ScoredSystem, each | {"task": body.task}, f"{path}, system {number}", hint=_AGAIN)
+        for number, each in enumerate(body.systems, start=1)
+    )
+    if not systems:
+        raise DataError(f"{path} has no system.", hint=_AGAIN)
+    return Evaluation(folder, body.task, systems, body.items)

@@ -13,6 +13,7 @@ from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.spaces import SIDES, load_space
 from lexenc.files.vectors import Vectors, load_vectors
+from lexenc.structured import checked, read_json, shown
 from lexenc.text.folding import AS_IT_IS, Folding, UnicodeForm, check_language
 
 HUB = "hub.json"
@@ -48,13 +49,13 @@ def read_hub(folder: Path) -> Hub:
     path = folder / HUB
     if not path.is_file():
         raise DataError(f"{folder} holds no space of many languages (no {HUB}).", hint="Make one with: lexenc map-hub")
-    try:
-        found = Hub(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} cannot be read ({error}).", hint="Make the space again.") from None
+    hint = "Make the space again."
+    found = checked(Hub, read_json(path, hint=hint), path, hint=hint)
+    if found.hub not in found.languages:
+        raise DataError(f"{path}: the hub {shown(found.hub)} is not one of its languages.", hint=hint)
     missing = [each for each in found.languages if not (folder / each / "words.txt").is_file()]
     if missing:
-        raise DataError(f"{folder} holds no {missing[0]}/words.txt.", hint="Make the space again.")
+        raise DataError(f"{folder} holds no {missing[0]}/words.txt.", hint=hint)
     return found
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lexenc.errors import DataError
 from lexenc.files.text import json_lines, write_json_lines
+from lexenc.structured import checked
 
 NAME = "negatives.jsonl"
+_FORM = 'Write {"source": .., "target": .., "negatives": [{"text": .., "score": ..}]}.'
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,23 @@ class NegativeRow:
     target: str
     negatives: list[tuple[str, float]]
     score: float
+    direction: str = "source-to-target"
+
+
+@dataclass(frozen=True)
+class _Mined:
+    text: str
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of the file."""
+
+    source: str
+    target: str
+    negatives: list[_Mined]
+    score: float = 0.0
     direction: str = "source-to-target"
 
 
@@ -53,24 +71,6 @@ def read_negatives(path: Path) -> Iterator[NegativeRow]:
     """
     place = path / NAME if path.is_dir() else path
     for number, body in json_lines(place):
-        try:
-            negatives = [(_text(each["text"]), float(each.get("score", 0))) for each in body["negatives"]]
-            row = NegativeRow(
-                _text(body["source"]),
-                _text(body["target"]),
-                negatives,
-                float(body.get("score", 0)),
-                _text(body.get("direction", "source-to-target")),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(
-                f"{place}, line {number}: not a row of negatives ({error}).",
-                hint='Write {"source": .., "target": .., "negatives": [{"text": .., "score": ..}]}.',
-            ) from None
-        yield row
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"expected text, got {value!r}")
+        row = checked(_Row, body, f"{place}, line {number}: not a row of negatives", hint=_FORM)
+        negatives = [(each.text, each.score) for each in row.negatives]
+        yield NegativeRow(row.source, row.target, negatives, row.score, row.direction)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from lexenc.errors import DataError
+from lexenc.structured import AGAIN, parse_json, read_tensors_of
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -27,8 +26,12 @@ def write_tensors(path: Path, tensors: Tensors, facts: Mapping[str, Any] | None 
     aside.replace(path)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_tensors(path: Path, *, hint: str = AGAIN) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write_tensors` wrote.
+
+    Args:
+        path: The file.
+        hint: What the user can do if it is damaged.
 
     Returns:
         Arrays by name, and facts by name.
@@ -36,9 +39,5 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     Raises:
         DataError: If the file is damaged.
     """
-    try:
-        with safe_open(path, framework="numpy") as stream:
-            facts = {name: json.loads(text) for name, text in (stream.metadata() or {}).items()}
-            return {name: stream.get_tensor(name) for name in stream.keys()}, facts
-    except (SafetensorError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}).", hint="Make it again.") from None
+    tensors, facts = read_tensors_of(path, hint=hint)
+    return tensors, {name: parse_json(text, f"{path}, {name}", hint=hint) for name, text in facts.items()}

@@ -17,6 +17,7 @@ from typing import IO, Any
 from lexenc.durable import replacing
 from lexenc.errors import DataError
 from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, conversion, foreign_kind, markup_kind, wide_encoding
+from lexenc.structured import parse_json
 from lexenc.text.folding import trim
 
 _GZIP = b"\x1f\x8b"
@@ -171,14 +172,11 @@ def json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield the values of a JSON Lines file with their line numbers. Blank lines are skipped.
 
     Raises:
-        DataError: If a line is not JSON.
+        DataError: If a line is not JSON, or as `parse_json`.
     """
     for number, line in read_lines(path):
         if line.strip():
-            try:
-                yield number, json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path}, line {number}: not JSON ({error}).", hint="One object per line.") from None
+            yield number, parse_json(line, f"{path}, line {number}", hint="One object per line.")
 
 
 def separator_of(line: str, *, least: int = 2) -> str:

@@ -26,10 +26,13 @@ from lexenc.files.vec_fasttext import FASTTEXT_MAGIC, read_fasttext
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, TextReader, header_width, is_utf8, parse_line
 from lexenc.progress import SILENT, Progress
+from lexenc.structured import read_npy, shown
 
 Duplicates = Literal["first", "last"]
 BadLines = Literal["error", "skip"]
 
+_AGAIN = "Make the folder again."
+_WORD_BYTES = 1 << 16  # how long words may be on average; longer ones are no word list
 _HEAD_BYTES = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
@@ -149,7 +152,7 @@ def _form(path: Path, head: bytes) -> str:
 
 
 def _read_folder(folder: Path, limit: int | None, duplicates: Duplicates) -> Vectors:
-    loaded = load_vectors(folder, mmap=True)
+    loaded = _load(folder, mmap=True)
     words, matrix, report = loaded.words, loaded.matrix, loaded.report
     table: dict[str, int] = {}
     used = 0
@@ -166,18 +169,21 @@ def _read_folder(folder: Path, limit: int | None, duplicates: Duplicates) -> Vec
         words, matrix = [words[row] for row in rows], matrix[rows]
     else:
         words, matrix = words[:used], np.array(matrix[:used], np.float32, order="C")
-    # The extremes show every infinite or undefined number without a second array.
-    if matrix.size and not (np.isfinite(matrix.min()) and np.isfinite(matrix.max())):
-        row = int(np.argmin(np.isfinite(matrix).all(axis=1)))
-        raise DataError(
-            f"{folder}, row {row + 1}: the vector of '{words[row]}' has a number that is not finite.",
-            hint="Make the folder again.",
-        )
+    _refuse_infinite(folder, words, matrix)
     if not words:
         raise DataError(f"{folder} contains no word vectors.", hint="Check that it is the right folder.")
     for row in np.flatnonzero(~matrix.any(axis=1)).tolist():
         report.add(Finding.ZERO, row + 1)
     return Vectors(words, matrix, report)
+
+
+def _refuse_infinite(folder: Path, words: Sequence[str], matrix: Floats) -> None:
+    # The extremes show every infinite or undefined number without a second array.
+    if matrix.size and not (np.isfinite(matrix.min()) and np.isfinite(matrix.max())):
+        row = next(row for row, each in enumerate(matrix) if not np.isfinite(each).all())
+        raise DataError(
+            f"{folder}, row {row + 1}: the vector of {shown(words[row])} has a number that is not finite.", hint=_AGAIN
+        )
 
 
 def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
@@ -191,30 +197,33 @@ def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
         The vectors as float32, shape [n, d]. Other types of floats are converted in memory.
 
     Raises:
-        DataError: If a file is missing or damaged, or their numbers of words differ.
+        DataError: If a file is missing or damaged, their numbers of words differ, or a number is not finite.
     """
+    loaded = _load(folder, mmap=mmap)
+    _refuse_infinite(folder, loaded.words, loaded.matrix)
+    return loaded
+
+
+def _load(folder: Path, *, mmap: bool) -> Vectors:
     table, names = folder / "vectors.npy", folder / "words.txt"
     for path in (table, names):
         if not path.is_file():
             raise DataError(f"There is no {path}.", hint="Expected a folder with vectors.npy and words.txt.")
-    try:
-        stored = np.load(table, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(f"{table} cannot be read ({error}).", hint="Make the folder again.") from None
-    if stored.ndim != 2 or stored.dtype.kind != "f":
-        raise DataError(
-            f"{table} has shape {list(stored.shape)} and type {stored.dtype}, expected a table of floats.",
-            hint="Make the folder again.",
-        )
+    stored = read_npy(table, mmap=mmap, dimensions=2, hint=_AGAIN)
+    if not stored.shape[1]:
+        raise DataError(f"{table} has vectors without a number.", hint=_AGAIN)
+    if names.stat().st_size > _WORD_BYTES * (len(stored) + 1):
+        raise DataError(f"{names} is too large for {counted(len(stored), 'word')}.", hint=_AGAIN)
     plain = stored.dtype == np.dtype("=f4") and stored.flags.c_contiguous
-    matrix: Floats = stored if plain else np.ascontiguousarray(stored, np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+        matrix: Floats = stored if plain else np.ascontiguousarray(stored, np.float32)
     report = ReadReport(str(folder), form="folder")
     text = names.read_bytes().decode("utf-8", "surrogateescape")
     words = text.removesuffix("\n").split("\n") if text else []
     if len(words) != len(matrix):
         raise DataError(
             f"{folder} has {counted(len(words), 'word')} and {counted(len(matrix), 'vector')}.",
-            hint="Make the folder again.",
+            hint=_AGAIN,
         )
     if not text.isascii():
         for row, word in enumerate(words):

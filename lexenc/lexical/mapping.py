@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Matrix, blocks
 from lexenc.errors import ConfigError, DataError, WorkError, unknown_name
+from lexenc.structured import checked, shown
 
 Action = Literal["unit", "center", "unitdim", "centeremb", "none"]
 Kind = Literal["advanced", "orthogonal", "unconstrained"]
@@ -158,6 +160,19 @@ def space_rank(*spaces: Matrix, steps: Normalisation | None = None) -> int:
 
 
 @dataclass(frozen=True)
+class _Facts:
+    """The values of a saved mapping that are no arrays."""
+
+    kind: str
+    rank: int
+    pairs: int
+    whitened: bool
+    announcement: str | None = None
+    source_actions: tuple[Action, ...] | None = None
+    target_actions: tuple[Action, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Mapping:
     """One matrix per language that maps its normalised vectors into the shared space.
 
@@ -221,14 +236,49 @@ class Mapping:
         return tensors, facts
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Any], facts: dict[str, Any]) -> Mapping:
-        """Create a mapping from what `as_tensors` returned."""
+    def from_tensors(cls, tensors: dict[str, Any], facts: Any, place: Path | str = "mapping") -> Mapping:
+        """Create a mapping from what `as_tensors` returned.
+
+        Args:
+            tensors: Its arrays.
+            facts: Its other values.
+            place: Where they were read, for messages.
+
+        Raises:
+            DataError: If an array or value is missing, unknown, of another type or shape, or not finite.
+        """
+        hint, known = "Make it again with lexenc map.", checked(_Facts, facts, place)
+        taken = dict(tensors)
+
+        def take(name: str, *shape: int | None, least: int = 1) -> Doubles:
+            if name not in taken:
+                raise DataError(f"{place} holds no '{name}'.", hint=hint)
+            array: np.ndarray = taken.pop(name)
+            fits = len(shape) == array.ndim and all(
+                size >= least and wanted in (None, size) for size, wanted in zip(array.shape, shape, strict=True)
+            )
+            if array.dtype.kind != "f" or not (fits and np.isfinite(array).all()):
+                wanted = "x".join("n" if size is None else str(size) for size in shape)
+                raise DataError(
+                    f"{place}: '{name}' has shape {list(array.shape)} and type {array.dtype}, expected finite floats "
+                    f"of shape {wanted}.",
+                    hint=hint,
+                )
+            return array
+
+        source = take("source", None, None)
+        target = take("target", None, source.shape[1])
+        values = take("singular_values", None, least=0)
         steps: list[Normalisation | None] = []
-        for side in ("source", "target"):
-            actions = facts.pop(f"{side}_actions", None)
-            columns = tuple(tensors.pop(f"{side}_columns_{i}", None) for i in range(len(actions or ())))
-            steps.append(None if actions is None else Normalisation(tuple(actions), columns))
-        return cls(**tensors, **facts, source_normalisation=steps[0], target_normalisation=steps[1])
+        for side, matrix in (("source", source), ("target", target)):
+            actions = getattr(known, f"{side}_actions")
+            columns = tuple(take(f"{side}_columns_{i}", len(matrix)) if action in ("center", "unitdim") else None
+                            for i, action in enumerate(actions or ()))  # fmt: skip
+            steps.append(None if actions is None else Normalisation(actions, columns))
+        if taken:
+            raise DataError(f"{place} holds an unknown array: {shown(next(iter(taken)))}.", hint=hint)
+        own = {name: getattr(known, name) for name in ("rank", "pairs", "kind", "whitened", "announcement")}
+        return cls(source, target, values, **own, source_normalisation=steps[0], target_normalisation=steps[1])
 
 
 def fit_mapping(  # noqa: PLR0913 - one argument per switch of the method

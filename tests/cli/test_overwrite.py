@@ -6,6 +6,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from lexenc_cli.single_file import SingleFile
+
+from lexenc.errors import WorkError
 
 
 @pytest.fixture
@@ -157,3 +160,35 @@ def test_link_to_a_folder_stays_a_link(command, lexenc, tmp_path):
 def test_summary_can_be_read(world, mapped, lexenc, tmp_path):
     shown = lexenc("eval", "bli", "--vectors", mapped, "--dictionary", world / "test.tsv", "--out", tmp_path / "scores")
     assert "eval bli: queries 12, coverage 1, precision at 1: 1 -> " in shown.stderr
+
+
+def test_a_file_that_appears_during_the_work_stays_and_the_result_is_written_beside_it(tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "table.tsv").write_text("result")
+    place = tmp_path / "deep" / "out.tsv"
+    single = SingleFile("table.tsv", place)
+    single.deliver(tmp_path / "made")
+    assert place.read_text() == "result"
+    place.write_text("mine")
+    with pytest.raises(WorkError, match=r"out\.tsv has appeared meanwhile") as caught:
+        single.deliver(tmp_path / "made")
+    assert caught.value.hint == f"The result is in {place.with_name('out-2.tsv')}."
+    assert place.read_text() == "mine"
+    assert place.with_name("out-2.tsv").read_text() == "result"
+    SingleFile("table.tsv", place, replace=True).deliver(tmp_path / "made")
+    assert place.read_text() == "result"
+
+
+def test_hidden_files_and_links_of_the_user_are_spared(lexenc, attempt, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("dog\tHund\n")
+    (tmp_path / "precious").write_text("mine")
+    for name in (".out.tmx.partial", ".out.tmx.lock", ".o.lock"):
+        (tmp_path / name).symlink_to("precious")
+    languages = ["--source-language", "en", "--target-language", "de"]
+    lexenc("convert", tmp_path / "pairs.tsv", *languages, "--out", tmp_path / "out.tmx")
+    attempt("audit", "--train", tmp_path / "pairs.tsv", "--test", tmp_path / "pairs.tsv", "--out", tmp_path / "o")
+    assert (tmp_path / "o" / "manifest.json").is_file()
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert {each.name for each in tmp_path.iterdir() if each.is_symlink()} == {
+        ".out.tmx.partial", ".out.tmx.lock", ".o.lock",
+    }  # fmt: skip

@@ -68,7 +68,7 @@ def test_the_sentences_bring_controls_and_bands(score):
         "0": (2, 1, 1), "1": (1, 1, 0), "2-3": (1, 1, 0), "4-7": (0, 0, 0), "8-": (0, 0, 0),
     }  # fmt: skip
     assert distances["8-"]["aer"] is None
-    assert [row[0] for row in made.manifest.tables[2]["rows"]] == ["0", "1", "2-3"]
+    assert [row[0] for row in made.manifest.tables[2].rows] == ["0", "1", "2-3"]
 
 
 def test_the_same_links_counted_from_one_score_the_same(score):
@@ -272,7 +272,7 @@ def test_without_predicted_or_sure_links_there_is_a_warning(score):
     assert "x.gold holds no sure links." in made.warnings[0]
     assert (made.manifest.results[0]["aer"], made.manifest.results[0]["recall"]) == (0.0, None)
     table = made.manifest.tables[0]
-    assert dict(zip(table["columns"], table["rows"][0], strict=True))["recall"] == "-"
+    assert dict(zip(table.columns, table.rows[0], strict=True))["recall"] == "-"
 
 
 def test_options_that_do_not_go_together_are_refused(stage, write):
@@ -308,7 +308,7 @@ def test_compare_gives_the_error_rates_and_their_difference(stage, evaluated):
     assert aer["difference"] == pytest.approx(-40 / 130)
     assert aer["difference_low"] < aer["difference"] < aer["difference_high"] < 0
     assert (aer["shown"], aer["count"]) == (True, 30)
-    assert made.manifest.tables[0]["rows"][0][:4] == ["AER", "7.69", "38.46", "-30.77"]
+    assert made.manifest.tables[0].rows[0][:4] == ["AER", "7.69", "38.46", "-30.77"]
 
 
 def test_compare_refuses_other_gold_links_and_other_kinds(stage, score, evaluated, pairs_file, tmp_path):
@@ -362,7 +362,7 @@ def test_compare_without_a_precision_shows_none(stage, score, tmp_path):
     made = stage("compare", params={"draws": 100}, first=out, second=out)
     by_metric = {each["metric"]: each for each in made.manifest.results}
     assert (by_metric["aer"]["difference"], by_metric["precision"]["difference"]) == (0, None)
-    assert made.manifest.tables[0]["rows"][1][1:] == ["-"] * 5 + ["no"]
+    assert made.manifest.tables[0].rows[1][1:] == ["-"] * 5 + ["no"]
 
 
 # ---------------------------------------------------------------- real data

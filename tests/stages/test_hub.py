@@ -120,7 +120,7 @@ def test_hub_has_a_folder_for_every_language(hub, tongues):
     settings = ("source_reweight", "target_reweight", "source_dewhiten", "target_dewhiten")
     assert [hub.manifest.params[name] for name in settings] == [0.5, 0, "target", "target"]
     assert [each["language"] for each in hub.manifest.results] == ["de", "fr"]
-    assert [table["title"] for table in hub.manifest.tables] == ["Mapped to 'en'"]
+    assert [table.title for table in hub.manifest.tables] == ["Mapped to 'en'"]
     raw = np.loadtxt(tongues / "en.vec", skiprows=1, usecols=range(1, SIZE + 1))
     assert np.allclose(hub.matrix("en"), normalise(raw, ["unit", "center", "unit"])[0], atol=1e-5), "the hub stays"
 
@@ -155,7 +155,7 @@ def test_self_learning_and_other_kinds(stage, tongues, tmp_path, precision):
     made = stage("map-hub", tmp_path / "identical", quick, **given)
     assert {"de/iterations.jsonl", "fr/induced.tsv"} <= made.files
     assert precision(made, "de", "fr") > 0.7
-    assert made.manifest.tables[0]["columns"][-1] == "mapping"
+    assert made.manifest.tables[0].columns[-1] == "mapping"
     for kind in ("orthogonal", "unconstrained", "rcsls"):
         made = stage("map-hub", tmp_path / kind, {"hub": "en", "kind": kind}, **inputs(tongues))
         assert precision(made, "de", "fr") > 0.6, kind

@@ -209,14 +209,14 @@ def test_candidates_test_is_easier_and_says_so(stage, mapped, world):
 
 def test_candidates_test_is_said_in_every_row(stage, mapped, static, world):
     files = {"vectors": mapped.out, "dictionary": world / "test.tsv"}
-    whole, easy = (stage("eval bli", params={"candidates": kind}, **files).manifest.tables[0]["rows"]
+    whole, easy = (stage("eval bli", params={"candidates": kind}, **files).manifest.tables[0].rows
                    for kind in ("vocabulary", "test"))  # fmt: skip
     assert easy[0][0] == "source word, left out, test targets only"
     assert [row[0] for row in easy] == [f"{row[0]}, test targets only" for row in whole]
     params = {"candidates": "test", "lambda": (0.0, 1.0), "direction": "target-source"}
     sweep = stage("eval bli", params=params, encoder=static, train_dictionary=world / "train.tsv", **files)
-    assert sweep.manifest.tables[0]["rows"][0][0] == "test, test sources only"
-    assert all(row[0].endswith(", test sources only") for row in sweep.manifest.tables[1]["rows"])
+    assert sweep.manifest.tables[0].rows[0][0] == "test, test sources only"
+    assert all(row[0].endswith(", test sources only") for row in sweep.manifest.tables[1].rows)
 
 
 def test_any_gold_translation_counts(stage, mapped, world, pairs_file, tmp_path):
@@ -248,7 +248,7 @@ def test_sweep_without_weights_has_the_papers_columns(stage, mapped, static, wor
     made = stage("eval bli", vectors=mapped.out, encoder=static, train_dictionary=world / "train.tsv",
                  dictionary=world / "test.tsv")  # fmt: skip
     table = made.manifest.tables[0]
-    assert table["columns"] == ["lambda", "0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
+    assert table.columns == ["lambda", "0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1"]
 
 
 def test_help_of_lambda_names_the_weights_of_a_sweep_without_it():
@@ -306,7 +306,7 @@ def test_test_pairs_that_were_learnt_from_are_counted_and_listed(stage, mapped, 
     assert head(made)["pairs_learnt_from"] == 2
     assert sum("2 of 4 test pairs were used for training" in each for each in made.warnings) == 1
     assert (made.out / "leaks.tsv").read_text() == "house\thaus\nhund\tdog\n"
-    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    assert "NOT A FAIR TEST" in made.manifest.tables[0].note
     for folder in (mapped.out / "source", mapped.out / "target"):
         assert folder.is_dir()
     sides = {side: mapped.out / side for side in ("source", "target")}
@@ -405,7 +405,7 @@ def test_compare_sees_a_difference_and_refuses_other_questions(stage, mapped, ma
     other = stage("eval bli", tmp_path / "other", vectors=mapped.out,
                   dictionary=pairs_file(tmp_path / "t.tsv", [("dog", "hund")]))  # fmt: skip
     alone = stage("compare", params={"draws": 100}, first=other.out, second=other.out)
-    assert "1 query (items not covered are left out), paired bootstrap" in alone.manifest.tables[0]["note"]
+    assert "1 query (items not covered are left out), paired bootstrap" in alone.manifest.tables[0].note
     with pytest.raises(DataError, match="different questions"):
         stage("compare", first=good.out, second=other.out)
 
@@ -470,7 +470,7 @@ def test_compare_and_eval_bli_give_the_same_number(stage, evaluate, lossy, metri
 def test_compare_names_its_convention(stage, evaluate, lossy, questions, says):
     one, other = evaluate("one", dictionary=lossy), evaluate("other", {"retrieval": "csls"}, dictionary=lossy)
     made = stage("compare", params={"questions": questions, "draws": 100}, first=one.out, second=other.out)
-    note = made.manifest.tables[0]["note"]
+    note = made.manifest.tables[0].note
     assert made.warnings == [], "another retrieval is what one compares"
     assert says in note
     assert "Different: retrieval nearest against csls." in note
@@ -489,7 +489,7 @@ def test_compare_warns_of_other_candidates(stage, evaluate):
         f"whole target vocabulary in {whole.out}."
     ]
     assert head(made)["conventions"] == "different"
-    assert "Different: search space test targets only against whole" in made.manifest.tables[0]["note"]
+    assert "Different: search space test targets only against whole" in made.manifest.tables[0].note
     (warning,) = stage("compare", params={"draws": 100}, first=whole.out, second=few.out).warnings
     assert f"differ in search space words: 40 in {whole.out}, 39 in" in warning
 
@@ -511,7 +511,7 @@ def test_compare_warns_of_another_direction_and_dictionary(stage, evaluate, worl
 
 
 def note(made):
-    return made.manifest.tables[0]["note"]
+    return made.manifest.tables[0].note
 
 
 def test_compare_without_a_manifest_says_that_nothing_was_checked(stage, evaluate, tmp_path):

@@ -22,7 +22,7 @@ def head(made):
 
 
 def fair(made):
-    return head(made)["unfair"] == [] and not any("NOT A FAIR" in each["note"] for each in made.manifest.tables)
+    return head(made)["unfair"] == [] and not any("NOT A FAIR" in each.note for each in made.manifest.tables)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_lexicon_of_the_corpus_of_an_encoder_is_no_evidence(stage, chain, worl
     made = stage("induce", tmp_path / "induced", **given)
     assert (head(made)["basis"], head(made)["optimistic"]) == ("optimistic", True)
     assert any("lexicon.tsv was made from" in each and "text.tsv" in each for each in made.warnings)
-    assert "lower bound" not in made.manifest.tables[0]["note"]
+    assert "lower bound" not in made.manifest.tables[0].note
     assert "lexicon.tsv was made from" in head(made)["unfair"][0]
     first = (made.out / "lexicon.tsv").read_text(encoding="utf-8").split("\t")
     assert first[2] == "optimistic_probability"
@@ -114,7 +114,7 @@ def test_vectors_of_the_text_that_the_test_lexicon_comes_from(stage, world, tmp_
     mapped = stage("map", tmp_path / "m", **files, dictionary=tmp_path / "pairs.tsv")
     made = stage("eval bli", vectors=mapped.out, dictionary=linked.out / "lexicon.tsv")
     assert "so was" in head(made)["unfair"][-1]
-    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    assert "NOT A FAIR TEST" in made.manifest.tables[0].note
     assert fair(stage("eval bli", vectors=mapped.out, dictionary=world / "test.tsv"))
 
 
@@ -166,7 +166,7 @@ def test_mentions_beside_a_name_of_their_concept_in_training_pairs(stage, static
     made = stage("eval xel", knowledge_base=[kb], mentions=mentions, encoder=tuned.out)
     assert head(made)["mentions_learnt_from"] == 1, "cold is no name of C2"
     assert any("pairs.tsv" in each for each in made.warnings)
-    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    assert "NOT A FAIR TEST" in made.manifest.tables[0].note
 
 
 # ---------------------------------------------------------------- sentences
@@ -183,7 +183,7 @@ def test_sentence_pairs_that_an_encoder_was_tuned_on(stage, static, pairs_file, 
     mean, one, other = made.manifest.results[:3]
     assert (one["pairs_learnt_from"], other["pairs_learnt_from"]) == (1, 0)
     assert mean["unfair"] == ["first: 1 test pair was learnt from."]
-    assert "NOT A FAIR TEST: first: 1 test pair" in made.manifest.tables[0]["note"]
+    assert "NOT A FAIR TEST: first: 1 test pair" in made.manifest.tables[0].note
 
 
 GOLD = "0-0 1-1 2-2 3-3\n"
@@ -231,7 +231,7 @@ def test_training_on_the_test_sentences_without_links_is_information(stage, tran
     tuned = stage("align-train softmax", tmp_path / "tuned", {"epochs": 1}, **files)
     made = scored(stage, test_set, tuned.out, tmp_path)
     assert (head(made)["sentences_trained_on"], head(made)["unfair"]) == (3, [])
-    assert "trained on 3 of them without gold links" in made.manifest.tables[0]["note"]
+    assert "trained on 3 of them without gold links" in made.manifest.tables[0].note
     alone = scored(stage, test_set, None, tmp_path / "corpus", "statistical")
     assert (head(alone)["sentences_trained_on"], head(alone)["unfair"]) == (3, [])
     plain = scored(stage, test_set, transformer, tmp_path / "plain", "itermax")

@@ -88,7 +88,7 @@ def test_the_control_is_compared_with_the_encoder_in_pairs(evaluated):
     assert compared["difference"] == pytest.approx(compared["first"] - compared["second"])
     assert compared["difference_low"] <= compared["difference"] <= compared["difference_high"]
     assert (compared["queries"], compared["shown"]) == (6, False)
-    assert [table["title"] for table in evaluated.manifest.tables] == ["Entity linking", "Encoder against control"]
+    assert [table.title for table in evaluated.manifest.tables] == ["Entity linking", "Encoder against control"]
 
 
 def test_without_the_control_there_is_nothing_to_compare(stage, kb, queries, static, evaluated):
@@ -123,7 +123,7 @@ def test_mentions_that_the_encoder_was_tuned_on_are_counted(stage, kb, queries, 
     made = stage("eval xel", encoder=tuned.out, **given)
     assert made.manifest.results[0]["mentions_learnt_from"] >= 1
     assert any("the encoder was fine-tuned on" in each for each in made.warnings)
-    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    assert "NOT A FAIR TEST" in made.manifest.tables[0].note
     names.unlink()
     gone = stage("eval xel", encoder=tuned.out, **given)
     assert gone.manifest.results[0]["mentions_learnt_from"] == 0
@@ -218,7 +218,7 @@ def test_an_index_says_what_it_misses_and_is_kept(stage, many, static, tmp_path,
         assert (found["search"], found["recall_mentions"]) == (kind, 200)
         assert 0.8 < found["recall_at_10"] <= 1
         assert found["precision_at_1"] == pytest.approx(exact["precision_at_1"], abs=0.03)
-        assert f"index {kind} finds" in made.manifest.tables[0]["note"]
+        assert f"index {kind} finds" in made.manifest.tables[0].note
     assert exact["search"] == "exact"
     assert "recall_at_10" not in exact
 
@@ -323,7 +323,7 @@ def test_compare_gives_the_numbers_of_eval_xel(stage, evaluated, other, question
     assert found["count"] == wanted[0]["queries"]
     assert (found["conventions"], made.warnings) == ("alike", [])
     policy = {"covered": "items not covered are left out", "all": "items not covered: counted wrong"}[questions]
-    assert policy in made.manifest.tables[0]["note"]
+    assert policy in made.manifest.tables[0].note
 
 
 def test_compare_knows_the_base_whether_encoded_or_not(stage, queries, static, encoded, evaluated, tmp_path):

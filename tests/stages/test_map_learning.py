@@ -76,7 +76,7 @@ def test_little_knowledge_becomes_a_mapping(stage, languages, tmp_path, supervis
     assert made.manifest.summary["verdict"] == "found"
     assert made.manifest.answer
     assert not [warning for warning in made.warnings if "mapping" in warning.lower()]
-    assert made.manifest.tables[0]["title"] == "Self-learning"
+    assert made.manifest.tables[0].title == "Self-learning"
 
 
 def test_words_that_were_learnt_from_are_no_evidence(stage, languages, tmp_path):
@@ -95,9 +95,9 @@ def test_noise_is_called_noise_and_is_no_answer(stage, languages, tmp_path):
     assert "agreement of frequency ranks" in told
     assert "noise below 0.3" in told
     table = made.manifest.tables[0]
-    assert table["columns"] == ["sign", "value", "noise below", "found from"]
-    assert table["rows"][1][2:] == ["0.1", "0.4"]
-    assert {len(row) for row in table["rows"]} == {4}
+    assert table.columns == ["sign", "value", "noise below", "found from"]
+    assert table.rows[1][2:] == ["0.1", "0.4"]
+    assert {len(row) for row in table.rows} == {4}
 
 
 HARD = {"supervision": "none", "vocabulary_cutoff": 300, "start_vocabulary": 300}

@@ -101,9 +101,9 @@ def test_a_word_without_static_vector_has_only_the_encoder_part(stage, mapped, s
     wider = [each for each in made.manifest.results[3:] if each.get("counted") == "covered"]
     assert [(each["lambda"], each["pairs"], each["coverage"]) for each in wider] == [(0.5, 21, 1), (1, 21, 1)]
     more, last = made.manifest.tables[1:]
-    assert more["columns"] == ["lambda", "0.5", "1"]
-    assert more["rows"][0][1:] == [f"{100 * each['spearman']:.1f}" for each in wider]
-    assert [row[0] for row in last["rows"]] == ["static, left out", "all, similarity 0", "control: shuffled scores"]
+    assert more.columns == ["lambda", "0.5", "1"]
+    assert more.rows[0][1:] == [f"{100 * each['spearman']:.1f}" for each in wider]
+    assert [row[0] for row in last.rows] == ["static, left out", "all, similarity 0", "control: shuffled scores"]
     one = stage("eval xlsim", None, params | {"lambda": "0.5"}, **blend_inputs(mapped, static, world), pairs=own)
     assert (head(one)["pairs"], head(one)["counted"]) == (21, "covered")
     assert head(one)["spearman"] == wider[0]["spearman"]
@@ -240,7 +240,7 @@ def test_training_pairs_among_the_test_pairs_are_counted(stage, mapped, static, 
     assert head(made)["pairs_learnt_from"] == 2
     assert any("2 of 4 test pairs were used for training" in each for each in made.warnings)
     assert (made.out / "leaks.tsv").read_text(encoding="utf-8") == "Hund\tdog\ncat\tkatze\n"
-    assert "NOT A FAIR TEST" in made.manifest.tables[0]["note"]
+    assert "NOT A FAIR TEST" in made.manifest.tables[0].note
     alone = stage("eval xlsim", None, {"draws": 200}, vectors=mapped.out, pairs=own)
     assert head(alone)["pairs_learnt_from"] == 2, "the space was learned from the same dictionary"
 

@@ -22,7 +22,7 @@ from lexenc.durable import (
     restore_exchanged,
     sweep_files,
 )
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, WorkError
 
 
 def names(folder):
@@ -102,6 +102,19 @@ def test_durable_file_replaces_neither_folders_nor_pipes(tmp_path, kind):
     path.mkdir() if kind == "folder" else os.mkfifo(path)
     with pytest.raises(ConfigError, match=kind), replacing(path):
         raise AssertionError("never written")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_durable_file_spares_one_that_appears_meanwhile(tmp_path, way, monkeypatch, links):
+    path = tmp_path / "a"
+    if way == "named" and not links:
+        monkeypatch.setattr(os, "link", lambda *args, **more: (_ for _ in ()).throw(PermissionError(1, "no links")))
+    with replacing(path, spare=True) as stream:
+        stream.write(b"first")
+    with pytest.raises(WorkError, match="appeared meanwhile"), replacing(path, spare=True) as stream:
+        stream.write(b"second")
+    assert path.read_bytes() == b"first"
+    assert names(tmp_path) == ["a"]
 
 
 def test_durable_file_in_no_folder_names_its_path(tmp_path):

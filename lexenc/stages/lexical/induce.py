@@ -62,6 +62,7 @@ from lexenc.stages.reading import (
     uncovered,
     unicode_param,
 )
+from lexenc.structured import checked, read_json
 from lexenc.text.folding import SAME_TEXT, UnicodeForm
 
 CALIBRATION = "calibration.json"
@@ -431,23 +432,32 @@ def _measured(
     }
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """What a calibration is read from. The file holds more, for readers."""
+
+    csls_neighbours: int
+    basis: str
+    optimistic: bool
+    calibrator: dict[str, Any]
+
+
 def _read_calibration(path: Path, params: InduceParams, job: Job) -> Calibration:
     place = path / CALIBRATION if path.is_dir() else path
     if not place.is_file():
         raise DataError(f"{path} holds no {CALIBRATION}.", hint="Give a folder that lexenc induce made.")
-    try:
-        body = json.loads(place.read_text(encoding="utf-8"))
-        if body["format"] != _FORMAT or tuple(body["features"]) != FEATURES:
-            raise DataError(f"{place} is of another version.", hint="Make it again with lexenc induce.")
-        if body["csls_neighbours"] != params.csls_neighbours:
-            raise DataError(
-                f"{place} was learnt with {body['csls_neighbours']} CSLS neighbours, not {params.csls_neighbours}.",
-                hint=f"Use --csls-neighbours {body['csls_neighbours']}.",
-            )
-        calibrator = Calibrator.from_dict(body["calibrator"], width=len(FEATURES))
-        calibration = Calibration(calibrator, body["basis"], bool(body["optimistic"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{place} is no calibration ({error}).", hint="Make it again with lexenc induce.") from None
+    hint = "Make it again with lexenc induce."
+    body = checked(dict[str, Any], read_json(place, hint=hint), place, hint=hint)
+    if (body.get("format"), body.get("features")) != (_FORMAT, list(FEATURES)):
+        raise DataError(f"{place} is of another version.", hint=hint)
+    saved = checked(_Saved, body, place, hint=hint, others=True)
+    if saved.csls_neighbours != params.csls_neighbours:
+        raise DataError(
+            f"{place} was learnt with {saved.csls_neighbours} CSLS neighbours, not {params.csls_neighbours}.",
+            hint=f"Use --csls-neighbours {saved.csls_neighbours}.",
+        )
+    calibrator = Calibrator.from_dict(saved.calibrator, width=len(FEATURES), place=f"{place}: calibrator")
+    calibration = Calibration(calibrator, saved.basis, saved.optimistic)
     if calibration.optimistic:
         job.notices.warn(f"{place}: {calibration.basis}.", "Learn probabilities again with --held-out test.tsv.")
     return calibration

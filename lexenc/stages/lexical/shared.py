@@ -134,11 +134,8 @@ def load_mapping(place: Path) -> Mapping:
     if not path.is_file():
         hint = "Use a folder of lexenc map, or of one language in a folder of map-hub."
         raise DataError(f"{place} holds no {MAPPING}.", hint=hint)
-    try:
-        tensors, facts = read_tensors(path)
-        return Mapping.from_tensors(tensors, facts["mapping"])
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a mapping ({error}).", hint="Make it again with lexenc map.") from None
+    tensors, facts = read_tensors(path, hint="Make it again with lexenc map.")
+    return Mapping.from_tensors(tensors, facts.get("mapping"), path)
 
 
 # ---------------------------------------------------------------- blending with an encoder

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from lexenc.errors import DataError
 from lexenc.evaluation.calibration import Calibrator, cross_fit, fit_calibrator
 from lexenc.evaluation.reliability import (
     brier_score,
@@ -120,10 +121,10 @@ def test_calibrator_comes_back_from_json(answers, alike):
 def test_damaged_trees_are_refused(answers, name, value):
     body = fit_calibrator(*answers[:2]).as_dict()
     body[name][0][0] = value
-    with pytest.raises(ValueError, match="no tree"):
+    with pytest.raises(DataError, match="do not form trees"):
         Calibrator.from_dict(body, width=3)
     body[name][0] = body[name][0][1:]
-    with pytest.raises(ValueError, match=r"inhomogeneous|sizes"):
+    with pytest.raises(DataError, match="sizes"):
         Calibrator.from_dict(body, width=3)
 
 

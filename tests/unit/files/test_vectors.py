@@ -435,3 +435,36 @@ def test_fasttext_models(tmp_path):
 
 def test_index():
     assert index_of(["a", "b", "a"]) == {"a": 0, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "said"),
+    [
+        (np.array([[1, np.nan]], "f4"), "row 1: the vector of 'a' has a number that is not finite"),
+        (np.array([[1, 1e300]], "f8"), "row 1: the vector of 'a' has a number that is not finite"),
+        (np.ones((1, 0), "f4"), "vectors without a number"),
+        (np.ones((2, 2), "f4"), "1 word and 2 vectors"),
+        (np.ones((1, 2), "i4"), "expected a table of floats"),
+        (np.ones(2, "f4"), "expected a table of floats"),
+    ],
+)
+@pytest.mark.parametrize("mmap", [False, True])
+def test_a_damaged_folder_is_one_error(tmp_path, matrix, said, mmap):
+    np.save(tmp_path / "vectors.npy", matrix)
+    (tmp_path / "words.txt").write_text("a\n")
+    with pytest.raises(DataError, match=said):
+        load_vectors(tmp_path, mmap=mmap)
+
+
+def test_vectors_in_the_order_of_columns_are_read(tmp_path):
+    np.save(tmp_path / "vectors.npy", np.asfortranarray(np.arange(6, dtype="f4").reshape(3, 2)))
+    (tmp_path / "words.txt").write_text("a\nb\nc\n")
+    assert load_vectors(tmp_path).matrix.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_a_list_of_words_without_measure_is_refused(tmp_path):
+    np.save(tmp_path / "vectors.npy", np.ones((1, 2), "f4"))
+    with (tmp_path / "words.txt").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(DataError, match="too large for 1 word"):
+        load_vectors(tmp_path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError, WorkError
 from lexenc.lexical.hub import anchored
-from lexenc.lexical.mapping import Mapping, fit_mapping, fit_normalisation, normalise, space_rank
+from lexenc.lexical.mapping import Mapping, Normalisation, fit_mapping, fit_normalisation, normalise, space_rank
 from lexenc.resources import read_preset
 from lexenc.search.retrieval import NEAREST, Correction, fit_correction, retrieve
 
@@ -511,3 +511,34 @@ def test_mapping_agrees_with_a_float64_evaluation_on_real_vectors(english_german
     exact, ours = unit(a)[queries] @ unit(b).T, unit(x)[queries] @ unit(z).T
     assert np.abs(exact - ours).max() < 1e-5
     assert (exact.argmax(axis=1) == ours.argmax(axis=1)).mean() >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"source": None}, "holds no 'source'"),
+        ({"source": np.ones(3)}, r"'source' has shape \[3\] and type float64, expected finite floats of shape nxn"),
+        ({"source": np.ones((3, 2), int)}, "type int64"),
+        ({"source": np.array([[np.nan, 1.0]])}, "expected finite floats"),
+        ({"target": np.ones((3, 1))}, "expected finite floats of shape nx2"),
+        ({"source_columns_1": None}, "holds no 'source_columns_1'"),
+        ({"source_columns_1": np.ones(2)}, "'source_columns_1' has shape"),
+        ({"more": np.ones(2)}, "an unknown array: 'more'"),
+    ],
+)
+def test_a_saved_mapping_is_checked(change, said):
+    steps = Normalisation(("unit", "center"), (None, np.zeros(3)))
+    made = Mapping(np.ones((3, 2)), np.ones((4, 2)), np.ones(2), 2, 5, "orthogonal", False).normalised_by(steps, steps)
+    made = replace(made, target_normalisation=None)
+    tensors, facts = made.as_tensors()
+    again = Mapping.from_tensors(tensors, facts)
+    assert (again.rank, again.kind, again.source_normalisation.actions) == (2, "orthogonal", ("unit", "center"))
+    with pytest.raises(DataError, match=said):
+        Mapping.from_tensors({name: each for name, each in (tensors | change).items() if each is not None}, facts, "m")
+
+
+@pytest.mark.parametrize("facts", [None, [], {"kind": 3}, {"source_actions": ["other"]}, {"rank": "2"}, {"more": 1}])
+def test_the_facts_of_a_saved_mapping_are_checked(facts):
+    tensors, own = Mapping(np.ones((3, 2)), np.ones((4, 2)), np.ones(2), 2, 5, "orthogonal", False).as_tensors()
+    with pytest.raises(DataError, match="m: "):
+        Mapping.from_tensors(tensors, own | facts if isinstance(facts, dict) else facts, "m")
