@@ -80,6 +80,26 @@ def _check_ordinary(path: Path) -> None:
             raise ConfigError(f"{path} is {kind}, not a file.", hint="Choose another name.")
 
 
+def share(source: Path, target: Path) -> None:
+    """Give a file a second name. It takes no space; where the file system has no hard links, the file is copied.
+
+    Neither name loses it in a kill, unlike a renaming, of which the reader of the first name must know.
+
+    Args:
+        source: The file. It must not be changed in place afterwards.
+        target: The second name. A file that has it is replaced.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        with source.open("rb") as stream, replacing(target) as copy:
+            shutil.copyfileobj(stream, copy)
+
+
 def _at(error: OSError, path: Path) -> OSError:
     """Return an error that names the path that the user knows."""
     return OSError(error.errno, error.strerror, str(path))

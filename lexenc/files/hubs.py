@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lexenc.durable import share
 from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.dictionaries import Pairs, read_pairs
 from lexenc.files.spaces import SIDES, load_space
@@ -75,13 +74,8 @@ def share_files(source: Path, target: Path) -> None:
     """
     target.mkdir(parents=True, exist_ok=True)
     for name in _FILES:
-        if not (source / name).is_file():
-            continue
-        (target / name).unlink(missing_ok=True)
-        try:
-            os.link(source / name, target / name)
-        except OSError:
-            shutil.copyfile(source / name, target / name)
+        if (source / name).is_file():
+            share(source / name, target / name)
 
 
 def load_languages(folder: Path, names: tuple[str, str]) -> tuple[Vectors, Vectors]:

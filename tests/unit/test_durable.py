@@ -20,6 +20,7 @@ from lexenc.durable import (
     replacing,
     reserve,
     restore_exchanged,
+    share,
     sweep_files,
 )
 from lexenc.errors import ConfigError, WorkError
@@ -375,3 +376,24 @@ def test_durable_reserved_space_writes_through_no_link(tmp_path):
     (tmp_path / "a").symlink_to("mine")
     reserve(tmp_path / "a", 10)
     assert (tmp_path / "mine").read_bytes() == b"x"
+
+
+# ---------------------------------------------------------------- two names
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_durable_shared_file_has_both_names(tmp_path, monkeypatch, linked):
+    (tmp_path / "a").write_bytes(b"new")
+    (tmp_path / "b").write_bytes(b"old")
+    if not linked:
+        real = os.link
+
+        def link(source, target, **more):
+            if not more:
+                raise OSError(errno.EPERM, "no links here")
+            real(source, target, **more)
+
+        monkeypatch.setattr(os, "link", link)
+    share(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes() == b"new"
+    assert (tmp_path / "a").samefile(tmp_path / "b") == linked
