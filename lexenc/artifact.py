@@ -508,7 +508,7 @@ def _prepare(folder: Path, key: str, *, resuming: bool) -> None:
     resuming = resuming and recipe is not None and recipe["key"] == key
     if not resuming:
         _drop_unfinished(folder)
-        durable.clear_tree(folder, keep=(RECIPE, MANIFEST))
+    durable.clear_tree(folder, keep=(RECIPE, MANIFEST, *([UNFINISHED] if resuming else [])))
     if recipe != {"key": key}:
         _note(folder, key)
     (folder / MANIFEST).unlink(missing_ok=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from lexenc.registry import Registry
 
+HISTORY = "training.jsonl"
+"""Name of the log of a run: one line per step."""
+
 LOSSES = Registry(
     "loss",
     {

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from lexenc.errors import DataError
+from lexenc.files.tensors import write_tensors
+from lexenc.structured import checked, parse_json, read_tensors_of
 
-_NAME = "checkpoint"
+_NAME = "checkpoint.safetensors"
+_HINT = "Begin again with --force."
 _TABLES = ("weights", "optimiser", "random")
 
 
@@ -51,53 +51,46 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in a folder. A kill at any moment leaves the old or the new one complete."""
-    aside, old, final = (folder / f"{_NAME}{suffix}" for suffix in (".new", ".old", ""))
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    """Replace the checkpoint in a folder. A kill at any moment leaves the old or the new one, complete."""
     tables = {name: getattr(checkpoint, name) for name in _TABLES}
-    state: dict[str, float] = {"step": checkpoint.step}
+    state = _State(checkpoint.step)
     if checkpoint.best is not None:
         tables["best"] = checkpoint.best.weights
-        state |= {"best_step": checkpoint.best.step, "best_score": checkpoint.best.score}
-    for name, table in tables.items():
-        # Copies, because tied weights are one tensor under two names, which safetensors refuses.
-        copies = {key: each.to("cpu", copy=True).contiguous() for key, each in table.items()}
-        save_file(copies, aside / f"{name}.safetensors")
-    (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
-    shutil.rmtree(old, ignore_errors=True)
-    if final.exists():
-        final.rename(old)
-    aside.rename(final)
-    shutil.rmtree(old, ignore_errors=True)
+        state = _State(checkpoint.step, checkpoint.best.step, checkpoint.best.score)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"{table}/{name}": each for table, named in tables.items() for name, each in named.items()}
+    write_tensors(folder / _NAME, tensors, {"state": asdict(state)})
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the newest complete checkpoint of a folder, or return None without one.
+    """Read the checkpoint of a folder, or return None without one.
 
     Raises:
         DataError: If it is damaged.
     """
-    for suffix in ("", ".old"):
-        place = folder / f"{_NAME}{suffix}"
-        if not (place / "state.json").is_file():
-            continue
-        try:
-            state = json.loads((place / "state.json").read_text(encoding="utf-8"))
-            weights, optimiser, random = (load_file(place / f"{name}.safetensors") for name in _TABLES)
-            best = None
-            if "best_step" in state:
-                best = Best(state["best_step"], state["best_score"], load_file(place / "best.safetensors"))
-            return Checkpoint(int(state["step"]), weights, optimiser, random, best)
-        except Exception as error:
-            raise DataError(f"{place} is damaged ({error}).", hint=f"Remove {folder} and run again.") from None
-    return None
+    path = folder / _NAME
+    if not path.is_file():
+        return None
+    try:
+        tensors, facts = read_tensors_of(path, "pt", hint=_HINT)
+        state = checked(_State, parse_json(facts["state"], path, hint=_HINT), path, hint=_HINT)
+        tables: dict[str, dict[str, torch.Tensor]] = {name: {} for name in (*_TABLES, "best")}
+        for key, each in tensors.items():
+            table, _, name = key.partition("/")
+            tables[table][name] = each
+    except KeyError as error:
+        raise DataError(f"{path} is damaged ({error}).", hint=_HINT) from None
+    best = Best(state.best_step, state.best_score, tables["best"]) if state.best_step else None
+    return Checkpoint(state.step, best=best, **{name: tables[name] for name in _TABLES})
 
 
-def remove_checkpoints(folder: Path) -> None:
-    """Remove the checkpoints of a folder."""
-    for suffix in (".new", ".old", ""):
-        shutil.rmtree(folder / f"{_NAME}{suffix}", ignore_errors=True)
+@dataclass(frozen=True)
+class _State:
+    """The numbers of a checkpoint; 0 steps if there are no best weights."""
+
+    step: int
+    best_step: int = 0
+    best_score: float = 0.0
 
 
 def random_state(device: torch.device) -> dict[str, torch.Tensor]:

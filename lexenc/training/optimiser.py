@@ -74,6 +74,15 @@ class MasterAdamW:
                 table[f"{number}.{name}"] = value.detach().clone()
         return table
 
+    def fits(self, state: dict[str, torch.Tensor]) -> bool:
+        """Return whether `restore` can resume from a state."""
+        shapes: dict[str, torch.Size] = {}
+        for number, master in enumerate(self._masters):
+            shapes |= dict.fromkeys((f"{number}.{name}" for name in ("master", "exp_avg", "exp_avg_sq")), master.shape)
+            shapes[f"{number}.step"] = torch.Size([])
+        alike = all(shapes.get(name) == each.shape and each.dtype == torch.float32 for name, each in state.items())
+        return alike and all(f"{number}.master" in state for number in range(len(self._masters)))
+
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """Resume from `state`."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from lexenc.arrays import Indices, batches, blocks
 from lexenc.device import keep_freed_memory
 from lexenc.errors import DataError, WorkError
+from lexenc.files.logs import StepLog
 from lexenc.progress import SILENT, Progress
 from lexenc.randomness import derived_seed, generator
+from lexenc.training import HISTORY
 from lexenc.training.checkpoints import Best, Checkpoint, load_checkpoint, random_state, restore_random, save_checkpoint
 from lexenc.training.contrastive import ContrastiveObjective
 from lexenc.training.optimiser import MasterAdamW
@@ -205,11 +207,25 @@ class Trainer:
         return Checkpoint(self.step, weights, self._optimiser.state(), random, self.best)
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Resume from where another run stood."""
+        """Resume from where another run stood.
+
+        Raises:
+            DataError: If it is a checkpoint of other weights. Nothing has changed then.
+        """
+        self._check_fits(checkpoint)
         self._module.load_state_dict(checkpoint.weights)
         self._optimiser.restore(checkpoint.optimiser)
         restore_random(self._processes.of_rank(checkpoint.random), self._device)
         self.step, self.best = checkpoint.step, checkpoint.best
+
+    def _check_fits(self, checkpoint: Checkpoint) -> None:
+        own = {name: (each.shape, each.dtype) for name, each in self._module.state_dict().items()}
+        tables = [checkpoint.weights] + ([checkpoint.best.weights] if checkpoint.best else [])
+        alike = all({name: (each.shape, each.dtype) for name, each in table.items()} == own for table in tables)
+        random, usual = checkpoint.random.get("cpu"), torch.get_rng_state()
+        alike = alike and random is not None and (random.shape, random.dtype) == (usual.shape, usual.dtype)
+        if not (alike and self._optimiser.fits(checkpoint.optimiser) and 0 < checkpoint.step <= self.total):
+            raise DataError("The checkpoint is of other weights.", hint="Begin again with --force.")
 
     def run(
         self,
@@ -217,32 +233,30 @@ class Trainer:
         *,
         record: Callable[[StepRecord], None] = lambda record: None,
         progress: Progress = SILENT,
+        say: Callable[[str], None] = lambda message: None,
     ) -> None:
         """Take every step that is left, then load the best weights.
 
         An interruption is held back until the step is done and kept in the folder. A second one is not held back.
 
         Args:
-            folder: Folder for checkpoints, from which an unfinished run is resumed. None keeps nothing.
+            folder: Folder for the log (`HISTORY`) and for checkpoints, from which an unfinished run is resumed. If they
+                are damaged, the run begins anew. None keeps nothing.
             record: Called after every step.
             progress: Progress bar to update.
+            say: Called with a remark on where the run begins, if it is resumed.
 
         Raises:
             WorkError: If the loss is not finite, or the GPU is out of memory.
-            DataError: If the folder has a checkpoint of other weights.
         """
         keep_freed_memory()
         dropout = "dropout" if self._processes.rank == 0 else f"dropout of process {self._processes.rank}"
         with own_randomness(self.seed, dropout, self._device):
-            found = load_checkpoint(folder) if folder is not None else None
-            if found is not None:
-                if found.weights.keys() != self._module.state_dict().keys():
-                    hint = "It was made by another version of lexenc. Remove the folder and run again."
-                    raise DataError(f"The checkpoint in {folder} has other weights.", hint=hint)
-                self.restore(found)
+            saving = _Saving(folder, self.schedule.checkpoint_seconds)
+            self._resume(saving, say)
             self._module.train()
             try:
-                self._take_steps(folder, record, progress)
+                self._take_steps(saving, record, progress)
             except torch.cuda.OutOfMemoryError:
                 longest = int(self.objective.sizes(self.objective.rows(0)).max())
                 raise WorkError(
@@ -255,17 +269,26 @@ class Trainer:
         if self.best is not None:
             self._module.load_state_dict(self.best.weights)
 
-    def _take_steps(self, folder: Path | None, record: Callable[[StepRecord], None], progress: Progress) -> None:
-        saved, first = time.monotonic(), self._processes.rank == 0
+    def _resume(self, saving: _Saving, say: Callable[[str], None]) -> None:
+        found, fault = saving.found(self._check_fits)
+        # All processes resume from the same step, or none does.
+        if self._processes.any(found is None, self._device) or found is None:
+            saving.begin()
+            if fault:
+                say(f"{fault} Beginning anew.")
+            return
+        self.restore(found)
+        say(f"continuing from step {found.step:,} (same settings).")
 
-        def save() -> None:
-            nonlocal saved
-            if folder is not None:
-                checkpoint = self.checkpoint()
-                if first:
-                    save_checkpoint(folder, checkpoint)
-                saved = time.monotonic()
+    def _save(self, saving: _Saving) -> None:
+        if saving.wants(self.step):
+            # Made of what all processes have.
+            checkpoint = self.checkpoint()
+            if self._processes.rank == 0:
+                saving.save(checkpoint)
 
+    def _take_steps(self, saving: _Saving, record: Callable[[StepRecord], None], progress: Progress) -> None:
+        first = self._processes.rank == 0
         with progress.task("train", self.total, "steps") as task, _interruptions_held_back() as let_through:
             task.advance(self.step)
             for epoch, rows in self.batches():
@@ -273,15 +296,82 @@ class Trainer:
                 done = self.take_step(epoch, rows)
                 try:
                     if first:
+                        saving.log(done)
                         record(done)
                     task.advance(1)
                     let_through(self._processes, self._device)
                 except KeyboardInterrupt:
-                    save()
+                    self._save(saving)
                     raise
-                late = time.monotonic() - saved >= self.schedule.checkpoint_seconds
-                if self._processes.any(late, self._device):
-                    save()
+                if self._processes.any(saving.late, self._device):
+                    self._save(saving)
+            # What comes after the training may be killed too.
+            self._save(saving)
+            let_through(self._processes, self._device)
+
+
+class _Saving:
+    """The folder in which a run keeps its log and its last checkpoint.
+
+    Args:
+        folder: The folder. None keeps nothing.
+        seconds: Time between checkpoints.
+    """
+
+    def __init__(self, folder: Path | None, seconds: float) -> None:
+        self._folder, self._seconds = folder, seconds
+        self._log = StepLog(folder / HISTORY) if folder is not None else None
+        self._step, self._time = 0, time.monotonic()
+
+    def found(self, check: Callable[[Checkpoint], None]) -> tuple[Checkpoint | None, str]:
+        """Return the checkpoint if it can be used, else None and the fault, which is empty without a checkpoint.
+
+        Args:
+            check: Raises DataError if a checkpoint is of another run.
+        """
+        if self._folder is None or self._log is None:
+            return None, ""
+        try:
+            checkpoint = load_checkpoint(self._folder)
+            if checkpoint is None:
+                return None, ""
+            check(checkpoint)
+        except DataError as error:
+            return None, error.message
+        if not self._log.resume(checkpoint.step):
+            return None, f"{self._folder / HISTORY} lacks steps of the checkpoint."
+        self._step = checkpoint.step
+        return checkpoint, ""
+
+    def begin(self) -> None:
+        """Forget what the folder has. It stays there until there is more."""
+        self._step = 0
+        if self._log is not None:
+            self._log.resume(0)
+
+    def log(self, record: StepRecord) -> None:
+        """Log a step."""
+        if self._log is not None:
+            self._log.add({name: value for name, value in asdict(record).items() if value is not None})
+
+    @property
+    def late(self) -> bool:
+        """Whether it is time for the next checkpoint."""
+        return self._folder is not None and time.monotonic() - self._time >= self._seconds
+
+    def wants(self, step: int) -> bool:
+        """Return whether a checkpoint after so many steps would be new. Every process calls it alike."""
+        new = self._folder is not None and step > self._step
+        self._step, self._time = step, time.monotonic()
+        return new
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Save the log, then the checkpoint."""
+        # A second interruption may have come before the last step was logged. The checkpoint before it stays.
+        if self._folder is not None and self._log is not None and self._log.steps == checkpoint.step:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._log.save()
+            save_checkpoint(self._folder, checkpoint)
 
 
 def mean_loss(objective: Objective, *, chunk_tokens: int = 16_384) -> float:

@@ -378,6 +378,14 @@ def test_artifact_building_resumable_finds_unfinished_work_of_the_same_recipe(tm
     assert names(out) == [], "the saved state is no part of the result"
 
 
+def test_artifact_building_resumable_begins_with_the_saved_state_alone(tmp_path):
+    out = tmp_path / "out"
+    interrupted(out, {f"{artifact.UNFINISHED}/half": b"x", "stray": b"x", "sub/stray": b"x", MANIFEST: b"{"})
+    with building(out, "k", resumable=True) as (folder, continued):
+        assert continued
+        assert names(folder) == [artifact.RECIPE, artifact.UNFINISHED]
+
+
 def test_artifact_building_resumable_starts_anew_where_nothing_was_kept(tmp_path):
     out = tmp_path / "out"
     interrupted(out, {"half": b"x"})
@@ -603,7 +611,7 @@ def test_artifact_building_can_be_killed_anywhere(tmp_path_factory, monkeypatch,
         if case == "replacing":
             make(out, {"a": b"old", "sub/b": b"old"})
         if case == "resuming":
-            interrupted(out, {f"{artifact.UNFINISHED}/half": b"x"}, key=key)
+            interrupted(out, {f"{artifact.UNFINISHED}/half": b"x", "stray": b"x"}, key=key)
         died = True
         with killed_at(number, monkeypatch):
             with building(out, key, resumable=True) as (folder, _):

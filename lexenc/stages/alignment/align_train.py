@@ -23,9 +23,10 @@ from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.alignment.shared import cutters
 from lexenc.stages.reading import open_encoder, result_name, tell_remarks
-from lexenc.stages.training import HISTORY, mean_loss_of, remove_unfinished, train_in_folder
+from lexenc.stages.training import mean_loss_of, train_in_folder
 from lexenc.text.links import LinkedText, Links, Pieces
 from lexenc.text.words import split_at_spaces
+from lexenc.training import HISTORY
 from lexenc.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -105,7 +106,6 @@ def align_train_span(inputs: dict[str, Any], params: SpanTrainParams, job: Job) 
         "```"
     )
     _write_card(job.out, inputs, params, "question-answering", use)
-    remove_unfinished(job)
     return Outcome(
         {
             "sentence_pairs": len(text),
@@ -191,7 +191,6 @@ def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job:
         f"--layer {objective.layer} --out runs/alignments\n```"
     )
     _write_card(job.out, inputs, params, "feature-extraction", use)
-    remove_unfinished(job)
     return Outcome(
         {
             "sentence_pairs": len(text),

@@ -30,7 +30,7 @@ from lexenc.stages.reading import (
     result_name,
     unicode_param,
 )
-from lexenc.stages.training import mean_loss_of, remove_unfinished, train_in_folder
+from lexenc.stages.training import mean_loss_of, train_in_folder
 from lexenc.text.folding import SAME_TEXT, UnicodeForm
 from lexenc.training import LOSSES
 from lexenc.training.data import PairData, number_pairs, store_tokens, with_pair_classes
@@ -205,7 +205,6 @@ def finetune(inputs: dict[str, Any], params: FinetuneParams, job: Job) -> Outcom
     steps = train_in_folder(trainer, job, stage="finetune", examples=counted(len(pairs.data), "pair"))
     encoder.save(job.out)
     _write_card(job.out, inputs, schedule, pairs)
-    remove_unfinished(job)
     return Outcome(
         {
             **pairs.counts,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import signal
 import warnings
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import WorkError
 from lexenc.training import contrastive
+from lexenc.training.checkpoints import load_checkpoint, save_checkpoint
 from lexenc.training.contrastive import PairObjective, contrast_of, encode_with_gradient
 from lexenc.training.data import batch_of, number_pairs, store_tokens
 from lexenc.training.losses import mneg, symmetric
@@ -386,9 +389,94 @@ def test_finished_run_is_not_trained_further(make, tmp_path):
     assert_equal(weights(encoder), weights(again))
 
 
-def test_checkpoints_are_written_by_the_clock(make, tmp_path):
-    training(make("static"), replace(PLAN, checkpoint_seconds=1e9)).run(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize(("seconds", "steps"), [(1e9, [9]), (0.0, list(range(1, 10)))])
+def test_checkpoints_are_written_by_the_clock_and_at_the_end(make, tmp_path, monkeypatch, seconds, steps):
+    saved = []
+    monkeypatch.setattr("lexenc.training.trainer.save_checkpoint", lambda folder, checkpoint: saved.append(checkpoint))
+    training(make("static"), replace(PLAN, checkpoint_seconds=seconds)).run(tmp_path)
+    assert [each.step for each in saved] == steps
+
+
+def log_of(records) -> list[dict]:
+    return [{name: value for name, value in vars(each).items() if value is not None} for each in records]
+
+
+def test_log_has_every_step_once_however_often_the_run_is_stopped(make, tmp_path):
+    """The log is saved with every checkpoint; what it has beyond the checkpoint is cut off."""
+    _, records = trained(make("static"))
+
+    def stopping(at):
+        def record(one):
+            if one.step == at:
+                raise StopError
+
+        return record
+
+    log = tmp_path / "training.jsonl"
+    for at in (3, 5, 5, 9):
+        with pytest.raises(StopError):
+            training(make("static")).run(tmp_path, record=stopping(at))
+        assert [json.loads(line) for line in log.read_text().splitlines()[: at - 1]] == log_of(records[: at - 1])
+        with log.open("a") as stream:
+            stream.write('{"step": 9}\n{"st')  # what a kill between both leaves
+    training(make("static")).run(tmp_path)
+    assert [json.loads(line) for line in log.read_text().splitlines()] == log_of(records)
+
+
+def cut_log(folder):
+    path = folder / "training.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def change_line(folder):
+    path = folder / "training.jsonl"
+    path.write_text(path.read_text().replace('"step": 2', '"step": 7'))
+
+
+def other_weights(folder):
+    found = load_checkpoint(folder)
+    save_checkpoint(folder, replace(found, weights={name: each[:1] for name, each in found.weights.items()}))
+
+
+def less_optimiser(folder):
+    found = load_checkpoint(folder)
+    save_checkpoint(folder, replace(found, optimiser={}))
+
+
+def later_step(folder):
+    save_checkpoint(folder, replace(load_checkpoint(folder), step=10))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut_log, change_line, other_weights, less_optimiser, later_step,
+     lambda folder: (folder / "training.jsonl").unlink(),
+     lambda folder: (folder / "checkpoint.safetensors").write_bytes(b"x" * 40)],
+)  # fmt: skip
+def test_damaged_state_is_told_once_and_the_run_begins_anew(make, tmp_path, damage):
+    whole, records = trained(make("static"))
+    with pytest.raises(StopError):
+        training(make("static")).run(tmp_path, record=Mock(side_effect=[None] * 4 + [StopError]))
+    damage(tmp_path)
+    encoder, said, seen = make("static"), [], []
+    training(encoder).run(tmp_path, say=said.append, record=seen.append)
+    assert len(said) == 1
+    assert said[0].endswith("Beginning anew.")
+    assert seen == records
+    assert_equal(whole, weights(encoder))
+    assert (tmp_path / "training.jsonl").read_text().count("\n") == len(records)
+
+
+def test_interruption_in_the_last_step_is_not_lost(make, tmp_path):
+    """It comes when nothing is left to train, but perhaps much to measure and to write."""
+
+    def interrupting(one):
+        if one.step == 9:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        training(make("static")).run(tmp_path, record=interrupting)
+    assert load_checkpoint(tmp_path).step == 9
 
 
 # ---------------------------------------------------------------- failing
