@@ -17,6 +17,7 @@ from lexenc.arrays import starts_of
 from lexenc.errors import ConfigError, WorkError
 from lexenc.files.alignments import read_alignments
 from lexenc.files.parallel import write_parallel
+from lexenc.files.text import read_lines
 from lexenc.text.links import Links
 
 _PART = 4096
@@ -58,11 +59,13 @@ class EflomalAligner:
         """
         made = [self._folder / f"eflomal.{name}" for name in ("forward", "backward")]
         if all(path.is_file() for path in made):
-            return self._joined(corpus, made, start)
-        sentences = self._folder / "eflomal.input"
-        write_parallel(sentences, ((" ".join(source), " ".join(target)) for source, target in corpus))
+            sentences = sum(1 for _ in corpus)
+            if all(sum(1 for _ in read_lines(path)) == sentences for path in made):
+                return self._joined(corpus, made, start)
+        text = self._folder / "eflomal.input"
+        write_parallel(text, ((" ".join(source), " ".join(target)) for source, target in corpus))
         aside = [path.with_name(f"{path.name}.partial") for path in made]
-        command = [eflomal_program(), "-i", sentences, "-f", aside[0], "-r", aside[1], "--overwrite", "--model", "3"]
+        command = [eflomal_program(), "-i", text, "-f", aside[0], "-r", aside[1], "--overwrite", "--model", "3"]
         run = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)  # noqa: S603
         if run.returncode:
             last = (run.stderr.strip().splitlines() or ["no message"])[-1]

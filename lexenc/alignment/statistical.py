@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from lexenc.alignment.sampling import Counts, Sweeps, sample_links, usual_sweeps
 from lexenc.alignment.symmetrise import links_of
 from lexenc.arrays import batches
 from lexenc.device import cores
+from lexenc.durable import reserve
 from lexenc.progress import SILENT, Progress
 from lexenc.text.links import Links
 
@@ -99,13 +100,13 @@ class StatisticalAligner:
                 self._numbers[1].find(word for _, word, _ in self._known),
                 np.maximum(1, np.rint([weight for *_, weight in self._known])).astype(np.int64),
             )
-        path = self._folder / "pairs.numbers"
-        done = path.with_suffix(".done")
-        numbered = done.is_file()
-        numbers = _on_disk(path, np.int32, int(cells_of(source, target)[-1]), fresh=not numbered)
-        with self._progress.task("number", len(source), "sentence pairs") as task:
-            bitext = Bitext.of(source, target, translations, numbers=numbers, numbered=numbered, advance=task.advance)
-        done.touch()
+        path, cells = self._folder / "pairs.numbers", int(cells_of(source, target)[-1])
+        numbered = _is_made(path, np.int32, cells)
+        with _made(path, np.int32, cells) if not numbered else nullcontext(_opened(path, np.int32, cells)) as numbers:
+            with self._progress.task("number", len(source), "sentence pairs") as task:
+                bitext = Bitext.of(
+                    source, target, translations, numbers=numbers, numbered=numbered, advance=task.advance
+                )
         if bitext.known is not None:
             self.counts["known_pairs"] = int((bitext.known.pairs > 0).sum())
         return bitext
@@ -131,7 +132,8 @@ class StatisticalAligner:
         # Forward, every target word is linked to a source word; backward, every source word to a target word.
         chains = {(number, backward): self._folder / f"{name}-{number}.counts"
                   for number in range(self._how.chains) for backward, name in enumerate(_DIRECTIONS)}  # fmt: skip
-        missing = [chain for chain, path in chains.items() if not path.is_file()]
+        cells = int(bitext.cells[-1])
+        missing = [chain for chain, path in chains.items() if not _is_made(path, np.uint16, cells)]
         if len(missing) < len(chains):
             self._say(f"{len(chains) - len(missing)} of {len(chains)} chains are finished already.")
         stopped, pool = Event(), ThreadPoolExecutor(max(1, cores()))
@@ -150,29 +152,24 @@ class StatisticalAligner:
                 # An interrupt waits for a part of a sweep at most.
                 stopped.set()
                 pool.shutdown(cancel_futures=True)
-        cells = int(bitext.cells[-1])
-        return [[_on_disk(path, np.uint16, cells) for (_, backward), path in chains.items() if backward == direction]
+        return [[_opened(path, np.uint16, cells) for (_, backward), path in chains.items() if backward == direction]
                 for direction in range(2)]  # fmt: skip
 
     def _run(
         self, path: Path, number: int, backward: int, bitext: Bitext, sweeps: Sweeps, advance: Callable[[int], None]
     ) -> None:
-        aside = path.with_suffix(".partial")
-        counts = _on_disk(aside, np.uint16, int(bitext.cells[-1]), fresh=True)
         drawn = np.random.SeedSequence([self._how.seed, number, backward])
-        sample_links(
-            bitext.swapped if backward else bitext,
-            sweeps=sweeps,
-            seed=int(drawn.generate_state(1, np.uint64)[0]),
-            counts=counts,
-            scale=sweeps.scale,
-            # As in the programs of both papers, but fewer words are left without a link.
-            unlinked=0.08 if self._how.model == "diagonal" else 0.05,
-            advance=advance,
-        )
-        if isinstance(counts, np.memmap):
-            counts.flush()
-        aside.replace(path)
+        with _made(path, np.uint16, int(bitext.cells[-1])) as counts:
+            sample_links(
+                bitext.swapped if backward else bitext,
+                sweeps=sweeps,
+                seed=int(drawn.generate_state(1, np.uint64)[0]),
+                counts=counts,
+                scale=sweeps.scale,
+                # As in the programs of both papers, but fewer words are left without a link.
+                unlinked=0.08 if self._how.model == "diagonal" else 0.05,
+                advance=advance,
+            )
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
@@ -196,18 +193,24 @@ def _joined(
         )
 
 
-def _on_disk(path: Path, kind: Any, size: int, *, fresh: bool = False) -> Any:
-    """Open an array on disk, or make one of zeros. Shape [size]."""
-    if not size:
-        # An empty file cannot be mapped into memory.
-        path.touch()
-        return np.zeros(0, dtype=kind)
-    if fresh:
-        length = size * np.dtype(kind).itemsize
-        with path.open("wb") as stream:
-            # Without room for it, writing to a mapped page would end the program.
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(stream.fileno(), 0, length)
-            else:
-                stream.truncate(length)
-    return np.memmap(path, dtype=kind, mode="r+" if fresh else "r", shape=(size,))
+def _is_made(path: Path, kind: Any, size: int) -> bool:
+    """Return whether an array on disk is finished."""
+    return path.is_file() and path.stat().st_size == size * np.dtype(kind).itemsize
+
+
+def _opened(path: Path, kind: Any, size: int, mode: Literal["r", "r+"] = "r") -> Any:
+    """Open an array on disk. Shape [size]."""
+    # An empty file cannot be mapped into memory.
+    return np.memmap(path, dtype=kind, mode=mode, shape=(size,)) if size else np.zeros(0, dtype=kind)
+
+
+@contextmanager
+def _made(path: Path, kind: Any, size: int) -> Iterator[Any]:
+    """Make an array of zeros on disk, shape [size], that gets its name when the block has filled it."""
+    aside = path.with_name(f"{path.name}.partial")
+    reserve(aside, size * np.dtype(kind).itemsize)
+    array = _opened(aside, kind, size, "r+")
+    yield array
+    if isinstance(array, np.memmap):
+        array.flush()
+    aside.replace(path)

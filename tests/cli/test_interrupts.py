@@ -25,7 +25,7 @@ def command(world, encoder, out, data="pairs"):
 
 def wait_for_steps(wait, process, partial, steps=4):
     """Wait until some steps and a checkpoint are on disk."""
-    history, checkpoint = partial / "training.jsonl", partial / "unfinished" / "checkpoint" / "state.json"
+    history, checkpoint = (partial / "unfinished" / name for name in ("training.jsonl", "checkpoint.safetensors"))
     wait(lambda: checkpoint.is_file() and history.read_text().count("\n") >= steps, process)
 
 

@@ -460,11 +460,11 @@ def test_counts_of_what_was_unusual_survive_an_interruption(tmp_path, monkeypatc
 
 def test_half_a_part_is_written_again(tmp_path):
     links = [[(0, 0, 1.0)], []]
-    with LinkFiles(tmp_path) as files:
+    with LinkFiles(tmp_path, 5) as files:
         files.write(links, {"too_large": 2})
     with (tmp_path / "alignments.txt").open("a") as stream:
         stream.write("0-")
-    with LinkFiles(tmp_path) as files:
+    with LinkFiles(tmp_path, 5) as files:
         assert (files.pairs, files.counts) == (2, {"too_large": 2})
         assert list(files.written(1)) == [[[(0, 0)]], [[]]]
     assert (tmp_path / "alignments.txt").read_text() == "0-0\n\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,8 +15,9 @@ from lexenc.alignment.aligners import Aligner, AlignerKind, AlignerSetup, Corpus
 from lexenc.alignment.counting import LinkCounts, WordNumbers
 from lexenc.alignment.grids import first_grids, html_page, text_grid
 from lexenc.artifact import UNFINISHED, Manifest
+from lexenc.durable import share
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.alignments import NAME, SENTENCES
+from lexenc.files.alignments import NAME, SCORES, SENTENCES
 from lexenc.files.dictionaries import LEXICON_HEAD
 from lexenc.files.lexicons import writable
 from lexenc.files.parallel import parallel_text, write_parallel
@@ -27,6 +26,7 @@ from lexenc.parameters import as_dict, param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.alignment.shared import AlignedWords, LinkFiles, cutters, read_aligned
 from lexenc.stages.reading import language_param
+from lexenc.stages.unfinished import once
 from lexenc.text.folding import Folding
 from lexenc.text.words import Segmentation, split_at_spaces
 
@@ -182,7 +182,9 @@ def _faults_of_inputs(method: str, kind: AlignerKind, given: set[str]) -> Iterat
 
 def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     """Align the words of parallel sentences."""
-    text = _read_words(inputs, params, job)
+    work = job.out / UNFINISHED
+    work.mkdir(exist_ok=True)
+    text = once(work / "read.json", job, lambda: _read_words(inputs, params, work, job))
     folding = Folding(params.lowercase, "nfc")
     folds = [partial(folding.fold, language=code) for code in (params.source_language, params.target_language)]
     numbers = WordNumbers(folds[0]), WordNumbers(folds[1])
@@ -192,14 +194,14 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
         inputs={name: path for name, path in inputs.items() if path},
         options=as_dict(params),
         numbers=numbers,
-        folder=job.out / UNFINISHED,
+        folder=work,
         seed=job.seed,
         device=lambda: job.device,
         progress=job.progress,
         say=lambda message: job.notices.say(f"align: {message}"),
     )
     lexicon = LinkCounts(*numbers)
-    counts = _write_links(kind.open(setup), lexicon, text["pairs"], job)
+    counts = _write_links(kind.open(setup), lexicon, text["pairs"], work, job)
     for message, hint in kind.warnings(counts, setup):
         job.notices.warn(message, hint)
     links, empty = lexicon.total, text["empty"] + text["half_empty"]
@@ -215,47 +217,47 @@ def align(inputs: dict[str, Any], params: AlignParams, job: Job) -> Outcome:
     ]
     write_lines(job.out / LEXICON, ["\t".join((*LEXICON_HEAD, "backward_probability", "links")), *rows])
     with writing(job.out / PAGE) as stream:
-        stream.write(html_page(first_grids(read_aligned(job.out), params.drawn)).encode("utf-8", "replace"))
-    shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
+        stream.write(html_page(first_grids(read_aligned(work), params.drawn)).encode("utf-8", "replace"))
+    for name in (SENTENCES, NAME, SCORES):
+        share(work / name, job.out / name)
     return Outcome(summary | {"links": links, "lexicon_pairs": len(rows)})
 
 
-def _read_words(inputs: Mapping[str, Any], params: AlignParams, job: Job) -> dict[str, Any]:
-    """Write the words of all sentence pairs, unless that is done; return counts of them."""
-    done = job.out / UNFINISHED / "read.json"
-    if not done.is_file():
-        languages = (params.source_language, params.target_language)
-        other = None if inputs.get("pairs") else inputs["target"]
-        text = parallel_text(inputs.get("pairs") or inputs["source"], other, languages=languages)
-        cut = cutters(text, job, (params.source_words, params.target_words), languages)
-        counts = dict.fromkeys(("pairs", "empty", "half_empty", "words", "newly_cut"), 0)
+def _read_words(
+    inputs: Mapping[str, Any], params: AlignParams, folder: Path, job: Job
+) -> tuple[dict[str, Any], list[Path]]:
+    """Write the words of all sentence pairs; return counts of them, and the file."""
+    languages = (params.source_language, params.target_language)
+    other = None if inputs.get("pairs") else inputs["target"]
+    text = parallel_text(inputs.get("pairs") or inputs["source"], other, languages=languages)
+    cut = cutters(text, job, (params.source_words, params.target_words), languages)
+    counts = dict.fromkeys(("pairs", "empty", "half_empty", "words", "newly_cut"), 0)
 
-        def sentences() -> Iterator[tuple[str, str]]:
-            with job.progress.task("read", None, "sentence pairs") as task:
-                for _, source, target in text:
-                    words = cut[0](source), cut[1](target)
-                    counts["pairs"] += 1
-                    counts["words"] += max(map(len, words))
-                    counts["empty"] += not any(words)
-                    counts["half_empty"] += bool(words[0]) != bool(words[1])
-                    counts["newly_cut"] += words != (split_at_spaces(source), split_at_spaces(target))
-                    task.advance(1)
-                    yield " ".join(words[0]), " ".join(words[1])
+    def sentences() -> Iterator[tuple[str, str]]:
+        with job.progress.task("read", None, "sentence pairs") as task:
+            for _, source, target in text:
+                words = cut[0](source), cut[1](target)
+                counts["pairs"] += 1
+                counts["words"] += max(map(len, words))
+                counts["empty"] += not any(words)
+                counts["half_empty"] += bool(words[0]) != bool(words[1])
+                counts["newly_cut"] += words != (split_at_spaces(source), split_at_spaces(target))
+                task.advance(1)
+                yield " ".join(words[0]), " ".join(words[1])
 
-        write_parallel(job.out / SENTENCES, sentences())
-        if counts["pairs"] == counts["empty"]:
-            raise DataError(f"{text.name}: there is no sentence pair in it.", hint="Check the files.")
-        done.parent.mkdir(exist_ok=True)
-        write_lines(done, [json.dumps({"name": text.name, "remarks": text.remarks} | counts)])
-    found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-    return found
+    write_parallel(folder / SENTENCES, sentences())
+    if counts["pairs"] == counts["empty"]:
+        raise DataError(f"{text.name}: there is no sentence pair in it.", hint="Check the files.")
+    return {"name": text.name, "remarks": text.remarks} | counts, [folder / SENTENCES]
 
 
-def _write_links(aligner: Aligner | CorpusAligner, lexicon: LinkCounts, pairs: int, job: Job) -> Mapping[str, int]:
+def _write_links(
+    aligner: Aligner | CorpusAligner, lexicon: LinkCounts, pairs: int, folder: Path, job: Job
+) -> Mapping[str, int]:
     """Align all sentence pairs, write and count their links; return the counts of the aligner."""
-    corpus = AlignedWords(job.out)
+    corpus = AlignedWords(folder)
     words = iter(corpus)
-    with LinkFiles(job.out) as files:
+    with LinkFiles(folder, pairs) as files:
         if files.pairs:
             job.notices.say(f"align: {counted(files.pairs, 'sentence pair')} are finished already.")
         before, written = Counter(files.counts), files.written(_PART)

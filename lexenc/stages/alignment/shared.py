@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from lexenc.alignment.counting import WordPair
-from lexenc.artifact import UNFINISHED
+from lexenc.errors import DataError
 from lexenc.files.alignments import NAME, SCORES, SENTENCES, link_line, read_alignments, score_line
 from lexenc.files.parallel import BARS, ParallelText
 from lexenc.files.text import read_lines, writing
 from lexenc.stage import Job
+from lexenc.structured import checked, read_json
 from lexenc.text.words import SHOWING, UNSPACED_HINT, Segmentation, segmenter, spacing_of
 
 Cut = Callable[[str], list[str]]
@@ -90,35 +92,45 @@ class LinkFiles:
     """Links and scores, written part by part. After an interruption, writing goes on after the last complete part.
 
     Args:
-        folder: The result.
+        folder: Folder of unfinished work.
+        sentences: Number of sentence pairs of the corpus.
 
     Attributes:
         pairs: Number of sentence pairs that are written.
         counts: Counts of the aligner for these sentence pairs.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._state = folder, folder / UNFINISHED / "done.json"
+    def __init__(self, folder: Path, sentences: int) -> None:
+        self._folder, self._state, self._sentences = folder, folder / "done.json", sentences
         self._streams: dict[str, IO[bytes]] = {}
         self._closing = ExitStack()
         self.pairs = 0
         self.counts: dict[str, int] = {}
 
     def __enter__(self) -> LinkFiles:
-        self._state.parent.mkdir(exist_ok=True)
-        sizes = dict.fromkeys((NAME, SCORES), 0)
-        if self._state.is_file() and all((self._folder / name).is_file() for name in sizes):
-            state = json.loads(self._state.read_text(encoding="utf-8"))
-            self.pairs, self.counts, sizes = state["pairs"], state["counts"], state["sizes"]
-        for name, size in sizes.items():
-            stream = self._closing.enter_context((self._folder / name).open("r+b" if self.pairs else "wb"))
-            stream.truncate(size)
+        written = self._written()
+        if written is not None:
+            self.pairs, self.counts = written.pairs, written.counts
+        for name in (NAME, SCORES):
+            stream = self._closing.enter_context((self._folder / name).open("r+b" if written else "wb"))
+            stream.truncate(written.sizes[name] if written else 0)
             stream.seek(0, 2)
             self._streams[name] = stream
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
+
+    def _written(self) -> _Written | None:
+        """Return what was written, unless the files lack a part of it."""
+        if not self._state.is_file():
+            return None
+        try:
+            written = checked(_Written, read_json(self._state), self._state)
+            whole = all((self._folder / name).stat().st_size >= written.sizes[name] for name in (NAME, SCORES))
+        except (DataError, OSError, KeyError):
+            return None
+        return written if whole and 0 < written.pairs <= self._sentences else None
 
     def written(self, size: int) -> Iterator[list[list[tuple[int, int]]]]:
         """Yield the links of the sentence pairs that are written, `size` pairs at a time, without scores."""
@@ -129,10 +141,27 @@ class LinkFiles:
     def write(self, links: Sequence[Sequence[tuple[int, int, float]]], counts: Mapping[str, int]) -> None:
         """Write the links of the next sentence pairs, and the counts of the aligner up to them."""
         for name, line in ((NAME, link_line), (SCORES, score_line)):
-            self._streams[name].write("".join(f"{line(each)}\n" for each in links).encode())
-            self._streams[name].flush()
+            stream = self._streams[name]
+            stream.write("".join(f"{line(each)}\n" for each in links).encode())
+            stream.flush()
+            os.fsync(stream.fileno())
         self.pairs += len(links)
         self.counts = dict(counts)
         sizes = {name: stream.tell() for name, stream in self._streams.items()}
         with writing(self._state) as state:
-            state.write(json.dumps({"pairs": self.pairs, "counts": self.counts, "sizes": sizes}).encode())
+            state.write(json.dumps(asdict(_Written(self.pairs, self.counts, sizes))).encode())
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is written of the links.
+
+    Args:
+        pairs: Sentence pairs.
+        counts: Counts of the aligner.
+        sizes: Bytes of each file.
+    """
+
+    pairs: int
+    counts: dict[str, int]
+    sizes: dict[str, int]

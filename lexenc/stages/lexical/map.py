@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +15,11 @@ import numpy as np
 
 from lexenc.artifact import UNFINISHED, Manifest, maker_of
 from lexenc.device import CPU, choose_device
+from lexenc.durable import share
 from lexenc.errors import ConfigError, DataError, LexencError, unknown_name
 from lexenc.evaluation.bli import ask
 from lexenc.files.dictionaries import Pairs, write_pairs
+from lexenc.files.logs import StepLog
 from lexenc.files.spaces import Space, load_space, save_space
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import counted
@@ -36,6 +37,7 @@ from lexenc.stage import Input, Job, Notices, Outcome, Stage, Table
 from lexenc.stages.lexical.shared import READING, ReadingParams, as_read, mapped, save_mapping
 from lexenc.stages.lineage import unchanged
 from lexenc.stages.reading import folding_of, language_param, read_dictionary, uncovered, usable_rows
+from lexenc.structured import checked
 from lexenc.text.folding import SAME_TEXT, Folding
 
 LOG = "iterations.jsonl"
@@ -262,6 +264,8 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
 ) -> Learned:
     """Learn a mapping with self-learning or without, writing the log and checkpoints of self-learning to `job.out`.
 
+    The checkpoints stay there, so that nothing is learned again if what follows is interrupted.
+
     Args:
         source: Source words and raw vectors.
         target: Target words and raw vectors.
@@ -295,7 +299,6 @@ def learn_mapping(  # noqa: PLR0913 - two languages, what is known of them, and 
         _warn_unless_found(confidence, params, job)
     fit: Fit = MAPPINGS[settings.kind]
     fitted, remark = fit(pair, rows, columns, settings, device=lambda: job.device.name, progress=job.progress)
-    shutil.rmtree(job.out / UNFINISHED, ignore_errors=True)
     if remark:
         job.notices.say(remark)
     if fitted.announcement:
@@ -331,21 +334,18 @@ def _self_learn(
     settings = params.settings()
     words = pair.compared(rows, columns, settings.vocabulary_cutoff)
     source, target = (each.astype(params.arithmetic) for each in (words.source, words.target))
-    score = None if validation is None else _scorer(pair, *validation, (source, target), job)
+    score = _scorer(pair, *validation, (source, target), job) if validation else lambda state: None
     starts: list[_Start] = []
     begin, done, drawn = (words.rows, words.columns), 0, generator(job.seed, "self-learning")
+    recorder = _Recorder(job.out / UNFINISHED, seconds=params.checkpoint_seconds, score=score, drawn=drawn,
+                         say=lambda message: job.notices.say(f"map: {message}"))  # fmt: skip
     for number, patience in enumerate(params.patience or ()):
         if starts:
             last = f"Self-learning with patience {starts[-1].patience}: {starts[-1].confidence.verdict}."
             job.notices.say(f"{last} Starting again with patience {patience}.")
-        path = job.out / UNFINISHED / f"learning-{number}.safetensors"
-        state = _restored(path, drawn)
-        if state is None:
-            state = Learning(*begin, iteration=done, improved=done)
-        elif not state.finished:
-            job.notices.say(f"map: continuing from iteration {state.iteration:,} (same settings).")
+        state = recorder.begun(number, Learning(*begin, iteration=done, improved=done))
         if not state.finished:
-            with _recorder(job.out, path, state, params.checkpoint_seconds, score, drawn) as record:
+            with recorder.recording(number) as record:
                 state = learn(source, target, state, settings=replace(settings, patience=patience), generator=drawn,
                               record=record, device=job.device.name, progress=job.progress)  # fmt: skip
         done, learned = state.iteration, (state.source, state.target)
@@ -356,6 +356,7 @@ def _self_learn(
         if verdict == "found" or done == settings.max_iterations:
             break
         begin = learned if verdict == "doubtful" else (words.rows, words.columns)
+    share(job.out / UNFINISHED / LOG, job.out / LOG)
     best = max(starts, key=lambda each: (each.confidence.grade, each.state.best))
     # Every pair once, in the order of the source words.
     distinct = sorted(set(zip(best.state.source.tolist(), best.state.target.tolist(), strict=True)))
@@ -385,69 +386,112 @@ def _scorer(
     return score
 
 
-@contextmanager
-def _recorder(
-    out: Path,
-    checkpoint: Path,
-    start: Learning,
-    seconds: float,
-    score: Callable[[Learning], float | None] | None,
-    drawn: np.random.Generator,
-) -> Iterator[Callable[[Iteration, Learning], None]]:
-    """Write a log line for every iteration and regular checkpoints, continuing those of earlier work.
+class _Recorder:
+    """The log and the checkpoints of self-learning, from which all of its starts are resumed.
 
-    The last finished iteration is saved as well, both when self-learning ends and when it is interrupted.
+    Args:
+        folder: Folder of unfinished work.
+        seconds: Time between checkpoints.
+        score: Scores an iteration if it is its turn.
+        drawn: The generator of self-learning, whose state is kept as well.
+        say: Called with a remark on where a start begins.
     """
-    log = out / LOG
-    checkpoint.parent.mkdir(exist_ok=True)
-    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() and start.iteration else []
-    saved = time.monotonic()
-    last: tuple[Learning, dict[str, Any]] | None = None
-    with log.open("w", encoding="utf-8") as stream:
-        stream.writelines(lines[: start.iteration])
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seconds: float,
+        score: Callable[[Learning], float | None],
+        drawn: np.random.Generator,
+        say: Callable[[str], None],
+    ) -> None:
+        self._folder, self._seconds, self._score, self._drawn, self._say = folder, seconds, score, drawn, say
+        self._log = StepLog(folder / LOG)
+        folder.mkdir(exist_ok=True)
+
+    def begun(self, start: int, first: Learning) -> Learning:
+        """Return the state from which a start goes on: the last one that was saved, else `first`.
+
+        A state counts only if the log has all iterations up to it. The generator is as it was then.
+        """
+        path = self._path(start)
+        if path.is_file():
+            before = self._drawn.bit_generator.state
+            try:
+                state = self._read(path)
+                if self._log.resume(state.iteration):
+                    if not state.finished:
+                        self._say(f"continuing from iteration {state.iteration:,} (same settings).")
+                    return state
+                fault = f"{self._folder / LOG} lacks iterations of {path.name}."
+            except DataError as error:
+                fault = error.message
+            self._drawn.bit_generator.state = before
+            self._say(f"{fault} Beginning this start anew.")
+        self._log.resume(first.iteration)
+        return first
+
+    @contextmanager
+    def recording(self, start: int) -> Iterator[Callable[[Iteration, Learning], None]]:
+        """Log every iteration and save regularly; also the last finished one, both at the end and when interrupted."""
+        saved = time.monotonic()
+        last: tuple[Learning, dict[str, Any]] | None = None
 
         def record(step: Iteration, state: Learning) -> None:
             nonlocal saved, last
             line: dict[str, Any] = asdict(step)
-            precision = None if score is None else score(state)
+            precision = self._score(state)
             if precision is not None:
                 line["validation_precision_at_1"] = precision
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
+            self._log.add(line)
             # The next iteration changes the generator, and a later checkpoint needs its state of now.
-            last = state, dict(drawn.bit_generator.state)
-            if time.monotonic() - saved >= seconds:
-                _save(checkpoint, *last)
+            last = state, dict(self._drawn.bit_generator.state)
+            if time.monotonic() - saved >= self._seconds:
+                self._save(start, *last)
                 saved = time.monotonic()
 
         try:
             yield record
         except KeyboardInterrupt:
             if last is not None:
-                _save(checkpoint, *last)
+                self._save(start, *last)
             raise
-    if last is not None:
-        _save(checkpoint, *last)
+        if last is not None:
+            self._save(start, *last)
 
+    def _path(self, start: int) -> Path:
+        return self._folder / f"learning-{start}.safetensors"
 
-def _save(path: Path, state: Learning, drawn: dict[str, Any]) -> None:
-    tensors = {"source": state.source, "target": state.target}
-    tensors |= {f"bars_{number}": each for number, each in enumerate(state.bars)}
-    numbers = {name: getattr(state, name) for name in ("iteration", "keep", "best", "improved", "finished")}
-    write_tensors(path, tensors, {"state": numbers, "drawn": drawn})
+    def _save(self, start: int, state: Learning, drawn: dict[str, Any]) -> None:
+        tensors = {"source": state.source, "target": state.target}
+        tensors |= {f"bars_{number}": each for number, each in enumerate(state.bars)}
+        numbers = {each.name: getattr(state, each.name) for each in fields(_Saved) if each.name != "drawn"}
+        self._log.save()
+        write_tensors(self._path(start), tensors, {"saved": numbers | {"drawn": drawn}})
 
-
-def _restored(path: Path, drawn: np.random.Generator) -> Learning | None:
-    """Read a checkpoint and restore the state of the generator; return None if there is no checkpoint."""
-    if not path.is_file():
-        return None
-    try:
+    def _read(self, path: Path) -> Learning:
         tensors, facts = read_tensors(path)
-        drawn.bit_generator.state = facts["drawn"]
-        bars = tuple(tensors[f"bars_{number}"] for number in range(len(tensors) - 2))
-        return Learning(tensors["source"], tensors["target"], **facts["state"], bars=bars)
-    except (DataError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}).", hint="Begin again with --force.") from None
+        try:
+            saved = checked(_Saved, facts["saved"], path)
+            self._drawn.bit_generator.state = saved.drawn
+            numbers = {each.name: getattr(saved, each.name) for each in fields(_Saved) if each.name != "drawn"}
+            bars = tuple(tensors[f"bars_{number}"] for number in range(len(tensors) - 2))
+            return Learning(tensors["source"], tensors["target"], **numbers, bars=bars)
+        except (KeyError, ValueError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error}).", hint="Begin again with --force.") from None
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """The numbers of a saved state: those of `Learning`, and the state of the generator."""
+
+    iteration: int
+    keep: float
+    best: float
+    improved: int
+    finished: bool
+    drawn: dict[str, Any]
 
 
 # ---------------------------------------------------------------- judging self-learning

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lexenc.artifact import UNFINISHED
+from lexenc.durable import clear_tree, flush_tree, share
 from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.hubs import Hub, HubDictionaries, code_of, read_hub, share_files, write_hub
 from lexenc.files.text import counted
@@ -25,6 +24,7 @@ from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.map import LearningParams, check_device, check_learning, fill_in, learn_mapping
 from lexenc.stages.lexical.shared import ReadingParams, as_read, load_mapping, mapped, save_mapping
 from lexenc.stages.reading import folding_of, tell_remarks
+from lexenc.stages.unfinished import once
 
 _VECTORS = Input(
     "Vectors of a language with its name, e.g. en=en.vec. Give it once per language.", many=True, named=True
@@ -168,15 +168,13 @@ def map_hub(inputs: dict[str, Any], params: MapHubParams, job: Job) -> Outcome:
     """Map one language after the other to the hub."""
     check_device(job)
     task = _Task.of(inputs, params)
-    work = job.out / UNFINISHED
-    work.mkdir(exist_ok=True)
+    (job.out / UNFINISHED).mkdir(exist_ok=True)
     vectors, steps = _hub_vectors(task, params, job)
     reports = [_map_once(name, task, vectors, steps, params, job) for name in task.new]
     if task.into is not None:
         for name in read_hub(task.into).languages:
             share_files(task.into / name, job.out / name)
     write_hub(job.out, task.about)
-    shutil.rmtree(work)
     summary = {"languages": len(task.about.languages), "mapped": len(reports), "hub": task.about.hub}
     summary |= {"dimensions": vectors.matrix.shape[1]}
     answer = all(each.get("verdict") != "not found" for each in reports)
@@ -212,17 +210,24 @@ def _map_once(
     name: str, task: _Task, hub: Vectors, steps: Normalisation, params: MapHubParams, job: Job
 ) -> dict[str, Any]:
     """Map a language unless earlier, interrupted work has done it; return its report."""
-    work = job.out / UNFINISHED
-    done = work / f"{name}.json"
+    folder = job.out / UNFINISHED / name
+    done = folder / UNFINISHED / "done.json"
     if done.is_file():
         job.notices.say(f"map-hub: {name} is finished already.")
-        report: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-        return report
-    with _own_folder(name, work / name, job):
-        report = _map_language(name, task, hub, steps, params, job)
-    shutil.rmtree(job.out / name, ignore_errors=True)
-    (work / name).rename(job.out / name)
-    done.write_text(json.dumps(report), encoding="utf-8")
+    (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
+
+    def work() -> tuple[dict[str, Any], list[Path]]:
+        clear_tree(folder, keep=(UNFINISHED,))
+        with _own_folder(name, folder, job):
+            made = _map_language(name, task, hub, steps, params, job)
+        flush_tree(folder, without=(UNFINISHED,))
+        return made, [each for each in folder.iterdir() if each.name != UNFINISHED]
+
+    report = once(done, job, work)
+    (job.out / name).mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        if path.name != UNFINISHED:
+            share(path, job.out / name / path.name)
     return report
 
 
@@ -230,7 +235,6 @@ def _map_once(
 def _own_folder(name: str, folder: Path, job: Job) -> Iterator[None]:
     """Let the job write to a folder of one language, and begin its messages with the name."""
     out, notices = job.out, job.notices
-    folder.mkdir(parents=True, exist_ok=True)
     job.out = folder
     job.notices = replace(
         notices,
