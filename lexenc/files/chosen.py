@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from lexenc.errors import DataError
-from lexenc.files.text import open_bytes
+from lexenc.files.text import bounded_lines, open_bytes
 from lexenc.files.vec_report import Fault
 from lexenc.files.vec_text import BOM, header_width, parse_line, text_columns
-from lexenc.files.vectors import load_vectors
+from lexenc.files.vectors import load_vectors, read_rows
 from lexenc.text.folding import AS_IT_IS, Folding
 
 _HEAD_BYTES = 1 << 16
@@ -59,17 +59,17 @@ def _candidates(path: Path, may_begin: Callable[[str], bool]) -> Iterator[tuple[
     if path.is_dir():
         loaded = load_vectors(path, mmap=True)
         for place, word in enumerate(loaded.words):
-            yield word, lambda place=place: np.array(loaded.matrix[place], dtype=np.float32)  # type: ignore[misc]
+            yield word, lambda place=place: read_rows(loaded.matrix, place, place + 1)[0]  # type: ignore[misc]
         return
     with open_bytes(path) as stream:
-        width = text_columns(stream) or 0
+        width = text_columns(stream, str(path)) or 0
         first = stream.readline(_HEAD_BYTES).removeprefix(BOM)
         if header_width(first.rstrip(b"\n")) is not None:
             first = stream.readline(_HEAD_BYTES)
         if width < 2 or isinstance(parse_line(first.rstrip(b"\n"), width), Fault):
             hint = "Write text with: lexenc export --format vec"
             raise DataError(f"{path} is not a file of text vectors.", hint=hint)
-        for line in chain([first], stream):
+        for line in chain([first], bounded_lines(stream, str(path), first=2)):
             if may_begin(_WORD_END.split(line, 1)[0].decode("utf-8", "surrogateescape")):
                 cells = line.rsplit(maxsplit=width)
                 if len(cells) == width + 1:

@@ -6,11 +6,13 @@ import csv
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import chain
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +24,17 @@ from lexenc.text.folding import trim
 
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
+# Limits, so that a damaged file, or one made to do harm, takes no more memory than an honest one of its size.
+LONGEST_LINE = 1 << 23
+"""Bytes of a line: the longest novels have eight million letters."""
+MOST_COLUMNS = 1 << 16
+"""Numbers of a word vector: published ones have a few thousand at most."""
+FREE_BYTES, MOST_PACKED = 1 << 23, 32
+"""What may be unpacked: so many bytes, and so many for every packed one. Text becomes 3 to 20 times as long."""
+# A file of this size of which less than the given part was ever written is a download that stopped, or made to do harm.
+_HOLLOW_BYTES, _LEAST_WRITTEN = 1 << 26, 16
+# Extents of a file that are looked at, so that one in thousands of pieces costs little.
+_MOST_EXTENTS = 4096
 # Bytes that never occur in text.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -31,27 +44,151 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a file of text or word vectors. gzip is recognised by content and unpacked.
 
     Raises:
-        DataError: If the file does not exist, is a folder, is damaged, or is of another kind (`foreign_kind`).
+        DataError: If the file does not exist, is a folder, is damaged, or is of another kind (`foreign_kind`). Also if
+            it becomes too long when it is unpacked, or if nearly nothing of it was ever written.
     """
     if not path.exists():
         raise DataError(f"There is no file {path}.", hint="Check the path.")
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a file.", hint="Use a file in it.")
+    refuse_hollow(path)
     with path.open("rb") as raw, _unpacked(raw, str(path)) as stream:
         _refuse_foreign(stream.peek(HEAD_BYTES), str(path), str(path))
         yield stream
+
+
+def refuse_hollow(path: Path) -> None:
+    """Raise an error if nearly all of a large file is a hole: no bytes on the disk, zeros when it is read.
+
+    Raises:
+        DataError: If it is so.
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    if size < _HOLLOW_BYTES or not hasattr(os, "SEEK_DATA"):
+        return
+    written = at = 0
+    stream = os.open(path, os.O_RDONLY)
+    try:
+        for _ in range(_MOST_EXTENTS):
+            start = os.lseek(stream, at, os.SEEK_DATA)
+            at = os.lseek(stream, start, os.SEEK_HOLE)
+            written += at - start
+            if written * _LEAST_WRITTEN >= size:
+                return
+        return
+    except OSError:  # no bytes after this position
+        pass
+    finally:
+        os.close(stream)
+    raise DataError(
+        f"{path} has {size:,} bytes, of which only {written:,} were ever written.",
+        hint="The file is incomplete. Copy or download it again.",
+    )
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip stream contains.
+
+    Args:
+        packed: The stream, at its start.
+        name: Its name, for messages.
+    """
+
+    def __init__(self, packed: IO[bytes], name: str) -> None:
+        super().__init__()
+        self._packed, self._name = _Counted(packed), name
+        self._file = gzip.GzipFile(fileobj=self._packed, mode="rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._packed.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        some = self._file.read1(len(buffer))
+        buffer[: len(some)] = some
+        if self._file.tell() > FREE_BYTES + MOST_PACKED * self._packed.count:
+            raise DataError(
+                f"{self._name} becomes more than {MOST_PACKED} times as long when it is unpacked.",
+                hint="Text does not. If the file is right, unpack it first: gzip -dc < FILE > UNPACKED",
+            )
+        return len(some)
+
+
+class _Counted:
+    """A stream that counts the bytes that were read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self.count = stream, 0
+
+    def read(self, size: int = -1) -> bytes:
+        some = self._stream.read(size)
+        self.count += len(some)
+        return some
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.count = self._stream.seek(offset, whence)
+        return self.count
+
+
+def too_wide(name: str, width: int) -> DataError:
+    """Return the error of vectors with more numbers than `MOST_COLUMNS`."""
+    return DataError(
+        f"{name}: its vectors have {width:,} columns, at most {MOST_COLUMNS:,} are read.",
+        hint="Check the header in its first line, the number of words and of columns.",
+    )
 
 
 @contextmanager
 def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[Any]:
     try:
         if raw.peek(2).startswith(_GZIP):
-            with gzip.open(raw) as unpacked:
+            with io.BufferedReader(_Unpacked(raw, name), 1 << 17) as unpacked:
                 yield unpacked
         else:
             yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{name} is damaged: {error}.", hint="Download or pack it again.") from None
+
+
+def is_packed(stream: IO[bytes]) -> bool:
+    """Return whether what `open_bytes` opened is packed."""
+    return isinstance(getattr(stream, "raw", None), _Unpacked)
+
+
+def bounded_lines(stream: IO[bytes], name: str, *, first: int = 1) -> Iterator[bytes]:
+    """Yield the lines of a stream, each with its LF.
+
+    Args:
+        stream: The stream, at the start of a line.
+        name: Its name, for the error.
+        first: Number of this line.
+
+    Raises:
+        DataError: If a line is longer than `LONGEST_LINE`.
+    """
+    for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b""), first):
+        if len(line) > LONGEST_LINE:
+            raise too_long(name, number)
+        yield line
+
+
+def too_long(name: str, number: int) -> DataError:
+    """Return the error of a line that is longer than `LONGEST_LINE`."""
+    return DataError(
+        f"{name}, line {number}: it has more than {LONGEST_LINE:,} bytes.",
+        hint="Is it a text with one sentence or word per line? Otherwise insert line feeds.",
+    )
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -119,6 +256,8 @@ def _decoded(stream: IO[bytes], name: str, argument: str) -> Iterator[tuple[int,
                     raise DataError(f"{name} is {found[0]}, expected lines of text.", hint=found[1])
         if number == 1:
             refuse_wide(raw, name, argument)
+        if len(raw) > LONGEST_LINE:
+            raise too_long(name, number)
         try:
             text = line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
@@ -158,14 +297,28 @@ def refuse_wide(head: bytes, name: str, argument: str) -> None:
 
 
 def _raw_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield lines with what ends them. One that is longer than `LONGEST_LINE` is cut somewhere after it."""
     head = stream.readline(1 << 20)
     if b"\r" not in head or head.endswith(b"\n"):
-        first = head if head.endswith(b"\n") else head + stream.readline()
+        first = head if head.endswith(b"\n") else head + stream.readline(LONGEST_LINE)
         yield from [first] if first else []
-        yield from stream
-    else:
-        whole = head + stream.read()
-        yield from (part + b"\r" for part in whole.rstrip(b"\r").split(b"\r"))
+        yield from iter(partial(stream.readline, LONGEST_LINE + 1), b"")
+        return
+    rest, blank = head, 0
+    while rest:
+        *lines, rest = rest.split(b"\r")
+        for line in lines:
+            if line:
+                yield from repeat(b"\r", blank)
+                yield line + b"\r"
+            blank = 0 if line else blank + 1
+        more = stream.read(1 << 20)
+        if not more or len(rest) > LONGEST_LINE:
+            break
+        rest += more
+    if rest:
+        yield from repeat(b"\r", blank)
+        yield rest + b"\r"
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import DataError
-from lexenc.files.text import writing
+from lexenc.files.text import MOST_COLUMNS, too_wide, writing
 from lexenc.files.vec_numbers import Bools
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
@@ -30,6 +30,10 @@ _LINE_FEED = 10
 _BLOCK = 256
 # Of fewer columns, bytes at a wrong position may all have usual sizes.
 _FEW = 16
+# Spaces of a word, one of which may be its end.
+_MOST_SPACES = 64
+# Numbers for which memory is reserved at first, whatever the header says.
+_MOST_ROOM = 1 << 30
 # Usual sizes of numbers, and the bits of the smallest and the largest.
 _USUAL = np.array([1e-15, 1e10], np.float32)
 _SMALLEST, _LARGEST = _USUAL.view(np.uint32)
@@ -207,17 +211,24 @@ class _Layout:
 
     def _ends(self, at: int, ahead: int) -> list[int]:
         """Return the ends of a word with usual numbers after it, and then `ahead` such rows or the end of the file."""
-        found: list[int] = []
-        end = self._source.find(b" ", at)
-        while not self._is_cut(end) and _is_clean(self._source.part(at, end)):
-            after = self.next_row(end) if self._is_usual(end) else -1
-            if after >= 0 and (self.is_over(after) or not ahead or self._follow(after, ahead - 1)):
-                found.append(end)
-            end = self._source.find(b" ", end + 1)
-        return found
+        return list(self._each_end(at, ahead, {}))
 
-    def _follow(self, at: int, ahead: int) -> bool:
-        return self._is_cut(self._source.find(b" ", at)) or bool(self._ends(at, ahead))
+    def _each_end(self, at: int, ahead: int, known: dict[tuple[int, int], bool]) -> Iterator[int]:
+        end = self._source.find(b" ", at)
+        for _ in range(_MOST_SPACES):
+            if self._is_cut(end) or not _is_clean(self._source.part(at, end)):
+                break
+            after = self.next_row(end) if self._is_usual(end) else -1
+            if after >= 0 and (self.is_over(after) or not ahead or self._follow(after, ahead - 1, known)):
+                yield end
+            end = self._source.find(b" ", end + 1)
+
+    def _follow(self, at: int, ahead: int, known: dict[tuple[int, int], bool]) -> bool:
+        """Return whether a row can begin at a position, with what is `known` of the others."""
+        if (at, ahead) not in known:
+            found = self._is_cut(self._source.find(b" ", at)) or any(True for _ in self._each_end(at, ahead, known))
+            known[at, ahead] = found
+        return known[at, ahead]
 
 
 def _usual(bits: NDArray[np.uint32]) -> Bools:
@@ -275,8 +286,10 @@ class BinaryReader:
         self.report.declared_rows, source.at = rows, source.at + end + 1
         if width < 1:
             raise DataError(f"{self.report.source}: the header declares vectors without columns.")
+        if width > MOST_COLUMNS:
+            raise too_wide(self.report.source, width)
         room = rows if size is None else min(rows, size // (4 * width + 1) + 1)
-        room = min(room, 1 << 22 if self.limit is None or self.keep_last else self.limit)
+        room = min(room, _MOST_ROOM // width if self.limit is None or self.keep_last else self.limit)
         matrix = np.empty((max(room, 1), width), np.float32)
         index: dict[str, int] = {}
         words: list[str] = []

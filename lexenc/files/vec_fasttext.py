@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from lexenc.arrays import Indices, Ragged, blocks, starts_of
 from lexenc.errors import DataError
-from lexenc.files.text import counted, open_bytes
+from lexenc.files.text import counted, open_bytes, refuse_hollow
 from lexenc.files.vec_report import Finding, ReadReport
 from lexenc.files.vec_text import Floats, is_utf8
 from lexenc.progress import RunningTask
@@ -94,6 +94,7 @@ class Subwords:
 
     def __init__(self, path: Path) -> None:
         check_fasttext(path)
+        refuse_hollow(path)
         self._path = path
         with path.open("rb") as stream:
             self._read(_Checked(stream, path))

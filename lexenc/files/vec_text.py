@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import DataError
-from lexenc.files.text import counted
+from lexenc.files.text import LONGEST_LINE, MOST_COLUMNS, bounded_lines, counted, too_long, too_wide
 from lexenc.files.vec_numbers import MANY, NUMBER, Bools, Cells, Ints, parse_cell, parse_many
 from lexenc.files.vec_report import Fault, Finding, ReadReport
 from lexenc.progress import RunningTask
@@ -39,6 +39,8 @@ Floats = NDArray[np.float32]
 BLOCK_BYTES = 1 << 18
 BOM = b"\xef\xbb\xbf"
 _MARGIN, _HEAD_BYTES = 16, 1 << 16
+# Numbers for which memory is reserved at first, whatever the header of a packed file says.
+_MOST_ROOM = 1 << 28
 _HEADER = re.compile(rb"(\d{1,18})[ \t]+(\d{1,9})[ \t]*\r?")
 
 
@@ -88,7 +90,7 @@ def parse_line(line: bytes, width: int) -> tuple[bytes, list[float]] | Fault:
     return (word, values) if word else Fault(Finding.EMPTY_WORD, "no word before the numbers")
 
 
-def text_columns(stream: IO[bytes]) -> int | None:
+def text_columns(stream: IO[bytes], name: str) -> int | None:
     """Return the number of columns of text vectors, and go back to the start of the file.
 
     It is that of the header, unless most lines have more numbers. Without a header, it is the one that most lines agree
@@ -97,9 +99,13 @@ def text_columns(stream: IO[bytes]) -> int | None:
 
     Args:
         stream: The file, at its start.
+        name: Its name, for the error.
 
     Returns:
         The number, or None if several are as likely, or none fits most lines.
+
+    Raises:
+        DataError: If a line is longer than `LONGEST_LINE`.
     """
     head = stream.read(_HEAD_BYTES)
     complete, stop = len(head) < _HEAD_BYTES, head.rfind(b"\n") + 1
@@ -110,9 +116,9 @@ def text_columns(stream: IO[bytes]) -> int | None:
     columns = _agreed_columns(spans, declared)
     agreed = columns == declared if declared is not None else set(spans) == {(columns, columns)}
     if not complete and not agreed:
-        first = next(stream, b"").removeprefix(BOM).removesuffix(b"\n")
+        rest = (line.removesuffix(b"\n") for line in bounded_lines(stream, name))
+        first = next(rest, b"").removeprefix(BOM)
         declared = header_width(first)
-        rest = (line.removesuffix(b"\n") for line in stream)
         spans = _spans(rest if declared is not None else chain([first], rest), declared)
         stream.seek(0)
     return _agreed_columns(spans, declared)
@@ -125,8 +131,11 @@ def _spans(lines: Iterable[bytes], declared: int | None) -> Counter[tuple[int, i
 
 
 def _span(text: bytes, declared: int | None) -> tuple[int, int]:
-    if declared is not None and text.count(b" ") + text.count(b"\t") <= declared:
+    separators = text.count(b" ") + text.count(b"\t")
+    if declared is not None and separators <= declared:
         return declared, declared  # it has not more
+    if separators > 2 * MOST_COLUMNS:
+        return separators, separators  # too many to look at
     word, _, rest = text.partition(b"\t")
     cells = split_line(rest)
     if rest and b" " in word and all(NUMBER.fullmatch(cell) for cell in cells):
@@ -247,37 +256,46 @@ def is_utf8(word: str) -> bool:
     return not any("\udc80" <= character <= "\udcff" for character in word)
 
 
-def line_blocks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[tuple[bytearray, int, int]]:
+def line_blocks(
+    stream: IO[bytes], size: int = BLOCK_BYTES, *, longest: int = LONGEST_LINE
+) -> Iterator[tuple[bytearray, int, int]]:
     """Read a file in blocks of whole lines.
 
     Args:
         stream: File to read.
         size: Bytes of a block, a multiple of 8. Blocks are larger if a line is longer.
+        longest: Bytes of the longest line. A longer one is cut somewhere after so many.
 
     Yields:
         A buffer and the range of the block in it. The block ends with an LF, which is added to the last line if
         necessary. The buffer has an LF and 15 other bytes before the block and 8 bytes after it, and is overwritten in
         the next step.
     """
-    room, kept = bytearray(_MARGIN + size + 8), 0
+    usual = _MARGIN + size + 8
+    room, kept = bytearray(usual), 0
     while True:
         filled = _fill(stream, room, _MARGIN + kept)
         at_end = filled < len(room) - 8
         if at_end and filled > _MARGIN and room[filled - 1] != 10:
             room[filled] = 10
             filled += 1
-        cut = room.rfind(b"\n", _MARGIN, filled) + 1
-        if cut:
-            room[_MARGIN - 1] = 10
-            yield room, _MARGIN, cut
+        room[_MARGIN - 1] = 10
+        start = _MARGIN
+        # A room that grew for a long line may hold several blocks.
+        while cut := room.rfind(b"\n", start, min(start + size, filled)) + 1 or room.find(b"\n", start, filled) + 1:
+            yield room, start, cut
+            start = cut
         if at_end:
             return
-        if cut:
-            kept = filled - cut
-            room[_MARGIN : _MARGIN + kept] = room[cut:filled]
-        else:
-            kept = filled - _MARGIN
-            room = room + bytearray(len(room) - _MARGIN - 8)
+        kept = filled - start
+        if kept > longest:
+            room[filled] = 10
+            yield room, start, filled + 1
+            return
+        rest, room = room[start:filled], room if start > _MARGIN else room + bytearray(len(room) - _MARGIN - 8)
+        if len(room) > usual and kept < size:
+            room = bytearray(usual)
+        room[_MARGIN : _MARGIN + kept] = rest
 
 
 def _fill(stream: IO[bytes], room: bytearray, start: int) -> int:
@@ -339,7 +357,9 @@ class TextReader:
                 lines are errors.
         """
         complete = True
-        columns = text_columns(stream)
+        columns = text_columns(stream, self.report.source)
+        if columns is not None and columns > MOST_COLUMNS:
+            raise too_wide(self.report.source, columns)
         for room, start, end in line_blocks(stream, block_bytes):
             if not self._width:
                 start = self._begin(room, start, end, columns)
@@ -347,6 +367,8 @@ class TextReader:
                 continue
             if not self._matrix.shape[1]:
                 self._reserve(room, start, end, size)
+            if end - start > block_bytes:
+                self._refuse_long(room, start, end)
             before = len(self.words)
             self._add(room, start, end)
             task.advance(len(self.words) - before)
@@ -392,6 +414,13 @@ class TextReader:
             raise self._error(self._line, "there are no numbers", "A line of word vectors is a word and its numbers.")
         return start
 
+    def _refuse_long(self, room: bytearray, start: int, end: int) -> None:
+        """Raise an error if a block, of one long line, is too long or has more cells than can be looked at."""
+        if end - start > LONGEST_LINE:
+            raise too_long(self.report.source, self._line)
+        if (cells := room.count(b" ", start, end) + room.count(b"\t", start, end)) > 2 * MOST_COLUMNS:
+            raise self._error(self._line, f"it has {cells:,} cells", "Insert line feeds between the vectors.")
+
     def _reserve(self, room: bytearray, start: int, end: int, size: int | None) -> None:
         """Reserve the matrix. Memory is used only for rows that are written."""
         declared = self.report.declared_rows
@@ -400,8 +429,8 @@ class TextReader:
             least = size // (2 * self._width + 2) + 1
             guess = int(size / (end - start) * room.count(b"\n", start, end) * 1.05) + 16
             rows = min(least, rows if declared is not None else guess)
-        elif declared is not None:
-            rows = min(rows, 1 << 22)
+        else:
+            rows = min(rows, _MOST_ROOM // self._width)
         if self.limit is not None and self.duplicates == "first":
             rows = min(rows, self.limit)
         self._matrix = np.empty((max(rows, 1), self._width), np.float32)

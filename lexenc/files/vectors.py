@@ -7,7 +7,6 @@ binary format of word2vec (both also with gzip), or a fastText model. The treatm
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import counted, open_bytes, refuse_wide, writing
+from lexenc.files.text import counted, is_packed, open_bytes, refuse_hollow, refuse_wide, writing
 from lexenc.files.vec_binary import BinaryReader
 from lexenc.files.vec_fasttext import FASTTEXT_MAGIC, read_fasttext
 from lexenc.files.vec_report import Finding, ReadReport
@@ -97,8 +96,7 @@ def read_vectors(
         return _read_folder(path, limit, duplicates)
     report = ReadReport(str(path))
     with open_bytes(path) as stream, progress.task(f"Read {path.name}", limit, "words") as task:
-        packed = isinstance(stream, gzip.GzipFile)
-        size = None if packed else path.stat().st_size
+        size = None if is_packed(stream) else path.stat().st_size
         report.form = _form(path, stream.read(_HEAD_BYTES))
         stream.seek(0)
         if report.form == "fastText model":
@@ -164,11 +162,12 @@ def _read_folder(folder: Path, limit: int | None, duplicates: Duplicates) -> Vec
         used = row + 1
         if len(table) == limit:
             break
+    matrix = read_rows(matrix, 0, used)
     if len(table) < used:
         rows = sorted(table.values())
         words, matrix = [words[row] for row in rows], matrix[rows]
     else:
-        words, matrix = words[:used], np.array(matrix[:used], np.float32, order="C")
+        words = words[:used]
     _refuse_infinite(folder, words, matrix)
     if not words:
         raise DataError(f"{folder} contains no word vectors.", hint="Check that it is the right folder.")
@@ -184,6 +183,29 @@ def _refuse_infinite(folder: Path, words: Sequence[str], matrix: Floats) -> None
         raise DataError(
             f"{folder}, row {row + 1}: the vector of {shown(words[row])} has a number that is not finite.", hint=_AGAIN
         )
+
+
+def read_rows(matrix: Floats, start: int, stop: int) -> Floats:
+    """Return a copy of some rows. If they lie on disk, the file is read and its map is not touched.
+
+    So an error and not a signal comes if the file became shorter.
+
+    Args:
+        matrix: As `load_vectors` returns it. Shape [n, d].
+        start: The first row.
+        stop: The row after the last.
+
+    Raises:
+        DataError: If the file became shorter.
+    """
+    if not isinstance(matrix, np.memmap):
+        return np.array(matrix[start:stop])
+    columns = matrix.shape[1]
+    place = matrix.offset + start * columns * matrix.itemsize
+    read = np.fromfile(str(matrix.filename), np.float32, (stop - start) * columns, offset=place)
+    if len(read) < (stop - start) * columns:
+        raise DataError(f"{matrix.filename} became shorter while it was read.", hint="Run the same command again.")
+    return read.reshape(stop - start, columns)
 
 
 def load_vectors(folder: Path, *, mmap: bool = False) -> Vectors:
@@ -209,6 +231,7 @@ def _load(folder: Path, *, mmap: bool) -> Vectors:
     for path in (table, names):
         if not path.is_file():
             raise DataError(f"There is no {path}.", hint="Expected a folder with vectors.npy and words.txt.")
+        refuse_hollow(path)
     stored = read_npy(table, mmap=mmap, dimensions=2, hint=_AGAIN)
     if not stored.shape[1]:
         raise DataError(f"{table} has vectors without a number.", hint=_AGAIN)
@@ -219,12 +242,13 @@ def _load(folder: Path, *, mmap: bool) -> Vectors:
         matrix: Floats = stored if plain else np.ascontiguousarray(stored, np.float32)
     report = ReadReport(str(folder), form="folder")
     text = names.read_bytes().decode("utf-8", "surrogateescape")
-    words = text.removesuffix("\n").split("\n") if text else []
-    if len(words) != len(matrix):
+    lines = text.count("\n") + (not text.endswith("\n")) if text else 0
+    if lines != len(matrix):
         raise DataError(
-            f"{folder} has {counted(len(words), 'word')} and {counted(len(matrix), 'vector')}.",
+            f"{folder} has {counted(lines, 'word')} and {counted(len(matrix), 'vector')}.",
             hint=_AGAIN,
         )
+    words = text.removesuffix("\n").split("\n") if text else []
     if not text.isascii():
         for row, word in enumerate(words):
             if not word.isascii() and not is_utf8(word):

@@ -18,6 +18,8 @@ from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, wide_encoding
 from lexenc.files.text import open_bytes
 
 _CHUNK = 1 << 16
+# Bytes between two elements that are looked for. What is between them stays in memory, twenty times as large.
+_MOST_BETWEEN = 1 << 24
 # Characters that XML does not allow: control characters, and in UTF-8 also surrogates, U+FFFE and U+FFFF. Some other
 # encodings use three of the control characters.
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
@@ -85,7 +87,7 @@ def elements(path: Path, names: tuple[str, ...], removed: Counter[str]) -> Itera
 def _events(path: Path, event: str, *tags: str, removed: Counter[str] | None = None) -> Iterator[etree._Element]:
     with open_bytes(path) as stream:
         chunks, encoding = _allowed(stream, Counter() if removed is None else removed)
-        end = b""
+        end, between = b"", 0
         parser = etree.XMLPullParser(
             [event], tag=tags or None, resolve_entities=False, no_network=True, huge_tree=False, encoding=encoding
         )
@@ -97,8 +99,12 @@ def _events(path: Path, event: str, *tags: str, removed: Counter[str] | None = N
                     # Undeclared entities raise no exception.
                     if fault.type_name in ("ERR_UNDECLARED_ENTITY", "WAR_UNDECLARED_ENTITY"):
                         raise _not_well_formed(path, fault.message, fault.line, fault.column)
+                between += len(chunk)
                 for _, element in parser.read_events():
+                    between = 0
                     yield element
+                if between > _MOST_BETWEEN:
+                    raise _too_large(path, tags)
             parser.close()
         except etree.XMLSyntaxError as error:
             # The error is the first fault, and a prefix that is not declared may stand before one that matters.
@@ -108,6 +114,14 @@ def _events(path: Path, event: str, *tags: str, removed: Counter[str] | None = N
             message, *place = (fatal.message, fatal.line, fatal.column) if fatal else (error.msg, *error.position)
             cut = not end.endswith(b">") and not any(chunks)
             raise _not_well_formed(path, message, *place, cut=cut) from None
+
+
+def _too_large(path: Path, tags: tuple[str, ...]) -> DataError:
+    wanted = " or ".join(f"<{tag.removeprefix('{*}')}>" for tag in tags) or "element"
+    return DataError(
+        f"{path}: no {wanted} ends within {_MOST_BETWEEN:,} bytes, too much to keep in memory.",
+        hint="Is it a file of translations? Otherwise export it again, without pictures and the like.",
+    )
 
 
 def _allowed(stream: IO[bytes], removed: Counter[str]) -> tuple[Iterator[bytes], str | None]:
