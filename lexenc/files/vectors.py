@@ -7,17 +7,19 @@ binary format of word2vec (both also with gzip), or a fastText model. The treatm
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexenc.durable import reserve
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.text import counted, is_packed, open_bytes, refuse_hollow, refuse_wide, writing
 from lexenc.files.vec_binary import BinaryReader
@@ -254,6 +256,31 @@ def _load(folder: Path, *, mmap: bool) -> Vectors:
             if not word.isascii() and not is_utf8(word):
                 report.add(Finding.NOT_UTF8, row + 1)
     return Vectors(words, matrix, report)
+
+
+def new_table(path: Path, rows: int, columns: int) -> np.memmap[Any, np.dtype[np.float32]]:
+    """Make a `.npy` file of zeros and map it into memory, so that any number of rows can be filled in.
+
+    Its space on the disk is reserved first. Otherwise a full disk would end the program with a signal.
+
+    Args:
+        path: The file. An older one is replaced.
+        rows: n, at least 1.
+        columns: d, at least 1.
+
+    Returns:
+        Shape [n, d], float32.
+
+    Raises:
+        OSError: If there is too little space. No file is left then.
+    """
+    head = io.BytesIO()
+    facts = {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}
+    np.lib.format.write_array_header_1_0(head, facts)
+    reserve(path, head.tell() + 4 * rows * columns)
+    with path.open("r+b") as stream:
+        stream.write(head.getvalue())
+    return np.memmap(path, np.float32, mode="r+", offset=head.tell(), shape=(rows, columns))
 
 
 def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:

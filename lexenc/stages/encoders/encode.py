@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lexenc.encoders.base import Pooling
 from lexenc.errors import DataError
 from lexenc.files.text import counted, read_lines, write_lines
+from lexenc.files.vectors import new_table
 from lexenc.files.vocabularies import all_counted, read_vocabulary
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
@@ -34,9 +33,7 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
     texts = _texts(inputs["words"], params.counts, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
     # A memory map keeps the memory constant for any number of lines.
-    vectors = np.lib.format.open_memmap(
-        job.out / "vectors.npy", mode="w+", dtype=np.float32, shape=(len(texts), encoder.dimensions)
-    )
+    vectors = new_table(job.out / "vectors.npy", len(texts), encoder.dimensions)
     encode_texts(encoder, texts, token_budget=params.token_budget, out=vectors, progress=job.progress)
     vectors.flush()
     write_lines(job.out / "words.txt", texts)

@@ -16,7 +16,7 @@ from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.spaces import SIDES, Space, load_space
 from lexenc.files.tensors import read_tensors, write_tensors
-from lexenc.files.vectors import Vectors, read_vectors
+from lexenc.files.vectors import Vectors, new_table, read_vectors
 from lexenc.lexical.mapping import Mapping
 from lexenc.lexical.procrustes import fit_procrustes, procrustes_announcement, share_lost
 from lexenc.lexical.text_vectors import WordTable, WordTables
@@ -145,8 +145,7 @@ def encode_to_file(encoder: Encoder, words: Sequence[str], path: Path, job: Job)
     """Encode words into a `.npy` file, in constant memory. Shape [n, d], float32."""
     from lexenc.encoders.encode import encode_texts
 
-    shape = (len(words), encoder.dimensions)
-    vectors: np.ndarray = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    vectors = new_table(path, len(words), encoder.dimensions)
     return encode_texts(encoder, words, out=vectors, progress=job.progress)
 
 

@@ -1,5 +1,6 @@
 """Files made to fill the memory are refused before they do."""
 
+import errno
 import gzip
 import io
 import os
@@ -16,7 +17,7 @@ from lexenc.files import text
 from lexenc.files.exchange import xml
 from lexenc.files.text import read_lines, stream_lines
 from lexenc.files.vec_text import line_blocks
-from lexenc.files.vectors import read_rows, read_vectors, save_vectors
+from lexenc.files.vectors import new_table, read_rows, read_vectors, save_vectors
 
 MEGABYTE = 1 << 20
 TMX = b'<?xml version="1.0"?><tmx version="1.4"><header/><body>'
@@ -96,6 +97,21 @@ def test_a_table_that_becomes_shorter_gives_an_error_and_no_signal(tmp_path):
     os.truncate(tmp_path / "vectors.npy", 1000)
     with pytest.raises(DataError, match="became shorter"):
         read_rows(matrix, 0, 2)
+
+
+def test_a_new_table_has_its_space_before_it_is_mapped(tmp_path, monkeypatch):
+    table = new_table(tmp_path / "new.npy", 3, 5)
+    table[1] = 7
+    table.flush()
+    np.testing.assert_array_equal(np.load(tmp_path / "new.npy"), [[0] * 5, [7] * 5, [0] * 5])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        new_table(tmp_path / "full.npy", 3, 5)
+    assert not (tmp_path / "full.npy").exists()
 
 
 def test_limits_are_exact(monkeypatch):
