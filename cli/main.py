@@ -24,8 +24,11 @@ from lexenc.stages import STAGES, stage_of
 
 from . import interrupts
 from .commands import COMMANDS, PANELS
+from .lost_files import explain_lost_files
 from .ui import ReaderGone, mute, show_errors, show_traceback, warn_of_breaks, write_out
 
+# Words with which no file is mapped into memory, and that shall be quick.
+_WITHOUT_FILES = {"--help", "-h", "--version"}
 _SETTINGS: dict[str, Any] = {
     "no_args_is_help": True,
     "pretty_exceptions_enable": False,
@@ -314,6 +317,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape" if stream is sys.stdout else "replace")
+    if not _WITHOUT_FILES.intersection(sys.argv):
+        explain_lost_files()
     build_app()()
 
 
