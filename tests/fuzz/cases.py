@@ -32,8 +32,9 @@ from lexenc.stages import STAGES
 from tests.fuzz.damage import CHANGES, CONTENTS, PATHS, PLACES, content, copied, json_changes
 from tests.fuzz.world import STEPS, names_in, run, words_of
 
-MEMORY = 1_000_000_000
-"""Bytes that a case may have resident at most, above those of the process that it is forked from."""
+MEMORY = 500_000_000
+"""Bytes that a case may have resident at most, above those of the process that it is forked from: with what a command
+imports, less than 1 GB."""
 SECONDS = 40
 
 NO_INPUT = {"demo", "list", "env"}
@@ -256,7 +257,7 @@ def _become(words: list[str], folder: Path) -> None:
             setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", errors=errors, closefd=False))
         # Data, not addresses: V8 reserves far more of these than it uses.
         size = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_DATA, (size + 2 * MEMORY, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_DATA, (size + 4 * MEMORY, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         faulthandler.dump_traceback_later(SECONDS - 5, file=2)  # where it hangs
         try:
@@ -294,8 +295,10 @@ def _alive(child: int) -> bool:
 
 def _faults(case: Case, code: int, out: bytes, err: bytes, folder: Path, *, as_json: bool) -> Iterator[str]:
     if code not in (0, 1, 2):
-        last = " ".join(err.decode("utf-8", "replace").strip().splitlines()[-3:])[-400:]
-        yield f"signal {-code}: {last}" if code < 0 else f"exit code {code}: {last}"
+        lines = err.decode("utf-8", "replace").strip().splitlines()
+        frames = [line.strip() for line in lines if line.startswith("  File ")][:5]  # of a hang, the innermost first
+        told = " ".join(frames if code < 0 and frames else lines[-3:])[-500:]
+        yield f"signal {-code}: {told}" if code < 0 else f"exit code {code}: {told}"
         return
     if b"Traceback" in err:
         yield f"traceback: {err[-300:]!r}"

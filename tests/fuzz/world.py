@@ -16,6 +16,7 @@ import os
 import shlex
 import shutil
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -290,6 +291,11 @@ def _write_files(folder: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     (folder / "train.tsv.gz").write_bytes(gzip.compress((folder / "train.tsv").read_bytes(), mtime=0))
+    body = b"a\tb\n" * 20
+    head = b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nETag: "1"\r\nContent-Length: %d\r\n\r\n' % len(body)
+    (folder / "answer.http").write_bytes(head + body)
+    with zipfile.ZipFile(folder / "toy.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("folder/data.txt", body)
     (folder / "sdl.xlf").write_bytes((CASES / "sdlxliff-tracked" / "sdl.xlf").read_bytes())
 
 
