@@ -32,10 +32,11 @@ demo: $(STAMP)  ## the main job on the bundled default: a word translator, tuned
 test: $(STAMP)  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-check: $(STAMP)  ## style, types, direction of imports
+check: $(STAMP)  ## style, types, direction of imports, known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tests/contracts/audit.py
 
 stubs: $(STAMP)  ## lexenc/__init__.pyi, after a change of a stage's parameters
 	$(BIN)/python -m lexenc.stubs

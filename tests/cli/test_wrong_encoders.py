@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 
@@ -86,3 +87,24 @@ def test_damaged_transformers_are_refused(transformer, world, fails, tmp_path, n
     found = fails("encode", world / "en.txt", "--encoder", folder, "--out", tmp_path / "out", early=False)
     assert str(folder) in found.message
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("named", ["config.json", "modules.json"])
+def test_code_in_the_folder_of_an_encoder_is_not_run(transformer, attempt, world, tmp_path, named):
+    folder, ran = tmp_path / "encoder", tmp_path / "ran"
+    shutil.copytree(transformer, folder)
+    code = f"import pathlib\npathlib.Path({str(ran)!r}).touch()\nclass Own: pass\n"
+    for name in ("own.py", "modeling_own.py", "configuration_own.py"):
+        (folder / name).write_text(code)
+    body = json.loads((folder / named).read_text())
+    if named == "config.json":
+        own = {kind: f"{kind}_own.Own" for kind in ("modeling", "configuration")}
+        body["auto_map"] = {"AutoModel": own["modeling"], "AutoConfig": own["configuration"]}
+        body["model_type"] = "own"
+    else:
+        body[0]["type"] = "own.Own"
+    (folder / named).write_text(json.dumps(body))
+    shown = attempt("encode", world / "en.txt", "--encoder", folder, "--out", tmp_path / "out")
+    assert shown.code in (1, 2), shown.stderr
+    assert shown.stderr.count("\nerror:") + shown.stderr.startswith("error:") == 1
+    assert not ran.exists()
