@@ -125,6 +125,28 @@ def read_manifest(folder: Path) -> Manifest:
     return checked(Manifest, body, f"{path} is not a manifest of lexenc", hint=hint)
 
 
+def recorded_param(folder: Path, manifest: Manifest, name: str, kind: Any) -> Any:
+    """Return a parameter that a result was made with.
+
+    Raises:
+        DataError: If its manifest has none of this type.
+    """
+    table: Any = dict
+    return checked(table[str, kind], {name: manifest.params.get(name)}, f"{folder / MANIFEST}, params")[name]
+
+
+def recorded_input(folder: Path, manifest: Manifest, name: str) -> InputRecord:
+    """Return the only input of a name that a result was made from.
+
+    Raises:
+        DataError: If its manifest has none, or several.
+    """
+    found = manifest.inputs.get(name, [])
+    if len(found) != 1:
+        raise DataError(f"{folder / MANIFEST} has {len(found)} inputs '{name}', expected 1.", hint="Make it again.")
+    return found[0]
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, which is the last file of an artifact. Bytes of paths that are not UTF-8 are escaped."""
     text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)

@@ -11,7 +11,8 @@ from typing import Any
 
 from lexenc.artifact import MANIFEST, RECIPE, InputRecord, Manifest, is_artifact, maker_of, owner_of, read_manifest
 from lexenc.errors import ConfigError, DataError, LexencError
-from lexenc.parameters import as_dict
+from lexenc.parameters import as_dict, build, parameters
+from lexenc.planning import check_inputs
 from lexenc.stages import STAGES
 
 
@@ -136,7 +137,9 @@ def find_results(root: Path) -> ResultFolders:
             unfinished.append(_name(folder.with_name(folder.name.removeprefix(".").removesuffix(".partial")), root))
             continue
         try:
-            found.append(ResultFolder(name, folder, read_manifest(folder)))
+            manifest = read_manifest(folder)
+            _check_declared(folder, manifest)
+            found.append(ResultFolder(name, folder, manifest))
         except DataError as error:
             unreadable.append((name, error.message))
     if not found:
@@ -148,6 +151,22 @@ def find_results(root: Path) -> ResultFolders:
             hint=f"A result is a folder with a {MANIFEST}. Make some with: lexenc demo --out runs/demo",
         )
     return ResultFolders(root, _ordered(_with_outside(found, root)), tuple(unfinished), tuple(unreadable))
+
+
+def _check_declared(folder: Path, manifest: Manifest) -> None:
+    """Check that a manifest has the inputs and the types of parameters that its stage declares.
+
+    Raises:
+        DataError: If it has not.
+    """
+    stage = STAGES[manifest.stage] if manifest.stage in STAGES else None
+    if stage is None or stage.version != manifest.stage_version:
+        return
+    known = {name: value for name, value in manifest.params.items() if name in parameters(stage.params)}
+    faults = build(stage.params, known, owner=stage.name, place="params.")[1]
+    faults += check_inputs(stage, {name: records for name, records in manifest.inputs.items() if name in stage.inputs})
+    if faults:
+        raise DataError(f"{folder / MANIFEST}: {faults[0].message}", hint="Make it again.")
 
 
 def _folders(root: Path) -> Iterator[Path]:

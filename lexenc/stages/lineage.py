@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.alignment import ALIGNERS
-from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of
+from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of, recorded_param
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.evaluations import UNFAIR
 from lexenc.files.hubs import HubDictionaries, read_hub
@@ -92,7 +92,9 @@ class Unknown:
     gap: str
 
 
-def ancestors(folder: Path, *, dictionaries: bool = False, tuned: bool = False) -> Iterator[Ancestor | Unknown]:
+def ancestors(
+    folder: Path, *, dictionaries: bool = False, tuned: bool = False, below: frozenset[str] = frozenset()
+) -> Iterator[Ancestor | Unknown]:
     """Follow manifests back from a result to all files and results that it was made from, the nearest first.
 
     Args:
@@ -100,9 +102,10 @@ def ancestors(folder: Path, *, dictionaries: bool = False, tuned: bool = False) 
         dictionaries: Whether to follow dictionaries too: to what they were made from. What they contain can be
             compared pair by pair, so that this is needed only for test sets.
         tuned: Whether the result is an encoder.
+        below: Keys of the results that were made from this one. No result is made from itself.
     """
     maker = maker_of(folder)
-    if maker is None:
+    if maker is None or maker.key in below:
         yield Unknown(folder, f"{folder} has no manifest that says what it was learnt from")
         return
     # With lambda 1 a blend is the encoder alone.
@@ -118,7 +121,9 @@ def ancestors(folder: Path, *, dictionaries: bool = False, tuned: bool = False) 
         if later is not None and later.key != record.made_by:
             yield Unknown(within, f"{record.given}, from which {folder} was made, was replaced since")
         else:
-            yield from ancestors(within, dictionaries=dictionaries, tuned=tuned or name == "encoder")
+            yield from ancestors(
+                within, dictionaries=dictionaries, tuned=tuned or name == "encoder", below=below | {maker.key}
+            )
 
 
 def place_of(folder: Path, record: InputRecord) -> Path:
@@ -385,7 +390,9 @@ def _read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
 
 
 def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:
-    languages = maker.params.get("source_language"), maker.params.get("target_language")
+    given = (maker.params.get(f"{side}_language") for side in ("source", "target"))
+    first, second = (each if isinstance(each, str) else None for each in given)
+    languages = first, second
     if maker.stage.startswith("align"):
         return ((source, target) for _, source, target in parallel_text(*paths, languages=languages))
     return read_pairs(*paths, languages=languages)
@@ -513,8 +520,8 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
         found.unfair.append(f"{gold} has the links that are tested.")
     wanted = Counter(map(_squeezed, sentences))
     digest = DigestStore.default().of(gold)
-    if maker.stage == "align" and not ALIGNERS[str(maker.params["method"])].needs:
-        corpus = " and ".join(maker.inputs[name][0].given for name in _TEXT if name in maker.inputs)
+    if maker.stage == "align" and not ALIGNERS[recorded_param(folder, maker, "method", str)].needs:
+        corpus = " and ".join(record.given for name in _TEXT for record in maker.inputs.get(name, [])[:1])
         found.trained[corpus] = sum(wanted.values())
     for place, own in _learners(models).items():
         for name in LINKS:
@@ -538,7 +545,8 @@ def _learners(models: Sequence[Path]) -> dict[Path, Manifest]:
 
 def _links(maker: Manifest, name: str) -> Sequence[InputRecord]:
     """Return the links that a result was trained on (`alignments`) or selected on (`validation`)."""
-    used = name == "validation" or "supervised" in maker.params.get("objectives", ("supervised",))
+    objectives = maker.params.get("objectives")
+    used = name == "validation" or not isinstance(objectives, list) or "supervised" in objectives
     return maker.inputs.get(name, ()) if used else ()
 
 
@@ -556,7 +564,7 @@ def _found_sentences(
 ) -> Iterator[tuple[str, str, int]]:
     """Yield the inputs of a result that contain some of the sentence pairs, with the number of these."""
     for name, other in (("pairs", None), ("source", "target"), ("validation_pairs", None)):
-        records = [maker.inputs[each][0] for each in (name, other) if each is not None and each in maker.inputs]
+        records = [record for each in (name, other) if each is not None for record in maker.inputs.get(each, [])[:1]]
         if not records or (name == "source" and maker.stage != "align"):
             continue
         given, paths = " and ".join(one.given for one in records), [unchanged(folder, one) for one in records]

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from lexenc.artifact import read_manifest
+from lexenc.artifact import InputRecord, Manifest, read_manifest, write_manifest
 from lexenc.stages import STAGES
 from lexenc.stages.lineage import LINKS, ONLY_READ, ONLY_READ_BY, PAIRS, SYNONYMS, Unknown, ancestors
 
@@ -287,3 +287,20 @@ def test_every_input_of_every_stage_is_of_a_known_kind():
     assert len(asked) > 40
     assert [each for each in asked if each[1] not in known] == [("read-review", "review")]
     assert {each for each in ONLY_READ_BY if each not in set(asked)} == set()
+
+
+def test_a_manifest_that_names_itself_ends(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    record = InputRecord("a", "a", "00", made_by="k")
+    body = {name: {} for name in ("params", "outputs", "summary", "versions")} | {"results": [], "tables": []}
+    names = ("created", "command", "device", "precision")
+    write_manifest(
+        folder,
+        Manifest(
+            stage="map", stage_version=1, key="k", seed=0, seconds=0.0, inputs={"source": [record]}, **body,
+            **dict.fromkeys(names, ""),
+        ),
+    )  # fmt: skip
+    found = list(ancestors(folder))
+    assert [type(each).__name__ for each in found] == ["Ancestor", "Unknown"]

@@ -25,6 +25,8 @@ from lexenc.artifact import (
     owner_of,
     read_manifest,
     recipe_key,
+    recorded_input,
+    recorded_param,
     write_manifest,
 )
 from lexenc.errors import ConfigError, DataError, WorkError
@@ -723,3 +725,14 @@ def test_artifact_place_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigError, match="file"):
         check_place(tmp_path / "file")
+
+
+def test_artifact_recorded_values_have_their_types(tmp_path):
+    one = manifest()
+    assert recorded_param(tmp_path, one, "lambda", float) == 0.3
+    assert recorded_input(tmp_path, one, "pairs").given == "a.tsv"
+    for name, kind in (("lambda", str), ("nothing", float), ("actions", list[int])):
+        with pytest.raises(DataError, match=rf"manifest\.json, params: {name}"):
+            recorded_param(tmp_path, one, name, kind)
+    with pytest.raises(DataError, match="has 0 inputs 'encoder', expected 1"):
+        recorded_input(tmp_path, one, "encoder")

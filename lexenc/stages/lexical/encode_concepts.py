@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lexenc.artifact import DigestStore, Manifest, maker_of
+from lexenc.artifact import DigestStore, Manifest, maker_of, recorded_input
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import KnowledgeBase, read_knowledge_base, write_knowledge_base
@@ -110,7 +110,7 @@ def open_base(paths: Sequence[Path], encoder: Path, params: NameParams, job: Job
 
 def _check_maker(folder: Path, maker: Manifest, encoder: Path, params: NameParams, job: Job) -> None:
     """Refuse names that were encoded in another way than the mentions will be."""
-    own = maker.inputs["encoder"][0]
+    own = recorded_input(folder, maker, "encoder")
     if DigestStore.default().of(encoder) != own.sha256:
         raise ConfigError(
             f"{folder} was encoded with another encoder than {encoder}: {own.given}.",

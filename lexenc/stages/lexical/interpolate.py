@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lexenc.artifact import recorded_param
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError
 from lexenc.files.spaces import SIDES, Space, load_space
@@ -144,7 +145,7 @@ class BlendAgain:
 
     def __init__(self, folder: Path, column: int, job: Job) -> None:
         maker = made_by(folder)
-        self._weight = float(maker.params["lambda"])
+        self._weight = recorded_param(folder, maker, "lambda", float)
         if self._weight == 0:
             raise NotAgainError(f"{folder} holds nothing of its encoder (lambda 0)")
         static = input_of(folder, maker, "vectors")

@@ -28,6 +28,7 @@ from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.encode_concepts import INDEXED, VECTORS, NameParams, build_index, encode_base, open_base
 from lexenc.stages.lexical.shared import batches
 from lexenc.stages.reading import encode_words, folding_of, open_encoder
+from lexenc.structured import read_npy
 from lexenc.text.folding import check_language
 
 NAME = "links.jsonl"
@@ -198,7 +199,7 @@ class Linker:
     def _vectors(self) -> np.ndarray:
         if self._folder is None:
             return encode_base(self.base, self._encoder, self._made, self._job)
-        vectors: np.ndarray = np.load(self._folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        vectors = read_npy(self._folder / VECTORS, mmap=True, dimensions=2)
         if vectors.shape != (len(self.base.names), self._encoder.dimensions):
             raise DataError(f"{self._folder}: names and vectors do not belong together.", hint="Make it again.")
         return vectors
@@ -209,7 +210,7 @@ class Linker:
         if kind == "exact":
             return None
         maker = maker_of(self._folder) if self._folder is not None else None
-        if self._folder is None or maker is None or maker.params["index"] != kind:
+        if self._folder is None or maker is None or maker.params.get("index") != kind:
             return build_index(self._vectors, kind, self._job)
         index = ApproximateIndex.load(self._folder / INDEXED)
         if len(index) != len(self._vectors):

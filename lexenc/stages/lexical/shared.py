@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from lexenc.artifact import maker_of
+from lexenc.artifact import maker_of, recorded_input, recorded_param
 from lexenc.encoders.base import Encoder
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs
@@ -224,10 +224,11 @@ def warn_of_second_blend(folder: Path, weights: Sequence[float], job: Job) -> No
     maker = maker_of(folder)
     if maker is None or maker.stage != "interpolate" or not any(weights):
         return
-    first, weight = float(maker.params["lambda"]), next(each for each in weights if each)
+    origin = recorded_input(folder, maker, "vectors").given
+    first, weight = recorded_param(folder, maker, "lambda", float), next(each for each in weights if each)
     static = (1 - first) * (1 - weight)
     job.notices.warn(
         f"{folder} is already blended, with lambda {first:g}: with {weight:g} more its static vectors weigh about "
         f"{static:.2g}, encodings {1 - static:.2g}.",
-        f"For lambda {weight:g} give the space that it was blended from: {maker.inputs['vectors'][0].given}",
+        f"For lambda {weight:g} give the space that it was blended from: {origin}",
     )

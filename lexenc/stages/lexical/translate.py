@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lexenc.artifact import DigestStore, maker_of
+from lexenc.artifact import DigestStore, maker_of, recorded_input, recorded_param
 from lexenc.encoders.base import Encoder, Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.hubs import is_hub, load_languages
@@ -180,8 +180,8 @@ def _encoder_of(folder: Path, encoder: Path, job: Job) -> Encoder:
     maker = maker_of(folder)
     pooling: Pooling = "auto"
     if maker is not None and maker.stage == "interpolate":
-        pooling = maker.params["pooling"]
-        (own,) = maker.inputs["encoder"]
+        pooling = recorded_param(folder, maker, "pooling", Pooling)
+        own = recorded_input(folder, maker, "encoder")
         if DigestStore.default().of(encoder) != own.sha256:
             job.notices.warn(
                 f"{folder} was blended with another encoder than {encoder}: {own.given}. Answers to words that the "
