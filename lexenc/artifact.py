@@ -430,14 +430,16 @@ def locked(out: Path) -> Iterator[Path]:
     """
     folder = aside_folder(out)
     _make_folders(out.parent)
-    with ExitStack() as closing:
-        _lock_folder(folder, out, closing)
-        try:
+    try:
+        with ExitStack() as closing:
+            _lock_folder(folder, out, closing)
             for old in durable.restore_exchanged(out):
                 _discard(old)
             yield folder
-        finally:
-            with suppress(OSError):  # only an empty folder can be removed so
+    finally:
+        # Only an empty folder can be removed so, and not that of another process.
+        with suppress(OSError), durable.opened(folder) as stream:
+            if durable.lock(stream):
                 folder.rmdir()
 
 
@@ -501,31 +503,34 @@ def building(
     Raises:
         ConfigError: If the temporary folder contains files that lexenc did not make, or the place is taken.
     """
-    with _locked_recipe(folder, out):
+    if keep != "finished":
+        _check_own(folder)
+    with _locked_recipe(folder) as free:
+        if not free:
+            raise _busy(out)
+    try:
         if keep != "finished":
             _prepare(folder, key, resuming=keep == "unfinished")
-    with _locked_recipe(folder, out):
-        try:
+        with _locked_recipe(folder):
             yield
-        except BaseException as error:
-            _abandon(folder, key, error, resumable=resumable, resuming=keep == "unfinished")
-            raise
-        _take_place(folder, out, key, force=force)
+    except BaseException as error:
+        _abandon(folder, key, error, resumable=resumable, resuming=keep == "unfinished")
+        raise
+    _take_place(folder, out, key, force=force)
 
 
 @contextmanager
-def _locked_recipe(folder: Path, out: Path) -> Iterator[None]:
-    """Lock the recipe as well, because machines of a network see only the locks of files."""
+def _locked_recipe(folder: Path) -> Iterator[bool]:
+    """Lock the recipe as well, because machines of a network see only the locks of files. Yield whether it is free."""
     with ExitStack() as closing:
+        free = True
         with suppress(OSError):
-            if not durable.lock(closing.enter_context(durable.opened(folder / RECIPE, os.O_RDWR))):
-                raise _busy(out)
-        yield
+            free = durable.lock(closing.enter_context(durable.opened(folder / RECIPE, os.O_RDWR)))
+        yield free
 
 
 def _prepare(folder: Path, key: str, *, resuming: bool) -> None:
     """Clear the temporary folder of an earlier run. After a kill at any moment, the next run can do it again."""
-    _check_own(folder)
     recipe = _recipe_of(folder)
     resuming = resuming and recipe is not None and recipe["key"] == key
     if not resuming:

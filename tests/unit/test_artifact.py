@@ -503,6 +503,23 @@ def test_artifact_building_spares_a_lock_file_of_the_user(tmp_path):
     assert (tmp_path / ".out.lock").read_text() == "mine"
 
 
+@pytest.mark.parametrize("call", ["open", "unlink", "link"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EIO, "Input/output error")])
+def test_artifact_building_that_fails_at_its_very_start_leaves_nothing(tmp_path, monkeypatch, call, error):
+    real, failed = getattr(os, call), []
+
+    def failing(*args, **more):
+        if "partial" in str(args[0]) and not failed:
+            failed.append(call)
+            raise error
+        return real(*args, **more)
+
+    with monkeypatch.context() as patch, pytest.raises(type(error)):
+        patch.setattr(os, call, failing if call != "link" else lambda *args, **more: (_ for _ in ()).throw(error))
+        make(tmp_path / "out", {"a": b"x"})
+    assert names(tmp_path) == []
+
+
 # ---------------------------------------------------------------- taking the place
 
 
