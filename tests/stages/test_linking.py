@@ -221,6 +221,10 @@ def test_an_index_says_what_it_misses_and_is_kept(stage, many, static, tmp_path,
         assert f"index {kind} finds" in made.manifest.tables[0].note
     assert exact["search"] == "exact"
     assert "recall_at_10" not in exact
+    index = encoded.out / "names.index"
+    index.write_bytes(index.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"names\.index is not as lexenc wrote it"):
+        stage("eval xel", params=params, knowledge_base=[encoded.out], **files)
 
 
 # ---------------------------------------------------------------- link

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lexenc.arrays import Ragged
-from lexenc.artifact import maker_of
+from lexenc.artifact import DigestStore, maker_of
 from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.concepts import stream_mentions
@@ -212,6 +212,9 @@ class Linker:
         maker = maker_of(self._folder) if self._folder is not None else None
         if self._folder is None or maker is None or maker.params.get("index") != kind:
             return build_index(self._vectors, kind, self._job)
+        # faiss trusts its files: a damaged one can end the program or fill the memory.
+        if DigestStore.default().of(self._folder / INDEXED) != maker.outputs.get(INDEXED):
+            raise DataError(f"{self._folder / INDEXED} is not as lexenc wrote it.", hint="Make its folder again.")
         index = ApproximateIndex.load(self._folder / INDEXED)
         if len(index) != len(self._vectors):
             raise DataError(f"{self._folder}: names and index do not belong together.", hint="Make it again.")
