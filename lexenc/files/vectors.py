@@ -35,6 +35,7 @@ BadLines = Literal["error", "skip"]
 _AGAIN = "Make the folder again."
 _WORD_BYTES = 1 << 16  # how long words may be on average; longer ones are no word list
 _HEAD_BYTES = 1 << 16
+_ROWS_AT_ONCE = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
@@ -274,13 +275,19 @@ def new_table(path: Path, rows: int, columns: int) -> np.memmap[Any, np.dtype[np
     Raises:
         OSError: If there is too little space. No file is left then.
     """
-    head = io.BytesIO()
-    facts = {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}
-    np.lib.format.write_array_header_1_0(head, facts)
-    reserve(path, head.tell() + 4 * rows * columns)
+    head = _head(rows, columns)
+    reserve(path, len(head) + 4 * rows * columns)
     with path.open("r+b") as stream:
-        stream.write(head.getvalue())
-    return np.memmap(path, np.float32, mode="r+", offset=head.tell(), shape=(rows, columns))
+        stream.write(head)
+    return np.memmap(path, np.float32, mode="r+", offset=len(head), shape=(rows, columns))
+
+
+def _head(rows: int, columns: int) -> bytes:
+    """Return how a `.npy` file of a table of float32 begins."""
+    stream = io.BytesIO()
+    facts = {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}
+    np.lib.format.write_array_header_1_0(stream, facts)
+    return stream.getvalue()
 
 
 def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:
@@ -299,7 +306,10 @@ def save_vectors(folder: Path, words: Sequence[str], matrix: Floats) -> None:
     with writing(folder / "words.txt") as stream:
         stream.write(b"".join(line + b"\n" for line in lines))
     with writing(folder / "vectors.npy") as stream:
-        np.save(stream, np.ascontiguousarray(matrix, np.float32), allow_pickle=False)
+        # np.save would write to the file by itself, and not see that the last bytes found no space.
+        stream.write(_head(*matrix.shape))
+        for start in range(0, len(matrix), _ROWS_AT_ONCE):
+            stream.write(np.ascontiguousarray(matrix[start : start + _ROWS_AT_ONCE], "<f4").data)
 
 
 def write_vec(path: Path, words: Sequence[str], matrix: Floats, *, header: bool = True) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.arrays import blocks
+from lexenc.durable import replacing
 from lexenc.errors import DataError, unknown_name
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import as_float32
@@ -56,8 +57,25 @@ class ApproximateIndex:
                 task.advance(part.stop - part.start)
 
     def save(self, path: Path) -> None:
-        """Write the index to a file."""
-        _faiss().write_index(self._index, str(path))
+        """Write the index to a file.
+
+        Raises:
+            OSError: If there is too little space. No file is left then.
+        """
+        faiss, faults = _faiss(), list[OSError]()
+
+        def write(part: bytes) -> None:
+            try:
+                stream.write(part)
+            except OSError as error:
+                faults.append(error)
+                raise
+
+        with replacing(path, flush=False) as stream:
+            try:
+                faiss.write_index(self._index, faiss.PyCallbackIOWriter(write))
+            except Exception as error:  # faiss does not pass on what a writer raises
+                raise (faults[0] if faults else error) from None
 
     @classmethod
     def load(cls, path: Path) -> ApproximateIndex:

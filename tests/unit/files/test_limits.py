@@ -8,12 +8,13 @@ import struct
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lexenc.errors import DataError
-from lexenc.files import text
+from lexenc.files import text, vectors
 from lexenc.files.exchange import xml
 from lexenc.files.text import read_lines, stream_lines
 from lexenc.files.vec_text import line_blocks
@@ -40,6 +41,7 @@ BOMBS = [
 READ = """
 import resource, sys
 from collections import Counter
+from pathlib import Path
 from pathlib import Path
 from lexenc.errors import DataError
 from lexenc.files.exchange.xml import elements
@@ -112,6 +114,22 @@ def test_a_new_table_has_its_space_before_it_is_mapped(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         new_table(tmp_path / "full.npy", 3, 5)
     assert not (tmp_path / "full.npy").exists()
+
+
+def test_a_table_is_written_as_numpy_writes_it(tmp_path):
+    matrix = np.random.default_rng(0).normal(size=(5000, 3))
+    save_vectors(tmp_path, [f"w{row}" for row in range(5000)], matrix[:, ::-1])
+    np.save(tmp_path / "other.npy", np.ascontiguousarray(matrix[:, ::-1], np.float32))
+    assert (tmp_path / "vectors.npy").read_bytes() == (tmp_path / "other.npy").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_the_last_bytes_of_a_table_that_find_no_space_are_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        vectors, "writing", lambda path: (path if path.suffix == ".txt" else Path("/dev/full")).open("wb")
+    )
+    with pytest.raises(OSError, match="No space left"):
+        save_vectors(tmp_path, ["a"], np.ones((1, 2), np.float32))
 
 
 def test_limits_are_exact(monkeypatch):
