@@ -6,6 +6,7 @@ here, whatever other libraries would accept.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -325,6 +326,19 @@ def without_panic_reports() -> Iterator[None]:
             if printed:
                 os.write(saved, printed)
             os.close(saved)
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Keep remarks of sentence-transformers and reports of panics from standard error while an encoder is loaded."""
+    logger = logging.getLogger("sentence_transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with without_panic_reports():
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def check_vocabulary(tokenizer: Any) -> None:

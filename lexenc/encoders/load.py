@@ -9,7 +9,7 @@ import numpy as np
 from lexenc.device import Device
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import Encoder, Pooling
-from lexenc.encoders.folder import forward_pass, guarded, without_panic_reports
+from lexenc.encoders.folder import forward_pass, guarded, quiet_loading
 from lexenc.errors import ConfigError, DataError
 
 _TEXTS = ("a", "Größe 3, and The rest of it.", "日本 слово")
@@ -35,7 +35,7 @@ def load_encoder(folder: Path, *, pooling: Pooling = "auto", device: Device, max
     if not folder.is_dir():
         raise ConfigError(f"There is no encoder at {folder}.", hint="Check the path.")
     hint = "Check that it is a complete folder of transformers or sentence-transformers. Copy it again."
-    with without_panic_reports(), guarded(f"The encoder {folder} cannot be used", hint):
+    with quiet_loading(), guarded(f"The encoder {folder} cannot be used", hint):
         encoder: Encoder = ENCODERS[encoder_kind(folder)].load(
             folder, pooling=pooling, device=device, max_length=max_length
         )

@@ -302,7 +302,9 @@ def gap(body: dict) -> None:
     ("plain", gap),
 ])  # fmt: skip
 def test_panics_of_tokenizers_are_errors(copied, capfd, name: str, change) -> None:
-    refused(altered(copied(name), change))
+    folder = altered(copied(name), change)
+    capfd.readouterr()  # of making the encoder
+    refused(folder)
     assert capfd.readouterr().err == ""
     if name == "plain":
         with pytest.raises(LexencError):
@@ -334,6 +336,15 @@ def test_saving_where_it_is_impossible(tmp_path: Path, plain: Path) -> None:
         StaticEncoder(tokenizer(special=False), torch.ones(len(WORDS), 4)).save(tmp_path)
     with pytest.raises(OSError, match="irectory"):
         load_encoder(plain, device=CPU).save(tmp_path)
+
+
+def test_remarks_of_libraries_stay_away(copied, capfd) -> None:
+    folder = copied("headed", "2_Dense/config.json", something=1)
+    settings = {"prompts": {"query": "a "}, "default_prompt_name": "query"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    capfd.readouterr()
+    load_encoder(folder, device=CPU)
+    assert capfd.readouterr().err == ""
 
 
 def test_what_is_printed_meanwhile_appears(capfd) -> None:
