@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.errors import WorkError
 from lexenc.report.parts import readable
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 WIDE, NARROW, HALF = 980, 350, 470
 _SERIES = [f"var(--series-{number})" for number in range(1, 7)]
@@ -19,6 +25,7 @@ _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down
 _DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 2]]
 _QUIET, _GRID, _PAPER = "var(--quiet)", "var(--grid)", "var(--paper)"
 _VERSION = "6.1"
+_ADDRESSES = 96 << 30  # with 64 GB it ends the process, with 96 GB it draws (measured)
 LETTER = 7.2  # mean width of a letter at the size of labels
 
 # Positions need two decimals only; texts and labels keep theirs.
@@ -37,6 +44,7 @@ def draw(spec: Spec, about: str) -> str:
     """
     import vl_convert
 
+    _check_address_space()
     whole = _readable({"background": "transparent", "padding": 4, "config": _config(), **spec})
     text: str = vl_convert.vegalite_to_svg(whole, vl_version=_VERSION)
     head, _, body = text.partition(">")
@@ -47,6 +55,22 @@ def draw(spec: Spec, about: str) -> str:
         f'<svg role="graphics-document" aria-label="{readable(about).translate(_ENTITIES)}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}">{body}'
     )
+
+
+def _check_address_space() -> None:
+    """Raise an error where the drawing engine could not reserve its addresses: it would end the process.
+
+    Raises:
+        WorkError: If the process may have too few.
+    """
+    if resource is None:
+        return
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if most != resource.RLIM_INFINITY and most < _ADDRESSES:
+        raise WorkError(
+            f"Charts need {_ADDRESSES >> 30} GB of addresses, and this process may have {most >> 30} GB.",
+            hint="Run it without the limit (ulimit -v unlimited). Little of it is used as memory.",
+        )
 
 
 def draw_both(spec: Callable[[int], Spec], about: str, wide: int = WIDE) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Part, Remark, Section, is_number, number, numbers_of_chart, readable
 from lexenc.report.results import ResultFolder
 from lexenc.report.verdicts import verdict_table
+from lexenc.structured import read_json
 
 _POINTS = 400  # points of one line
 _ROWS = 60  # rows of one line in the table
@@ -55,7 +55,8 @@ def _records(data: ReportData, name: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def _points(rows: Sequence[dict[str, Any]], across: str, key: str) -> _Points:
-    return [(row.get(across, i + 1), row[key]) for i, row in enumerate(rows) if is_number(row.get(key))]
+    places = ((row.get(across, i + 1), row.get(key)) for i, row in enumerate(rows))
+    return [(x, y) for x, y in places if is_number(x) and is_number(y)]
 
 
 def _training(data: ReportData) -> list[Part]:
@@ -73,8 +74,9 @@ def _epoch_means(rows: Sequence[dict[str, Any]]) -> dict[float, tuple[float, flo
     """Return the mean loss of every epoch with its last step, since batches differ in difficulty."""
     epochs: dict[float, _Points] = {}
     for i, row in enumerate(rows):
-        if is_number(row.get("epoch")) and is_number(row.get("loss")):
-            epochs.setdefault(row["epoch"], []).append((row.get("step", i + 1), row["loss"]))
+        epoch, step, loss = row.get("epoch"), row.get("step", i + 1), row.get("loss")
+        if is_number(epoch) and is_number(step) and is_number(loss):
+            epochs.setdefault(epoch, []).append((step, loss))
     return {epoch: (own[-1][0], sum(y for _, y in own) / len(own)) for epoch, own in epochs.items()}
 
 
@@ -148,8 +150,8 @@ def _line_chart(
 def _calibration(result: ResultFolder) -> list[Part]:
     """Draw how well the probabilities of induction hold; nothing if there is no record, or something else."""
     try:
-        body = json.loads((result.folder / "calibration.json").read_text(encoding="utf-8"))
-    except (ValueError, OSError):
+        body = read_json(result.folder / "calibration.json")
+    except (LexencError, OSError):
         return []
     if not isinstance(body, dict):
         return []
