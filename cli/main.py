@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -121,8 +122,10 @@ class LexencGroup(LazyGroup):
             return _failed(error, words)
         # Typer turns an interrupt into this code and prints nothing.
         if code == ExitCode.INTERRUPTED:
-            hint = f"Run the same command again; {_what_is_left(words)}."
-            show_errors([("Interrupted.", hint)], as_json="--json" in words)
+            left = "nothing was left half-written"
+            with suppress(Exception):  # a hint must not change the exit code
+                left = _what_is_left(words) or left
+            show_errors([("Interrupted.", f"Run the same command again; {left}.")], as_json="--json" in words)
             code = interrupts.exit_code() or ExitCode.INTERRUPTED
         return int(code) if isinstance(code, int) else ExitCode.DONE
 
@@ -140,7 +143,7 @@ def _failed(error: BaseException, words: list[str]) -> int:
 
 
 def _what_is_left(words: list[str]) -> str:
-    """Return what an interrupted command leaves to its next run."""
+    """Return what an interrupted command leaves to its next run; empty if nothing."""
     named = [word for word in words if not word.startswith("-")]
     name, stage = named[0] if named else "", stage_of(named)
     if name == "fetch" or (stage is not None and stage.resumable):
@@ -152,7 +155,7 @@ def _what_is_left(words: list[str]) -> str:
         if outs and not kept:
             return "nothing was finished yet that could be kept"
         return f"{name if stage is None else stage.name} continues where it was{f' ({kept[0]})' if kept else ''}"
-    return "what is finished is kept" if name in ("run", "demo", "reproduce") else "nothing was left half-written"
+    return "what is finished is kept" if name in ("run", "demo", "reproduce") else ""
 
 
 def _explained(error: BaseException, words: list[str]) -> tuple[list[tuple[str, str | None]], int]:

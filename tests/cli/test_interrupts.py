@@ -243,3 +243,19 @@ except KeyboardInterrupt:
     print(interrupts.exit_code())
 """)
     assert (done.stdout, done.stderr) == ("143\n", "")
+
+
+def test_a_hint_that_cannot_be_made_keeps_the_exit_code(attempt, monkeypatch):
+    """After an interrupt the stage may be one that cannot be imported."""
+
+    def fail(*_):
+        raise ImportError
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lexenc_cli.main.stage_of", fail)
+    monkeypatch.setattr("lexenc_cli.commands.inspecting.catalogue_rows", stop)
+    shown = attempt("list", "resources")
+    assert shown.code == 130
+    assert shown.stderr == "error: Interrupted.\nhint:  Run the same command again; nothing was left half-written.\n"
