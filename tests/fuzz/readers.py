@@ -198,6 +198,18 @@ def _unpacked(path: Path) -> Any:
     return _Store(folder, False, DigestStore(None), SILENT).extract(resource, made)
 
 
+def _log(path: Path) -> Any:
+    from lexenc.files.logs import StepLog
+
+    return StepLog(path).resume(2)
+
+
+def _unfinished(path: Path) -> Any:
+    from lexenc.stages.unfinished import _done
+
+    return _done(path / "done.json")
+
+
 def _kept(path: Path) -> Any:
     from lexenc.artifact import DigestStore
     from lexenc.fetching import _Store
@@ -255,6 +267,8 @@ READERS = {
         Reader("answer", _answered, ("answer.http",), slow=True),
         Reader("archive", _unpacked, ("toy.zip",)),
         Reader("checkpoint", _all("lexenc.training.checkpoints", "load_checkpoint"), ("checkpoint",)),
+        Reader("log", _log, ("tuned/training.jsonl",)),
+        Reader("unfinished", _unfinished, ("unfinished",)),
         Reader("static-encoder", _static, ("static",), slow=True),
         Reader("encoder", _encoder, ("transformer", "static"), slow=True),
         Reader("spans", _spans, ("aligner",), slow=True),
@@ -524,7 +538,7 @@ def _watch(child: int, shared: mmap.mmap) -> tuple[str, float]:
         elif time.monotonic() - since > HANG:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return f"no answer in {HANG:.0f} s", 0.0
+            return f"no answer in {HANG:.0f} s", HANG
         time.sleep(0.02)
 
 
@@ -617,6 +631,7 @@ PRIMITIVES = {
 """Names of functions that read files or parse their content."""
 
 ELSEWHERE = {
+    "alignment/eflomal.py": "what eflomal writes, through readers of links",
     "alignment/grids.py": "its own templates",
     "report/page.py": "its own templates",
     "resources/__init__.py": "its own presets",

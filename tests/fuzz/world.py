@@ -285,6 +285,8 @@ def _write_files(folder: Path) -> None:
         "pipeline.yaml": _PIPELINE.format(folder=folder).splitlines(),
         "downloads/fetched.json": [json.dumps({"toy.tsv": dict.fromkeys(_LOCKED, "") | {"sha256": hashlib.sha256(b"a\tb\n").hexdigest()}})],
         "downloads/toy.tsv": ["a\tb"],
+        "unfinished/done.json": [json.dumps({"made": {"a": 1}, "sizes": {"x": 2}, "warnings": [["a", None]], "device": True})],
+        "unfinished/x": ["x"],
         "catalogue.yaml": _CATALOGUE.splitlines(),
     }  # fmt: skip
     for name, lines in files.items():
