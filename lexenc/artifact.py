@@ -193,11 +193,9 @@ class DigestStore:
     def __init__(self, path: Path | None, *, trust: bool = True) -> None:
         self._path, self._trust = path, trust
         self._known: dict[str, str] = {}
-        if path is not None and path.is_file():
-            try:
+        with suppress(DataError, OSError):  # a cache that cannot be read is none
+            if path is not None and path.is_file():
                 self._known = checked(dict[str, str], read_json(path), path)
-            except (DataError, OSError):  # begin again
-                self._known = {}
 
     @classmethod
     def default(cls, *, trust: bool = True) -> DigestStore:

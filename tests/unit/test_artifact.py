@@ -266,6 +266,17 @@ def test_artifact_digest_store_that_cannot_be_written_is_no_failure(large, tmp_p
     assert len(DigestStore(tmp_path / "file" / "digests.json").of(path)) == 64
 
 
+def test_artifact_digest_store_that_may_not_be_read_is_no_failure(large, tmp_path, monkeypatch):
+    def refused(self):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    path, _ = large
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", refused)
+        store = DigestStore(tmp_path / "cache" / "digests.json")
+    assert len(store.of(path)) == 64
+
+
 def test_artifact_digest_store_place_follows_the_environment(monkeypatch, large, tmp_path):
     path, _ = large
     monkeypatch.setenv("LEXENC_CACHE", str(tmp_path / "own"))
