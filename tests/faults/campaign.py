@@ -179,7 +179,7 @@ def content(path: Path) -> str:
 
 
 def snapshot(folder: Path) -> dict[str, str]:
-    """Return the content of every file and link below a folder, by relative name."""
+    """Return the content of every file, link and empty folder below a folder, by relative name."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -190,7 +190,7 @@ def snapshot(folder: Path) -> dict[str, str]:
                 found[name] = content(path)
             except (ValueError, KeyError, OSError) as error:
                 found[name] = f"damaged: {error}"
-        elif not any(path.iterdir()):
+        elif path.is_dir() and not any(path.iterdir()):
             found[name] = "empty folder"
     return found
 
@@ -211,20 +211,21 @@ class Runner:
 
     Args:
         base: Folder for everything: inputs in `world`, and a folder for each trial.
-        library: The library made from `calls.c`, which is loaded already.
+        library: The library made from `calls.c`, which is loaded already. Without it nothing is disturbed.
     """
 
-    def __init__(self, base: Path, library: Path) -> None:
-        self.base, self.library = base, ctypes.CDLL(str(library))
+    def __init__(self, base: Path, library: Path | None) -> None:
+        self.base, self.library = base, library and ctypes.CDLL(str(library))
         self._outputs = 0
         # Half of the time of a tiny run.
         planning.package_versions = functools.cache(planning.package_versions)
 
     def here(self, words: list[str], folder: Path) -> Ended:
         """Run a command in this process, which is faster than in a child, and warms the process up."""
+        os.chdir(folder)
         kept, std = [os.dup(number) for number in range(3)], self._output()
         try:
-            code = self._program(words, folder, std)
+            code = self._program(words, std)
         finally:
             for number, file in enumerate(kept):
                 os.dup2(file, number)
@@ -237,18 +238,35 @@ class Runner:
         if ended.code:
             raise RuntimeError(f"lexenc {shlex.join(words)}: exit code {ended.code}\n{ended.stderr}")
 
-    def child(self, words: list[str], folder: Path, mode: str = "off", at: int = 0, log: Path | None = None) -> Ended:
-        """Run a command in a child, in a folder."""
-        return self.wait(self.start(words, folder, mode, at, log)) or Ended(0, "it stands still")
+    def child(
+        self,
+        words: list[str],
+        folder: Path,
+        mode: str = "off",
+        at: int = 0,
+        log: Path | None = None,
+        *,
+        before: Callable[[], object] = lambda: None,
+    ) -> Ended:
+        """Run a command in a child, in a folder; `before` is called in the child first."""
+        return self.wait(self.start(words, folder, mode, at, log, before)) or Ended(0, "it stands still")
 
     def start(
-        self, words: list[str], folder: Path, mode: str = "off", at: int = 0, log: Path | None = None
+        self,
+        words: list[str],
+        folder: Path,
+        mode: str = "off",
+        at: int = 0,
+        log: Path | None = None,
+        before: Callable[[], object] = lambda: None,
     ) -> tuple[int, Path]:
         """Start a command in a child, and return its process and its standard error."""
         sys.stdout.flush()
         std = self._output()
         if not (pid := os.fork()):
             try:
+                os.chdir(folder)
+                before()
                 self._become(words, folder, std, mode, at, log)
             finally:
                 os._exit(99)
@@ -270,18 +288,22 @@ class Runner:
 
     def _output(self) -> Path:
         self._outputs += 1
-        return self.base / f"std.{os.getpid()}.{self._outputs % 4}"
+        path = self.base / f"std.{os.getpid()}.{self._outputs % 4}"
+        path.touch()
+        path.chmod(0o666)
+        return path
 
     def _become(self, words: list[str], folder: Path, std: Path, mode: str, at: int, log: Path | None) -> None:
         gc.disable()
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         signal.signal(signal.SIGINT, signal.default_int_handler)
         writes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) if log else -1
-        self.library.faults_arm(MODES[mode], ctypes.c_long(at), os.fsencode(f"{folder}/"), writes)
-        os._exit(self._program(words, folder, std))
+        if self.library:
+            self.library.faults_arm(MODES[mode], ctypes.c_long(at), os.fsencode(f"{folder}/"), writes)
+        os._exit(self._program(words, std))
 
-    def _program(self, words: list[str], folder: Path, std: Path) -> int:
+    def _program(self, words: list[str], std: Path) -> int:
         """Run the program as a process would, and return its exit code. Its output goes to a file."""
-        os.chdir(folder)
         out, nothing = os.open(std, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), os.open(os.devnull, os.O_RDWR)
         for number, file in enumerate((nothing, nothing, out)):
             os.dup2(file, number)
@@ -580,10 +602,10 @@ def blocks_of(folder: Path) -> int:
     return 1 + sum(1 + -(-path.lstat().st_size // 4096) * path.is_file() for path in paths)
 
 
-def mount(folder: Path, blocks: int, *, again: bool = False) -> None:
-    """Mount a disk in memory of that many blocks of 4 kB, or change its size."""
-    options = f"size={4 * blocks}k".encode()
-    if ctypes.CDLL(None, use_errno=True).mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 32 if again else 0, options):
+def mount(folder: Path, blocks: int, *, again: bool = False, read_only: bool = False) -> None:
+    """Mount a disk in memory of that many blocks of 4 kB, or change it."""
+    options, flags = f"size={4 * blocks}k".encode(), 32 * again + read_only
+    if ctypes.CDLL(None, use_errno=True).mount(b"tmpfs", os.fsencode(folder), b"tmpfs", flags, options):
         raise OSError(ctypes.get_errno(), f"cannot mount a disk at {folder}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from lexenc_cli.commands import COMMANDS
+from tiny import RUNS
 
 from lexenc.stages import STAGES
 
@@ -17,17 +18,9 @@ HERE = Path(__file__).parent
 ELSEWHERE = {"translate", "status", "check", "init", "demo", "reproduce", "fetch", "results", "show", "list", "env"}
 
 
-@pytest.fixture
-def runs(monkeypatch):
-    monkeypatch.syspath_prepend(str(HERE))
-    import tiny
-
-    return tiny.RUNS
-
-
-def test_every_stage_and_command_has_a_tiny_run(runs):
-    assert set(runs) == set(STAGES) | set(COMMANDS) - ELSEWHERE, "add a line to RUNS in tests/faults/tiny.py"
-    assert [name for name, many in runs.items() if not many] == ["compare"]
+def test_every_stage_and_command_has_a_tiny_run():
+    assert set(RUNS) == set(STAGES) | set(COMMANDS) - ELSEWHERE, "add a line to RUNS in tests/faults/tiny.py"
+    assert [name for name, many in RUNS.items() if not many] == ["compare"]
 
 
 @pytest.mark.slow
