@@ -275,12 +275,10 @@ class Runner:
     def wait(self, started: tuple[int, Path]) -> Ended | None:
         """Wait until a child ends, or return None as soon as it stands still."""
         pid, std = started
-        end, status, hung = time.monotonic() + LIMIT, 0, False
-        while not os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
-            time.sleep(0.001)
-            if time.monotonic() > end and not hung:
-                hung = True
-                os.kill(pid, signal.SIGKILL)
+        signal.signal(signal.SIGALRM, lambda number, frame: os.kill(pid, signal.SIGKILL))
+        signal.alarm(LIMIT)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        hung = not signal.alarm(0)
         _, status = os.waitpid(pid, os.WUNTRACED)
         if os.WIFSTOPPED(status):
             return None
