@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -468,3 +470,58 @@ def test_half_a_part_is_written_again(tmp_path):
         assert (files.pairs, files.counts) == (2, {"too_large": 2})
         assert list(files.written(1)) == [[[(0, 0)]], [[]]]
     assert (tmp_path / "alignments.txt").read_text() == "0-0\n\n"
+
+
+def damaged(path):
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+@pytest.fixture(scope="module")
+def stopped(stage, text, tmp_path_factory):
+    """The unfinished work of `aligned` when some of its links were written."""
+    place, real = tmp_path_factory.mktemp("stopped"), LinkFiles.write
+
+    def stopping(self, *given):
+        if self.pairs > 60:
+            raise KeyboardInterrupt
+        real(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LinkFiles, "write", stopping)
+        patch.setattr("lexenc.alignment.statistical._CELLS", 500)
+        with pytest.raises(KeyboardInterrupt):
+            stage("align", place / "out", {"sweeps": 0.2}, pairs=text)
+    return aside_folder(place / "out")
+
+
+@pytest.mark.parametrize("damage", [damaged, Path.unlink], ids=["cut", "gone"])
+@pytest.mark.parametrize(
+    "name",
+    ["read.json", "done.json", "pairs.numbers", "forward-0.counts", "sentences.txt", "alignments.txt", "scores.txt"],
+)
+def test_damaged_state_is_made_again(stage, aligned, text, tmp_path, stopped, name, damage):
+    """Any file of unfinished work may be cut or gone; the result is the same."""
+    shutil.copytree(stopped, aside_folder(tmp_path / "out"))
+    damage(aside_folder(tmp_path / "out") / UNFINISHED / name)
+    again = stage("align", tmp_path / "out", {"sweeps": 0.2}, pairs=text)
+    assert again.manifest.outputs == aligned.manifest.outputs
+    assert again.manifest.summary == aligned.manifest.summary
+
+
+def test_warnings_of_a_part_that_is_done_are_repeated(stage, tmp_path, monkeypatch):
+    path = tmp_path / "c.txt"
+    path.write_text("\u732b\u304c\u3044\u308b ||| there is a cat\n" * 40, encoding="utf-8")
+    whole = stage("align", tmp_path / "whole", {"sweeps": 0.2}, pairs=path)
+    assert whole.warnings
+    real = LinkFiles.__enter__
+
+    def stopping(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LinkFiles, "__enter__", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        stage("align", tmp_path / "out", {"sweeps": 0.2}, pairs=path)
+    monkeypatch.setattr(LinkFiles, "__enter__", real)
+    again = stage("align", tmp_path / "out", {"sweeps": 0.2}, pairs=path)
+    assert again.warnings == whole.warnings
+    assert again.manifest.warnings == whole.manifest.warnings

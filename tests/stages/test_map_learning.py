@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lexenc.artifact import UNFINISHED, aside_folder
 from lexenc.errors import ConfigError, DataError, WorkError
+from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.planning import plan_stage, run_plan
 from lexenc.resources import preset_names, preset_summary, read_preset
 from lexenc.stages import STAGES
@@ -304,6 +308,69 @@ def test_interrupted_in_the_second_start_it_goes_on_there(stage, languages, tmp_
     assert again.files == whole.files
     for name in ("iterations.jsonl", "induced.tsv", "source/vectors.npy", "target/vectors.npy"):
         assert (again.out / name).read_bytes() == (whole.out / name).read_bytes(), name
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def other_facts(path):
+    tensors, facts = read_tensors(path)
+    write_tensors(path, tensors, {"saved": facts["saved"] | {"iteration": "7"}})
+
+
+def other_generator(path):
+    tensors, facts = read_tensors(path)
+    write_tensors(path, tensors, {"saved": facts["saved"] | {"drawn": {"bit_generator": "PCG64", "state": {}}}})
+
+
+def far_rows(path):
+    tensors, facts = read_tensors(path)
+    write_tensors(path, tensors | {"source": tensors["source"] + 10**6}, facts)
+
+
+def fewer_bars(path):
+    tensors, facts = read_tensors(path)
+    write_tensors(path, {name: each for name, each in tensors.items() if name != "bars_1"}, facts)
+
+
+@pytest.fixture(scope="module")
+def stopped(stage, languages, tmp_path_factory):
+    """A result of self-learning, its settings, and its unfinished work when it was stopped in the second start."""
+    from lexenc.lexical import self_learning
+
+    settings = {**HARD, "patience": "3,10", "checkpoint_seconds": 0}
+    place = tmp_path_factory.mktemp("stopped")
+    whole = stage("map", place / "whole", settings, **hard(languages))
+    advance, calls = self_learning._advance, []
+
+    def counted(*args):
+        calls.append(1)
+        if len(calls) == len(whole.json_lines("iterations.jsonl")) - 3:
+            raise KeyboardInterrupt
+        return advance(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_learning, "_advance", counted)
+        with pytest.raises(KeyboardInterrupt):
+            stage("map", place / "out", settings, **hard(languages))
+    return whole, settings, aside_folder(place / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [(name, cut) for name in ("learning-0.safetensors", "learning-1.safetensors", "iterations.jsonl")]
+    + [("learning-1.safetensors", each) for each in (other_facts, other_generator, far_rows, fewer_bars)]
+    + [(name, Path.unlink) for name in ("learning-0.safetensors", "iterations.jsonl")],
+)
+def test_damaged_state_is_told_and_learned_again(stage, languages, tmp_path, stopped, name, damage):
+    """The state of every start, and the log of all of them, may be damaged; nothing of it reaches the result."""
+    whole, settings, partial = stopped
+    shutil.copytree(partial, aside_folder(tmp_path / "out"))
+    damage(aside_folder(tmp_path / "out") / UNFINISHED / name)
+    again = stage("map", tmp_path / "out", settings, **hard(languages))
+    assert again.files == whole.files
+    assert again.manifest.outputs == whole.manifest.outputs
 
 
 def test_rcsls_and_arithmetic(stage, languages, tmp_path):

@@ -338,6 +338,7 @@ def _self_learn(
     starts: list[_Start] = []
     begin, done, drawn = (words.rows, words.columns), 0, generator(job.seed, "self-learning")
     recorder = _Recorder(job.out / UNFINISHED, seconds=params.checkpoint_seconds, score=score, drawn=drawn,
+                         words=(len(source), len(target)), cutoff=settings.vocabulary_cutoff,
                          say=lambda message: job.notices.say(f"map: {message}"))  # fmt: skip
     for number, patience in enumerate(params.patience or ()):
         if starts:
@@ -394,6 +395,8 @@ class _Recorder:
         seconds: Time between checkpoints.
         score: Scores an iteration if it is its turn.
         drawn: The generator of self-learning, whose state is kept as well.
+        words: Number of words of each language that are compared.
+        cutoff: Number of them that the dictionary is induced among.
         say: Called with a remark on where a start begins.
     """
 
@@ -404,8 +407,11 @@ class _Recorder:
         seconds: float,
         score: Callable[[Learning], float | None],
         drawn: np.random.Generator,
+        words: tuple[int, int],
+        cutoff: int,
         say: Callable[[str], None],
     ) -> None:
+        self._words, self._cutoff = words, cutoff
         self._folder, self._seconds, self._score, self._drawn, self._say = folder, seconds, score, drawn, say
         self._log = StepLog(folder / LOG)
         folder.mkdir(exist_ok=True)
@@ -477,9 +483,24 @@ class _Recorder:
             self._drawn.bit_generator.state = saved.drawn
             numbers = {each.name: getattr(saved, each.name) for each in fields(_Saved) if each.name != "drawn"}
             bars = tuple(tensors[f"bars_{number}"] for number in range(len(tensors) - 2))
-            return Learning(tensors["source"], tensors["target"], **numbers, bars=bars)
+            state = Learning(tensors["source"], tensors["target"], **numbers, bars=bars)
         except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"{path} is damaged ({error}).", hint="Begin again with --force.") from None
+        if not self._fits(state):
+            raise DataError(f"{path} is of other vectors.", hint="Begin again with --force.")
+        return state
+
+    def _fits(self, state: Learning) -> bool:
+        """Return whether all rows exist, and the search can go on from the bars, which it has three of per side."""
+        bars = [(min(size, self._cutoff),) for size in self._words for _ in range(3)]
+        return (
+            state.source.shape == state.target.shape
+            and all(
+                rows.dtype == np.int64 and rows.ndim == 1 and rows.min(initial=0) >= 0 and rows.max(initial=0) < size
+                for rows, size in zip((state.source, state.target), self._words, strict=True)
+            )
+            and [each.shape for each in state.bars] in ([], bars)
+        )
 
 
 @dataclass(frozen=True)
