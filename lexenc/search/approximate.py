@@ -87,7 +87,7 @@ class ApproximateIndex:
         made = cls.__new__(cls)
         try:
             made._index = _faiss().read_index(str(path))
-        except RuntimeError:
+        except (RuntimeError, MemoryError):  # a size without measure
             raise DataError(f"{path} is not an index of names.", hint="Make its folder again.") from None
         return made
 
