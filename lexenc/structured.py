@@ -499,7 +499,7 @@ class _Values:
 
 _NPY = re.compile(
     rb"\s*\{\s*'descr':\s*'([<>|=][a-zA-Z]\d{1,2})',\s*'fortran_order':\s*(True|False),"
-    rb"\s*'shape':\s*\(((?:\d{1,18}L?,?\s*){0,32})\),?\s*\}\s*"
+    rb"\s*'shape':\s*\(([\dL,\s]{0,700})\),?\s*\}\s*"
 )
 
 
@@ -537,7 +537,10 @@ def read_npy(
             dtype = np.dtype(match[1].decode())
         except TypeError:
             raise DataError(f"{path} has numbers of the unknown type {match[1].decode()}.", hint=hint) from None
-        shape = tuple(int(each.strip().rstrip(b"L")) for each in match[3].split(b",") if each.strip())
+        sizes = [each.strip().removesuffix(b"L") for each in match[3].split(b",") if each.strip()]
+        if not all(each.isdigit() and len(each) <= 18 for each in sizes):
+            raise DataError(f"{path} has a header with a shape that is none.", hint=hint)
+        shape = tuple(map(int, sizes))
         if dtype.kind not in kinds or (dimensions is not None and len(shape) != dimensions):
             named = {"f": "floats", "i": "whole numbers", "u": "whole numbers", "b": "truth values"}
             wanted = " or ".join(dict.fromkeys(named[kind] for kind in kinds))
