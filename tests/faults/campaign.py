@@ -141,7 +141,7 @@ class Fault:
 
 def whole_results(folder: Path) -> Iterator[str]:
     """Yield what is wrong with the results in and below a folder: files that are missing, changed or strange."""
-    for manifest in [*folder.glob("manifest.json"), *folder.glob("*/manifest.json")]:
+    for manifest in [*folder.glob("manifest.json"), *folder.glob("[!.]*/manifest.json")]:
         try:
             outputs = json.loads(manifest.read_text(encoding="utf-8"))["outputs"]
         except (ValueError, KeyError) as error:
@@ -547,7 +547,7 @@ class Examiner:
             done = {path: each for path, each in known.new[trial.over].items() if path.split("/")[0] == name}
             if tiny.option == "--workdir":
                 # Steps of a pipeline are finished one by one.
-                own = {path: each for path, each in own.items() if not path.split("/")[1].startswith(".")}
+                own = {path: each for path, each in own.items() if "/." not in path and path != name}
                 if own.items() <= done.items():
                     own = {}
             if own not in ((stood,) if trial.over else ({},)) and own != done:
@@ -641,8 +641,8 @@ def all_runs() -> list[str]:
     return [f"{name} {number}" for name, many in RUNS.items() for number in range(len(many))]
 
 
-def work(runner: Runner, names: list[str], settings: argparse.Namespace) -> list[dict]:
-    """Carry out the trials of some runs, and return a row of counts for each."""
+def work(runner: Runner, names: list[str], settings: argparse.Namespace) -> None:
+    """Carry out the trials of some runs, and write a row of counts for each."""
     rows = []
     for name in names:
         began = time.monotonic()
@@ -660,9 +660,9 @@ def work(runner: Runner, names: list[str], settings: argparse.Namespace) -> list
         counts = Counter(each.mode for each in trials)
         faults = [str(each) for each in examiner.faults]
         rows.append({"run": name, "calls": len(calls[False]), "over": len(calls[True]), "faults": faults, **counts})
+        (runner.base / f"rows.{os.getpid()}").write_text(json.dumps(rows))
         print(f"{name}: {len(calls[False])} and {len(calls[True])} calls, {len(trials)} trials, {len(faults)} faults, "
               f"{time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
-    return rows
 
 
 def campaign(settings: argparse.Namespace, library: Path) -> int:
@@ -682,8 +682,7 @@ def campaign(settings: argparse.Namespace, library: Path) -> int:
             if not (pid := os.fork()):
                 try:
                     # Runs of many calls stand beside each other in the table.
-                    rows = work(Runner(base, library), settings.runs[number :: settings.workers], settings)
-                    (base / f"rows.{number}").write_text(json.dumps(rows))
+                    work(Runner(base, library), settings.runs[number :: settings.workers], settings)
                     os._exit(0)
                 except BaseException:
                     traceback.print_exc()

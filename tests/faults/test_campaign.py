@@ -26,6 +26,6 @@ def test_every_stage_and_command_has_a_tiny_run():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="NO C COMPILER: the faults of file-system calls are not tested")
 def test_few_kills_of_every_run_lose_nothing():
-    words = [sys.executable, HERE / "campaign.py", "150", "--workers", "1"]
+    words = [sys.executable, HERE / "campaign.py", "120", "--workers", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
