@@ -60,7 +60,10 @@ def run_cases(given: argparse.Namespace, made: Path, place: Path) -> int:
     listed = [each for each in listed if all(text in each.name for text in given.names)]
     codes, faults, peak = Counter[int](), 0, 0
     for case in cases.chosen(listed, given.count, given.seed):
-        found = cases.judge(case, made, place, as_json=cases.with_json(case))
+        try:
+            found = cases.judge(case, made, place, as_json=cases.with_json(case))
+        except KeyboardInterrupt:
+            break
         codes[found.code] += 1
         peak = max(peak, found.memory)
         for fault in found.faults:
