@@ -437,7 +437,7 @@ class Examiner:
             return
         if trial.mode == "disk":
             unmount(folder)
-        shutil.rmtree(folder / "../../.." if trial.mode == "change" else folder, ignore_errors=True)
+        shutil.rmtree(folder.parents[2] if trial.mode == "change" else folder, ignore_errors=True)
 
     def _mend(self, trial: Trial, folder: Path) -> None:
         """Free the disk, and bring back the inputs as they were."""
