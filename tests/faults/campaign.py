@@ -463,6 +463,12 @@ class Examiner:
                     mine.parent.rmdir()
             else:
                 self._lost.append("a file of the user is gone")
+        # A file whose place was taken meanwhile is written beside it.
+        beside = folder / self.reference.tiny.out.replace(".", "-2.")
+        if self.reference.tiny.is_file and beside.exists():
+            if content(beside) != self.reference.new[over][self.reference.tiny.out]:
+                self._lost.append(f"{beside.name} is not the result")
+            beside.unlink()
         return ended
 
     def _second(self, folder: Path, words: list[str], at: int) -> None:
