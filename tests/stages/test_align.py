@@ -89,7 +89,8 @@ def test_the_page_has_a_grid_for_every_sentence_pair_that_was_asked_for(stage, t
     made = stage("align", tmp_path / "out", {"sweeps": 0.05, "drawn": 2}, pairs=text)
     page = (made.out / "alignments.html").read_text(encoding="utf-8")
     assert page.count("<table>") == 2
-    assert "http" not in page
+    assert "default-src 'none'" in page
+    assert "//" not in page, "no address, be it http, https or that of the page itself"
 
 
 def test_grids_for_the_terminal(aligned):
