@@ -343,6 +343,13 @@ class _Checked:
         """Check that a matrix is there."""
         rows, columns = self._shape()
         self._need(4 * rows * columns, "a matrix")
+        self._stream.seek(4 * rows * columns, 1)
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        left = self._size - self._stream.tell()
+        if left:
+            raise self.damaged(f"{left:,} bytes follow its end")
 
     def _shape(self) -> tuple[int, int]:
         rows, columns = self.unpack(_SHAPE)
@@ -403,6 +410,24 @@ def read_fasttext(path: Path, report: ReadReport, limit: int | None, task: Runni
         if not word.isascii() and not is_utf8(word):
             report.add(Finding.NOT_UTF8, row + 1)
     return words, matrix
+
+
+def check_whole(path: Path) -> None:
+    """Check that a model that is not quantised has exactly the size that its header says, without reading its matrices.
+
+    Raises:
+        DataError: If it has not.
+    """
+    check_fasttext(path)
+    with path.open("rb") as stream:
+        source = _Checked(stream, path)
+        source.unpack(_HEADER)
+        entries, count, *_ = source.unpack(_SIZES)
+        source.entries(entries, count)
+        for _ in range(2):
+            source.flag()
+            source.skip_matrix()
+        source.end()
 
 
 def is_fasttext(path: Path) -> bool:

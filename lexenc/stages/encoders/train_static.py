@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lexenc.durable import reserve
 from lexenc.errors import ConfigError, DataError, WorkError, unknown_name
 from lexenc.files.text import counted, read_lines, write_lines
+from lexenc.files.vec_fasttext import check_whole
 from lexenc.files.vectors import save_vectors, write_vec
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed
@@ -56,6 +58,10 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     text = job.out / "text.txt"
     lines, known = _prepare(inputs["text"], text, params, job)
     job.notices.say(f"{counted(lines, 'line')}, {counted(params.threads, 'thread')}.")
+    saved = job.out / "model.bin"
+    if "bin" in params.write:
+        # fastText frees the space again when it opens the file, but a disk that is too small is known before the work.
+        reserve(saved, 4 * params.dimensions * (2 * known + params.buckets * (params.longest_subword > 0)))
     try:
         model = _train(text, params, known, derived_seed(job.seed, "fasttext") % (1 << 31))
     except ValueError as error:  # no word is frequent enough
@@ -76,7 +82,7 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     if "vec" in params.write:
         write_vec(job.out / "vectors.vec", words, matrix)
     if "bin" in params.write:
-        model.save_model(str(job.out / "model.bin"))
+        _save(model, saved)
     return Outcome({"words": len(words), "dimensions": params.dimensions, "lines": lines})
 
 
@@ -109,6 +115,17 @@ def _train(text: Path, params: TrainStaticParams, words: int, seed: int) -> Any:
         FastText.fasttext.train(model.f, args)
     model.set_args(model.f.getArgs())
     return model
+
+
+def _save(model: Any, path: Path) -> None:
+    """Save a model, and check that it is whole: fastText does not notice when the disk is full or fails."""
+    try:
+        model.save_model(str(path))
+        check_whole(path)
+    except (ValueError, DataError):
+        raise WorkError(
+            f"{path} could not be written as a whole.", hint="Check that the disk works and has enough free space."
+        ) from None
 
 
 @contextmanager

@@ -2,15 +2,16 @@
 
 import random
 import struct
+from pathlib import Path
 
 import fasttext
 import numpy as np
 import pytest
 
-from lexenc.errors import DataError
-from lexenc.files.vec_fasttext import Subwords
+from lexenc.errors import DataError, WorkError
+from lexenc.files.vec_fasttext import Subwords, check_whole
 from lexenc.files.vectors import read_vectors
-from lexenc.stages.encoders.train_static import _zeroed_memory
+from lexenc.stages.encoders.train_static import _save, _zeroed_memory
 
 WORDS = ["the", "cät", "sat", "日本語", "a", "🙂🙃", "ко́шка", *(f"w{number}" for number in range(300))]
 # Known and unknown words, with one character, no character, a space, bytes that are not UTF-8, and very long.
@@ -140,3 +141,23 @@ def test_changed_bytes_give_vectors_or_an_error(train, settings):
             assert np.isfinite(Subwords(path).vectors(TEXTS[:3])).all()
         except DataError:
             continue
+
+
+@pytest.mark.parametrize("change", [-1, -3000, 1])
+def test_a_model_of_another_size_is_not_whole(train, change):
+    path, _ = train()
+    check_whole(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:change] if change < 0 else data + b"x")
+    with pytest.raises(DataError, match="ends too early" if change < 0 else "1 bytes follow its end"):
+        check_whole(path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_model_that_does_not_fit_on_the_disk_is_an_error(train, tmp_path):
+    _, model = train()
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(WorkError, match="could not be written as a whole"):
+        _save(model, tmp_path / "full")
+    with pytest.raises(WorkError, match="could not be written as a whole"):
+        _save(model, tmp_path / "missing" / "model.bin")
