@@ -15,6 +15,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry
 
+# Larger whole numbers overflow in libraries, some of which then end the process.
+_LARGEST = (1 << 31) - 1
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -262,6 +265,12 @@ def _with_point(number: str) -> str:
     return f"Decimals use a point: {number.replace(',', '.')}."
 
 
+def _shown_number(number: float) -> str:
+    if not isinstance(number, int):
+        return f"{number:g}"
+    return f"{number:,}" if abs(number) < 10**30 else f"a number of {len(str(abs(number)))} digits"
+
+
 def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     kind = "a whole number" if hint is int else "a number"
     try:
@@ -271,11 +280,14 @@ def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
         number = None
     if number is None or (hint is int and isinstance(value, float) and not value.is_integer()):
         raise ConfigError(f"{label} must be {kind}, got {value!r}.", hint=_without_comma(value, hint) or rule.help)
-    if not math.isfinite(number):
+    if hint is float and not math.isfinite(number):
         raise ConfigError(f"{label} must be a finite number, got {value!r}.", hint=rule.help)
-    limits = (("at least", rule.minimum, operator.lt), ("above", rule.above, operator.le),
-              ("at most", rule.maximum, operator.gt))  # fmt: skip
+    smallest, largest = (-_LARGEST, _LARGEST) if hint is int else (None, None)
+    limits = (("at least", smallest if rule.minimum is None else rule.minimum, operator.lt),
+              ("above", rule.above, operator.le),
+              ("at most", largest if rule.maximum is None else rule.maximum, operator.gt))  # fmt: skip
     for words, limit, breaks in limits:
         if limit is not None and breaks(number, limit):
-            raise ConfigError(f"{label} must be {words} {limit:g}, got {number:g}.", hint=rule.help)
+            shown = f"{words} {_shown_number(limit)}, got {_shown_number(number)}"
+            raise ConfigError(f"{label} must be {shown}.", hint=rule.help)
     return number
