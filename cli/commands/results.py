@@ -12,15 +12,15 @@ from typing import Annotated
 import typer
 
 from lexenc.artifact import Manifest, maker_of
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation import TASKS
 from lexenc.evaluation.leaderboard import Leaderboard
-from lexenc.files.evaluations import Evaluation, is_evaluation, name_of_test, read_evaluation
+from lexenc.files.evaluations import SCORES, Evaluation, is_evaluation, name_of_test, read_evaluation
 from lexenc.files.text import counted
 from lexenc.stage import Table
 
 from ..options import Debug, Json, Quiet, Seed
-from ..ui import View, write_out
+from ..ui import View, show_warning, write_out
 
 _FORMATS = ("table", "csv", "latex", "markdown", "json")
 
@@ -128,8 +128,13 @@ _Found = tuple[str, Evaluation, Manifest | None]
 
 
 def _found(folders: list[str]) -> list[_Found]:
-    """Find the evaluations in folders, each once."""
+    """Find the evaluations in folders, each once. Those that cannot be read are left out with a warning.
+
+    Raises:
+        LexencError: If one that was named itself, or every one, cannot be read.
+    """
     found: dict[Path, _Found] = {}
+    damaged: list[LexencError] = []
     for text in folders:
         name, _, path = ("", "", text) if Path(text).exists() else text.rpartition("=")
         if not Path(path).exists():
@@ -138,8 +143,24 @@ def _found(folders: list[str]) -> list[_Found]:
             inner[:] = sorted(each for each in inner if not each.startswith("."))
             folder = Path(place)
             if is_evaluation(folder):
-                found.setdefault(folder.resolve(), (name, read_evaluation(folder), maker_of(folder)))
+                try:
+                    found.setdefault(folder.resolve(), (name, _evaluation(folder), maker_of(folder)))
+                except LexencError as error:
+                    if folder == Path(path):
+                        raise
+                    damaged.append(error)
+    if damaged and not found:
+        raise damaged[0]
+    for error in damaged:
+        show_warning(f"An evaluation is left out: {error.message}", error.hint)
     return list(found.values())
+
+
+def _evaluation(folder: Path) -> Evaluation:
+    evaluation = read_evaluation(folder)
+    if evaluation.task not in TASKS:
+        raise DataError(f"{folder / SCORES}: there is no task '{evaluation.task}'.", hint="Make it again.")
+    return evaluation
 
 
 def _system_name(evaluation: Evaluation, maker: Manifest | None) -> str:

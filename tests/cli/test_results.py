@@ -157,3 +157,18 @@ def test_the_caption_has_the_convention_and_the_number_of_items(lexenc, scores):
     assert "bli P@1 (12 queries); retrieval nearest; direction source-target;" in note
     assert "out of vocabulary left out" in note
     assert "sts Spearman (4 " in note
+
+
+def test_what_is_damaged_is_left_out_with_a_warning(lexenc, fails, scores, tmp_path):
+    shutil.copytree(scores, tmp_path / "all")
+    (tmp_path / "all/sts/scores.json").write_text('{"task": "bli"')
+    body = json.loads((tmp_path / "all/encoder/scores.json").read_text())
+    (tmp_path / "all/encoder/scores.json").write_text(json.dumps(body | {"task": "chess"}))
+    done = lexenc("results", tmp_path / "all")
+    assert len(done.lines) == 1 + 3, "the head, and the mapping with its sweep"
+    assert done.stderr.count("An evaluation is left out") == 2
+    assert "sts/scores.json" in done.stderr
+    assert "there is no task 'chess'" in done.stderr
+    assert "sts/scores.json" in fails("results", tmp_path / "all", tmp_path / "all/sts").message
+    shutil.copytree(tmp_path / "all/sts", tmp_path / "alone/sts")
+    assert "sts/scores.json" in fails("results", tmp_path / "alone").message
