@@ -643,6 +643,12 @@ def _discard(folder: Path) -> None:
             durable.remove_tree(folder, last=(MANIFEST,))
 
 
+def kept_old(out: Path) -> Path | None:
+    """Return the folder beside a result in which an older result is that could not be deleted, if there is one."""
+    folder = aside_folder(out)
+    return folder if is_artifact(folder) and not (folder / RECIPE).is_file() else None
+
+
 def sweep(out: Path, key: str) -> None:
     """Remove what killed runs have left beside a result, unless work could be resumed from it.
 

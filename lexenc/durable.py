@@ -373,6 +373,8 @@ def _flush_file(path: Path) -> None:
 def remove_tree(folder: Path, last: Sequence[str] = ()) -> None:
     """Delete a folder with all that is in it. Links are deleted, and not followed.
 
+    In folders of this user, missing rights do not prevent it.
+
     Args:
         folder: The folder. It may be gone already.
         last: Names in it that are deleted at the end, in this order. As long as they are there, a later run can
@@ -396,6 +398,7 @@ def clear_tree(folder: Path, keep: Sequence[str] = ()) -> None:
     """
     if folder.is_symlink():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    _allow(folder)
     try:
         with os.scandir(folder) as entries:
             found = [each for each in entries if each.name not in keep]
@@ -403,9 +406,26 @@ def clear_tree(folder: Path, keep: Sequence[str] = ()) -> None:
         return
     for each in found:
         if each.is_dir(follow_symlinks=False):
+            _allow_tree(Path(each.path))
             shutil.rmtree(each.path)
         else:
             Path(each.path).unlink(missing_ok=True)
+
+
+def _allow(folder: Path) -> None:
+    """Give this user all rights in a folder of his own, without which nothing in it can be deleted."""
+    with suppress(OSError):
+        state = folder.lstat()
+        mode = stat.S_IMODE(state.st_mode)
+        if stat.S_ISDIR(state.st_mode) and state.st_uid == _user() and mode & stat.S_IRWXU != stat.S_IRWXU:
+            folder.chmod(mode | stat.S_IRWXU)
+
+
+def _allow_tree(folder: Path) -> None:
+    _allow(folder)
+    for place, inner, _ in os.walk(folder):
+        for name in inner:
+            _allow(Path(place, name))
 
 
 def exchange(one: Path, other: Path) -> None:

@@ -360,6 +360,7 @@ def run_plan(
             return _work(plan, Path(name), run)
     if plan.action == "reuse":
         artifact.sweep(plan.out, plan.key)
+        _tell_of_old(plan.out, notices)
         return artifact.read_manifest(plan.out)
     out = plan.out
     with artifact.locked(out) as folder:
@@ -372,7 +373,15 @@ def run_plan(
         keep: artifact.Keep = "nothing" if plan.action == "run" else "unfinished" if made is None else "finished"
         resumable = plan.stage.resumable
         with artifact.building(folder, out, plan.key, keep=keep, resumable=resumable, force=plan.force):
-            return made or _work(plan, folder, run)
+            manifest = made or _work(plan, folder, run)
+        _tell_of_old(out, notices)
+        return manifest
+
+
+def _tell_of_old(out: Path, notices: Notices) -> None:
+    old = artifact.kept_old(out)
+    if old is not None:
+        notices.warn(f"The older result could not be deleted, and is in {old}.", "Delete it, or ask its owner to.")
 
 
 @dataclass(frozen=True)
