@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -561,6 +563,21 @@ def read_npy(
             raise DataError(f"{path} has shape {list(shape)} ({error}).", hint=hint) from None
 
 
+@contextmanager
+def spelled(path: Path) -> Iterator[Path]:
+    """Yield a path of a file or folder that is UTF-8, as libraries in Rust and C++ need it; mostly the path itself."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        stream = os.open(path, os.O_RDONLY)  # on Linux only can there be such a path
+        try:
+            yield Path(f"/proc/self/fd/{stream}")
+        finally:
+            os.close(stream)
+    else:
+        yield path
+
+
 def read_tensors_of(
     path: Path, framework: Literal["numpy", "pt"] = "numpy", *, hint: str = AGAIN
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -583,7 +600,7 @@ def read_tensors_of(
         raise DataError(f"There is no file {path}.", hint=hint)
     path.open("rb").close()  # where it must not be read, this says so better
     try:
-        with safe_open(path, framework=framework) as stream:
+        with spelled(path) as named, safe_open(named, framework=framework) as stream:
             return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})
     except (SafetensorError, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
         raise DataError(f"{path} is damaged ({_cut(' '.join(str(error).split()), 120)}).", hint=hint) from None

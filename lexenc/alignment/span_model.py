@@ -156,9 +156,9 @@ class SpanModel:
 
     def save(self, folder: Path) -> None:
         """Write a folder that `AutoModelForQuestionAnswering` and `AutoTokenizer` load; safetensors."""
-        with saving(folder), quiet_transformers():
-            self.module.save_pretrained(folder)
-            self._tokenizer.save_pretrained(folder)
+        with saving(folder) as place, quiet_transformers():
+            self.module.save_pretrained(place)
+            self._tokenizer.save_pretrained(place)
 
     def sizes(self, source: Pieces, target: Pieces) -> Indices:
         """Return the number of subwords of a question about each sentence pair, the same for every word. Shape [n]."""

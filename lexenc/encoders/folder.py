@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from lexenc.errors import ConfigError, DataError, LexencError
-from lexenc.structured import checked, read_json
+from lexenc.structured import checked, read_json, spelled
 
 STATIC_CLASS = "StaticEmbedding"
 """The module of sentence-transformers with one vector per subword."""
@@ -260,7 +260,7 @@ def tensor_shapes(place: Path) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(place.glob("*.safetensors")):
         try:
-            with safe_open(path, framework="numpy") as stream:
+            with spelled(path) as named, safe_open(named, framework="numpy") as stream:
                 shapes |= {name: tuple(stream.get_slice(name).get_shape()) for name in stream.keys()}
         except (SafetensorError, OSError, ValueError) as error:
             raise DataError(f"{path} is damaged or not complete: {one_line(error)}", hint=COPY) from None
@@ -359,14 +359,19 @@ def check_vocabulary(tokenizer: Any) -> None:
 
 
 @contextmanager
-def saving(folder: Path) -> Iterator[None]:
-    """Turn errors of the disk, as libraries in Rust report them, into those of Python.
+def saving(folder: Path) -> Iterator[Path]:
+    """Make a folder, and turn errors of the disk, as libraries in Rust report them, into those of Python.
+
+    Yields:
+        A path of the folder that all libraries accept.
 
     Raises:
         OSError: If the disk is full or the like, with the folder as its file name.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        yield
+        with spelled(folder) as place:
+            yield place
     except Exception as error:  # of safetensors, or the bare class from tokenizers
         found = re.search(r"\(os error (\d+)\)", str(error))
         if isinstance(error, OSError) or found is None:

@@ -71,7 +71,7 @@ def save_new_transformer(
         max_length: Longest input in tokens.
         seed: Seed of the weights.
     """
-    with saving(folder):
+    with saving(folder) as place:
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
         from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -87,7 +87,7 @@ def save_new_transformer(
             max_position_embeddings=max_length,
             pad_token_id=fast.pad_token_id,
         )
-        backbone = folder / "backbone"
+        backbone = place / "backbone"
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch_generator(seed, "new encoder").initial_seed())
             BertModel(config, add_pooling_layer=False).save_pretrained(backbone)
@@ -95,7 +95,7 @@ def save_new_transformer(
             # Loading draws the weights of the pooler, which are not used, but would be missed when it is loaded.
             transformer = Transformer(str(backbone), max_seq_length=max_length)
         SentenceTransformer(modules=[transformer, Pooling(dimensions, pooling_mode="mean")], device="cpu").save(
-            str(folder), create_model_card=False
+            str(place), create_model_card=False
         )
         for leftover in backbone.iterdir():
             leftover.unlink()

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from lexenc.encoders.folder import check_files, count_numbers, guarded, places_of, tensor_shapes
 from lexenc.errors import ConfigError, DataError
+from lexenc.structured import spelled
 
 UNLIMITED = 1 << 30
 TYPES = "token_type_ids"
@@ -63,9 +64,9 @@ def load_pretrained(kind: Any, folder: Path) -> Loaded:
         ConfigError: If the model cannot be loaded.
         DataError: If the folder lacks weights below the head, or contains those of another model.
     """
-    with loading(folder) as found:
-        config = AutoConfig.from_pretrained(_place(folder), **_SAFE)
-        kind.from_pretrained(_place(folder), config=config, **WEIGHTS, **_SAFE)
+    with spelled(folder) as place, loading(folder) as found:
+        config = AutoConfig.from_pretrained(_place(place), **_SAFE)
+        kind.from_pretrained(_place(place), config=config, **WEIGHTS, **_SAFE)
     model, missing = found[-1]
     refuse_missing(folder, missing, model.base_model)
     own = _tensors(model.base_model)
@@ -288,8 +289,9 @@ def load_tokenizer(folder: Path) -> Any:
     Raises:
         DataError: If it cannot be loaded.
     """
-    with guarded(f"The tokenizer of {folder} cannot be loaded", _INCOMPLETE), quiet_transformers():
-        return AutoTokenizer.from_pretrained(_place(folder), **_SAFE)
+    what = f"The tokenizer of {folder} cannot be loaded"
+    with spelled(folder) as place, guarded(what, _INCOMPLETE), quiet_transformers():
+        return AutoTokenizer.from_pretrained(_place(place), **_SAFE)
 
 
 def _place(folder: Path) -> Path:

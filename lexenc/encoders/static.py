@@ -114,11 +114,10 @@ class StaticEncoder:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer, weights (safetensors), modules and settings, as sentence-transformers reads them."""
-        with saving(folder):
-            self._save(folder)
+        with saving(folder) as place:
+            self._save(place)
 
     def _save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         save_file({_WEIGHT: self._bag.weight.detach().cpu().contiguous()}, folder / "model.safetensors")
         self.tokenizer.save(str(folder / "tokenizer.json"))
         modules = [{"idx": 0, "name": "0", "path": "", "type": MODULES_PATH + STATIC_CLASS}]
@@ -156,7 +155,7 @@ class StaticEncoder:
             if not (place / name).is_file():
                 raise DataError(f"The encoder {folder} has no {name}.", hint="Save it again with safetensors weights.")
         with guarded(f"{place / 'tokenizer.json'} cannot be read", "Copy the encoder or make it again."):
-            tokenizer = Tokenizer.from_file(str(place / "tokenizer.json"))
+            tokenizer = Tokenizer.from_buffer((place / "tokenizer.json").read_bytes())
         check_vocabulary(tokenizer)
         weights = _read_rows(place / "model.safetensors", max(tokenizer.get_vocab().values(), default=-1) + 1)
         head = Head()

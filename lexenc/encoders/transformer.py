@@ -44,6 +44,7 @@ from lexenc.encoders.pretrained import (
 )
 from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
 from lexenc.errors import ConfigError
+from lexenc.structured import spelled
 
 
 class TransformerEncoder:
@@ -129,12 +130,12 @@ class TransformerEncoder:
                 f"The encoder {folder} is a plain language model, without pooling of its own.", hint="Use pooling mean."
             )
         rows, settings = _checked_rows(folder, pooling), read_model_settings(folder)
-        with loading(folder) as found:
+        with spelled(folder) as place, loading(folder) as found:
             if rows and settings.model_type == SENTENCE_MODEL:
-                module = _assembled(folder, rows, settings)
+                module = _assembled(place, rows, settings)
             else:
                 module = SentenceTransformer(
-                    str(folder),
+                    str(place),
                     device="cpu",
                     trust_remote_code=False,
                     local_files_only=True,
@@ -264,8 +265,8 @@ class TransformerEncoder:
         """
         if self.partial:
             raise unsavable(self._name)
-        with saving(folder), quiet_transformers():
-            cast(SentenceTransformer, self.module).save(str(folder), create_model_card=False)
+        with saving(folder) as place, quiet_transformers():
+            cast(SentenceTransformer, self.module).save(str(place), create_model_card=False)
 
 
 def _check_parts(kinds: Sequence[str], *, whole: bool = True) -> None:

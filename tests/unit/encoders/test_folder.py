@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -336,6 +337,25 @@ def test_saving_where_it_is_impossible(tmp_path: Path, plain: Path) -> None:
         StaticEncoder(tokenizer(special=False), torch.ones(len(WORDS), 4)).save(tmp_path)
     with pytest.raises(OSError, match="irectory"):
         load_encoder(plain, device=CPU).save(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all paths are text")
+@pytest.mark.parametrize("name", ["plain", "headed", "static", "new span model"])
+def test_paths_that_are_not_text(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    odd, other = (tmp_path / os.fsdecode(raw) for raw in (b"\xe9", b"\xff\xfe"))
+    span = name == "new span model"
+    if name == "static":
+        StaticEncoder(tokenizer(special=False), torch.ones(len(WORDS), 4)).save(odd)
+    else:
+        shutil.copytree(request.getfixturevalue("plain" if span else name), odd)
+    if span:
+        SpanModel.load(odd, new_head=True).save(other)
+        SpanModel.load(other)
+    else:
+        encoder = load_encoder(odd, device=CPU)
+        encoder.save(other)
+        assert (load_encoder(other, device=CPU).reference(["the house"]) == encoder.reference(["the house"])).all()
+    assert b"/proc/" not in b"".join(each.read_bytes() for each in other.rglob("*.json"))
 
 
 def test_remarks_of_libraries_stay_away(copied, capfd) -> None:
