@@ -19,7 +19,7 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,7 +157,10 @@ class _Store:
 
     def download(self, resource: Resource, approve: Callable[[Offer], None]) -> Fetched:
         approve(Offer(resource, size_of(resource.url), self.folder))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with _making(self.folder):
+            return self._download(resource)
+
+    def _download(self, resource: Resource) -> Fetched:
         place = self.folder / resource.archive
         if os.path.lexists(place) and not self.force:  # something else than a file, which `kept` refuses
             raise _foreign_file(place)
@@ -239,6 +242,20 @@ class _Store:
         body = {each: asdict(record) for each, record in table.items()}
         with replacing(self.folder / LOCK) as stream:
             stream.write((json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+@contextmanager
+def _making(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove what was made if the block fails and leaves nothing in it."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def _foreign_file(path: Path) -> DataError:

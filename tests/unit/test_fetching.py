@@ -235,6 +235,10 @@ def test_nobody_listens(tmp_path):
         fetch(Resource("x:z", "all", "", "http://127.0.0.1:9/z.txt"), tmp_path)
     assert "HTTPS_PROXY" in error.value.hint
     assert names(tmp_path) == []
+    (tmp_path / "there").mkdir()
+    with pytest.raises(WorkError):
+        fetch(Resource("x:z", "all", "", "http://127.0.0.1:9/z.txt"), tmp_path / "there" / "new" / "inner")
+    assert [each.name for each in tmp_path.rglob("*")] == ["there"]
 
 
 def test_redirects_stay_on_the_host_or_go_to_https(server, resource, tmp_path):
