@@ -9,6 +9,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForQuestionAnswering, BertConfig, BertModel
 
+from lexenc.artifact import MANIFEST
 from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import diagonal_links
@@ -55,7 +56,7 @@ def toy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tiny(stage, toy):
-    """A tiny transformer; its first weights are larger than usual, so that little has to be learnt."""
+    """A tiny transformer of somebody else; its first weights are larger than usual, so that little has to be learnt."""
     size = {"dimensions": 48, "layers": 2, "heads": 4, "max_length": 32, "vocabulary_size": 200}
     kind = {"kind": "transformer", "tokenizer": "wordpiece"}
     folder = stage("new-encoder", toy / "tiny", kind | size, text=[toy / "learnt.pairs"]).out
@@ -65,6 +66,7 @@ def tiny(stage, toy):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    (folder / MANIFEST).unlink()
     return folder
 
 
