@@ -151,8 +151,8 @@ def _found(folders: list[str]) -> list[_Found]:
                     damaged.append(error)
     if damaged and not found:
         raise damaged[0]
-    for error in damaged:
-        show_warning(f"An evaluation is left out: {error.message}", error.hint)
+    for one in damaged:
+        show_warning(f"An evaluation is left out: {one.message}", one.hint)
     return list(found.values())
 
 
