@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from lexenc.errors import ConfigError, DataError, unknown_name
 from lexenc.files.text import counted, read_lines
+from lexenc.structured import shown
 from lexenc.text.folding import trim
 
 SynonymForm = Literal["names", "pairs", "MRCONSO"]
@@ -104,7 +105,7 @@ def synonym_form(path: Path) -> SynonymForm:
             hint = "Two columns with a TAB between them are pairs. Use --pairs for them."
         raise DataError(
             f"{path}, line {number}: neither {FORMS['names']} nor {FORMS['pairs']} nor a row of {FORMS['MRCONSO']}: "
-            f"{_shown(line)}.",
+            f"{shown(line)}.",
             hint=hint,
         )
     raise DataError(f"{path} holds no names.", hint="One per line: C0032821||potassium.")
@@ -139,16 +140,16 @@ def _names(path: Path, wanted: int) -> Iterator[SynonymEntry]:
         if len(names) + 1 != wanted:
             raise DataError(
                 f"{path}, line {number}: {counted(len(names) + 1, 'field')}, expected {wanted} ({form}): "
-                f"{_shown(line)}.",
+                f"{shown(line)}.",
                 hint="Put names and pairs into separate files, and give each with --synonyms.",
             )
         concepts = tuple(each for each in map(trim, head.split("|")) if each)
         if not concepts or not all(names):
             what = "identifier" if not concepts else "name"
-            raise DataError(f"{path}, line {number}: the {what} is empty: {_shown(line)}.", hint=f"Write {form}.")
+            raise DataError(f"{path}, line {number}: the {what} is empty: {shown(line)}.", hint=f"Write {form}.")
         if "<tgt>" in names[-1]:
             raise DataError(
-                f"{path}, line {number}: a mention in its sentence, not a pair of names: {_shown(line)}.",
+                f"{path}, line {number}: a mention in its sentence, not a pair of names: {shown(line)}.",
                 hint="This is a test set. Keep its first two fields: cut -d'|' -f1-3",
             )
         yield SynonymEntry(concepts, tuple(names))
@@ -165,7 +166,7 @@ def _rows(
             columns = len(row) - (row[-1] == "")
             raise DataError(
                 f"{path}, line {number}: {counted(columns, 'column')}, expected {_COLUMNS} ({FORMS['MRCONSO']}): "
-                f"{_shown(line)}.",
+                f"{shown(line)}.",
                 hint="Was the file cut off? Copy it again.",
             )
         language = row[_LANGUAGE]
@@ -178,14 +179,10 @@ def _rows(
         concept, name = trim(row[_CONCEPT]), trim(row[_NAME])
         if not concept or not name:
             what = "CUI" if not concept else "STR"
-            raise DataError(f"{path}, line {number}: {what} is empty: {_shown(line)}.", hint="Copy the file again.")
+            raise DataError(f"{path}, line {number}: {what} is empty: {shown(line)}.", hint="Copy the file again.")
         report.languages[language] += 1
         yield SynonymEntry((concept,), (name,), language)
 
 
 def _is_row(cells: list[str]) -> bool:
     return len(cells) == _COLUMNS or (len(cells) == _COLUMNS + 1 and cells[-1] == "")
-
-
-def _shown(line: str) -> str:
-    return f"'{line if len(line) <= 80 else line[:77] + '...'}'"

@@ -95,7 +95,7 @@ def test_languages_that_umls_has_not(code):
     [
         ("", r"names\.txt holds no names"),
         ("\n \n", r"names\.txt holds no names"),
-        ("dog\thund\n", r"line 1: neither .* 'dog\thund'"),
+        ("dog\thund\n", r"line 1: neither .* 'dog\\thund'"),
         ("\x00" * 300, r"line 1: neither .*\.\.\.'"),
         ("C1||a\n\nC1||a||b\n", r"line 3: 3 fields, expected 2 \(concept\|\|name\): 'C1\|\|a\|\|b'"),
         ("C1||a||b\nC1||a\n", r"line 2: 2 fields, expected 3"),
