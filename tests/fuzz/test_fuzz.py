@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SHORT = ["--count", "150", "--executions", "1500", "--seconds", "0.5", "--seed", "0"]
+SHORT = ["--count", "40", "--executions", "1500", "--seconds", "0.25", "--seed", "0"]
 
 
 def test_nothing_malformed_ends_in_anything_but_an_error_and_a_hint(tmp_path):
