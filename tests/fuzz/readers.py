@@ -647,6 +647,7 @@ ELSEWHERE = {
     "stages/training.py": "its own log, in the harness of faults",
     "stages/alignment/align.py": "its own unfinished work, in the harness of faults",
     "stages/alignment/shared.py": "its own unfinished work, in the harness of faults",
+    "stages/lexical/link.py": "vectors through the reader npy, an index by its digest; the cases damage both",
     "stages/lexical/map.py": "its own log, in the harness of faults",
     "stages/lexical/map_hub.py": "its own unfinished work, in the harness of faults",
     "structured.py": "through every reader of JSON, YAML, npy and safetensors",
