@@ -61,7 +61,7 @@ class View:
     def say(self, sentence: str) -> None:
         """Show a sentence unless the command is quiet."""
         if not self.quiet:
-            _to_stderr(plain(sentence))
+            _to_stderr(plain(bounded(sentence)))
 
     def watcher(self) -> Progress:
         """Return progress bars for a terminal, and silent ones otherwise."""
@@ -118,6 +118,23 @@ def _escape(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte
         code -= 0xDC00
     return _NAMED.get(character) or (f"\\u{code:04x}" if code > 0xFF else f"\\x{code:02x}")
+
+
+_LONGEST_WORD, _LONGEST_LINE, _LONGEST_TEXT = 500, 2_000, 20_000
+_TOO_LONG = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
+
+
+def bounded(text: str) -> str:
+    """Return a message with what is too long in it shortened in the middle, since it may quote a huge cell of a file."""
+    text = _TOO_LONG.sub(lambda found: _shortened(found[0], _LONGEST_WORD), text)
+    return _shortened("\n".join(_shortened(line, _LONGEST_LINE) for line in text.split("\n")), _LONGEST_TEXT)
+
+
+def _shortened(text: str, length: int) -> str:
+    half = length // 2
+    return (
+        text if len(text) <= length else f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
+    )
 
 
 class _Breaks:
@@ -258,6 +275,7 @@ def show_errors(faults: Sequence[tuple[str, str | None]], *, as_json: bool = Fal
         faults: Messages with hints. Lines after the first line of a message are indented items.
         as_json: Whether a program reads them.
     """
+    faults = [(bounded(message), hint and bounded(hint)) for message, hint in faults]
     if as_json:
         objects = [_fault_object(*fault) for fault in faults]
         body = {"error": f"{len(objects)} faults.", "hint": None, "faults": objects} if len(objects) > 1 else objects[0]
@@ -269,7 +287,7 @@ def show_errors(faults: Sequence[tuple[str, str | None]], *, as_json: bool = Fal
 
 def show_warning(message: str, hint: str | None) -> None:
     """Show a warning: something that may spoil the result but does not stop the work."""
-    _show_remark("warning:", "33", message, hint)
+    _show_remark("warning:", "33", bounded(message), hint and bounded(hint))
 
 
 def _fault_object(message: str, hint: str | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 
 import pytest
 import torch
@@ -259,6 +260,19 @@ def test_nothing_left_shows_the_first_pair(world, fails, tmp_path):
     pairs.write_text("chien\thund\nchat\tkatze\n")
     found = fails("map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out")
     assert "source, then target" in found.hint
+
+
+@pytest.mark.parametrize("cell", ["a" * 100_000, "a " * 50_000])
+def test_a_huge_cell_is_not_told_whole(world, attempt, tmp_path, cell):
+    pairs = written(tmp_path / "pairs.tsv", f"{cell}\tcat\n")
+    words = ["map", *map_files(world, dictionary=pairs), "--out", tmp_path / "out"]
+    for more in ([], ["--json"]):
+        shown = attempt(*words, *more)
+        assert shown.code == 2
+        assert "First pair read: 'a" in shown.stderr
+        assert re.search(r" \[\.\.\. [\d,]+ characters \.\.\.\] ", shown.stderr)
+        assert "'cat'" in shown.stderr
+        assert len(shown.stderr) < 3_000
 
 
 def test_nothing_left_of_the_questions(world, mapped, fails, tmp_path):
