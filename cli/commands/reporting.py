@@ -71,7 +71,7 @@ def report_command(
         print_json({"out": out, "results": page.results, "charts": page.charts, "bytes": len(body),
                     "headline": page.headline})  # fmt: skip
     view.say(page.headline)
-    size = f"{len(body) / 1e6:.1f} MB"
+    size = f"{len(body) / 1e6:.1f} MB" if len(body) >= 1e5 else f"{len(body) / 1e3:.1f} kB"
     view.say(f"report: {counted(page.results, 'result')}, {counted(page.charts, 'chart')}, {size} -> {out}")
     if show:
         webbrowser.open(place.resolve().as_uri())

@@ -187,9 +187,10 @@ def _without_scores(data: ReportData) -> tuple[str, str]:
     if data.verdicts:
         told = "Self-learning judged itself without a dictionary. Nothing has been evaluated on one yet."
         return verdicts.headline(data.verdicts), told
-    if data.unread:
+    if len(data.unread) > len(data.results.unreadable):  # not only results that may be no evaluations
         return "No scores can be read.", "The warnings say why."
-    return "Nothing has been scored yet.", "The sections below show what was made, and which commands score it."
+    told = "There are no evaluations in this folder: nothing has been scored yet."
+    return told, "The sections below show what was made, and which commands score it."
 
 
 def _tiles(data: ReportData) -> list[tuple[str, str, str]]:

@@ -124,7 +124,8 @@ def test_results_without_scores_say_what_would_be_needed(lexenc, mapped, tmp_pat
     out = tmp_path / "report.html"
     shown = lexenc("report", mapped, "--out", out)
     text = out.read_text(encoding="utf-8")
-    assert "Nothing has been scored yet." in shown.stderr
+    assert shown.stderr.startswith("There are no evaluations in this folder: nothing has been scored yet.\n")
+    assert re.search(r"report: 1 result, .*, \d+\.\d kB -> ", shown.stderr)
     assert text.count('class="remark"') >= 6
     assert "<code>lexenc eval bli" in text
     assert "<code>lexenc finetune" in text

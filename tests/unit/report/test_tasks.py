@@ -265,6 +265,14 @@ def test_damaged_evaluations_break_nothing(make, data_of, tmp_path, body):
     assert page.html.count(f"odd is left out: {tmp_path / 'odd' / 'scores.json'}") == 2, "at the top and in the section"
 
 
+def test_a_damaged_result_is_no_evaluation(make, data_of, tmp_path):
+    make(tmp_path / "vectors", stage="map")
+    make(tmp_path / "odd", stage="map")
+    (tmp_path / "odd" / "manifest.json").write_text("{")
+    page = build_page(data_of(tmp_path), title="t", sections=["claims", "scores"])
+    assert page.headline == "There are no evaluations in this folder: nothing has been scored yet."
+
+
 @pytest.mark.parametrize("name", ["scores.json", "items.jsonl"])
 def test_half_an_evaluation_is_damaged(evaluate, data_of, tmp_path, name):
     folder = evaluate(tmp_path / "one", "xlsim", [similarity(None, 0.2)], [([], {})])
