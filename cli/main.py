@@ -20,13 +20,14 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import lexenc
+from lexenc.durable import FULL, says_full
 from lexenc.errors import ExitCode, LexencError, ManyFaultsError
 from lexenc.stages import STAGES, stage_of
 
 from . import interrupts
 from .commands import COMMANDS, PANELS
 from .lost_files import explain_lost_files
-from .ui import ReaderGone, mute, show_errors, show_traceback, warn_of_breaks, write_out
+from .ui import ReaderGone, mute, show_errors, show_traceback, warn_of_breaks, write_bytes, write_out
 
 # Words with which no file is mapped into memory, and that shall be quick.
 _WITHOUT_FILES = {"--help", "-h", "--version"}
@@ -86,11 +87,8 @@ class LexencGroup(LazyGroup):
         words = list(sys.argv[1:] if args is None else args)
         code = self._outcome(words, **extra)
         try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            mute()
-        except OSError as error:  # e.g. the disk is full
-            mute()
+            write_bytes(b"")
+        except LexencError as error:  # e.g. the disk is full
             code = _failed(error, words)
         if standalone_mode:
             interrupts.leave(code)
@@ -172,7 +170,7 @@ def _explained(error: BaseException, words: list[str]) -> tuple[list[tuple[str, 
     if isinstance(error, OSError):
         return [_of_system(error)], ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
     detail = (str(error).splitlines() or [""])[0].rstrip(".")
-    if _DISK_FULL.search(detail):  # safetensors and faiss tell it in words only
+    if says_full(error):
         return [_of_system(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))], ExitCode.FAILED
     if isinstance(error, MemoryError) or _NO_MEMORY.search(detail):
         hint = "Read fewer rows with --limit, or use a machine with more memory."
@@ -187,13 +185,11 @@ def _explained(error: BaseException, words: list[str]) -> tuple[list[tuple[str, 
 
 def _of_system(error: OSError) -> tuple[str, str]:
     name = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes | os.PathLike) else ""
-    hint = "Free some space, or choose an --out on another disk." if error.errno in _FULL else None
-    hint = hint or _WRONG_PATH.get(error.errno or 0, "Check the path.")
+    full = "Free some space there, or write to another disk: with --out, or with TMPDIR for what is only printed."
+    hint = full if error.errno in FULL else _WRONG_PATH.get(error.errno or 0, "Check the path.")
     return f"{str(error.strerror or error).rstrip('.')}{name}.", hint
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DISK_FULL = re.compile(r"\bos error 28\b|No space left on device")
 _NO_MEMORY = re.compile(r"not enough memory|out of memory|std::bad_alloc|Unable to allocate|os error 12\b", re.I)
 # Errors by which libraries, and Python itself, say that a file is damaged.
 _DAMAGED = {

@@ -12,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import IO, Any
 
-from lexenc.durable import replacing
+from lexenc.durable import replacing, within_folder
 from lexenc.errors import ConfigError, WorkError
 from lexenc.planning import Plan
 from lexenc.stage import Stage
@@ -65,14 +65,14 @@ class SingleFile:
                     write_bytes(part)
                 return
             place = self.path.resolve()  # a link stays, and its target is replaced
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._copy(made, place, spare=not self.replace)
-            except WorkError as error:  # the work is done, and would be lost
-                place = unused(place)
-                self._copy(made, place, spare=True)
-                error.hint = f"The result is in {place}."
-                raise
+            with within_folder(place.parent):
+                try:
+                    self._copy(made, place, spare=not self.replace)
+                except WorkError as error:  # the work is done, and would be lost
+                    place = unused(place)
+                    self._copy(made, place, spare=True)
+                    error.hint = f"The result is in {place}."
+                    raise
 
     def _copy(self, made: IO[bytes], place: Path, *, spare: bool) -> None:
         made.seek(0)

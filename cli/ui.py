@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from lexenc.errors import WorkError
 from lexenc.progress import SILENT, Progress, RunningTask
 from lexenc.stage import Notices, Table
 
@@ -125,7 +126,7 @@ _TOO_LONG = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 
 def bounded(text: str) -> str:
-    """Return a message with what is too long in it shortened in the middle, since it may quote a huge cell of a file."""
+    """Return a message with what is too long in it shortened in the middle. It may quote a huge cell of a file."""
     text = _TOO_LONG.sub(lambda found: _shortened(found[0], _LONGEST_WORD), text)
     return _shortened("\n".join(_shortened(line, _LONGEST_LINE) for line in text.split("\n")), _LONGEST_TEXT)
 
@@ -236,6 +237,11 @@ def write_bytes(data: bytes) -> bool:
     except BrokenPipeError:
         mute()
         return False
+    except OSError as error:
+        mute()  # what is still in the buffer would fail again at the end
+        reason = str(error.strerror or error).rstrip(".")
+        hint = "Check where it goes: a pipe, a terminal, or a file on a disk with space."
+        raise WorkError(f"Standard output cannot be written: {reason}.", hint=hint) from None
     return True
 
 

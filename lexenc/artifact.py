@@ -427,25 +427,18 @@ def locked(out: Path) -> Iterator[Path]:
         ConfigError: If something of the user has the name of the temporary folder.
     """
     folder = aside_folder(out)
-    _make_folders(out.parent)
-    try:
-        with ExitStack() as closing:
-            _lock_folder(folder, out, closing)
-            for old in durable.restore_exchanged(out):
-                _discard(old)
-            yield folder
-    finally:
-        # Only an empty folder can be removed so, and not that of another process.
-        with suppress(OSError), durable.opened(folder) as stream:
-            if durable.lock(stream):
-                folder.rmdir()
-
-
-def _make_folders(folder: Path) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in reversed(missing):
-        durable.flush_folder(each.parent)
+    with durable.within_folder(out.parent):
+        try:
+            with ExitStack() as closing:
+                _lock_folder(folder, out, closing)
+                for old in durable.restore_exchanged(out):
+                    _discard(old)
+                yield folder
+        finally:
+            # Only an empty folder can be removed so, and not that of another process.
+            with suppress(OSError), durable.opened(folder) as stream:
+                if durable.lock(stream):
+                    folder.rmdir()
 
 
 def _lock_folder(folder: Path, out: Path, closing: ExitStack) -> None:
@@ -455,8 +448,7 @@ def _lock_folder(folder: Path, out: Path, closing: ExitStack) -> None:
                 folder.mkdir(exist_ok=True)
             stream = closing.enter_context(durable.opened(folder))
         except FileNotFoundError:
-            if not out.parent.is_dir():
-                raise
+            out.parent.mkdir(parents=True, exist_ok=True)  # another process may have removed it as its own
             continue  # its owner has finished
         except OSError as error:
             if folder.is_symlink():

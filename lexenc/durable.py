@@ -17,13 +17,16 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from lexenc.errors import ConfigError, WorkError
+from lexenc.errors import ConfigError, LexencError, WorkError
 
 try:
     import fcntl
 except ImportError:  # on Windows, where two writers of one folder are not kept apart
     fcntl = None  # type: ignore[assignment]
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the errors of a disk, a share of it, or a file that is full."""
+_SAYS_FULL = re.compile(r"\bos error 28\b|No space left on device")
 # What a system says of a call that it does not have, or that a file system does not have.
 _MISSING = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EISDIR, errno.EBADF, errno.ENOENT}
 _UNFLUSHED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS, errno.EBADF}
@@ -64,7 +67,7 @@ def replacing(path: Path, *, flush: bool = True, spare: bool = False) -> Iterato
         raise _at(error, path) from None
     try:
         sweep_files(path)
-        with _Aside(path, folder) as aside:
+        with naming(path), _Aside(path, folder) as aside:
             yield aside.stream
             aside.take_place(flush=flush, spare=spare)
     finally:
@@ -98,6 +101,33 @@ def share(source: Path, target: Path) -> None:
     except OSError:
         with source.open("rb") as stream, replacing(target) as copy:
             shutil.copyfileobj(stream, copy)
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Name a place in the error of a full disk that names none, such as those of writing to an open file.
+
+    Args:
+        place: The file or folder that the block writes.
+
+    Raises:
+        OSError: With this place as its file name, also for the errors of libraries that tell it in words only.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            raise _at(error, place) from None
+        raise
+    except Exception as error:
+        if says_full(error):
+            raise _at(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), place) from None
+        raise
+
+
+def says_full(error: BaseException) -> bool:
+    """Return whether an error of a library, such as safetensors or faiss, tells in words that the disk is full."""
+    return not isinstance(error, LexencError) and _SAYS_FULL.search(str(error)) is not None
 
 
 def _at(error: OSError, path: Path) -> OSError:
@@ -426,6 +456,25 @@ def _allow_tree(folder: Path) -> None:
     for place, inner, _ in os.walk(folder):
         for name in inner:
             _allow(Path(place, name))
+
+
+@contextmanager
+def within_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, with its parents, for the block. Those that were made and are empty at its end are removed.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in reversed(missing):
+            flush_folder(each.parent)
+        yield
+    finally:
+        for each in missing:
+            with suppress(OSError):  # not empty, or not made
+                each.rmdir()
 
 
 def exchange(one: Path, other: Path) -> None:

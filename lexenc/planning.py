@@ -356,7 +356,7 @@ def run_plan(
     if plan.action == "refuse":
         raise plan.refusal()
     if plan.out is None:
-        with tempfile.TemporaryDirectory(prefix="lexenc-") as name:
+        with tempfile.TemporaryDirectory(prefix="lexenc-") as name, durable.naming(Path(name)):
             return _work(plan, Path(name), run)
     if plan.action == "reuse":
         artifact.sweep(plan.out, plan.key)
@@ -372,7 +372,8 @@ def run_plan(
         made = artifact.finished_manifest(folder, plan.key, digests) if plan.action == "resume" else None
         keep: artifact.Keep = "nothing" if plan.action == "run" else "unfinished" if made is None else "finished"
         resumable = plan.stage.resumable
-        with artifact.building(folder, out, plan.key, keep=keep, resumable=resumable, force=plan.force):
+        building = artifact.building(folder, out, plan.key, keep=keep, resumable=resumable, force=plan.force)
+        with building, durable.naming(out):
             manifest = made or _work(plan, folder, run)
         _tell_of_old(out, notices)
         return manifest

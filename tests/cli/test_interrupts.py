@@ -110,7 +110,7 @@ def test_two_writers_of_one_place(world, static, start, fails, wait_for, tmp_pat
 def test_interrupted_map_leaves_nothing(world, start, tmp_path, how):
     """Standard input that never ends keeps the stage waiting."""
     (tmp_path / "results").mkdir()
-    out = tmp_path / "results" / "out"
+    out = tmp_path / "results" / "of" / "map" / "out"
     files = ["--source", world / "en.vec", "--target", world / "de.vec"]
     process = start("map", *files, "--dictionary", "-", "--out", out, stdin=subprocess.PIPE)
     try:

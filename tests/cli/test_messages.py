@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -412,12 +414,25 @@ def test_out_of_memory_is_no_bug(world, fails, tmp_path, monkeypatch):
     assert fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message == "Out of memory."
 
 
-def test_full_disk_is_no_bug(world, fails, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["x", None])
+def test_full_disk_is_no_bug_and_the_place_is_named(world, fails, tmp_path, monkeypatch, place):
+    out, said = tmp_path / "out", "No space left on device"
+
     def full(inputs, params, job):
-        raise OSError(28, "No space left on device", "x")
+        raise OSError(28, said, place)
 
     monkeypatch.setitem(STAGES._loaded, "map", dataclasses.replace(map_stage.MAP, run=full))
-    assert "No space left" in fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message
+    assert fails("map", *map_files(world), "--out", tmp_path / "out", code=1).message == f"{said}: {place or out}."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+def test_full_disk_of_standard_output(mapped, program):
+    for words in (["translate", "--vectors", mapped, "-"], ["--version"]):
+        with Path("/dev/full").open("wb") as full:
+            done = program(*words, input=b"dog\n", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 1
+        assert done.stderr.count(b"error: ") == 1
+        assert b"error: Standard output cannot be written: No space left on device.\nhint:  Check where" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def test_closed_streams_and_full_disks(program, tmp_path):
     if Path("/dev/full").exists():
         done = subprocess.run(["sh", "-c", 'exec "$@" > /dev/full', "sh", *words], capture_output=True, check=False)
         assert done.returncode == 1
-        assert done.stderr.startswith(b"error: No space left on device.\nhint: ")
+        assert done.stderr.startswith(b"error: Standard output cannot be written: No space left on device.\nhint: ")
         done = subprocess.run(["sh", "-c", 'exec "$@" 2> /dev/full', "sh", *words[:-1], "x"], capture_output=True, check=False)  # noqa: E501
         assert done.returncode == 2
 

@@ -309,6 +309,29 @@ def test_durable_removal_follows_no_link(tmp_path):
     assert names(tmp_path / "mine") == ["c"]
 
 
+def test_durable_folders_that_were_made_go_if_they_are_empty(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(KeyboardInterrupt), durable.within_folder(tmp_path / "mine" / "a" / "b"):
+        raise KeyboardInterrupt
+    assert names(tmp_path / "mine") == []
+    with durable.within_folder(tmp_path / "mine" / "a" / "b"):
+        (tmp_path / "mine" / "a" / "x").touch()
+    assert names(tmp_path / "mine" / "a") == ["x"]
+    with durable.within_folder(tmp_path / "mine" / "a" / "b"), durable.within_folder(tmp_path / "mine" / "a" / "b"):
+        pass
+    assert names(tmp_path / "mine" / "a") == ["x"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space"), ValueError("I/O error: No space left (os error 28)")])
+def test_durable_full_disk_is_named(tmp_path, error):
+    with pytest.raises(OSError, match="No space") as told, durable.naming(tmp_path):
+        raise error
+    assert told.value.filename == str(tmp_path)
+    with pytest.raises(OSError, match="No space") as told, durable.naming(tmp_path):
+        raise OSError(28, "No space", "other")
+    assert told.value.filename == "other"
+
+
 def _two(tmp_path):
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
