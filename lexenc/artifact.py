@@ -121,7 +121,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise DataError(f"{path} is not a manifest of lexenc.", hint=hint)
     if body["schema"] != SCHEMA:
         message = f"{path} has schema {shown(body['schema'])}, expected {SCHEMA}."
-        raise DataError(message, hint="Make it again with --force.")
+        raise DataError(message, hint=hint)
     return checked(Manifest, body, f"{path} is not a manifest of lexenc", hint=hint)
 
 
@@ -168,6 +168,36 @@ def owner_of(path: Path) -> Path | None:
         if is_artifact(folder):
             return folder
     return None
+
+
+# Keys by which a manifest of lexenc is told from a manifest.json of some other program.
+_OWN_KEYS = frozenset({"schema", "stage", "stage_version"})
+# Files that only lexenc writes together: a shared space of two languages, and one of many.
+_OWN_FORMS = (("source/words.txt", "target/words.txt"), ("hub.json",))
+
+
+def unknown_origin(path: Path) -> str:
+    """Return why it is not known what a result of lexenc, or the result that a path belongs to, was made from.
+
+    The text is empty if it is known, and for what lexenc did not make.
+    """
+    folder = owner_of(path)
+    if folder is not None and maker_of(folder) is None and not _is_foreign(folder / MANIFEST):
+        return f"{folder / MANIFEST} cannot be read"
+    places = (path, path.parent) if folder is None and path.is_dir() else filter(None, [folder])
+    for each in places:
+        if maker_of(each) is None and any(all((each / name).is_file() for name in form) for form in _OWN_FORMS):
+            return f"{each} has no manifest of lexenc"
+    return ""
+
+
+def _is_foreign(path: Path) -> bool:
+    """Return whether a manifest.json is that of some other program, not a damaged one of lexenc."""
+    try:
+        body = read_json(path)
+    except DataError:
+        return False
+    return isinstance(body, dict) and bool(body) and not body.keys() & _OWN_KEYS
 
 
 # ---------------------------------------------------------------- digests
@@ -317,18 +347,26 @@ def altered_outputs(folder: Path, manifest: Manifest, digests: DigestStore) -> l
     return [name for name, digest in manifest.outputs.items() if now.get(name) != digest]
 
 
-def altered_parts(path: Path, digests: DigestStore) -> list[str]:
-    """Return the files of a result, or of a part of it, that are missing or were changed. A card may be edited."""
+def altered_parts(path: Path, digests: DigestStore, *, later: bool = False) -> list[str]:
+    """Return the files of a result, or of a part of it, that are missing or were changed. A card may be edited.
+
+    Args:
+        path: The result, or a file or folder of it.
+        digests: Remembered digests.
+        later: Read only files that are newer than the manifest, which is written last. This takes no time for a
+            result that nobody touched.
+    """
     folder = owner_of(path)
     manifest = None if folder is None else maker_of(folder)
     if folder is None or manifest is None:
         return []
-    altered = []
+    altered, made = [], (folder / MANIFEST).stat().st_mtime_ns if later else -1
     for name, digest in manifest.outputs.items():
         place = folder / name
         if place.is_relative_to(path) and place.name != CARD:
             try:
-                same = digests.of(place) == digest
+                state = place.stat()  # the time of a change of state also shows an older file that was moved here
+                same = max(state.st_mtime_ns, state.st_ctime_ns) <= made or digests.of(place) == digest
             except OSError:
                 same = False
             altered += [] if same else [name]
@@ -356,7 +394,6 @@ def strangers(folder: Path) -> list[str]:
     return [name for name in names if name not in known | {MANIFEST, RECIPE}]
 
 
-# ---------------------------------------------------------------- building
 # ---------------------------------------------------------------- building
 
 

@@ -235,15 +235,24 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
     digests = digests or DigestStore(None)
     paths = {name: _paths(stage.inputs[name], many, inputs.get(name)) for name, many in found.items()}
     plan = Plan(stage, paths, {}, built, seed, out, "", precision, force=force)
-    if out is not None:  # a result that is only printed needs no key, so large inputs are not read twice
+    if out is None:  # a result that is only printed needs no key, so large inputs are not read twice
+        plan = replace(plan, altered=_altered(found, inputs, digests, later=True))
+    else:
         states = {name: [artifact.states_of(one.path) for one in many] for name, many in found.items() if many}
         records = _records(stage, found, inputs, out, digests)
-        parts = [artifact.altered_parts(one.path, digests) for name in records for one in found[name]]
-        given = [one.given for many in records.values() for one in many]
-        altered = {text: names for text, names in zip(given, parts, strict=True) if names}
-        plan = replace(plan, records=records, states=states, altered=altered)
+        plan = replace(plan, records=records, states=states, altered=_altered(found, inputs, digests, later=False))
     key = artifact.recipe_key(stage.name, stage.version, plan.recipe, seed if stage.uses_seed else 0, plan.records)
     return _decided(replace(plan, key=key), digests)
+
+
+def _altered(
+    found: Mapping[str, list[Located]], inputs: Mapping[str, Any], digests: DigestStore, *, later: bool
+) -> dict[str, list[str]]:
+    """Return the files that were changed after lexenc made them, by input as the user gave it."""
+    given = [(str(text), one.path) for name, many in found.items()
+             for text, one in zip(texts_of(inputs.get(name)), many, strict=True)]  # fmt: skip
+    parts = ((text, artifact.altered_parts(path, digests, later=later)) for text, path in given)
+    return {text: names for text, names in parts if names}
 
 
 def _paths(one: Input, many: list[Located], given: Any) -> Any:
@@ -289,9 +298,14 @@ def _beside_result(plan: Plan, out: Path, digests: DigestStore) -> Plan:
         if not reasons and manifest.key == plan.key:
             return replace(plan, action="reuse", reasons=(f"unchanged since {manifest.created[:10]}",))
     plan = replace(plan, reasons=tuple(reasons or ["made by another recipe"]))
+    try:
+        found = artifact.strangers(out)
+    except ConfigError:
+        if plan.force:
+            raise
+        return replace(plan, action="refuse", remedy="check the folder and remove it yourself")
     if not plan.force:
         return replace(plan, action="refuse")
-    found = artifact.strangers(out)
     if not found:
         return plan
     held = f"{'a file' if len(found) == 1 else 'files'} that lexenc did not make"
@@ -409,6 +423,10 @@ def _work(plan: Plan, folder: Path, run: _Run) -> Manifest:
         notices.warn(
             message, "Its manifest does not describe it any more. Make it again, unless you changed it yourself."
         )
+    origins = (artifact.unknown_origin(path) for paths in plan.inputs.values() for path in _listed(paths))
+    for origin in dict.fromkeys(filter(None, origins)):
+        message = f"{origin}, so it is not known what the result was made from, and no leak can be checked."
+        notices.warn(message, "Make it again elsewhere, or restore its manifest.")
     kept, continued = plan.out is not None, plan.action == "resume"
     job = Job(folder, plan.seed, run.device, plan.precision, run.progress, notices, continued, plan.key, kept)
     outcome = plan.stage.run(plan.inputs, plan.params, job)

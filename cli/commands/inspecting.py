@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lexenc.alignment import ALIGNERS
-from lexenc.artifact import InputRecord, Manifest, maker_of, read_manifest
+from lexenc.artifact import DigestStore, InputRecord, Manifest, altered_parts, few, maker_of, read_manifest
 from lexenc.errors import unknown_name
 from lexenc.planning import package_versions
 from lexenc.recipes.paper import recipe_names, table_title
@@ -22,7 +22,7 @@ from lexenc.stages import STAGES
 from lexenc.training import LOSSES
 
 from ..options import Debug, Json
-from ..ui import plain, print_json, show_table, write_out
+from ..ui import plain, print_json, show_table, show_warning, write_out
 from . import COMMANDS
 from .fetching import catalogue_rows
 
@@ -39,6 +39,10 @@ def show_command(
       $ lexenc show runs/blended
     """
     manifest = read_manifest(Path(folder))
+    altered = altered_parts(Path(folder), DigestStore.default(), later=True)
+    if altered:
+        message = f"{folder} was changed after lexenc made it: {few(altered)}."
+        show_warning(message, "This does not describe it any more. Make it again, unless you changed it yourself.")
     if json:
         print_json(asdict(manifest))
         return

@@ -65,7 +65,7 @@ def report_command(
     with replacing(place, spare=not force) as stream:
         stream.write(body)
     for sentence in page.warnings:
-        show_warning(sentence, "Make it again, or move it out of the folder.")
+        show_warning(sentence, "Remove it and make it again, or move it out of the folder.")
     view = View(json=json, quiet=quiet or json)
     if json:
         print_json({"out": out, "results": page.results, "charts": page.charts, "bytes": len(body),

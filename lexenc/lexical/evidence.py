@@ -76,12 +76,14 @@ class LearnedWords:
         tuned: Words of the pairs that an encoder was fine-tuned on.
         gaps: What is unknown, one sentence each.
         origin: What both the vectors and the dictionary were made from, in a sentence; empty for nothing.
+        unknown: Whether a manifest is missing or damaged, so that the vectors may be learned from any words.
     """
 
     mapped: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
     tuned: tuple[set[str], set[str]] = field(default_factory=lambda: (set(), set()))
     gaps: list[str] = field(default_factory=list)
     origin: str = ""
+    unknown: bool = False
 
     def seen(self, column: int) -> set[str]:
         """Return all words of one column."""
@@ -134,6 +136,8 @@ def choose_held_out(words: Sequence[str], learned: LearnedWords, column: int, pa
         return ChosenEntries(fresh, "optimistic", reason=learned.origin, warnings=[*warnings, _same_origin(learned)])
     if learned.gaps:
         warnings.append((f"Whether {path} was held out cannot be checked: {learned.gaps[0]}.", None))
+    if learned.unknown:
+        return ChosenEntries(fresh, "optimistic", reason=learned.gaps[0], warnings=warnings)
     return ChosenEntries(fresh, "held out", warnings=warnings)
 
 

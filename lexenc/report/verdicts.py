@@ -115,15 +115,15 @@ def warnings(results: ResultFolders, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def unfair(results: ResultFolders) -> list[str]:
-    """Return a warning for every result whose numbers are too high because the test was not fair."""
+    """Return a warning for every result whose numbers are or may be too high because the test was not fair."""
     lines = []
     for result in results.finished:
         found = [each.get(UNFAIR) for each in result.manifest.results]
         reasons = dict.fromkeys(reason for own in found if isinstance(own, list) for reason in own)
         if reasons:
-            lines.append(readable(f"{result.name}: its numbers are too high. {' '.join(map(str, reasons))}"))
+            lines.append(readable(f"{result.name}: the test was not fair. {' '.join(map(str, reasons))}"))
     left = len(lines) - _NAMED
-    return lines[:_NAMED] + ([f"The numbers of {left} more are too high. Their tables say why."] if left > 0 else [])
+    return lines[:_NAMED] + ([f"The tests of {left} more were not fair. Their tables say why."] if left > 0 else [])
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Grid:

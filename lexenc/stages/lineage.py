@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.alignment import ALIGNERS
-from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of, recorded_param
+from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of, recorded_param, unknown_origin
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.evaluations import UNFAIR
 from lexenc.files.hubs import HubDictionaries, read_hub
@@ -106,7 +106,8 @@ def ancestors(
     """
     maker = maker_of(folder)
     if maker is None or maker.key in below:
-        yield Unknown(folder, f"{folder} has no manifest that says what it was learnt from")
+        gap = f"{folder} has no manifest that says what it was learnt from"
+        yield Unknown(folder, unknown_origin(folder) or gap)
         return
     # With lambda 1 a blend is the encoder alone.
     encoder_only = maker.stage == "interpolate" and maker.params.get("lambda") == 1
@@ -136,6 +137,23 @@ def unchanged(folder: Path, record: InputRecord) -> Path | None:
     path = place_of(folder, record)
     same = path.exists() and DigestStore.default().of(path) == record.sha256
     return path if same else None
+
+
+def unchecked(made: Iterable[Path], test: Path) -> list[str]:
+    """Return why leaks cannot be checked, one sentence for each result of lexenc whose origin is unknown.
+
+    Args:
+        made: Paths of the tested spaces, vectors, encoders and links, which count with all that they were made from.
+        test: The test set, which counts too.
+    """
+    places = dict[Path, None]()
+    for path in (*made, test):
+        places[path] = None
+        for each in ancestors(owner_of(path) or path, dictionaries=path == test):
+            learnt = isinstance(each, Ancestor) and (each.name not in (*PAIRS, *SYNONYMS) or path == test)
+            if isinstance(each, Ancestor) and learnt and each.record.made_by:
+                places[place_of(each.folder, each.record)] = None
+    return [f"{why}: leaks are not checked." for why in dict.fromkeys(map(unknown_origin, places)) if why]
 
 
 # ---------------------------------------------------------------- a common origin
@@ -255,19 +273,21 @@ class Seen:
         files: Files that they were found in.
         gaps: A remark for each file that cannot be checked.
         origin: The sentence of `common_origins`.
+        unchecked: The sentences of `unchecked`.
     """
 
     pairs: list[_Pair] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     origin: str = ""
+    unchecked: list[str] = field(default_factory=list)
 
     @property
     def unfair(self) -> list[str]:
-        """Why the scores are too high, one sentence for each reason."""
+        """Why the scores are or may be too high, one sentence for each reason."""
         was = "was" if len(self.pairs) == 1 else "were"
         learnt = f"{counted(len(self.pairs), 'test pair')} {was} learnt from" if self.pairs else ""
-        return [f"{each}." for each in (learnt, self.origin) if each]
+        return [*(f"{each}." for each in (learnt, self.origin) if each), *self.unchecked]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -313,6 +333,7 @@ def seen_pairs(
     found.pairs = list(dict.fromkeys(pair for pair, one in zip(test, folded, strict=True) if one in seen))
     found.origin, gaps = common_origins(systems, test_file)
     found.gaps += gaps
+    found.unchecked = unchecked(systems, test_file)
     return found
 
 
@@ -361,6 +382,7 @@ def seen_names(
         learn(given, text, known[other])
     found.origin, gaps = common_origins([encoder], mentions_file)
     found.gaps += gaps
+    found.unchecked = unchecked([encoder], mentions_file)
     return len(seen), found
 
 
@@ -375,7 +397,9 @@ def _training_files(
     seen = {digest for digest, path in digests.items() if path in known}
     for folder in filter(None, map(owner_of, made)):
         for each in ancestors(folder):
-            if isinstance(each, Ancestor) and each.name in names and each.record.sha256 not in seen:
+            if isinstance(each, Unknown):
+                gaps.extend([each.gap] if each.folder != folder else [])  # that of an input itself is known
+            elif each.name in names and each.record.sha256 not in seen:
                 seen.add(each.record.sha256)
                 path = each.path(digests)
                 if path is not None:
@@ -411,6 +435,7 @@ def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
     for each in ancestors(folder):
         if isinstance(each, Unknown):
             learned.gaps.append(each.gap)
+            learned.unknown |= bool(unknown_origin(each.folder))
         elif each.name in PAIRS:
             path = each.path(at_hand)
             if path is None:
@@ -446,7 +471,7 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair], te
     space, seen, known = read_hub(folder), Seen(), list[HubDictionaries]()
     maker = maker_of(folder)
     if maker is None:
-        seen.gaps.append(f"{folder} has no manifest with its training data")
+        seen.gaps.append(unknown_origin(folder) or f"{folder} has no manifest with its training data")
     place: Path | None = folder
     while maker is not None and place is not None:
         given = {}
@@ -476,6 +501,7 @@ def seen_in_hub(folder: Path, first: str, second: str, test: Sequence[_Pair], te
     seen.files = [f"the dictionaries of {folder}"] if seen.pairs else []
     seen.origin, gaps = common_origins([folder], test_file)
     seen.gaps += gaps
+    seen.unchecked = unchecked([folder], test_file)
     return seen
 
 
@@ -490,11 +516,13 @@ class SeenSentences:
         unfair: Why the scores are too high, one sentence for each reason.
         trained: Numbers of test sentence pairs that it was trained on without gold links, by file.
         gaps: A remark for each file that cannot be checked.
+        unchecked: The sentences of `unchecked`.
     """
 
     unfair: list[str] = field(default_factory=list)
     trained: dict[str, int] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
 
 def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> SeenSentences:
@@ -505,7 +533,7 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
         gold: The gold links.
         sentences: The test sentence pairs. They are compared without case and spaces, as they may be tokenised.
     """
-    found = SeenSentences()
+    found = SeenSentences(unchecked=unchecked([predicted], gold))
     folder = owner_of(predicted)
     maker = maker_of(folder) if folder is not None else None
     if folder is None or maker is None:

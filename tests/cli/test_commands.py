@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -384,3 +385,19 @@ def test_one_of_several_texts_may_be_standard_input(world, lexenc, fails, tmp_pa
     assert [one["given"] for one in given] == [str(world / "de.txt"), "-"]
     found = fails("new-encoder", "--text", "-", "--text", "-", *settings, "--out", tmp_path / "twice", stdin=text)
     assert found.hint == "Use - once."
+
+
+def test_results_that_were_changed_or_damaged_are_told(lexenc, fails, mapped, static, world, tmp_path):
+    space, encoder = tmp_path / "space", tmp_path / "encoder"
+    shutil.copytree(mapped, space)
+    shutil.copytree(static, encoder)
+    for place in (space / "source" / "words.txt", space / "README.md"):
+        place.write_text("zzz\n", encoding="utf-8")
+    assert "words.txt" in lexenc("show", space).stderr
+    assert "was changed after lexenc made it: source/words.txt." in lexenc("show", space, "--json").stderr
+    (encoder / "manifest.json").write_text("{}")
+    shown = lexenc("encode", world / "en.txt", "--encoder", encoder, "--out", tmp_path / "encoded")
+    assert f"{encoder / 'manifest.json'} cannot be read, so it is not known" in " ".join(shown.stderr.split())
+    body = dict.fromkeys(json.loads((space / "manifest.json").read_text(encoding="utf-8")), 7)
+    (space / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
+    assert fails("show", space).hint == "Make it again elsewhere, or remove the folder first."

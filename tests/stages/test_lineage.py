@@ -169,6 +169,20 @@ def test_mentions_beside_a_name_of_their_concept_in_training_pairs(stage, static
     assert "NOT A FAIR TEST" in made.manifest.tables[0].note
 
 
+@pytest.mark.parametrize("damage", ["{", "{}", None])
+def test_damaged_manifest_is_never_a_fair_test(stage, chain, world, tmp_path, damage):
+    shutil.copytree(chain, tmp_path / "chain")
+    place = tmp_path / "chain" / "mapped"
+    (place / "manifest.json").unlink() if damage is None else (place / "manifest.json").write_text(damage)
+    why = f"{place} has no manifest of lexenc" if damage is None else f"{place / 'manifest.json'} cannot be read"
+    made = stage("eval bli", vectors=place, dictionary=world / "test.tsv")
+    assert head(made)["unfair"] == [f"{why}: leaks are not checked."]
+    assert not fair(made)
+    assert [why in each for each in made.warnings].count(True) == 1
+    later = stage("eval bli", vectors=tmp_path / "chain" / "blend", dictionary=world / "test.tsv")
+    assert head(later)["unfair"][-1] == f"{why}: leaks are not checked.", "of what it was made from"
+
+
 # ---------------------------------------------------------------- sentences
 
 

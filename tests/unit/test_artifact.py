@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lexenc.artifact import (
     InputRecord,
     Manifest,
     altered_outputs,
+    altered_parts,
     aside_folder,
     check_place,
     maker_of,
@@ -27,6 +29,7 @@ from lexenc.artifact import (
     recipe_key,
     recorded_input,
     recorded_param,
+    unknown_origin,
     write_manifest,
 )
 from lexenc.errors import ConfigError, DataError, WorkError
@@ -124,6 +127,46 @@ def test_artifact_manifest_with_a_wrong_type_names_it(tmp_path, name, value, sai
     with pytest.raises(DataError, match=said):
         read_manifest(tmp_path)
     assert maker_of(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "damaged"),
+    [("{", True), ("", True), ("{}", True), ("7", True), ('{"schema": 7}', True), ('{"stage": null}', True),
+     ('{"name": "an app", "icons": []}', False)],
+)  # fmt: skip
+def test_artifact_damaged_manifest_is_not_that_of_another_program(tmp_path, content, damaged):
+    (tmp_path / MANIFEST).write_text(content)
+    (tmp_path / "a").write_text("")
+    for path in (tmp_path, tmp_path / "a"):
+        assert unknown_origin(path) == (f"{tmp_path / MANIFEST} cannot be read" if damaged else "")
+
+
+@pytest.mark.parametrize("files", [["source/words.txt", "target/words.txt"], ["hub.json", "en/words.txt"]])
+def test_artifact_space_without_a_manifest_is_of_unknown_origin(tmp_path, files):
+    space = tmp_path / "space"
+    tree(space, dict.fromkeys(files, b"a"))
+    for path in (space, space / Path(files[1]).parent):
+        assert unknown_origin(path) == f"{space} has no manifest of lexenc"
+    write_manifest(space, manifest())
+    assert unknown_origin(space) == unknown_origin(space / "source") == ""
+    (space / files[0]).unlink()
+    (space / MANIFEST).unlink()
+    assert unknown_origin(space) == "", "files of any program"
+
+
+def test_artifact_files_that_are_newer_than_the_manifest_are_read(tmp_path, monkeypatch):
+    tree(tmp_path, {"a": b"1", "b": b"2"})
+    write_manifest(tmp_path, manifest(outputs=output_digests(tmp_path, STORE)))
+    read = []
+    monkeypatch.setattr(STORE, "of", lambda path: read.append(path.name) or DigestStore(None).of(path))
+    assert altered_parts(tmp_path, STORE, later=True) == read == []
+    time.sleep(0.02)  # the clock of a file system is coarse
+    old = (tmp_path / "b").stat().st_mtime
+    (tmp_path / "b").write_text("3")
+    os.utime(tmp_path / "b", (old, old))
+    assert altered_parts(tmp_path, STORE, later=True) == read == ["b"]
+    (tmp_path / "a").unlink()
+    assert altered_parts(tmp_path, STORE, later=True) == ["a", "b"]
 
 
 @pytest.mark.parametrize("content", ['["a"]', '{"a": 3}', "{", "[" * 100_000, '{"a": "\\ud800"}'])

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -425,6 +426,34 @@ def test_stage_input_altered_after_lexenc_made_it_is_used_with_a_warning_that_st
     assert told == [f"{tmp_path / 'made' / 'text.txt'} was changed after lexenc made it."]
     assert made.warnings == told
     assert read_manifest(tmp_path / "used").warnings == told
+
+
+def test_stage_input_altered_after_lexenc_made_it_is_told_for_a_printed_result(plan, tmp_path):
+    run_plan(plan(out=tmp_path / "made"))
+    inputs = {"first": str(tmp_path / "made" / "text.txt"), "more": None}
+    assert run_plan(plan(inputs=inputs, out=None)).warnings == []
+    time.sleep(0.02)  # the clock of a file system is coarse
+    (tmp_path / "made" / "text.txt").write_text("mine")
+    assert run_plan(plan(inputs=inputs, out=None)).warnings == [f"{inputs['first']} was changed after lexenc made it."]
+
+
+@pytest.mark.parametrize("out", ["used", None])
+def test_stage_input_with_a_damaged_manifest_is_used_with_a_warning(plan, tmp_path, out):
+    run_plan(plan(out=tmp_path / "made"))
+    (tmp_path / "made" / "manifest.json").write_text("{")
+    inputs = {"first": str(tmp_path / "made" / "text.txt"), "more": None}
+    (warning,) = run_plan(plan(inputs=inputs, out=out and tmp_path / out)).warnings
+    assert warning.startswith(f"{tmp_path / 'made' / 'manifest.json'} cannot be read")
+
+
+def test_stage_refusal_beside_a_damaged_manifest_does_not_advise_what_would_be_refused(plan, tmp_path):
+    run_plan(plan())
+    place = tmp_path / "out" / MANIFEST
+    place.write_text(json.dumps(dict.fromkeys(json.loads(place.read_text()), 7)))
+    assert plan().action == "refuse"
+    assert plan().refusal().hint == "Choose another --out, or check the folder and remove it yourself."
+    with pytest.raises(ConfigError, match="does not say which files"):
+        plan(force=True)
 
 
 def test_stage_decides_again_when_the_place_is_locked(plan, tmp_path):

@@ -195,7 +195,7 @@ def _scored(
         "draws": params.draws,
         "level": params.level,
         "sentences_trained_on": max(seen.trained.values(), default=0),
-        UNFAIR: seen.unfair,
+        UNFAIR: [*seen.unfair, *seen.unchecked],
     }
     return [
         ScoredSystem(

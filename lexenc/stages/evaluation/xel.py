@@ -142,7 +142,7 @@ def _learnt_from(encoder: Path, path: Path, base: KnowledgeBase, total: int, job
         )
         unfair.insert(0, f"{counted(count, 'mention')} {was} fine-tuned on.")
     tell_origin(found, job)
-    return {"mentions_learnt_from": count, UNFAIR: unfair}
+    return {"mentions_learnt_from": count, UNFAIR: [*unfair, *found.unchecked]}
 
 
 # ---------------------------------------------------------------- the systems

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lexenc.artifact import UNFINISHED, Manifest, maker_of
+from lexenc.artifact import UNFINISHED, Manifest, maker_of, unknown_origin
 from lexenc.device import CPU, choose_device
 from lexenc.durable import share
 from lexenc.errors import ConfigError, DataError, LexencError, unknown_name
@@ -575,7 +575,7 @@ def made_by(folder: Path) -> Manifest:
     """Return the manifest of a folder."""
     maker = maker_of(folder)
     if maker is None:
-        raise NotAgainError(f"{folder} has no manifest that says how it was made")
+        raise NotAgainError(unknown_origin(folder) or f"{folder} has no manifest that says how it was made")
     return maker
 
 

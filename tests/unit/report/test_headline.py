@@ -141,7 +141,7 @@ def test_a_system_made_as_a_control_comes_first(compared, make, evaluate, data_o
 def test_an_unfair_test_is_said_at_the_top(compared):
     _, page = compared(unfair=["3 test pairs were learnt from."], system=0.5)
     before = page.html.split("<nav", 1)[0]
-    assert "system: its numbers are too high. 3 test pairs were learnt from." in before
+    assert "system: the test was not fair. 3 test pairs were learnt from." in before
 
 
 def test_every_system_that_does_not_beat_a_control_is_named(compared):
