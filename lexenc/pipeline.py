@@ -133,6 +133,8 @@ def _parse(path: Path, workdir: Path | None) -> tuple[Pipeline, list[ConfigError
 
 
 def _load(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder, not a pipeline file.", hint="Give a YAML file, such as pipeline.yaml.")
     if not path.is_file():
         raise ConfigError(f"There is no pipeline file {path}.", hint="Write a commented one with: lexenc init")
     try:
@@ -464,8 +466,8 @@ def _check_earlier(pipeline: Pipeline, steps: list[Step], digests: DigestStore) 
 
 
 def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencError]:
-    """Return an error for each step with input files that do not exist."""
-    faults: list[LexencError] = []
+    """Return an error for each input file that does not exist, with the steps that read it."""
+    faults: dict[tuple[str, str | None], list[LexencError]] = {}
     for step in steps:
         made = _made_inputs(pipeline, step)
         # References that could not be resolved were reported when the file was read.
@@ -479,8 +481,24 @@ def missing_inputs(pipeline: Pipeline, steps: Sequence[Step]) -> list[LexencErro
         try:
             find_inputs(reduced, partial)
         except LexencError as error:
-            faults.append(error)
-    return faults
+            for one in error.faults if isinstance(error, ManyFaultsError) else [error]:
+                file = one.message.rpartition(_NOT_THERE)[2] if _NOT_THERE in one.message else one.message
+                faults.setdefault((file, one.hint), []).append(one)
+    return [_of_steps(same) for same in faults.values()]
+
+
+_NOT_THERE = " is not there: "
+
+
+def _of_steps(same: Sequence[LexencError]) -> LexencError:
+    """Return the errors of steps that miss the same file as one."""
+    if len(same) == 1 or _NOT_THERE not in same[0].message:
+        return same[0]
+    places, file = [], ""
+    for one in same:
+        place, _, file = one.message.partition(_NOT_THERE)
+        places.append(place)
+    return ConfigError(f"{'; '.join(dict.fromkeys(places))}{_NOT_THERE}{file}", hint=same[0].hint)
 
 
 def refuse_faults(pipeline: Pipeline, steps: Sequence[Step]) -> None:

@@ -383,7 +383,7 @@ def read_yaml(path: Path, *, hint: str = "Check the indentation and the colons."
     """
     import yaml
 
-    text = _text_of(path, YAML_BYTES, hint)
+    text = _text_of(path, YAML_BYTES, "Check that it is a text file in UTF-8.")
     line = None
     try:
         loader = yaml.SafeLoader(text)

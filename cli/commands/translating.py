@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ from ..options import Debug, Device
 from ..piped_inputs import opened_stream
 from ..stage_command import completion
 from ..ui import View, answer_out, json_line, table_line
+
+_PIPED = "It is a file of words. For a single word: echo {} | lexenc translate --vectors {} -"
 
 
 def translate_command(
@@ -89,7 +92,7 @@ def translate_command(
         check_language(language, "--language")
     # Check that everything is there before anything is loaded.
     folder = _place(vectors, "vectors", "Make it with lexenc map.")
-    given = None if words == "-" else _place(words, "words", "Pipe words in and write - in its place.")
+    given = None if words == "-" else _place(words, "words", _PIPED.format(shlex.quote(words), shlex.quote(vectors)))
     model = None if subwords is None else _place(subwords, "subwords", "Check the path of --subwords.")
     found = locate_encoder(encoder).path if encoder else None
     if given is None and sys.stdin.isatty():

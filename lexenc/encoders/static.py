@@ -34,6 +34,11 @@ from lexenc.errors import DataError
 _WEIGHT = "embedding.weight"
 _NEW: dict[str, Any] = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}}
 
+_FILES = {
+    "tokenizer.json": "Copy it there again, or save it: tokenizer.save('tokenizer.json') of tokenizers.",
+    "model.safetensors": "Save it again with safetensors weights.",
+}
+
 
 class StaticEncoder:
     """A tokenizer without special tokens, one vector per subword, and the modules that follow their mean.
@@ -151,9 +156,9 @@ class StaticEncoder:
         check_files(folder)
         modules, settings = static_modules(folder), read_model_settings(folder)
         place = folder / modules[0].path if modules else folder
-        for name in ("tokenizer.json", "model.safetensors"):
+        for name, hint in _FILES.items():
             if not (place / name).is_file():
-                raise DataError(f"The encoder {folder} has no {name}.", hint="Save it again with safetensors weights.")
+                raise DataError(f"The encoder {folder} has no {name}.", hint=hint)
         with guarded(f"{place / 'tokenizer.json'} cannot be read", "Copy the encoder or make it again."):
             tokenizer = Tokenizer.from_buffer((place / "tokenizer.json").read_bytes())
         check_vocabulary(tokenizer)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from lexenc.device import CPU, Device
 from lexenc.encoders.base import Pooling, printable, unsavable
 from lexenc.encoders.folder import (
+    COPY,
     HEAD_PARTS,
     SENTENCE_MODEL,
     ModelSettings,
@@ -43,7 +44,7 @@ from lexenc.encoders.pretrained import (
     takes_types,
 )
 from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, DataError
 from lexenc.structured import spelled
 
 
@@ -288,7 +289,9 @@ def _check_parts(kinds: Sequence[str], *, whole: bool = True) -> None:
 def _checked_rows(folder: Path, pooling: Pooling) -> list[ModuleRow]:
     """Return the rows of the table of modules that are used, after checking their classes and settings."""
     check_files(folder)
-    rows = read_modules(folder)
+    rows, table = read_modules(folder), folder / "modules.json"
+    if not rows and table.is_file():
+        raise DataError(f"{table} names no module.", hint=COPY)
     if rows and pooling == "mean":
         rows = rows[:1]
     if rows:

@@ -132,7 +132,7 @@ def test_init_writes_a_file_that_passes_check(world, static, lexenc, fails, tmp_
     assert f"lexenc check {path}" in shown.stderr
     assert path.read_text().startswith("# "), "it is commented"
     assert "already exists" in fails("init", path).message
-    assert "is not there" in fails("check", path, faults=8).message
+    assert "is not there" in fails("check", path, faults=5).message
     for name in ("train.tsv", "test.tsv", "de.txt", "en.vec", "de.vec"):
         shutil.copy(world / name, tmp_path / name)
     assert "no faults" in lexenc("check", path).stderr
@@ -167,7 +167,29 @@ def test_init_into_a_folder_that_is_not_there(fails, tmp_path):
 
 @pytest.mark.parametrize("command", ["run", "status", "check"])
 def test_folder_in_place_of_a_pipeline(fails, command, tmp_path):
-    assert "There is no pipeline file" in fails(command, tmp_path).message
+    found = fails(command, tmp_path)
+    assert found.message == f"{tmp_path} is a folder, not a pipeline file."
+    assert "YAML" in found.hint
+
+
+def test_bytes_in_place_of_a_pipeline(fails, tmp_path):
+    (tmp_path / "junk.bin").write_bytes(b"\xff\xfe\x00")
+    found = fails("run", tmp_path / "junk.bin")
+    assert "not UTF-8" in found.message
+    assert found.hint == "Check that it is a text file in UTF-8."
+
+
+def test_a_file_that_several_steps_miss_is_one_error(fails, tmp_path):
+    steps = "".join(
+        f"  - {{stage: map, name: {name}, inputs: {{source: s.vec, target: t.vec, dictionary: d.tsv}}}}\n"
+        for name in ("one", "two")
+    )
+    (tmp_path / "p.yaml").write_text("steps:\n" + steps)
+    found = fails("check", tmp_path / "p.yaml", faults=3).faults
+    assert [message for message, _ in found] == [
+        f"one: input '{name}'; two: input '{name}' is not there: {tmp_path / file}"
+        for name, file in (("source", "s.vec"), ("target", "t.vec"), ("dictionary", "d.tsv"))
+    ]
 
 
 def test_program_runs_a_pipeline_as_a_process(pipeline, program):

@@ -173,6 +173,8 @@ def test_missing_space_and_missing_file(mapped, fails, tmp_path):
     found = fails("translate", "--vectors", tmp_path / "none", stdin="x\n")
     assert "lexenc map" in found.hint
     assert "none.txt" in fails("translate", "--vectors", mapped, tmp_path / "none.txt", early=False).message
+    hint = fails("translate", "--vectors", mapped, "ice cream", early=False).hint
+    assert hint == f"It is a file of words. For a single word: echo 'ice cream' | lexenc translate --vectors {mapped} -"
     assert "no shared space" in fails("translate", "--vectors", tmp_path, stdin="x\n", early=False).message
 
 

@@ -89,6 +89,19 @@ def test_damaged_transformers_are_refused(transformer, world, fails, tmp_path, n
     assert not (tmp_path / "out").exists()
 
 
+def test_a_missing_tokenizer_and_an_empty_table_are_named(static, world, fails, tmp_path):
+    for name, content, says in (("tokenizer.json", None, "tokenizer.save"), ("modules.json", "[]", "Copy")):
+        folder = tmp_path / name.partition(".")[0]
+        shutil.copytree(static, folder)
+        (folder / name).unlink()
+        if content is not None:
+            (folder / name).write_text(content)
+        found = fails("encode", world / "en.txt", "--encoder", folder, "--out", tmp_path / "out", early=False)
+        assert name in found.message
+        assert says in found.hint
+        assert "weights" not in found.hint
+
+
 @pytest.mark.parametrize("named", ["config.json", "modules.json"])
 def test_code_in_the_folder_of_an_encoder_is_not_run(transformer, attempt, world, tmp_path, named):
     folder, ran = tmp_path / "encoder", tmp_path / "ran"
