@@ -478,16 +478,21 @@ def locked(out: Path) -> Iterator[Path]:
                     folder.rmdir()
 
 
+_TRIES = 100  # to lock a folder that other processes make and remove at the same time
+
+
 def _lock_folder(folder: Path, out: Path, closing: ExitStack) -> None:
+    tries = 0
     while True:
         try:
             if not os.path.lexists(folder):
                 folder.mkdir(exist_ok=True)
             stream = closing.enter_context(durable.opened(folder))
-        except FileNotFoundError:
-            out.parent.mkdir(parents=True, exist_ok=True)  # another process may have removed it as its own
-            continue  # its owner has finished
         except OSError as error:
+            # Its owner, or that of the folder around it, may just have removed it; some places make no folder at all.
+            if isinstance(error, FileNotFoundError) and (tries := tries + 1) < _TRIES:
+                out.parent.mkdir(parents=True, exist_ok=True)
+                continue
             if folder.is_symlink():
                 raise _foreign(folder, "is a link") from None
             raise OSError(error.errno, error.strerror, str(out)) from None
