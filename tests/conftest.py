@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("LEXENC_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     for name in ("LEXENC_DEVICE", "LEXENC_SEED", "LEXENC_PRECISION"):
         monkeypatch.delenv(name, raising=False)
+
+
+_STOPS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+
+@pytest.fixture(autouse=True)
+def _own_signals() -> Iterator[None]:
+    """Put back what handles signals: the whole program, where a test runs it in this process, replaces it."""
+    yield
+    for number, handler in _STOPS.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
