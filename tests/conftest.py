@@ -40,10 +40,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 _STOPS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
 
+_HERE = Path.cwd()
+
+
 @pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    """Put back what handles signals: the whole program, where a test runs it in this process, replaces it."""
+def _own_process() -> Iterator[None]:
+    """Put back what handles signals, and the folder: a test that runs the whole program here changes them."""
     yield
+    os.chdir(_HERE)
     for number, handler in _STOPS.items():
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)
