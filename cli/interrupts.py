@@ -10,6 +10,7 @@ only what the interpreter has already loaded.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # `signal` makes enumerations of all signals, which takes longer
+import atexit
 import os
 import sys
 import time
@@ -45,6 +46,8 @@ def replace_handlers() -> None:
             _state.replaced = True
     if _state.replaced:
         sys.unraisablehook = _unraisable
+        # Registered first, so that it runs last.
+        atexit.register(_ignore)
 
 
 def command_begins() -> None:
@@ -88,6 +91,14 @@ def _handle(number: int, frame: object) -> None:
         return
     _state.number, _state.since = number, time.monotonic()
     _raise_between_imports()
+
+
+def _ignore() -> None:
+    """Ignore requests from now on: Python takes its handlers away before its last steps, and one would kill it."""
+    for name in _NAMES:
+        number = getattr(_signal, name, None)
+        if number is not None and _signal.getsignal(number) is _handle:
+            _signal.signal(number, _signal.SIG_IGN)
 
 
 def _raise_between_imports(*_: object) -> None:

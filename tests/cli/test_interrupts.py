@@ -208,6 +208,20 @@ interrupts.leave(1)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
+def test_a_request_in_the_last_steps_of_python_keeps_the_exit_code(script):
+    done = script("""
+class Last:
+    def __del__(self, stop=os.kill, process=os.getpid()):
+        stop(process, 2)
+        stop(process, 15)
+interrupts.replace_handlers()
+interrupts.command_begins()
+last = Last()
+interrupts.leave(1)
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
 def test_ignored_requests_stay_ignored(script):
     done = script("""
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
