@@ -532,8 +532,8 @@ class Examiner:
                 yield f"exit code {ended.code}: {ended.stderr}"
         elif ended.code == 0:
             return
-        elif mode == "real" and "lexenc" not in ended.stderr and ended.code in (-9, -15, -2, 1, 130):
-            return  # Python itself was starting
+        elif mode == "real" and _starting(ended.stderr) and ended.code in (-9, -15, -2, 1, 130):
+            return
         elif "Traceback" in ended.stderr:
             yield f"traceback: {ended.stderr}"
         elif ended.code not in ((130, 143, -9) if mode in (*SIGNALS, "real") else (1, 2)):
@@ -705,6 +705,11 @@ def campaign(settings: argparse.Namespace, library: Path) -> int:
             print(f"FAULT: inputs were changed: {text}")
             failed.append(0)
     return show(rows, settings.seed) + len(failed)
+
+
+def _starting(stderr: str) -> bool:
+    """Return whether Python itself was starting; it runs code of installed packages before the program's own."""
+    return "lexenc" not in stderr or "init_import_site" in stderr
 
 
 def show(rows: list[dict], seed: int) -> int:
