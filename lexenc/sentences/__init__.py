@@ -1,0 +1,8 @@
+"""Training of sentence encoders: contrastive objectives over sentence vectors, with terms over words and subwords."""
+
+from __future__ import annotations
+
+from lexenc.registry import Registry
+
+OBJECTIVES = Registry("objective", {})
+"""Objectives of single pairs, by name: classes with the members of `terms.Term`."""
