@@ -95,7 +95,7 @@ def kept_inputs(stage: Stage, values: Mapping[str, Any]) -> Iterator[KeptInputs]
             place.mkdir(exist_ok=True)
             path = str(copy_stream(read, place / name))
             typed = texts[name][number]
-            texts[name][number] = f"{own}={path}" if own else path
+            texts[name][number] = own + path
             kept.typed.update({path: read, texts[name][number]: typed})
             kept.given[name] = texts[name] if isinstance(kept.given[name], list) else texts[name][0]
         yield kept

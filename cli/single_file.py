@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from lexenc.durable import replacing, within_folder
 from lexenc.errors import ConfigError, WorkError
-from lexenc.planning import Plan
+from lexenc.planning import Plan, paths_of
 from lexenc.stage import Stage
 
 from .ui import write_bytes
@@ -51,8 +51,8 @@ class SingleFile:
             return
         own = self.path.resolve()
         for name, value in inputs.items():
-            for path in value if isinstance(value, list) else [value]:
-                if path is not None and own.is_relative_to(path.resolve()):
+            for path in paths_of(value):
+                if own.is_relative_to(path.resolve()):
                     where = "is" if own == path.resolve() else "lies in"
                     message = f"{self.option} {self.path} {where} the input '{name}' itself."
                     raise ConfigError(message, hint="Choose another path.")

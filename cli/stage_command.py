@@ -111,11 +111,11 @@ def _input_parameters(stage: Stage) -> list[inspect.Parameter]:
 
 
 def _input_parameter(name: str, one: Input) -> inspect.Parameter:
-    kind: Any = list[str] if one.many else str
+    kind: Any = list[str] if one.repeated else str
     kind, default = (kind, ...) if one.required else (kind | None, None)
     if one.positional:
         return _parameter(name, kind, default, typer.Argument(help=one.help, metavar=name.upper()))
-    metavar = "ENC" if one.kind == "encoder" else "NAME=PATH" if one.named else "PATH"
+    metavar = "ENC" if one.kind == "encoder" else one.written
     info = typer.Option(option_name(name), help=one.help, metavar=metavar, rich_help_panel=_INPUTS)
     return _parameter(name, kind, default, info)
 

@@ -14,7 +14,7 @@ from lexenc.artifact import DigestStore, Manifest
 from lexenc.device import Precision, check_device_name
 from lexenc.errors import ConfigError, DataError, LexencError, ManyFaultsError, several, unknown_name
 from lexenc.parameters import as_dict, build
-from lexenc.planning import Plan, check_inputs, find_inputs, plan_stage, run_plan, texts_of
+from lexenc.planning import Plan, check_inputs, find_inputs, numbers_moved, plan_stage, run_plan, texts_of
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import PREFIX
 from lexenc.stage import Notices, Stage
@@ -205,10 +205,14 @@ def _read_step(entry: Any, place: str, before: list[Step], seed: int, work: Path
         reader.fault(f"{place}.name cannot be {shown(named)}.", "Use letters, digits, - and _, in quotes if need be.")
     if label in [step.name for step in before] and not (lost and "name" not in entry):
         reader.fault(f"{place}: there is already a step called '{label}'.", "Give it another name: 'name: ...'.")
-    given_params = _table(entry, "params", place, reader)
+    given_params, read_inputs = _table(entry, "params", place, reader), _table(entry, "inputs", place, reader)
+    try:
+        read_inputs, given_params = numbers_moved(stage, read_inputs, given_params)
+    except ConfigError as fault:
+        reader.fault(f"{place}: {fault.message}", fault.hint)
     params, faults = build(stage.params, given_params, owner=stage.name, place=f"{place}.params.")
     reader.faults += faults
-    given_inputs = None if lost and "inputs" not in entry else _table(entry, "inputs", place, reader)
+    given_inputs = None if lost and "inputs" not in entry else read_inputs
     before_inputs = len(reader.faults)
     inputs, needs = _read_inputs(stage, given_inputs, place, before, reader)
     if stage.check is not None and not faults and given_inputs is not None and len(reader.faults) == before_inputs:
@@ -240,18 +244,21 @@ def _read_inputs(
     names = {str(key).replace("-", "_"): value for key, value in (given or {}).items()}
     names, _ = _meant(names, stage.inputs, f"input of {stage.name}", f"{place}: ", reader, stage.hint_for)
     for name, value in names.items():
-        if name in stage.inputs and stage.inputs[name].named and isinstance(value, dict):
-            value = [f"{own}={text}" if isinstance(text, str) else text for own, text in value.items()]
+        one = stage.inputs.get(name)
         texts = value if isinstance(value, list) else [value]
+        if one is not None and (one.named or one.kinds):  # `{en: a.vec}`, or `- nli: b.tsv`
+            named = [each.items() if isinstance(each, dict) else [(None, each)] for each in texts]
+            texts = [one.typed(str(own), text) if own is not None and isinstance(text, str) else text
+                     for items in named for own, text in items]  # fmt: skip
+            value = texts if isinstance(value, dict) else value
         resolved = []
         for text in texts:
             if not isinstance(text, str):
                 hint = f"Write it in quotes: '{shown(text)}'." if isinstance(text, int | float) else "Write a path."
                 reader.fault(f"{place}.inputs.{name} must be text, got {shown(text)}.", hint)
                 continue
-            own, rest = stage.inputs[name].split(text) if name in stage.inputs else ("", text)
-            path = _resolve(stage, name, rest, place, before, needs, reader)
-            resolved.append(f"{own}={path}" if own else path)
+            own, rest = one.split(text) if one is not None else ("", text)
+            resolved.append(own + _resolve(stage, name, rest, place, before, needs, reader))
         found[name] = resolved if isinstance(value, list) else (resolved[0] if resolved else None)
     # A missing input may stand under a wrong key. A value that is no text was reported above.
     known = {name: None if value in ([], {}) else "given" for name, value in names.items() if name in stage.inputs}

@@ -21,10 +21,11 @@ from lexenc.artifact import DigestStore, InputRecord, Manifest
 from lexenc.device import Precision
 from lexenc.encoders.locate import Located, locate_encoder
 from lexenc.errors import ConfigError, LexencError, several, unknown_name
+from lexenc.files.text import number_of
 from lexenc.parameters import as_dict, build
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import bundled_path
-from lexenc.stage import Input, Job, Notices, Outcome, Stage
+from lexenc.stage import GivenSource, Input, Job, Notices, Outcome, Stage
 
 Action = Literal["run", "resume", "reuse", "refuse"]
 
@@ -103,12 +104,34 @@ def texts_of(value: Any) -> list[Any]:
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
+def numbers_moved(
+    stage: Stage, inputs: Mapping[str, Any], params: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return inputs and parameters, in which numbers given for inputs are values of the parameters that they set.
+
+    Raises:
+        ConfigError: If such a parameter has a value too.
+    """
+    kept, values = dict(inputs), dict(params)
+    for name, one in stage.inputs.items():
+        texts = texts_of(inputs.get(name)) if one.number else []
+        if len(texts) == 1 and number_of(str(texts[0])) is not None:
+            if values.get(one.number) is not None:
+                option = f"--{one.number.replace('_', '-')}"
+                raise ConfigError(f"--{name} {texts[0]} and {option} are the same setting.", hint="Give one of them.")
+            del kept[name]
+            values[one.number] = texts[0]
+    return kept, values
+
+
 def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located:
     if stage.inputs[name].kind == "encoder":
         return locate_encoder(given)
-    given = stage.inputs[name].split(given)[1]
+    _, given = stage.inputs[name].split(given)
     path = bundled_path(given) or Path(given)
     if not path.exists():
+        if fault := stage.inputs[name].unknown_kind(given):
+            raise fault
         hint = f"Run the stage that makes it first: {made_by}" if made_by else "Check the path."
         raise ConfigError(f"{stage.name}: input '{name}' is not there: {given}", hint=hint)
     return Located(path, None)
@@ -131,9 +154,9 @@ def find_inputs(
     found: dict[str, list[Located]] = {}
     for name, one in stage.inputs.items():
         texts, option = [str(text) for text in texts_of(given.get(name))], f"--{name.replace('_', '-')}"
-        if len(texts) > 1 and not one.many:
+        if len(texts) > 1 and not one.repeated:
             faults.append(ConfigError(f"{stage.name} takes one --{name}, got {len(texts)}.", hint="Give it once."))
-        own = [one.split(text)[0] for text in texts] if one.named else []
+        own = [one.label(text) for text in texts] if one.named else []
         for each in dict.fromkeys(own):
             if own.count(each) > 1:
                 shown = repr(each) if each else "one without a name"
@@ -175,7 +198,7 @@ def _records(
                 sha256=next(known),
                 made_by=_maker_key(one.path),
                 revision=one.revision,
-                name=stage.inputs[name].split(str(text))[0] or None,
+                name=stage.inputs[name].label(str(text)) or None,
             )
             for text, one in zip(texts_of(given.get(name)), many, strict=True)
         ]
@@ -216,6 +239,7 @@ def plan_stage(  # noqa: PLR0913 - all that decides whether work is to be done
     Raises:
         ConfigError: If inputs, parameters or the output folder cannot be used, with all errors.
     """
+    inputs, params = numbers_moved(stage, inputs, params)
     built, faults = build(stage.params, params, owner=stage.name, elsewhere=stage.hint_for)
     found: dict[str, list[Located]] = {}
     try:
@@ -256,9 +280,11 @@ def _altered(
 
 
 def _paths(one: Input, many: list[Located], given: Any) -> Any:
-    """Return an input as the stage takes it: a path or None, a list of paths, or paths by name."""
+    """Return an input as the stage takes it: a path or None, a list of paths or sources, or paths by name."""
+    if one.kinds:
+        return [one.source(str(text), each.path) for text, each in zip(texts_of(given), many, strict=True)]
     if one.named:
-        return {one.split(str(text))[0]: each.path for text, each in zip(texts_of(given), many, strict=True)}
+        return {one.label(str(text)): each.path for text, each in zip(texts_of(given), many, strict=True)}
     if one.many:
         return [each.path for each in many]
     return many[0].path if many else None
@@ -423,7 +449,7 @@ def _work(plan: Plan, folder: Path, run: _Run) -> Manifest:
         notices.warn(
             message, "Its manifest does not describe it any more. Make it again, unless you changed it yourself."
         )
-    origins = (artifact.unknown_origin(path) for paths in plan.inputs.values() for path in _listed(paths))
+    origins = (artifact.unknown_origin(path) for paths in plan.inputs.values() for path in paths_of(paths))
     for origin in dict.fromkeys(filter(None, origins)):
         message = f"{origin}, so it is not known what the result was made from, and no leak can be checked."
         notices.warn(message, "Make it again elsewhere, or restore its manifest.")
@@ -446,15 +472,16 @@ def _check_unchanged(plan: Plan, digests: DigestStore) -> None:
         InputChangedError: If one has changed.
     """
     for name, records in plan.records.items():
-        for path, state, record in zip(_listed(plan.inputs[name]), plan.states[name], records, strict=True):
+        for path, state, record in zip(paths_of(plan.inputs[name]), plan.states[name], records, strict=True):
             if digests.changed(path, state, record.sha256):
                 message = f"{record.given} has changed since {plan.stage.name} began to read it."
                 raise artifact.InputChangedError(message, hint="Run the same command again when nothing writes to it.")
 
 
-def _listed(paths: Any) -> list[Path]:
+def paths_of(paths: Any) -> list[Path]:
     """Return the paths of an input as a list."""
-    return list(paths.values()) if isinstance(paths, dict) else texts_of(paths)
+    many = list(paths.values()) if isinstance(paths, dict) else texts_of(paths)
+    return [each.path if isinstance(each, GivenSource) else each for each in many]
 
 
 def _collecting(notices: Notices, plan: Plan, warnings: list[str]) -> Notices:
@@ -463,7 +490,7 @@ def _collecting(notices: Notices, plan: Plan, warnings: list[str]) -> Notices:
     def warn(message: str, hint: str | None) -> None:
         text = message
         for name, records in plan.records.items():
-            for path, record in zip(_listed(plan.inputs[name]), records, strict=False):
+            for path, record in zip(paths_of(plan.inputs[name]), records, strict=False):
                 text = text.replace(str(path), record.given)
         if text not in warnings:
             warnings.append(text)

@@ -12,11 +12,29 @@ from typing import Any, Literal
 from lexenc.artifact import Manifest
 from lexenc.artifact import Table as Table
 from lexenc.device import CPU, Device, Precision, choose_device
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, unknown_name
 from lexenc.progress import SILENT, Progress
 
 InputKind = Literal["path", "encoder"]
 _NAMED = re.compile(r"([\w-]+)=(.+)", re.DOTALL)
+# Names of sources may list several languages: `en,sw=PATH`.
+_LISTED = re.compile(r"([\w,-]+)=(.+)", re.DOTALL)
+_PREFIXED = re.compile(r"(?:.*/)?([\w-]+):(?!//)[^:]+", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class GivenSource:
+    """One source of an input that has kinds.
+
+    Args:
+        kind: One of the kinds of the input.
+        name: Name that the user gave it, e.g. its languages. Empty for none.
+        path: Its file or folder.
+    """
+
+    kind: str
+    name: str
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,9 @@ class Input:
         many: Whether it may be given several times.
         positional: Whether the command line takes it as an argument instead of an option.
         named: Whether it may be written NAME=PATH. The stage then gets paths by name, with "" for no name.
+        kinds: If there are any, it may be given several times and be written [KIND:][NAME=]PATH. The stage then gets a
+            list of `GivenSource`, with the first kind for those without one.
+        number: Parameter that gets the value if a number is given instead of a path, e.g. `--dev 0.05`.
     """
 
     help: str
@@ -38,11 +59,55 @@ class Input:
     many: bool = False
     positional: bool = False
     named: bool = False
+    kinds: tuple[str, ...] = ()
+    number: str = ""
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it may be given several times."""
+        return self.many or bool(self.kinds)
+
+    @property
+    def written(self) -> str:
+        """How it is written, for help."""
+        prefix = "[KIND:][NAME=]" if self.kinds else "NAME=" if self.named else ""
+        return f"{prefix}PATH{'|NUMBER' if self.number else ''}"
 
     def split(self, text: str) -> tuple[str, str]:
-        """Split the text that a user typed into a name, empty if there is none, and a path."""
-        match = _NAMED.fullmatch(text) if self.named else None
-        return (match[1], match[2]) if match else ("", text)
+        """Split the text that a user typed into what stands before the path, with its sign, and the path."""
+        path = text
+        if self.kinds:
+            kind, sign, rest = path.partition(":")
+            path = rest if sign and kind in self.kinds and rest else path
+        match = (_LISTED if self.kinds else _NAMED).fullmatch(path) if self.named or self.kinds else None
+        path = match[2] if match else path
+        return text[: len(text) - len(path)], path
+
+    def label(self, text: str) -> str:
+        """Return the name that a user gave an input, with its kind if it has kinds. Empty for none."""
+        prefix, _ = self.split(text)
+        if not self.kinds:
+            return prefix[:-1]
+        kind, name = self._parts(prefix)
+        return f"{kind}:{name}" if name else kind
+
+    def source(self, text: str, path: Path) -> GivenSource:
+        """Return the source that a user typed, with the path that was found for it."""
+        return GivenSource(*self._parts(self.split(text)[0]), path)
+
+    def _parts(self, prefix: str) -> tuple[str, str]:
+        kind, sign, name = prefix.rpartition(":")
+        return (kind if sign else self.kinds[0]), name.rstrip("=")
+
+    def typed(self, label: str, path: str) -> str:
+        """Return the text for a path and its label: a name, a kind, or both as `KIND:NAME`."""
+        sign = "" if not label else ":" if label in self.kinds else "="
+        return f"{label}{sign}{path}"
+
+    def unknown_kind(self, path: str) -> ConfigError | None:
+        """Return the error for a path that does not exist, if it begins with a kind that does not exist either."""
+        match = _PREFIXED.fullmatch(path) if self.kinds else None
+        return unknown_name("kind of data", match[1], self.kinds) if match else None
 
 
 @dataclass(frozen=True)

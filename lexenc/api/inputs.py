@@ -99,11 +99,14 @@ def _pairs(value: Any) -> list[tuple[str, str]] | None:
 
 def _texts(name: str, one: Input, value: Any) -> str | list[str]:
     try:
+        if one.number and isinstance(value, int | float):
+            return repr(value)
         if isinstance(value, Mapping):
-            return [f"{own}={os.fspath(path)}" if own else os.fspath(path) for own, path in value.items()]
+            return [one.typed(own, os.fspath(path)) for own, path in value.items()]
         return os.fspath(value) if isinstance(value, str | os.PathLike) else [os.fspath(each) for each in value]
     except TypeError:
-        wanted = "a path, or several" if one.many else "a path"
+        wanted = "a path, or several" if one.repeated else "a path"
+        wanted += ", or a number" if one.number else ""
         wanted += ", or a list of word pairs" if takes_pairs(name, one) else ""
         shown = repr(value) if len(repr(value)) < 60 else f"{repr(value)[:57]}..."
         raise ConfigError(f"{name} takes {wanted}, got {shown}.", hint="Write the data to a file.") from None

@@ -72,9 +72,10 @@ def _named(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def _input(name: str, one: Input) -> inspect.Parameter:
-    kind: Any = PathLike | Sequence[PathLike] if one.many else PathLike
+    kind: Any = PathLike | Sequence[PathLike] if one.repeated else PathLike
     kind = kind | Sequence[tuple[str, str]] if takes_pairs(name, one) else kind
-    kind = kind | Mapping[str, PathLike] if one.named else kind
+    kind = kind | Mapping[str, PathLike] if one.named or one.kinds else kind
+    kind = kind | float if one.number else kind
     made = _named(name, kind if one.required else kind | None, inspect.Parameter.empty if one.required else None)
     return made.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) if one.positional else made
 

@@ -101,7 +101,7 @@ def _names(inputs: collections.abc.Mapping[str, Any]) -> list[str]:
     value = inputs.get("vectors") or []
     if isinstance(value, collections.abc.Mapping):
         return list(value)
-    return [_VECTORS.split(str(text))[0] for text in (value if isinstance(value, list | tuple) else [value])]
+    return [_VECTORS.label(str(text)) for text in (value if isinstance(value, list | tuple) else [value])]
 
 
 @dataclass(frozen=True)
