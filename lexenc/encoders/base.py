@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Pooling = Literal["auto", "mean", "model"]
+Tokens = Sequence[Sequence[int]] | Sequence[np.ndarray]
+"""Token ids of some texts."""
+Languages = Sequence[int] | NDArray[np.int64]
+"""Language of each of some texts: 0 for none, otherwise 1 + its place in the languages of the encoder."""
 Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
 
@@ -43,8 +47,12 @@ class Encoder(Protocol):
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Turn texts into token ids, special tokens included, cut at the longest input of the encoder."""
 
-    def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:
-        """Encode token ids in one pass. Differentiable. Shape [n, d], float32."""
+    def embed(self, tokens: Tokens, languages: Languages | None = None) -> torch.Tensor:
+        """Encode token ids in one pass. Differentiable. Shape [n, d], float32.
+
+        Raises:
+            ConfigError: If the encoder has no such language.
+        """
 
     def reference(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode texts in the plainest way, e.g. one by one with the library that made the encoder. Shape [n, d].
@@ -126,6 +134,18 @@ class EncoderKind(Protocol):
 def printable(text: str) -> str:
     """Replace bytes that are not UTF-8 by the replacement character, because tokenizers refuse them."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def check_no_languages(languages: Languages | None) -> None:
+    """Refuse languages for an encoder that has none.
+
+    Raises:
+        ConfigError: If a text has a language.
+    """
+    if languages is not None and np.any(np.asarray(languages)):
+        raise ConfigError(
+            "The encoder has no vectors for languages, but texts have a language.", hint="Leave the language out."
+        )
 
 
 def unsavable(name: str | Path) -> ConfigError:

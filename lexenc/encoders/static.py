@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from lexenc.arrays import Ragged
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Pooling, printable
+from lexenc.encoders.base import Languages, Pooling, Tokens, check_no_languages, printable
 from lexenc.encoders.folder import (
     MODULES_PATH,
     SETTINGS,
@@ -83,15 +83,20 @@ class StaticEncoder:
         with splitting():
             return [each.ids for each in self.tokenizer.encode_batch_fast(prompted, add_special_tokens=False)]
 
-    def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> torch.Tensor:
+    def embed(self, tokens: Tokens, languages: Languages | None = None) -> torch.Tensor:
         """Return the mean of the subword vectors of every text, zeros without subwords, as the head changes it.
 
         Args:
             tokens: Subword ids. Ragged, n rows.
+            languages: None or zeros, because a static encoder knows no languages.
 
         Returns:
             Shape [n, d], float32, differentiable.
+
+        Raises:
+            ConfigError: If a text has a language.
         """
+        check_no_languages(languages)
         ragged, device = Ragged.of(tokens), self._bag.weight.device
         ids, starts = (torch.from_numpy(each).to(device) for each in (ragged.values, ragged.starts[:-1]))
         vectors: torch.Tensor = self._head(self._bag(ids, starts))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from lexenc.arrays import starts_of
@@ -43,6 +44,82 @@ def uncut_tokenizer(tokenizer: Any) -> Tokenizer:
         own.no_padding()
         own.no_truncation()
     return own
+
+
+Offsets = NDArray[np.int64]
+NO_TEXT = -1
+"""Both offsets of a subword that stands for no part of a text: a special one, or one of the prompt."""
+
+
+def offset_tokens(tokenizer: Tokenizer, texts: Sequence[str], *, prompt: str = "") -> list[tuple[list[int], Offsets]]:
+    """Split texts into subwords, and report which characters each subword stands for.
+
+    Args:
+        tokenizer: The tokenizer, with its truncation.
+        texts: The texts; bytes that are not UTF-8 are surrogate escapes.
+        prompt: What precedes every text.
+
+    Returns:
+        For each text its token ids, special tokens included, and for each of them its first character in the text and
+        the one after its last. Shape [t, 2], int64. Spaces at both ends are left out, so that a subword that is only a
+        space has two equal offsets. Several subwords may share a character. Special subwords and those of the prompt
+        have `NO_TEXT` twice.
+    """
+    with splitting():
+        found: list[Encoding] = tokenizer.encode_batch([prompt + printable(text) for text in texts])
+    marks = _space_marks(tokenizer)
+    return [(each.ids, _offsets(each, text, prompt, marks)) for each, text in zip(found, texts, strict=True)]
+
+
+def _offsets(encoding: Encoding, text: str, prompt: str, marks: str) -> Offsets:
+    shown = printable(text)
+    whole, size = prompt + shown, len(prompt)
+    begin, end = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2).T
+    if marks:  # a space before the first letter has the place of the letter
+        end = np.where([not token.strip(marks) for token in encoding.tokens], begin, end)
+    # The first place from each on that is no space, and the last place up to each that follows no space.
+    solid = np.fromiter((not character.isspace() for character in whole), dtype=np.bool_, count=len(whole))
+    places = np.arange(len(whole) + 1)
+    following = np.minimum.accumulate(np.where(np.append(solid, True), places, len(whole))[::-1])[::-1]
+    preceding = np.maximum.accumulate(np.where(np.append(True, solid), places, 0))
+    outside = np.array([owner is None for owner in encoding.sequence_ids], dtype=np.bool_)
+    outside |= np.where(begin < end, np.minimum(preceding[end], end) <= size, begin < size) if size else False
+    begin = np.minimum(np.maximum(following[begin], size), end) if size else np.minimum(following[begin], end)
+    end = np.maximum(preceding[end], begin)
+    pairs = np.stack([begin, end], axis=1) - size
+    pairs[outside] = 0
+    if shown != text:
+        pairs = _raw_places(text)[pairs]
+    pairs[outside] = NO_TEXT
+    return pairs
+
+
+def _space_marks(tokenizer: Tokenizer) -> str:
+    """Return the characters by which subwords of a tokenizer show spaces."""
+    steps = [part.__getstate__() for part in (tokenizer.normalizer, tokenizer.pre_tokenizer) if part is not None]
+    found = b"".join(steps).decode()
+    return ("\u2581" if "\u2581" in found else "") + ("\u0120" if "ByteLevel" in found else "")
+
+
+def _raw_places(text: str) -> Offsets:
+    """Return the place in a text of every character, and of the end, of its printable form. Shape [c + 1]."""
+    sizes: list[int] = []
+    for escaped, run in groupby(text, lambda character: "\ud800" <= character <= "\udfff"):
+        data = list(run)
+        if not escaped:
+            sizes += [1] * len(data)
+            continue
+        rest = "".join(data).encode("utf-8", "surrogateescape")
+        while rest:
+            try:
+                good, bad = len(rest), len(rest)
+                rest.decode("utf-8")
+            except UnicodeDecodeError as error:
+                good, bad = error.start, error.end
+            sizes += [len(character.encode()) for character in rest[:good].decode("utf-8")]
+            sizes += [bad - good] if bad > good else []
+            rest = rest[bad:]
+    return np.concatenate([[0], np.cumsum(np.array(sizes, dtype=np.int64))])
 
 
 class WordTokenizer:

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Pooling, printable, unsavable
+from lexenc.encoders.base import Languages, Pooling, Tokens, check_no_languages, printable, unsavable
 from lexenc.encoders.folder import (
     COPY,
     HEAD_PARTS,
@@ -43,7 +43,7 @@ from lexenc.encoders.pretrained import (
     refuse_missing,
     takes_types,
 )
-from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
+from lexenc.encoders.subwords import Offsets, WordTokenizer, offset_tokens, uncut_tokenizer
 from lexenc.errors import ConfigError, DataError
 from lexenc.structured import spelled
 
@@ -177,21 +177,66 @@ class TransformerEncoder:
             cut = self.tokenizer(texts, truncation=True, max_length=self.longest)
         return cast(list[list[int]], cut["input_ids"])
 
-    def embed(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> Tensor:
+    def tokenise_with_offsets(self, texts: Sequence[str]) -> list[tuple[list[int], Offsets]]:
+        """Return the token ids of texts, the same as `tokenise`, and the characters that each token stands for.
+
+        Returns:
+            For each text its ids and their places in it, shape [t, 2]; see `lexenc.encoders.subwords.offset_tokens`.
+
+        Raises:
+            ConfigError: If the tokenizer does not report places.
+        """
+        if not isinstance(self.tokenizer, Tokenizer):
+            uncut_tokenizer(self.tokenizer)
+        return offset_tokens(self.tokenizer, texts, prompt=self._prompt)
+
+    def embed(self, tokens: Tokens, languages: Languages | None = None) -> Tensor:
         """Return the vectors of texts, computed in one packed pass without padding. Differentiable.
 
         Args:
             tokens: Token ids as `tokenise` returns them.
+            languages: See `embed_with_states`.
 
         Returns:
             Shape [n, d], float32.
         """
-        if not tokens:
-            return torch.zeros(0, self.dimensions, device=self._device)
+        return self._pass(tokens, languages)[0]
+
+    def embed_with_states(self, tokens: Tokens, languages: Languages | None = None) -> tuple[Tensor, Tensor]:
+        """Return the vectors of texts and the states of their tokens after the last layer, from one packed pass.
+
+        Args:
+            tokens: Token ids as `tokenise` returns them.
+            languages: One number per text: 0 for no language, otherwise 1 + its place in the languages of the encoder.
+
+        Returns:
+            Vectors of shape [n, d], those of `embed`, and states of shape [all tokens, width], special tokens included,
+            the texts concatenated in the order given. Both float32 and differentiable.
+
+        Raises:
+            ConfigError: If the encoder has no such language.
+        """
+        vectors, states = self._pass(tokens, languages)
+        return vectors, self._in_order(states, tokens)
+
+    def _pass(self, tokens: Tokens, languages: Languages | None) -> tuple[Tensor, Tensor]:
+        """Return the vectors of texts in their order, and the states of packed tokens."""
+        check_no_languages(languages)
+        if not len(tokens):
+            return torch.zeros(0, self.dimensions, device=self._device), self._nothing()
         packed = pack(tokens, self._device)
         with forward_pass(self._name):
             states = self._backbone(packed).float() if len(packed.tokens) else self._nothing()
-            return self._head(self._pool(states, packed))[packed.inverse].float()
+            return self._head(self._pool(states, packed))[packed.inverse].float(), states
+
+    def _in_order(self, states: Tensor, tokens: Tokens) -> Tensor:
+        """Return the states of packed tokens in the order of the texts. Shape [tokens, width] in and out."""
+        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+        if (np.diff(lengths) >= 0).all():
+            return states
+        order = np.argsort(lengths, kind="stable")
+        rows = np.argsort(np.repeat(order, lengths[order]), kind="stable")
+        return states[torch.from_numpy(rows).to(self._device)]
 
     def reference(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts one by one with sentence-transformers. Shape [n, d], float32."""
@@ -204,27 +249,24 @@ class TransformerEncoder:
             backend.no_truncation() if before is None else backend.enable_truncation(**before)
         return vectors
 
-    def states(self, tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], layer: int | None = None) -> Tensor:
+    def states(self, tokens: Tokens, layer: int | None = None, languages: Languages | None = None) -> Tensor:
         """Return the states of all tokens after a layer, computed in one packed pass; without pooling.
 
         Args:
             tokens: Token ids, special tokens included. No text is longer than `longest`.
             layer: From 0, the input of the first layer, to `layers`, the output of the last; None for the last.
+            languages: See `embed_with_states`.
 
         Returns:
             Shape [all tokens, width], float32, the texts concatenated.
         """
+        check_no_languages(languages)
         packed = pack(tokens, self._device)
         if not len(packed.tokens):
             return self._nothing()
         with forward_pass(self._name):
             states = self._backbone(packed, None if layer == self.layers else layer).float()
-        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
-        if (np.diff(lengths) >= 0).all():
-            return states
-        order = np.argsort(lengths, kind="stable")
-        rows = np.argsort(np.repeat(order, lengths[order]), kind="stable")
-        return states[torch.from_numpy(rows).to(self._device)]
+        return self._in_order(states, tokens)
 
     def _nothing(self) -> Tensor:
         """Return the states of no tokens."""

@@ -16,7 +16,7 @@ from lexenc.encoders.folder import MODULES_PATH, read_modules
 from lexenc.encoders.load import encoder_kind, load_encoder
 from lexenc.encoders.static import StaticEncoder
 from lexenc.encoders.word_vectors import word_encoder
-from lexenc.errors import DataError, ExitCode, LexencError
+from lexenc.errors import ConfigError, DataError, ExitCode, LexencError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -82,6 +82,13 @@ def test_static_vectors_do_not_depend_on_order_or_neighbours(encoder):
     np.testing.assert_array_equal(together, alone)
     order = np.random.default_rng(0).permutation(len(TEXTS))
     np.testing.assert_array_equal(embed(encoder, [TEXTS[i] for i in order]), together[order])
+
+
+def test_a_static_encoder_knows_no_languages(encoder):
+    tokens = encoder.tokenise(["dog", "hot dog"])
+    assert torch.equal(encoder.embed(tokens, [0, 0]), encoder.embed(tokens))
+    with pytest.raises(ConfigError, match="no vectors for languages"):
+        encoder.embed(tokens, [0, 1])
 
 
 @pytest.mark.parametrize("token_budget", [1, 3, 1000])

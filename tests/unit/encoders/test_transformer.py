@@ -165,6 +165,54 @@ def test_gradients_equal_the_unpacked_model(folders: dict[str, Path], kind: str)
         torch.testing.assert_close(found[name], gradient, atol=2e-4, rtol=1e-3, msg=name)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_and_states_come_from_one_pass(folders: dict[str, Path], kind: str) -> None:
+    encoder = TransformerEncoder.load_folder(folders[kind])
+    tokens = encoder.tokenise(TEXTS)
+    vectors, states = encoder.embed_with_states(tokens)
+    assert torch.equal(vectors, encoder.embed(tokens))
+    assert torch.equal(states, encoder.states(tokens))
+    parts = states.split([len(each) for each in tokens])
+    torch.testing.assert_close(torch.stack([part.mean(0) for part in parts]), vectors)
+    (vectors.sum() + states[3].sum()).backward()
+    assert all(each.grad is not None for name, each in encoder._model.named_parameters() if "pooler" not in name)
+
+
+def test_vectors_and_states_of_nothing(bert: TransformerEncoder) -> None:
+    vectors, states = bert.embed_with_states([])
+    assert (vectors.shape, states.shape) == ((0, 32), (0, 32))
+    vectors, states = bert.embed_with_states([[], [2, 4, 3]])
+    assert (vectors.shape, states.shape) == ((2, 32), (3, 32))
+
+
+def test_dropout_is_the_same_for_vectors_and_states(bert: TransformerEncoder) -> None:
+    tokens = bert.tokenise(["the hot dog", "dog"])
+    bert.module.train()
+    try:
+        vectors, states = bert.embed_with_states(tokens)
+        torch.testing.assert_close(vectors[0], states[: len(tokens[0])].mean(0))
+    finally:
+        bert.module.eval()
+
+
+def test_languages_are_refused_by_an_encoder_without(bert: TransformerEncoder) -> None:
+    tokens = bert.tokenise(TEXTS)
+    assert torch.equal(bert.embed(tokens, [0] * len(tokens)), bert.embed(tokens))
+    with pytest.raises(ConfigError, match="no vectors for languages"):
+        bert.embed(tokens, [0, 1] + [0] * (len(tokens) - 2))
+
+
+def test_places_in_the_text_of_tokens(folders: dict[str, Path], tmp_path: Path) -> None:
+    parts = [Transformer(str(folders["bert"])), Pooling(32, "mean")]
+    peer = SentenceTransformer(modules=parts, device="cpu", prompts={"query": "the hot "}, default_prompt_name="query")
+    peer.save(str(tmp_path), create_model_card=False)
+    encoder = TransformerEncoder.load_folder(tmp_path)
+    found = encoder.tokenise_with_offsets(TEXTS)
+    assert [ids for ids, _ in found] == encoder.tokenise(TEXTS)
+    assert found[TEXTS.index("ab")][1].tolist() == [[-1, -1]] * 3 + [[0, 1], [1, 2], [-1, -1]]
+    assert encoder.tokenise_with_offsets([]) == []
+
+
 @pytest.mark.parametrize("budget", [1, 7, 40, 5000])
 def test_batches_and_order_do_not_matter(bert: TransformerEncoder, budget: int) -> None:
     expected = encode_texts(bert, TEXTS)
