@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lexenc.arrays import Ragged, blocks, positions, starts_of
+from lexenc.arrays import Ragged, blocks, positions, ranges, starts_of
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 
@@ -57,23 +57,25 @@ class Classes:
         rows = distinct_pairs(np.column_stack([folds, members]))
         return cls(labels, Ragged(starts_of(np.bincount(rows[:, 0], minlength=forms)), rows[:, 1]))
 
-    def related(self, folds: np.ndarray) -> np.ndarray:
-        """Return which forms share a class. A form always shares one with itself. Shape [n, n], bool.
+    def related(self, folds: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+        """Return which forms share a class with which others. A form always shares one with itself.
 
         Args:
             folds: Forms. Shape [n].
+            others: Forms. Shape [m]. None for the same forms.
+
+        Returns:
+            Shape [n, m], bool.
         """
-        chosen = self.members.take(folds)
-        order = np.argsort(chosen.values, kind="stable")
-        found, owners = chosen.values[order], chosen.rows[order]
-        table: np.ndarray = folds[:, None] == folds[None, :]
-        # Sorted, the forms of one class are neighbours: compare each with the next, the next but one, ...
-        for step in range(1, len(found)):
-            same = found[step:] == found[:-step]
-            if not same.any():
-                break
-            table[owners[:-step][same], owners[step:][same]] = True
-        table |= table.T
+        others = folds if others is None else others
+        table: np.ndarray = folds[:, None] == others[None, :]
+        left, right = self.members.take(folds), self.members.take(others)
+        order = np.argsort(right.values, kind="stable")
+        # Sorted, the others of one class are neighbours.
+        found, owners = right.values[order], right.rows[order]
+        starts = np.searchsorted(found, left.values, side="left")
+        counts = np.searchsorted(found, left.values, side="right") - starts
+        table[np.repeat(left.rows, counts), owners[ranges(starts, counts)]] = True
         return table
 
 
@@ -95,6 +97,9 @@ class PairData:
         folds: Number of each text's case-folded form. Texts that differ only in case share it. Shape [number of texts].
         known: Sorted distinct keys `fold of anchor * number of folds + fold of translation`. Shape [m].
         classes: Classes of the pairs, which then decide which texts are not negatives of each other.
+        sources: Number of the source of each pair, from 0. Shape [n]. None for one source.
+        languages: Number of the language of each text, from 1; 0 for none. Shape [number of texts]. None for no
+            languages.
     """
 
     texts: list[str]
@@ -104,6 +109,8 @@ class PairData:
     folds: np.ndarray
     known: np.ndarray
     classes: Classes | None = None
+    sources: np.ndarray | None = None
+    languages: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.anchors)
@@ -154,12 +161,31 @@ def with_pair_classes(data: PairData) -> PairData:
     return replace(data, classes=classes)
 
 
+def translation_classes(data: PairData) -> Classes:
+    """Return one class for every form: the form and its direct translations.
+
+    Texts are then no negatives of each other if one is a translation of the other, or if both are translations of the
+    same text. Translations of translations do not go on from there, so that no class covers half of a corpus.
+
+    Args:
+        data: Pairs. Its own classes do not count.
+
+    Returns:
+        The number of a class is that of its form, the label of a pair that of its anchor.
+    """
+    anchors, positives = data.folds[data.anchors], data.folds[data.positives]
+    forms = int(data.folds.max(initial=-1)) + 1
+    own = np.arange(forms)
+    folds, members = np.concatenate([own, anchors, positives]), np.concatenate([own, positives, anchors])
+    return Classes.of(anchors, folds, members, forms=forms)
+
+
 @dataclass(frozen=True)
 class PairBatch:
     """The pairs of one step.
 
     Args:
-        texts: Distinct texts of the step, as positions in the data's list. Shape [u].
+        texts: Texts of the step, as positions in the data's list. Shape [u].
         anchors: Positions in `texts`. Shape [b].
         positives: Positions in `texts`. Shape [b].
         negatives: Positions in `texts`. A place that only fills up holds 0 and is masked. Shape [b, k].
@@ -179,19 +205,29 @@ class PairBatch:
     related: np.ndarray | None = None
 
 
-def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> PairBatch:
-    """Gather some pairs. Every distinct text appears once.
+def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True, own_texts: bool = False) -> PairBatch:
+    """Gather some pairs.
 
     Args:
         data: All pairs.
         rows: Which of them. Shape [b].
         mask_known: Whether known translations of the anchor, and texts that share a class with it, are masked.
+        own_texts: Whether every pair has texts of its own: its anchor, its positive and its hard negatives, pair after
+            pair. A text that is its own positive is then encoded twice, with two draws of dropout. Otherwise every
+            distinct text appears once, sorted.
     """
     negatives = data.negatives[rows]
     size, width = negatives.shape
     filled = negatives >= 0
     columns = np.concatenate([data.anchors[rows], data.positives[rows], negatives[filled]])
-    texts, places = np.unique(columns, return_inverse=True)
+    if own_texts:
+        starts = starts_of(2 + filled.sum(axis=1))
+        hard = (starts[:-1, None] + 1 + filled.cumsum(axis=1))[filled]
+        places = np.concatenate([starts[:-1], starts[:-1] + 1, hard])
+        texts = np.empty_like(columns)
+        texts[places] = columns
+    else:
+        texts, places = np.unique(columns, return_inverse=True)
     own = np.zeros((size, width), dtype=np.int64)
     own[filled] = places[2 * size :]
     hidden = np.broadcast_to(~filled, (size, size, width)).copy()
@@ -199,8 +235,10 @@ def batch_of(data: PairData, rows: np.ndarray, *, mask_known: bool = True) -> Pa
     if data.classes is not None:
         labels, related = data.classes.labels[rows], np.zeros((2 * size, 2 * size), dtype=bool)
     if mask_known and data.classes is not None:
-        related = data.classes.related(data.folds[columns[: 2 * size]])
+        folds = data.folds[columns]
+        related = data.classes.related(folds[: 2 * size])
         twins = related[:size, size:].copy()
+        hidden[:, filled] |= data.classes.related(folds[:size], folds[2 * size :])
     elif mask_known:
         twins = _known(data, rows, data.positives[rows])
         hidden |= _known(data, rows, np.where(filled, negatives, 0).ravel()).reshape(size, size, width)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from lexenc.errors import ConfigError
 from lexenc.text.folding import fold_case
 from lexenc.training import data as module
-from lexenc.training.data import batch_of, number_pairs, store_tokens
+from lexenc.training.data import batch_of, number_pairs, store_tokens, translation_classes
 
 WORDS = st.sampled_from(["a", "A", "b", "B", "c", "x", "X", "y", "z"])
 ROWS = st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=3)), min_size=1, max_size=8)
@@ -127,3 +129,89 @@ def test_data_token_store_gives_back_every_text(monkeypatch):
     assert store.lengths.tolist() == [len(text) for text in texts]
     assert store.values.dtype == np.int32
     assert store_tokens(tokenise, []).lengths.tolist() == []
+
+
+# ---------------------------------------------------------------- classes
+
+
+def slow_classes(rows):
+    """The classes of every form: a class is a form and its direct translations."""
+    members = {}
+    for source, target, negatives in rows:
+        for text in (source, target, *negatives):
+            members.setdefault(text.lower(), set()).add(text.lower())
+        members[source.lower()].add(target.lower())
+        members[target.lower()].add(source.lower())
+    return members
+
+
+@settings(max_examples=150)
+@given(ROWS, st.data())
+def test_classes_of_translations_mask_translations_of_one_text_and_hard_negatives(rows, draw):
+    data = numbered(rows)
+    data = replace(data, classes=translation_classes(data))
+    chosen = draw.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=6))
+    batch = batch_of(data, np.array(chosen))
+    members = slow_classes(rows)
+
+    def share(one, other):
+        return any(one.lower() in each and other.lower() in each for each in members.values())
+
+    for i, row in enumerate(chosen):
+        anchor = rows[row][0]
+        for j, other in enumerate(chosen):
+            assert batch.known_positives[i, j] == (i != j and share(anchor, rows[other][1]))
+            for k in range(batch.negatives.shape[1]):
+                own = rows[other][2]
+                assert batch.known_negatives[i, j, k] == (k >= len(own) or share(anchor, own[k]))
+    loose = batch_of(data, np.array(chosen), mask_known=False)
+    assert not loose.known_positives.any()
+    assert loose.known_negatives.sum() == sum(
+        len(chosen) * (batch.negatives.shape[1] - len(rows[row][2])) for row in chosen
+    )
+
+
+def test_classes_of_translations_do_not_grow_into_chains():
+    # hund and cat are linked by dog, bark and tree; only neighbours, and neighbours of one text, are masked.
+    data = number_pairs(["dog", "dog", "tree", "cat"], ["hund", "bark", "bark", "katze"], [])
+    data = replace(data, classes=translation_classes(data))
+    found = batch_of(data, np.arange(4)).known_positives
+    assert found.tolist() == [
+        [False, True, True, False],
+        [True, False, True, False],
+        [False, True, False, False],
+        [False, False, False, False],
+    ]
+    assert data.classes.labels.tolist() == data.folds[data.anchors].tolist()
+
+
+@settings(max_examples=50)
+@given(ROWS, st.data())
+def test_own_texts_of_a_batch_stand_row_after_row(rows, draw):
+    data = numbered(rows)
+    chosen = draw.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=6))
+    batch, shared = (batch_of(data, np.array(chosen), own_texts=own) for own in (True, False))
+    texts = [data.texts[i] for i in batch.texts]
+    assert texts == [text for row in chosen for text in (rows[row][0], rows[row][1], *rows[row][2])]
+    for one, other in ((batch.anchors, shared.anchors), (batch.positives, shared.positives)):
+        assert batch.texts[one].tolist() == shared.texts[other].tolist()
+        assert len(set(one.tolist())) == len(chosen)
+    assert set(batch.anchors.tolist()).isdisjoint(batch.positives.tolist())
+    for place, row in enumerate(chosen):
+        assert [texts[i] for i in batch.negatives[place][: len(rows[row][2])]] == rows[row][2]
+    np.testing.assert_array_equal(batch.known_positives, shared.known_positives)
+    np.testing.assert_array_equal(batch.known_negatives, shared.known_negatives)
+
+
+def test_classes_of_a_large_batch_take_little_time_and_memory():
+    count = 2048
+    texts = [[f"{kind}{i}" for i in range(count)] for kind in "abc"]
+    data = number_pairs(texts[0], texts[1], [[text] for text in texts[2]])
+    data = replace(data, classes=translation_classes(data))
+    tracemalloc.start()
+    batch = batch_of(data, np.arange(count), own_texts=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not batch.known_positives.any()
+    assert not batch.known_negatives.any()
+    assert peak < 100e6
