@@ -38,8 +38,16 @@ class Contrast:
     related: torch.Tensor | None = None
 
 
-def _scores(contrast: Contrast, scale: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _scores(
+    contrast: Contrast, scale: float, margin: float = 0.0, negative_weight: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the scaled cosines of each anchor. Candidates that must not count are minus infinity.
+
+    Args:
+        contrast: The batch.
+        scale: Factor on the cosine.
+        margin: What the cosine with the own positive is lowered by.
+        negative_weight: What the scaled cosines with the own hard negatives are raised by.
 
     Returns:
         With every positive [b, b], with its own hard negatives [b, k], and with all hard negatives [b, b * k].
@@ -52,11 +60,19 @@ def _scores(contrast: Contrast, scale: float) -> tuple[torch.Tensor, torch.Tenso
     targets = (scale * anchors @ positives.T).masked_fill(contrast.known_positives, infinity)
     hard = scale * anchors @ negatives.T
     hard = hard.masked_fill(contrast.known_negatives.reshape(batch, batch * count), infinity)
+    if margin:
+        targets = targets - torch.diag(targets.new_full((batch,), scale * margin))
     rows = torch.arange(batch, device=hard.device)
+    if negative_weight:
+        raised = hard.new_zeros(batch, batch, count)
+        raised[rows, rows] = negative_weight
+        hard = hard + raised.view(batch, batch * count)
     return targets, hard.view(batch, batch, count)[rows, rows], hard
 
 
-def mneg(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
+def mneg(
+    contrast: Contrast, *, scale: float = SCALE, margin: float = 0.0, negative_weight: float = 0.0
+) -> torch.Tensor:
     """Rank the positive above all other positives and all hard negatives of the batch. Mean over anchors.
 
     It equals MultipleNegativesRankingLoss of sentence-transformers (footnote 5 of the paper).
@@ -64,8 +80,12 @@ def mneg(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
     Args:
         contrast: The batch.
         scale: C, the factor on the cosine, the inverse of the temperature.
+        margin: What the cosine of an anchor with its own positive is lowered by (Yang et al. 2019, "Improving
+            Multilingual Sentence Embedding using Bi-directional Dual Encoder with Additive Margin Softmax").
+        negative_weight: What the scaled cosines of an anchor with its own hard negatives are raised by, a constant
+            (the logarithm of the factor on them in Gao et al. 2021, "SimCSE", section B).
     """
-    targets, _, hard = _scores(contrast, scale)
+    targets, _, hard = _scores(contrast, scale, margin, negative_weight)
     return _ranking(targets, hard)
 
 
@@ -75,9 +95,11 @@ def own_hard(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
     return _ranking(targets, own)
 
 
-def symmetric(contrast: Contrast, *, scale: float = SCALE) -> torch.Tensor:
+def symmetric(
+    contrast: Contrast, *, scale: float = SCALE, margin: float = 0.0, negative_weight: float = 0.0
+) -> torch.Tensor:
     """Rank in both directions: the mean of `mneg` and of ranking anchors for their positives."""
-    targets, _, hard = _scores(contrast, scale)
+    targets, _, hard = _scores(contrast, scale, margin, negative_weight)
     return 0.5 * (_ranking(targets, hard) + _ranking(targets.T, hard[:, :0]))
 
 

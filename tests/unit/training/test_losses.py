@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lexenc.training import LOSSES
+from lexenc.training import losses as losses_module
 from lexenc.training.losses import Contrast, mneg, own_hard, printed, symmetric
 
 ALL = [mneg, own_hard, symmetric, printed]
@@ -253,3 +254,80 @@ def test_losses_zero_vectors_are_no_nan(loss):
     value.backward()
     assert torch.isfinite(value)
     assert torch.isfinite(anchors.grad).all()
+
+
+# ---------------------------------------------------------------- margin and weight of hard negatives
+
+
+@pytest.fixture
+def published() -> Contrast:
+    """Three tables of normal numbers: anchors, positives, and one hard negative of every anchor."""
+    draw = np.random.default_rng(1)
+    anchors, positives, negatives = (draw.standard_normal((4, 8)) for _ in range(3))
+    return contrast(anchors, positives, negatives[:, None])
+
+
+def plain(one: Contrast) -> Contrast:
+    """The same without hard negatives."""
+    return contrast(one.anchors, one.positives, one.negatives[:, :0])
+
+
+def test_losses_right_answers(published):
+    one = plain(published)
+    assert float(mneg(one)) == pytest.approx(12.712881, abs=1e-6)
+    assert float(mneg(replace(one, anchors=one.positives, positives=one.anchors))) == pytest.approx(12.997135, abs=1e-6)
+    assert float(symmetric(one)) == pytest.approx(12.855008, abs=1e-6)
+    assert float(mneg(published)) == pytest.approx(14.910729, abs=1e-6)
+    assert float(mneg(published, negative_weight=1.0)) == pytest.approx(14.970730, abs=1e-6)
+    assert float(mneg(one, margin=0.3)) == pytest.approx(18.574852, abs=1e-6)
+
+
+def test_losses_margin_counts_in_both_directions(published):
+    one = plain(published)
+    back = replace(one, anchors=one.positives, positives=one.anchors)
+    both = (float(mneg(one, margin=0.3)) + float(mneg(back, margin=0.3))) / 2
+    assert float(symmetric(one, margin=0.3)) == pytest.approx(both, abs=1e-9)
+    assert both > float(symmetric(one)) + 1
+
+
+def reference_loss(one: Contrast, **settings) -> float:
+    """What sentence-transformers computes."""
+    from torch import nn
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sentence_transformers import SentenceTransformer
+        from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+        model = SentenceTransformer(modules=[nn.Identity()], device="cpu")
+        reference = MultipleNegativesRankingLoss(model, scale=20.0, **settings)
+        columns = [one.anchors, one.positives, *one.negatives.unbind(1)]
+        return float(reference.compute_loss_from_embeddings(columns, None))
+
+
+def test_losses_are_those_of_sentence_transformers_but_for_its_weight_of_hard_negatives(published):
+    both = {"directions": ("query_to_doc", "doc_to_query"), "partition_mode": "per_direction"}
+    assert reference_loss(plain(published)) == pytest.approx(12.712881, abs=1e-5)
+    assert reference_loss(plain(published), **both) == pytest.approx(12.855008, abs=1e-5)
+    assert reference_loss(published) == pytest.approx(14.910729, abs=1e-5)
+    # It raises a hard negative by a multiple of its cosine, not by a constant.
+    weighted = reference_loss(published, hardness_mode="hard_negatives", hardness_strength=1.0)
+    assert abs(weighted - 14.970730) > 1e-3
+
+
+def test_losses_weight_of_hard_negatives_is_a_factor_on_the_own_ones(published):
+    one = random(5, 2)
+    logits, own, hard = losses_module._scores(one, 20.0)
+    others = torch.exp(hard).sum(1) - torch.exp(own).sum(1)
+    total = torch.exp(logits).sum(1) + others + 3 * torch.exp(own).sum(1)
+    expected = (torch.log(total) - logits.diagonal()).mean()
+    assert float(mneg(one, negative_weight=float(np.log(3)))) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_losses_at_temperature_1_cannot_fall_far():
+    # A pair at cosine 1 and all others at cosine -1, which no vectors of 1,024 pairs reach.
+    logits = torch.full((1024, 1024), -1.0, dtype=torch.float64).fill_diagonal_(1.0)
+    assert float(losses_module._ranking(logits, logits[:, :0])) == pytest.approx(4.9377, abs=5e-5)
+    alike = contrast(np.eye(1024), np.eye(1024), np.zeros((1024, 0, 1024)))
+    assert float(mneg(alike, scale=1.0)) > 4.9377
+    assert float(mneg(alike)) < 1e-5
