@@ -20,8 +20,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import lexenc
-from lexenc.durable import FULL, says_full
-from lexenc.errors import ExitCode, LexencError, ManyFaultsError
+from lexenc.durable import FULL, told_of_system
+from lexenc.errors import ExitCode, LexencError, ManyFaultsError, is_panic
 from lexenc.stages import STAGES, stage_of
 
 from . import interrupts
@@ -115,7 +115,7 @@ class LexencGroup(LazyGroup):
         except KeyboardInterrupt:
             code = ExitCode.INTERRUPTED
         except BaseException as error:
-            if type(error).__name__ != "PanicException":  # of libraries in Rust, which is no Exception
+            if not is_panic(error):
                 raise
             return _failed(error, words)
         # Typer turns an interrupt into this code and prints nothing.
@@ -170,8 +170,9 @@ def _explained(error: BaseException, words: list[str]) -> tuple[list[tuple[str, 
     if isinstance(error, OSError):
         return [_of_system(error)], ExitCode.USAGE if error.errno in _WRONG_PATH else ExitCode.FAILED
     detail = (str(error).splitlines() or [""])[0].rstrip(".")
-    if says_full(error):
-        return [_of_system(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))], ExitCode.FAILED
+    told = told_of_system(error)
+    if told is not None and told.errno in FULL:
+        return [_of_system(told)], ExitCode.FAILED
     if isinstance(error, MemoryError) or _NO_MEMORY.search(detail):
         hint = "Read fewer rows with --limit, or use a machine with more memory."
         return [("Out of memory.", hint)], ExitCode.FAILED

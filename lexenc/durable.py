@@ -26,7 +26,8 @@ except ImportError:  # on Windows, where two writers of one folder are not kept 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the errors of a disk, a share of it, or a file that is full."""
-_SAYS_FULL = re.compile(r"\bos error 28\b|No space left on device")
+# How libraries in Rust (safetensors, tokenizers) and faiss tell of errors of the system.
+_TOLD = re.compile(r"\bos error (\d+)\b|(No space left on device)")
 # What a system says of a call that it does not have, or that a file system does not have.
 _MISSING = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EISDIR, errno.EBADF, errno.ENOENT}
 _UNFLUSHED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS, errno.EBADF}
@@ -120,14 +121,19 @@ def naming(place: Path) -> Iterator[None]:
             raise _at(error, place) from None
         raise
     except Exception as error:
-        if says_full(error):
-            raise _at(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), place) from None
+        told = told_of_system(error)
+        if told is not None and told.errno in FULL:
+            raise _at(told, place) from None
         raise
 
 
-def says_full(error: BaseException) -> bool:
-    """Return whether an error of a library, such as safetensors or faiss, tells in words that the disk is full."""
-    return not isinstance(error, LexencError) and _SAYS_FULL.search(str(error)) is not None
+def told_of_system(error: BaseException) -> OSError | None:
+    """Return the error of the system that a library, such as safetensors or faiss, tells of in words only."""
+    found = None if isinstance(error, LexencError | OSError) else _TOLD.search(str(error))
+    if found is None:
+        return None
+    number = errno.ENOSPC if found[2] else int(found[1])
+    return OSError(number, os.strerror(number))
 
 
 def _at(error: OSError, path: Path) -> OSError:

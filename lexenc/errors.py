@@ -92,3 +92,8 @@ def several(place: str, faults: Sequence[LexencError]) -> LexencError:
     """
     flat = [one for fault in faults for one in (fault.faults if isinstance(fault, ManyFaultsError) else [fault])]
     return flat[0] if len(flat) == 1 else ManyFaultsError(place, flat)
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether an error is a panic of a library in Rust, such as tokenizers; it is no Exception."""
+    return type(error).__name__ == "PanicException"

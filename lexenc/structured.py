@@ -578,6 +578,28 @@ def spelled(path: Path) -> Iterator[Path]:
         yield path
 
 
+@contextmanager
+def opened_tensors(path: Path, framework: Literal["numpy", "pt"] = "numpy", *, hint: str = AGAIN) -> Iterator[Any]:
+    """Open a safetensors file, as `read_tensors_of` reads it.
+
+    Yields:
+        The file as `safetensors.safe_open` returns it.
+
+    Raises:
+        DataError: If there is no such file, or the block finds it damaged or cut.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", hint=hint)
+    path.open("rb").close()  # where it must not be read, this says so better
+    try:
+        with spelled(path) as named, safe_open(named, framework=framework) as stream:
+            yield stream
+    except (SafetensorError, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
+        raise DataError(f"{path} is damaged ({_cut(' '.join(str(error).split()), 120)}).", hint=hint) from None
+
+
 def read_tensors_of(
     path: Path, framework: Literal["numpy", "pt"] = "numpy", *, hint: str = AGAIN
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -594,13 +616,5 @@ def read_tensors_of(
     Raises:
         DataError: If there is no such file, or it is damaged or cut.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.", hint=hint)
-    path.open("rb").close()  # where it must not be read, this says so better
-    try:
-        with spelled(path) as named, safe_open(named, framework=framework) as stream:
-            return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})
-    except (SafetensorError, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError) as error:
-        raise DataError(f"{path} is damaged ({_cut(' '.join(str(error).split()), 120)}).", hint=hint) from None
+    with opened_tensors(path, framework, hint=hint) as stream:
+        return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})

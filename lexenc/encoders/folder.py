@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from lexenc.errors import ConfigError, DataError, LexencError
-from lexenc.structured import checked, read_json, spelled
+from lexenc.durable import told_of_system
+from lexenc.errors import ConfigError, DataError, LexencError, is_panic
+from lexenc.structured import checked, opened_tensors, read_json, spelled
 
 STATIC_CLASS = "StaticEmbedding"
 """The module of sentence-transformers with one vector per subword."""
@@ -255,15 +256,10 @@ def tensor_shapes(place: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         DataError: If a file is damaged or cut.
     """
-    from safetensors import SafetensorError, safe_open
-
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(place.glob("*.safetensors")):
-        try:
-            with spelled(path) as named, safe_open(named, framework="numpy") as stream:
-                shapes |= {name: tuple(stream.get_slice(name).get_shape()) for name in stream.keys()}
-        except (SafetensorError, OSError, ValueError) as error:
-            raise DataError(f"{path} is damaged or not complete: {one_line(error)}", hint=COPY) from None
+        with opened_tensors(path, hint=COPY) as stream:
+            shapes |= {name: tuple(stream.get_slice(name).get_shape()) for name in stream.keys()}
     return shapes
 
 
@@ -292,14 +288,9 @@ def guarded(what: str, hint: str) -> Iterator[None]:
         raise
     except BaseException as error:
         # That of PyTorch is no MemoryError.
-        if type(error).__name__ == "OutOfMemoryError" or not (isinstance(error, Exception) or _panic(error)):
+        if type(error).__name__ == "OutOfMemoryError" or not (isinstance(error, Exception) or is_panic(error)):
             raise
         raise DataError(f"{what}: {one_line(error)}", hint=hint) from error
-
-
-def _panic(error: BaseException) -> bool:
-    """Return whether an error is a panic of Rust, in which tokenizers is written; it is no Exception."""
-    return type(error).__name__ == "PanicException"
 
 
 @contextmanager
@@ -317,7 +308,7 @@ def without_panic_reports() -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            shown = not (_panic(error) or _panic(error.__cause__ or error))
+            shown = not (is_panic(error) or is_panic(error.__cause__ or error))
             raise
         finally:
             os.dup2(saved, 2)
@@ -373,10 +364,10 @@ def saving(folder: Path) -> Iterator[Path]:
         with spelled(folder) as place:
             yield place
     except Exception as error:  # of safetensors, or the bare class from tokenizers
-        found = re.search(r"\(os error (\d+)\)", str(error))
-        if isinstance(error, OSError) or found is None:
+        told = told_of_system(error)
+        if told is None:
             raise
-        raise OSError(int(found[1]), os.strerror(int(found[1])), str(folder)) from error
+        raise OSError(told.errno, told.strerror, str(folder)) from error
 
 
 def forward_pass(name: str | Path) -> Any:

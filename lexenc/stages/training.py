@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lexenc.artifact import UNFINISHED
 from lexenc.durable import share
 from lexenc.errors import DataError
-from lexenc.files.text import counted
+from lexenc.files.text import counted, json_lines
 from lexenc.stage import Job
 from lexenc.training import HISTORY
 
@@ -42,7 +41,7 @@ def train_in_folder(trainer: Trainer, job: Job, *, stage: str, examples: str) ->
     unfinished = job.out / UNFINISHED
     trainer.run(unfinished, progress=job.progress, say=lambda message: job.notices.say(f"{stage}: {message}"))
     share(unfinished / HISTORY, job.out / HISTORY)
-    return [json.loads(line) for line in (job.out / HISTORY).read_text(encoding="utf-8").splitlines()]
+    return [step for _, step in json_lines(job.out / HISTORY)]
 
 
 def mean_loss_of(steps: Sequence[dict[str, Any]]) -> float:

@@ -626,7 +626,7 @@ def minimised(reader: Reader, world: Path, place: Path, found: Found, *, seconds
 
 PRIMITIVES = {
     "read_text", "read_bytes", "loads", "load_file", "safe_open", "read_lines", "json_lines", "open_bytes", "table_rows", "csv_rows",
-    "safe_load", "memmap", "parse_json", "read_json", "read_yaml", "read_npy", "read_tensors_of", "iterparse", "read_index", "fromfile",
+    "safe_load", "memmap", "parse_json", "read_json", "read_yaml", "read_npy", "read_tensors_of", "opened_tensors", "iterparse", "read_index", "fromfile",
 }  # fmt: skip
 """Names of functions that read files or parse their content."""
 
