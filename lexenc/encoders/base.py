@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Pooling = Literal["auto", "mean", "model"]
 Tokens = Sequence[Sequence[int]] | Sequence[np.ndarray]
 """Token ids of some texts."""
-Languages = Sequence[int] | NDArray[np.int64]
-"""Language of each of some texts: 0 for none, otherwise 1 + its place in the languages of the encoder."""
+Languages = Sequence[int] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
+"""Language of each of some texts, or of each of their tokens: 0 for none, otherwise 1 + its place in those of the encoder."""
 Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
 
@@ -142,7 +142,7 @@ def check_no_languages(languages: Languages | None) -> None:
     Raises:
         ConfigError: If a text has a language.
     """
-    if languages is not None and np.any(np.asarray(languages)):
+    if languages is not None and any(np.any(each) for each in languages):
         raise ConfigError(
             "The encoder has no vectors for languages, but texts have a language.", hint="Leave the language out."
         )

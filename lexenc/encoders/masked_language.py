@@ -35,12 +35,18 @@ class MaskedText:
     Args:
         ids: Numbers of the subwords, special ones included. Shape [t].
         places: Where to predict. Shape [g], at least 1.
-        right: The subwords that were there. Shape [g].
+        right: The subwords that were there, or others to predict there. Shape [g].
+        weights: How much each place counts; the loss of the text is the sum of those of its places. None for their
+            mean. Shape [g].
+        languages: Language of each subword, as in `TransformerEncoder.embed_with_states`. None for the one of the
+            encoder. Shape [t].
     """
 
     ids: Indices
     places: Indices
     right: Indices
+    weights: NDArray[np.floating] | None = None
+    languages: Indices | None = None
 
 
 def mask_subwords(
@@ -83,18 +89,20 @@ class MaskedHead:
     Args:
         folder: Folder of the encoder.
         encoder: The encoder loaded from it. Where the language model shares its subword vectors with the head, the
-            head shares those of `encoder`.
+            head shares those of `encoder`. If these are not trained, the head does not train them either.
+        vocabulary: Subwords that can be predicted, which makes the head cheap if they are few. None for all.
 
     Attributes:
         module: The head.
         fresh: Whether the folder contains no head, so that it starts from random weights.
         mask: Number of the mask.
+        vocabulary: The subwords that can be predicted, distinct and in order. None for all.
 
     Raises:
         ConfigError: If the model has no such head, its head needs more than states, or its tokenizer has no mask.
     """
 
-    def __init__(self, folder: Path, encoder: TransformerEncoder) -> None:
+    def __init__(self, folder: Path, encoder: TransformerEncoder, vocabulary: Indices | None = None) -> None:
         module, missing = load_pretrained(AutoModelForMaskedLM, folder)
         transformer = cast(Any, encoder.module)[0]
         trial = {"input_ids": torch.tensor(encoder.tokenise(["a"]))}
@@ -109,6 +117,10 @@ class MaskedHead:
                 f"The tokenizer of the encoder {folder} has no mask, which masked language modelling needs.",
                 hint="Use another encoder, or another objective.",
             )
+        self.vocabulary = None if vocabulary is None else np.unique(vocabulary)
+        if self.vocabulary is not None:
+            expected = expected[..., torch.from_numpy(self.vocabulary)]
+            _restrict(module, self.vocabulary)
         self.module: nn.Module = module.to(next(encoder.module.parameters()).device)
         self.fresh, self.mask, self._folder = bool(missing), int(mask), folder
         with torch.no_grad():
@@ -120,20 +132,66 @@ class MaskedHead:
             )
 
     def logits(self, states: Tensor) -> Tensor:
-        """Score every subword of the vocabulary. Shape [t, d] -> [t, v]."""
+        """Score every subword that can be predicted. Shape [t, d] -> [t, v], columns as in `vocabulary`."""
         with forward_pass(self._folder):
             found: Tensor = self.module(inputs_embeds=states.unsqueeze(0)).logits
         return found.squeeze(0).float()
 
     def losses(self, encoder: TransformerEncoder, texts: Sequence[MaskedText]) -> Tensor:
-        """Return the mean cross entropy of the masked subwords of each text. Shape [n]."""
-        states = encoder.states([text.ids for text in texts])
+        """Return the cross entropy of the masked subwords of each text: their mean, or the sum by weights. Shape [n].
+
+        All subwords in `right` have to be in `vocabulary`.
+        """
+        languages = None
+        if any(text.languages is not None for text in texts):
+            languages = [np.zeros_like(text.ids) if text.languages is None else text.languages for text in texts]
+        states = encoder.states([text.ids for text in texts], languages=languages)
         starts = np.cumsum([0, *(len(text.ids) for text in texts[:-1])])
         places = np.concatenate([start + text.places for start, text in zip(starts, texts, strict=True)])
         logits = self.logits(states[torch.from_numpy(places).to(states.device)])
-        right = torch.from_numpy(np.concatenate([text.right for text in texts])).to(states.device)
+        right = torch.from_numpy(self._columns(np.concatenate([text.right for text in texts]))).to(states.device)
         losses = F.cross_entropy(logits, right, reduction="none").split([len(text.right) for text in texts])
-        return torch.stack([each.mean() for each in losses])
+        return torch.stack([_total(each, text.weights) for each, text in zip(losses, texts, strict=True)])
+
+    def _columns(self, subwords: Indices) -> Indices:
+        """Return the columns of subwords in the scores."""
+        if self.vocabulary is None:
+            return subwords
+        columns: Indices = np.searchsorted(self.vocabulary, subwords)
+        assert (self.vocabulary[np.minimum(columns, len(self.vocabulary) - 1)] == subwords).all(), "not in `vocabulary`"
+        return columns
+
+
+def _total(losses: Tensor, weights: NDArray[np.floating] | None) -> Tensor:
+    return losses.mean() if weights is None else losses @ torch.from_numpy(weights).to(losses)
+
+
+def _restrict(module: Any, vocabulary: Indices) -> None:
+    """Make a language model score only some subwords."""
+    whole = module.get_output_embeddings()
+    for part in list(module.modules()):
+        for name, child in list(part.named_children()):
+            if child is whole:
+                setattr(part, name, _SomeRows(whole, vocabulary))
+
+
+class _SomeRows(nn.Module):  # type: ignore[misc]
+    """Some rows of a linear layer, whose weights stay those of the layer. The others are never multiplied.
+
+    Args:
+        whole: The layer.
+        rows: Numbers of the rows. Shape [v].
+    """
+
+    def __init__(self, whole: nn.Linear, rows: Indices) -> None:
+        super().__init__()
+        self.whole = whole
+        self.register_buffer("rows", torch.from_numpy(rows), persistent=False)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Shape [..., width] -> [..., v]."""
+        bias = self.whole.bias
+        return F.linear(states, self.whole.weight[self.rows], None if bias is None else bias[self.rows])
 
 
 class _GivenStates(nn.Module):  # type: ignore[misc]

@@ -207,7 +207,8 @@ class TransformerEncoder:
 
         Args:
             tokens: Token ids as `tokenise` returns them.
-            languages: One number per text: 0 for no language, otherwise 1 + its place in the languages of the encoder.
+            languages: One number per text, or an array of one per token: 0 for no language, otherwise 1 + its place in
+                the languages of the encoder.
 
         Returns:
             Vectors of shape [n, d], those of `embed`, and states of shape [all tokens, width], special tokens included,

@@ -27,6 +27,8 @@ from transformers import (
     BertModel,
     DebertaV2Config,
     DebertaV2ForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
     ElectraConfig,
     ElectraForMaskedLM,
     GPT2Config,
@@ -50,6 +52,8 @@ from transformers import (
     T5ForConditionalGeneration,
     XLMConfig,
     XLMModel,
+    XLMRobertaConfig,
+    XLMRobertaForMaskedLM,
     XLNetConfig,
     XLNetModel,
     XmodConfig,
@@ -61,7 +65,7 @@ from lexenc.device import CPU
 from lexenc.encoders import load
 from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.load import load_encoder
-from lexenc.encoders.masked_language import MaskedHead
+from lexenc.encoders.masked_language import MaskedHead, MaskedText
 from lexenc.encoders.pretrained import UNLIMITED
 from lexenc.errors import ConfigError, DataError, LexencError
 
@@ -455,11 +459,22 @@ def test_positions_of_other_models_begin_at_zero(tmp_path: Path) -> None:
     assert np.isfinite(encode_texts(encoder, ["dog the hot " * 30])).all()
 
 
+DISTILBERT = {
+    "vocab_size": 40,
+    "n_layers": 2,
+    "n_heads": 2,
+    "dim": 16,
+    "hidden_dim": 32,
+    "max_position_embeddings": 24,
+}
 HEADS = {
     "bert": (BertForMaskedLM, BertConfig(**BERT)),
     "roberta": (RobertaForMaskedLM, RobertaConfig(**BERT, pad_token_id=0)),
     "electra": (ElectraForMaskedLM, ElectraConfig(**BERT, embedding_size=8)),
     "mpnet": (MPNetForMaskedLM, MPNetConfig(**BERT, pad_token_id=0)),
+    "distilbert": (DistilBertForMaskedLM, DistilBertConfig(**DISTILBERT)),
+    "xlm-roberta": (XLMRobertaForMaskedLM, XLMRobertaConfig(**BERT, pad_token_id=0)),
+    "untied": (BertForMaskedLM, BertConfig(**BERT, tie_word_embeddings=False)),
     "deberta": (DebertaV2ForMaskedLM, DebertaV2Config(**BERT)),
     "modernbert": (ModernBertForMaskedLM, ModernBertConfig(**BERT, pad_token_id=0, bos_token_id=2, eos_token_id=3,
                                                            cls_token_id=2, sep_token_id=3)),
@@ -477,6 +492,86 @@ def test_masked_heads_equal_the_whole_model(tmp_path: Path, name: str) -> None:
     with torch.no_grad():
         expected = AutoModelForMaskedLM.from_pretrained(folder).eval()(input_ids=torch.tensor(tokens)).logits[0]
         np.testing.assert_allclose(head.logits(encoder.states(tokens)), expected, atol=1e-4)
+
+
+VOCABULARY = np.array([31, 6, 7, 9, 10, 6])
+MASKED = [
+    MaskedText(np.array([2, 4, 7, 3]), np.array([1]), np.array([6])),
+    MaskedText(np.array([2, 4, 4, 4, 3]), np.array([1, 3]), np.array([9, 31])),
+]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_masked_heads_score_some_subwords_only(tmp_path: Path, name: str) -> None:
+    kind, config = HEADS[name]
+    folder = write(tmp_path, kind(config))
+    encoder, other = load_encoder(folder, device=CPU), load_encoder(folder, device=CPU)
+    whole, head = MaskedHead(folder, encoder), MaskedHead(folder, other, VOCABULARY)
+    assert head.vocabulary is not None
+    assert head.vocabulary.tolist() == [6, 7, 9, 10, 31]
+    assert not head.fresh
+    states = encoder.states(encoder.tokenise(["the hot dog"])).detach()
+    expected = whole.logits(states)[:, head.vocabulary]
+    torch.testing.assert_close(head.logits(states), expected, atol=1e-5, rtol=1e-5)
+    # The gradient is that of a softmax over these subwords.
+    losses = head.losses(other, MASKED)
+    losses.sum().backward()
+    by_hand = []
+    for text in MASKED:
+        scores = whole.logits(encoder.states([text.ids])[text.places])[:, head.vocabulary]
+        right = torch.from_numpy(np.searchsorted(head.vocabulary, text.right))
+        by_hand.append(torch.nn.functional.cross_entropy(scores, right))
+    torch.testing.assert_close(losses, torch.stack(by_hand), atol=1e-5, rtol=1e-5)
+    torch.stack(by_hand).sum().backward()
+    for mine, theirs in ((encoder.module, other.module), (whole.module, head.module)):
+        wanted = [each.grad for each in mine.parameters()]
+        for found, gradient in zip(theirs.parameters(), wanted, strict=True):
+            assert (found.grad is None) == (gradient is None)
+            if gradient is not None:
+                torch.testing.assert_close(found.grad, gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_places_of_masked_texts_have_weights(tmp_path: Path) -> None:
+    kind, config = HEADS["bert"]
+    folder = write(tmp_path, kind(config))
+    encoder = load_encoder(folder, device=CPU)
+    head = MaskedHead(folder, encoder)
+    text = MASKED[1]
+    alone = [head.losses(encoder, [MaskedText(text.ids, text.places[[i]], text.right[[i]])]) for i in range(2)]
+    weighted = MaskedText(text.ids, text.places, text.right, np.array([0.25, 2.0]))
+    torch.testing.assert_close(head.losses(encoder, [weighted]), 0.25 * alone[0] + 2 * alone[1])
+    torch.testing.assert_close(head.losses(encoder, [text]), (alone[0] + alone[1]) / 2)
+
+
+def test_other_subwords_than_those_of_the_head_cannot_be_predicted(tmp_path: Path) -> None:
+    kind, config = HEADS["bert"]
+    folder = write(tmp_path, kind(config))
+    encoder = load_encoder(folder, device=CPU)
+    head = MaskedHead(folder, encoder, VOCABULARY)
+    for right in (8, 39):
+        with pytest.raises(AssertionError, match="vocabulary"):
+            head.losses(encoder, [MaskedText(np.array([2, 4, 3]), np.array([1]), np.array([right]))])
+
+
+def test_a_folder_of_sentence_transformers_gets_a_new_head(bert: Path, tmp_path: Path) -> None:
+    folder = write_modules(tmp_path / "made", bert, Pooling(16, "mean"))
+    encoder = load_encoder(folder, device=CPU)
+    head = MaskedHead(folder, encoder, VOCABULARY)
+    assert head.fresh
+    assert torch.isfinite(head.losses(encoder, MASKED)).all()
+
+
+@pytest.mark.parametrize("vocabulary", [None, VOCABULARY])
+def test_vectors_that_are_not_trained_are_not_trained_by_the_head(tmp_path: Path, vocabulary) -> None:
+    kind, config = HEADS["xlm-roberta"]
+    folder = write(tmp_path, kind(config))
+    encoder = load_encoder(folder, device=CPU)
+    table = encoder.module[0].auto_model.get_input_embeddings().weight
+    table.requires_grad_(False)
+    head = MaskedHead(folder, encoder, vocabulary)
+    head.losses(encoder, MASKED).sum().backward()
+    assert table.grad is None
+    assert all(each.requires_grad == (each is not table) for each in head.module.parameters())
 
 
 def test_a_masked_head_that_needs_more_than_states_is_refused(tmp_path: Path) -> None:
