@@ -20,7 +20,7 @@ Pooling = Literal["auto", "mean", "model"]
 Tokens = Sequence[Sequence[int]] | Sequence[np.ndarray]
 """Token ids of some texts."""
 Languages = Sequence[int] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
-"""Language of each of some texts, or of each of their tokens: 0 for none, otherwise 1 + its place in those of the encoder."""
+"""Language of each text, or of each of its tokens: 0 for none, otherwise 1 + its place in the encoder's languages."""
 Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
 
