@@ -4,5 +4,10 @@ from __future__ import annotations
 
 from lexenc.registry import Registry
 
-OBJECTIVES = Registry("objective", {})
+OBJECTIVES = Registry(
+    "objective",
+    {
+        "wtr": ("lexenc.sentences.word_ranking:WordRanking", "Word translation ranking (WACSE)."),
+    },
+)
 """Objectives of single pairs, by name: classes with the members of `terms.Term`."""
