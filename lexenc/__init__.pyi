@@ -148,7 +148,7 @@ def mine_negatives(
     relative_margin: float | None = None,
     sampling: Literal['top', 'random'] = 'top',
     vocabulary_limit: int | None = None,
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     lowercase: bool = False,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
@@ -179,7 +179,7 @@ def mine_negatives(
         relative_margin: A negative's cosine is at most (1 - this) x the positive's. A larger value is stricter.
         sampling: top: the nearest candidates; random: a random choice within the range.
         vocabulary_limit: Use only the first words of a vocabulary.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
@@ -227,7 +227,7 @@ def finetune(
     languages: str | Sequence[str] = (),
     suppressible: Literal['drop', 'keep'] | None = None,
     control: Literal['none', 'shuffled-pairs'] = 'none',
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = False,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -272,7 +272,7 @@ def finetune(
         languages: With MRCONSO.RRF: languages to keep, as UMLS codes or ISO codes, e.g. ENG,GER or en,de. By default all.
         suppressible: With MRCONSO.RRF: whether to drop rows whose SUPPRESS is not N (obsolete and abbreviated names). By default drop. SapBERT keeps them. One of: drop, keep.
         control: shuffled-pairs: train on random pairs of the same texts, to measure the effect of training without knowledge. One of: none, shuffled-pairs.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of an input in tokens. The rest is cut off.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -544,7 +544,7 @@ def encode(
     *,
     encoder: str | PathLike[str],
     out: str | PathLike[str],
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
     counts: bool = False,
     token_budget: int = 1536,
@@ -561,7 +561,7 @@ def encode(
         words: File with one text per line, or - for standard input.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Longest input in tokens. Longer texts are truncated.
         counts: Read lines of the form 'word count'. Drops the counts and repeated words.
         token_budget: Largest number of tokens in a forward pass.
@@ -586,7 +586,7 @@ def interpolate(
     source_vocabulary: str | PathLike[str] | None = None,
     target_vocabulary: str | PathLike[str] | None = None,
     lambda_: float = 0.3,
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     missing: Literal['encoder', 'average', 'drop'] = 'encoder',
     lowercase: bool = False,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -609,7 +609,7 @@ def interpolate(
         target_vocabulary: The same for the target.
         out: Folder for the result.
         lambda_: Weight of the encoder: 0 is the static space, 1 the encoder alone.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         missing: Words of source_vocabulary and target_vocabulary without a static vector: encoder: the encoding alone; average: blended with the mean static vector of their parts, if any; drop: leave them out.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -646,7 +646,7 @@ def eval_bli(
     lambda_: float | Sequence[float] = (),
     pair: str | Sequence[str] = (),
     top: int = 10,
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     limit: int | None = None,
     lowercase: bool = False,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -681,7 +681,7 @@ def eval_bli(
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
         pair: Pairs of languages of a hub to score, e.g. en-de. Default: all that have a dictionary, in both directions.
         top: Number of answers to keep for every test word.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -750,7 +750,7 @@ def eval_xlsim(
     missing: Literal['encoder', 'average', 'drop', 'back-off'] | None = None,
     back_off: float = 0.0,
     lambda_: float | Sequence[float] = (),
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     limit: int | None = None,
     lowercase: bool = False,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -779,7 +779,7 @@ def eval_xlsim(
         missing: Words without a static vector. encoder: use the encoder alone; average: use the mean of a phrase's parts; drop: leave their pairs out of the headline; back-off: count their pairs, with back_off. If left out, encoder in a blend, else drop. With several lambda_ the headline has only the pairs with static vectors, the same for all; the others count in another row.
         back_off: Similarity of pairs with a missing word, if all pairs count.
         lambda_: With encoder and vectors: weights of the encoder to compare; if left out 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         limit: Use the first words of each vocabulary only; they are the most frequent.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -808,7 +808,7 @@ def eval_sts(
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
     level: float = 0.95,
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = False,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -832,7 +832,7 @@ def eval_sts(
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Longest sentence in tokens. Longer sentences are cut.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -856,7 +856,7 @@ def encode_concepts(
     *,
     encoder: str | PathLike[str],
     out: str | PathLike[str],
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = True,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -876,7 +876,7 @@ def encode_concepts(
         knowledge_base: File of 'CUI||name' lines ('CUI|CUI||name' for several concepts); several files make one base.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -901,7 +901,7 @@ def link(
     knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
     encoder: str | PathLike[str],
     out: str | PathLike[str] | None = None,
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = True,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -925,7 +925,7 @@ def link(
         knowledge_base: Knowledge base: 'CUI||name' lines ('CUI|CUI||name' for several concepts), or a folder of encode-concepts.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result. None does not keep it.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
@@ -953,7 +953,7 @@ def eval_xel(
     mentions: str | PathLike[str],
     encoder: str | PathLike[str],
     out: str | PathLike[str] | None = None,
-    pooling: Literal['auto', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
     lowercase: bool = True,
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
@@ -976,7 +976,7 @@ def eval_xel(
         mentions: Test mentions: 'CUI||mention' lines (XL-BEL), with or without '||context'.
         encoder: Encoder: 'mini', a folder, or a hub name.
         out: Folder for the result. None does not keep it.
-        pooling: mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Maximum length of a name in tokens. Longer names are cut off.
         lowercase: Lower-case names and mentions. SapBERT's own script lower-cases only the names, which costs hits.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.

@@ -210,7 +210,8 @@ def load_encoder(
     Args:
         name: `mini` (bundled), a folder of sentence-transformers, Hugging Face or model2vec, a result, or a name on
             the hub.
-        pooling: mean, model (the modules of the encoder) or auto: model if the encoder has modules, else mean.
+        pooling: mean, cls (first token), first-last (mean of both layers), model (the modules of the encoder) or auto:
+            model if the encoder has modules, else mean.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
         precision: Arithmetic; None: LEXENC_PRECISION, else float32.
         max_length: Maximum length of inputs in tokens; None is that of the encoder.

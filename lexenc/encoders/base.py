@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import torch
     from tokenizers import Tokenizer
 
-Pooling = Literal["auto", "mean", "model"]
+Pooling = Literal["auto", "mean", "cls", "first-last", "model"]
+OWN = ("auto", "model")
+"""Poolings that keep the modules of an encoder; the others replace them."""
 Tokens = Sequence[Sequence[int]] | Sequence[np.ndarray]
 """Token ids of some texts."""
 Languages = Sequence[int] | Sequence[NDArray[np.int64]] | NDArray[np.int64]

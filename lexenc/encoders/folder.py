@@ -24,9 +24,11 @@ from lexenc.structured import checked, opened_tensors, read_json, spelled
 
 STATIC_CLASS = "StaticEmbedding"
 """The module of sentence-transformers with one vector per subword."""
+MIXING = "WeightedLayerPooling"
+"""The module of sentence-transformers that averages the states of several layers."""
 HEAD_PARTS = ("Dense", "Normalize", "LayerNorm", "Dropout")
 """Modules of sentence-transformers that turn one vector per text into another."""
-MODULES = ("Transformer", "Pooling", STATIC_CLASS, *HEAD_PARTS)
+MODULES = ("Transformer", MIXING, "Pooling", STATIC_CLASS, *HEAD_PARTS)
 """The modules of sentence-transformers that lexenc knows."""
 MODULES_PATH = "sentence_transformers.models."
 """The path under which every release of sentence-transformers since 3.2 finds its modules."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lexenc.encoders.folder import (
     HEAD_PARTS,
+    MIXING,
     SENTENCE_MODEL,
     SETTINGS,
     ModuleRow,
@@ -78,11 +79,21 @@ class _NormalizeSettings:
         return {}
 
 
+@dataclass(frozen=True)
+class _MixingSettings:
+    num_hidden_layers: int = 12
+    layer_start: int = 4
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"layer_weights": (self.num_hidden_layers + 1 - self.layer_start,)}
+
+
 _HEAD_SETTINGS: dict[str, Any] = {
     "Dense": _DenseSettings,
     "Normalize": _NormalizeSettings,
     "LayerNorm": _LayerNormSettings,
     "Dropout": _DropoutSettings,
+    MIXING: _MixingSettings,
 }
 
 
@@ -147,7 +158,7 @@ def check_head(folder: Path, modules: Sequence[ModuleRow]) -> None:
 
     Args:
         folder: Folder of sentence-transformers.
-        modules: Rows of the table of modules, each of a class in `HEAD_PARTS`.
+        modules: Rows of the table of modules, each of a class in `HEAD_PARTS`, or `MIXING`.
 
     Raises:
         ConfigError: If the folder belongs to another kind of model, of which sentence-transformers takes the mean, or

@@ -22,8 +22,9 @@ def load_encoder(folder: Path, *, pooling: Pooling = "auto", device: Device, max
 
     Args:
         folder: Folder of lexenc, sentence-transformers or Hugging Face.
-        pooling: `mean`: mean of the last layer over all real tokens, special ones included. `model`: the encoder's own
-            modules. `auto`: its own modules if it has any, otherwise the mean.
+        pooling: `mean`: mean of the last layer over all real tokens, special ones included. `cls`: the first token of
+            the last layer. `first-last`: mean of the output of the first layer and the last over all tokens. `model`:
+            the encoder's own modules. `auto`: its own modules if it has any, otherwise the mean.
         device: Device and precision of the computation.
         max_length: Longest input in tokens; None for the one of the encoder.
 

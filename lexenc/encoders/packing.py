@@ -279,10 +279,13 @@ def _add(fresh: Tensor, old: Tensor) -> Tensor:
 
 
 class Backbone(Protocol):
-    """Computes the states of packed tokens after a layer of a language model."""
+    """Computes the states of packed tokens after some layers of a language model, in one pass."""
 
-    def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
-        """Return the states after a layer: 0 for the input of the first, None for the last. Shape [tokens, width]."""
+    def __call__(self, packed: Packed, layers: Sequence[int | None] = (None,)) -> list[Tensor]:
+        """Return the states after some layers: 0 for the input of the first, None for the result of the model.
+
+        Each has the shape [tokens, width].
+        """
 
 
 @dataclass
@@ -305,14 +308,18 @@ class PackedBackbone:
     bias: Callable[[int], Tensor] | None
     weights: Weights
 
-    def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
-        """Compute no more layers than needed. Shape [tokens, width]."""
+    def __call__(self, packed: Packed, layers: Sequence[int | None] = (None,)) -> list[Tensor]:
+        """Compute no more layers than needed. Shape of each [tokens, width]."""
         states = self.embed(packed.tokens.unsqueeze(0), packed.positions.unsqueeze(0) + self.offset)
         states = states.squeeze(0).to(self.weights.dtype)
-        for each in self.layers[:layer]:
+        wanted = [len(self.layers) if layer is None else layer for layer in layers]
+        found = {0: states}
+        for number, each in enumerate(self.layers[: max(wanted)], start=1):
             dropout = each.attention_dropout if each.query.training else 0.0
             states = each(states, packed, self.weights, Attention(self.heads, dropout, self.bias))
-        return states
+            if number in wanted:
+                found[number] = states
+        return [found[number] for number in wanted]
 
 
 @dataclass(frozen=True)
@@ -329,9 +336,10 @@ class RectangularBackbone:
     dtype: torch.dtype
     types: Callable[[int], Sequence[int]] | None = None
 
-    def __call__(self, packed: Packed, layer: int | None = None) -> Tensor:
-        """Shape [tokens, width]."""
-        blocks = []
+    def __call__(self, packed: Packed, layers: Sequence[int | None] = (None,)) -> list[Tensor]:
+        """Shape of each [tokens, width]."""
+        blocks: list[list[Tensor]] = [[] for _ in layers]
+        inner = any(layer is not None for layer in layers)
         with torch.autocast(packed.tokens.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
             for group, part in zip(packed.groups, packed.split(packed.tokens), strict=True):
                 if group.length:
@@ -339,10 +347,11 @@ class RectangularBackbone:
                     given = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
                     if self.types:
                         given["token_type_ids"] = tokens.new_tensor([self.types(group.length)]).expand_as(tokens)
-                    found = self.model(**given, output_hidden_states=layer is not None)
-                    states = found.last_hidden_state if layer is None else self._state(found, layer)
-                    blocks.append(states.reshape(group.texts * group.length, -1))
-        return torch.cat(blocks)
+                    found = self.model(**given, output_hidden_states=inner)
+                    for layer, block in zip(layers, blocks, strict=True):
+                        states = found.last_hidden_state if layer is None else self._state(found, layer)
+                        block.append(states.reshape(group.texts * group.length, -1))
+        return [torch.cat(block) for block in blocks]
 
     def _state(self, found: Any, layer: int) -> Tensor:
         states, layers = found.hidden_states, self.model.config.num_hidden_layers

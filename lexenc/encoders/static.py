@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from lexenc.arrays import Ragged
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Languages, Pooling, Tokens, check_no_languages, printable
+from lexenc.encoders.base import OWN, Languages, Pooling, Tokens, check_no_languages, printable
 from lexenc.encoders.folder import (
     MODULES_PATH,
     SETTINGS,
@@ -29,7 +29,7 @@ from lexenc.encoders.folder import (
     static_modules,
 )
 from lexenc.encoders.heads import Head, load_head, read_weights
-from lexenc.errors import DataError
+from lexenc.errors import ConfigError, DataError
 
 _WEIGHT = "embedding.weight"
 _NEW: dict[str, Any] = {"model_type": "SentenceTransformer", "similarity_fn_name": "cosine", "prompts": {}}
@@ -168,6 +168,10 @@ class StaticEncoder:
             tokenizer = Tokenizer.from_buffer((place / "tokenizer.json").read_bytes())
         check_vocabulary(tokenizer)
         weights = _read_rows(place / "model.safetensors", max(tokenizer.get_vocab().values(), default=-1) + 1)
+        if pooling not in (*OWN, "mean"):
+            raise ConfigError(
+                f"The encoder {folder} is static, so pooling {pooling} does not fit it.", hint="Use pooling mean."
+            )
         head = Head()
         if pooling != "mean":
             head = load_head(folder, modules[1:], width=weights.shape[1], dimensions=settings.truncate_dim)

@@ -16,10 +16,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import Languages, Pooling, Tokens, check_no_languages, printable, unsavable
+from lexenc.encoders.base import OWN, Languages, Pooling, Tokens, check_no_languages, printable, unsavable
 from lexenc.encoders.folder import (
     COPY,
     HEAD_PARTS,
+    MIXING,
     SENTENCE_MODEL,
     ModelSettings,
     ModuleRow,
@@ -73,8 +74,10 @@ class TransformerEncoder:
         _check_parts([type(part).__name__ for part in module])
         self.module: nn.Module = module
         self._modules: list[Any] = list(module)
-        self._head = Head(self._modules[2:], module.truncate_dim)
         self._model: Any = self._modules[0].auto_model
+        self._mixed = _mixed_layers(self._modules[1], self._model)
+        self._pooling, *parts = self._modules[2 if self._mixed else 1 :]
+        self._head = Head(parts, module.truncate_dim)
         self._name: str = self._model.config.name_or_path
         limits = (max_length, self._modules[0].max_seq_length, longest_input(self._model))
         self.longest = int(min(limit for limit in limits if limit is not None))
@@ -94,7 +97,7 @@ class TransformerEncoder:
         types = None if frame is None else lambda length: frame.types(length - frame.size)
         self._prompt: str = module.prompts.get(module.default_prompt_name) or ""
         self._prompt_length = 0
-        if self._prompt and not self._modules[1].include_prompt:
+        if self._prompt and not self._pooling.include_prompt:
             prompt = self.tokenise([""])[0]
             # As sentence-transformers counts, without a special token at the end.
             special = bool(prompt) and prompt[-1] in self._modules[0].tokenizer.all_special_ids
@@ -144,7 +147,7 @@ class TransformerEncoder:
                 )
             loaded = encoder_part(folder, found) if found else None
         partial = bool(found) and has_decoder(module[0].auto_model)
-        if partial and pooling != "mean" and has_modules:
+        if partial and pooling in OWN and has_modules:
             raise ConfigError(
                 f"The encoder {folder} takes its vectors from the decoder of an encoder-decoder model.",
                 hint="Use pooling mean, which takes them from the encoder, or another encoder.",
@@ -152,12 +155,12 @@ class TransformerEncoder:
         if loaded:
             refuse_missing(folder, loaded.missing, loaded.model)
             module[0].model = loaded.model
-        if pooling == "mean" or not has_modules:
+        if pooling not in OWN or not has_modules:
             # A text is encoded as it is, not as a message in the chat template of the tokenizer.
             getattr(module[0], "modality_config", {}).pop("message", None)
-        if pooling == "mean":
+        if pooling not in OWN:
             module = SentenceTransformer(
-                modules=[module[0], modules.Pooling(module[0].get_embedding_dimension(), "mean")],
+                modules=[module[0], *_pooling_parts(pooling, module[0])],
                 device="cpu",
                 prompts=module.prompts,
                 default_prompt_name=module.default_prompt_name,
@@ -227,8 +230,15 @@ class TransformerEncoder:
             return torch.zeros(0, self.dimensions, device=self._device), self._nothing()
         packed = pack(tokens, self._device)
         with forward_pass(self._name):
-            states = self._backbone(packed).float() if len(packed.tokens) else self._nothing()
-            return self._head(self._pool(states, packed))[packed.inverse].float(), states
+            if not len(packed.tokens):
+                pooled = states = self._nothing()
+            elif not self._mixed:
+                pooled = states = self._backbone(packed)[0].float()
+            else:
+                states, *layers = (each.float() for each in self._backbone(packed, [None, *self._mixed]))
+                parts = [share * each for share, each in zip(self._mixed.values(), layers, strict=True)]
+                pooled = torch.stack(parts).sum(0)
+            return self._head(self._pool(pooled, packed))[packed.inverse].float(), states
 
     def _in_order(self, states: Tensor, tokens: Tokens) -> Tensor:
         """Return the states of packed tokens in the order of the texts. Shape [tokens, width] in and out."""
@@ -266,7 +276,7 @@ class TransformerEncoder:
         if not len(packed.tokens):
             return self._nothing()
         with forward_pass(self._name):
-            states = self._backbone(packed, None if layer == self.layers else layer).float()
+            states = self._backbone(packed, [None if layer == self.layers else layer])[0].float()
         return self._in_order(states, tokens)
 
     def _nothing(self) -> Tensor:
@@ -275,7 +285,7 @@ class TransformerEncoder:
 
     def _pool(self, states: Tensor, packed: Packed) -> Tensor:
         """Return one row per text, shortest text first. Shape [n, width]."""
-        pooling = self._modules[1]
+        pooling = self._pooling
         blocks = []
         for group, part in zip(packed.groups, packed.split(states), strict=True):
             block = part.view(group.texts, group.length, states.shape[-1])
@@ -321,7 +331,8 @@ def _check_parts(kinds: Sequence[str], *, whole: bool = True) -> None:
     """
     if not whole and kinds[:1] != ["Transformer"]:
         raise ConfigError(f"The encoder begins with {kinds[0]}, expected a Transformer.", hint="Use another encoder.")
-    if whole and (kinds[:2] != ["Transformer", "Pooling"] or any(each not in HEAD_PARTS for each in kinds[2:])):
+    plain = [kind for place, kind in enumerate(kinds) if (place, kind) != (1, MIXING)]
+    if whole and (plain[:2] != ["Transformer", "Pooling"] or any(each not in HEAD_PARTS for each in plain[2:])):
         raise ConfigError(
             f"The encoder is made of {', '.join(kinds)}, "
             f"expected Transformer, Pooling and then any of {', '.join(HEAD_PARTS)}.",
@@ -335,16 +346,54 @@ def _checked_rows(folder: Path, pooling: Pooling) -> list[ModuleRow]:
     rows, table = read_modules(folder), folder / "modules.json"
     if not rows and table.is_file():
         raise DataError(f"{table} names no module.", hint=COPY)
-    if rows and pooling == "mean":
+    if rows and pooling not in OWN:
         rows = rows[:1]
     if rows:
-        _check_parts([each.kind for each in rows], whole=pooling != "mean")
+        _check_parts([each.kind for each in rows], whole=pooling in OWN)
         check_transformer(folder / rows[0].path)
-    for each in rows[1:2]:
-        check_pooling(folder / each.path)
-    if pooling != "mean":
-        check_head(folder, rows[2:])
+    for each in rows[1:]:
+        if each.kind == "Pooling":
+            check_pooling(folder / each.path)
+    if pooling in OWN:
+        check_head(folder, [each for each in rows[1:] if each.kind != "Pooling"])
     return rows
+
+
+def _pooling_parts(pooling: Pooling, transformer: Any) -> list[nn.Module]:
+    """Return the modules of a pooling that replaces those of an encoder. Their settings are saved with the encoder."""
+    width, config = transformer.get_embedding_dimension(), transformer.auto_model.config
+    config.output_hidden_states = pooling == "first-last"
+    if pooling != "first-last":
+        return [modules.Pooling(width, pooling)]
+    weights = torch.zeros(config.num_hidden_layers)
+    weights[0] += 1
+    weights[-1] += 1
+    mixing = modules.WeightedLayerPooling(width, len(weights), layer_start=1, layer_weights=nn.Parameter(weights))
+    return [mixing, modules.Pooling(width, "mean")]
+
+
+def _mixed_layers(mixing: Any, model: Any) -> dict[int, float]:
+    """Return the layers whose states are averaged before the pooling, with their shares; none for only the last.
+
+    The shares are not trained.
+    """
+    if type(mixing).__name__ != MIXING:
+        return {}
+    first, layers = mixing.layer_start, model.config.num_hidden_layers
+    weights = mixing.layer_weights.requires_grad_(False)
+    if first < 0 or first + len(weights) != layers + 1 or not float(weights.sum()):
+        raise DataError(
+            f"The {MIXING} of the encoder weights {len(weights)} layers from layer {first} on by {weights.tolist()}, "
+            f"but there are {layers} layers.",
+            hint="Use pooling mean, which takes the last layer, or another encoder.",
+        )
+    if not model.config.output_hidden_states:
+        raise ConfigError(
+            f"The encoder has a {MIXING}, but its config.json does not ask for the states of all layers.",
+            hint='Write "output_hidden_states": true into its config.json, or use pooling mean.',
+        )
+    shares = (weights / weights.sum()).tolist()
+    return {first + place: share for place, share in enumerate(shares) if share}
 
 
 def _assembled(folder: Path, rows: Sequence[ModuleRow], settings: ModelSettings) -> SentenceTransformer:
@@ -394,7 +443,7 @@ def _agree(first: Backbone, second: Backbone, model: Any) -> bool:
     texts = [[numbers[(7 * i + j) % len(numbers)] for j in range(length)] for i, length in enumerate(lengths)]
     with torch.inference_mode():
         packed = pack(texts, torch.device("cpu"))
-        one, other = first(packed), second(packed)
+        (one,), (other,) = first(packed), second(packed)
         return bool(torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().mean())))
 
 

@@ -294,6 +294,7 @@ def open_encoder(
 
 
 POOLING = (
-    "mean: mean of the last layer over all tokens, including special ones; model: the modules of the encoder; "
+    "mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; "
+    "first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; "
     "auto: model if the encoder has modules, else mean."
 )

@@ -84,6 +84,13 @@ def test_static_vectors_do_not_depend_on_order_or_neighbours(encoder):
     np.testing.assert_array_equal(embed(encoder, [TEXTS[i] for i in order]), together[order])
 
 
+@pytest.mark.parametrize("pooling", ["cls", "first-last"])
+def test_a_static_encoder_has_no_layers(encoder, tmp_path, pooling):
+    encoder.save(tmp_path)
+    with pytest.raises(ConfigError, match=f"static, so pooling {pooling} does not fit"):
+        StaticEncoder.load(tmp_path, pooling=pooling)
+
+
 def test_a_static_encoder_knows_no_languages(encoder):
     tokens = encoder.tokenise(["dog", "hot dog"])
     assert torch.equal(encoder.embed(tokens, [0, 0]), encoder.embed(tokens))

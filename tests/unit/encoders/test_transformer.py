@@ -33,8 +33,9 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from lexenc.device import Device
+from lexenc.device import CPU, Device
 from lexenc.encoders.encode import encode_texts
+from lexenc.encoders.load import load_encoder
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError, DataError, LexencError
 
@@ -276,6 +277,96 @@ def test_every_pooling_mode(folders: dict[str, Path], tmp_path: Path, mode: str)
     peer.save(str(tmp_path), create_model_card=False)
     vectors = encode_texts(TransformerEncoder.load_folder(tmp_path), TEXTS)
     np.testing.assert_allclose(vectors, peer.encode(TEXTS), atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pooling", ["cls", "first-last"])
+@pytest.mark.filterwarnings("ignore")
+def test_other_poolings_are_saved(folders: dict[str, Path], tmp_path: Path, kind: str, pooling: str) -> None:
+    encoder = load_encoder(folders[kind], pooling=pooling, device=CPU)
+    model = AutoModel.from_pretrained(folders[kind]).eval()
+    expected = []
+    for ids in encoder.tokenise(TEXTS):
+        with torch.no_grad():
+            states = model(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
+        expected.append(states[-1][0, 0] if pooling == "cls" else ((states[1] + states[-1]) / 2)[0].mean(0))
+    np.testing.assert_allclose(encode_texts(encoder, TEXTS), torch.stack(expected), atol=2e-5)
+    encoder.save(tmp_path / "saved")
+    peer = SentenceTransformer(str(tmp_path / "saved"), device="cpu", trust_remote_code=False)
+    np.testing.assert_allclose(peer.encode(TEXTS), torch.stack(expected), atol=2e-5)
+    for again in ("auto", "model"):
+        found = encode_texts(load_encoder(tmp_path / "saved", pooling=again, device=CPU), TEXTS)
+        np.testing.assert_allclose(found, torch.stack(expected), atol=2e-5)
+    mean = load_encoder(tmp_path / "saved", pooling="mean", device=CPU)
+    np.testing.assert_allclose(encode_texts(mean, TEXTS), plain_mean(folders[kind], TEXTS), atol=2e-5)
+    mean.save(tmp_path / "mean")
+    assert "output_hidden_states" not in json.loads((tmp_path / "mean" / "config.json").read_text())
+
+
+def test_first_and_last_layer_come_from_one_pass(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = TransformerEncoder.load_folder(folders["bert"], pooling="first-last")
+    calls = []
+    plain = type(encoder._backbone).__call__
+    monkeypatch.setattr(
+        type(encoder._backbone), "__call__", lambda *given: calls.append(1) or plain(*given)
+    )  # fmt: skip
+    tokens = encoder.tokenise(TEXTS)
+    vectors, states = encoder.embed_with_states(tokens)
+    assert len(calls) == 1
+    assert torch.equal(states, encoder.states(tokens))
+    both = (encoder.states(tokens, 1) + states) / 2
+    parts = both.split([len(each) for each in tokens])
+    torch.testing.assert_close(vectors, torch.stack([part.mean(0) for part in parts]))
+    vectors.sum().backward()
+    assert encoder.module[1].layer_weights.grad is None
+
+
+def test_first_and_last_of_one_layer(tmp_path: Path) -> None:
+    BertModel(BertConfig(**BERT | {"num_hidden_layers": 1})).save_pretrained(tmp_path / "one")
+    make_tokenizer(0).save_pretrained(tmp_path / "one")
+    both = load_encoder(tmp_path / "one", pooling="first-last", device=CPU)
+    mean = load_encoder(tmp_path / "one", pooling="mean", device=CPU)
+    np.testing.assert_allclose(encode_texts(both, TEXTS), encode_texts(mean, TEXTS), atol=1e-6)
+
+
+def weigh(folder: Path, out: Path, weights: list[float], **settings: object) -> Path:
+    """A copy of a folder whose layers have other weights."""
+    shutil.copytree(folder, out)
+    place = out / "1_WeightedLayerPooling"
+    save_file({"layer_weights": torch.tensor(weights)}, place / "model.safetensors")
+    old = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps(old | settings))
+    return out
+
+
+def test_layers_of_any_weights(folders: dict[str, Path], tmp_path: Path) -> None:
+    load_encoder(folders["bert"], pooling="first-last", device=CPU).save(tmp_path / "saved")
+    other = weigh(tmp_path / "saved", tmp_path / "other", [0.5, 0.0, 2.0], layer_start=0)
+    expected = SentenceTransformer(str(other), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(encode_texts(load_encoder(other, device=CPU), TEXTS), expected, atol=2e-5)
+    wrong = {
+        "three": ([1.0, 1.0, 1.0], {}, "describes layer_weights of shape"),
+        "more": ([1.0, 1.0, 1.0], {"num_hidden_layers": 3}, "but there are 2 layers"),
+        "negative": ([1.0] * 4, {"layer_start": -1}, "but there are 2 layers"),
+        "nothing": ([1.0, -1.0], {}, "but there are 2 layers"),
+        "infinite": ([1.0, float("inf")], {}, "not finite"),
+    }
+    for name, (weights, settings, message) in wrong.items():
+        folder = weigh(tmp_path / "saved", tmp_path / name, weights, **settings)
+        with pytest.raises(LexencError, match=message):
+            load_encoder(folder, device=CPU)
+        load_encoder(folder, pooling="mean", device=CPU)
+    silent = shutil.copytree(tmp_path / "saved", tmp_path / "silent")
+    config = json.loads((silent / "config.json").read_text())
+    del config["output_hidden_states"]
+    (silent / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="does not ask for the states of all layers"):
+        load_encoder(silent, device=CPU)
+    (silent / "1_WeightedLayerPooling" / "model.safetensors").rename(
+        silent / "1_WeightedLayerPooling" / "pytorch_model.bin"
+    )
+    with pytest.raises(ConfigError, match="pickled"):
+        load_encoder(silent, device=CPU)
 
 
 @pytest.mark.parametrize("include", [True, False])
