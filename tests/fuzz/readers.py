@@ -102,6 +102,18 @@ def _pairs_of_text(path: Path) -> Any:
     return list(parallel_text(path, languages=("en", "de")))
 
 
+def _nli(path: Path) -> Any:
+    from lexenc.files.nli import nli_text
+
+    return list(nli_text(path))
+
+
+def _nli_languages(path: Path) -> Any:
+    from lexenc.files.nli import aligned_columns, aligned_files, language_files
+
+    return list(aligned_files(language_files(path)) if path.is_dir() else aligned_columns(path))
+
+
 def _scored(path: Path) -> Any:
     from lexenc.files.link_sets import read_gold_and_predicted
 
@@ -237,6 +249,8 @@ READERS = {
         Reader("negatives", _all("lexenc.files.negatives", "read_negatives"), ("negatives/negatives.jsonl",)),
         Reader("similarity", _all("lexenc.files.multi_simlex", "read_scored_pairs"), ("rated.txt", "pairs/pairs.tsv")),
         Reader("multi-simlex", _all("lexenc.files.multi_simlex", "read_scored_pairs", language="fr"), ("simlex", "concepticon.tsv")),
+        Reader("nli", _nli, ("nli.tsv", "nli.jsonl", "triplets.csv", "sts.csv")),
+        Reader("nli-languages", _nli_languages, ("xnli", "xnli.tsv")),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", gold=None), ("sts.tsv", "sts.csv")),
         Reader("parallel", _pairs_of_text, ("text.tsv", "few.tsv", "memory.tmx", "sdl.xlf")),
         Reader("two-sides", _two_sides, ("text.en",)),

@@ -273,6 +273,11 @@ def _write_files(folder: Path) -> None:
         "rated.de.txt": ["word1\tword2\tSimLex999", *(f"{b}\t{c}\t1.{i % 9}" for i, (b, c) in enumerate(zip(DE, DE[1:] + DE[:1], strict=True)))],
         "sts.tsv": [f"{a}\t{b}\t{i % 6}" for i, (a, b) in enumerate(sentences)],
         "sts.csv": ["sentence1,sentence2,score", *(f'"{a}, so",{b},{i % 5}.5' for i, (a, b) in enumerate(sentences))],
+        "nli.tsv": ["premise\thypothesis\tlabel", *(f"the {a} is here\t{b} {i}\t{label}" for i, (a, b) in enumerate(pairs) for label in _LABELS)],
+        "nli.jsonl": [json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) for a, b in pairs for label in _LABELS],
+        "triplets.csv": ["sent0,sent1,hard_neg", *(f'"a {a}, so",{b},no {b}' for a, b in pairs)],
+        **{f"xnli/train.{language}.tsv": ["premise\thypo\tlabel", *(f"{language} {a}\t{language} {b}\t{label}" for a, b in pairs for label in _LABELS)] for language in ("en", "sw")},
+        "xnli.tsv": ["language\tpremise\thypothesis\tlabel", *(f"{language}\t{a}\t{b}\t{label}" for language in ("en", "sw") for a, b in pairs for label in _LABELS)],
         "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
         "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],
         "mentions.txt": [f"C{i}||{b.title()}" for i, (_, b) in enumerate(pairs[:9])],
@@ -301,6 +306,7 @@ def _write_files(folder: Path) -> None:
     (folder / "sdl.xlf").write_bytes((CASES / "sdlxliff-tracked" / "sdl.xlf").read_bytes())
 
 
+_LABELS = ("entailment", "contradiction")
 _LOCKED = ("name", "part", "url", "licence", "home", "fetched")
 _CONCEPTICON = [
     "NUMBER\tSIMLEX_IDS\tLINKS\tENGLISH\tFRENCH\tENGLISH_IN_SOURCE\tFRENCH_IN_SOURCE\tENGLISH_SCORE\tFRENCH_SCORE",
