@@ -51,7 +51,9 @@ class Queries:
         return covered
 
 
-def ask(pairs: Iterable[tuple[str, str]], source_index: Mapping[str, int], target_index: Mapping[str, int]) -> Queries:
+def ask(
+    pairs: Iterable[tuple[str, str]], source_index: Mapping[str, int], target_index: Mapping[str, int]
+) -> Queries:
     """Look up the lines of a test dictionary, source and target, in the vectors of both sides."""
     table: dict[str, Counter[str]] = {}
     for source, target in pairs:

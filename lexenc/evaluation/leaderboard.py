@@ -248,7 +248,9 @@ def _values(entries: Sequence[Entry], key: str) -> list[str]:
     return list(dict.fromkeys(f"{each:,}" if isinstance(each, int) else str(each) for each in found))
 
 
-def _differences(column: Column, entries: Sequence[Entry], asked: Mapping[Path, Mapping[str, set[Any]]]) -> list[str]:
+def _differences(
+    column: Column, entries: Sequence[Entry], asked: Mapping[Path, Mapping[str, set[Any]]]
+) -> list[str]:
     """Return in what entries of one column differ, so that their values may not be put side by side."""
     if len(entries) < 2:  # nothing to compare, and nothing was read
         return []

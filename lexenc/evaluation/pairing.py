@@ -83,7 +83,9 @@ def paired_columns(task: Task, pairs: Iterable[Pair], *, every: bool) -> tuple[C
         raise DataError(message, hint="Evaluate again.") from None
 
 
-def controlled(task: Task, systems: Sequence[ScoredSystem]) -> Iterator[tuple[ScoredSystem, ScoredSystem, Difference]]:
+def controlled(
+    task: Task, systems: Sequence[ScoredSystem]
+) -> Iterator[tuple[ScoredSystem, ScoredSystem, Difference]]:
     """Yield the systems with a control, this control, and how far they are apart by the interval of the system.
 
     A control has no interval and no answers of its own. Without an interval of the system the ends are nan.
@@ -146,7 +148,9 @@ def compare_tracks(
             yield Gap(metric, track, found, first_values[metric], second_values[metric], count)
 
 
-def compare_answers(task: Task, first: Iterable[Item], second: Iterable[Item], *, seed: int, draws: int) -> list[Gap]:
+def compare_answers(
+    task: Task, first: Iterable[Item], second: Iterable[Item], *, seed: int, draws: int
+) -> list[Gap]:
     """Compare two systems on the items that both cover, as `compare_tracks`; nothing if these are not the same items.
 
     Where items that are not covered count, they count as the task says.

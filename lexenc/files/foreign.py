@@ -117,7 +117,7 @@ def _pickle_kind(head: bytes, path: str) -> tuple[str, str]:
         module, name = (part.decode() for part in known.groups())
         words = "" if name.endswith("KeyedVectors") else ".wv"
         hint = (
-            f'Convert it: python -c "from {module} import {name}; '
+            f"Convert it: python -c \"from {module} import {name}; "
             f"{name}.load('{path}'){words}.save_word2vec_format('{path}.vec')\""
         )
     return f"a pickle, which may execute code when it is read (protocol {head[1]})", hint

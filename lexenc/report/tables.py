@@ -69,7 +69,9 @@ def _shown(key: str, value: float) -> str:
     return f"{100 * value:z.1f}" if percent else decimal(float(value))
 
 
-def table_of(title: str, rows: Rows, *, first: Sequence[str] = (), folded: bool = False) -> list[Part]:
+def table_of(
+    title: str, rows: Rows, *, first: Sequence[str] = (), folded: bool = False
+) -> list[Part]:
     """Return results as a table; values that are equal in all rows are moved into its note.
 
     Returns:
@@ -108,7 +110,9 @@ def _keys(rows: Rows, first: Sequence[str]) -> list[str]:
     return sorted(own, key=order)
 
 
-def _grid(title: str, rows: Rows, keys: Sequence[str], note: str, folded: bool = False) -> Grid:
+def _grid(
+    title: str, rows: Rows, keys: Sequence[str], note: str, folded: bool = False
+) -> Grid:
     numeric = {key: all(each.get(key) is None or is_number(each[key]) for _, each in rows) for key in keys}
     heads = [f"#{head(key)}" if numeric[key] else head(key) for key in keys]
     table = []
