@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from lexenc.arrays import Indices
-from lexenc.encoders.masked_language import MaskedHead, MaskedText, mask_subwords
+from lexenc.encoders.masked_language import MaskedHead, MaskedText, mask_pair
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.word_vectors import LAYER
@@ -144,17 +144,16 @@ class SoftmaxObjective:
         return torch.stack(losses)
 
     def _masked(self, row: int, step: int) -> MaskedText:
-        """Mask subwords of a sentence pair. Which side comes first is random."""
+        """Mask subwords of a sentence pair."""
         assert self._head is not None
-        draw = generator(self._seed, f"masks of step {step}, pair {row}")
-        first, second = (side.sentence(row)[0].astype(np.int64) for side in (self._text.source, self._text.target))
-        if draw.random() < 0.5:
-            first, second = second, first
-        frame = self._pair
-        ids = np.concatenate([frame.before, first, frame.between, second, frame.after]).astype(np.int64)
-        begin, middle = len(frame.before), len(frame.before) + len(first) + len(frame.between)
-        maskable = np.concatenate([begin + np.arange(len(first)), middle + np.arange(len(second))])
-        return mask_subwords(ids, maskable, mask=self._head.mask, others=self._text.target.ids, draw=draw)
+        first, second = (side.sentence(row)[0] for side in (self._text.source, self._text.target))
+        return mask_pair(
+            (first, second),
+            self._pair,
+            mask=self._head.mask,
+            others=self._text.target.ids,
+            draw=generator(self._seed, f"masks of step {step}, pair {row}"),
+        )
 
 
 def _layer(encoder: TransformerEncoder, layer: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from lexenc.encoders.folder import forward_pass
 from lexenc.encoders.pretrained import load_pretrained
+from lexenc.encoders.subwords import Frame
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError
 
@@ -79,6 +80,41 @@ def mask_subwords(
     swapped = places[(kind >= _MASKED) & (kind < _MASKED + _SWAPPED)]
     ids[swapped] = others[draw.integers(0, len(others), len(swapped))]
     return MaskedText(ids, places, right)
+
+
+def mask_pair(
+    texts: tuple[NDArray[np.integer], NDArray[np.integer]],
+    frame: Frame,
+    *,
+    mask: int,
+    others: NDArray[np.integer],
+    draw: np.random.Generator,
+    share: float = SHARE,
+    languages: tuple[int, int] | None = None,
+) -> MaskedText:
+    """Join a sentence and its translation and mask subwords of both. Which one comes first is random.
+
+    Args:
+        texts: Numbers of the subwords of both, without special ones, not both empty. Shape [t] each.
+        frame: The special subwords around two sentences. Each has the language of the sentence next to it.
+        mask: As in `mask_subwords`, like `others`, `draw` and `share`.
+        others: See there.
+        draw: See there.
+        share: See there.
+        languages: Language of each sentence, as in `MaskedText`. None for none.
+
+    Source: Conneau and Lample 2019, "Cross-lingual Language Model Pretraining", section 3.3.
+    """
+    order = (1, 0) if draw.random() < 0.5 else (0, 1)
+    first, second = (texts[side].astype(np.int64) for side in order)
+    ids = np.concatenate([frame.before, first, frame.between, second, frame.after]).astype(np.int64)
+    begin, middle = len(frame.before), len(frame.before) + len(first) + len(frame.between)
+    maskable = np.concatenate([begin + np.arange(len(first)), middle + np.arange(len(second))])
+    found = mask_subwords(ids, maskable, mask=mask, others=others, draw=draw, share=share)
+    if languages is None:
+        return found
+    one, other = (languages[side] for side in order)
+    return replace(found, languages=np.repeat([one, other], [middle, len(ids) - middle]))
 
 
 class MaskedHead:

@@ -7,7 +7,10 @@ from lexenc.registry import Registry
 OBJECTIVES = Registry(
     "objective",
     {
+        "awp": ("lexenc.sentences.aligned_words:AlignedWordPrediction", "Aligned word prediction (WACSE)."),
         "wtr": ("lexenc.sentences.word_ranking:WordRanking", "Word translation ranking (WACSE)."),
+        "tlm": ("lexenc.sentences.masked_text:MaskedTranslations", "Translation language modelling."),
+        "mlm": ("lexenc.sentences.masked_text:MaskedSentences", "Masked language modelling."),
     },
 )
 """Objectives of single pairs, by name: classes with the members of `terms.Term`."""

@@ -144,3 +144,9 @@ def sums_of_rows(values: Tensor, owners: Indices, count: int) -> Tensor:
     places = ranges(np.arange(count) * counts.max(initial=0), counts)
     table = values.new_zeros(count * int(counts.max(initial=0)))
     return table.index_put((torch.from_numpy(places).to(values.device),), values).reshape(count, -1).sum(1)
+
+
+def distinct_subwords(tokens: Ragged) -> Indices:
+    """Return the subwords that occur in some texts, in order: the vocabulary of a corpus. Shape [v]."""
+    found: Indices = np.flatnonzero(np.bincount(tokens.values))
+    return found
