@@ -546,6 +546,7 @@ def encode(
     out: str | PathLike[str],
     pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
     max_length: int | None = None,
+    language: str | None = None,
     counts: bool = False,
     token_budget: int = 1536,
     force: bool = False,
@@ -563,6 +564,7 @@ def encode(
         out: Folder for the result.
         pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Longest input in tokens. Longer texts are truncated.
+        language: Language of all texts, for an encoder that was trained with languages. By default none.
         counts: Read lines of the form 'word count'. Drops the counts and repeated words.
         token_budget: Largest number of tokens in a forward pass.
         force: Replace another result in `out`.

@@ -30,8 +30,8 @@ Unit = Literal["subwords", "words"]
 class Encoder(Protocol):
     """Turns texts into vectors, and can be trained.
 
-    May have `side_by_side = True` if `embed` gains from threads, and `partial = True` if it is a part of the model in
-    its folder and cannot be saved alone.
+    May have `side_by_side = True` if `embed` gains from threads, `partial = True` if it is a part of the model in its
+    folder and cannot be saved alone, and `languages` with `language`, the one of all texts, which can be set.
     """
 
     @property
@@ -155,4 +155,16 @@ def unsavable(name: str | Path) -> ConfigError:
     return ConfigError(
         f"The encoder {name} is a part of an encoder-decoder model and cannot be saved alone, so it cannot be trained.",
         hint="Use an encoder, such as XLM-R, or an encoder-decoder model such as T5 or M2M100.",
+    )
+
+
+def unknown_language(encoder: str, name: str, known: Sequence[str]) -> ConfigError:
+    """Return the error for a language that an encoder does not have."""
+    if known:
+        return ConfigError(
+            f"The encoder {encoder} has no vector for the language '{name}'.", hint=f"It has: {', '.join(known)}."
+        )
+    return ConfigError(
+        f"The encoder {encoder} has no vectors for languages, but the language {name} was asked for.",
+        hint="Leave the language out, or train an encoder with languages.",
     )

@@ -180,7 +180,8 @@ class MaskedHead:
         """
         languages = None
         if any(text.languages is not None for text in texts):
-            languages = [np.zeros_like(text.ids) if text.languages is None else text.languages for text in texts]
+            default = encoder.language_number
+            languages = [np.full_like(t.ids, default) if t.languages is None else t.languages for t in texts]
         states = encoder.states([text.ids for text in texts], languages=languages)
         starts = np.cumsum([0, *(len(text.ids) for text in texts[:-1])])
         places = np.concatenate([start + text.places for start, text in zip(starts, texts, strict=True)])

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from lexenc.encoders.base import Tokens
 from lexenc.errors import ConfigError
 
 SHORT = {torch.float32: 8, torch.bfloat16: 4}
@@ -42,12 +43,14 @@ class Packed:
         positions: Position of each token in its text, from 0. Shape [tokens].
         groups: The blocks of equal length, in order.
         inverse: Row of each text among the sorted texts. Shape [texts].
+        types: Token type id of each token. Shape [tokens]. None for those of the model.
     """
 
     tokens: Tensor
     positions: Tensor
     groups: tuple[Group, ...]
     inverse: Tensor
+    types: Tensor | None = None
 
     def split(self, states: Tensor) -> tuple[Tensor, ...]:
         """Split the rows of all tokens into the blocks of equal length, without a copy."""
@@ -55,12 +58,13 @@ class Packed:
         return parts
 
 
-def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.device) -> Packed:
+def pack(tokens: Tokens, device: torch.device, types: Sequence[np.ndarray] | None = None) -> Packed:
     """Concatenate texts, sorted by length.
 
     Args:
         tokens: Token ids of each text, special tokens included. A text may have none.
         device: Device of the result.
+        types: Token type ids of each text. None for those of the model.
     """
     lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
     order = np.argsort(lengths, kind="stable")
@@ -76,6 +80,7 @@ def pack(tokens: Sequence[Sequence[int]] | Sequence[np.ndarray], device: torch.d
         torch.from_numpy(np.concatenate(places)).to(device),
         tuple(groups),
         torch.from_numpy(inverse).to(device),
+        None if types is None else torch.from_numpy(np.concatenate([types[i] for i in order])).to(device),
     )
 
 
@@ -293,7 +298,7 @@ class PackedBackbone:
     """A BERT-like model whose layers work on the packed matrix.
 
     Args:
-        embed: Token ids and positions, both [1, tokens] -> states, [1, tokens, width].
+        embed: Token ids and positions, and token type ids or None, each [1, tokens] -> states, [1, tokens, width].
         layers: The layers in order.
         heads: Number of attention heads.
         offset: Number of the first position (2 in models of the RoBERTa family).
@@ -301,7 +306,7 @@ class PackedBackbone:
         weights: Parameters in the precision of the computation.
     """
 
-    embed: Callable[[Tensor, Tensor], Tensor]
+    embed: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     layers: Sequence[Layer]
     heads: int
     offset: int
@@ -310,7 +315,8 @@ class PackedBackbone:
 
     def __call__(self, packed: Packed, layers: Sequence[int | None] = (None,)) -> list[Tensor]:
         """Compute no more layers than needed. Shape of each [tokens, width]."""
-        states = self.embed(packed.tokens.unsqueeze(0), packed.positions.unsqueeze(0) + self.offset)
+        types = None if packed.types is None else packed.types.unsqueeze(0)
+        states = self.embed(packed.tokens.unsqueeze(0), packed.positions.unsqueeze(0) + self.offset, types)
         states = states.squeeze(0).to(self.weights.dtype)
         wanted = [len(self.layers) if layer is None else layer for layer in layers]
         found = {0: states}
@@ -341,11 +347,14 @@ class RectangularBackbone:
         blocks: list[list[Tensor]] = [[] for _ in layers]
         inner = any(layer is not None for layer in layers)
         with torch.autocast(packed.tokens.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32):
-            for group, part in zip(packed.groups, packed.split(packed.tokens), strict=True):
+            kinds = [None] * len(packed.groups) if packed.types is None else packed.split(packed.types)
+            for group, part, types in zip(packed.groups, packed.split(packed.tokens), kinds, strict=True):
                 if group.length:
                     tokens = part.view(group.texts, group.length)
                     given = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-                    if self.types:
+                    if types is not None:
+                        given["token_type_ids"] = types.view(group.texts, group.length)
+                    elif self.types:
                         given["token_type_ids"] = tokens.new_tensor([self.types(group.length)]).expand_as(tokens)
                     found = self.model(**given, output_hidden_states=inner)
                     for layer, block in zip(layers, blocks, strict=True):

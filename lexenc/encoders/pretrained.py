@@ -22,6 +22,8 @@ from lexenc.structured import spelled
 
 UNLIMITED = 1 << 30
 TYPES = "token_type_ids"
+LANGUAGES = "lexenc_languages"
+"""The setting in config.json with the names of the languages of which a model has a vector."""
 _TABLES = ("config.json", "modules.json")
 _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 _SAFE: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
@@ -309,6 +311,9 @@ def takes_types(module: nn.Module, tokenizer: Any) -> bool:
     """
     # A model without such a number, e.g. XLNet, distinguishes any types.
     kinds = getattr(module.config, "type_vocab_size", None)
+    languages = getattr(module.config, LANGUAGES, None)
+    if kinds and isinstance(languages, list):
+        kinds -= len(languages)
     return kinds not in (0, 1) and TYPES in tokenizer.model_input_names and TYPES in _arguments(module)
 
 

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import OWN, Languages, Pooling, Tokens, check_no_languages, printable, unsavable
+from lexenc.encoders.base import OWN, Languages, Pooling, Tokens, printable, unknown_language, unsavable
 from lexenc.encoders.folder import (
     COPY,
     HEAD_PARTS,
@@ -32,6 +32,12 @@ from lexenc.encoders.folder import (
     splitting,
 )
 from lexenc.encoders.heads import Head, check_head, check_pooling, check_transformer
+from lexenc.encoders.languages import (
+    add_language_rows,
+    language_rows,
+    no_language_rows,
+    read_languages,
+)
 from lexenc.encoders.packing import Backbone, Layer, Packed, PackedBackbone, RectangularBackbone, Weights, pack
 from lexenc.encoders.pretrained import (
     WEIGHTS,
@@ -46,6 +52,7 @@ from lexenc.encoders.pretrained import (
 )
 from lexenc.encoders.subwords import Offsets, WordTokenizer, offset_tokens, uncut_tokenizer
 from lexenc.errors import ConfigError, DataError
+from lexenc.randomness import torch_generator
 from lexenc.structured import spelled
 
 
@@ -58,6 +65,8 @@ class TransformerEncoder:
         max_length: Longest text in tokens, special tokens included. None for the limit of the model.
 
     Attributes:
+        languages: Names of the languages of which it has a vector.
+        language_number: 1 + the place of `language` in `languages`; 0 for none.
         longest: Longest input in tokens, special tokens included; `UNLIMITED` for a model without a limit.
         side_by_side: Whether `embed` is faster in several threads at once.
         partial: Whether it is the encoder of a model of which sentence-transformers always loads the decoder too, so
@@ -103,7 +112,9 @@ class TransformerEncoder:
             special = bool(prompt) and prompt[-1] in self._modules[0].tokenizer.all_special_ids
             self._prompt_length = len(prompt) - int(special)
         self.module.float().eval()
-        packed = None if frame and any(frame.types(1)) else _packed_backbone(self._model)
+        self._typed = frame is not None and any(frame.types(1))
+        self.languages, self.language_number = read_languages(self._model), 0
+        packed = None if self._typed else _packed_backbone(self._model)
         if packed is not None:
             packed.weights = Weights(device.dtype)
         self._backbone: Backbone = packed or RectangularBackbone(self._model, device.dtype, types)
@@ -211,7 +222,7 @@ class TransformerEncoder:
         Args:
             tokens: Token ids as `tokenise` returns them.
             languages: One number per text, or an array of one per token: 0 for no language, otherwise 1 + its place in
-                the languages of the encoder.
+                `languages` of the encoder. None for `language` everywhere.
 
         Returns:
             Vectors of shape [n, d], those of `embed`, and states of shape [all tokens, width], special tokens included,
@@ -225,10 +236,9 @@ class TransformerEncoder:
 
     def _pass(self, tokens: Tokens, languages: Languages | None) -> tuple[Tensor, Tensor]:
         """Return the vectors of texts in their order, and the states of packed tokens."""
-        check_no_languages(languages)
         if not len(tokens):
             return torch.zeros(0, self.dimensions, device=self._device), self._nothing()
-        packed = pack(tokens, self._device)
+        packed = pack(tokens, self._device, self._types(tokens, languages))
         with forward_pass(self._name):
             if not len(packed.tokens):
                 pooled = states = self._nothing()
@@ -239,6 +249,53 @@ class TransformerEncoder:
                 parts = [share * each for share, each in zip(self._mixed.values(), layers, strict=True)]
                 pooled = torch.stack(parts).sum(0)
             return self._head(self._pool(pooled, packed))[packed.inverse].float(), states
+
+    def _types(self, tokens: Tokens, languages: Languages | None) -> list[np.ndarray] | None:
+        """Return the token type ids of texts in some languages; None if no text has one."""
+        if languages is None and self.language_number:
+            languages = [self.language_number] * len(tokens)
+        if languages is None or not any(np.any(each) for each in languages):
+            return None
+        rows = language_rows(self._model, self.languages)
+        found = []
+        for size, each in zip(map(len, tokens), languages, strict=True):
+            numbers = np.broadcast_to(np.asarray(each), size)
+            if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(rows):
+                raise ConfigError(
+                    f"The encoder has {len(rows) - 1} languages, but a text has the language number {numbers.max()}.",
+                    hint="Add languages to the encoder, or leave the language out.",
+                )
+            found.append(rows[numbers])
+        return found
+
+    @property
+    def language(self) -> str | None:
+        """The language of all texts whose language is not given. Can be set."""
+        return self.languages[self.language_number - 1] if self.language_number else None
+
+    @language.setter
+    def language(self, name: str | None) -> None:
+        if name is not None and name not in self.languages:
+            raise unknown_language(self._name, name, self.languages)
+        self.language_number = 0 if name is None else 1 + self.languages.index(name)
+
+    def add_languages(self, names: Sequence[str], *, seed: int = 0) -> None:
+        """Give the encoder a vector for each of some languages, which is added to the input of every token.
+
+        Source: Lample and Conneau 2019, "Cross-lingual Language Model Pretraining", section 3.1. Here the vectors are
+        rows of the token type embedding, so that other libraries open the encoder. They use row 0, no language.
+
+        Args:
+            names: Their names, which are saved with the encoder. They follow those that it has.
+            seed: Seed of the new vectors, which are those of no language plus noise of deviation 0.02.
+
+        Raises:
+            ConfigError: If a name is empty or there twice, or the model has no token type embedding.
+        """
+        if self._typed:
+            raise no_language_rows(self._name)
+        add_language_rows(self._model, [*self.languages, *names], torch_generator(seed, "languages"))
+        self.languages = read_languages(self._model)
 
     def _in_order(self, states: Tensor, tokens: Tokens) -> Tensor:
         """Return the states of packed tokens in the order of the texts. Shape [tokens, width] in and out."""
@@ -271,8 +328,7 @@ class TransformerEncoder:
         Returns:
             Shape [all tokens, width], float32, the texts concatenated.
         """
-        check_no_languages(languages)
-        packed = pack(tokens, self._device)
+        packed = pack(tokens, self._device, self._types(tokens, languages))
         if not len(packed.tokens):
             return self._nothing()
         with forward_pass(self._name):
@@ -447,9 +503,10 @@ def _agree(first: Backbone, second: Backbone, model: Any) -> bool:
         return bool(torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().mean())))
 
 
-def _embed(model: Any, tokens: Tensor, positions: Tensor) -> Tensor:
+def _embed(model: Any, tokens: Tensor, positions: Tensor, types: Tensor | None) -> Tensor:
     """Return the input of the first layer."""
-    states = model.embeddings(input_ids=tokens, position_ids=positions)
+    given = {} if types is None else {"token_type_ids": types}
+    states = model.embeddings(input_ids=tokens, position_ids=positions, **given)
     project = getattr(model, "embeddings_project", None)
     return cast(Tensor, states if project is None else project(states))
 

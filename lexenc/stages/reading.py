@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from lexenc.encoders.base import unsavable
+from lexenc.encoders.base import unknown_language, unsavable
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.parallel import ParallelText
@@ -291,6 +291,18 @@ def open_encoder(
     if training and getattr(encoder, "partial", False):
         raise unsavable(folder)
     return encoder
+
+
+def set_language(encoder: Encoder, folder: Path, language: str) -> None:
+    """Make a language that of all texts of an encoder.
+
+    Raises:
+        ConfigError: If the encoder does not have it.
+    """
+    languages = getattr(encoder, "languages", ())
+    if language not in languages:
+        raise unknown_language(str(folder), language, languages)
+    cast(Any, encoder).language = language
 
 
 POOLING = (

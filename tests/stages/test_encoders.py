@@ -77,6 +77,26 @@ def test_a_new_transformer_has_the_same_bytes_on_every_run(stage, world, tmp_pat
     assert not torch.equal(drawn["pooler.dense.weight"], others["pooler.dense.weight"])
 
 
+def test_encode_in_a_language(stage, transformer, static, tmp_path):
+    encoder = load_encoder(transformer, device=CPU)
+    encoder.add_languages(["en", "sw"], seed=1)
+    encoder.save(tmp_path / "spoken")
+    words = ["dog", "the dog", ""]
+    plain = np.load(encoded(stage, tmp_path / "spoken", words, tmp_path / "plain").out / "vectors.npy")
+    before = np.load(encoded(stage, transformer, words, tmp_path / "before").out / "vectors.npy")
+    np.testing.assert_array_equal(plain, before)
+    made = encoded(stage, tmp_path / "spoken", words, tmp_path / "sw", {"language": "sw"})
+    expected = encoder.embed(encoder.tokenise(words), [2, 2, 2]).detach()
+    np.testing.assert_allclose(np.load(made.out / "vectors.npy"), expected, atol=1e-5)
+    assert read_manifest(made.out).params["language"] == "sw"
+    with pytest.raises(ConfigError, match="no vector for the language 'de'") as caught:
+        encoded(stage, tmp_path / "spoken", words, tmp_path / "de", {"language": "de"})
+    assert caught.value.hint == "It has: en, sw."
+    for folder in (transformer, static):
+        with pytest.raises(ConfigError, match="no vectors for languages"):
+            encoded(stage, folder, words, tmp_path / folder.name, {"language": "sw"})
+
+
 def test_encode_keeps_lines_and_their_order(stage, encoder, tmp_path):
     words = ["house", " cat ", "dog", "house", "a whole sentence about a dog", "x" * 600, "größe"]
     made = encoded(stage, encoder, words, tmp_path)

@@ -13,7 +13,7 @@ from lexenc.files.vectors import new_table
 from lexenc.files.vocabularies import all_counted, read_vocabulary
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import POOLING, open_encoder
+from lexenc.stages.reading import POOLING, open_encoder, set_language
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class EncodeParams:
 
     pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Longest input in tokens. Longer texts are truncated.", ge=1)
+    language: str | None = param(
+        None, "Language of all texts, for an encoder that was trained with languages. By default none."
+    )
     counts: bool = param(False, "Read lines of the form 'word count'. Drops the counts and repeated words.")
     token_budget: int = param(1536, "Largest number of tokens in a forward pass.", ge=1, affects_result=False)
 
@@ -32,6 +35,8 @@ def encode(inputs: dict[str, Any], params: EncodeParams, job: Job) -> Outcome:
 
     texts = _texts(inputs["words"], params.counts, job)
     encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length)
+    if params.language is not None:
+        set_language(encoder, inputs["encoder"], params.language)
     # A memory map keeps the memory constant for any number of lines.
     vectors = new_table(job.out / "vectors.npy", len(texts), encoder.dimensions)
     encode_texts(encoder, texts, token_budget=params.token_budget, out=vectors, progress=job.progress)
