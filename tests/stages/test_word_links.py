@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,7 +104,7 @@ def test_several_sources_have_an_alignment_each(tmp_path, encoder, data):
 
 def test_an_alignment_of_another_number_of_sentences_is_refused(aligned, tmp_path, encoder, data):
     with pytest.raises(DataError, match=r"alignments.txt has 4 lines, but c.tsv has 5 sentence pairs"):
-        read_word_links([aligned], [ROWS._replace(name="c.tsv", count=5)], data, encoder)
+        read_word_links([aligned], [replace(ROWS, name="c.tsv", count=5)], data, encoder)
     (aligned / "sentences.txt").write_text("a ||| b\n")
     with pytest.raises(DataError, match=r"sentences.txt has 1 line, but a.txt and b.txt has 4 sentence pairs"):
         read_word_links([aligned], [ROWS], data, encoder)

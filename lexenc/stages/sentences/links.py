@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import compress, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 _TOGETHER = 4096
 
 
-class ParallelRows(NamedTuple):
+@dataclass(frozen=True)
+class ParallelRows:
     """The rows that come from one parallel source.
 
     Args:
@@ -56,8 +58,8 @@ def read_word_links(
     """Read the word links of parallel sources, and find the subwords of the words.
 
     Args:
-        alignments: One for each source, in their order: the result of `lexenc align`, or a Pharaoh file, whose words are
-            those between the spaces of the sentences.
+        alignments: One for each source, in their order: the result of `lexenc align`, or a Pharaoh file, whose words
+            are those between the spaces of the sentences.
         sources: The parallel sources.
         data: All rows. The anchor is the source sentence.
         encoder: Encoder whose subwords are used.
@@ -107,7 +109,8 @@ def _of_source(
     for file in (place, sentences):
         _check_length(file, source)
     shown = sentences or place
-    pairs = compress(zip(read_alignments(path), AlignedWords(path) if sentences else repeat(None)), _wanted(source))
+    words = AlignedWords(path) if sentences else repeat(None)
+    pairs = compress(zip(read_alignments(path), words, strict=False), _wanted(source))
     with progress.task("links", len(source.rows), "sentence pairs") as task:
         for part in blocks(len(source.rows), _TOGETHER):
             rows, lines = source.rows[part], source.pairs[part] + 1
@@ -151,7 +154,7 @@ def _read(
     """Read the words and links of the next sentence pairs. Without words, they are those between spaces."""
     words: tuple[list[list[str]], list[list[str]]] = ([], [])
     links = []
-    for *sides, (found, own) in zip(*texts, pairs):
+    for *sides, (found, own) in zip(*texts, pairs, strict=False):  # the texts end first
         for column, each in zip(words, own or map(split_at_spaces, sides), strict=True):
             column.append(each)
         scores = found.scores or [1.0] * len(found.sure)
