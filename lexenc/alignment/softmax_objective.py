@@ -23,6 +23,7 @@ from lexenc.encoders.word_vectors import LAYER
 from lexenc.errors import ConfigError
 from lexenc.randomness import generator
 from lexenc.text.links import LinkedText
+from lexenc.training.objective import Objective
 
 SoftmaxLoss = Literal["so", "co", "tlm", "supervised"]
 
@@ -57,7 +58,7 @@ def extracted(forward: Tensor, backward: Tensor) -> Tensor:
     return ((forward > _LINKED) & (backward > _LINKED)).detach()
 
 
-class SoftmaxObjective:
+class SoftmaxObjective(Objective):
     """Sentence pairs. The loss of a pair is the sum of the objectives.
 
     Args:

@@ -14,6 +14,7 @@ from lexenc.alignment.span_model import Questions, SpanModel, all_questions
 from lexenc.arrays import Indices, positions
 from lexenc.randomness import generator
 from lexenc.text.links import LinkedText, is_certain
+from lexenc.training.objective import Objective
 
 
 class SpanAnswers(NamedTuple):
@@ -88,7 +89,7 @@ def longest_runs(keys: Indices, others: Indices, scores: NDArray[np.floating]) -
     return keys[starts], others[starts], others[starts] + lengths[chosen] - 1
 
 
-class SpanObjective:
+class SpanObjective(Objective):
     """Questions with answers. The loss is the mean cross entropy of the begin and the end of the answer.
 
     They are predicted among the subwords of the other sentence and the first subword, which means no answer.

@@ -2,49 +2,97 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lexenc.arrays import Indices, Ragged, batches
+from lexenc.arrays import Indices, Ragged, batches, blocks
 from lexenc.encoders.base import Encoder
+from lexenc.randomness import generator
 from lexenc.training.checkpoints import random_state, restore_random
 from lexenc.training.data import PairBatch, PairData, batch_of
 from lexenc.training.losses import Contrast, Loss
+from lexenc.training.objective import Objective, StepLoss
 from lexenc.training.processes import Processes
 
 Tokens = Sequence[np.ndarray]
 
 
-class ContrastiveObjective(ABC):
+@dataclass(frozen=True)
+class Encoded:
+    """The encodings of some texts, and what is learned beside them from the same pass.
+
+    Args:
+        vectors: Encodings. Shape [m, d].
+        local: Returns losses that depend on no other texts, by name: sums over the groups of texts. Shape [] each.
+    """
+
+    vectors: Tensor
+    local: Callable[[], Mapping[str, Tensor]] = dict
+
+
+Encode = Callable[[slice], Encoded]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a step encodes, and what it learns from all encodings together.
+
+    Args:
+        sizes: Number of subwords of each group of texts that are encoded in one pass. Shape [n].
+        starts: Where the texts of each group begin, and the end of the last. Shape [n + 1].
+        encode: Encodes the texts of some groups that follow one another. If anything is learned beside the encodings,
+            every example of the step is a group, and its loss is divided by n.
+        losses: Returns losses by name from the encodings of all texts. Shape [u, d] to [] each.
+        weights: Factors on all losses by name. 1 for a name that it lacks.
+    """
+
+    sizes: Indices
+    starts: Indices
+    encode: Encode
+    losses: Callable[[Tensor], Mapping[str, Tensor]]
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def total(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
+        """Return the weighted sum of some losses, none without losses."""
+        parts = [self.weights.get(name, 1.0) * loss for name, loss in losses.items()]
+        return [torch.stack(parts).sum()] if parts else []
+
+
+class ContrastiveObjective(Objective):
     """An objective with one loss for all examples of a step, as in-batch negatives need.
 
-    A subclass has `modules`, `rows` and `sizes` (see `trainer.Objective`) and says which texts a step encodes. How they
-    go through the encoder is decided here: in one pass, in cached chunks, or as the share of one of several processes.
+    A subclass has `modules`, `rows` and `sizes` (see `Objective`) and says which texts a step encodes. How they go
+    through the encoder is decided here: in one pass, in cached chunks, or as the share of one of several processes.
     """
 
     @abstractmethod
-    def prepare(self, rows: Indices, step: int) -> tuple[Tokens, Callable[[Tensor], Tensor]]:
-        """Return the token ids of the texts of a step, and the loss as a function of their encodings [u, d]."""
+    def prepare(self, rows: Indices, step: int) -> Comparison:
+        """Return what a step encodes and what it learns from it."""
 
-    @abstractmethod
-    def embed(self, tokens: Tokens) -> Tensor:
-        """Encode texts in one differentiable pass. Shape [u, d]."""
+    def steps(self, epoch: int, batch_size: int, seed: int) -> list[Indices]:
+        """Return the examples of each step of an epoch in random order, because each is a negative of the others."""
+        rows = generator(seed, f"order of epoch {epoch}").permutation(self.rows(epoch))
+        return [rows[part] for part in blocks(len(rows), batch_size)]
 
     def losses(self, rows: Indices, step: int) -> Tensor:
         """Return the loss of all examples together. Shape []."""
-        tokens, loss = self.prepare(rows, step)
-        return loss(self.embed(tokens))
+        made = self.prepare(rows, step)
+        encoded = made.encode(slice(0, len(made.sizes)))
+        local = {name: loss / len(made.sizes) for name, loss in encoded.local().items()}
+        (total,) = made.total({**made.losses(encoded.vectors), **local})
+        return total
 
     def backward(
         self, rows: Indices, step: int, *, chunk_tokens: int, device: torch.device, processes: Processes
-    ) -> float:
+    ) -> StepLoss:
         """Compute the loss of a step and add its gradient to the weights.
 
-        Each process encodes its share of the texts. All of them compute the loss of the whole step.
+        Each process encodes its share of the texts. All of them compute the losses of the whole step.
 
         Args:
             rows: The examples of the step.
@@ -53,54 +101,83 @@ class ContrastiveObjective(ABC):
             device: Device of the weights.
             processes: The processes that train together.
         """
-        tokens, loss_of = self.prepare(rows, step)
-        own = tokens[processes.share(len(tokens))]
-        encodings, send_back = encode_with_gradient(self.embed, own, chunk_tokens, device=device)
-        loss = loss_of(processes.gathered(encodings, len(tokens)))
-        loss.backward()
-        send_back()
-        return float(loss.detach())
+        made = self.prepare(rows, step)
+        groups, divisor = processes.share(len(made.sizes)), processes.divisor(len(made.sizes))
+        own = slice(int(made.starts[groups.start]), int(made.starts[groups.stop]))
+
+        def encode(part: slice) -> Encoded:
+            return made.encode(slice(groups.start + part.start, groups.start + part.stop))
+
+        vectors, send_back = encode_with_gradient(encode, made.sizes[groups], chunk_tokens, device=device)
+        losses = made.losses(processes.gathered(vectors, own, int(made.starts[-1])))
+        for total in made.total(losses):
+            total.backward()
+        local = send_back({name: weight / divisor for name, weight in made.weights.items()})
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        values |= {name: processes.mean(float(loss) / divisor, device) for name, loss in local.items()}
+        return StepLoss.of(values, made.weights)
 
 
 def encode_with_gradient(
-    embed: Callable[[Tokens], Tensor], tokens: Tokens, chunk_tokens: int, *, device: torch.device | None = None
-) -> tuple[Tensor, Callable[[], None]]:
+    encode: Encode, sizes: Indices, chunk_tokens: int, *, device: torch.device | None = None
+) -> tuple[Tensor, Callable[[Mapping[str, float]], dict[str, Tensor]]]:
     """Encode the texts of a step so that a loss over all of them fits into memory.
 
     Texts that fit are encoded in one pass. Otherwise chunks are encoded without a graph. Once the loss has given the
     gradient of the encodings, each chunk is encoded again with the same dropout, and the gradient is sent through.
+    Together with it goes the gradient of what is learned from the chunk alone.
 
     Args:
-        embed: Encodes token ids.
-        tokens: Token ids of the texts.
-        chunk_tokens: Maximum number of tokens in one pass.
+        encode: Encodes some groups of texts.
+        sizes: Number of subwords of each group. Shape [n].
+        chunk_tokens: Maximum number of subwords in one pass.
         device: Device on which the encoder draws its dropout. None for the CPU.
 
     Returns:
-        Encodings [u, d] to compute the loss from, and a function to call after `loss.backward()`.
+        Encodings [u, d] to compute the loss from, and a function to call after `loss.backward()` with the factors on
+        the local losses by name. It returns the local losses, summed over all groups, without the factors.
 
     Source: Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup".
     """
-    chunks = [tokens[part] for part in batches([len(each) for each in tokens], chunk_tokens)]
-    if len(chunks) == 1:
-        return embed(tokens), lambda: None
+    chunks = list(batches(sizes, chunk_tokens))
     place = device or torch.device("cpu")
-    states, parts = [], []
-    for chunk in chunks:
-        states.append(random_state(place))
-        with torch.no_grad():
-            parts.append(embed(chunk))
-    encodings = torch.cat(parts).requires_grad_()
+    states: list[dict[str, Tensor]] = []
+    whole = encode(chunks[0]) if len(chunks) == 1 else None
+    if whole is not None:
+        parts = [whole.vectors.detach()]
+    else:
+        parts = []
+        for chunk in chunks:
+            states.append(random_state(place))
+            with torch.no_grad():
+                parts.append(encode(chunk).vectors)
+    vectors = torch.cat(parts).requires_grad_()
 
-    def send_back() -> None:
+    def again(number: int) -> Encoded:
+        if whole is not None:
+            return whole
+        # Local losses draw after all encodings, as they do where there is one chunk.
         end = random_state(place)
-        gradients = encodings.grad.split([len(chunk) for chunk in chunks])
-        for chunk, state, gradient in zip(chunks, states, gradients, strict=True):
-            restore_random(state, place)
-            embed(chunk).backward(gradient)
+        restore_random(states[number], place)
+        encoded = encode(chunks[number])
         restore_random(end, place)
+        return encoded
 
-    return encodings, send_back
+    def send_back(factors: Mapping[str, float]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        gradients = [None] * len(parts) if vectors.grad is None else vectors.grad.split([len(each) for each in parts])
+        for number, gradient in enumerate(gradients):
+            encoded = again(number)
+            local = encoded.local()
+            roots = [] if gradient is None else [(encoded.vectors, gradient)]
+            roots += [(loss, loss.new_tensor(factors[name])) for name, loss in local.items() if loss.requires_grad]
+            if roots:
+                torch.autograd.backward(*map(list, zip(*roots, strict=True)))
+            for name, loss in local.items():
+                found[name] = found.get(name, 0) + loss.detach()
+        return found
+
+    return vectors, send_back
 
 
 class PairObjective(ContrastiveObjective):
@@ -131,10 +208,16 @@ class PairObjective(ContrastiveObjective):
         sizes: Indices = lengths[self.data.anchors[rows]] + lengths[self.data.positives[rows]]
         return sizes
 
-    def prepare(self, rows: Indices, step: int) -> tuple[Tokens, Callable[[Tensor], Tensor]]:
-        """Return the token ids of the distinct texts of a step, and the loss as a function of their encodings."""
+    def prepare(self, rows: Indices, step: int) -> Comparison:
+        """Encode every distinct text of a step by itself."""
         batch = batch_of(self.data, rows, mask_known=self._mask_known)
-        return [self.tokens[text] for text in batch.texts], lambda encodings: self.loss(contrast_of(encodings, batch))
+        tokens = [self.tokens[text] for text in batch.texts]
+        return Comparison(
+            np.array([len(each) for each in tokens]),
+            np.arange(len(tokens) + 1),
+            lambda part: Encoded(self.embed(tokens[part])),
+            lambda encodings: {"loss": self.loss(contrast_of(encodings, batch))},
+        )
 
     def embed(self, tokens: Tokens) -> Tensor:
         """Encode texts in one differentiable pass. Shape [u, d]."""

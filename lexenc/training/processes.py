@@ -29,14 +29,19 @@ class Processes:
             return slice(0, count)
         return slice(count * self.rank // self.count, count * (self.rank + 1) // self.count)
 
-    def gathered(self, own: Tensor, total: int) -> Tensor:
+    def divisor(self, count: int) -> float:
+        """Return what each process divides the sum over its share by, so that their mean is the mean over all rows."""
+        return count if self.count == 1 or count < self.count else count / self.count
+
+    def gathered(self, own: Tensor, share: slice, total: int) -> Tensor:
         """Return the rows of all processes. The gradient of a row is the sum over the losses of all processes.
 
         Args:
-            own: Rows that this process computed, `share(total)` of them. Shape [m, d].
+            own: Rows that this process computed. Shape [m, d].
+            share: Which rows of all they are.
             total: Number of rows of all processes. m where every process computed all rows.
         """
-        return own if len(own) == total else _Gathered.apply(own, self.share(total), total)
+        return own if len(own) == total else _Gathered.apply(own, share, total)
 
     def mean(self, value: float, device: torch.device) -> float:
         """Return the mean over all processes."""

@@ -30,13 +30,13 @@ class Schedule:
     )
     checkpoint_seconds: float = param(60.0, "Time between checkpoints, in seconds.", ge=0, affects_result=False)
 
-    def total_steps(self, rows: int) -> int:
-        """Return the number of steps of a run with `rows` examples per epoch."""
-        return self.epochs * self.epoch_steps(rows)
-
     def epoch_steps(self, rows: int) -> int:
-        """Return the number of steps of one epoch."""
+        """Return the number of steps of one epoch with `rows` examples."""
         return math.ceil(rows / self.batch_size)
+
+    def total_steps(self, epoch_steps: int) -> int:
+        """Return the number of steps of a run."""
+        return self.epochs * epoch_steps
 
     def warmup_steps(self, total: int) -> int:
         """Return the number of warm-up steps: the share rounded up, as Hugging Face does, but never all steps.
@@ -66,6 +66,6 @@ class StepSchedule(Schedule):
 
     steps: int | None = param(None, "Steps of training, instead of --epochs.", ge=1)
 
-    def total_steps(self, rows: int) -> int:
-        """Return the number of steps of a run with `rows` examples per epoch."""
-        return super().total_steps(rows) if self.steps is None else self.steps
+    def total_steps(self, epoch_steps: int) -> int:
+        """Return the number of steps of a run."""
+        return super().total_steps(epoch_steps) if self.steps is None else self.steps

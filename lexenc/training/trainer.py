@@ -8,50 +8,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lexenc.arrays import Indices, batches, blocks
+from lexenc.arrays import Indices
 from lexenc.device import keep_freed_memory
 from lexenc.errors import DataError, WorkError
 from lexenc.files.logs import StepLog
 from lexenc.progress import SILENT, Progress
-from lexenc.randomness import derived_seed, generator
+from lexenc.randomness import derived_seed
 from lexenc.training import HISTORY
 from lexenc.training.checkpoints import Best, Checkpoint, load_checkpoint, random_state, restore_random, save_checkpoint
-from lexenc.training.contrastive import ContrastiveObjective
+from lexenc.training.objective import Objective, chunks
 from lexenc.training.optimiser import MasterAdamW
 from lexenc.training.processes import Processes
 from lexenc.training.schedule import Schedule
-
-# Examples of this many steps are sorted by size together, so that chunks need little padding.
-_SORTED_STEPS = 50
-
-
-class Objective(Protocol):
-    """Numbered examples and the weights that learn from them.
-
-    The loss of an example does not depend on the other examples of its step, so that the trainer may split a step
-    wherever memory requires it. Objectives that compare examples derive from `ContrastiveObjective`.
-    """
-
-    @property
-    def modules(self) -> Mapping[str, nn.Module]:
-        """Everything that learns, by name: encoders and heads. All of it is kept in checkpoints."""
-
-    def rows(self, epoch: int) -> Indices:
-        """Return the examples of an epoch, the same number in each. Shape [n]."""
-
-    def sizes(self, rows: Indices) -> Indices:
-        """Return the number of subwords of some examples. Shape as `rows`."""
-
-    def losses(self, rows: Indices, step: int) -> Tensor:
-        """Return the loss of each of some examples. Random choices depend on `step`. Shape as `rows`."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +53,7 @@ class StepRecord:
         learning_rate: Learning rate of the step.
         gradient_norm: Norm of the gradient before clipping.
         score: Score on development data after the step. None where it was not evaluated.
+        terms: Terms of the loss by name, without their weights. Empty for one term.
     """
 
     step: int
@@ -86,6 +62,12 @@ class StepRecord:
     learning_rate: float
     gradient_norm: float
     score: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    def line(self) -> dict[str, float]:
+        """Return the values of the step's line in the log."""
+        values = {name: value for name, value in vars(self).items() if name != "terms" and value is not None}
+        return values | dict(self.terms)
 
 
 class Trainer:
@@ -114,9 +96,8 @@ class Trainer:
         self._module = nn.ModuleDict(objective.modules)
         self._device = next(self._module.parameters()).device
         self._processes = Processes()
-        rows = len(objective.rows(0))
-        self._epoch_steps = schedule.epoch_steps(rows)
-        self.step, self.total = 0, schedule.total_steps(rows) if rows else 0
+        self._epoch_steps = len(objective.steps(0, schedule.batch_size, seed)) if len(objective.rows(0)) else 0
+        self.step, self.total = 0, schedule.total_steps(self._epoch_steps) if self._epoch_steps else 0
         self.warmup = schedule.warmup_steps(self.total)
         self.best: Best | None = None
         self._optimiser = MasterAdamW(
@@ -128,24 +109,8 @@ class Trainer:
         for step in range(self.step, self.total):
             epoch, place = divmod(step, self._epoch_steps)
             if step == self.step or place == 0:
-                order = self._order(epoch)
+                order = self.objective.steps(epoch, self.schedule.batch_size, self.seed)
             yield epoch, order[place]
-
-    def _order(self, epoch: int) -> list[Indices]:
-        """Return the examples of each step of an epoch in random order; where it is allowed, grouped by size."""
-        draw = generator(self.seed, f"order of epoch {epoch}")
-        rows, size = draw.permutation(self.objective.rows(epoch)), self.schedule.batch_size
-        if isinstance(self.objective, ContrastiveObjective):
-            return [rows[part] for part in blocks(len(rows), size)]
-        order: list[Indices] = []
-        for block in blocks(len(rows), size * _SORTED_STEPS):
-            part = rows[block]
-            part = part[np.argsort(self.objective.sizes(part), kind="stable")]
-            steps = [part[one] for one in blocks(len(part), size)]
-            # Only the last step of all may be short.
-            last = [steps.pop()] if len(steps[-1]) < size else []
-            order += [steps[place] for place in draw.permutation(len(steps))] + last
-        return order
 
     def take_step(self, epoch: int, rows: Indices) -> StepRecord:
         """Do one step.
@@ -153,31 +118,18 @@ class Trainer:
         Raises:
             WorkError: If the loss or its gradient is not finite.
         """
-        loss = self._backward(rows)
-        self._check_finite(loss, "loss")
+        loss = self.objective.backward(
+            rows, self.step, chunk_tokens=self.schedule.chunk_tokens, device=self._device, processes=self._processes
+        )
+        self._check_finite(loss.value, "loss")
         self._processes.average_gradients(self._module.parameters())
         factor = self.schedule.factor(self.step, self.total)
         norm = self._optimiser.step(factor, clip=self.schedule.clip)
         # After the last step no further loss would show what such a gradient did to the weights.
         self._check_finite(norm, "norm of the gradient")
         self.step += 1
-        return StepRecord(self.step, epoch + 1, loss, factor * self.schedule.learning_rate, norm, self._evaluate())
-
-    def _backward(self, rows: Indices) -> float:
-        """Add the gradient of a step to the weights and return its loss."""
-        tokens, processes = self.schedule.chunk_tokens, self._processes
-        if isinstance(self.objective, ContrastiveObjective):
-            return self.objective.backward(
-                rows, self.step, chunk_tokens=tokens, device=self._device, processes=processes
-            )
-        own = rows[processes.share(len(rows))]
-        shared = len(rows) if len(own) == len(rows) else len(rows) / processes.count
-        value = 0.0
-        for part in _chunks(self.objective, own, tokens):
-            loss = self.objective.losses(part, self.step).sum() / shared
-            loss.backward()
-            value += float(loss.detach())
-        return processes.mean(value, self._device)
+        rate, score = factor * self.schedule.learning_rate, self._evaluate()
+        return StepRecord(self.step, epoch + 1, loss.value, rate, norm, score, loss.terms)
 
     def _check_finite(self, value: float, what: str) -> None:
         if not math.isfinite(value):
@@ -352,7 +304,7 @@ class _Saving:
     def log(self, record: StepRecord) -> None:
         """Log a step."""
         if self._log is not None:
-            self._log.add({name: value for name, value in asdict(record).items() if value is not None})
+            self._log.add(record.line())
 
     @property
     def late(self) -> bool:
@@ -378,16 +330,8 @@ def mean_loss(objective: Objective, *, chunk_tokens: int = 16_384) -> float:
     """Return the mean loss of all examples without training. NaN without examples."""
     rows = objective.rows(0)
     with torch.inference_mode():
-        total = sum(float(objective.losses(part, 0).sum()) for part in _chunks(objective, rows, chunk_tokens))
+        total = sum(float(objective.losses(part, 0).sum()) for part in chunks(objective.sizes, rows, chunk_tokens))
     return total / len(rows) if len(rows) else math.nan
-
-
-def _chunks(objective: Objective, rows: Indices, tokens: int) -> Iterator[Indices]:
-    """Cut examples, sorted by size, into parts for one pass each."""
-    sizes = objective.sizes(rows)
-    order = np.argsort(sizes, kind="stable")
-    for part in batches(sizes[order], tokens, padded=True):
-        yield rows[order[part]]
 
 
 _STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -30,7 +30,7 @@ from lexenc.training import HISTORY
 from lexenc.training.schedule import Schedule
 
 if TYPE_CHECKING:
-    from lexenc.training.trainer import Objective
+    from lexenc.training.objective import Objective
 
 _PART = 4096
 

@@ -18,6 +18,7 @@ from lexenc.encoders.subwords import WordTokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError, WorkError
 from lexenc.text.links import LinkedText, Links
+from lexenc.training.objective import Objective
 from lexenc.training.schedule import Schedule
 from lexenc.training.trainer import Trainer, mean_loss
 
@@ -292,7 +293,7 @@ def test_run_leaves_the_randomness_of_others_alone(objective):
 
 
 def test_loss_that_is_no_number_stops_the_run():
-    class Broken:
+    class Broken(Objective):
         def __init__(self):
             self.modules = {"line": nn.Linear(1, 1)}
 

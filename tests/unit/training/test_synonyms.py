@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lexenc.encoders.static import StaticEncoder
-from lexenc.training.contrastive import PairObjective, contrast_of, encode_with_gradient
+from lexenc.training.contrastive import Encoded, PairObjective, contrast_of, encode_with_gradient
 from lexenc.training.data import batch_of, number_pairs, store_tokens, with_pair_classes
 from lexenc.training.losses import mneg, multi_similarity
 from lexenc.training.schedule import Schedule
@@ -318,10 +318,13 @@ def test_cached_chunks_equal_the_full_batch(chunk_tokens):
         pairs = training().objective
         batch = batch_of(pairs.data, np.arange(20))
         tokens = [pairs.tokens[text] for text in batch.texts]
-        encodings, send_back = encode_with_gradient(pairs.embed, tokens, tokens_per_pass)
+        sizes = np.array([len(each) for each in tokens])
+        encodings, send_back = encode_with_gradient(
+            lambda part: Encoded(pairs.embed(tokens[part])), sizes, tokens_per_pass
+        )
         loss = multi_similarity(contrast_of(encodings, batch), margin=2.0)
         loss.backward()
-        send_back()
+        send_back({})
         return loss.detach(), next(pairs.encoder.module.parameters()).grad
 
     for one, other in zip(gradient(10_000), gradient(chunk_tokens), strict=True):

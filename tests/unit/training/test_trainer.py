@@ -18,7 +18,7 @@ from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import WorkError
 from lexenc.training import contrastive
 from lexenc.training.checkpoints import load_checkpoint, save_checkpoint
-from lexenc.training.contrastive import PairObjective, contrast_of, encode_with_gradient
+from lexenc.training.contrastive import Encoded, PairObjective, contrast_of, encode_with_gradient
 from lexenc.training.data import batch_of, number_pairs, store_tokens
 from lexenc.training.losses import mneg, symmetric
 from lexenc.training.schedule import Schedule, StepSchedule
@@ -106,6 +106,12 @@ KINDS = ["static", "float32", "bfloat16"]
 # ---------------------------------------------------------------- one step
 
 
+def cached(embed, tokens, chunk_tokens, **more):
+    """Encodings and what sends their gradient back, with one text a group."""
+    sizes = np.array([len(each) for each in tokens])
+    return encode_with_gradient(lambda part: Encoded(embed(tokens[part])), sizes, chunk_tokens, **more)
+
+
 def gradients(encoder, chunk_tokens, *, chunked_by_hand=False, dropout=False):
     """Encodings and gradients of one step over all pairs."""
     pairs = pairs_of(encoder)
@@ -118,11 +124,11 @@ def gradients(encoder, chunk_tokens, *, chunked_by_hand=False, dropout=False):
         if chunked_by_hand:
             # The same draws of dropout as chunk after chunk, but with one graph over all of them.
             parts = [encoder.embed(tokens[part]) for part in batches([len(each) for each in tokens], chunk_tokens)]
-            encodings, send_back = torch.cat(parts), lambda: None
+            encodings, send_back = torch.cat(parts), dict
         else:
-            encodings, send_back = encode_with_gradient(encoder.embed, tokens, chunk_tokens)
+            encodings, send_back = cached(encoder.embed, tokens, chunk_tokens)
         mneg(contrast_of(encodings, batch)).backward()
-        send_back()
+        send_back({})
         after = torch.rand(1).item()
     encoder.module.eval()
     found = {name: each.grad.clone() for name, each in encoder.module.named_parameters() if each.grad is not None}
@@ -164,10 +170,10 @@ def test_cached_chunks_keep_the_randomness_of_their_device_from_the_first_on(mak
     )
     encoder = make("static")
     tokens = [np.array([1, 2]), np.array([3])]
-    encodings, send_back = encode_with_gradient(encoder.embed, tokens, 2, device=torch.device("meta"))
+    encodings, send_back = cached(encoder.embed, tokens, 2, device=torch.device("meta"))
     encodings.sum().backward()
-    send_back()
-    assert asked == ["meta"] * 3
+    send_back({})
+    assert asked == ["meta"] * 4
 
 
 def test_batch_rows_go_where_they_belong(make):
@@ -398,7 +404,7 @@ def test_checkpoints_are_written_by_the_clock_and_at_the_end(make, tmp_path, mon
 
 
 def log_of(records) -> list[dict]:
-    return [{name: value for name, value in vars(each).items() if value is not None} for each in records]
+    return [each.line() for each in records]
 
 
 def test_log_has_every_step_once_however_often_the_run_is_stopped(make, tmp_path):
@@ -521,7 +527,8 @@ def test_out_of_gpu_memory_says_what_to_do(make):
 
 @pytest.mark.parametrize(("pairs", "batch", "epochs", "steps"), [(10, 4, 3, 9), (8, 4, 3, 6), (1, 128, 5, 5)])
 def test_number_of_steps(pairs, batch, epochs, steps):
-    assert Schedule(epochs=epochs, batch_size=batch).total_steps(pairs) == steps
+    schedule = Schedule(epochs=epochs, batch_size=batch)
+    assert schedule.total_steps(schedule.epoch_steps(pairs)) == steps
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(2, [1, 1]), (7, [1, 1, 1, 2, 2, 2, 3])])
