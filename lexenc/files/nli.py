@@ -120,7 +120,7 @@ def nli_text(path: Path) -> NliText:
         DataError: If its columns are not known.
     """
     first = next(((number, line) for number, line in read_lines(path) if trim(line)), None)
-    if first is None or not trim(first[1].strip('",')):
+    if first is None:
         raise DataError(f"{path} holds no sentences.", hint=_HINT)
     if first[1].lstrip().startswith("{"):
         _, value = next(json_lines(path))
@@ -130,6 +130,8 @@ def nli_text(path: Path) -> NliText:
         return NliText(path, keys.form, partial(_objects, path, keys))
     separator = "\t" if "\t" in first[1] else ","
     some = [cells for _, cells in islice(_table(path, separator), _SHOWING)]
+    if not some:
+        raise DataError(f"{path} holds no sentences.", hint=_HINT)
     heads = {trim(cell).lower(): place for place, cell in enumerate(some[0])}
     found = _fields(heads)
     headed = found is not None or not heads.keys().isdisjoint((*_PREMISE, *_HYPOTHESIS))

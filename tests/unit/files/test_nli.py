@@ -101,7 +101,7 @@ def test_pairs_with_a_score(write, head):
     [
         ("", "holds no sentences"),
         ("\n \n", "holds no sentences"),
-        (",\na,b,0", "holds no sentences"),
+        (",\n,,", "holds no sentences"),
         ("a\tb\t\n", "columns are not known"),
         ("a dog\na cat\n", "columns are not known: a dog"),
         ("a dog, b\nc, d\n", "columns are not known"),
