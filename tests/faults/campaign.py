@@ -465,11 +465,13 @@ class Examiner:
             else:
                 self._lost.append("a file of the user is gone")
         # A file whose place was taken meanwhile is written beside it.
-        beside = folder / self.reference.tiny.out.replace(".", "-2.")
-        if self.reference.tiny.is_file and beside.exists():
-            if content(beside) != self.reference.new[over][self.reference.tiny.out]:
-                self._lost.append(f"{beside.name} is not the result")
-            beside.unlink()
+        tiny = self.reference.tiny
+        for name in [*([tiny.out] if tiny.is_file else []), *tiny.copies]:
+            beside = folder / name.replace(".", "-2.")
+            if beside.exists():
+                if content(beside) != self.reference.new[over][name]:
+                    self._lost.append(f"{beside.name} is not the result")
+                beside.unlink()
         return ended
 
     def _second(self, folder: Path, words: list[str], at: int) -> None:
