@@ -109,8 +109,8 @@ def _of_source(
     for file in (place, sentences):
         _check_length(file, source)
     shown = sentences or place
-    words = AlignedWords(path) if sentences else repeat(None)
-    pairs = compress(zip(read_alignments(path), words, strict=False), _wanted(source))
+    given = AlignedWords(path) if sentences else repeat(None)
+    pairs = compress(zip(read_alignments(path), given, strict=False), _wanted(source))
     with progress.task("links", len(source.rows), "sentence pairs") as task:
         for part in blocks(len(source.rows), _TOGETHER):
             rows, lines = source.rows[part], source.pairs[part] + 1
