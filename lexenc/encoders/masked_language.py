@@ -185,10 +185,15 @@ class MaskedHead:
         states = encoder.states([text.ids for text in texts], languages=languages)
         starts = np.cumsum([0, *(len(text.ids) for text in texts[:-1])])
         places = np.concatenate([start + text.places for start, text in zip(starts, texts, strict=True)])
-        logits = self.logits(states[torch.from_numpy(places).to(states.device)])
-        right = torch.from_numpy(self._columns(np.concatenate([text.right for text in texts]))).to(states.device)
-        losses = F.cross_entropy(logits, right, reduction="none").split([len(text.right) for text in texts])
+        right = np.concatenate([text.right for text in texts])
+        found = self.token_losses(states[torch.from_numpy(places).to(states.device)], right)
+        losses = found.split([len(text.right) for text in texts])
         return torch.stack([_total(each, text.weights) for each, text in zip(losses, texts, strict=True)])
+
+    def token_losses(self, states: Tensor, right: Indices) -> Tensor:
+        """Return the cross entropy of subwords, all in `vocabulary`, in given states. Shape [t, d], [t] -> [t]."""
+        columns = torch.from_numpy(self._columns(right)).to(states.device)
+        return F.cross_entropy(self.logits(states), columns, reduction="none")
 
     def _columns(self, subwords: Indices) -> Indices:
         """Return the columns of subwords in the scores."""

@@ -358,6 +358,11 @@ class TransformerEncoder:
         return torch.cat(blocks)
 
     @property
+    def packed(self) -> PackedBackbone | None:
+        """The layers that compute texts of mixed length without padding; None if the architecture is unknown."""
+        return self._backbone if isinstance(self._backbone, PackedBackbone) else None
+
+    @property
     def layers(self) -> int:
         """Number of layers."""
         return int(self._model.config.num_hidden_layers)

@@ -9,6 +9,10 @@ OBJECTIVES = Registry(
     {
         "awp": ("lexenc.sentences.aligned_words:AlignedWordPrediction", "Aligned word prediction (WACSE)."),
         "wtr": ("lexenc.sentences.word_ranking:WordRanking", "Word translation ranking (WACSE)."),
+        "rtl": (
+            "lexenc.sentences.representation_translation:RepresentationTranslation",
+            "Representation translation learning (DAP).",
+        ),
         "tlm": ("lexenc.sentences.masked_text:MaskedTranslations", "Translation language modelling."),
         "mlm": ("lexenc.sentences.masked_text:MaskedSentences", "Masked language modelling."),
     },
