@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -277,6 +277,51 @@ def number_rows(
         texts.languages,
     )
     return NumberedRows(data, made["line"], texts.names, _repeats(data, len(sources)))
+
+
+def pairs_at(data: PairData, rows: Indices) -> PairData:
+    """Return some pairs. All texts stay, so that their numbers do not change.
+
+    Args:
+        data: All pairs.
+        rows: Which of them. Shape [m].
+    """
+    if len(rows) == len(data):
+        return data
+    classes, sources = data.classes, data.sources
+    return replace(
+        data,
+        anchors=data.anchors[rows],
+        positives=data.positives[rows],
+        negatives=data.negatives[rows],
+        classes=None if classes is None else replace(classes, labels=classes.labels[rows]),
+        sources=None if sources is None else sources[rows],
+    )
+
+
+def hold_out(data: PairData, rows: Indices, number: int, random: np.random.Generator) -> Indices:
+    """Return some pairs, drawn at random, none of whose texts is in another pair that is not among them.
+
+    Pairs that were drawn and share a text with others are put back, so that there may be fewer.
+
+    Args:
+        data: All pairs.
+        rows: The pairs that may be drawn. Shape [m].
+        number: Number of pairs to draw.
+        random: Draws them.
+    """
+    held = np.zeros(len(data), dtype=bool)
+    held[random.choice(rows, min(number, len(rows)), replace=False)] = True
+    heads, tails = data.folds[data.anchors], data.folds[data.positives]
+    while True:
+        used = np.zeros(int(data.folds.max(initial=-1)) + 1, dtype=bool)
+        negatives = data.negatives[~held]
+        for side in (heads[~held], tails[~held], data.folds[negatives[negatives >= 0]]):
+            used[side] = True
+        shared = held & (used[heads] | used[tails])
+        if not shared.any():
+            return np.flatnonzero(held)
+        held &= ~shared
 
 
 def _classes(heads: Indices, tails: Indices, groups: Indices, forms: int) -> Classes:

@@ -1,0 +1,473 @@
+"""Training data of sentence encoders: every source is read into rows, and all rows become numbers together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lexenc.arrays import Indices
+from lexenc.errors import ConfigError, DataError
+from lexenc.files.nli import NliRow, aligned_columns, aligned_files, language_files, nli_text
+from lexenc.files.parallel import parallel_text
+from lexenc.files.text import counted, read_lines
+from lexenc.parameters import param
+from lexenc.planning import texts_of
+from lexenc.randomness import generator
+from lexenc.stage import GivenSource, Input, Job
+from lexenc.stages.reading import tell_remarks
+from lexenc.stages.sentences.links import ParallelRows
+from lexenc.text.folding import check_language, trim
+
+if TYPE_CHECKING:
+    from lexenc.sentences.strategies import NumberedRows, TrainingRow
+    from lexenc.training.data import PairData
+
+KINDS = ("parallel", "nli", "unsupervised", "cross-lingual-nli")
+MOST_HELD_OUT = 10_000
+"""Rows that are held out at most: the papers evaluate on so many per language."""
+
+DATA = Input(
+    "Training data. parallel: sentences with translations (text, TMX or XLIFF). nli: premise, hypothesis and label, or "
+    "sentence pairs with scores. unsupervised: one sentence per line. cross-lingual-nli: the same rows in several "
+    "languages, in a folder with one file per language or in one file with a language column. NAME is the language, "
+    "or the two of parallel text: en-sw.",
+    required=False,
+    kinds=KINDS,
+)
+SOURCE = Input("Sentences of two line-aligned files, as one more parallel source.", required=False)
+TARGET = Input("Translations of --source, line by line.", required=False)
+DEV = Input(
+    "Development data: parallel text, one file or several, with the languages as NAME; or sentence pairs with scores. "
+    "A number such as 0.05 is the share of the parallel training rows to hold out.",
+    required=False,
+    kinds=("pairs",),
+    number="dev_share",
+)
+
+
+@dataclass(frozen=True)
+class SourceParams:
+    """Parameters of how training data is read."""
+
+    languages: tuple[str, ...] = param(
+        (), "Languages to use of nli and cross-lingual-nli data, e.g. en,sw. By default all."
+    )
+    limit: int | None = param(None, "Maximum number of rows of each source, drawn at random. By default all.", ge=1)
+    hard_negatives: Literal["keep", "drop"] = param(
+        "keep",
+        "Hard negatives of nli data. keep: rows that have some use them. drop: no row has any, as mSimCSE does if a "
+        "source without hard negatives is mixed in.",
+    )
+    missing_negatives: Literal["keep", "drop", "random"] | None = param(
+        None,
+        "An entailment whose premise has no contradiction. keep: it is trained without a hard negative. drop: it is "
+        "left out. random: it gets a contradiction of another premise. By default keep for nli, and drop for "
+        "cross-lingual-nli, as most of its rows have one.",
+    )
+    negatives_per_row: int = param(1, "Maximum number of hard negatives of a row of nli data.", ge=1)
+    min_score: float = param(
+        4.0, "For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5."
+    )
+    dev_share: float | None = param(
+        None,
+        f"Share of the parallel rows to hold out as development data, at most {MOST_HELD_OUT:,} rows. They share no "
+        "text with the training data.",
+        gt=0,
+        le=0.5,
+    )
+    source_language: str | None = param(
+        None, "Language of the sentences of parallel data without a NAME, e.g. en.", check=check_language
+    )
+    target_language: str | None = param(None, "Language of their translations.", check=check_language)
+
+
+@dataclass(frozen=True)
+class DevelopmentSet:
+    """Development data of one pair of languages.
+
+    Args:
+        name: Languages, or name of the file.
+        sources: Sentences. Shape [n].
+        targets: Their translations, or the sentences that they are compared with. Shape [n].
+        scores: Similarity of each pair. Empty if they are translations.
+        languages: Languages of both sides. Empty texts if they are not known.
+    """
+
+    name: str
+    sources: list[str]
+    targets: list[str]
+    scores: list[float] = field(default_factory=list)
+    languages: tuple[str, str] = ("", "")
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The training data of a run.
+
+    Args:
+        data: All rows, with classes, sources, and the languages of texts if any are known.
+        lines: Line or row of each row in its source, counted from 1. Shape [n].
+        parallel: The rows of each parallel source, for their word links.
+        counts: For each source its name, kind and rows, and what was left out, by reason.
+        languages: Names of the languages: text `i` has the language `languages[data.languages[i] - 1]`.
+        development: Development data, held out or from files.
+    """
+
+    data: PairData
+    lines: Indices
+    parallel: list[ParallelRows]
+    counts: list[dict[str, Any]]
+    languages: list[str]
+    development: list[DevelopmentSet]
+
+
+@dataclass
+class _Reading:
+    """One source while it is read.
+
+    Args:
+        kind: Its kind.
+        name: Its files, for messages.
+        files: Files by language; one file under the name that the user gave it; or two files line by line.
+        counts: Rows that are left out, by reason.
+        total: Number of its rows, those that are left out included.
+    """
+
+    kind: str
+    name: str
+    files: dict[str, Path]
+    counts: Counter[str] = field(default_factory=Counter)
+    total: int = 0
+
+
+def check_sources(inputs: Mapping[str, Any], params: SourceParams) -> list[ConfigError]:
+    """Return the errors that involve more than one option, and those in the names of sources."""
+    given, sides = texts_of(inputs.get("data")), [inputs.get(name) for name in ("source", "target")]
+    faults = []
+    if any(sides) != all(sides):
+        faults.append(ConfigError("--source and --target belong together.", hint="Give both files, or --data."))
+    elif not given and not all(sides):
+        hint = "E.g. --data train.tsv, --data nli:nli.tsv, or --source train.en --target train.sw."
+        faults.append(ConfigError("There is no training data.", hint=hint))
+    sources = [one.source(str(text), Path(one.split(str(text))[1]))
+               for one, texts in ((DATA, given), (DEV, texts_of(inputs.get("dev")))) for text in texts]  # fmt: skip
+    for source in sources:
+        try:
+            languages_of(source)
+        except ConfigError as fault:
+            faults.append(fault)
+    if params.languages and not any("nli" in source.kind for source in sources):
+        hint = "Name the languages of parallel text as in --data en-sw=train.tsv."
+        faults.append(ConfigError("--languages has no meaning without nli or cross-lingual-nli data.", hint=hint))
+    return faults
+
+
+def languages_of(source: GivenSource) -> tuple[str, ...]:
+    """Return the languages in the name of a source; none if it has no name.
+
+    Raises:
+        ConfigError: If a code is wrong, or there are too many or too few for the kind.
+    """
+    if not source.name:
+        return ()
+    parallel = source.kind in ("parallel", *DEV.kinds)
+    found = source.name.split("," if "," in source.name or not parallel else "-")
+    for code in found:
+        check_language(code, f"The name of {source.path}")
+    wanted = "two languages, such as en-sw" if parallel else "one language"
+    if source.kind != "cross-lingual-nli" and len(found) != (2 if parallel else 1):
+        hint = "Put a comma between them if a code has a hyphen: zh-Hant,en." if parallel else "Leave it out."
+        raise ConfigError(f"{source.name}={source.path} needs {wanted}.", hint=hint)
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_sources(inputs: Mapping[str, Any], params: SourceParams, job: Job) -> Sources:
+    """Read all training data and the development data.
+
+    Args:
+        inputs: `data`, a list of sources; `source` and `target`, two files or None; `dev`, a list of sources.
+        params: How to read them.
+        job: Seed, progress and messages of the run.
+
+    Raises:
+        DataError: If a file cannot be used, or a source has no row to train on.
+        ConfigError: If the languages of a source cannot be used.
+    """
+    from lexenc.sentences.strategies import number_rows, sample
+
+    readings = list(_readings(inputs))
+    rows = []
+    with job.progress.task("read data", len(readings), "sources") as task:
+        for number, each in enumerate(readings):
+            stream = _rows(each, params, job, generator(job.seed, f"rows of source {number}"))
+            if params.hard_negatives == "drop":
+                stream = (row._replace(negatives=(), languages=row.languages[:2]) for row in stream)
+            rows.append(sample(stream, params.limit, generator(job.seed, f"sample of source {number}")))
+            if not rows[-1]:
+                raise _unusable(each)
+            task.advance(1)
+    numbered = number_rows(rows)
+    sizes = [len(each) for each in rows]
+    counts = [_counts(*each) for each in zip(readings, sizes, rows, numbered.repeated, strict=True)]
+    for own in counts:
+        job.notices.say(_sentence(own))
+    del rows
+    development = _read_development(inputs.get("dev") or [], numbered, job)
+    kept = np.arange(len(numbered.data))
+    if params.dev_share is not None:
+        kept, held = _held_out(numbered, readings, params.dev_share, job)
+        development += held
+    return _chosen(numbered, kept, readings, counts, development)
+
+
+def _readings(inputs: Mapping[str, Any]) -> Iterator[_Reading]:
+    """Yield the sources. Files of one language each, of cross-lingual-nli, are one source."""
+    side: _Reading | None = None
+    if inputs.get("source"):
+        files = {"source": inputs["source"], "target": inputs["target"]}
+        yield _Reading("parallel", f"{files['source']} and {files['target']}", files)
+    for source in inputs.get("data") or []:
+        languages = languages_of(source)
+        if source.kind == "cross-lingual-nli" and source.path.is_file() and len(languages) == 1:
+            first = side is None
+            side = side or _Reading(source.kind, "", {})
+            if languages[0] in side.files:
+                raise ConfigError(f"{source.path}: there are two files in {languages[0]}.", hint="Give one of them.")
+            side.files[languages[0]] = source.path
+            side.name = ", ".join(map(str, side.files.values()))
+            if first:
+                yield side
+            continue
+        files = {source.name: source.path}
+        if source.kind == "cross-lingual-nli" and source.path.is_dir():
+            files = _restricted(language_files(source.path), languages, str(source.path))
+        yield _Reading(source.kind, str(source.path), files)
+
+
+def _restricted(files: Mapping[str, Path], languages: Sequence[str], name: str) -> dict[str, Path]:
+    """Return the files of some languages; all if none are given."""
+    for each in languages:
+        if each not in files:
+            raise ConfigError(f"{name} has no language '{each}'.", hint=f"It has {', '.join(files)}.")
+    return {each: files[each] for each in languages or files}
+
+
+def _rows(reading: _Reading, params: SourceParams, job: Job, random: np.random.Generator) -> Iterable[TrainingRow]:
+    from lexenc.sentences.strategies import nli_rows, parallel_rows, unsupervised_rows
+
+    if reading.kind == "parallel":
+        pairs, languages = _sentence_pairs(reading, params, job)
+        return parallel_rows(pairs, languages, reading.counts)
+    (name, path), *_ = reading.files.items()
+    if reading.kind == "unsupervised":
+        return unsupervised_rows(_numbered((trim(line) for _, line in read_lines(path)), reading), name, reading.counts)
+    across = reading.kind == "cross-lingual-nli"
+    table = (_table_across if across else _table_alone)(reading, params, job)
+    return nli_rows(
+        table,
+        reading.counts,
+        missing=params.missing_negatives or ("drop" if across else "keep"),
+        random=random,
+        threshold=params.min_score,
+        per_row=params.negatives_per_row,
+    )
+
+
+def _sentence_pairs(
+    reading: _Reading, params: SourceParams, job: Job
+) -> tuple[Iterator[tuple[int, str, str]], tuple[str, str]]:
+    (name, path), *others = reading.files.items()
+    known = languages_of(GivenSource("parallel", "" if others else name, path))
+    source, target = known or (params.source_language, params.target_language)
+    text = parallel_text(path, others[0][1] if others else None, languages=(source, target))
+
+    def pairs() -> Iterator[tuple[int, str, str]]:
+        for number, (_, one, other) in enumerate(text, start=1):
+            reading.total = number
+            yield number, one, other
+        tell_remarks(text, job)
+
+    return pairs(), (source or "", target or "")
+
+
+def _numbered(texts: Iterable[str], reading: _Reading) -> Iterator[tuple[int, str]]:
+    for number, text in enumerate(texts, start=1):
+        reading.total = number
+        yield number, text
+
+
+def _table_alone(reading: _Reading, params: SourceParams, job: Job) -> list[tuple[NliRow, ...]]:
+    """Read rows of one language, or of several that are not aligned."""
+    ((name, path),) = reading.files.items()
+    text = nli_text(path)
+    if text.form == "scored pairs":
+        job.notices.say(f"{path} has scores: pairs with a score of at least {params.min_score:g} are positives.")
+    rows = [row if row.language or not name else row._replace(language=name) for row in text]
+    reading.total = len(rows)
+    known = dict.fromkeys(row.language for row in rows)
+    if params.languages and any(known):
+        wanted = _restricted({each: path for each in known if each}, params.languages, str(path))
+        rows = [row for row in rows if row.language in wanted]
+    return [(row,) for row in rows]
+
+
+def _table_across(reading: _Reading, params: SourceParams, job: Job) -> list[tuple[NliRow, ...]]:
+    """Read the same rows in several languages."""
+    files = reading.files
+    if "" in files or any("," in name for name in files):
+        ((name, path),) = files.items()
+        table = list(aligned_columns(path))
+        wanted = params.languages or tuple(filter(None, name.split(",")))
+        if wanted and table:
+            known = {row.language: place for place, row in enumerate(table[0])}
+            _restricted(dict.fromkeys(known, path), wanted, str(path))
+            table = [tuple(rows[known[each]] for each in wanted) for rows in table]
+    else:
+        table = list(aligned_files(_restricted(files, params.languages, reading.name)))
+    reading.total = len(table)
+    if table and len(table[0]) == 1:
+        job.notices.warn(
+            f"{reading.name} has one language ({table[0][0].language}), so that nothing is across languages.",
+            "Give files of more languages, or use --data nli:FILE.",
+        )
+    return table
+
+
+def _unusable(reading: _Reading) -> DataError:
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in reading.counts.most_common())
+    hint = {
+        "parallel": "One sentence pair per line: sentence, TAB, translation.",
+        "unsupervised": "One sentence per line.",
+    }.get(reading.kind, "One pair per line: premise, hypothesis, label. Scores count from --min-score on.")
+    return DataError(f"{reading.name} has no row to train on ({reasons or 'it is empty'}).", hint=hint)
+
+
+def _counts(reading: _Reading, size: int, rows: Sequence[TrainingRow], repeated: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"source": reading.name, "kind": reading.kind, "read": reading.total, "rows": size}
+    if "nli" in reading.kind:
+        found["with_hard_negatives"] = sum(bool(row.negatives) for row in rows)
+    return found | {"repeated_rows": repeated, "left_out": dict(reading.counts)}
+
+
+def _sentence(counts: Mapping[str, Any]) -> str:
+    """Return the counts of a source as one sentence."""
+    from lexenc.sentences.strategies import NO_NEGATIVE
+
+    parts = [f"{counted(counts['rows'], 'row')} of {counted(counts['read'], 'line')}"]
+    parts += [f"{counts['with_hard_negatives']:,} with hard negatives"] if "with_hard_negatives" in counts else []
+    parts += [f"{counts['repeated_rows']:,} repeated"] if counts["repeated_rows"] else []
+    left = [f"{number:,} {reason}" for reason, number in counts["left_out"].items() if reason != NO_NEGATIVE]
+    parts += [f"left out: {', '.join(left)}"] if left else []
+    return f"{counts['source']} ({counts['kind']}): {'; '.join(parts)}."
+
+
+# ---------------------------------------------------------------- development data
+
+
+def _read_development(given: Sequence[GivenSource], numbered: NumberedRows, job: Job) -> list[DevelopmentSet]:
+    found = [_development_set(each, job) for each in given]
+    wanted = {text for each in found for text in each.sources + each.targets}
+    data = numbered.data
+    known = {text for text in data.texts if text in wanted} if wanted else set()
+    for each in found:
+        same = sum(one in known and other in known for one, other in zip(each.sources, each.targets, strict=True))
+        if same:
+            job.notices.warn(
+                f"{same:,} of {counted(len(each), 'development pair')} ({each.name}) have both texts in the training "
+                "data.",
+                "Remove them from the training data: the best weights would be those that learnt them by heart.",
+            )
+    return found
+
+
+def _development_set(source: GivenSource, job: Job) -> DevelopmentSet:
+    path, name = source.path, source.name or source.path.name
+    languages = languages_of(source)
+    own = (languages[0], languages[1]) if languages else ("", "")
+    rows = list(nli_text(path)) if _has_scores(path) else []
+    if rows:
+        rows = [row for row in rows if row.premise and row.hypothesis]
+        scores = [float(row.score or 0) for row in rows]
+        made = DevelopmentSet(name, [row.premise for row in rows], [row.hypothesis for row in rows], scores, own)
+    else:
+        text = parallel_text(path, languages=own if languages else (None, None))
+        pairs = [(one, other) for _, one, other in text if one and other]
+        tell_remarks(text, job)
+        made = DevelopmentSet(name, [one for one, _ in pairs], [other for _, other in pairs], languages=own)
+    if not len(made):
+        raise DataError(f"{path} has no development pairs.", hint="One pair per line: sentence, TAB, translation.")
+    return made
+
+
+def _has_scores(path: Path) -> bool:
+    try:
+        return nli_text(path).form == "scored pairs"
+    except DataError:
+        return False
+
+
+def _held_out(
+    numbered: NumberedRows, readings: Sequence[_Reading], share: float, job: Job
+) -> tuple[Indices, list[DevelopmentSet]]:
+    """Return the rows that stay, and parallel rows as development data, by languages."""
+    from lexenc.sentences.strategies import hold_out
+
+    data = numbered.data
+    parallel = np.array([each.kind == "parallel" for each in readings])[data.sources]
+    number = min(MOST_HELD_OUT, round(share * int(parallel.sum())))
+    held = hold_out(data, np.flatnonzero(parallel), number, generator(job.seed, "development rows"))
+    if not len(held):
+        hint = "Only parallel rows are held out, and only those that share no text with others. Give a file: --dev."
+        raise DataError(f"No row of the training data can be held out with --dev {share:g}.", hint=hint)
+    if 2 * len(held) < number:
+        job.notices.warn(
+            f"Only {len(held):,} of {number:,} rows are held out: the others share a text with the training data.",
+            "Give development data of its own: --dev FILE.",
+        )
+    job.notices.say(f"{counted(len(held), 'parallel row')} held out as development data.")
+    names = ["", *numbered.languages]
+    found: dict[tuple[str, str], list[int]] = {}
+    for row in held.tolist():
+        sides = (data.anchors[row], data.positives[row])
+        own = ("", "") if data.languages is None else tuple(names[data.languages[each]] for each in sides)
+        found.setdefault((own[0], own[1]), []).append(row)
+    made = [
+        DevelopmentSet(
+            "-".join(filter(None, own)) or "held out",
+            [data.texts[each] for each in data.anchors[rows]],
+            [data.texts[each] for each in data.positives[rows]],
+            languages=own,
+        )
+        for own, rows in found.items()
+    ]
+    return np.setdiff1d(np.arange(len(data)), held), made
+
+
+def _chosen(
+    numbered: NumberedRows,
+    kept: Indices,
+    readings: Sequence[_Reading],
+    counts: list[dict[str, Any]],
+    development: list[DevelopmentSet],
+) -> Sources:
+    from lexenc.sentences.strategies import pairs_at
+
+    data, lines = pairs_at(numbered.data, kept), numbered.lines[kept]
+    own = data.sources if data.sources is not None else np.zeros(len(data), dtype=np.int64)
+    parallel = []
+    for number, each in enumerate(readings):
+        if each.kind == "parallel":
+            rows = np.flatnonzero(own == number)
+            parallel.append(ParallelRows(each.name, each.total, rows, lines[rows] - 1))
+    return Sources(data, lines, parallel, counts, numbered.languages, development)
