@@ -19,8 +19,8 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.alignment.compiled import compiled
 from lexenc.arrays import Indices, batches, blocks, starts_of
+from lexenc.compiled import compiled
 from lexenc.encoders.base import WordEncoder, WordVectors
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.registry import Registry

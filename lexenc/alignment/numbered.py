@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.alignment.compiled import compiled
 from lexenc.arrays import Indices, Ragged, batches, starts_of
+from lexenc.compiled import compiled
 from lexenc.errors import WorkError
 
 Numbers = NDArray[np.int32]

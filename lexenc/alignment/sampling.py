@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment import Model
-from lexenc.alignment.compiled import compiled, inlined
 from lexenc.alignment.numbered import Bitext
 from lexenc.arrays import batches
+from lexenc.compiled import compiled, inlined
 from lexenc.errors import unknown_name
 
 Counts = NDArray[np.uint16]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.alignment import Symmetrisation
-from lexenc.alignment.compiled import compiled
 from lexenc.arrays import Indices
+from lexenc.compiled import compiled
 from lexenc.errors import unknown_name
 from lexenc.text.links import Links
 

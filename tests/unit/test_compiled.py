@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lexenc.alignment.compiled import compiled, inlined
+from lexenc.compiled import compiled, inlined
 
 
 @inlined
