@@ -131,6 +131,86 @@ def new_encoder(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def pretrain(
+    *,
+    text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],
+    out: str | PathLike[str],
+    pairs: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]] | None = None,
+    dev: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | float | None = None,
+    tokenizer: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float = 0.01,
+    schedule: Literal['linear', 'constant'] = 'linear',
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    chunk_tokens: int = 16384,
+    checkpoint_seconds: float = 60.0,
+    steps: int | None = None,
+    objective: Literal['mlm', 'tlm'] | Sequence[Literal['mlm', 'tlm']] = ('mlm',),
+    preset: Literal['tiny', 'small', 'paper'] | None = None,
+    layers: int | None = None,
+    dimensions: int | None = None,
+    heads: int | None = None,
+    vocabulary: int | None = None,
+    max_length: int | None = None,
+    model: Literal['xlm-r'] = 'xlm-r',
+    language_sampling: float = 0.3,
+    dev_share: float = 0.01,
+    evaluate_every: int | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Pretrain a small multilingual language model, with a tokenizer of its own, on text.
+
+    Makes: a language model that AutoModelForMaskedLM and SentenceTransformer load, and training.jsonl with loss and learning rate per step.
+
+    Args:
+        text: Text of a language with its name, e.g. en=en.txt; one sentence or paragraph per line. Give it once per language.
+        pairs: For tlm: sentence pairs, 'source ||| target', source, TAB, target, TMX or XLIFF. Can be repeated.
+        dev: Held-out text of a language with its name, e.g. en=dev.txt, or the share of the lines to hold out.
+        tokenizer: Encoder whose tokenizer to use instead of a new one.
+        encoder: Language model to continue with, e.g. for a new language. It keeps its tokenizer.
+        out: Folder for the result.
+        epochs: Passes over the text, instead of steps.
+        batch_size: Texts per step.
+        learning_rate: Peak learning rate.
+        weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
+        schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
+        warmup: Share of the steps in which the learning rate rises to its peak.
+        clip: Maximum norm of the gradient. Use 0 for no clipping.
+        chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
+        checkpoint_seconds: Time between checkpoints, in seconds.
+        steps: Steps of training, instead of epochs.
+        objective: mlm: predict masked subwords of a line of text. tlm: predict masked subwords of a sentence and its translation together (pairs). Several, such as mlm,tlm, are mixed at random.
+        preset: Sizes and length of the training. tiny: 2 layers of 128, minutes on two cores. small: 6 layers of 384, an afternoon on two cores. paper: XLM-R base, for a cluster. Other options replace single values. By default small.
+        layers: Number of layers.
+        dimensions: Width of the layers, and length of a vector.
+        heads: Number of attention heads.
+        vocabulary: Largest number of subwords.
+        max_length: Longest input in subwords, special ones included. Longer lines are cut into several texts.
+        model: Kind of language model. One of: xlm-r.
+        language_sampling: Exponent of the share of each language in the tokenizer and in training. 1: as in the text. 0: all languages alike. Lower values favour languages with little text.
+        dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none.
+        evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def mine_negatives(
     *,
     pairs: str | PathLike[str] | Sequence[tuple[str, str]],

@@ -91,6 +91,7 @@ def mask_pair(
     draw: np.random.Generator,
     share: float = SHARE,
     languages: tuple[int, int] | None = None,
+    regular: NDArray[np.bool_] | None = None,
 ) -> MaskedText:
     """Join a sentence and its translation and mask subwords of both. Which one comes first is random.
 
@@ -102,18 +103,18 @@ def mask_pair(
         draw: See there.
         share: See there.
         languages: Language of each sentence, as in `MaskedText`. None for none.
+        regular: Which subwords of the vocabulary can be masked. None for all. Shape [v].
 
     Source: Conneau and Lample 2019, "Cross-lingual Language Model Pretraining", section 3.3.
     """
     order = (1, 0) if draw.random() < 0.5 else (0, 1)
-    first, second = (texts[side].astype(np.int64) for side in order)
-    ids = np.concatenate([frame.before, first, frame.between, second, frame.after]).astype(np.int64)
-    begin, middle = len(frame.before), len(frame.before) + len(first) + len(frame.between)
-    maskable = np.concatenate([begin + np.arange(len(first)), middle + np.arange(len(second))])
+    ids, maskable = frame.around(texts[order[0]], texts[order[1]])
+    maskable = maskable if regular is None else maskable[regular[ids[maskable]]]
     found = mask_subwords(ids, maskable, mask=mask, others=others, draw=draw, share=share)
     if languages is None:
         return found
     one, other = (languages[side] for side in order)
+    middle = len(frame.before) + len(texts[order[0]]) + len(frame.between)
     return replace(found, languages=np.repeat([one, other], [middle, len(ids) - middle]))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from lexenc.arrays import starts_of
+from lexenc.arrays import Indices, starts_of
 from lexenc.encoders.base import printable
 from lexenc.encoders.folder import check_vocabulary, splitting
 from lexenc.errors import ConfigError
@@ -205,6 +205,21 @@ class Frame(NamedTuple):
     def size(self) -> int:
         """Number of special subwords."""
         return len(self.before) + len(self.between) + len(self.after)
+
+    def around(self, first: NDArray[np.integer], second: NDArray[np.integer] | None = None) -> tuple[Indices, Indices]:
+        """Return one sentence or two with the special subwords, and the places of the sentences in them.
+
+        Args:
+            first: Subwords of a sentence. Shape [m].
+            second: Subwords of another one, for the frame of a pair. Shape [n].
+
+        Returns:
+            Shape [m + n + `size`], and the places, shape [m + n].
+        """
+        second = first[:0] if second is None else second
+        ids = np.concatenate([self.before, first, self.between, second, self.after]).astype(np.int64)
+        begin, middle = len(self.before), len(self.before) + len(first) + len(self.between)
+        return ids, np.concatenate([begin + np.arange(len(first)), middle + np.arange(len(second))])
 
     def types(self, first: int, second: int = 0) -> list[int]:
         """Return the token type ids of an input from the number of subwords of both sentences."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
+from scipy.special import digamma  # type: ignore[import-untyped, unused-ignore]
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from lexenc.arrays import Doubles, Indices, starts_of
@@ -162,7 +162,7 @@ def fit_unigram(words: Mapping[str, float], size: int) -> list[tuple[str, float]
         raise ConfigError(
             f"The text has {len(text.characters):,} frequent characters, but the vocabulary has room for {size:,} "
             "subwords.",
-            hint=f"Use --vocabulary {2 * len(text.characters) + 2 * size:,}".replace(",", "") + " or more.",
+            hint=f"Use a vocabulary of {2 * len(text.characters)} or more.",
         )
     lattice = _Lattice.of(text, most=max(_SEEDS * size, 1000))
     wanted = max(1, round(1.1 * size))
@@ -264,34 +264,40 @@ class _Lattice:
         # Strings that occur at many places are found by one more character at a time: a string occurs twice only if
         # it does so without its last one.
         where, number = np.arange(size), text.values
-        places, numbers, spans, covered, owns = [where], [number], [np.ones(base, dtype=np.int64)], [], []
+        places, numbers, spans, covered, owns = (
+            [where.astype(np.int32)],
+            [number.astype(np.int32)],
+            [np.ones(base, dtype=np.int64)],
+            [],
+            [],
+        )
         _, seen = np.unique(number, return_index=True)
         owns.append(seen)
         found = base
-        for length in range(2, _LONGEST + 1):
-            longer = left[where] >= length
+        for span in range(2, _LONGEST + 1):
+            longer = left[where] >= span
             where, number = where[longer], number[longer]
-            keys = number * base + text.values[where + length - 1]
+            keys = number * base + text.values[where + span - 1]
             _, seen, number = np.unique(keys, return_index=True, return_inverse=True)
             often = np.bincount(number, weights[where]) >= _REPEATED
             if not often.any():
                 break
             again = np.cumsum(often) - 1
-            kept = often[number]
+            there = often[number]
             owns.append(where[seen[often]])
-            where, number = where[kept], again[number[kept]]
-            covered.append(length * np.bincount(number, weights[where]))
-            places.append(where)
-            numbers.append(number + found)
-            spans.append(np.full(int(often.sum()), length))
+            where, number = where[there], again[number[there]]
+            covered.append(span * np.bincount(number, weights[where]))
+            places.append(where.astype(np.int32))
+            numbers.append((number + found).astype(np.int32))
+            spans.append(np.full(int(often.sum()), span))
             found += int(often.sum())
         gains = np.concatenate([np.bincount(text.values, weights, minlength=base), *covered])
         length, place = np.concatenate(spans), np.concatenate(owns)
         piece, at = np.concatenate(numbers), np.concatenate(places)
         order = np.argsort(at, kind="stable")
         first = starts_of(np.bincount(at, minlength=size))
-        whole = cls(text, np.zeros(len(length)), place, length, first, piece[order].astype(np.int32))
-        kept = length == 1
+        whole = cls(text, np.zeros(len(length)), place, length, first, piece[order].astype(np.int32, copy=False))
+        kept: NDArray[np.bool_] = length == 1
         kept[base + np.argsort(-gains[base:], kind="stable")[:most]] = True
         # Starting from the characters that they cover, not from their occurrences, long subwords survive.
         return whole.chosen(kept, np.log(gains[kept] / gains[kept].sum()))
@@ -299,7 +305,8 @@ class _Lattice:
     @property
     def single(self) -> NDArray[np.bool_]:
         """Which subwords are characters. They are never dropped."""
-        return self.length == 1
+        alone: NDArray[np.bool_] = self.length == 1
+        return alone
 
     def text(self, piece: int) -> str:
         values = self.source.values[self.place[piece] : self.place[piece] + self.length[piece]]

@@ -18,6 +18,10 @@ STAGES = Registry(
             "lexenc.stages.encoders.new_encoder:NEW_ENCODER",
             "Make an untrained encoder with a tokenizer learned from text, for finetune to train.",
         ),
+        "pretrain": (
+            "lexenc.stages.encoders.pretrain:PRETRAIN",
+            "Pretrain a small multilingual language model, with a tokenizer of its own, on text.",
+        ),
         "mine-negatives": (
             "lexenc.stages.lexical.mine_negatives:MINE_NEGATIVES",
             "Mine hard negatives: target words that the encoder wrongly ranks close to a source word.",

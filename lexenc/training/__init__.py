@@ -18,3 +18,9 @@ LOSSES = Registry(
     },
 )
 """Contrastive losses: functions of a `losses.Contrast` and of keyword settings that return a scalar."""
+
+LANGUAGE_MODELS = Registry(
+    "language model",
+    {"xlm-r": ("lexenc.training.masked:XLM_R", "Transformer of XLM-R that predicts masked subwords.")},
+)
+"""Models that `pretrain` can train on text; see `lexenc.training.masked.LanguageModelKind`."""

@@ -70,6 +70,13 @@ RUNS: dict[str, list[Tiny]] = {
             "--text {w}/text.tsv"
         ),
     ],
+    "pretrain": [
+        Tiny("pretrain --text en={w}/en.text --text de={w}/de.text --preset tiny --layers 1 --dimensions 4 --heads 2 "
+             "--vocabulary 60 --max-length 12 --steps 3 --batch-size 4 --evaluate-every 2 --dev 0.2 "
+             "--checkpoint-seconds 0"),
+        Tiny("pretrain --text en={w}/en.text --encoder {w}/transformer --steps 3 --batch-size 4 --objective tlm "
+             "--pairs {w}/corpus.txt --checkpoint-seconds 0"),
+    ],
     "mine-negatives": [
         Tiny("mine-negatives --pairs {w}/train.tsv --encoder {w}/static --target-vocabulary {w}/de.txt --count 2",
              "--count 3")

@@ -226,4 +226,5 @@ def test_speed_settings_are_those_and_no_others():
         "finetune checkpoint_seconds",
         "map checkpoint_seconds",
         "map-hub checkpoint_seconds",
+        "pretrain checkpoint_seconds",
     }

@@ -1,0 +1,268 @@
+"""Masked language modelling: hidden subwords of texts (MLM) and of sentence pairs (TLM) are predicted.
+
+Source: Devlin et al. 2019, "BERT", section 3.1; Conneau and Lample 2019, "Cross-lingual Language Model Pretraining",
+sections 3.3 and 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lexenc.arrays import Indices, Ragged, batches, starts_of
+from lexenc.device import Device
+from lexenc.encoders.language_model import (
+    LanguageModel,
+    Shape,
+    open_language_model,
+    save_language_model,
+    save_new_language_model,
+)
+from lexenc.encoders.masked_language import MaskedText, mask_pair, mask_subwords
+from lexenc.encoders.subwords import WordTokenizer
+from lexenc.encoders.unigram import smoothed_shares
+from lexenc.randomness import generator
+from lexenc.training.objective import Objective
+
+_CHUNK_TOKENS = 16_384
+Numbers = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class LanguageTexts:
+    """Texts of some languages as subwords, without special ones.
+
+    Args:
+        names: Names of the languages.
+        texts: The texts, language by language.
+        starts: Where the texts of each language begin, and the end of the last. Shape [languages + 1].
+    """
+
+    names: Sequence[str]
+    texts: Ragged
+    starts: Indices
+
+    @classmethod
+    def of(cls, texts: Mapping[str, Ragged]) -> LanguageTexts:
+        """Concatenate the texts of each language."""
+        joined = Ragged.joined([Ragged.of([], dtype=np.int32), *texts.values()])
+        return cls(list(texts), joined, starts_of([len(each) for each in texts.values()]))
+
+
+class Masking:
+    """Puts special subwords around texts, and masks some of their own.
+
+    Args:
+        model: The language model.
+
+    Attributes:
+        regular: Which subwords can be masked: all that are not special. Shape [v], bool.
+        single: The special subwords around a text.
+        pair: Those around a pair of texts.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        words = WordTokenizer(model.encoder.tokenizer)
+        self.single, self.pair, self.regular = words.single, words.pair, model.regular
+        self._others, self._mask = np.flatnonzero(self.regular), model.head.mask
+
+    def masked(self, text: Numbers, draw: np.random.Generator) -> MaskedText:
+        """Mask subwords of a text, at least one of which can be masked."""
+        ids, own = self.single.around(text)
+        return mask_subwords(ids, own[self.regular[ids[own]]], mask=self._mask, others=self._others, draw=draw)
+
+    def masked_pair(self, texts: tuple[Numbers, Numbers], draw: np.random.Generator) -> MaskedText:
+        """Mask subwords of a sentence and its translation, in any order."""
+        return mask_pair(texts, self.pair, mask=self._mask, others=self._others, draw=draw, regular=self.regular)
+
+    def usable(self, texts: Ragged) -> np.ndarray:
+        """Return which texts have a subword that can be masked. Shape [n], bool."""
+        found = np.zeros(len(texts), dtype=bool)
+        found[texts.rows[self.regular[texts.values]]] = True
+        return found
+
+
+class MaskedObjective(Objective):
+    """Texts of some languages (MLM), and sentence pairs (TLM). Every epoch and every step has new masks.
+
+    The loss of an example is the mean cross entropy of its masked subwords. Every epoch has as many examples as there
+    are. Those of a language are drawn anew for each epoch, so that languages with little text are seen more often.
+
+    Args:
+        model: The language model to train, in place.
+        texts: Texts. No one is longer than the model accepts.
+        pairs: Sentences and their translations as subwords, without special ones. Which of the two comes first is
+            random.
+        exponent: Exponent of the share of each language, see `smoothed_shares`.
+        seed: Seed of the examples and of their masks.
+
+    Attributes:
+        empty: Number of texts and pairs with nothing to predict.
+        too_long: Number of pairs that are longer than the model accepts. Nothing is learned from them.
+        seen: Number of subwords of which losses were computed, special ones included.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        texts: LanguageTexts,
+        pairs: tuple[Ragged, Ragged] | None = None,
+        *,
+        exponent: float = 0.3,
+        seed: int = 0,
+    ) -> None:
+        self._model, self._texts, self._seed, self._exponent = model, texts, seed, exponent
+        self._masking = Masking(model)
+        self.modules = {"encoder": model.encoder.module, "head": model.head.module}
+        usable = self._masking.usable(texts.texts)
+        bounds = zip(texts.starts[:-1], texts.starts[1:], strict=True)
+        self._languages = [begin + np.flatnonzero(usable[begin:end]) for begin, end in bounds]
+        sizes = [texts.texts.lengths + self._masking.single.size]
+        self._pairs, self._first_pair = pairs, len(texts.texts)
+        self._pair_rows, self.too_long, self.empty = np.zeros(0, dtype=np.int64), 0, int((~usable).sum())
+        if pairs is not None:
+            source, target = pairs
+            joint = source.lengths + target.lengths + self._masking.pair.size
+            full = self._masking.usable(source) & self._masking.usable(target)
+            fits = joint <= model.encoder.longest
+            self.empty, self.too_long = self.empty + int((~full).sum()), int((full & ~fits).sum())
+            self._pair_rows = self._first_pair + np.flatnonzero(full & fits)
+            sizes.append(joint)
+        self._sizes, self.seen = np.concatenate(sizes), 0
+
+    def rows(self, epoch: int) -> Indices:
+        """Return the examples of an epoch, the same number in each. Shape [n]."""
+        counts = {str(number): len(rows) for number, rows in enumerate(self._languages)}
+        total = sum(counts.values())
+        if not total:
+            return self._pair_rows
+        shares = list(smoothed_shares(counts, self._exponent).values())
+        ends = np.rint(np.cumsum(shares) * total).astype(np.int64)
+        draw = generator(self._seed, f"examples of epoch {epoch}")
+        wanted = np.diff(ends, prepend=0).tolist()
+        parts = [_drawn(rows, count, draw) for rows, count in zip(self._languages, wanted, strict=True)]
+        return np.concatenate([*parts, self._pair_rows])
+
+    def sizes(self, rows: Indices) -> Indices:
+        """Return the number of subwords of some examples. Shape as `rows`."""
+        sizes: Indices = self._sizes[rows]
+        return sizes
+
+    def losses(self, rows: Indices, step: int) -> Tensor:
+        """Return the loss of each of some examples. Shape as `rows`."""
+        masked = [self._masked(row, step) for row in rows.tolist()]
+        self.seen += int(self._sizes[rows].sum())
+        return self._model.head.losses(self._model.encoder, masked)
+
+    def _masked(self, row: int, step: int) -> MaskedText:
+        draw = generator(self._seed, f"masks of step {step}, example {row}")
+        if self._pairs is None or row < self._first_pair:
+            return self._masking.masked(self._texts.texts[row], draw)
+        source, target = (side[row - self._first_pair] for side in self._pairs)
+        return self._masking.masked_pair((source, target), draw)
+
+
+def _drawn(rows: Indices, count: int, draw: np.random.Generator) -> Indices:
+    """Return `count` of some rows, each as often as any other, or once more."""
+    if not len(rows):
+        return rows
+    whole, rest = divmod(count, len(rows))
+    return np.concatenate([np.tile(rows, whole), np.sort(draw.permutation(rows)[:rest])])
+
+
+class HeldOutTexts:
+    """Texts with fixed masks, on which a model is scored.
+
+    Args:
+        model: The language model.
+        texts: The texts. Those with nothing to predict are left out.
+        seed: Seed of the masks.
+    """
+
+    def __init__(self, model: LanguageModel, texts: LanguageTexts, *, seed: int) -> None:
+        self._model, masking = model, Masking(model)
+        usable = masking.usable(texts.texts)
+        bounds = zip(texts.names, texts.starts[:-1], texts.starts[1:], strict=True)
+        rows = {name: begin + np.flatnonzero(usable[begin:end]) for name, begin, end in bounds}
+        self._masked: dict[str, list[MaskedText]] = {}
+        for name in (name for name, own in rows.items() if len(own)):
+            found = []
+            for row in rows[name].tolist():
+                one = masking.masked(texts.texts[row], generator(seed, f"masks of held-out text {row}"))
+                found.append(replace(one, weights=np.ones(len(one.right))))
+            self._masked[name] = sorted(found, key=lambda each: len(each.ids))
+
+    @property
+    def names(self) -> list[str]:
+        """The languages that have texts."""
+        return list(self._masked)
+
+    def losses(self) -> dict[str, float]:
+        """Return the mean cross entropy of the masked subwords of each language, in nats."""
+        with torch.inference_mode():
+            return {name: self._loss(texts) for name, texts in self._masked.items()}
+
+    def _loss(self, texts: Sequence[MaskedText]) -> float:
+        sizes = np.array([len(each.ids) for each in texts])
+        parts = (self._model.head.losses(self._model.encoder, texts[part]) for part in batches(sizes, _CHUNK_TOKENS))
+        return sum(float(part.double().sum()) for part in parts) / sum(len(each.right) for each in texts)
+
+    def frequency_losses(self, counts: Mapping[str, Indices]) -> dict[str, float]:
+        """Return the losses of a control that predicts every subword by its frequency in the language.
+
+        Args:
+            counts: Occurrences of each subword in the training texts of each language. Shape [v]. One is added to all.
+        """
+        found = {}
+        for name, texts in self._masked.items():
+            right = np.concatenate([each.right for each in texts])
+            chances = (counts[name] + 1) / (counts[name].sum() + len(counts[name]))
+            found[name] = float(-np.log(chances[right]).mean())
+        return found
+
+
+class LanguageModelKind(Protocol):
+    """A kind of language models that `pretrain` trains: how it is made, what it learns and how it is scored."""
+
+    def create(self, folder: Path, tokenizer: Any, shape: Shape, *, seed: int) -> None:
+        """Write a model with random weights; see `save_new_language_model`."""
+
+    def open(self, folder: Path, *, device: Device, max_length: int | None = None) -> LanguageModel:
+        """Load a model to train it; see `open_language_model`."""
+
+    def objective(
+        self,
+        model: LanguageModel,
+        texts: LanguageTexts,
+        pairs: tuple[Ragged, Ragged] | None = None,
+        *,
+        exponent: float,
+        seed: int,
+    ) -> MaskedObjective:
+        """Return what the model learns from texts and pairs; see `MaskedObjective`."""
+
+    def held_out(self, model: LanguageModel, texts: LanguageTexts, *, seed: int) -> HeldOutTexts:
+        """Return texts on which the model is scored; see `HeldOutTexts`."""
+
+    def save(self, folder: Path, model: LanguageModel) -> None:
+        """Write a folder that is an encoder, and that `open` loads again."""
+
+
+class _MaskedKind:
+    """Transformers of the architecture of XLM-R that predict masked subwords."""
+
+    create = staticmethod(save_new_language_model)
+    open = staticmethod(open_language_model)
+    objective = MaskedObjective
+    held_out = HeldOutTexts
+    save = staticmethod(save_language_model)
+
+
+XLM_R: LanguageModelKind = _MaskedKind()
