@@ -282,6 +282,8 @@ def finetune(
     encoder: str | PathLike[str],
     out: str | PathLike[str],
     pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
     synonyms: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     negatives: str | PathLike[str] | None = None,
     dev: str | PathLike[str] | None = None,
@@ -325,6 +327,8 @@ def finetune(
 
     Args:
         pairs: Pairs of words, phrases or sentences: anchor, TAB, positive.
+        source: Anchors, if the pairs are two line-aligned files instead of pairs.
+        target: Positives of source, line by line.
         synonyms: Synonym sets instead of pairs, in one file or several: CUI||name, CUI||name||name, or MRCONSO.RRF.
         encoder: Encoder to start from: 'mini', a folder, or a hub name.
         negatives: Hard negatives from mine-negatives. Without them, only in-batch negatives are used.

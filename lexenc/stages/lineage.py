@@ -28,9 +28,11 @@ from typing import Any
 
 from lexenc.alignment import ALIGNERS
 from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of, recorded_param, unknown_origin
+from lexenc.errors import DataError
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.evaluations import UNFAIR
 from lexenc.files.hubs import HubDictionaries, read_hub
+from lexenc.files.nli import NliRow, aligned_files, language_files, nli_text
 from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted, read_lines
@@ -42,6 +44,8 @@ from lexenc.text.folding import SAME_TEXT
 PAIRS = ("dictionary", "pairs", "train_dictionary", "dev")  # inputs with pairs that training or selection uses
 SYNONYMS = ("synonyms",)
 LINKS = ("alignments", "validation")  # of align-train
+# Stages whose --source and --target are two line-aligned files that they learn from, and --data training data.
+LEARN_TEXT = frozenset({"finetune", "train"})
 # Inputs that say what to work on. Nothing is learned from their content.
 ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration"})
 ONLY_READ_BY = frozenset({("map", "validation"), ("new-encoder", "text"), ("pretrain", "dev")})
@@ -246,17 +250,21 @@ def _texts(path: Path, *, dictionaries: bool = False) -> Iterator[tuple[Ancestor
     folder = owner_of(path)
     for each in ancestors(folder, dictionaries=dictionaries) if folder is not None else ():
         if isinstance(each, Ancestor) and each.record.made_by is None:
-            sides = ("source", "target") if each.maker.stage == "align" else ()
-            place = unchanged(each.folder, each.record) if each.name in ("pairs", "text", *sides) else None
+            sides = ("source", "target") if each.maker.stage in ("align", *LEARN_TEXT) else ()
+            text = each.name in ("pairs", "text", *sides) or (each.name == "data" and _has_text(each))
+            place = unchanged(each.folder, each.record) if text else None
             if place is not None:
                 yield each, place
 
 
 def _sentences(each: Ancestor, path: Path) -> Iterator[str]:
     """Yield the sentences of a file, those of both sides, without case and spaces. Short ones may occur anywhere."""
-    texts = (line for _, line in read_lines(path))
-    if each.name == "pairs":
+    if each.name == "data" and (each.record.name or "").split(":")[0] != "unsupervised":
+        texts = (side for pair in _read_source(each, path) for side in pair)
+    elif each.name == "pairs":
         texts = (side for pair in _read_pairs_of(each.maker, [path]) for side in pair)
+    else:
+        texts = (line for _, line in read_lines(path))
     squeezed = ("".join(SAME_TEXT.fold(text).split()) for text in texts)
     return (text for text in squeezed if len(text) >= _SHORT)
 
@@ -399,25 +407,69 @@ def _training_files(
         for each in ancestors(folder):
             if isinstance(each, Unknown):
                 gaps.extend([each.gap] if each.folder != folder else [])  # that of an input itself is known
-            elif each.name in names and each.record.sha256 not in seen:
+            elif (each.name in names or _has_text(each)) and each.record.sha256 not in seen:
                 seen.add(each.record.sha256)
                 path = each.path(digests)
-                if path is not None:
+                if path is not None and (each.name != "source" or _other_side(each)):
                     yield each, path
                 else:
                     gaps.append(each.gap)
 
 
+def _has_text(each: Ancestor) -> bool:
+    """Return whether it is text that an encoder learns from, besides `PAIRS` and `SYNONYMS`.
+
+    The lines of --target count with those of --source.
+    """
+    return each.maker.stage in LEARN_TEXT and each.name in ("data", "source")
+
+
+def _other_side(each: Ancestor) -> Path | None:
+    """Return the file of --target that belongs to one of --source, or None if it is gone or has changed."""
+    return next((unchanged(each.folder, record) for record in each.maker.inputs.get("target", [])), None)
+
+
 def _read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
     """Read the pairs of a file as the stage that was trained on it did."""
+    if each.name == "source":
+        return ((source, target) for _, source, target in parallel_text(path, _other_side(each)))
+    if each.maker.stage == "train" and each.name in ("data", "dev"):
+        return _read_source(each, path)
     return _read_pairs_of(each.maker, [path]) if each.name == "pairs" else read_pairs(path)
+
+
+def _read_source(each: Ancestor, path: Path) -> Iterator[_Pair]:
+    """Yield the pairs of a source of `train`: translations, entailments and pairs with scores, in all languages."""
+    kind, _, name = (each.record.name or "").partition(":")
+    if kind == "unsupervised":
+        return
+    if kind == "cross-lingual-nli" and path.is_dir():
+        rows: Iterable[tuple[NliRow, ...]] = aligned_files(language_files(path))
+    elif "nli" in kind or (kind == "pairs" and _is_scored(path)):
+        rows = ((row,) for row in nli_text(path))
+    else:
+        codes = name.split("," if "," in name else "-") if name else []
+        given = tuple(each.maker.params.get(f"{side}_language") for side in ("source", "target"))
+        first, second = codes if len(codes) == 2 else given
+        yield from ((one, other) for _, one, other in parallel_text(path, languages=(first, second)))
+        return
+    for same in rows:
+        if same[0].label == "entailment" or same[0].score is not None:
+            yield from ((one.premise, other.hypothesis) for one in same for other in same)
+
+
+def _is_scored(path: Path) -> bool:
+    try:
+        return nli_text(path).form == "scored pairs"
+    except DataError:  # parallel text
+        return False
 
 
 def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:
     given = (maker.params.get(f"{side}_language") for side in ("source", "target"))
     first, second = (each if isinstance(each, str) else None for each in given)
     languages = first, second
-    if maker.stage.startswith("align"):
+    if maker.stage.startswith("align") or len(paths) > 1:
         return ((source, target) for _, source, target in parallel_text(*paths, languages=languages))
     return read_pairs(*paths, languages=languages)
 
@@ -436,9 +488,9 @@ def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
         if isinstance(each, Unknown):
             learned.gaps.append(each.gap)
             learned.unknown |= bool(unknown_origin(each.folder))
-        elif each.name in PAIRS:
+        elif each.name in PAIRS or _has_text(each):
             path = each.path(at_hand)
-            if path is None:
+            if path is None or (each.name == "source" and _other_side(each) is None):
                 learned.gaps.append(each.gap)
                 continue
             seen = learned.tuned if each.tuned else learned.mapped
@@ -593,16 +645,27 @@ def _found_sentences(
     """Yield the inputs of a result that contain some of the sentence pairs, with the number of these."""
     for name, other in (("pairs", None), ("source", "target"), ("validation_pairs", None)):
         records = [record for each in (name, other) if each is not None for record in maker.inputs.get(each, [])[:1]]
-        if not records or (name == "source" and maker.stage != "align"):
+        if not records or (name == "source" and maker.stage not in ("align", *LEARN_TEXT)):
             continue
         given, paths = " and ".join(one.given for one in records), [unchanged(folder, one) for one in records]
         if None in paths:
             gaps.append(f"{given}, on which {folder} was trained, is gone or has changed")
             continue
-        known = {_squeezed(pair) for pair in _read_pairs_of(maker, [*filter(None, paths)])}
-        count = sum(number for pair, number in wanted.items() if pair in known)
+        count = _common(wanted, _read_pairs_of(maker, [*filter(None, paths)]))
         if count:
             yield "pairs" if name == "source" else name, given, count
+    for record in maker.inputs.get("data", ()) if maker.stage in LEARN_TEXT else ():
+        each, path = Ancestor(folder, maker, "data", record, True), unchanged(folder, record)
+        if path is None:
+            gaps.append(each.gap)
+        elif count := _common(wanted, _read_source(each, path)):
+            yield "pairs", each.given, count
+
+
+def _common(wanted: Counter[_Pair], pairs: Iterable[_Pair]) -> int:
+    """Return how many of the wanted sentence pairs are among others."""
+    known = {_squeezed(pair) for pair in pairs}
+    return sum(number for pair, number in wanted.items() if pair in known)
 
 
 # ---------------------------------------------------------------- messages

@@ -60,6 +60,7 @@ hub           map-hub --hub en --vectors en=@en.vec --vectors de=@de.vec --dicti
 hub-more      map-hub --into @hub --vectors nl=@de.vec --dictionaries en-nl=@train.tsv --out @out
 negatives     mine-negatives --pairs @train.tsv --encoder @static --target-vocabulary @de.txt --source-vocabulary @en.txt --direction both --count 2 --out @out
 tuned         finetune --pairs @train.tsv --encoder @static --negatives @negatives --dev @test.tsv {TINY} --out @out
+tuned-sides   finetune --source @text.en --target @text.de --encoder @static {TINY} --out @out
 linker        finetune --synonyms @synonyms.txt --encoder @transformer {TINY} --out @out
 linker-umls   finetune --synonyms @MRCONSO.RRF --encoder @static {TINY} --out @out
 applied       apply-mapping --mapping @mapped --source @en.vec --target @de.vec --out @out

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lexenc.errors import ConfigError, DataError
+from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation import TASKS
 from lexenc.files.evaluations import Score, ScoredSystem
 from lexenc.parameters import parameters, rule_of
@@ -16,7 +16,7 @@ from lexenc.stage import Job, Notices
 from lexenc.stages import STAGES
 from lexenc.stages.evaluation.shared import PAPER_WEIGHTS, warn_of_scores
 
-from .conftest import write_vec
+from .conftest import DE, EN, write_vec
 
 
 def head(made):
@@ -641,3 +641,44 @@ def test_a_control_inside_the_interval_is_a_warning_too(control):
     how = {0.35: "is not significantly worse", 0.45: "does as well"}.get(control)
     values = f"identity, P@1 {100 * control:.2f} against 40.00"
     assert told == ([f"A control {how}: {values}."] if how else [])
+
+
+def test_two_files_are_the_same_as_one_with_pairs(stage, static, tmp_path):
+    from safetensors.numpy import load_file
+
+    rows = [(f"the {a} is here", f"das {b} ist hier") for a, b in zip(EN, DE, strict=True)]
+    pairs, source, target = (tmp_path / name for name in ("pairs.tsv", "train.en", "train.de"))
+    pairs.write_text("".join(f"{a}\t{b}\n" for a, b in rows), encoding="utf-8")
+    source.write_text("".join(f"{a}\n" for a, _ in rows) + "lost\n\n", encoding="utf-8")
+    target.write_text("".join(f"{b}\n" for _, b in rows) + "\nverloren\n", encoding="utf-8")
+    params = {"epochs": 1, "batch_size": 8}
+    one = stage("finetune", tmp_path / "one", params, pairs=pairs, encoder=static)
+    two = stage("finetune", tmp_path / "two", params, source=source, target=target, encoder=static)
+    assert one.manifest.summary == two.manifest.summary
+    weights = [load_file(next(made.out.rglob("*.safetensors"))) for made in (one, two)]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    assert "`train.en`, `train.de`" in (two.out / "README.md").read_text(encoding="utf-8")
+    tabbed = tmp_path / "tabbed.de"
+    tabbed.write_text(target.read_text("utf-8").replace("das haus", "das\thaus"), encoding="utf-8")
+    stage("finetune", tmp_path / "three", params, source=source, target=tabbed, encoder=static)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"source": "a.en"}, "--source and --target belong together"),
+        ({"target": "a.en"}, "--source and --target belong together"),
+        ({"source": "a.en", "target": "b.de", "pairs": "p.tsv"}, "not both"),
+        ({"source": "a.en", "target": "b.de", "synonyms": "p.tsv"}, "not both"),
+        ({"source": "a.en", "target": "b.de"}, "line"),
+        ({"source": "a.en", "target": "empty"}, "hold no pairs"),
+    ],
+)
+def test_two_files_that_do_not_belong_together(stage, static, tmp_path, given, said):
+    for name, body in (("a.en", "a\n\n"), ("b.de", "a\n"), ("p.tsv", "a\tb\n"), ("empty", "\nx\n")):
+        (tmp_path / name).write_text(body, encoding="utf-8")
+    inputs = {name: [tmp_path / file] if name == "synonyms" else tmp_path / file for name, file in given.items()}
+    with pytest.raises(LexencError, match=said) as caught:
+        stage("finetune", tmp_path / "out", {}, encoder=static, **inputs)
+    assert caught.value.hint
+    assert not (tmp_path / "out").exists()

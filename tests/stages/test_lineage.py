@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from lexenc.artifact import InputRecord, Manifest, read_manifest, write_manifest
+from lexenc.artifact import DigestStore, InputRecord, Manifest, read_manifest, write_manifest
 from lexenc.stages import STAGES
 from lexenc.stages.lineage import LINKS, ONLY_READ, ONLY_READ_BY, PAIRS, SYNONYMS, Unknown, ancestors
 
@@ -14,7 +15,7 @@ LOOSE = {"words": "spaces", "min_count": 1, "min_probability": 0}
 QUICK = {"epochs": 1, "batch_size": 8}
 # Inputs that are models or vectors, what they were mined with, or text: followed to what they were made from.
 PARTS = {"encoder", "vectors", "source", "target", "mapping", "into", "negatives", "text", "validation_pairs"}
-PARTS |= {"dictionaries"}
+PARTS |= {"dictionaries", "data", "tokenizer"}
 
 
 def head(made):
@@ -198,6 +199,54 @@ def test_sentence_pairs_that_an_encoder_was_tuned_on(stage, static, pairs_file, 
     assert (one["pairs_learnt_from"], other["pairs_learnt_from"]) == (1, 0)
     assert mean["unfair"] == ["first: 1 test pair was learnt from."]
     assert "NOT A FAIR TEST: first: 1 test pair" in made.manifest.tables[0].note
+
+
+def test_two_files_that_an_encoder_was_tuned_on(stage, static, tmp_path):
+    test, source, target = (tmp_path / name for name in ("test.tsv", "a.en", "a.de"))
+    test.write_text("a dog runs\tein hund läuft\t1\nthe sea\tdas meer\t2\na tree\tdie sonne\t3\n", encoding="utf-8")
+    source.write_text("the sea\nx\n", encoding="utf-8")
+    target.write_text("Das Meer\ny\n", encoding="utf-8")
+    tuned = stage("finetune", tmp_path / "tuned", QUICK, source=source, target=target, encoder=static)
+    made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+    assert head(made)["pairs_learnt_from"] == 1
+    target.write_text("other\ny\n", encoding="utf-8")
+    made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+    assert head(made)["pairs_learnt_from"] == 0
+    assert any("cannot be checked" in each and "a.en" in each for each in made.warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "found"),
+    [
+        ("parallel", "the sea\tDas Meer\n", 1),
+        ("parallel:en-de", "the sea ||| Das Meer\na dog runs ||| ein hund läuft\n", 2),
+        ("nli", "das meer\tThe sea\tentailment\na tree\tdie sonne\tneutral\n", 1),
+        ("nli", "sentence1,sentence2,score\na tree,die sonne,2.5\n", 1),
+        ("unsupervised", "the sea\ndas meer\n", 0),
+        ("cross-lingual-nli", {"en": "the sea\tx\t0\n", "de": "y\tdas meer\t0\n"}, 1),
+        ("pairs", "the sea\tDas Meer\n", 1),
+        ("pairs", "the sea,das meer,4.5\n", 1),
+    ],
+)
+def test_sources_of_training_data(stage, static, pairs_file, tmp_path, name, body, found):
+    test, file = tmp_path / "test.tsv", tmp_path / "data"
+    test.write_text("a dog runs\tein hund läuft\t1\nthe sea\tdas meer\t2\na tree\tdie sonne\t3\n", encoding="utf-8")
+    if isinstance(body, dict):
+        file.mkdir()
+        for language, text in body.items():
+            (file / f"train.{language}.tsv").write_text(text, encoding="utf-8")
+    else:
+        file.write_text(body, encoding="utf-8")
+    tuned = stage("finetune", tmp_path / "tuned", QUICK, pairs=pairs_file(tmp_path / "p", [("x", "y")]), encoder=static)
+    record = InputRecord(f"{name}:data", "data", DigestStore(None).of(file), name=name)
+    inputs = {"dev" if name == "pairs" else "data": [record]}
+    write_manifest(tuned.out, replace(tuned.manifest, stage="train", inputs=inputs))
+    made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+    assert head(made)["pairs_learnt_from"] == found
+    if isinstance(body, str):
+        file.write_text("changed\n", encoding="utf-8")
+        made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+        assert any("is gone or has changed" in each for each in made.warnings)
 
 
 GOLD = "0-0 1-1 2-2 3-3\n"

@@ -15,6 +15,7 @@ from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.negatives import read_negatives
+from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import FORMS, SynonymReport, check_umls_language, read_synonyms, synonym_form, umls_language
 from lexenc.files.text import counted
 from lexenc.parameters import param
@@ -22,6 +23,7 @@ from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import (
     POOLING,
+    fold_pairs,
     folding_of,
     language_param,
     lowercase_param,
@@ -31,7 +33,7 @@ from lexenc.stages.reading import (
     unicode_param,
 )
 from lexenc.stages.training import mean_loss_of, train_in_folder
-from lexenc.text.folding import SAME_TEXT, UnicodeForm
+from lexenc.text.folding import SAME_TEXT, UnicodeForm, trim
 from lexenc.training import LOSSES
 from lexenc.training.data import PairData, number_pairs, store_tokens, with_pair_classes
 from lexenc.training.schedule import StepSchedule
@@ -246,7 +248,10 @@ def _write_card(folder: Path, inputs: dict[str, Any], params: FinetuneParams, pa
 
 
 def _read_pair_data(inputs: Mapping[str, Any], params: FinetuneParams, job: Job) -> TrainingPairs:
-    pairs = read_dictionary(inputs["pairs"], params, job, roles=("anchor", "positive"))
+    if inputs.get("pairs"):
+        pairs, files = read_dictionary(inputs["pairs"], params, job, roles=("anchor", "positive")), ["pairs"]
+    else:
+        pairs, files = _side_by_side(inputs["source"], inputs["target"], params, job), ["source", "target"]
     negatives: list[list[str]] = []
     if inputs.get("negatives") is not None:
         pairs, negatives = _with_negatives(pairs, inputs["negatives"], params, job)
@@ -258,7 +263,20 @@ def _read_pair_data(inputs: Mapping[str, Any], params: FinetuneParams, job: Job)
     data = number_pairs(pairs.sources, pairs.targets, negatives, fold=fold)
     if params.loss == "multi-similarity":
         data = with_pair_classes(data)
-    return TrainingPairs(data, {"pairs": len(pairs)}, [Path(inputs["pairs"]).name])
+    return TrainingPairs(data, {"pairs": len(pairs)}, [Path(inputs[each]).name for each in files])
+
+
+def _side_by_side(source: Path, target: Path, params: FinetuneParams, job: Job) -> Pairs:
+    """Read two files line by line. Lines with an empty side are left out."""
+    text = parallel_text(source, target)
+    rows = list(text)
+    kept = [(trim(row.source), trim(row.target), row.line) for row in rows if trim(row.source) and trim(row.target)]
+    if not kept:
+        raise DataError(f"{text.name} hold no pairs.", hint="Both files need one text per line, in the same order.")
+    if len(kept) < len(rows):
+        job.notices.say(f"{counted(len(rows) - len(kept), 'line')} of {len(rows):,} with an empty side left out.")
+    sources, targets, lines = (list(column) for column in zip(*kept, strict=True))
+    return fold_pairs(Pairs(sources, targets, lines, text.name), params)
 
 
 def _with_negatives(pairs: Pairs, path: Path, params: FinetuneParams, job: Job) -> tuple[Pairs, list[list[str]]]:
@@ -405,9 +423,13 @@ def _count_rows(params: FinetuneParams, report: SynonymReport, job: Job) -> dict
 
 def check_finetune(inputs: Mapping[str, Any], params: FinetuneParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
-    given = [name for name in ("pairs", "synonyms") if inputs.get(name)]
+    sides = [name for name in ("source", "target") if inputs.get(name)]
+    if len(sides) == 1:
+        hint = "Give both files, whose lines belong together, or --pairs."
+        return [ConfigError("--source and --target belong together.", hint=hint)]
+    given = [name for name in ("pairs", "synonyms") if inputs.get(name)] + (["pairs"] if sides else [])
     if len(given) != 1:
-        hint = "Pairs have two columns. Synonym sets are lines such as CUI||name."
+        hint = "Pairs have two columns, or are two files: --source and --target. Synonym sets are lines: CUI||name."
         which = "not both" if given else "got neither"
         return [ConfigError(f"finetune needs either --pairs or --synonyms, {which}.", hint=hint)]
     faults = [*_check_data(given[0], inputs, params), *_check_loss(given[0], inputs, params)]
@@ -463,6 +485,8 @@ FINETUNE = Stage(
     version=2,
     inputs={
         "pairs": Input("Pairs of words, phrases or sentences: anchor, TAB, positive.", required=False),
+        "source": Input("Anchors, if the pairs are two line-aligned files instead of --pairs.", required=False),
+        "target": Input("Positives of --source, line by line.", required=False),
         "synonyms": Input(
             "Synonym sets instead of pairs, in one file or several: CUI||name, CUI||name||name, or MRCONSO.RRF.",
             required=False,
