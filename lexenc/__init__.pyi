@@ -211,6 +211,32 @@ def pretrain(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def trim_vocabulary(
+    *,
+    encoder: str | PathLike[str],
+    text: str | PathLike[str] | Sequence[str | PathLike[str]],
+    out: str | PathLike[str],
+    force: bool = False,
+    progress: bool | Progress = False,
+) -> Result:
+    """Remove the subwords that a corpus does not need from an encoder; its texts keep their vectors.
+
+    Makes: an encoder that SentenceTransformer(folder) loads, with the same vectors for the text.
+
+    Args:
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        text: Text whose subwords stay, one sentence per line. TABs separate texts. Can be repeated.
+        out: Folder for the result.
+        force: Replace another result in `out`.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def mine_negatives(
     *,
     pairs: str | PathLike[str] | Sequence[tuple[str, str]],
@@ -648,7 +674,7 @@ def encode(
         out: Folder for the result.
         pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
         max_length: Longest input in tokens. Longer texts are truncated.
-        language: Language of all texts, for an encoder that was trained with languages. By default none.
+        language: BCP-47 code of the language of all texts, for an encoder that was trained with languages. By default none.
         counts: Read lines of the form 'word count'. Drops the counts and repeated words.
         token_budget: Largest number of tokens in a forward pass.
         force: Replace another result in `out`.

@@ -36,11 +36,11 @@ SETTINGS = "config_sentence_transformers.json"
 SENTENCE_MODEL = "SentenceTransformer"
 """The kind of model, in `SETTINGS`, that turns texts into vectors."""
 COPY = "Copy the encoder again."
+READ = re.compile(r"([\w-]*config|special_tokens_map|added_tokens|modules|config_sentence_transformers)\.json")
+"""Files that transformers and sentence-transformers read. Tokenizers are checked by the library that made them."""
 
 # The paths of its modules in releases 1 to 6.
 _MODULE = re.compile(r"sentence_transformers\.(?:models|sentence_transformer\.modules|base\.modules)(?:\.\w+)?\.(\w+)")
-# Files that transformers and sentence-transformers read. Tokenizers are checked by the library that made them.
-_READ = re.compile(r"([\w-]*config|special_tokens_map|added_tokens|modules|config_sentence_transformers)\.json")
 _GAP = 100_000  # numbers of a vocabulary that may be unused
 _POINTER = b"version https://git-lfs.github.com/"
 _ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention", "paged_attention")
@@ -212,7 +212,7 @@ def check_files(folder: Path) -> None:
                     f"The encoder {folder} is an adapter ({path.name}), whose model is elsewhere.",
                     hint="Merge it with its model: merge_and_unload() of peft, then save_pretrained(folder).",
                 )
-            if _READ.fullmatch(path.name):
+            if READ.fullmatch(path.name):
                 _check_names(read_json(path, hint=COPY), path)
         _check_index(place / "model.safetensors.index.json")
 

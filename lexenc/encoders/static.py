@@ -114,6 +114,15 @@ class StaticEncoder:
             vectors: np.ndarray = self._head(torch.from_numpy(means).to(self._bag.weight.device)).cpu().numpy()
             return vectors
 
+    def chosen(self, tokenizer: Tokenizer, rows: np.ndarray) -> StaticEncoder:
+        """Return the encoder with only some subwords.
+
+        Args:
+            tokenizer: Its tokenizer.
+            rows: Number of each subword so far. Shape [v].
+        """
+        return StaticEncoder(tokenizer, self.states(rows).detach(), head=self._head, settings=self.settings)
+
     def reference(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts one by one, as means of rows. Shape [n, d], float32."""
         rows, means = self._bag.weight.detach().cpu().numpy(), []

@@ -22,6 +22,10 @@ STAGES = Registry(
             "lexenc.stages.encoders.pretrain:PRETRAIN",
             "Pretrain a small multilingual language model, with a tokenizer of its own, on text.",
         ),
+        "trim-vocabulary": (
+            "lexenc.stages.encoders.trim_vocabulary:TRIM_VOCABULARY",
+            "Remove the subwords that a corpus does not need from an encoder; its texts keep their vectors.",
+        ),
         "mine-negatives": (
             "lexenc.stages.lexical.mine_negatives:MINE_NEGATIVES",
             "Mine hard negatives: target words that the encoder wrongly ranks close to a source word.",

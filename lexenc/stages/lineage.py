@@ -48,7 +48,9 @@ LINKS = ("alignments", "validation")  # of align-train
 LEARN_TEXT = frozenset({"finetune", "train"})
 # Inputs that say what to work on. Nothing is learned from their content.
 ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration"})
-ONLY_READ_BY = frozenset({("map", "validation"), ("new-encoder", "text"), ("pretrain", "dev")})
+ONLY_READ_BY = frozenset(
+    {("map", "validation"), ("new-encoder", "text"), ("pretrain", "dev"), ("trim-vocabulary", "text")}
+)
 _Pair = tuple[str, str]
 _SAMPLE = 1000  # sentences of a text that are looked up in another
 _SHORT = 12  # letters from which on two equal sentences are no chance

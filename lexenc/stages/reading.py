@@ -14,7 +14,7 @@ from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.parallel import ParallelText
 from lexenc.files.spaces import first_forms
-from lexenc.files.text import counted
+from lexenc.files.text import counted, read_lines
 from lexenc.files.vectors import Vectors, index_of
 from lexenc.parameters import param
 from lexenc.stage import Job
@@ -274,6 +274,21 @@ def encode_words(encoder: Encoder, words: Sequence[str], job: Job) -> np.ndarray
     from lexenc.encoders.encode import encode_texts
 
     return encode_texts(encoder, words, progress=job.progress)
+
+
+def read_cells(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield the texts of all files; the columns of a pair file are separate texts.
+
+    Raises:
+        DataError: If there is no text.
+    """
+    cells = (cell for path in paths for _, line in read_lines(path) for cell in line.split("\t") if cell.strip())
+    first = next(cells, None)
+    if first is None:
+        names = ", ".join(str(path) for path in paths)
+        raise DataError(f"There is no text in {names}.", hint="Use a text file with one sentence per line.")
+    yield first
+    yield from cells
 
 
 def result_name(folder: Path) -> str:

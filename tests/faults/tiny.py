@@ -6,6 +6,8 @@ A new stage needs an entry in `RUNS` under its name: a command line without `--o
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +79,10 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("pretrain --text en={w}/en.text --encoder {w}/transformer --steps 3 --batch-size 4 --objective tlm "
              "--pairs {w}/corpus.txt --checkpoint-seconds 0"),
     ],
+    "trim-vocabulary": [
+        Tiny("trim-vocabulary --encoder {w}/static --text {w}/en.txt", "--text {w}/en.text"),
+        Tiny("trim-vocabulary --encoder {w}/transformer --text {w}/en.txt", "--text {w}/en.text"),
+    ],
     "mine-negatives": [
         Tiny("mine-negatives --pairs {w}/train.tsv --encoder {w}/static --target-vocabulary {w}/de.txt --count 2",
              "--count 3")
@@ -94,7 +100,10 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny(f"map-hub --vectors en={{w}}/en.vec --vectors de={{w}}/de.vec --vectors fr={{w}}/fr.vec --hub en {_SELF}")
     ],
     "apply-mapping": [Tiny("apply-mapping --mapping {w}/mapped --source {w}/en.vec", "--limit 9")],
-    "encode": [Tiny("encode {w}/en.txt --encoder {w}/static", "--max-length 2")],
+    "encode": [
+        Tiny("encode {w}/en.txt --encoder {w}/static", "--max-length 2"),
+        Tiny("encode {w}/en.txt --encoder {w}/spoken --language sw", "--max-length 3"),
+    ],
     "interpolate": [
         Tiny("interpolate --vectors {w}/mapped --encoder {w}/static --dictionary {w}/train.tsv", "--lambda 0.4")
     ],
@@ -177,6 +186,21 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
                               ("scores", "eval bli", 0)):  # fmt: skip
         words = RUNS[name][number].words(str(world))
         run([*words[:-1], str(world / out)])
+    give_languages(world / "transformer", world / "spoken")
+
+
+def give_languages(folder: Path, out: Path) -> None:
+    """Write a copy of a transformer that has vectors for the languages en and sw."""
+    from safetensors.numpy import load_file, save_file
+
+    shutil.copytree(folder, out, ignore=shutil.ignore_patterns("manifest.json"))
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("token_type_embeddings.weight"))
+    tensors[name] = np.concatenate([tensors[name], tensors[name][:1] + 0.1, tensors[name][:1] - 0.1])
+    save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"type_vocab_size": len(tensors[name]), "lexenc_languages": ["en", "sw"]}
+    (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lexenc
@@ -74,6 +75,19 @@ def _encoder(path: Path) -> Any:
     from lexenc.encoders.load import load_encoder
 
     return encode_texts(load_encoder(path, device=CPU), ["dog", "a cat"])
+
+
+def _cells(path: Path) -> Any:
+    from lexenc.stages.reading import read_cells
+
+    return list(read_cells([path]))
+
+
+def _trimmed(path: Path) -> Any:
+    from lexenc.encoders.trimming import trim_vocabulary
+
+    with TemporaryDirectory() as out:
+        return trim_vocabulary(path, Path(out), lambda: ["the dog is here", "cat"])
 
 
 def _static(path: Path) -> Any:
@@ -284,7 +298,9 @@ READERS = {
         Reader("log", _log, ("tuned/training.jsonl",)),
         Reader("unfinished", _unfinished, ("unfinished",)),
         Reader("static-encoder", _static, ("static",), slow=True),
-        Reader("encoder", _encoder, ("transformer", "static"), slow=True),
+        Reader("encoder", _encoder, ("transformer", "static", "spoken"), slow=True),
+        Reader("trimmed-encoder", _trimmed, ("transformer", "static"), slow=True),
+        Reader("cells", _cells, ("text.tsv",)),
         Reader("spans", _spans, ("aligner",), slow=True),
         Reader("index", _index, ("concepts-ivf/names.index",)),
     )
@@ -654,7 +670,6 @@ ELSEWHERE = {
     "encoders/subwords.py": "tokenizers that are read already",
     "alignment/statistical.py": "its own memory maps, in the harness of faults",
     "stages/encoders/encode.py": "lines of text",
-    "stages/encoders/new_encoder.py": "lines of text",
     "stages/encoders/train_static.py": "lines of text",
     "planning.py": "the commit of the working directory",
     "stages/lineage.py": "inputs of other commands, through their readers",

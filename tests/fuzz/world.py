@@ -31,6 +31,7 @@ from typer.main import get_command  # noqa: E402
 
 from lexenc.files.vec_binary import write_word2vec_binary  # noqa: E402
 from lexenc.files.vectors import write_vec  # noqa: E402
+from tests.faults.tiny import give_languages  # noqa: E402
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 EN = (
@@ -66,6 +67,9 @@ linker-umls   finetune --synonyms @MRCONSO.RRF --encoder @static {TINY} --out @o
 applied       apply-mapping --mapping @mapped --source @en.vec --target @de.vec --out @out
 applied-bin   apply-mapping --mapping @mapped-bin --source @en.bin --source-vocabulary @en.txt --target @words/model.bin --target-vocabulary @en.txt --out @out
 encoded       encode @en.txt --encoder @transformer --out @out
+encoded-sw    encode @en.txt --encoder @spoken --language sw --out @out
+trimmed       trim-vocabulary --encoder @transformer --text @text.tsv --out @out
+trimmed-stat  trim-vocabulary --encoder @static --text @en.txt --text @text.tsv --out @out
 blended       interpolate {SPACE} --encoder @static --source-vocabulary @en.txt --target-vocabulary @en.txt --out @out
 bli           eval bli --vectors @mapped --dictionary @test.tsv --out @out
 bli-lambda    eval bli --vectors @mapped --encoder @static --train-dictionary @train.tsv --dictionary @test.tsv --lambda 0,1 --out @out
@@ -132,6 +136,8 @@ MAY_BE_NO = {"status", "reproduced", "audited"}
 """Steps whose answer may be no (exit code 1) with valid inputs."""
 
 
+_MAKERS = {"spoken": "transformer"}
+"""Steps after which something else is written."""
 IN_REPORT = ("bli", "bli-lambda", "xel", "sts", "mapped", "tuned", "induced")
 """Steps whose results are copied into the folder that is reported on."""
 
@@ -213,7 +219,8 @@ def needed(steps: Iterable[str]) -> list[str]:
         step = left.pop()
         found.add(step)
         read = names_in(step) if "@results-folder" not in STEPS[step] else [*names_in(step), *IN_REPORT]
-        left += [name.split("/")[0] for name in read if name.split("/")[0] in STEPS and name.split("/")[0] not in found]
+        makers = [_MAKERS.get(name, name.split("/")[0]) for name in read]
+        left += [maker for maker in makers if maker in STEPS and maker not in found]
     return [step for step in STEPS if step in found]
 
 
@@ -228,8 +235,9 @@ def _run_steps(folder: Path, steps: Sequence[str]) -> None:
             sys.stderr.write(f"{step}: exit code {code}\n{STEPS[step]}\n{err}\n")
             raise RuntimeError(step)
         (folder / f"{step}.stdout").write_text(told, encoding="utf-8")
-    if "transformer" in steps:
-        _write_checkpoint(folder)
+        if step == "transformer":
+            give_languages(folder / "transformer", folder / "spoken")
+            _write_checkpoint(folder)
 
 
 def _write_checkpoint(folder: Path) -> None:

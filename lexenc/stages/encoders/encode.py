@@ -14,6 +14,7 @@ from lexenc.files.vocabularies import all_counted, read_vocabulary
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import POOLING, open_encoder, set_language
+from lexenc.text.folding import check_language
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class EncodeParams:
     pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Longest input in tokens. Longer texts are truncated.", ge=1)
     language: str | None = param(
-        None, "Language of all texts, for an encoder that was trained with languages. By default none."
+        None,
+        "BCP-47 code of the language of all texts, for an encoder that was trained with languages. By default none.",
+        check=check_language,
     )
     counts: bool = param(False, "Read lines of the form 'word count'. Drops the counts and repeated words.")
     token_budget: int = param(1536, "Largest number of tokens in a forward pass.", ge=1, affects_result=False)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import EncoderKind
 from lexenc.encoders.card import model_card, write_card
-from lexenc.errors import ConfigError, DataError
-from lexenc.files.text import read_lines
+from lexenc.errors import ConfigError
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.reading import result_name
+from lexenc.stages.reading import read_cells, result_name
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def new_encoder(inputs: dict[str, Any], params: NewEncoderParams, job: Job) -> O
 
     kind: EncoderKind = ENCODERS[params.kind]
     tokenizer = train_tokenizer(
-        _lines(inputs["text"]),
+        read_cells(inputs["text"]),
         kind=params.tokenizer,
         vocabulary_size=params.vocabulary_size,
         lowercase=not params.cased,
@@ -61,17 +59,6 @@ def new_encoder(inputs: dict[str, Any], params: NewEncoderParams, job: Job) -> O
     lines = [f"An untrained {params.kind} encoder. Its tokenizer was trained on {names}."]
     write_card(job.out, model_card(result_name(job.out), lines))
     return Outcome({"subwords": tokenizer.get_vocab_size(), "dimensions": params.dimensions})
-
-
-def _lines(paths: list[Path]) -> Iterator[str]:
-    """Yield the texts of all files; the columns of a pair file are separate texts."""
-    cells = (cell for path in paths for _, line in read_lines(path) for cell in line.split("\t") if cell.strip())
-    first = next(cells, None)
-    if first is None:
-        names = ", ".join(str(path) for path in paths)
-        raise DataError(f"There is no text in {names}.", hint="Use a text file with one sentence per line.")
-    yield first
-    yield from cells
 
 
 NEW_ENCODER = Stage(
