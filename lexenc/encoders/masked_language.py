@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForMaskedLM
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -27,6 +28,8 @@ SHARE = 0.15
 """Share of the subwords that are predicted, as in BERT."""
 # Of those, the share that becomes a mask, and the share that becomes another subword; the rest stays as it is.
 _MASKED, _SWAPPED = 0.8, 0.1
+# Scores that are kept for the gradient at a time; with what is derived from them, three times 2 GiB.
+_SCORES = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ class MaskedHead:
         self.fresh, self.mask, self._folder = bool(missing), int(mask), folder
         with torch.no_grad():
             found = self.logits(states.squeeze(0).to(self.module.device))
+        self._scored = found.shape[1]
         if not torch.allclose(found.cpu(), expected.squeeze(0).float(), rtol=1e-4, atol=1e-4):
             raise ConfigError(
                 f"The head of {folder} that predicts masked subwords needs more than the states of its encoder.",
@@ -192,8 +196,18 @@ class MaskedHead:
         return torch.stack([_total(each, text.weights) for each, text in zip(losses, texts, strict=True)])
 
     def token_losses(self, states: Tensor, right: Indices) -> Tensor:
-        """Return the cross entropy of subwords, all in `vocabulary`, in given states. Shape [t, d], [t] -> [t]."""
+        """Return the cross entropy of subwords, all in `vocabulary`, in given states. Shape [t, d], [t] -> [t].
+
+        Scores that need too much memory are computed part by part, and once more for the gradient.
+        """
         columns = torch.from_numpy(self._columns(right)).to(states.device)
+        size = max(1, _SCORES // self._scored)
+        if len(states) <= size:
+            return self._losses_of(states, columns)
+        parts = zip(states.split(size), columns.split(size), strict=True)
+        return torch.cat([checkpoint(self._losses_of, *part, use_reentrant=False) for part in parts])
+
+    def _losses_of(self, states: Tensor, columns: Tensor) -> Tensor:
         return F.cross_entropy(self.logits(states), columns, reduction="none")
 
     def _columns(self, subwords: Indices) -> Indices:

@@ -30,6 +30,7 @@ class _Asked(NamedTuple):
         sizes: Number of its subwords. Shape [p].
         right: First subword of the translation among all tokens. Shape [p].
         counts: Number of subwords that are predicted. Shape [p].
+        weights: Weight of the loss of each word. Shape [p].
     """
 
     owners: Indices
@@ -37,6 +38,7 @@ class _Asked(NamedTuple):
     sizes: Indices
     right: Indices
     counts: Indices
+    weights: NDArray[np.float64]
 
 
 class AlignedWordPrediction:
@@ -48,9 +50,11 @@ class AlignedWordPrediction:
     Args:
         given: With word links and a prediction head.
         share: Share of the linked words that are masked in one pass, drawn anew in every step, at least one. With 1 all
-            linked words are masked together. The paper masks one word at a time.
+            linked words are masked together. The paper masks one word at a time. A lower share leaves more context and
+            costs less.
         reduction: paper: the loss of a sentence is the sum over its words, that of a word the mean over its subwords.
-            mean: the mean over all subwords. The loss of a row is half the sum of both sentences.
+            If only some words are masked, their sum is scaled to all linked words. mean: the mean over all subwords.
+            The loss of a row is half the sum of both sentences.
 
     Raises:
         ConfigError: If there are no links or no head, the encoder is not a transformer, or the share is not in (0, 1].
@@ -93,14 +97,17 @@ class AlignedWordPrediction:
                                              for row in rows.tolist()]  # fmt: skip
         for own in (0, 1):
             owners, words, others = self._words.dictionary(rows, backward=own == 1)
+            weights = np.ones(len(owners))
             if draws:
                 kept = _drawn(owners, draws, self._share)
+                linked, masked = (np.bincount(each, minlength=len(rows)) for each in (owners, owners[kept]))
                 owners, words, others = owners[kept], words[kept], others[kept]
+                weights = (linked / np.maximum(masked, 1))[owners]
             begins, ends = sides[own].values[sides[own].starts[rows[owners]] + words].astype(np.int64).T
             right, last = sides[1 - own].values[sides[1 - own].starts[rows[owners]] + others].astype(np.int64).T
             counts = np.minimum(ends - begins, last - right)
             right += tokens.starts[texts[1 - own][rows[owners]]]
-            found.append(_Asked(owners, begins, ends - begins, right, counts))
+            found.append(_Asked(owners, begins, ends - begins, right, counts, weights))
         return found
 
     def _masked(self, rows: Indices, own: int, asked: _Asked) -> list[tuple[int, MaskedText]]:
@@ -113,7 +120,7 @@ class AlignedWordPrediction:
         bases = np.repeat(inputs.starts[:-1], words)
         ids[ranges(bases + asked.begins, asked.sizes)] = self._head.mask
         places, right = ranges(asked.begins, asked.counts), tokens.values[ranges(asked.right, asked.counts)]
-        weights = np.repeat(1 / asked.counts, asked.counts)
+        weights = np.repeat(asked.weights / asked.counts, asked.counts)
         ends = starts_of(np.add.reduceat(asked.counts, starts_of(words)[:-1])) if len(words) else [0]
         found = []
         for k, row in enumerate(linked.tolist()):

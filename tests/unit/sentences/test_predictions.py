@@ -136,6 +136,7 @@ def test_a_share_of_the_words_is_masked_at_least_one(make_given):
         assert 0 < len(masked) <= len(all_masked)
         assert set(masked) <= set(all_masked)
         assert set(text.places) <= set(both.places)
+        assert text.weights.sum() == pytest.approx(both.weights.sum()), "the sum stands for all linked words"
     assert sum(len(text.places) for text in texts) < sum(len(text.places) for text in joint)
 
 
@@ -267,3 +268,15 @@ def test_what_is_missing_is_an_error(make_given):
     for share in (0, 1.5):
         with pytest.raises(ConfigError, match="at most 1, got"):
             AlignedWordPrediction(given, share=share)
+
+
+def test_scores_that_need_much_memory_are_computed_in_parts(make_given, monkeypatch):
+    results = []
+    for most in (1 << 29, 200):
+        monkeypatch.setattr("lexenc.encoders.masked_language._SCORES", most)
+        given = make_given()
+        losses = AlignedWordPrediction(given).losses(ALL, 0, None)
+        losses.sum().backward()
+        results.append([losses, *(each.grad for each in given.encoder.module.parameters() if each.grad is not None)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)

@@ -95,9 +95,7 @@ def test_scored_pairs_are_entailments_from_a_score_on():
 def test_languages_of_one_file_are_apart_and_groups_count_all_languages():
     table = [row("p", "yes", "entailment", "en"), row("p", "no", "contradiction", "sw")]
     assert short(nli_rows(table, Counter(), missing="keep", random=draws())) == [("p", "yes", ())]
-    two = [
-        (*row(a, x, "entailment", "en"), *row("same", y, "entailment", "gn")) for a, x, y in ("axy", "bzw")
-    ]
+    two = [(*row(a, x, "entailment", "en"), *row("same", y, "entailment", "gn")) for a, x, y in ("axy", "bzw")]
     rows = list(nli_rows(two, Counter(), missing="keep", random=draws()))
     assert [each.group for each in rows] == [0, 0, 1, 1]
 
