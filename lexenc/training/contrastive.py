@@ -90,32 +90,39 @@ class ContrastiveObjective(Objective):
     def backward(
         self, rows: Indices, step: int, *, chunk_tokens: int, device: torch.device, processes: Processes
     ) -> StepLoss:
-        """Compute the loss of a step and add its gradient to the weights.
-
-        Each process encodes its share of the texts. All of them compute the losses of the whole step.
-
-        Args:
-            rows: The examples of the step.
-            step: Number of the step, from 0.
-            chunk_tokens: Maximum number of subwords in one pass.
-            device: Device of the weights.
-            processes: The processes that train together.
-        """
+        """Compute the loss of a step and add its gradient to the weights; see `learn`."""
         made = self.prepare(rows, step)
-        groups, divisor = processes.share(len(made.sizes)), processes.divisor(len(made.sizes))
-        own = slice(int(made.starts[groups.start]), int(made.starts[groups.stop]))
+        return StepLoss.of(learn(made, chunk_tokens=chunk_tokens, device=device, processes=processes), made.weights)
 
-        def encode(part: slice) -> Encoded:
-            return made.encode(slice(groups.start + part.start, groups.start + part.stop))
 
-        vectors, send_back = encode_with_gradient(encode, made.sizes[groups], chunk_tokens, device=device)
-        losses = made.losses(processes.gathered(vectors, own, int(made.starts[-1])))
-        for total in made.total(losses):
-            total.backward()
-        local = send_back({name: weight / divisor for name, weight in made.weights.items()})
-        values = {name: float(loss.detach()) for name, loss in losses.items()}
-        values |= {name: processes.mean(float(loss) / divisor, device) for name, loss in local.items()}
-        return StepLoss.of(values, made.weights)
+def learn(made: Comparison, *, chunk_tokens: int, device: torch.device, processes: Processes) -> dict[str, float]:
+    """Compute the losses of a step and add the gradient of their weighted sum to the weights of the encoder.
+
+    Each process encodes its share of the texts. All of them compute the losses of the whole step.
+
+    Args:
+        made: What the step encodes and compares.
+        chunk_tokens: Maximum number of subwords in one pass.
+        device: Device of the weights.
+        processes: The processes that train together.
+
+    Returns:
+        The losses by name, without their weights.
+    """
+    groups, divisor = processes.share(len(made.sizes)), processes.divisor(len(made.sizes))
+    own = slice(int(made.starts[groups.start]), int(made.starts[groups.stop]))
+
+    def encode(part: slice) -> Encoded:
+        return made.encode(slice(groups.start + part.start, groups.start + part.stop))
+
+    vectors, send_back = encode_with_gradient(encode, made.sizes[groups], chunk_tokens, device=device)
+    losses = made.losses(processes.gathered(vectors, own, int(made.starts[-1])))
+    for total in made.total(losses):
+        total.backward()
+    local = send_back({name: weight / divisor for name, weight in made.weights.items()})
+    values = {name: float(loss.detach()) for name, loss in losses.items()}
+    values |= {name: processes.mean(float(loss) / divisor, device) for name, loss in local.items()}
+    return values
 
 
 def encode_with_gradient(
