@@ -19,12 +19,14 @@ WORKER = """
 import os, signal, sys, warnings
 from pathlib import Path
 from datetime import timedelta
+import numpy as np
 import torch
 from safetensors.torch import save_file
 warnings.simplefilter("ignore")
 from lexenc.alignment.span_model import SpanModel
 from lexenc.alignment.span_objective import SpanObjective
 from lexenc.encoders.transformer import TransformerEncoder
+from lexenc.sentences.objective import SentenceObjective
 from lexenc.text.links import LinkedText, Links
 from lexenc.training.contrastive import PairObjective
 from lexenc.training.data import number_pairs, store_tokens
@@ -41,6 +43,18 @@ if "RANK" in os.environ:
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{out}.group", rank=rank, world_size=count, timeout=timedelta(seconds=60)
     )
+class Near:
+    modules = {}
+    def __init__(self, encoder, uses_states):
+        self.encoder, self.uses_states = encoder, uses_states
+    def sizes(self, rows):
+        return 2 + rows
+    def losses(self, rows, step, states):
+        if states is None:
+            own = self.encoder.embed([np.arange(2 + row) for row in rows.tolist()])
+            return own[:, 0].square() * (torch.from_numpy(rows) + step)
+        source, target = states.source[states.source_starts[:-1]], states.target[states.target_starts[:-1]]
+        return (source * target).sum(1).square() * (1 + torch.from_numpy(rows))
 words = "dog hund cat katze house haus tree baum sun sonne milk milch".split()
 if kind == "spans":
     torch.manual_seed(1)
@@ -52,7 +66,12 @@ if kind == "spans":
 else:
     encoder = TransformerEncoder.load_folder(folder)
     data = number_pairs(words[::2], words[1::2], [["katze"]] * 3 + [["hund", "haus"]] * 3)
-    objective = PairObjective(encoder, data, store_tokens(encoder.tokenise, data.texts), loss=mneg)
+    tokens = store_tokens(encoder.tokenise, data.texts)
+    if "terms" in kind:
+        terms = {"near": Near(encoder, True), "apart": Near(encoder, False)}
+        objective = SentenceObjective(encoder, data, tokens, mneg, terms, {"near": 0.5})
+    else:
+        objective = PairObjective(encoder, data, tokens, loss=mneg)
     module = encoder.module
 for part in module.modules():
     if isinstance(part, torch.nn.Dropout) and "dropout" not in kind:
@@ -60,6 +79,8 @@ for part in module.modules():
 if kind != "spans":
     encoder = TransformerEncoder(encoder.module)
     objective.encoder = encoder
+    for term in getattr(objective, "terms", {}).values():
+        term.encoder = encoder
 # The last step of an epoch has two pairs of texts, or one question, for two processes.
 schedule = Schedule(epochs=3, batch_size=5, learning_rate=1e-3, chunk_tokens=9 if "chunks" in kind else 10_000,
                     checkpoint_seconds=0)
@@ -76,6 +97,8 @@ except KeyboardInterrupt:
     print("interrupted", trainer.step)
 weights = {name: each.contiguous().clone() for name, each in module.state_dict().items()}
 weights["losses"] = torch.tensor([one.loss for one in records] or [0.0])
+for name in records[0].terms if records else ():
+    weights["losses of " + name] = torch.tensor([one.terms[name] for one in records])
 weights["norms"] = torch.tensor([one.gradient_norm for one in records] or [0.0])
 save_file(weights, f"{out}.{os.environ.get('RANK', 'alone')}")
 if torch.distributed.is_initialized():
@@ -116,14 +139,18 @@ def train(kind, encoder, out, *more, ranks=(None,)):
     return shown, [load_file(f"{out}.{name}") for name in names]
 
 
-@pytest.mark.parametrize("kind", ["pairs", "pairs in chunks", "spans"])
+@pytest.mark.parametrize("kind", ["pairs", "pairs in chunks", "terms", "terms in chunks", "spans"])
 def test_two_processes_train_as_one(encoder, tmp_path, kind):
     _, [alone] = train(kind, encoder, tmp_path / "one")
     _, [first, second] = train(kind, encoder, tmp_path / "two", ranks=(0, 1))
     assert len(alone["losses"]) >= 6
     torch.testing.assert_close(first["losses"], alone["losses"], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(first["norms"], alone["norms"], rtol=1e-5, atol=1e-6)
+    assert ("losses of near" in alone) == ("terms" in kind)
     for name in alone.keys() - {"losses", "norms"}:
+        if name.startswith("losses of "):  # which the first process records
+            torch.testing.assert_close(first[name], alone[name], rtol=1e-5, atol=1e-6)
+            continue
         assert torch.equal(first[name], second[name]), name
         # A span loss does not depend on biases that shift all logits alike, and AdamW scales their rounding errors up.
         if kind != "spans":
