@@ -22,7 +22,7 @@ from lexenc.device import Precision
 from lexenc.encoders.locate import Located, locate_encoder
 from lexenc.errors import ConfigError, LexencError, several, unknown_name
 from lexenc.files.text import number_of
-from lexenc.parameters import as_dict, build
+from lexenc.parameters import as_dict, build, default_of, parameters
 from lexenc.progress import SILENT, Progress
 from lexenc.resources import bundled_path
 from lexenc.stage import GivenSource, Input, Job, Notices, Outcome, Stage
@@ -116,7 +116,8 @@ def numbers_moved(
     for name, one in stage.inputs.items():
         texts = texts_of(inputs.get(name)) if one.number else []
         if len(texts) == 1 and number_of(str(texts[0])) is not None:
-            if values.get(one.number) is not None:
+            default, value = default_of(parameters(stage.params)[one.number][0]), values.get(one.number)
+            if value is not None and value != default and (default is None or number_of(str(value)) != default):
                 option = f"--{one.number.replace('_', '-')}"
                 raise ConfigError(f"--{name} {texts[0]} and {option} are the same setting.", hint="Give one of them.")
             del kept[name]

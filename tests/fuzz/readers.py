@@ -122,6 +122,17 @@ def _nli(path: Path) -> Any:
     return list(nli_text(path))
 
 
+def _sources(kind: str) -> Read:
+    def read(path: Path) -> Any:
+        from lexenc.stage import GivenSource, Job
+        from lexenc.stages.sentences.sources import SourceParams, read_sources
+
+        dev = [] if kind == "unsupervised" else [GivenSource("pairs", "en-de", path)]
+        return read_sources({"data": [GivenSource(kind, "", path)], "dev": dev}, SourceParams(), Job(path))
+
+    return read
+
+
 def _nli_languages(path: Path) -> Any:
     from lexenc.files.nli import aligned_columns, aligned_files, language_files
 
@@ -265,6 +276,9 @@ READERS = {
         Reader("multi-simlex", _all("lexenc.files.multi_simlex", "read_scored_pairs", language="fr"), ("simlex", "concepticon.tsv")),
         Reader("nli", _nli, ("nli.tsv", "nli.jsonl", "triplets.csv", "sts.csv")),
         Reader("nli-languages", _nli_languages, ("xnli", "xnli.tsv")),
+        Reader("sources", _sources("unsupervised"), ("text.en",)),
+        Reader("sources-nli", _sources("nli"), ("nli.tsv", "sts.csv")),
+        Reader("sources-parallel", _sources("parallel"), ("text.tsv", "few.tsv")),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", gold=None), ("sts.tsv", "sts.csv")),
         Reader("parallel", _pairs_of_text, ("text.tsv", "few.tsv", "memory.tmx", "sdl.xlf")),
         Reader("two-sides", _two_sides, ("text.en",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,11 @@ KINDS = ("parallel", "nli", "cross-lingual-nli")
 @dataclass(frozen=True)
 class GatherParams:
     dev_share: float | None = param(None, "Share.", gt=0, le=1)
+
+
+@dataclass(frozen=True)
+class OwnShare:
+    dev_share: float = param(0.1, "Share.", gt=0, le=1)
 
 
 def gather(inputs, params, job):
@@ -200,3 +205,13 @@ def test_a_number_sets_a_parameter_and_is_checked_as_one():
         planned("a.tsv", dev="5")
     with pytest.raises(ConfigError, match="the same setting"):
         planned("a.tsv", dev="0.05", params={"dev_share": 0.1})
+
+
+@pytest.mark.parametrize("given", ["0.1", 0.1])
+def test_a_default_is_no_second_value(given):
+    """The command line passes all parameters, most of them as they are by default."""
+    stage = replace(GATHER, params=OwnShare)
+    plan = plan_stage(stage, inputs={"data": "a.tsv", "dev": "0.3"}, params={"dev_share": given})
+    assert plan.params.dev_share == 0.3
+    with pytest.raises(ConfigError, match="the same setting"):
+        plan_stage(stage, inputs={"data": "a.tsv", "dev": "0.3"}, params={"dev_share": "0.2"})
