@@ -158,7 +158,7 @@ def pretrain(
     max_length: int | None = None,
     model: Literal['xlm-r'] = 'xlm-r',
     language_sampling: float = 0.3,
-    dev_share: float = 0.01,
+    dev_share: float | None = None,
     evaluate_every: int | None = None,
     force: bool = False,
     seed: int | None = None,
@@ -196,7 +196,7 @@ def pretrain(
         max_length: Longest input in subwords, special ones included. Longer lines are cut into several texts.
         model: Kind of language model. One of: xlm-r.
         language_sampling: Exponent of the share of each language in the tokenizer and in training. 1: as in the text. 0: all languages alike. Lower values favour languages with little text.
-        dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none.
+        dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none. By default 0.01, unless dev names files.
         evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.

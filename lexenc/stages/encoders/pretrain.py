@@ -80,10 +80,10 @@ class PretrainParams(StepSchedule):
         ge=0,
         le=1,
     )
-    dev_share: float = param(
-        0.01,
+    dev_share: float | None = param(
+        None,
         "Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, "
-        "at most 5,000. Use 0 for none.",
+        "at most 5,000. Use 0 for none. By default 0.01, unless --dev names files.",
         ge=0,
         le=0.5,
     )
@@ -103,6 +103,8 @@ def resolve_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> Pretr
         table.pop("steps")
     if inputs.get("tokenizer"):
         table.pop("vocabulary", None)
+    if not inputs.get("dev"):
+        table["dev_share"] = 0.01
     found = {name: value for name, value in table.items() if getattr(params, name) is None}
     return replace(params, preset=preset, **found)
 
@@ -121,6 +123,8 @@ def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[Co
         )
     if params.epochs is not None and params.steps is not None:
         faults.append(ConfigError("--epochs and --steps exclude each other.", hint="Give one of them."))
+    if inputs.get("dev") and params.dev_share is not None:
+        faults.append(ConfigError("--dev and --dev-share exclude each other.", hint="Give one of them."))
     if not params.objective:
         faults.append(ConfigError("There is nothing to learn without --objective.", hint="Use mlm."))
     if ("tlm" in params.objective) != bool(inputs.get("pairs")):
