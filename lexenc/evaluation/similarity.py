@@ -5,63 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexenc.arrays import blocks
+from lexenc.arrays import Doubles
+from lexenc.correlation import average_ranks, is_constant, pearson, spearman
 from lexenc.evaluation.bootstrap import LEVEL, Columns, Drawn, Measure, ends
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Item, Score
 
 SHUFFLES = 1000
-_DIGITS = 10  # pairs of equal words must tie, and not be ranked by the last bit of a cosine of 1
 _BLOCK = 1 << 17  # counts held at a time: what fits a cache is twice as fast as what does not
-Doubles = NDArray[np.float64]
 # From counts of pairs, shape [n, b], to a correlation for every column, nan where it is not defined.
 _Weighted = Callable[[Doubles], Doubles]
-
-
-def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
-    """Return the cosine of every pair of rows, with ten digits; nan where a row is all zeros. Shape [n, d] to [n]."""
-    found = np.full(len(first), np.nan)
-    for part in blocks(len(first), 8192):
-        left, right = (_unit(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
-        found[part] = np.einsum("nd,nd->n", left, right)
-    limited: Doubles = np.clip(found.round(_DIGITS), -1, 1)
-    return limited
-
-
-def _unit(rows: Doubles) -> Doubles:
-    # The largest number first: squares of tiny vectors would be lost.
-    largest = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rows = rows / largest
-        unit: Doubles = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit
-
-
-def average_ranks(values: np.ndarray) -> Doubles:
-    """Rank values from 1; equal ones share the mean of their ranks. Shape [n], float64."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Doubles = (np.cumsum(counts) - (counts - 1) / 2)[group]
-    return ranks
-
-
-def pearson(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Return Pearson's correlation, or None where it is not defined: one pair, or values that are all equal."""
-    if len(first) < 2 or _constant(first) or _constant(second):
-        return None
-    left, right = (values - values.mean() for values in (np.asarray(first, float), np.asarray(second, float)))
-    found = float(left @ right / np.sqrt((left @ left) * (right @ right)))
-    return min(1.0, max(-1.0, found))
-
-
-def spearman(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Return Spearman's correlation with average ranks for ties, or None where it is not defined."""
-    return pearson(average_ranks(first), average_ranks(second))
-
-
-def _constant(values: np.ndarray) -> bool:
-    return bool(len(values) == 0 or (values == values[0]).all())
 
 
 class Correlations(Measure):
@@ -90,9 +44,9 @@ def undefined(columns: Columns) -> str:
     found, gold = columns
     if len(found) < 2:
         return "fewer than two pairs"
-    if _constant(gold):
+    if is_constant(gold):
         return "all scores are equal"
-    return "all similarities are equal" if _constant(found) else ""
+    return "all similarities are equal" if is_constant(found) else ""
 
 
 def shuffled_spearman(

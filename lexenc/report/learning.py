@@ -17,7 +17,8 @@ from lexenc.structured import read_json
 _POINTS = 400  # points of one line
 _ROWS = 60  # rows of one line in the table
 _SERIES = 6  # results that readers can tell apart in one chart
-_TRAINING = {"loss": "Loss per step", "learning_rate": "Learning rate per step"}
+_TRAINING = {"loss": "Loss per step", "score": "Score on development data", "learning_rate": "Learning rate per step"}
+_KNOWN = {"step", "epoch", "gradient_norm", *_TRAINING}
 _SELF_LEARNING = {
     "objective": "Objective of self-learning",
     "dictionary_size": "Dictionary size of self-learning",
@@ -63,7 +64,8 @@ def _training(data: ReportData) -> list[Part]:
     found = _records(data, "training.jsonl")
     tables = dict([(name, rows) for name, rows in found.items() if _points(rows, "step", "loss")][-_SERIES:])
     parts: list[Part] = []
-    for key, title in _TRAINING.items():
+    terms = {key: None for rows in tables.values() for row in rows[:1] for key in row if key not in _KNOWN}
+    for key, title in {**_TRAINING, **{key: f"Term {key} of the loss per step" for key in terms}}.items():
         lines = {name: _points(rows, "step", key) for name, rows in tables.items()}
         means = {name: _epoch_means(rows) for name, rows in tables.items()} if key == "loss" else {}
         parts += _line_chart(lines, title, "step", key.replace("_", " "), means=means)

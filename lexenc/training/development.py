@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
 import numpy as np
 
 from lexenc.arrays import blocks
+from lexenc.correlation import cosines, spearman
 from lexenc.encoders.base import Encoder
 from lexenc.encoders.encode import encode_texts
 from lexenc.training.data import PairData
@@ -21,13 +27,52 @@ def retrieval_accuracy(encoder: Encoder, data: PairData) -> float:
         encoder: The encoder.
         data: Development pairs, without hard negatives.
     """
-    vectors = encode_texts(encoder, data.texts)
+    vectors = _vectors(encoder, data)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     right = np.unique(data.anchors * len(data.texts) + data.positives)
     sources, targets = np.unique(data.anchors), np.unique(data.positives)
     forward = sources * len(data.texts) + targets[_nearest(vectors[sources], vectors[targets])]
     backward = sources[_nearest(vectors[targets], vectors[sources])] * len(data.texts) + targets
     return float(np.mean([np.isin(found, right).mean() for found in (forward, backward)]))
+
+
+def mean_retrieval_accuracy(encoder: Encoder, data: Sequence[PairData]) -> float:
+    """Return the mean of `retrieval_accuracy` over some languages, each with the same weight."""
+    return fmean(retrieval_accuracy(encoder, each) for each in data)
+
+
+def spearman_of_pairs(encoder: Encoder, data: PairData, scores: np.ndarray) -> float:
+    """Return Spearman's correlation of the cosines of pairs with the scores that people gave them.
+
+    Args:
+        encoder: The encoder.
+        data: The pairs.
+        scores: A score for each. Shape [n].
+
+    Returns:
+        NaN where it is not defined: cosines or scores are all equal, or there is only one pair.
+    """
+    vectors = _vectors(encoder, data)
+    found = cosines(vectors[data.anchors], vectors[data.positives])
+    correlation = spearman(np.nan_to_num(found), scores)
+    return math.nan if correlation is None else correlation
+
+
+def _vectors(encoder: Encoder, data: PairData) -> np.ndarray:
+    """Encode all texts, each in its language. Shape [number of texts, d]."""
+    if data.languages is None:
+        return encode_texts(encoder, data.texts)
+    spoken: Any = encoder
+    found = np.empty((len(data.texts), encoder.dimensions), dtype=np.float32)
+    before = spoken.language_number
+    try:
+        for number in np.unique(data.languages):
+            spoken.language_number = int(number)
+            rows = np.flatnonzero(data.languages == number)
+            found[rows] = encode_texts(encoder, [data.texts[row] for row in rows])
+    finally:
+        spoken.language_number = before
+    return found
 
 
 def _nearest(queries: np.ndarray, candidates: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from lexenc.correlation import cosines
 from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.similarity import MEASURE, METRICS, cosines, item_columns, shuffled_spearman
+from lexenc.evaluation.similarity import MEASURE, METRICS, item_columns, shuffled_spearman
 from lexenc.evaluation.similarity import TASK as WORDS
 from lexenc.evaluation.task import Task
 from lexenc.files.evaluations import Convention, Item

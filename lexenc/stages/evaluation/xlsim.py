@@ -9,9 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from lexenc.correlation import cosines
 from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.similarity import MEASURE, SHUFFLES, cosines, shuffled_spearman, undefined
+from lexenc.evaluation.similarity import MEASURE, SHUFFLES, shuffled_spearman, undefined
 from lexenc.evaluation.similarity_pairs import cross, known_scale
 from lexenc.files.dictionaries import Pairs
 from lexenc.files.evaluations import (

@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 
+from lexenc.correlation import average_ranks, cosines, pearson, spearman
 from lexenc.evaluation import similarity
-from lexenc.evaluation.similarity import (
-    MEASURE,
-    average_ranks,
-    cosines,
-    pearson,
-    shuffled_spearman,
-    spearman,
-    undefined,
-)
+from lexenc.evaluation.similarity import MEASURE, shuffled_spearman, undefined
 
 
 @pytest.fixture(params=["continuous", "tied"])

@@ -225,6 +225,16 @@ def test_records_are_drawn_where_they_are(titles, run):
     ]  # fmt: skip
 
 
+def test_terms_and_development_scores_are_drawn(titles, run):
+    steps = [{"step": i, "loss": 3.0 / i, "tr": 2.0, "wtr": 1.0 / i} for i in range(1, 9)]
+    for step in steps[3::4]:
+        step["score"] = step["step"] / 10
+    (run.folder / "training.jsonl").write_text("".join(json.dumps(each) + "\n" for each in steps))
+    assert titles(run) == [
+        "Loss per step", "Score on development data", "Term tr of the loss per step", "Term wtr of the loss per step",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "body", ["", "{", "[]", "[1, 2]", '{"bins": 3}', '{"bins": [1, {"mean": "x"}], "measured": []}']
 )

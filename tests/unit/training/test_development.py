@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from lexenc.training.data import number_pairs
-from lexenc.training.development import retrieval_accuracy
+from lexenc.training.development import mean_retrieval_accuracy, retrieval_accuracy, spearman_of_pairs
 
 
 class Table:
@@ -44,3 +47,36 @@ def test_retrieval_accuracy_is_the_same_in_blocks_and_for_any_length(monkeypatch
 def test_texts_without_direction_are_no_error():
     data = number_pairs(["a"], ["b"], [])
     assert retrieval_accuracy(Table({"a": [0, 0], "b": [0, 0]}), data) == 1
+
+
+def test_every_language_has_the_same_weight():
+    draw = np.random.default_rng(0)
+    vectors = {f"{side}{i}": row for side in "ab" for i, row in enumerate(draw.normal(size=(30, 4)).tolist())}
+    data = [number_pairs([f"a{i}" for i in part], [f"b{i}" for i in part], []) for part in (range(3), range(3, 30))]
+    single = [retrieval_accuracy(Table(vectors), each) for each in data]
+    assert single[0] != single[1]
+    assert mean_retrieval_accuracy(Table(vectors), data) == pytest.approx(sum(single) / 2)
+
+
+def test_spearman_of_scored_pairs():
+    vectors = {"a": [1, 0], "b": [1, 0.1], "c": [1, 1], "d": [0, 1], "zero": [0, 0]}
+    data = number_pairs(["a", "a", "a", "a"], ["b", "c", "d", "a"], [])
+    assert spearman_of_pairs(Table(vectors), data, np.array([3.0, 2.0, 1.0, 5.0])) == pytest.approx(1)
+    assert spearman_of_pairs(Table(vectors), data, np.array([3.0, 2.0, 5.0, 1.0])) == pytest.approx(-0.8)
+    assert math.isnan(spearman_of_pairs(Table(vectors), data, np.ones(4)))
+    lone = number_pairs(["zero", "a"], ["a", "b"], [])
+    assert spearman_of_pairs(Table(vectors), lone, np.array([0.0, 1.0])) == pytest.approx(1)
+
+
+def test_texts_are_encoded_in_their_languages():
+    class Spoken(Table):
+        language_number = 7
+
+        def embed(self, tokens):
+            return super().embed(tokens).roll(self.language_number, dims=1)
+
+    encoder = Spoken({"one": [1, 0], "two": [0, 1], "uno": [0, 1], "due": [1, 0]})
+    data = number_pairs(["one", "two"], ["uno", "due"], [])
+    assert retrieval_accuracy(encoder, data) == 0
+    assert retrieval_accuracy(encoder, replace(data, languages=np.array([2, 2, 1, 1]))) == 1
+    assert encoder.language_number == 7

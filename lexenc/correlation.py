@@ -1,0 +1,54 @@
+"""Cosines of pairs of vectors, and correlations of two lists of numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lexenc.arrays import Doubles, blocks
+
+_DIGITS = 10  # pairs of equal words must tie, and not be ranked by the last bit of a cosine of 1
+
+
+def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
+    """Return the cosine of every pair of rows, with ten digits; nan where a row is all zeros. Shape [n, d] to [n]."""
+    found = np.full(len(first), np.nan)
+    for part in blocks(len(first), 8192):
+        left, right = (_unit(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
+        found[part] = np.einsum("nd,nd->n", left, right)
+    limited: Doubles = np.clip(found.round(_DIGITS), -1, 1)
+    return limited
+
+
+def _unit(rows: Doubles) -> Doubles:
+    # The largest number first: squares of tiny vectors would be lost.
+    largest = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rows = rows / largest
+        unit: Doubles = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
+
+
+def average_ranks(values: np.ndarray) -> Doubles:
+    """Rank values from 1; equal ones share the mean of their ranks. Shape [n], float64."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Doubles = (np.cumsum(counts) - (counts - 1) / 2)[group]
+    return ranks
+
+
+def pearson(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return Pearson's correlation, or None where it is not defined: one pair, or values that are all equal."""
+    if len(first) < 2 or is_constant(first) or is_constant(second):
+        return None
+    left, right = (values - values.mean() for values in (np.asarray(first, float), np.asarray(second, float)))
+    found = float(left @ right / np.sqrt((left @ left) * (right @ right)))
+    return min(1.0, max(-1.0, found))
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Return Spearman's correlation with average ranks for ties, or None where it is not defined."""
+    return pearson(average_ranks(first), average_ranks(second))
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Return whether all values are equal, also if there are none."""
+    return bool(len(values) == 0 or (values == values[0]).all())
