@@ -127,7 +127,7 @@ def _sources(kind: str) -> Read:
         from lexenc.stage import GivenSource, Job
         from lexenc.stages.sentences.sources import SourceParams, read_sources
 
-        dev = [] if kind == "unsupervised" else [GivenSource("pairs", "en-de", path)]
+        dev = [GivenSource("pairs", "en-de", path)] if kind == "parallel" else []
         return read_sources({"data": [GivenSource(kind, "", path)], "dev": dev}, SourceParams(), Job(path))
 
     return read
