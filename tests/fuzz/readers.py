@@ -690,6 +690,7 @@ ELSEWHERE = {
     "stages/training.py": "its own log, in the harness of faults",
     "stages/alignment/align.py": "its own unfinished work, in the harness of faults",
     "stages/alignment/shared.py": "its own unfinished work, in the harness of faults",
+    "stages/sentences/links.py": "links through the reader of alignments, and the words of results of align",
     "stages/lexical/link.py": "vectors through the reader npy, an index by its digest; the cases damage both",
     "stages/lexical/map.py": "its own log, in the harness of faults",
     "stages/lexical/map_hub.py": "its own unfinished work, in the harness of faults",
