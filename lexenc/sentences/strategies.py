@@ -132,10 +132,12 @@ def nli_rows(
             if missing == "drop" or (missing == "random" and not everywhere):
                 continue
             own = everywhere if missing == "random" else []
-        for anchor in rows:
-            positive = rows[_drawn(random, len(rows))]
+        used = 1 if triplet else min(per_row, len(own))
+        slots = random.integers(len(rows), size=(len(rows), 1 + used)).tolist() if len(rows) > 1 else [[0] * (1 + used)]
+        for anchor, (first, *others) in zip(rows, slots, strict=True):
+            positive = rows[first]
             places = [place] if triplet else _some(random, own, per_row)
-            negatives = [table[each][_drawn(random, len(rows))] for each in places]
+            negatives = [table[each][other] for each, other in zip(places, others, strict=True)]
             yield TrainingRow(
                 anchor.line,
                 anchor.premise,
@@ -172,16 +174,12 @@ def _grouped(
     return entailments, contradictions
 
 
-def _drawn(random: np.random.Generator, size: int) -> int:
-    return int(random.integers(size)) if size > 1 else 0
-
-
 def _some(random: np.random.Generator, places: Sequence[int], number: int) -> list[int]:
     """Draw so many places, or return all if there are not more."""
     if len(places) <= number:
         return list(places)
     if number == 1:
-        return [places[_drawn(random, len(places))]]
+        return [places[int(random.integers(len(places)))]]
     return [places[each] for each in np.sort(random.choice(len(places), number, replace=False))]
 
 
