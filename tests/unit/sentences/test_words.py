@@ -11,6 +11,7 @@ from lexenc.sentences.words import LinkedWords, link_words, subword_spans, word_
 from lexenc.text.links import Links
 from lexenc.text.words import segmenter
 
+JOINERS = "\u00ad\u200c\u200d"
 HIDDEN = " \u00a0\u200e\u200b\u00ad\ud800\udcff"
 
 
@@ -253,3 +254,17 @@ def test_parts_are_joined_and_placed_among_other_rows():
 def test_no_sentence_at_all():
     found = link_words(([], []), ([], []), Links.of([]), ([], []), longest=9)
     assert (len(found), len(found.placed(np.zeros(0, dtype=np.int64), 3))) == (0, 3)
+
+
+@pytest.mark.data
+def test_words_of_real_sentences_are_found_in_36_languages(data):
+    count = 0
+    for path in sorted((data / "tatoeba").glob("*")):
+        texts = path.read_text(encoding="utf-8").splitlines()[:200]
+        words = [segmenter("words")(text) for text in texts]
+        places = word_places(texts, words)
+        for row, (text, each) in enumerate(zip(texts, words, strict=True)):
+            found = [text[begin:end] for begin, end in places[row].tolist()]
+            assert found == [word.strip(JOINERS) for word in each], path.name
+            count += len(each)
+    assert count > 20_000
