@@ -81,6 +81,10 @@ STAGES = Registry(
             "Build a dictionary: the best translations of each word with calibrated probabilities.",
         ),
         "align": ("lexenc.stages.alignment.align:ALIGN", "Align the words of parallel sentences."),
+        "train": (
+            "lexenc.stages.sentences.train:TRAIN",
+            "Train a sentence encoder on parallel text, language inference or plain sentences.",
+        ),
         "align-train span": (
             "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SPAN",
             "Train an encoder to predict the translation of a marked word as a span of the other sentence.",

@@ -92,6 +92,13 @@ RUNS: dict[str, list[Tiny]] = {
              f"{_STEPS}"),
         Tiny(f"finetune --synonyms {{w}}/kb.txt --encoder {{w}}/transformer {_STEPS}"),
     ],
+    "train": [
+        Tiny(f"train --data {{w}}/text.tsv --encoder {{w}}/static --dev 0.2 --evaluate-every 2 {_STEPS}"),
+        Tiny("train --data en-de={w}/corpus.txt --data unsupervised:en={w}/en.text --encoder {w}/transformer "
+             "--alignments {w}/links.txt --objective tr,awp,wtr --projection train-only --language-embedding "
+             f"--chunk-tokens 40 {_STEPS}"),
+        Tiny(f"train --data {{w}}/text.tsv --encoder {{w}}/static --teacher {{w}}/static {_STEPS}"),
+    ],
     "map": [
         Tiny("map --source {w}/en.vec --target {w}/de.vec --dictionary {w}/train.tsv"),
         Tiny(f"map --source {{w}}/en.vec --target {{w}}/de.vec {_SELF}"),

@@ -64,6 +64,10 @@ tuned         finetune --pairs @train.tsv --encoder @static --negatives @negativ
 tuned-sides   finetune --source @text.en --target @text.de --encoder @static {TINY} --out @out
 linker        finetune --synonyms @synonyms.txt --encoder @transformer {TINY} --out @out
 linker-umls   finetune --synonyms @MRCONSO.RRF --encoder @static {TINY} --out @out
+trained       train --data @text.tsv --encoder @static --dev @few.tsv {TINY} --out @out
+trained-sides train --source @text.en --target @text.de --encoder @static --teacher @static --dev 0.2 {TINY} --out @out
+trained-nli   train --data nli:@nli.tsv --data cross-lingual-nli:@xnli --data unsupervised:@text.en --encoder @transformer --dev @sts.csv --dev-metric sts --batch-size 32 --steps 2 --out @out
+trained-words train --data en-de=@few.tsv --alignments @few.links --objective tr,awp,wtr,rtl,tlm,mlm --language-embedding --encoder @transformer {TINY} --out @out
 applied       apply-mapping --mapping @mapped --source @en.vec --target @de.vec --out @out
 applied-bin   apply-mapping --mapping @mapped-bin --source @en.bin --source-vocabulary @en.txt --target @words/model.bin --target-vocabulary @en.txt --out @out
 encoded       encode @en.txt --encoder @transformer --out @out

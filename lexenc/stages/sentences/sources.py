@@ -70,7 +70,7 @@ class SourceParams:
         "cross-lingual-nli, as most of its rows have one.",
     )
     negatives_per_row: int = param(1, "Maximum number of hard negatives of a row of nli data.", ge=1)
-    min_score: float = param(
+    min_similarity: float = param(
         4.0, "For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5."
     )
     dev_share: float | None = param(
@@ -279,7 +279,7 @@ def _rows(reading: _Reading, params: SourceParams, job: Job, random: np.random.G
         reading.counts,
         missing=params.missing_negatives or ("drop" if across else "keep"),
         random=random,
-        threshold=params.min_score,
+        threshold=params.min_similarity,
         per_row=params.negatives_per_row,
     )
 
@@ -312,7 +312,7 @@ def _table_alone(reading: _Reading, params: SourceParams, job: Job) -> list[tupl
     ((name, path),) = reading.files.items()
     text = nli_text(path)
     if text.form == "scored pairs":
-        job.notices.say(f"{path} has scores: pairs with a score of at least {params.min_score:g} are positives.")
+        job.notices.say(f"{path} has scores: pairs with a score of at least {params.min_similarity:g} are positives.")
     rows = [row if row.language or not name else row._replace(language=name) for row in text]
     reading.total = len(rows)
     known = dict.fromkeys(row.language for row in rows)
@@ -349,7 +349,7 @@ def _unusable(reading: _Reading) -> DataError:
     hint = {
         "parallel": "One sentence pair per line: sentence, TAB, translation.",
         "unsupervised": "One sentence per line.",
-    }.get(reading.kind, "One pair per line: premise, hypothesis, label. Scores count from --min-score on.")
+    }.get(reading.kind, "One pair per line: premise, hypothesis, label. Scores count from --min-similarity on.")
     return DataError(f"{reading.name} has no row to train on ({reasons or 'it is empty'}).", hint=hint)
 
 

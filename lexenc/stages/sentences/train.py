@@ -1,0 +1,543 @@
+"""train: sentences, pairs of them, or natural language inference + encoder -> sentence encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lexenc.artifact import UNFINISHED
+from lexenc.encoders import ENCODERS
+from lexenc.encoders.base import Encoder, Pooling
+from lexenc.errors import ConfigError, unknown_name
+from lexenc.files.text import counted
+from lexenc.files.vectors import new_table
+from lexenc.parameters import param
+from lexenc.sentences import OBJECTIVES
+from lexenc.stage import Input, Job, Outcome, Stage
+from lexenc.stages.reading import POOLING, open_encoder, result_name
+from lexenc.stages.sentences.links import read_word_links
+from lexenc.stages.sentences.sources import (
+    DATA,
+    DEV,
+    SOURCE,
+    TARGET,
+    DevelopmentSet,
+    SourceParams,
+    Sources,
+    check_sources,
+    read_sources,
+)
+from lexenc.stages.training import mean_loss_of, train_in_folder
+from lexenc.training import LOSSES
+from lexenc.training.data import PairData, number_pairs, store_tokens
+from lexenc.training.schedule import StepSchedule
+
+if TYPE_CHECKING:
+    from lexenc.arrays import Indices, Ragged
+    from lexenc.encoders.masked_language import MaskedHead
+    from lexenc.sentences.terms import Term
+    from lexenc.training.losses import Loss
+    from lexenc.training.trainer import Validation
+
+_RANKING, _TEACHER = "tr", "teacher"
+_NAMES = (_RANKING, *OBJECTIVES, _TEACHER)
+# What the objectives need besides sentences.
+_LINKED, _PREDICTING, _PARALLEL = ("awp", "wtr"), ("awp", "rtl", "tlm", "mlm"), ("awp", "wtr", "rtl", "tlm")
+_TOGETHER = 8192
+
+
+def _check_objective(text: str, label: str) -> None:
+    _weighted(text, label)
+
+
+def _weighted(text: str, label: str) -> tuple[str, float]:
+    """Split `NAME:WEIGHT`; the weight is 1 without one."""
+    name, sign, number = text.partition(":")
+    if name not in _NAMES:
+        raise unknown_name("objective", name, _NAMES)
+    try:
+        weight = float(number) if sign else 1.0
+    except ValueError:
+        weight = -1.0
+    if not 0 < weight < float("inf"):
+        raise ConfigError(
+            f"{label}: the weight of {name} must be a number above 0, got '{number}'.",
+            hint="E.g. tr:0.8,awp:0.1,wtr:0.1.",
+        )
+    return name, weight
+
+
+def _weights(objective: Sequence[str]) -> dict[str, float]:
+    return dict(_weighted(each, "--objective") for each in objective)
+
+
+_DATA, _RANK, _WORDS, _DEV = "Data", "Ranking of sentences", "Objectives over words", "Development data"
+
+
+@dataclass(frozen=True)
+class TrainParams(SourceParams, StepSchedule):
+    """Parameters of `train`. None stands for a default that depends on the encoder or the data."""
+
+    batch_size: int = param(
+        128, "Pairs per step. The other pairs of a step are the in-batch negatives of each pair.", ge=1
+    )
+    learning_rate: float | None = param(  # type: ignore[assignment]
+        None, "Peak learning rate. By default 2e-5, and 1e-3 for static encoders.", gt=0
+    )
+    weight_decay: float = param(0.0, "Weight decay of AdamW. Biases and normalisation layers have none.", ge=0)
+    warmup: float = param(0.0, "Share of the steps in which the learning rate rises to its peak.", ge=0, le=1)
+    chunk_tokens: int = param(
+        32_768,
+        "Maximum number of tokens in one pass. A larger step is cached in chunks: the same negatives and the same "
+        "gradient with less memory, more slowly. It changes only dropout.",
+        ge=1,
+    )
+    objective: tuple[str, ...] = param(
+        (),
+        "Objectives with weights, as in tr:0.8,awp:0.1,wtr:0.1. tr: rank the positive above the other sentences of the "
+        "step. awp: predict a word from its masked translation. wtr: rank the translation of a word above the other "
+        "words of its sentence. rtl: predict a translation from the states of a sentence. tlm: predict masked subwords "
+        "of a sentence and its translation together. mlm: of a sentence alone. teacher: have the vectors of --teacher. "
+        "awp and wtr need --alignments. By default tr, and teacher with --teacher.",
+        check=_check_objective,
+    )
+    direction: Literal["forward", "both"] = param(
+        "forward",
+        "forward: only positives are ranked for anchors, as in the papers. both: anchors are ranked for positives too.",
+        group=_RANK,
+    )
+    temperature: float = param(
+        0.05, "Divides the cosines. Smaller values weigh hard negatives more.", gt=0, group=_RANK
+    )
+    margin: float = param(
+        0.0, "Additive margin: the cosine of a pair must exceed those of its negatives by it.", ge=0, le=2, group=_RANK
+    )
+    hard_negative_weight: float = param(
+        0.0,
+        "Added to the logit of the own hard negatives of a pair, as in SimCSE. Larger values weigh them more.",
+        group=_RANK,
+    )
+    projection: Literal["none", "train-only"] = param(
+        "none",
+        "train-only: rank the outputs of a dense layer with tanh, which is not kept, as mSimCSE does. none: rank the "
+        "vectors themselves.",
+        group=_RANK,
+    )
+    mix: Literal["rows", "batches"] = param(
+        "rows",
+        "rows: a step mixes the pairs of all --data. batches: the pairs of a step are of one of them.",
+        group=_DATA,
+    )
+    language_sampling: float = param(
+        1.0,
+        "Exponent on the sizes of the --data. 1: every pair once per epoch. Smaller values draw more pairs of small "
+        "files, and 0 equally many of all.",
+        ge=0,
+        le=1,
+        group=_DATA,
+    )
+    language_embedding: bool = param(
+        False,
+        "Learn an embedding of the language of each text, which is added to its subwords. Files need languages: "
+        "--data en-sw=train.tsv. Use it afterwards with encode --language.",
+        group=_DATA,
+    )
+    min_score: float | None = param(None, "Minimum score of a word link. By default 0.", ge=0, le=1, group=_WORDS)
+    word_temperature: float | None = param(
+        None, "Divides the cosines of words in wtr. By default 0.05.", gt=0, group=_WORDS
+    )
+    output_vocabulary: Literal["corpus", "full"] | None = param(
+        None,
+        "Subwords among which masked ones are predicted. corpus: those that occur in the texts, which is faster. full: "
+        "the whole vocabulary. By default corpus.",
+        group=_WORDS,
+    )
+    dev_metric: Literal["retrieval", "sts"] | None = param(
+        None,
+        "retrieval: accuracy of the nearest translation, the mean of both directions and of all --dev files. sts: "
+        "Spearman correlation with scores. By default retrieval.",
+        group=_DEV,
+    )
+    evaluate_every: int | None = param(
+        None, "Number of steps between evaluations. By default the steps of an epoch.", ge=1, group=_DEV
+    )
+    freeze: Literal["none", "embeddings"] = param(
+        "none", "embeddings: do not train the vectors of subwords, which saves memory and keeps other languages alike."
+    )
+    pooling: Pooling = param("auto", POOLING + " The papers use cls.")
+    max_length: int | None = param(
+        None,
+        "Longest text in tokens, also of the trained encoder. Longer texts are truncated. The papers use 32.",
+        ge=1,
+    )
+
+
+def _objective(inputs: Mapping[str, Any], params: TrainParams) -> tuple[str, ...]:
+    return params.objective or (_TEACHER if inputs.get("teacher") else _RANKING,)
+
+
+def resolve_train(inputs: Mapping[str, Any], params: TrainParams) -> TrainParams:
+    """Return the parameters with the defaults that depend on others."""
+    objective = _objective(inputs, params)
+    names = _weights(objective)
+    table: dict[str, Any] = {}
+    if any(name in names for name in _LINKED):
+        table["min_score"] = 0.0
+    if "wtr" in names:
+        table["word_temperature"] = 0.05
+    if any(name in names for name in _PREDICTING):
+        table["output_vocabulary"] = "corpus"
+    if inputs.get("dev") or params.dev_share:
+        table["dev_metric"] = "retrieval"
+    found = {name: value for name, value in table.items() if getattr(params, name) is None}
+    return replace(params, objective=objective, **found)
+
+
+def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
+    """Train a sentence encoder and write it as a sentence-transformers folder."""
+    from lexenc.sentences.mixture import Mixture
+    from lexenc.sentences.objective import SentenceObjective
+    from lexenc.training.trainer import Trainer
+
+    weights = _weights(params.objective)
+    encoder = open_encoder(inputs["encoder"], params.pooling, job, max_length=params.max_length, training=True)
+    sources = read_sources(inputs, params, job)
+    _check_encoder(encoder, inputs["encoder"], sources, weights)
+    data = replace(sources.data, languages=_languages(encoder, sources, job) if params.language_embedding else None)
+    if params.freeze == "embeddings":
+        _freeze_embeddings(encoder)
+    schedule = replace(params, learning_rate=params.learning_rate or ENCODERS[encoder.kind].learning_rate)
+    tokens = store_tokens(encoder.tokenise, data.texts, progress=job.progress)
+    links: dict[str, int] = {}
+    terms = _terms(inputs, params, job, encoder, replace(sources, data=data), tokens, weights, links)
+    objective = SentenceObjective(
+        encoder,
+        data,
+        tokens,
+        ranking=_ranking(params) if _RANKING in weights else None,
+        terms=terms,
+        weights=weights,
+        projection=_projection(params, encoder, job),
+        teacher=_teacher_vectors(inputs["teacher"], encoder, sources, job) if _TEACHER in weights else None,
+        mixture=Mixture(params.mix, params.language_sampling, job.seed),
+    )
+    evaluation = _validation(
+        params, encoder, sources, params.evaluate_every or len(objective.steps(0, schedule.batch_size, job.seed))
+    )
+    trainer = Trainer(objective, schedule=schedule, seed=job.seed, evaluation=evaluation)
+    pairs = counted(len(sources.data), "pair")
+    steps = train_in_folder(trainer, job, stage="train", examples=pairs)
+    encoder.save(job.out)
+    _write_card(job.out, inputs, schedule, sources, weights)
+    tenth = max(1, len(steps) // 10)
+    return Outcome(
+        {
+            "pairs": len(data),
+            "left_out": sum(sum(each["left_out"].values()) for each in sources.counts),
+            "sources": sources.counts,
+            **links,
+            "effective_negatives": round(objective.effective_negatives(schedule.batch_size, job.seed), 1),
+            "steps": trainer.total,
+            "warmup_steps": trainer.warmup,
+            "peak_learning_rate": max(step["learning_rate"] for step in steps),
+            "first_loss": mean_loss_of(steps[:tenth]),
+            "last_loss": mean_loss_of(steps[-tenth:]),
+            **({"best_step": trainer.best.step, "dev_score": trainer.best.score} if trainer.best else {}),
+        }
+    )
+
+
+# ---------------------------------------------------------------- encoder
+
+
+def _check_encoder(encoder: Encoder, folder: Path, sources: Sources, weights: Mapping[str, float]) -> None:
+    """Refuse an encoder that cannot learn what is wanted."""
+    words = [name for name in weights if name in OBJECTIVES]
+    if words and not ENCODERS[encoder.kind].language_model:
+        raise ConfigError(
+            f"The objective {words[0]} needs a transformer, and the encoder {folder} is a {encoder.kind} encoder.",
+            hint="Use --objective tr, or another encoder.",
+        )
+    if any(each["kind"] == "unsupervised" for each in sources.counts) and not _has_dropout(encoder):
+        raise ConfigError(
+            f"The encoder {folder} has no dropout, so that both views of a sentence would be the same vector.",
+            hint="Unsupervised data needs a transformer with dropout. Use pairs: --data parallel:PATH or nli:PATH.",
+        )
+
+
+def _has_dropout(encoder: Encoder) -> bool:
+    from torch import nn
+
+    return any(isinstance(part, nn.Dropout) and part.p > 0 for part in encoder.module.modules())
+
+
+def _freeze_embeddings(encoder: Any) -> None:
+    """Keep the vectors of subwords as they are."""
+    if not ENCODERS[encoder.kind].language_model:
+        raise ConfigError(
+            f"--freeze embeddings would leave nothing to learn in a {encoder.kind} encoder.", hint="Use --freeze none."
+        )
+    encoder.module[0].auto_model.get_input_embeddings().weight.requires_grad_(False)
+
+
+def _languages(encoder: Any, sources: Sources, job: Job) -> Indices:
+    """Give the encoder a vector for each language that it lacks, and number the languages of all texts as it does."""
+    names = sources.languages
+    if sources.data.languages is None:
+        raise ConfigError(
+            "--language-embedding needs the languages of the data.", hint="Name them: --data en-sw=train.tsv."
+        )
+    if not ENCODERS[encoder.kind].language_model:
+        raise ConfigError(
+            f"--language-embedding needs a transformer, and the encoder is a {encoder.kind} encoder.",
+            hint="Leave it out.",
+        )
+    encoder.add_languages([name for name in names if name not in encoder.languages], seed=job.seed)
+    places: Indices = np.array([0, *(1 + encoder.languages.index(name) for name in names)])[sources.data.languages]
+    return places
+
+
+def _projection(params: TrainParams, encoder: Encoder, job: Job) -> Any:
+    from lexenc.sentences.objective import train_only_projection
+
+    if params.projection == "none":
+        return None
+    return train_only_projection(encoder.dimensions, seed=job.seed).to(job.device.torch)
+
+
+# ---------------------------------------------------------------- objective
+
+
+def _ranking(params: TrainParams) -> Loss:
+    loss: Loss = LOSSES["mneg" if params.direction == "forward" else "symmetric"]
+    return partial(
+        loss, scale=1 / params.temperature, margin=params.margin, negative_weight=params.hard_negative_weight
+    )
+
+
+def _terms(
+    inputs: Mapping[str, Any],
+    params: TrainParams,
+    job: Job,
+    encoder: Any,
+    sources: Sources,
+    tokens: Ragged,
+    weights: Mapping[str, float],
+    counts: dict[str, int],
+) -> dict[str, Term]:
+    """Make the objectives over words and subwords, and count their links."""
+    from lexenc.sentences.terms import TermInputs
+
+    wanted = [name for name in weights if name in OBJECTIVES]
+    if not wanted:
+        return {}
+    words = None
+    if any(name in _LINKED for name in wanted):
+        words = read_word_links(
+            inputs["alignments"],
+            sources.parallel,
+            sources.data,
+            encoder,
+            min_score=params.min_score or 0.0,
+            progress=job.progress,
+        )
+        counts |= {f"links_{name}": count for name, count in words.counts.items()}
+    head = _head(inputs["encoder"], params, job, encoder, tokens) if set(wanted) & set(_PREDICTING) else None
+    parallel = np.zeros(len(sources.data), dtype=np.bool_)
+    for each in sources.parallel:
+        parallel[each.rows] = True
+    given = TermInputs(encoder, sources.data, tokens, parallel, words, head, job.seed)
+    settings: dict[str, dict[str, Any]] = {"wtr": {"temperature": params.word_temperature}}
+    return {name: OBJECTIVES[name](given, **settings.get(name, {})) for name in wanted}
+
+
+def _head(folder: Path, params: TrainParams, job: Job, encoder: Any, tokens: Ragged) -> MaskedHead:
+    """Load the head that predicts masked subwords, a fresh one if the encoder has none."""
+    from lexenc.encoders.masked_language import MaskedHead
+    from lexenc.training.trainer import own_randomness
+
+    vocabulary = np.unique(tokens.values).astype(np.int64) if params.output_vocabulary == "corpus" else None
+    with own_randomness(job.seed, "new head", job.device.torch):
+        head = MaskedHead(folder, encoder, vocabulary)
+    if head.fresh:
+        job.notices.warn(
+            "The encoder has no head that predicts masked subwords. A new one is trained with it.",
+            "Objectives without one: tr and wtr.",
+        )
+    return head
+
+
+def _teacher_vectors(folder: Path, encoder: Encoder, sources: Sources, job: Job) -> np.ndarray:
+    """Return the vector that each text is to have: the teacher's for an anchor, and that of its anchor for a positive.
+
+    They lie in a file, so that the memory stays constant. Shape [number of texts, d].
+
+    Source: Reimers and Gurevych 2020, section 3.
+    """
+    from lexenc.encoders.encode import encode_texts
+
+    teacher = open_encoder(folder, "auto", job)
+    if teacher.dimensions != encoder.dimensions:
+        raise ConfigError(
+            f"The teacher {folder} has {teacher.dimensions:,} dimensions, the encoder {encoder.dimensions:,}.",
+            hint="Use a teacher whose vectors are as long as those of the encoder.",
+        )
+    data, place = sources.data, job.out / UNFINISHED
+    place.mkdir(parents=True, exist_ok=True)
+    anchors, rows = np.unique(data.anchors, return_inverse=True)
+    vectors = new_table(place / "teacher.npy", len(data.texts), teacher.dimensions)
+    for start in range(0, len(anchors), _TOGETHER):
+        part = anchors[start : start + _TOGETHER]
+        vectors[part] = encode_texts(teacher, [data.texts[text] for text in part])
+    for start in range(0, len(rows), _TOGETHER):
+        block = slice(start, start + _TOGETHER)
+        vectors[data.positives[block]] = vectors[data.anchors[block]]
+    vectors.flush()
+    return vectors
+
+
+# ---------------------------------------------------------------- development data
+
+
+def _validation(params: TrainParams, encoder: Encoder, sources: Sources, every: int) -> Validation | None:
+    """Return how to score the encoder on the development data, None without any."""
+    if not sources.development:
+        return None
+    from lexenc.training.development import mean_retrieval_accuracy, spearman_of_pairs
+    from lexenc.training.trainer import Validation
+
+    for each in sources.development:
+        _check_metric(each, str(params.dev_metric))
+    names: Sequence[str] = getattr(encoder, "languages", ()) if params.language_embedding else ()
+    pairs = [_numbered(each, names) for each in sources.development]
+    if params.dev_metric == "retrieval":
+        return Validation(partial(mean_retrieval_accuracy, encoder, pairs), every)
+    scores = [np.array(each.scores) for each in sources.development]
+    return Validation(lambda: fmean(map(partial(spearman_of_pairs, encoder), pairs, scores)), every)
+
+
+def _numbered(given: DevelopmentSet, languages: Sequence[str]) -> PairData:
+    """Return development data as numbers, with the languages of texts that the encoder has."""
+    data = number_pairs(given.sources, given.targets, [])
+    places = [languages.index(name) + 1 if name in languages else 0 for name in given.languages]
+    if not any(places):
+        return data
+    table = np.zeros(len(data.texts), dtype=np.int64)
+    table[data.positives], table[data.anchors] = places[1], places[0]
+    return replace(data, languages=table)
+
+
+def _check_metric(given: DevelopmentSet, metric: str) -> None:
+    if bool(given.scores) != (metric == "sts"):
+        kind, other = ("pairs with scores", "sts") if given.scores else ("translations", "retrieval")
+        raise ConfigError(
+            f"The development data {given.name} are {kind}, and --dev-metric is {metric}.",
+            hint=f"Use --dev-metric {other}.",
+        )
+
+
+# ---------------------------------------------------------------- results and checks
+
+
+def _write_card(
+    folder: Path, inputs: Mapping[str, Any], params: StepSchedule, sources: Sources, weights: Mapping[str, float]
+) -> None:
+    from lexenc.encoders.card import model_card, write_card
+
+    kinds = ", ".join(
+        f"{counted(each['rows'], 'pair')} of `{Path(each['source']).name}` ({each['kind']})" for each in sources.counts
+    )
+    objective = ", ".join(f"{name} {weight:g}" for name, weight in weights.items())
+    length = counted(params.steps, "step") if params.steps else counted(params.epochs, "epoch")
+    lines = [
+        f"A sentence encoder, trained with lexenc from `{Path(inputs['encoder']).name}` on {kinds}.",
+        f"Objective {objective}, {length}, batch size {params.batch_size}, AdamW, learning rate "
+        f"{params.learning_rate:g} ({params.schedule}).",
+    ]
+    write_card(folder, model_card(result_name(folder), lines, languages=sources.languages))
+
+
+def check_train(inputs: Mapping[str, Any], params: TrainParams) -> list[ConfigError]:
+    """Return the errors that involve more than one option."""
+    faults = check_sources(inputs, params)
+    try:
+        names = _weights(_objective(inputs, params))
+    except ConfigError as fault:
+        return [*faults, fault]
+    given = bool(inputs.get("alignments"))
+    linked = [name for name in names if name in _LINKED]
+    if linked and not given:
+        hint = "Align the same file: lexenc align --pairs train.tsv --out runs/links, then --alignments runs/links."
+        faults.append(ConfigError(f"--objective {linked[0]} needs word links.", hint=hint))
+    if given and not linked:
+        faults.append(
+            ConfigError("--alignments has no meaning without awp or wtr.", hint="E.g. --objective tr,awp,wtr.")
+        )
+    if (_TEACHER in names) != bool(inputs.get("teacher")):
+        hint = "Give the teacher's encoder, and teacher among the objectives, e.g. --objective tr:0.5,teacher."
+        faults.append(ConfigError("--teacher and the objective teacher belong together.", hint=hint))
+    needs = {"min_score": _LINKED, "word_temperature": ("wtr",), "output_vocabulary": _PREDICTING}
+    for name, objectives in needs.items():
+        if getattr(params, name) is not None and not set(objectives) & set(names):
+            shown = f"--{name.replace('_', '-')}"
+            faults.append(
+                ConfigError(f"{shown} has no meaning without {' or '.join(objectives)}.", hint="Leave it out.")
+            )
+    if not names.keys() - {"mlm", "tlm"}:
+        hint = "Use lexenc pretrain, or add tr: --objective tr,mlm."
+        faults.append(ConfigError("Masked language modelling alone makes no sentence encoder.", hint=hint))
+    developed = bool(inputs.get("dev")) or params.dev_share is not None
+    if params.evaluate_every and not developed:
+        faults.append(
+            ConfigError("--evaluate-every needs --dev.", hint="Give development data, or a share: --dev 0.05.")
+        )
+    if params.dev_metric and not developed:
+        faults.append(ConfigError("--dev-metric needs --dev.", hint="Give development data, or a share: --dev 0.05."))
+    return faults
+
+
+TRAIN = Stage(
+    name="train",
+    version=1,
+    inputs={
+        "data": DATA,
+        "source": SOURCE,
+        "target": TARGET,
+        "encoder": Input("Encoder to start from: 'mini', a folder, or a hub name.", kind="encoder"),
+        "alignments": Input(
+            "Word links of a parallel source, for awp and wtr: a result of align, or a Pharaoh file. Once for each, in "
+            "order.",
+            required=False,
+            many=True,
+        ),
+        "teacher": Input(
+            "Encoder whose vectors of the source sentences are to be learned, for both sides.",
+            kind="encoder",
+            required=False,
+        ),
+        "dev": DEV,
+    },
+    params=TrainParams,
+    run=train,
+    makes="an encoder that SentenceTransformer(folder) loads, and training.jsonl with loss and learning rate per step.",
+    examples=(
+        "lexenc train --data en-sw.tsv --encoder xlm-roberta-base --pooling cls --out runs/encoder",
+        "lexenc train --source train.en --target train.de --encoder runs/static --epochs 3 --learning-rate 0.02 "
+        "--dev 0.02 --out runs/encoder",
+        "lexenc train --data nli:nli.tsv --data parallel:en-sw.tsv --encoder xlm-roberta-base --out runs/mixed",
+        "lexenc train --data en-sw.tsv --alignments runs/links --objective tr:0.8,awp:0.1,wtr:0.1 "
+        "--encoder xlm-roberta-base --out runs/wacse",
+    ),
+    next_step="lexenc encode --encoder {out} --out {new:vectors} SENTENCES",
+    uses_device=True,
+    uses_seed=True,
+    resumable=True,
+    check=check_train,
+    resolve=resolve_train,
+)

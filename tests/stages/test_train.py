@@ -1,0 +1,231 @@
+"""Training of sentence encoders, from every kind of data to a folder that other programs open."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from lexenc.device import CPU
+from lexenc.encoders.encode import encode_texts
+from lexenc.encoders.load import load_encoder
+from lexenc.errors import ConfigError, DataError
+
+WORDS = "dog cat house tree river stone bread milk bird fish horse cow moon star sea book pen table door city".split()
+CZECH = (
+    "pas mace dum strom reka kamen chleb mleko ptak ryba kun krava luna hvezda more kniha pero stul dvere mesto".split()
+)
+SMALL = {"batch_size": 8, "epochs": 2, "learning_rate": 1e-3}
+
+
+def sentences(count: int = 40) -> list[tuple[str, str]]:
+    """Return made-up sentences with translations, all different."""
+    draw = np.random.default_rng(0)
+    found = {}
+    while len(found) < count:
+        rows = draw.choice(len(WORDS), 3, replace=False)
+        found[" ".join(WORDS[row] for row in rows)] = " ".join(CZECH[row] for row in rows)
+    return list(found.items())
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory, pairs_file):
+    """Files of every kind of data, and encoders with their subwords."""
+    folder = tmp_path_factory.mktemp("train")
+    pairs = sentences()
+    pairs_file(folder / "pairs.tsv", pairs)
+    for side, name in enumerate(("a.txt", "b.txt")):
+        (folder / name).write_text("".join(f"{pair[side]}\n" for pair in pairs))
+    labels = ("entailment", "contradiction")
+    rows = [(one[0], other[0], labels[place % 2]) for place, (one, other) in enumerate(pairwise(pairs))]
+    rows += [(one, other, labels[1 - place % 2]) for place, (one, other, _) in enumerate(rows)]
+    lines = ["premise\thypothesis\tlabel", *("\t".join(row) for row in rows)]
+    (folder / "nli.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bag(text, stage):
+    stage("new-encoder", text / "bag", {"dimensions": 32, "vocabulary_size": 120}, text=[text / "pairs.tsv"])
+    return text / "bag"
+
+
+@pytest.fixture(scope="session")
+def network(text, stage):
+    size = {"dimensions": 16, "layers": 2, "heads": 2, "max_length": 40, "vocabulary_size": 120}
+    stage("new-encoder", text / "network", {"kind": "transformer"} | size, text=[text / "pairs.tsv"])
+    return text / "network"
+
+
+@pytest.fixture(scope="session")
+def links(text, stage):
+    stage("align", text / "links", {"method": "statistical"}, pairs=text / "pairs.tsv")
+    return text / "links"
+
+
+def vectors_of(folder, texts, **settings):
+    encoder = load_encoder(folder, device=CPU)
+    for name, value in settings.items():
+        setattr(encoder, name, value)
+    return encode_texts(encoder, texts)
+
+
+def accuracy(folder) -> float:
+    one, other = (vectors_of(folder, list(side)) for side in zip(*sentences(), strict=True))
+    one, other = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (one, other))
+    return float(((one @ other.T).argmax(1) == np.arange(len(one))).mean())
+
+
+def test_a_static_encoder_learns_which_sentences_are_translations(stage, text, bag, tmp_path):
+    made = stage("train", tmp_path / "out", {"batch_size": 20, "epochs": 30, "learning_rate": 0.05},
+                 data=[text / "pairs.tsv"], encoder=bag, dev=[text / "pairs.tsv"])  # fmt: skip
+    summary = made.manifest.summary
+    assert summary["pairs"] == 40
+    assert summary["effective_negatives"] == 19
+    assert accuracy(bag) < 0.3
+    assert accuracy(tmp_path / "out") > 0.9
+    assert summary["dev_score"] > 0.9
+    scores = [line["score"] for line in made.json_lines("training.jsonl") if "score" in line]
+    assert max(scores) == summary["dev_score"]
+    assert {"training.jsonl", "model.safetensors", "README.md"} <= made.files
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ["pairs.tsv"],
+        ["nli:nli.tsv"],
+        ["unsupervised:a.txt"],
+        ["nli:nli.tsv", "parallel:en-cs=pairs.tsv", "unsupervised:a.txt"],
+    ],
+)
+def test_every_kind_of_data_trains_a_transformer_that_other_programs_open(
+    stage, text, network, tmp_path, data, monkeypatch
+):
+    monkeypatch.chdir(text)
+    made = stage(
+        "train", tmp_path / "out", SMALL | {"pooling": "cls", "projection": "train-only"}, data=data, encoder=network
+    )
+    assert made.manifest.summary["first_loss"] > 0
+    texts = [pair[0] for pair in sentences()[:5]]
+    own = vectors_of(tmp_path / "out", texts)
+    theirs = SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(texts)
+    np.testing.assert_allclose(own, theirs, atol=1e-5)
+    assert np.abs(own - vectors_of(network, texts)).max() > 1e-3
+    names = json.dumps([row["type"] for row in made.json("modules.json")])
+    assert "Dense" not in names
+
+
+def test_two_files_are_the_same_as_one(stage, text, bag, tmp_path):
+    one = stage("train", tmp_path / "one", SMALL, data=[text / "pairs.tsv"], encoder=bag)
+    two = stage("train", tmp_path / "two", SMALL, source=text / "a.txt", target=text / "b.txt", encoder=bag)
+    assert one.json_lines("training.jsonl") == two.json_lines("training.jsonl")
+
+
+def test_all_objectives_together(stage, text, network, links, tmp_path):
+    names = ["tr:0.8", "awp:0.1", "wtr:0.1", "rtl:0.1", "tlm:0.1", "mlm:0.1"]
+    params = SMALL | {"objective": names, "direction": "both", "margin": 0.1, "chunk_tokens": 100}
+    made = stage("train", tmp_path / "out", params, data=[text / "pairs.tsv"], encoder=network, alignments=[links])
+    weights = {"tr": 0.8} | dict.fromkeys(("awp", "wtr", "rtl", "tlm", "mlm"), 0.1)
+    for line in made.json_lines("training.jsonl"):
+        assert sum(weight * line[name] for name, weight in weights.items()) == pytest.approx(line["loss"], rel=1e-5)
+    assert made.manifest.summary["links_links"] > 40
+    assert made.manifest.params["output_vocabulary"] == "corpus"
+    assert any("head" in warning for warning in made.warnings)
+
+
+def test_chunks_of_a_step_see_all_negatives(stage, text, bag, tmp_path):
+    params = SMALL | {"batch_size": 20}
+    whole = stage("train", tmp_path / "whole", params, data=[text / "pairs.tsv"], encoder=bag)
+    chunks = stage("train", tmp_path / "chunks", params | {"chunk_tokens": 30}, data=[text / "pairs.tsv"], encoder=bag)
+    small = stage("train", tmp_path / "small", params | {"batch_size": 5}, data=[text / "pairs.tsv"], encoder=bag)
+    first = [made.json_lines("training.jsonl")[0]["loss"] for made in (whole, chunks, small)]
+    assert first[0] == pytest.approx(first[1], abs=1e-5)
+    assert first[2] < first[0] - 0.5
+    assert [made.manifest.summary["effective_negatives"] for made in (whole, chunks, small)] == [19, 19, 4]
+
+
+def test_a_language_embedding_is_learned_and_used_by_name(stage, text, network, tmp_path):
+    params = SMALL | {"language_embedding": True}
+    stage("train", tmp_path / "out", params, data=[f"en-cs={text / 'pairs.tsv'}"], encoder=network)
+    texts = [pair[0] for pair in sentences()[:5]]
+    none, english = (vectors_of(tmp_path / "out", texts, language=each) for each in (None, "en"))
+    assert np.abs(none - english).max() > 1e-3
+    theirs = SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(texts)
+    np.testing.assert_allclose(none, theirs, atol=1e-5)
+
+
+def test_a_student_learns_the_vectors_of_its_teacher(stage, text, bag, tmp_path):
+    stage(
+        "new-encoder", tmp_path / "new", {"dimensions": 32, "vocabulary_size": 120}, seed=1, text=[text / "pairs.tsv"]
+    )
+    params = {"epochs": 60, "learning_rate": 0.02, "batch_size": 20}
+    made = stage("train", tmp_path / "out", params, data=[text / "pairs.tsv"], encoder=tmp_path / "new", teacher=bag)
+    assert made.manifest.params["objective"] == ["teacher"]
+    wanted = vectors_of(bag, [pair[0] for pair in sentences()])
+    for side in (0, 1):
+        before, after = (
+            vectors_of(each, [pair[side] for pair in sentences()]) for each in (tmp_path / "new", tmp_path / "out")
+        )
+        assert np.square(after - wanted).mean() < 0.3 * np.square(before - wanted).mean()
+
+
+def test_frozen_embeddings_stay(stage, text, network, tmp_path):
+    stage("train", tmp_path / "out", SMALL | {"freeze": "embeddings"}, data=[text / "pairs.tsv"], encoder=network)
+    before, after = (load_encoder(each, device=CPU).module[0].auto_model for each in (network, tmp_path / "out"))
+    one, other = (each.get_input_embeddings().weight.detach().numpy() for each in (before, after))
+    np.testing.assert_array_equal(one, other)
+    layers = [each.encoder.layer[0].output.dense.weight.detach().numpy() for each in (before, after)]
+    assert np.abs(layers[0] - layers[1]).max() > 0
+
+
+def test_scored_pairs_as_development_data(stage, text, bag, tmp_path):
+    lines = [f"{one}\t{other}\t{place % 6}" for place, (one, other) in enumerate(sentences())]
+    (tmp_path / "sts.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *lines]) + "\n")
+    params = SMALL | {"dev_metric": "sts", "evaluate_every": 3}
+    made = stage("train", tmp_path / "out", params, data=[text / "pairs.tsv"], encoder=bag, dev=[tmp_path / "sts.tsv"])
+    assert -1 <= made.manifest.summary["dev_score"] <= 1
+    assert [line["step"] for line in made.json_lines("training.jsonl") if "score" in line] == [3, 6, 9, 10]
+    with pytest.raises(ConfigError, match="pairs with scores, and --dev-metric is retrieval"):
+        stage("train", tmp_path / "no", SMALL, data=[text / "pairs.tsv"], encoder=bag, dev=[tmp_path / "sts.tsv"])
+
+
+def test_a_corpus_smaller_than_a_step_is_one_step(stage, text, bag, tmp_path, pairs_file):
+    pairs_file(tmp_path / "few.tsv", sentences(3))
+    made = stage("train", tmp_path / "out", {"batch_size": 64}, data=[tmp_path / "few.tsv"], encoder=bag)
+    assert (made.manifest.summary["steps"], made.manifest.summary["effective_negatives"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("params", "inputs", "message"),
+    [
+        ({"objective": ["tr", "awp"]}, {}, "--objective awp needs word links"),
+        ({}, {"alignments": ["links"]}, "--alignments has no meaning without awp or wtr"),
+        ({"objective": ["ranking"]}, {}, "no objective called 'ranking'"),
+        ({"objective": ["tr:-1"]}, {}, "the weight of tr must be a number above 0, got '-1'"),
+        ({"objective": ["mlm"]}, {}, "Masked language modelling alone makes no sentence encoder"),
+        ({"objective": ["tr", "teacher"]}, {}, "--teacher and the objective teacher belong together"),
+        ({"word_temperature": 0.1}, {}, "--word-temperature has no meaning without wtr"),
+        ({"evaluate_every": 3}, {}, "--evaluate-every needs --dev"),
+        ({"freeze": "embeddings"}, {}, "would leave nothing to learn in a static encoder"),
+        ({"language_embedding": True}, {}, "--language-embedding needs"),
+        ({}, {"data": ["unsupervised:a.txt"]}, "has no dropout"),
+        ({"objective": ["tr", "mlm"]}, {}, "The objective mlm needs a transformer"),
+    ],
+)
+def test_what_cannot_be_is_said(stage, text, bag, links, tmp_path, monkeypatch, params, inputs, message):
+    monkeypatch.chdir(text)
+    given = {"data": ["pairs.tsv"], "encoder": bag} | inputs
+    with pytest.raises(ConfigError, match=message):
+        stage("train", tmp_path / "out", params, **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_links_of_other_sentences_are_refused(stage, text, network, links, tmp_path, pairs_file):
+    pairs_file(tmp_path / "other.tsv", sentences()[::-1])
+    with pytest.raises(DataError, match=r"does not occur|no word of the alignment"):
+        stage("train", tmp_path / "out", SMALL | {"objective": ["tr", "wtr"]}, data=[tmp_path / "other.tsv"],
+              encoder=network, alignments=[links])  # fmt: skip
