@@ -186,3 +186,36 @@ def test_optimiser_changed_weights_count_as_changed(dtype):
     optimiser.step(1.0, clip=1.0)
     for name, each in net.named_parameters():
         assert (each._version > before[name]) == each.requires_grad, name
+
+
+def test_optimiser_leaves_frozen_weights_alone_and_keeps_nothing_for_them():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Embedding(50, 4), nn.Linear(4, 2))
+    net[0].weight.requires_grad = False
+    before = net[0].weight.clone()
+    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    for _ in range(3):
+        net(torch.arange(50)).square().mean().backward()
+        optimiser.step(1.0, clip=1.0)
+    assert torch.equal(net[0].weight, before)
+    assert net[0].weight.grad is None
+    assert {tuple(each.shape) for each in optimiser.state().values()} == {(2, 4), (2,), ()}
+
+
+@pytest.mark.parametrize("factor", [0.9, 0.999999, 1.0, 1.000001, 1.1])
+def test_optimiser_clips_at_the_norm_as_pytorch_does(factor):
+    def trained(step):
+        torch.manual_seed(0)
+        net = nn.Linear(3, 3)
+        net(torch.eye(3)).square().mean().backward()
+        norm = float(nn.utils.get_total_norm([each.grad for each in net.parameters()]))
+        step(net, norm * factor)
+        return net.weight.detach()
+
+    def plain(net, clip):
+        nn.utils.clip_grad_norm_(net.parameters(), clip)
+        groups = [{"params": [net.weight], "weight_decay": 0.1}, {"params": [net.bias], "weight_decay": 0.0}]
+        torch.optim.AdamW(groups, lr=0.01, fused=True).step()
+
+    mine = trained(lambda net, clip: MasterAdamW(net, learning_rate=0.01, weight_decay=0.1).step(1.0, clip=clip))
+    assert torch.equal(mine, trained(plain))
