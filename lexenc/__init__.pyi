@@ -1322,7 +1322,7 @@ def train(
     Makes: an encoder that SentenceTransformer(folder) loads, and training.jsonl with loss and learning rate per step.
 
     Args:
-        data: Training data. parallel: sentences with translations (text, TMX or XLIFF). nli: premise, hypothesis and label, or sentence pairs with scores. unsupervised: one sentence per line. cross-lingual-nli: the same rows in several languages, in a folder with one file per language or in one file with a language column. NAME is the language, or the two of parallel text: en-sw.
+        data: Training data; several are mixed. parallel: sentences with translations, the best data if there are some thousand (text, TMX or XLIFF). nli: premise, hypothesis and label, or pairs with scores; English alone also brings the other languages of a multilingual encoder together. cross-lingual-nli: the same rows in several languages, in a folder with one file per language or in one file with a language column. unsupervised: one sentence per line, for a transformer, if there is nothing else. NAME is the language, or the two of parallel text: en-sw.
         source: Sentences of two line-aligned files, as one more parallel source.
         target: Translations of source, line by line.
         encoder: Encoder to start from: 'mini', a folder, or a hub name.

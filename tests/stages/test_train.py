@@ -224,6 +224,20 @@ def test_what_cannot_be_is_said(stage, text, bag, links, tmp_path, monkeypatch, 
     assert not (tmp_path / "out").exists()
 
 
+def test_a_temperature_at_which_little_is_learned_is_warned_of(stage, text, bag, tmp_path):
+    made = stage(
+        "train",
+        tmp_path / "out",
+        SMALL | {"temperature": 1.0, "batch_size": 40},
+        data=[text / "pairs.tsv"],
+        encoder=bag,
+    )
+    (warning,) = [each for each in made.warnings if "temperature" in each]
+    assert "1 and 39 negatives" in warning
+    assert f"{np.log(1 + 39 * np.exp(-2)):.2f}" in warning
+    assert made.json_lines("training.jsonl")[0]["loss"] > np.log(1 + 39 * np.exp(-2))
+
+
 def test_links_of_other_sentences_are_refused(stage, text, network, links, tmp_path, pairs_file):
     pairs_file(tmp_path / "other.tsv", sentences()[::-1])
     with pytest.raises(DataError, match=r"does not occur|no word of the alignment"):

@@ -28,14 +28,16 @@ if TYPE_CHECKING:
     from lexenc.training.data import PairData
 
 KINDS = ("parallel", "nli", "unsupervised", "cross-lingual-nli")
+DATA_GROUP, DEV_GROUP = "Data", "Development data"
 MOST_HELD_OUT = 10_000
 """Rows that are held out at most: the papers evaluate on so many per language."""
 
 DATA = Input(
-    "Training data. parallel: sentences with translations (text, TMX or XLIFF). nli: premise, hypothesis and label, or "
-    "sentence pairs with scores. unsupervised: one sentence per line. cross-lingual-nli: the same rows in several "
-    "languages, in a folder with one file per language or in one file with a language column. NAME is the language, "
-    "or the two of parallel text: en-sw.",
+    "Training data; several are mixed. parallel: sentences with translations, the best data if there are some thousand "
+    "(text, TMX or XLIFF). nli: premise, hypothesis and label, or pairs with scores; English alone also brings the "
+    "other languages of a multilingual encoder together. cross-lingual-nli: the same rows in several languages, in a "
+    "folder with one file per language or in one file with a language column. unsupervised: one sentence per line, for "
+    "a transformer, if there is nothing else. NAME is the language, or the two of parallel text: en-sw.",
     required=False,
     kinds=KINDS,
 )
@@ -55,23 +57,29 @@ class SourceParams:
     """Parameters of how training data is read."""
 
     languages: tuple[str, ...] = param(
-        (), "Languages to use of nli and cross-lingual-nli data, e.g. en,sw. By default all."
+        (), "Languages to use of nli and cross-lingual-nli data, e.g. en,sw. By default all.", group=DATA_GROUP
     )
-    limit: int | None = param(None, "Maximum number of rows of each source, drawn at random. By default all.", ge=1)
+    limit: int | None = param(
+        None, "Maximum number of rows of each source, drawn at random. By default all.", ge=1, group=DATA_GROUP
+    )
     hard_negatives: Literal["keep", "drop"] = param(
         "keep",
         "Hard negatives of nli data. keep: rows that have some use them. drop: no row has any, as mSimCSE does if a "
         "source without hard negatives is mixed in.",
+        group=DATA_GROUP,
     )
     missing_negatives: Literal["keep", "drop", "random"] | None = param(
         None,
         "An entailment whose premise has no contradiction. keep: it is trained without a hard negative. drop: it is "
         "left out. random: it gets a contradiction of another premise. By default keep for nli, and drop for "
         "cross-lingual-nli, as most of its rows have one.",
+        group=DATA_GROUP,
     )
-    negatives_per_row: int = param(1, "Maximum number of hard negatives of a row of nli data.", ge=1)
+    negatives_per_row: int = param(1, "Maximum number of hard negatives of a row of nli data.", ge=1, group=DATA_GROUP)
     min_similarity: float = param(
-        4.0, "For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5."
+        4.0,
+        "For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5.",
+        group=DATA_GROUP,
     )
     dev_share: float | None = param(
         None,
@@ -79,11 +87,15 @@ class SourceParams:
         "text with the training data.",
         gt=0,
         le=0.5,
+        group=DEV_GROUP,
     )
     source_language: str | None = param(
-        None, "Language of the sentences of parallel data without a NAME, e.g. en.", check=check_language
+        None,
+        "Language of the sentences of parallel data without a NAME, e.g. en.",
+        check=check_language,
+        group=DATA_GROUP,
     )
-    target_language: str | None = param(None, "Language of their translations.", check=check_language)
+    target_language: str | None = param(None, "Language of their translations.", check=check_language, group=DATA_GROUP)
 
 
 @dataclass(frozen=True)

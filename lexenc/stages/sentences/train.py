@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +25,9 @@ from lexenc.stages.reading import POOLING, open_encoder, result_name
 from lexenc.stages.sentences.links import read_word_links
 from lexenc.stages.sentences.sources import (
     DATA,
+    DATA_GROUP,
     DEV,
+    DEV_GROUP,
     SOURCE,
     TARGET,
     DevelopmentSet,
@@ -77,7 +80,7 @@ def _weights(objective: Sequence[str]) -> dict[str, float]:
     return dict(_weighted(each, "--objective") for each in objective)
 
 
-_DATA, _RANK, _WORDS, _DEV = "Data", "Ranking of sentences", "Objectives over words", "Development data"
+_RANK, _WORDS = "Ranking of sentences", "Objectives over words"
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ class TrainParams(SourceParams, StepSchedule):
     mix: Literal["rows", "batches"] = param(
         "rows",
         "rows: a step mixes the pairs of all --data. batches: the pairs of a step are of one of them.",
-        group=_DATA,
+        group=DATA_GROUP,
     )
     language_sampling: float = param(
         1.0,
@@ -140,13 +143,13 @@ class TrainParams(SourceParams, StepSchedule):
         "files, and 0 equally many of all.",
         ge=0,
         le=1,
-        group=_DATA,
+        group=DATA_GROUP,
     )
     language_embedding: bool = param(
         False,
         "Learn an embedding of the language of each text, which is added to its subwords. Files need languages: "
         "--data en-sw=train.tsv. Use it afterwards with encode --language.",
-        group=_DATA,
+        group=DATA_GROUP,
     )
     min_score: float | None = param(None, "Minimum score of a word link. By default 0.", ge=0, le=1, group=_WORDS)
     word_temperature: float | None = param(
@@ -162,10 +165,10 @@ class TrainParams(SourceParams, StepSchedule):
         None,
         "retrieval: accuracy of the nearest translation, the mean of both directions and of all --dev files. sts: "
         "Spearman correlation with scores. By default retrieval.",
-        group=_DEV,
+        group=DEV_GROUP,
     )
     evaluate_every: int | None = param(
-        None, "Number of steps between evaluations. By default the steps of an epoch.", ge=1, group=_DEV
+        None, "Number of steps between evaluations. By default the steps of an epoch.", ge=1, group=DEV_GROUP
     )
     freeze: Literal["none", "embeddings"] = param(
         "none", "embeddings: do not train the vectors of subwords, which saves memory and keeps other languages alike."
@@ -212,6 +215,7 @@ def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
     data = replace(sources.data, languages=_languages(encoder, sources, job) if params.language_embedding else None)
     if params.freeze == "embeddings":
         _freeze_embeddings(encoder)
+    _warn_of_temperature(params, len(data), weights, job)
     schedule = replace(params, learning_rate=params.learning_rate or ENCODERS[encoder.kind].learning_rate)
     tokens = store_tokens(encoder.tokenise, data.texts, progress=job.progress)
     links: dict[str, int] = {}
@@ -319,6 +323,18 @@ def _ranking(params: TrainParams) -> Loss:
     return partial(
         loss, scale=1 / params.temperature, margin=params.margin, negative_weight=params.hard_negative_weight
     )
+
+
+def _warn_of_temperature(params: TrainParams, pairs: int, weights: Mapping[str, float], job: Job) -> None:
+    """Warn of a temperature at which even perfect vectors have a large loss, because cosines lie between -1 and 1."""
+    others = min(params.batch_size, pairs) - 1
+    floor = math.log1p(others * math.exp((params.margin - 2) / params.temperature))
+    if _RANKING in weights and floor > 1:
+        job.notices.warn(
+            f"With a temperature of {params.temperature:g} and {others:,} negatives the ranking loss cannot fall below "
+            f"{floor:.2f}, so that near and far sentences count almost alike.",
+            "The usual temperature is 0.05.",
+        )
 
 
 def _terms(
@@ -531,6 +547,9 @@ TRAIN = Stage(
         "lexenc train --source train.en --target train.de --encoder runs/static --epochs 3 --learning-rate 0.02 "
         "--dev 0.02 --out runs/encoder",
         "lexenc train --data nli:nli.tsv --data parallel:en-sw.tsv --encoder xlm-roberta-base --out runs/mixed",
+        "lexenc train --data cross-lingual-nli:xnli/ --languages en,sw,ur --encoder xlm-roberta-base --out runs/xnli",
+        "lexenc train --data unsupervised:wiki.txt --encoder xlm-roberta-base --pooling cls --projection train-only "
+        "--out runs/unsupervised",
         "lexenc train --data en-sw.tsv --alignments runs/links --objective tr:0.8,awp:0.1,wtr:0.1 "
         "--encoder xlm-roberta-base --out runs/wacse",
     ),
