@@ -230,8 +230,8 @@ def number_rows(
 ) -> NumberedRows:
     """Turn the rows of all sources into numbers, with classes that decide which texts are not negatives of each other.
 
-    A text is always in the class of its own form. Parallel sentences are in the classes of their direct translations
-    too, and the premise and the entailments of a group in one class, in all languages.
+    Every parallel sentence makes a class of itself and its direct translations. The premise and the entailments of a
+    group are one class, in all languages. Texts of one form always belong together.
 
     Args:
         sources: Rows of each source. They are read once.
@@ -324,9 +324,14 @@ def hold_out(data: PairData, rows: Indices, number: int, random: np.random.Gener
 
 def _classes(heads: Indices, tails: Indices, groups: Indices, forms: int) -> Classes:
     """Return the classes of all pairs. The class of a form has its number, and those of groups the numbers after."""
-    own, single, grouped = np.arange(forms), groups < 0, groups >= 0
-    single = single & (heads != tails)
-    members = [(own, own), (heads[single], tails[single]), (tails[single], heads[single])]
+    grouped = groups >= 0
+    single = ~grouped & (heads != tails)
+    degrees = np.bincount(np.concatenate([heads[single], tails[single]]), minlength=forms)
+    # Two texts that have no other translation share one class, which is most of a corpus.
+    alone = single & (degrees[heads] == 1) & (degrees[tails] == 1)
+    one, other = (side[single & ~alone] for side in (heads, tails))
+    members = [(heads[alone], heads[alone]), (tails[alone], heads[alone])]
+    members += [(one, one), (other, other), (one, other), (other, one)]
     members += [(side[grouped], forms + groups[grouped]) for side in (heads, tails)]
     folds, classes = (np.concatenate(each) for each in zip(*members, strict=True))
     return Classes.of(np.where(grouped, forms + groups, heads), folds, classes, forms=forms)

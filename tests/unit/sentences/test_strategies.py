@@ -169,6 +169,20 @@ def test_translations_of_translations_are_no_negatives_and_no_chain_grows():
     assert found == {frozenset(each) for each in ("ax", "bx", "by", "cy", "dz", "ab", "xy", "bc")}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_classes_are_those_of_their_definition(seed):
+    random = draws(seed)
+    rows = [TrainingRow(1, f"s{a}", f"t{b}") for a, b in random.integers(8, size=(12, 2))]
+    rows += [TrainingRow(1, f"s{a}", f"s{a}") for a in random.integers(8, size=2)]
+    nli = [TrainingRow(1, f"s{a}", f"e{b}", group=int(b) % 2) for a, b in random.integers(8, size=(4, 2))]
+    classes = {text: {text, *(y for row in rows for x, y in (row[1:3], row[2:0:-1]) if x == text)}
+               for row in rows for text in row[1:3]}  # fmt: skip
+    classes |= {each: {text for row in nli if row.group == each for text in row[1:3]} for each in (0, 1)}
+    wanted = {frozenset((x, y)) for own in classes.values() for x, y in product(own, repeat=2) if x != y}
+    data = number_rows([rows, nli]).data
+    assert related(data, list(range(len(data)))) == wanted
+
+
 def test_rows_of_a_premise_are_no_negatives_and_sources_share_texts_only():
     nli = [TrainingRow(1, "p", "e1", group=0), TrainingRow(2, "p2", "e2", group=0), TrainingRow(3, "q", "e3", group=1)]
     more = [TrainingRow(1, "r", "e4", group=0), TrainingRow(2, "E1", "e5", group=1)]
