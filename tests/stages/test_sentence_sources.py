@@ -155,9 +155,9 @@ def test_scored_pairs_are_announced():
     read = Read("nli:sts.csv")
     assert read.rows == [("a", "b", ())]
     assert "sts.csv has scores: pairs with a score of at least 4 are positives." in read.said
-    assert len(Read("nli:sts.csv", min_score=3).rows) == 2
+    assert len(Read("nli:sts.csv", min_similarity=3).rows) == 2
     with pytest.raises(DataError, match=r"sts.csv has no row to train on \(2 with a lower score\)"):
-        Read("nli:sts.csv", min_score=6)
+        Read("nli:sts.csv", min_similarity=6)
 
 
 @pytest.mark.parametrize(
