@@ -26,7 +26,7 @@ SAME = "with the same text on both sides"
 REPEATED = "repeated"
 NO_LABEL = "without a gold label"
 LOW_SCORE = "with a lower score"
-OTHER = "without entailment"
+OTHER = "that are neutral"
 NO_NEGATIVE = "without a contradiction of the premise"
 _BLOCK = 65_536
 _LANGUAGES = 1 << 20  # more than there are
@@ -115,7 +115,7 @@ def nli_rows(
 
     Args:
         table: The same row in every language. One language each for data that is not aligned.
-        counts: Receives the numbers of rows that are left out, by reason, and of rows without a contradiction.
+        counts: Receives the numbers of rows that are left out, by reason.
         missing: What happens to an entailment without a contradiction. keep: it has no hard negative; drop: it is left
             out; random: its hard negatives contradict other premises.
         random: Draws languages and contradictions.
@@ -128,8 +128,8 @@ def nli_rows(
         rows, own = table[place], contradictions.get(group, [])
         triplet = all(row.contradiction for row in rows)
         if not own and not triplet:
-            counts[NO_NEGATIVE] += 1
             if missing == "drop" or (missing == "random" and not everywhere):
+                counts[NO_NEGATIVE] += 1
                 continue
             own = everywhere if missing == "random" else []
         used = 1 if triplet else min(per_row, len(own))

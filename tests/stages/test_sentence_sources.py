@@ -176,7 +176,7 @@ def test_scored_pairs_are_announced():
         (["same.tsv"], {}, "no row to train on (2 with the same text on both sides)"),
         (["tab.tsv"], {}, "line 2: TAB 2 times, expected once"),
         ([], {"source": "text.txt", "target": "same.tsv"}, "have no counterpart"),
-        (["nli:neutral.tsv"], {}, "no row to train on (1 without entailment)"),
+        (["nli:neutral.tsv"], {}, "no row to train on (1 that are neutral)"),
         (["cross-lingual-nli:."], {}, "no files such as"),
     ],
 )

@@ -374,12 +374,10 @@ def _counts(reading: _Reading, size: int, rows: Sequence[TrainingRow], repeated:
 
 def _sentence(counts: Mapping[str, Any]) -> str:
     """Return the counts of a source as one sentence."""
-    from lexenc.sentences.strategies import NO_NEGATIVE
-
     parts = [f"{counted(counts['rows'], 'row')} of {counted(counts['read'], 'line')}"]
     parts += [f"{counts['with_hard_negatives']:,} with hard negatives"] if "with_hard_negatives" in counts else []
     parts += [f"{counts['repeated_rows']:,} repeated"] if counts["repeated_rows"] else []
-    left = [f"{number:,} {reason}" for reason, number in counts["left_out"].items() if reason != NO_NEGATIVE]
+    left = [f"{number:,} {reason}" for reason, number in counts["left_out"].items()]
     parts += [f"left out: {', '.join(left)}"] if left else []
     return f"{counts['source']} ({counts['kind']}): {'; '.join(parts)}."
 
