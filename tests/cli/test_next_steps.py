@@ -17,6 +17,7 @@ COMMANDS = {
     "train-static": "--text F/text.tsv --dimensions 8 --minimum-count 1 --buckets 100 --language de",
     "new-encoder": "--text F/text.tsv --dimensions 16 --vocabulary-size 200",
     "pretrain": "--text en=F/text.tsv --preset tiny --layers 1 --dimensions 16 --heads 2 --vocabulary 100 --steps 2",
+    "trim-vocabulary": "--encoder F/transformer --text F/text.tsv",
     "mine-negatives": "--pairs F/train.tsv --encoder F/static --target-vocabulary F/de.txt --count 3",
     "finetune": "--pairs F/train.tsv --encoder F/static --epochs 1",
     "map": "--source F/en.vec --target F/de.vec --dictionary F/train.tsv",

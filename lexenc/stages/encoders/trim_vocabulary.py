@@ -55,5 +55,5 @@ TRIM_VOCABULARY = Stage(
     examples=(
         "lexenc trim-vocabulary --encoder intfloat/multilingual-e5-small --text en.txt --text sw.txt --out runs/small",
     ),
-    next_step="lexenc encode --encoder {out} --out {new:words} TEXT",
+    next_step="lexenc encode WORDS --encoder {out} --out {new:words}",
 )
