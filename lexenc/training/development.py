@@ -13,7 +13,7 @@ from lexenc.arrays import blocks
 from lexenc.correlation import cosines, spearman
 from lexenc.encoders.base import Encoder
 from lexenc.encoders.encode import encode_texts
-from lexenc.training.data import PairData
+from lexenc.training.data import PairData, number_pairs
 
 _QUERIES = 1024
 
@@ -41,20 +41,23 @@ def mean_retrieval_accuracy(encoder: Encoder, data: Sequence[PairData]) -> float
     return fmean(retrieval_accuracy(encoder, each) for each in data)
 
 
-def spearman_of_pairs(encoder: Encoder, data: PairData, scores: np.ndarray) -> float:
-    """Return Spearman's correlation of the cosines of pairs with the scores that people gave them.
+def mean_spearman(encoder: Encoder, data: Sequence[tuple[Sequence[str], Sequence[str], Sequence[float]]]) -> float:
+    """Return Spearman's correlation of cosines with the scores that people gave, the mean over some sets of pairs.
 
     Args:
         encoder: The encoder.
-        data: The pairs.
-        scores: A score for each. Shape [n].
+        data: First texts, second texts and scores of every set, equally many.
 
     Returns:
-        NaN where it is not defined: cosines or scores are all equal, or there is only one pair.
+        NaN where a correlation is not defined: cosines or scores are all equal, or there is only one pair.
     """
-    vectors = _vectors(encoder, data)
-    found = cosines(vectors[data.anchors], vectors[data.positives])
-    correlation = spearman(np.nan_to_num(found), scores)
+    return fmean(_spearman(encoder, number_pairs(first, second, []), scores) for first, second, scores in data)
+
+
+def _spearman(encoder: Encoder, pairs: PairData, scores: Sequence[float]) -> float:
+    vectors = _vectors(encoder, pairs)
+    found = cosines(vectors[pairs.anchors], vectors[pairs.positives])
+    correlation = spearman(np.nan_to_num(found), np.asarray(scores, dtype=np.float64))
     return math.nan if correlation is None else correlation
 
 

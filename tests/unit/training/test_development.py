@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lexenc.training.data import number_pairs
-from lexenc.training.development import mean_retrieval_accuracy, retrieval_accuracy, spearman_of_pairs
+from lexenc.training.development import mean_retrieval_accuracy, mean_spearman, retrieval_accuracy
 
 
 class Table:
@@ -59,13 +59,14 @@ def test_every_language_has_the_same_weight():
 
 
 def test_spearman_of_scored_pairs():
-    vectors = {"a": [1, 0], "b": [1, 0.1], "c": [1, 1], "d": [0, 1], "zero": [0, 0]}
-    data = number_pairs(["a", "a", "a", "a"], ["b", "c", "d", "a"], [])
-    assert spearman_of_pairs(Table(vectors), data, np.array([3.0, 2.0, 1.0, 5.0])) == pytest.approx(1)
-    assert spearman_of_pairs(Table(vectors), data, np.array([3.0, 2.0, 5.0, 1.0])) == pytest.approx(-0.8)
-    assert math.isnan(spearman_of_pairs(Table(vectors), data, np.ones(4)))
-    lone = number_pairs(["zero", "a"], ["a", "b"], [])
-    assert spearman_of_pairs(Table(vectors), lone, np.array([0.0, 1.0])) == pytest.approx(1)
+    encoder = Table({"a": [1, 0], "b": [1, 0.1], "c": [1, 1], "d": [0, 1], "zero": [0, 0]})
+    pairs = ["a", "a", "a", "a"], ["b", "c", "d", "a"]
+    assert mean_spearman(encoder, [(*pairs, [3.0, 2.0, 1.0, 5.0])]) == pytest.approx(1)
+    assert mean_spearman(encoder, [(*pairs, [3.0, 2.0, 5.0, 1.0])]) == pytest.approx(-0.8)
+    both = [(*pairs, [3, 2, 1, 5]), (*pairs, [3, 2, 5, 1])]
+    assert mean_spearman(encoder, both) == pytest.approx(0.1)
+    assert math.isnan(mean_spearman(encoder, [(*pairs, [1.0] * 4), both[0]]))
+    assert mean_spearman(encoder, [(["zero", "a"], ["a", "b"], [0.0, 1.0])]) == pytest.approx(1)
 
 
 def test_texts_are_encoded_in_their_languages():
