@@ -178,10 +178,14 @@ class _Corpus:
         self.characters: set[str] = set()
 
     def _blocks(self, advance: Callable[[int], None]) -> Iterator[list[str]]:
+        """Yield some texts at a time, each of them once."""
         texts = iter(self._texts())
         while block := list(islice(texts, _BLOCK)):
-            yield [prompt + printable(text) for prompt in self._prompts for text in block]
+            yield list(dict.fromkeys(map(printable, block)))
             advance(len(block))
+
+    def _prompted(self, texts: list[str]) -> list[str]:
+        return [prompt + text for prompt in self._prompts for text in texts]
 
     def _ids(self, tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
         with splitting():
@@ -193,14 +197,21 @@ class _Corpus:
         sample: list[str] = []
         draw = generator(0, "texts to compare")
         normalise = tokenizer.normalizer.normalize_str if tokenizer.normalizer else str
-        for block in self._blocks(advance):
-            for ids in self._ids(tokenizer, block):
+        seen = 0
+
+        def count(texts: int) -> None:
+            self.size += texts
+            advance(texts)
+
+        for block in self._blocks(count):
+            prompted = self._prompted(block)
+            for ids in self._ids(tokenizer, prompted):
                 found.update(ids)
             with splitting():
-                self.characters.update(*(normalise(text) for text in block))
-            for text in block[: len(block) // len(self._prompts)]:
-                self.size += 1
-                place = len(sample) if len(sample) < SAMPLE else int(draw.integers(self.size))
+                self.characters.update(*(normalise(text) for text in prompted))
+            for text in block:
+                seen += 1
+                place = len(sample) if len(sample) < SAMPLE else int(draw.integers(seen))
                 sample[place : place + 1] = [text] if place < SAMPLE else []
         if not self.size:
             raise DataError("The corpus contains no texts.", hint="Use a text file with one sentence per line.")
@@ -218,7 +229,8 @@ class _Corpus:
         found: set[int] = set()
         numbers = {int(row): number for number, row in enumerate(rows)}
         for block in self._blocks(advance):
-            for text, old, new in zip(block, self._ids(before, block), self._ids(after, block), strict=True):
+            texts = self._prompted(block)
+            for text, old, new in zip(texts, self._ids(before, texts), self._ids(after, texts), strict=True):
                 if [numbers.get(each) for each in old] != new:
                     found |= vocabulary.inside(before, text)
         return found
