@@ -16,7 +16,16 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import OWN, Languages, Pooling, Tokens, printable, unknown_language, unsavable
+from lexenc.encoders.base import (
+    OWN,
+    Languages,
+    Pooling,
+    Tokens,
+    check_no_languages,
+    printable,
+    unknown_language,
+    unsavable,
+)
 from lexenc.encoders.folder import (
     COPY,
     HEAD_PARTS,
@@ -256,6 +265,8 @@ class TransformerEncoder:
             languages = [self.language_number] * len(tokens)
         if languages is None or not any(np.any(each) for each in languages):
             return None
+        if not self.languages:
+            check_no_languages(languages)
         rows = language_rows(self._model, self.languages)
         found = []
         for size, each in zip(map(len, tokens), languages, strict=True):
