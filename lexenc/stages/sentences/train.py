@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -425,17 +424,17 @@ def _validation(params: TrainParams, encoder: Encoder, sources: Sources, every: 
     """Return how to score the encoder on the development data, None without any."""
     if not sources.development:
         return None
-    from lexenc.training.development import mean_retrieval_accuracy, spearman_of_pairs
+    from lexenc.training.development import mean_retrieval_accuracy, mean_spearman
     from lexenc.training.trainer import Validation
 
     for each in sources.development:
         _check_metric(each, str(params.dev_metric))
+    if params.dev_metric == "sts":
+        scored = [(each.sources, each.targets, each.scores) for each in sources.development]
+        return Validation(partial(mean_spearman, encoder, scored), every)
     names: Sequence[str] = getattr(encoder, "languages", ()) if params.language_embedding else ()
     pairs = [_numbered(each, names) for each in sources.development]
-    if params.dev_metric == "retrieval":
-        return Validation(partial(mean_retrieval_accuracy, encoder, pairs), every)
-    scores = [np.array(each.scores) for each in sources.development]
-    return Validation(lambda: fmean(map(partial(spearman_of_pairs, encoder), pairs, scores)), every)
+    return Validation(partial(mean_retrieval_accuracy, encoder, pairs), every)
 
 
 def _numbered(given: DevelopmentSet, languages: Sequence[str]) -> PairData:
