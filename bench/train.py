@@ -6,7 +6,8 @@ order, dropout off on all sides so that the losses can be compared. Three compar
   ranking   256 pairs a step: MultipleNegativesRankingLoss of SentenceTransformerTrainer against tr
   cached    2,048 pairs a step: CachedMultipleNegativesRankingLoss, with the best of several budgets of tokens
             (`mini_batch_num_tokens`), against tr in chunks
-  words     64 pairs a step: tr,awp,wtr against tr, with the vocabulary of the corpus and with the whole one
+  words     64 pairs a step: tr,awp,wtr against tr, with the vocabulary of the corpus (half or all of the linked words
+            masked at a time) and with the whole one
 
 Runs take turns; medians are quoted.
 
@@ -43,7 +44,7 @@ BUDGETS = (8_192, 16_384, 32_768)  # tokens of a chunk of the peer; the best is 
 KINDS = {
     "ranking": ("peer", "float32", "bfloat16"),
     "cached": (*(f"peer-{tokens}" for tokens in BUDGETS), "float32", "bfloat16"),
-    "words": ("tr", "corpus", "full"),
+    "words": ("tr", "corpus", "all-masked", "full"),
 }
 LONGEST = 64
 
@@ -152,9 +153,10 @@ def terms_of(folder: Path, encoder: Any, data: Any, tokens: Any, pairs: list, wo
     # Of lafand's whole training text, as a real run has.
     corpus = [text for pair in pairs_of(1 << 20) for text in pair]
     used = np.unique(np.concatenate([tokens.values, *map(np.array, encoder.tokenise(corpus))])).astype(np.int64)
-    head = MaskedHead(folder, encoder, used if words == "corpus" else None)
+    head = MaskedHead(folder, encoder, None if words == "full" else used)
     given = TermInputs(encoder, data, tokens, np.ones(len(pairs), dtype=bool), linked, head)
-    return {name: OBJECTIVES[name](given) for name in ("awp", "wtr")}
+    share = 1.0 if words == "all-masked" else 0.5
+    return {"awp": OBJECTIVES["awp"](given, share=share), "wtr": OBJECTIVES["wtr"](given)}
 
 
 def work(what: str, kind: str, folder: Path, pairs: list) -> dict[str, Any]:

@@ -1305,6 +1305,7 @@ def train(
     language_embedding: bool = False,
     min_score: float | None = None,
     word_temperature: float | None = None,
+    masked_words: float | None = None,
     output_vocabulary: Literal['corpus', 'full'] | None = None,
     dev_metric: Literal['retrieval', 'sts'] | None = None,
     evaluate_every: int | None = None,
@@ -1360,6 +1361,7 @@ def train(
         language_embedding: Learn an embedding of the language of each text, which is added to its subwords. Files need languages: data en-sw=train.tsv. Use it afterwards with encode --language.
         min_score: Minimum score of a word link. By default 0.
         word_temperature: Divides the cosines of words in wtr. By default 0.05.
+        masked_words: Share of the linked words that awp masks at a time, drawn anew in every step; the loss counts for all. Smaller values leave more context and take less time. By default 0.5. The paper masks one word at a time.
         output_vocabulary: Subwords among which masked ones are predicted. corpus: those that occur in the texts, which is faster. full: the whole vocabulary. By default corpus.
         dev_metric: retrieval: accuracy of the nearest translation, the mean of both directions and of all dev files. sts: Spearman correlation with scores. By default retrieval.
         evaluate_every: Number of steps between evaluations. By default the steps of an epoch.

@@ -154,6 +154,14 @@ class TrainParams(SourceParams, StepSchedule):
     word_temperature: float | None = param(
         None, "Divides the cosines of words in wtr. By default 0.05.", gt=0, group=_WORDS
     )
+    masked_words: float | None = param(
+        None,
+        "Share of the linked words that awp masks at a time, drawn anew in every step; the loss counts for all. "
+        "Smaller values leave more context and take less time. By default 0.5. The paper masks one word at a time.",
+        gt=0,
+        le=1,
+        group=_WORDS,
+    )
     output_vocabulary: Literal["corpus", "full"] | None = param(
         None,
         "Subwords among which masked ones are predicted. corpus: those that occur in the texts, which is faster. full: "
@@ -193,6 +201,8 @@ def resolve_train(inputs: Mapping[str, Any], params: TrainParams) -> TrainParams
         table["min_score"] = 0.0
     if "wtr" in names:
         table["word_temperature"] = 0.05
+    if "awp" in names:
+        table["masked_words"] = 0.5
     if any(name in names for name in _PREDICTING):
         table["output_vocabulary"] = "corpus"
     if inputs.get("dev") or params.dev_share:
@@ -368,7 +378,10 @@ def _terms(
     for each in sources.parallel:
         parallel[each.rows] = True
     given = TermInputs(encoder, sources.data, tokens, parallel, words, head, job.seed)
-    settings: dict[str, dict[str, Any]] = {"wtr": {"temperature": params.word_temperature}}
+    settings: dict[str, dict[str, Any]] = {
+        "wtr": {"temperature": params.word_temperature},
+        "awp": {"share": params.masked_words},
+    }
     return {name: OBJECTIVES[name](given, **settings.get(name, {})) for name in wanted}
 
 
@@ -497,7 +510,12 @@ def check_train(inputs: Mapping[str, Any], params: TrainParams) -> list[ConfigEr
     if (_TEACHER in names) != bool(inputs.get("teacher")):
         hint = "Give the teacher's encoder, and teacher among the objectives, e.g. --objective tr:0.5,teacher."
         faults.append(ConfigError("--teacher and the objective teacher belong together.", hint=hint))
-    needs = {"min_score": _LINKED, "word_temperature": ("wtr",), "output_vocabulary": _PREDICTING}
+    needs = {
+        "min_score": _LINKED,
+        "word_temperature": ("wtr",),
+        "masked_words": ("awp",),
+        "output_vocabulary": _PREDICTING,
+    }
     for name, objectives in needs.items():
         if getattr(params, name) is not None and not set(objectives) & set(names):
             shown = f"--{name.replace('_', '-')}"
