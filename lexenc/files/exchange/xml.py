@@ -77,8 +77,8 @@ def elements(path: Path, names: tuple[str, ...], removed: Counter[str]) -> Itera
     for element in _events(path, "end", *(f"{{*}}{name}" for name in names), removed=removed):
         yield element
         element.clear()
-        while element is not None:
-            above = element.getparent()
+        # A comment or an instruction may stand before the root, which is in no element.
+        while (above := element.getparent()) is not None:
             while element.getprevious() is not None:
                 del above[0]
             element = above

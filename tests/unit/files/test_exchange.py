@@ -155,6 +155,13 @@ def test_prefixes_do_not_matter(file):
     assert pairs(file(text)) == [("mouse", "Maus")]
 
 
+@pytest.mark.parametrize("before", ["<!-- a comment -->", '<?xml-stylesheet href="x.css"?>', "<!-- one --><?two?>"])
+def test_what_stands_before_the_root_does_not_matter(file, before):
+    plain = TMX.replace('<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n', "")
+    head, _, rest = plain.partition("\n")
+    assert pairs(file(f"{head}\n{before}\n{rest}")) == pairs(file(plain, "plain.xml"))
+
+
 # ---------------------------------------------------------------- languages
 
 
