@@ -129,7 +129,10 @@ def ancestors(
             yield Unknown(within, f"{record.given}, from which {folder} was made, was replaced since")
         else:
             yield from ancestors(
-                within, dictionaries=dictionaries, tuned=tuned or name == "encoder", below=below | {maker.key}
+                within,
+                dictionaries=dictionaries,
+                tuned=tuned or name in ("encoder", "teacher"),
+                below=below | {maker.key},
             )
 
 
@@ -471,7 +474,7 @@ def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:
     given = (maker.params.get(f"{side}_language") for side in ("source", "target"))
     first, second = (each if isinstance(each, str) else None for each in given)
     languages = first, second
-    if maker.stage.startswith("align") or len(paths) > 1:
+    if maker.stage.startswith("align") or maker.stage == "pretrain" or len(paths) > 1:
         return ((source, target) for _, source, target in parallel_text(*paths, languages=languages))
     return read_pairs(*paths, languages=languages)
 
@@ -646,16 +649,15 @@ def _found_sentences(
 ) -> Iterator[tuple[str, str, int]]:
     """Yield the inputs of a result that contain some of the sentence pairs, with the number of these."""
     for name, other in (("pairs", None), ("source", "target"), ("validation_pairs", None)):
-        records = [record for each in (name, other) if each is not None for record in maker.inputs.get(each, [])[:1]]
-        if not records or (name == "source" and maker.stage not in ("align", *LEARN_TEXT)):
+        if name == "source" and maker.stage not in ("align", *LEARN_TEXT):
             continue
-        given, paths = " and ".join(one.given for one in records), [unchanged(folder, one) for one in records]
-        if None in paths:
-            gaps.append(f"{given}, on which {folder} was trained, is gone or has changed")
-            continue
-        count = _common(wanted, _read_pairs_of(maker, [*filter(None, paths)]))
-        if count:
-            yield "pairs" if name == "source" else name, given, count
+        sides = [maker.inputs.get(each, ()) for each in (name, other) if each is not None]
+        for records in zip(*sides, strict=False):
+            given, paths = " and ".join(one.given for one in records), [unchanged(folder, one) for one in records]
+            if None in paths:
+                gaps.append(f"{given}, on which {folder} was trained, is gone or has changed")
+            elif count := _common(wanted, _read_pairs_of(maker, [*filter(None, paths)])):
+                yield "pairs" if name == "source" else name, given, count
     for record in maker.inputs.get("data", ()) if maker.stage in LEARN_TEXT else ():
         each, path = Ancestor(folder, maker, "data", record, True), unchanged(folder, record)
         if path is None:

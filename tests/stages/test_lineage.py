@@ -15,7 +15,7 @@ LOOSE = {"words": "spaces", "min_count": 1, "min_probability": 0}
 QUICK = {"epochs": 1, "batch_size": 8}
 # Inputs that are models or vectors, what they were mined with, or text: followed to what they were made from.
 PARTS = {"encoder", "vectors", "source", "target", "mapping", "into", "negatives", "text", "validation_pairs"}
-PARTS |= {"dictionaries", "data", "tokenizer"}
+PARTS |= {"dictionaries", "data", "tokenizer", "teacher"}
 
 
 def head(made):
@@ -247,6 +247,37 @@ def test_sources_of_training_data(stage, static, pairs_file, tmp_path, name, bod
         file.write_text("changed\n", encoding="utf-8")
         made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
         assert any("is gone or has changed" in each for each in made.warnings)
+
+
+LINES = [("the sea", "das Meer"), ("Hund", "dog")]  # each in one word: as a dictionary has it
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [
+        *(("finetune", each) for each in ("\t", " ")),
+        *((each, mark) for each in ("pretrain", "align", "align-train softmax", "align-train span")
+          for mark in ("\t", " ||| ")),
+        ("mine-negatives", "\t"),
+    ],
+)  # fmt: skip
+def test_pairs_of_every_stage_are_read_as_it_reads_them(stage, static, pairs_file, tmp_path, name, separator):
+    pairs = [(one.replace(" ", "_"), two.replace(" ", "_")) for one, two in LINES] if separator == " " else LINES
+    test, file = tmp_path / "test.tsv", tmp_path / "data"
+    test.write_text("".join(f"{one}\t{two}\t{n}\n" for n, (one, two) in enumerate([*pairs, ("x", "y")])), "utf-8")
+    tuned = stage("finetune", tmp_path / "tuned", QUICK, pairs=pairs_file(tmp_path / "p", [("x", "y")]), encoder=static)
+    first = pairs_file(tmp_path / "first", [("a", "b")])
+    file.write_text("".join(f"{one}{separator}{two}\n" for one, two in pairs), encoding="utf-8")
+    files = [first, file] if STAGES[name].inputs["pairs"].repeated else [file]
+    records = [InputRecord(each.name, each.name, DigestStore(None).of(each)) for each in files]
+    write_manifest(tuned.out, replace(tuned.manifest, stage=name, inputs={"pairs": records}))
+    made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+    assert head(made)["pairs_learnt_from"] == 2
+
+
+def test_every_stage_with_pairs_is_tested():
+    tested = {"finetune", "pretrain", "align", "align-train softmax", "align-train span", "mine-negatives"}
+    assert {name for name in STAGES if "pairs" in STAGES[name].inputs and not name.startswith("eval")} == tested
 
 
 GOLD = "0-0 1-1 2-2 3-3\n"
