@@ -36,6 +36,17 @@ class GivenSource:
     name: str
     path: Path
 
+    @property
+    def label(self) -> str:
+        """Its kind and its name, as a manifest has them: `KIND:NAME`, or the kind alone."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+    @classmethod
+    def labelled(cls, label: str, path: Path) -> GivenSource:
+        """Return the source with a label and a path."""
+        kind, _, name = label.partition(":")
+        return cls(kind, name, path)
+
 
 @dataclass(frozen=True)
 class Input:
@@ -70,7 +81,8 @@ class Input:
     @property
     def written(self) -> str:
         """How it is written, for help."""
-        prefix = "[KIND:][NAME=]" if self.kinds else "NAME=" if self.named else ""
+        prefix = "[NAME=]" if self.kinds else "NAME=" if self.named else ""
+        prefix = f"[KIND:]{prefix}" if len(self.kinds) > 1 else prefix
         return f"{prefix}PATH{'|NUMBER' if self.number else ''}"
 
     def split(self, text: str) -> tuple[str, str]:
@@ -85,11 +97,8 @@ class Input:
 
     def label(self, text: str) -> str:
         """Return the name that a user gave an input, with its kind if it has kinds. Empty for none."""
-        prefix, _ = self.split(text)
-        if not self.kinds:
-            return prefix[:-1]
-        kind, name = self._parts(prefix)
-        return f"{kind}:{name}" if name else kind
+        prefix, path = self.split(text)
+        return self.source(text, Path(path)).label if self.kinds else prefix[:-1]
 
     def source(self, text: str, path: Path) -> GivenSource:
         """Return the source that a user typed, with the path that was found for it."""

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, zip_longest
+from itertools import islice, repeat, zip_longest
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -43,6 +44,7 @@ _TRIPLETS = (("sent0", "sent1", "hard_neg"), ("anchor", "positive", "negative"))
 _HINT = "Name the columns in the first line: premise, hypothesis and label, or sentence1, sentence2 and score."
 _LABEL_HINT = "Labels are entailment, neutral and contradiction, or 0, 1 and 2. '-' is a pair without a label."
 _SHOWING = 200
+OTHER_LANGUAGE = "in other languages"
 # A part of a name that is a language: multinli.train.sw.tsv, test.quy.tsv.gz.
 _OF_LANGUAGE = re.compile(r"(.+)\.(?!dev\.)([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)\.(tsv|csv|txt|jsonl)(?:\.gz)?")
 
@@ -140,6 +142,14 @@ def nli_text(path: Path) -> NliText:
         shown = ", ".join(some[0])
         raise DataError(f"{path}, line {first[0]}: its columns are not known: {shown[:80]}.", hint=_HINT)
     return NliText(path, found.form, partial(_columns, path, separator, found, skip=headed))
+
+
+def is_scored(path: Path) -> bool:
+    """Return whether a file has pairs with scores. A file that is not of this kind, such as parallel text, has none."""
+    try:
+        return nli_text(path).form == "scored pairs"
+    except DataError:
+        return False
 
 
 def _fields(own: Mapping[str, Any]) -> _Fields | None:
@@ -253,19 +263,41 @@ def aligned_files(files: Mapping[str, Path]) -> Iterator[tuple[NliRow, ...]]:
     """Yield the rows of files of several languages side by side, in the order of the files.
 
     Args:
-        files: A file for each language. Their rows must be translations of each other.
+        files: A file for each language. Their rows must be translations of each other. Of a file with a column for the
+            language, the rows of that language are read, so that one file may be given for several.
 
     Raises:
-        DataError: If the files differ in their number of rows or in the label of a row.
+        DataError: If the files differ in their number of rows or in the label of a row, or a file has other languages.
     """
     texts = {language: nli_text(path) for language, path in files.items()}
-    sides = [_named(text, language) for language, text in texts.items()]
-    return _aligned(sides, [str(path) for path in files.values()])
+    sides = [zip(repeat(text.path), rows_in(text, language), strict=False) for language, text in texts.items()]
+    shared = len(set(files.values())) < len(files)
+    return _aligned(sides, [f"{path} in {language}" if shared else str(path) for language, path in files.items()])
 
 
-def _named(text: NliText, language: str) -> Iterator[tuple[Path, NliRow]]:
+def rows_in(text: NliText, language: str, counts: Counter[str] | None = None) -> Iterator[NliRow]:
+    """Yield the rows of one language, which is also that of the rows without one.
+
+    Args:
+        text: The file.
+        language: The language.
+        counts: Receives the number of rows in other languages.
+
+    Raises:
+        DataError: If all rows are in other languages.
+    """
+    others = Counter[str]()
+    used = False
     for row in text:
-        yield text.path, row._replace(language=language)
+        if row.language in ("", language):
+            used = True
+            yield row._replace(language=language)
+        else:
+            others[row.language] += 1
+    if others and not used:
+        raise DataError(f"{text.path} has no language '{language}'.", hint=f"It has {', '.join(others)}.")
+    if others and counts is not None:
+        counts[OTHER_LANGUAGE] += others.total()
 
 
 def aligned_columns(path: Path) -> Iterator[tuple[NliRow, ...]]:

@@ -22,23 +22,23 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lexenc.alignment import ALIGNERS
 from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of, recorded_param, unknown_origin
-from lexenc.errors import DataError
 from lexenc.files.dictionaries import read_pairs, write_pairs
 from lexenc.files.evaluations import UNFAIR
 from lexenc.files.hubs import HubDictionaries, read_hub
-from lexenc.files.nli import NliRow, aligned_files, language_files, nli_text
+from lexenc.files.nli import NliRow, is_scored
 from lexenc.files.parallel import parallel_text
 from lexenc.files.synonyms import read_synonyms
 from lexenc.files.text import counted, read_lines
 from lexenc.lexical.evidence import LearnedWords
 from lexenc.lexical.hub import composed
-from lexenc.stage import Job
+from lexenc.stage import GivenSource, Job
+from lexenc.stages.sentences.sources import languages_of, nli_table, one_language_of_several, to_read
 from lexenc.text.folding import SAME_TEXT
 
 PAIRS = ("dictionary", "pairs", "train_dictionary", "dev")  # inputs with pairs that training or selection uses
@@ -264,7 +264,7 @@ def _texts(path: Path, *, dictionaries: bool = False) -> Iterator[tuple[Ancestor
 
 def _sentences(each: Ancestor, path: Path) -> Iterator[str]:
     """Yield the sentences of a file, those of both sides, without case and spaces. Short ones may occur anywhere."""
-    if each.name == "data" and (each.record.name or "").split(":")[0] != "unsupervised":
+    if each.name == "data" and GivenSource.labelled(each.record.name or "", path).kind != "unsupervised":
         texts = (side for pair in _read_source(each, path) for side in pair)
     elif each.name == "pairs":
         texts = (side for pair in _read_pairs_of(each.maker, [path]) for side in pair)
@@ -412,7 +412,7 @@ def _training_files(
         for each in ancestors(folder):
             if isinstance(each, Unknown):
                 gaps.extend([each.gap] if each.folder != folder else [])  # that of an input itself is known
-            elif (each.name in names or _has_text(each)) and each.record.sha256 not in seen:
+            elif (each.name in names or _has_text(each)) and (each.record.sha256 not in seen or _is_inference(each)):
                 seen.add(each.record.sha256)
                 path = each.path(digests)
                 if path is not None and (each.name != "source" or _other_side(each)):
@@ -427,6 +427,11 @@ def _has_text(each: Ancestor) -> bool:
     The lines of --target count with those of --source.
     """
     return each.maker.stage in LEARN_TEXT and each.name in ("data", "source")
+
+
+def _is_inference(each: Ancestor) -> bool:
+    """Return whether it may have rows that belong to those of other files."""
+    return (each.record.name or "").startswith("cross-lingual-nli")
 
 
 def _other_side(each: Ancestor) -> Path | None:
@@ -444,30 +449,36 @@ def _read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
 
 
 def _read_source(each: Ancestor, path: Path) -> Iterator[_Pair]:
-    """Yield the pairs of a source of `train`: translations, entailments and pairs with scores, in all languages."""
-    kind, _, name = (each.record.name or "").partition(":")
-    if kind == "unsupervised":
+    """Yield the pairs of a source of `train`: translations, entailments and pairs with scores, in all languages.
+
+    Files of one language each, of cross-lingual-nli, are one source. Its pairs come with the first file that is left.
+    """
+    source = GivenSource.labelled(each.record.name or "", path)
+    if source.kind == "unsupervised":
         return
-    if kind == "cross-lingual-nli" and path.is_dir():
-        rows: Iterable[tuple[NliRow, ...]] = aligned_files(language_files(path))
-    elif "nli" in kind or (kind == "pairs" and _is_scored(path)):
-        rows = ((row,) for row in nli_text(path))
-    else:
-        codes = name.split("," if "," in name else "-") if name else []
+    if "nli" not in source.kind and not (source.kind == "pairs" and is_scored(path)):
+        codes = languages_of(source)
         given = tuple(each.maker.params.get(f"{side}_language") for side in ("source", "target"))
-        first, second = codes if len(codes) == 2 else given
+        first, second = codes or given
         yield from ((one, other) for _, one, other in parallel_text(path, languages=(first, second)))
         return
-    for same in rows:
+    used = each.maker.params.get("languages") or ()
+    for same in _inference(each, source):
+        rows = [row for row in same if not used or row.language in used]
         if same[0].label == "entailment" or same[0].score is not None:
-            yield from ((one.premise, other.hypothesis) for one in same for other in same)
+            yield from ((one.premise, other.hypothesis) for one in rows for other in rows)
 
 
-def _is_scored(path: Path) -> bool:
-    try:
-        return nli_text(path).form == "scored pairs"
-    except DataError:  # parallel text
-        return False
+def _inference(each: Ancestor, source: GivenSource) -> Sequence[tuple[NliRow, ...]]:
+    """Return the rows that `train` read from a source of inference, with the other files that belong to it."""
+    if not one_language_of_several(source):
+        return nli_table(*to_read([source if "nli" in source.kind else replace(source, name="")]))
+    records = each.maker.inputs[each.name]
+    paths = [source.path if record is each.record else unchanged(each.folder, record) for record in records]
+    given = [GivenSource.labelled(record.name or "", path)
+             for record, path in zip(records, paths, strict=True) if path is not None]  # fmt: skip
+    together = [one for one in given if one_language_of_several(one)]
+    return nli_table(*to_read(together)) if together[0].path == source.path else []
 
 
 def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:

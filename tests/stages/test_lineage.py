@@ -252,6 +252,40 @@ def test_sources_of_training_data(stage, static, pairs_file, tmp_path, name, bod
 LINES = [("the sea", "das Meer"), ("Hund", "dog")]  # each in one word: as a dictionary has it
 
 
+SWAHILI = "the sea\tx\t0\n", "y\tdas meer\t0\n"
+COLUMNS = "language\tpremise\thypothesis\tlabel\nen\tthe sea\tx\t0\nde\ty\tdas meer\t0\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "languages", "found"),
+    [
+        ({"": COLUMNS}, None, 1),
+        ({"en,de": COLUMNS}, None, 1),
+        ({"en": SWAHILI[0], "de": SWAHILI[1]}, None, 1),
+        ({"en": SWAHILI[0], "de": SWAHILI[1]}, ["en"], 0),
+        ({"en": SWAHILI[0], "sw": "a\tb\t0\n", "de": SWAHILI[1]}, [], 1),
+        ({"en": COLUMNS}, None, 0),
+    ],
+)
+def test_aligned_inference_counts_across_languages(stage, static, pairs_file, tmp_path, given, languages, found):
+    test = tmp_path / "test.tsv"
+    test.write_text("a dog runs\tein hund läuft\t1\nthe sea\tdas meer\t2\na tree\tdie sonne\t3\n", encoding="utf-8")
+    tuned = stage("finetune", tmp_path / "tuned", QUICK, pairs=pairs_file(tmp_path / "p", [("x", "y")]), encoder=static)
+    records = []
+    for number, (name, body) in enumerate(given.items()):
+        file = tmp_path / f"data{number}"
+        file.write_text(body, encoding="utf-8")
+        label = f"cross-lingual-nli:{name}" if name else "cross-lingual-nli"
+        records.append(InputRecord(file.name, file.name, DigestStore(None).of(file), name=label))
+    params = tuned.manifest.params | {"languages": languages}
+    write_manifest(tuned.out, replace(tuned.manifest, stage="train", params=params, inputs={"data": records}))
+    made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+    assert head(made)["pairs_learnt_from"] == found
+    (tmp_path / "data0").unlink()
+    made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+    assert any("is gone or has changed" in each for each in made.warnings)
+
+
 @pytest.mark.parametrize(
     ("name", "separator"),
     [

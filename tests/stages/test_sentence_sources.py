@@ -65,7 +65,7 @@ def test_sources_of_all_kinds_become_one_table():
     read = Read("nli:nli.tsv", "en-sw=pairs.tsv", "unsupervised:en=text.txt", "cross-lingual-nli:xnli")
     counts = read.found.counts
     assert [(each["kind"], each["read"], each["rows"]) for each in counts] == [
-        ("nli", 4, 2), ("parallel", 40, 40), ("unsupervised", 5, 3), ("cross-lingual-nli", 4, 3),
+        ("nli", 4, 2), ("parallel", 40, 40), ("unsupervised", 5, 3), ("cross-lingual-nli", 12, 3),
     ]  # fmt: skip
     assert [each.get("with_hard_negatives") for each in counts] == [1, None, None, 3]
     assert counts[2]["left_out"] == {"repeated": 1, "with an empty side": 1}
@@ -148,6 +148,42 @@ def test_a_file_with_a_language_column():
     assert Read("nli:all.tsv", languages=("sw",)).languages == [("sw", "sw"), ("sw", "sw")]
     with pytest.raises(DataError, match="no column 'language'"):
         Read("cross-lingual-nli:nli.tsv")
+
+
+def test_each_source_uses_those_of_the_named_languages_that_it_has():
+    head, *lines = NLI.splitlines()
+    body = [f"language\t{head}", *(f"{language}\t{language} {line}" for language in ("en", "fr") for line in lines)]
+    write("two.tsv", "\n".join(body))
+    read = Read("nli:two.tsv", "cross-lingual-nli:xnli", languages=("en", "sw"))
+    assert np.bincount(read.data.sources).tolist() == [2, 2]
+    assert read.found.counts[0]["left_out"] == {"in other languages": 4, "that are neutral": 1}
+    assert {each for pair in read.languages for each in pair} == {"en", "sw"}
+    with pytest.raises(ConfigError, match="No training data has the language 'de'") as caught:
+        Read("nli:two.tsv", "cross-lingual-nli:xnli", languages=("en", "de"))
+    assert caught.value.hint.endswith("has en, fr, sw, ur.")
+    for text in ("nli:nli.tsv", "nli:fr=nli.tsv"):
+        with pytest.raises(ConfigError, match=r"nli\.tsv has no language 'en' or 'sw'") as caught:
+            Read(text, languages=("en", "sw"))
+    assert caught.value.hint == "It has fr."
+    for text in ("cross-lingual-nli:en,en=two.tsv", "cross-lingual-nli:two.tsv"):
+        assert len(Read(text, languages=("en", "en")).rows) == 1
+
+
+def test_a_name_never_changes_the_language_of_a_row():
+    head, *lines = NLI.splitlines()
+    body = [f"language\t{head}", *(f"{language}\t{language} {line}" for language in ("en", "sw") for line in lines)]
+    write("all.tsv", "\n".join(body))
+    alone = Read("cross-lingual-nli:en=all.tsv")
+    assert alone.rows == [("en p", "yes", ("no",))]
+    assert "has one language (en)" in alone.warned[0]
+    both = Read("cross-lingual-nli:en=all.tsv", "cross-lingual-nli:sw=all.tsv")
+    assert [row[0] for row in both.rows] == ["en p", "sw p"]
+    assert both.rows == Read("cross-lingual-nli:all.tsv").rows
+    assert Read("nli:sw=all.tsv").languages == [("sw", "sw")] * 2
+    for kind in ("nli", "cross-lingual-nli"):
+        with pytest.raises(DataError, match=r"all\.tsv has no language 'fr'") as caught:
+            Read(f"{kind}:fr=all.tsv")
+        assert caught.value.hint == "It has en, sw."
 
 
 def test_scored_pairs_are_announced():

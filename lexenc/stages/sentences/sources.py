@@ -12,7 +12,16 @@ import numpy as np
 
 from lexenc.arrays import Indices
 from lexenc.errors import ConfigError, DataError
-from lexenc.files.nli import NliRow, aligned_columns, aligned_files, language_files, nli_text
+from lexenc.files.nli import (
+    OTHER_LANGUAGE,
+    NliRow,
+    aligned_columns,
+    aligned_files,
+    is_scored,
+    language_files,
+    nli_text,
+    rows_in,
+)
 from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted, read_lines
 from lexenc.parameters import param
@@ -142,7 +151,7 @@ class Sources:
 
 
 @dataclass
-class _Reading:
+class Reading:
     """One source while it is read.
 
     Args:
@@ -151,6 +160,7 @@ class _Reading:
         files: Files by language; one file under the name that the user gave it; or two files line by line.
         counts: Rows that are left out, by reason.
         total: Number of its rows, those that are left out included.
+        languages: Languages of nli data that it has, those that are not used included.
     """
 
     kind: str
@@ -158,6 +168,21 @@ class _Reading:
     files: dict[str, Path]
     counts: Counter[str] = field(default_factory=Counter)
     total: int = 0
+    languages: dict[str, None] = field(default_factory=dict)
+
+    def used(self, wanted: Sequence[str]) -> list[str]:
+        """Return the languages to use: those of the wanted ones that it has, or all if none are wanted.
+
+        Raises:
+            ConfigError: If it has none of them.
+        """
+        found = [each for each in dict.fromkeys(wanted or self.languages) if each in self.languages]
+        if found:
+            return found
+        listed = ", ".join(filter(None, self.languages))
+        hint = f"It has {listed}." if listed else f"Name its language, e.g. --data {self.kind}:en={self.name}."
+        shown = " or ".join(f"'{each}'" for each in wanted)
+        raise ConfigError(f"{self.name} has no language {shown}.", hint=hint)
 
 
 def check_sources(inputs: Mapping[str, Any], params: SourceParams) -> list[ConfigError]:
@@ -198,7 +223,7 @@ def languages_of(source: GivenSource) -> tuple[str, ...]:
     if source.kind != "cross-lingual-nli" and len(found) != (2 if parallel else 1):
         hint = "Put a comma between them if a code has a hyphen: zh-Hant,en." if parallel else "Leave it out."
         raise ConfigError(f"{source.name}={source.path} needs {wanted}.", hint=hint)
-    return tuple(found)
+    return tuple(found) if parallel else tuple(dict.fromkeys(found))
 
 
 # ---------------------------------------------------------------- reading
@@ -218,7 +243,7 @@ def read_sources(inputs: Mapping[str, Any], params: SourceParams, job: Job) -> S
     """
     from lexenc.sentences.strategies import number_rows, sample
 
-    readings = list(_readings(inputs))
+    readings = list(_given_readings(inputs))
     rows = []
     with job.progress.task("read data", len(readings), "sources") as task:
         for number, each in enumerate(readings):
@@ -229,6 +254,7 @@ def read_sources(inputs: Mapping[str, Any], params: SourceParams, job: Job) -> S
             if not rows[-1]:
                 raise _unusable(each)
             task.advance(1)
+    _check_languages(readings, params.languages)
     numbered = number_rows(rows)
     sizes = [len(each) for each in rows]
     counts = [_counts(*each) for each in zip(readings, sizes, rows, numbered.repeated, strict=True)]
@@ -243,28 +269,44 @@ def read_sources(inputs: Mapping[str, Any], params: SourceParams, job: Job) -> S
     return _chosen(numbered, kept, readings, counts, development)
 
 
-def _readings(inputs: Mapping[str, Any]) -> Iterator[_Reading]:
-    """Yield the sources. Files of one language each, of cross-lingual-nli, are one source."""
-    side: _Reading | None = None
+def _given_readings(inputs: Mapping[str, Any]) -> Iterator[Reading]:
     if inputs.get("source"):
         files = {"source": inputs["source"], "target": inputs["target"]}
-        yield _Reading("parallel", f"{files['source']} and {files['target']}", files)
-    for source in inputs.get("data") or []:
-        languages = languages_of(source)
-        if source.kind == "cross-lingual-nli" and source.path.is_file() and len(languages) == 1:
-            first = side is None
-            side = side or _Reading(source.kind, "", {})
+        yield Reading("parallel", f"{files['source']} and {files['target']}", files)
+    yield from to_read(inputs.get("data") or [])
+
+
+def to_read(given: Iterable[GivenSource]) -> list[Reading]:
+    """Return sources as they are read. Files of one language each, of cross-lingual-nli, are one source.
+
+    Raises:
+        ConfigError: If a language is given twice, or is not in a folder.
+        DataError: If a folder has no files of languages.
+    """
+    found: list[Reading] = []
+    side: Reading | None = None
+    for source in given:
+        languages, files = languages_of(source), {source.name: source.path}
+        if one_language_of_several(source):
+            if side is None:
+                side = Reading(source.kind, "", {})
+                found.append(side)
             if languages[0] in side.files:
                 raise ConfigError(f"{source.path}: there are two files in {languages[0]}.", hint="Give one of them.")
             side.files[languages[0]] = source.path
-            side.name = ", ".join(map(str, side.files.values()))
-            if first:
-                yield side
+            side.name = ", ".join(map(str, dict.fromkeys(side.files.values())))
             continue
-        files = {source.name: source.path}
         if source.kind == "cross-lingual-nli" and source.path.is_dir():
             files = _restricted(language_files(source.path), languages, str(source.path))
-        yield _Reading(source.kind, str(source.path), files)
+        elif source.kind == "cross-lingual-nli" and languages:
+            files = dict.fromkeys(languages, source.path)
+        found.append(Reading(source.kind, str(source.path), files))
+    return found
+
+
+def one_language_of_several(source: GivenSource) -> bool:
+    """Return whether it is a file of one language of cross-lingual-nli, which belongs to those of the others."""
+    return source.kind == "cross-lingual-nli" and source.path.is_file() and len(languages_of(source)) == 1
 
 
 def _restricted(files: Mapping[str, Path], languages: Sequence[str], name: str) -> dict[str, Path]:
@@ -275,17 +317,26 @@ def _restricted(files: Mapping[str, Path], languages: Sequence[str], name: str) 
     return {each: files[each] for each in languages or files}
 
 
-def _rows(reading: _Reading, params: SourceParams, job: Job, random: np.random.Generator) -> Iterable[TrainingRow]:
+def _rows(reading: Reading, params: SourceParams, job: Job, random: np.random.Generator) -> Iterable[TrainingRow]:
     from lexenc.sentences.strategies import nli_rows, parallel_rows, unsupervised_rows
 
     if reading.kind == "parallel":
         pairs, languages = _sentence_pairs(reading, params, job)
         return parallel_rows(pairs, languages, reading.counts)
-    (name, path), *_ = reading.files.items()
     if reading.kind == "unsupervised":
+        ((name, path),) = reading.files.items()
         return unsupervised_rows(_numbered((trim(line) for _, line in read_lines(path)), reading), name, reading.counts)
     across = reading.kind == "cross-lingual-nli"
-    table = (_table_across if across else _table_alone)(reading, params, job)
+    if not across and is_scored(next(iter(reading.files.values()))):
+        job.notices.say(
+            f"{reading.name} has scores: pairs with a score of at least {params.min_similarity:g} are positives."
+        )
+    table = nli_table(reading, params.languages)
+    if across and table and len(table[0]) == 1:
+        job.notices.warn(
+            f"{reading.name} has one language ({table[0][0].language}), so that nothing is across languages.",
+            "Give files of more languages, or use --data nli:FILE.",
+        )
     return nli_rows(
         table,
         reading.counts,
@@ -297,7 +348,7 @@ def _rows(reading: _Reading, params: SourceParams, job: Job, random: np.random.G
 
 
 def _sentence_pairs(
-    reading: _Reading, params: SourceParams, job: Job
+    reading: Reading, params: SourceParams, job: Job
 ) -> tuple[Iterator[tuple[int, str, str]], tuple[str, str]]:
     (name, path), *others = reading.files.items()
     known = languages_of(GivenSource("parallel", "" if others else name, path))
@@ -313,50 +364,66 @@ def _sentence_pairs(
     return pairs(), (source or "", target or "")
 
 
-def _numbered(texts: Iterable[str], reading: _Reading) -> Iterator[tuple[int, str]]:
+def _numbered(texts: Iterable[str], reading: Reading) -> Iterator[tuple[int, str]]:
     for number, text in enumerate(texts, start=1):
         reading.total = number
         yield number, text
 
 
-def _table_alone(reading: _Reading, params: SourceParams, job: Job) -> list[tuple[NliRow, ...]]:
-    """Read rows of one language, or of several that are not aligned."""
-    ((name, path),) = reading.files.items()
-    text = nli_text(path)
-    if text.form == "scored pairs":
-        job.notices.say(f"{path} has scores: pairs with a score of at least {params.min_similarity:g} are positives.")
-    rows = [row if row.language or not name else row._replace(language=name) for row in text]
-    reading.total = len(rows)
-    known = dict.fromkeys(row.language for row in rows)
-    if params.languages and any(known):
-        wanted = _restricted({each: path for each in known if each}, params.languages, str(path))
-        rows = [row for row in rows if row.language in wanted]
-    return [(row,) for row in rows]
+def nli_table(reading: Reading, languages: Sequence[str] = ()) -> list[tuple[NliRow, ...]]:
+    """Read a source of nli or cross-lingual-nli: the same row in each language, or one language each.
 
+    All rows are in memory, as entailments need the contradictions of their premises.
 
-def _table_across(reading: _Reading, params: SourceParams, job: Job) -> list[tuple[NliRow, ...]]:
-    """Read the same rows in several languages."""
-    files = reading.files
-    if "" in files or any("," in name for name in files):
-        ((name, path),) = files.items()
-        table = list(aligned_columns(path))
-        wanted = params.languages or tuple(filter(None, name.split(",")))
-        if wanted and table:
-            known = {row.language: place for place, row in enumerate(table[0])}
-            _restricted(dict.fromkeys(known, path), wanted, str(path))
-            table = [tuple(rows[known[each]] for each in wanted) for rows in table]
-    else:
-        table = list(aligned_files(_restricted(files, params.languages, reading.name)))
-    reading.total = len(table)
-    if table and len(table[0]) == 1:
-        job.notices.warn(
-            f"{reading.name} has one language ({table[0][0].language}), so that nothing is across languages.",
-            "Give files of more languages, or use --data nli:FILE.",
-        )
+    Args:
+        reading: The source. Receives its languages and the number of its rows, counted once per language.
+        languages: Languages to use, of which it need not have all. All if none are given.
+
+    Raises:
+        ConfigError: If it has none of the languages.
+        DataError: If a file cannot be read.
+    """
+    table = (_table_across if reading.kind == "cross-lingual-nli" else _table_alone)(reading, languages)
+    reading.total = sum(map(len, table)) + reading.counts[OTHER_LANGUAGE]
+    reading.counts += Counter()  # nothing is left out for a reason that does not occur
     return table
 
 
-def _unusable(reading: _Reading) -> DataError:
+def _table_alone(reading: Reading, languages: Sequence[str]) -> list[tuple[NliRow, ...]]:
+    ((name, path),) = reading.files.items()
+    text = nli_text(path)
+    rows = list(rows_in(text, name, reading.counts) if name else text)
+    reading.languages = dict.fromkeys(row.language for row in rows)
+    if languages and rows:
+        used = set(reading.used(languages))
+        count = len(rows)
+        rows = [row for row in rows if row.language in used]
+        reading.counts[OTHER_LANGUAGE] += count - len(rows)
+    return [(row,) for row in rows]
+
+
+def _table_across(reading: Reading, languages: Sequence[str]) -> list[tuple[NliRow, ...]]:
+    if "" not in reading.files:
+        reading.languages = dict.fromkeys(reading.files)
+        return list(aligned_files({each: reading.files[each] for each in reading.used(languages)}))
+    table = list(aligned_columns(reading.files[""]))
+    places = {row.language: place for place, row in enumerate(table[0] if table else ())}
+    reading.languages = dict.fromkeys(places)
+    used = [places[each] for each in reading.used(languages)] if table else []
+    reading.counts[OTHER_LANGUAGE] += len(table) * (len(places) - len(used))
+    return [tuple(rows[place] for place in used) for rows in table]
+
+
+def _check_languages(readings: Sequence[Reading], wanted: Sequence[str]) -> None:
+    """Refuse a language that no source has."""
+    known = dict.fromkeys(name for each in readings for name in each.languages if name)
+    for name in wanted:
+        if name not in known:
+            hint = f"The nli and cross-lingual-nli data has {', '.join(known)}."
+            raise ConfigError(f"No training data has the language '{name}' of --languages.", hint=hint)
+
+
+def _unusable(reading: Reading) -> DataError:
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in reading.counts.most_common())
     hint = {
         "parallel": "One sentence pair per line: sentence, TAB, translation.",
@@ -365,7 +432,7 @@ def _unusable(reading: _Reading) -> DataError:
     return DataError(f"{reading.name} has no row to train on ({reasons or 'it is empty'}).", hint=hint)
 
 
-def _counts(reading: _Reading, size: int, rows: Sequence[TrainingRow], repeated: int) -> dict[str, Any]:
+def _counts(reading: Reading, size: int, rows: Sequence[TrainingRow], repeated: int) -> dict[str, Any]:
     found: dict[str, Any] = {"source": reading.name, "kind": reading.kind, "read": reading.total, "rows": size}
     if "nli" in reading.kind:
         found["with_hard_negatives"] = sum(bool(row.negatives) for row in rows)
@@ -405,7 +472,7 @@ def _development_set(source: GivenSource, job: Job) -> DevelopmentSet:
     path, name = source.path, source.name or source.path.name
     languages = languages_of(source)
     own = (languages[0], languages[1]) if languages else ("", "")
-    rows = list(nli_text(path)) if _has_scores(path) else []
+    rows = list(nli_text(path)) if is_scored(path) else []
     if rows:
         rows = [row for row in rows if row.premise and row.hypothesis]
         scores = [float(row.score or 0) for row in rows]
@@ -420,15 +487,8 @@ def _development_set(source: GivenSource, job: Job) -> DevelopmentSet:
     return made
 
 
-def _has_scores(path: Path) -> bool:
-    try:
-        return nli_text(path).form == "scored pairs"
-    except DataError:
-        return False
-
-
 def _held_out(
-    numbered: NumberedRows, readings: Sequence[_Reading], share: float, job: Job
+    numbered: NumberedRows, readings: Sequence[Reading], share: float, job: Job
 ) -> tuple[Indices, list[DevelopmentSet]]:
     """Return the rows that stay, and parallel rows as development data, by languages."""
     from lexenc.sentences.strategies import hold_out
@@ -467,7 +527,7 @@ def _held_out(
 def _chosen(
     numbered: NumberedRows,
     kept: Indices,
-    readings: Sequence[_Reading],
+    readings: Sequence[Reading],
     counts: list[dict[str, Any]],
     development: list[DevelopmentSet],
 ) -> Sources:
