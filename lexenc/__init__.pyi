@@ -104,7 +104,7 @@ def new_encoder(
     seed: int | None = None,
     progress: bool | Progress = False,
 ) -> Result:
-    """Make an untrained encoder with a tokenizer learned from text, for finetune to train.
+    """Make an untrained encoder with a tokenizer learned from text, for finetune or train.
 
     Makes: an encoder that SentenceTransformer(folder) loads.
 
@@ -197,7 +197,7 @@ def pretrain(
         model: Kind of language model. One of: xlm-r.
         language_sampling: Exponent of the share of each language in the tokenizer and in training. 1: as in the text. 0: all languages alike. Lower values favour languages with little text.
         dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none. By default 0.01, unless dev names files.
-        evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps.
+        evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.

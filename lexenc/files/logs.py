@@ -43,8 +43,8 @@ class StepLog:
         return self.steps == steps
 
     def add(self, values: Mapping[str, Any]) -> None:
-        """Add the line of the next step, whose first value is its number."""
-        self._new.append(json.dumps(values).encode() + b"\n")
+        """Add the line of the next step, whose first value is its number. All numbers are finite, as in all JSON."""
+        self._new.append(json.dumps(values, allow_nan=False).encode() + b"\n")
         self.steps += 1
 
     def save(self) -> None:
@@ -64,7 +64,11 @@ class StepLog:
 
 def _is_step(line: bytes, number: int) -> bool:
     try:
-        values = json.loads(line)
+        values = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
     return line.endswith(b"\n") and isinstance(values, dict) and next(iter(values.values()), None) == number
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number of JSON")

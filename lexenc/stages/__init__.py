@@ -16,7 +16,7 @@ STAGES = Registry(
         ),
         "new-encoder": (
             "lexenc.stages.encoders.new_encoder:NEW_ENCODER",
-            "Make an untrained encoder with a tokenizer learned from text, for finetune to train.",
+            "Make an untrained encoder with a tokenizer learned from text, for finetune or train.",
         ),
         "pretrain": (
             "lexenc.stages.encoders.pretrain:PRETRAIN",

@@ -40,6 +40,12 @@ def train_in_folder(trainer: Trainer, job: Job, *, stage: str, examples: str) ->
     )
     unfinished = job.out / UNFINISHED
     trainer.run(unfinished, progress=job.progress, say=lambda message: job.notices.say(f"{stage}: {message}"))
+    if trainer.evaluation is not None and trainer.best is None:
+        job.notices.warn(
+            "No evaluation gave a score, because all development examples got the same result. The last weights are "
+            "kept.",
+            "A lower --learning-rate keeps the vectors apart.",
+        )
     share(unfinished / HISTORY, job.out / HISTORY)
     return [step for _, step in json_lines(job.out / HISTORY)]
 

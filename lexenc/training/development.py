@@ -13,7 +13,7 @@ from lexenc.arrays import blocks
 from lexenc.correlation import cosines, spearman
 from lexenc.encoders.base import Encoder
 from lexenc.encoders.encode import encode_texts
-from lexenc.training.data import PairData, number_pairs
+from lexenc.training.data import PairData
 
 _QUERIES = 1024
 
@@ -41,17 +41,17 @@ def mean_retrieval_accuracy(encoder: Encoder, data: Sequence[PairData]) -> float
     return fmean(retrieval_accuracy(encoder, each) for each in data)
 
 
-def mean_spearman(encoder: Encoder, data: Sequence[tuple[Sequence[str], Sequence[str], Sequence[float]]]) -> float:
+def mean_spearman(encoder: Encoder, data: Sequence[tuple[PairData, Sequence[float]]]) -> float:
     """Return Spearman's correlation of cosines with the scores that people gave, the mean over some sets of pairs.
 
     Args:
         encoder: The encoder.
-        data: First texts, second texts and scores of every set, equally many.
+        data: Pairs of every set, and a score for each of them.
 
     Returns:
         NaN where a correlation is not defined: cosines or scores are all equal, or there is only one pair.
     """
-    return fmean(_spearman(encoder, number_pairs(first, second, []), scores) for first, second, scores in data)
+    return fmean(_spearman(encoder, pairs, scores) for pairs, scores in data)
 
 
 def _spearman(encoder: Encoder, pairs: PairData, scores: Sequence[float]) -> float:

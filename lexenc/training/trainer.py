@@ -34,7 +34,7 @@ class Validation:
     """Evaluation during training. The weights with the best score are kept, of equal ones the earliest.
 
     Args:
-        score: Returns the score on development data. Larger is better.
+        score: Returns the score on development data. Larger is better. NaN where it is not defined.
         every: Number of steps between evaluations. The last step is always evaluated.
     """
 
@@ -52,7 +52,7 @@ class StepRecord:
         loss: Mean loss before the step.
         learning_rate: Learning rate of the step.
         gradient_norm: Norm of the gradient before clipping.
-        score: Score on development data after the step. None where it was not evaluated.
+        score: Score on development data after the step. None where it was not evaluated, or is not defined.
         terms: Terms of the loss by name, without their weights. Empty for one term.
     """
 
@@ -83,6 +83,7 @@ class Trainer:
         evaluation: How to find the best weights. Without it, the last weights are kept.
 
     Attributes:
+        evaluation: As above. It can be replaced before the run.
         step: Number of steps done.
         total: Number of steps of the run.
         warmup: Number of warm-up steps.
@@ -139,7 +140,11 @@ class Trainer:
             )
 
     def _evaluate(self) -> float | None:
-        """Return the score on development data and remember the weights if they are the best; None if not due."""
+        """Return the score on development data and remember the weights if they are the best.
+
+        Returns:
+            None if no evaluation is due, or the score is not defined.
+        """
         if self.evaluation is None or (self.step % self.evaluation.every and self.step < self.total):
             return None
         random = random_state(self._device)
@@ -147,7 +152,9 @@ class Trainer:
         score = self._processes.mean(self.evaluation.score(), self._device)
         self._module.train()
         restore_random(random, self._device)
-        if not math.isnan(score) and (self.best is None or score > self.best.score):
+        if not math.isfinite(score):
+            return None
+        if self.best is None or score > self.best.score:
             weights = {name: each.detach().to("cpu", copy=True) for name, each in self._module.state_dict().items()}
             self.best = Best(self.step, score, weights)
         return score

@@ -163,6 +163,9 @@ def test_held_out_file_is_scored_but_not_where_it_is_in_the_text(stage, text, tm
     )
     assert "perplexity" not in one.manifest.results[0]
     assert one.manifest.results == other.manifest.results
+    summaries = [each.manifest.summary for each in (one, other)]
+    # One of the lines is in the text by chance.
+    assert [(each["held_out_lines"], each["held_out_in_text"]) for each in summaries] == [(29, 50), (29, 1)]
 
 
 def test_model_continues_with_its_head_and_its_tokenizer(stage, text, made, tmp_path):
@@ -222,7 +225,21 @@ def test_errors_are_clear(stage, text, static, tmp_path, kind):
     assert not (tmp_path / "lm").exists()
 
 
+def test_evaluations_are_at_least_fifty_steps_apart_with_epochs_too(stage, text, tmp_path):
+    one = stage("pretrain", tmp_path / "lm", SIZE | {"epochs": 3, "dev_share": 0.1}, text=files(text))
+    steps = one.manifest.summary["steps"]
+    assert 80 < steps < 100
+    assert [step["step"] for step in one.json_lines("training.jsonl") if "score" in step] == [50, steps]
+
+
+def test_model_that_is_worse_than_its_control_is_told(stage, text, tmp_path):
+    one = stage("pretrain", tmp_path / "lm", SIZE | {"steps": 1, "learning_rate": 1e-6}, text=files(text))
+    [warning] = one.warnings
+    assert "en, sw" in warning
+    assert "by its frequency" in warning
+
+
 def test_card_and_log(made):
     steps = [json.loads(line) for line in Path(made.out / "training.jsonl").read_text().splitlines()]
     assert len(steps) == 120
-    assert sum("score" in each for each in steps) == 20
+    assert [each["step"] for each in steps if "score" in each] == [50, 100, 120]

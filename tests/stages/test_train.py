@@ -13,6 +13,7 @@ from lexenc.device import CPU
 from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, DataError
+from lexenc.training import development
 
 WORDS = "dog cat house tree river stone bread milk bird fish horse cow moon star sea book pen table door city".split()
 CZECH = (
@@ -191,6 +192,32 @@ def test_scored_pairs_as_development_data(stage, text, bag, tmp_path):
     assert [line["step"] for line in made.json_lines("training.jsonl") if "score" in line] == [3, 6, 9, 10]
     with pytest.raises(ConfigError, match="pairs with scores, and --dev-metric is retrieval"):
         stage("train", tmp_path / "no", SMALL, data=[text / "pairs.tsv"], encoder=bag, dev=[tmp_path / "sts.tsv"])
+
+
+def test_development_data_without_a_score_is_told_and_the_last_weights_stay(stage, text, bag, tmp_path):
+    lines = [f"{one}\t{other}\t3" for one, other in sentences()]
+    (tmp_path / "sts.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *lines]) + "\n")
+    params = SMALL | {"dev_metric": "sts", "evaluate_every": 3}
+    made = stage("train", tmp_path / "out", params, data=[text / "pairs.tsv"], encoder=bag, dev=[tmp_path / "sts.tsv"])
+    assert "NaN" not in (tmp_path / "out" / "training.jsonl").read_text()
+    assert "dev_score" not in made.manifest.summary
+    [warning] = [each for each in made.warnings if "No evaluation gave a score" in each]
+    assert "last weights are kept" in warning
+
+
+def test_scored_pairs_are_encoded_in_their_languages(stage, text, network, tmp_path, monkeypatch):
+    lines = [f"{one}\t{other}\t{place % 6}" for place, (one, other) in enumerate(sentences())]
+    (tmp_path / "sts.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *lines]) + "\n")
+    seen = []
+    original = development.mean_spearman
+    monkeypatch.setattr(
+        development, "mean_spearman", lambda encoder, data: seen.extend(data) or original(encoder, data)
+    )
+    params = SMALL | {"dev_metric": "sts", "language_embedding": True}
+    data, dev = f"en-cs={text / 'pairs.tsv'}", f"en-cs={tmp_path / 'sts.tsv'}"
+    stage("train", tmp_path / "out", params, data=[data], encoder=network, dev=[dev])
+    pairs, _ = seen[0]
+    assert set(pairs.languages[pairs.anchors]) != set(pairs.languages[pairs.positives])
 
 
 def test_a_corpus_smaller_than_a_step_is_one_step(stage, text, bag, tmp_path, pairs_file):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PART = 8192  # lines that are tokenised at once
 _LEAST, _SAFE, _MOST = 100, 2000, 5000  # held-out lines: the least, if there are so many lines, and the most
-_EVALUATIONS = 20  # of a run, by default
+_EVALUATIONS, _APART = 20, 50  # of a run, by default, and the least number of steps between two of them
 
 # Sizes and schedules. The last one is that of XLM-R base (Conneau et al. 2020), whose peak learning rate is that of
 # RoBERTa base.
@@ -88,7 +88,7 @@ class PretrainParams(StepSchedule):
         le=0.5,
     )
     evaluate_every: int | None = param(
-        None, "Steps between evaluations on held-out lines. By default a twentieth of all steps.", ge=1
+        None, "Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.", ge=1
     )
     epochs: int | None = param(None, "Passes over the text, instead of --steps.", ge=1)  # type: ignore[assignment]
     batch_size: int | None = param(None, "Texts per step.", ge=1)  # type: ignore[assignment]
@@ -380,9 +380,12 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     objective = kind.objective(model, learnt, pairs, exponent=params.language_sampling, seed=job.seed)
     dev = {corpus.name: tokeniser.cut(corpus.unseen, job).texts for corpus in corpora}
     held_out = kind.held_out(model, LanguageTexts.of(dev), seed=job.seed)
+    unseen = sum(len(corpus.unseen) for corpus in corpora)
+    seen = sum(len(corpus.held_out) for corpus in corpora) - unseen
+    others = f" {seen:,} others are in the training text, and not scored." if seen else ""
+    job.notices.say(f"{counted(unseen, 'line')} held out.{others}")
     _tell(cut, objective.too_long, held_out_pairs, held_out, job)
 
-    steps = params.total_steps(len(objective.rows(0)))
     seconds = 0.0
 
     def score() -> float:
@@ -392,10 +395,9 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
         seconds += time.monotonic() - begin
         return -sum(losses) / len(losses)
 
-    every = params.evaluate_every or max(1, steps // _EVALUATIONS)
-    trainer = Trainer(
-        objective, schedule=params, seed=job.seed, evaluation=Validation(score, every) if held_out.names else None
-    )
+    trainer = Trainer(objective, schedule=params, seed=job.seed)
+    if held_out.names:
+        trainer.evaluation = Validation(score, params.evaluate_every or max(_APART, trainer.total // _EVALUATIONS))
     before = held_out.losses()
     begin, objective.seen, seconds = time.monotonic(), 0, 0.0
     records = train_in_folder(trainer, job, stage="pretrain", examples=counted(len(objective.rows(0)), "text"))
@@ -407,6 +409,7 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     counts = {name: np.bincount(each.texts.values, minlength=len(model.regular)) for name, each in cut.items()}
     chance = held_out.frequency_losses(counts)
     results = [_result(name, each, before, after, chance) for name, each in cut.items()]
+    _warn_of_control(results, job)
     _write_card(job.out, inputs, params, results)
     tenth = max(1, len(records) // 10)
     return Outcome(
@@ -416,6 +419,8 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
             **({"pairs": len(pairs[0]), "pairs_held_out": held_out_pairs} if pairs else {}),
             "subwords": int(model.regular.sum()),
             "parameters": sum(each.numel() for each in model.encoder.module.parameters()),
+            "held_out_lines": unseen,
+            "held_out_in_text": seen,
             "lines_split": sum(each.split for each in cut.values()),
             "empty": objective.empty,
             "too_long": objective.too_long,
@@ -460,6 +465,17 @@ def _result(
     return found | {key: math.exp(min(700.0, losses[name])) for key, losses in named if name in losses}
 
 
+def _warn_of_control(results: Sequence[Mapping[str, Any]], job: Job) -> None:
+    named = "perplexity", "perplexity_of_frequencies"
+    worse = [each["language"] for each in results if named[0] in each and each[named[0]] >= each[named[1]]]
+    if worse:
+        job.notices.warn(
+            f"The model predicts masked subwords of {', '.join(worse)} no better than the control, which predicts "
+            "every subword by its frequency.",
+            "Train longer (--steps), or on more text.",
+        )
+
+
 def _table(results: Sequence[Mapping[str, Any]]) -> Table:
     columns = ["language", "texts", "subwords per word", "unknown %", "perplexity", "before", "by frequency"]
     names = ("perplexity", "perplexity_before", "perplexity_of_frequencies")
@@ -494,7 +510,7 @@ def _write_card(
         f"A masked language model, trained with lexenc on {files}: {' and '.join(params.objective)}, batch size "
         f"{params.batch_size}, AdamW, learning rate {params.learning_rate:g} ({params.schedule}).{start}",
         *([f"Perplexity of masked subwords of held-out lines: {scores}."] if scores else []),
-        "It is a start for training, such as `lexenc finetune`: its sentence vectors, the means of its states, were "
+        "It is a start for training, such as `lexenc train`: its sentence vectors, the means of its states, were "
         "never trained to be compared.",
     ]
     write_card(folder, model_card(result_name(folder), lines))
@@ -538,7 +554,7 @@ PRETRAIN = Stage(
         "lexenc pretrain --text en=en.txt --text sw=sw.txt --objective mlm,tlm --pairs en-sw.tsv --out runs/lm",
         "lexenc pretrain --text sw=sw.txt --encoder runs/lm --out runs/lm-sw",
     ),
-    next_step="lexenc finetune --pairs PAIRS --encoder {out} --loss symmetric --learning-rate 2e-4 --out {new:encoder}",
+    next_step="lexenc train --data PAIRS --encoder {out} --direction both --learning-rate 2e-4 --out {new:encoder}",
     uses_device=True,
     uses_seed=True,
     resumable=True,

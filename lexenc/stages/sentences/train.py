@@ -442,11 +442,11 @@ def _validation(params: TrainParams, encoder: Encoder, sources: Sources, every: 
 
     for each in sources.development:
         _check_metric(each, str(params.dev_metric))
-    if params.dev_metric == "sts":
-        scored = [(each.sources, each.targets, each.scores) for each in sources.development]
-        return Validation(partial(mean_spearman, encoder, scored), every)
     names: Sequence[str] = getattr(encoder, "languages", ()) if params.language_embedding else ()
     pairs = [_numbered(each, names) for each in sources.development]
+    if params.dev_metric == "sts":
+        scores = [each.scores for each in sources.development]
+        return Validation(partial(mean_spearman, encoder, list(zip(pairs, scores, strict=True))), every)
     return Validation(partial(mean_retrieval_accuracy, encoder, pairs), every)
 
 

@@ -60,13 +60,13 @@ def test_every_language_has_the_same_weight():
 
 def test_spearman_of_scored_pairs():
     encoder = Table({"a": [1, 0], "b": [1, 0.1], "c": [1, 1], "d": [0, 1], "zero": [0, 0]})
-    pairs = ["a", "a", "a", "a"], ["b", "c", "d", "a"]
-    assert mean_spearman(encoder, [(*pairs, [3.0, 2.0, 1.0, 5.0])]) == pytest.approx(1)
-    assert mean_spearman(encoder, [(*pairs, [3.0, 2.0, 5.0, 1.0])]) == pytest.approx(-0.8)
-    both = [(*pairs, [3, 2, 1, 5]), (*pairs, [3, 2, 5, 1])]
+    pairs = number_pairs(["a", "a", "a", "a"], ["b", "c", "d", "a"], [])
+    assert mean_spearman(encoder, [(pairs, [3.0, 2.0, 1.0, 5.0])]) == pytest.approx(1)
+    assert mean_spearman(encoder, [(pairs, [3.0, 2.0, 5.0, 1.0])]) == pytest.approx(-0.8)
+    both = [(pairs, [3, 2, 1, 5]), (pairs, [3, 2, 5, 1])]
     assert mean_spearman(encoder, both) == pytest.approx(0.1)
-    assert math.isnan(mean_spearman(encoder, [(*pairs, [1.0] * 4), both[0]]))
-    assert mean_spearman(encoder, [(["zero", "a"], ["a", "b"], [0.0, 1.0])]) == pytest.approx(1)
+    assert math.isnan(mean_spearman(encoder, [(pairs, [1.0] * 4), both[0]]))
+    assert mean_spearman(encoder, [(number_pairs(["zero", "a"], ["a", "b"], []), [0.0, 1.0])]) == pytest.approx(1)
 
 
 def test_texts_are_encoded_in_their_languages():
@@ -79,5 +79,10 @@ def test_texts_are_encoded_in_their_languages():
     encoder = Spoken({"one": [1, 0], "two": [0, 1], "uno": [0, 1], "due": [1, 0]})
     data = number_pairs(["one", "two"], ["uno", "due"], [])
     assert retrieval_accuracy(encoder, data) == 0
-    assert retrieval_accuracy(encoder, replace(data, languages=np.array([2, 2, 1, 1]))) == 1
+    numbered = replace(data, languages=np.array([2, 2, 1, 1]))
+    assert retrieval_accuracy(encoder, numbered) == 1
+    data = number_pairs(["one", "two"], ["uno", "uno"], [])
+    numbered = replace(data, languages=np.array([1, 1, 2]))
+    assert mean_spearman(encoder, [(data, [0.0, 1.0])]) == pytest.approx(1)
+    assert mean_spearman(encoder, [(numbered, [0.0, 1.0])]) == pytest.approx(-1)
     assert encoder.language_number == 7

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import warnings
 from dataclasses import replace
@@ -16,7 +17,8 @@ from lexenc.device import CPU, Device
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import WorkError
-from lexenc.training import contrastive
+from lexenc.files.text import json_lines
+from lexenc.training import HISTORY, contrastive
 from lexenc.training.checkpoints import load_checkpoint, save_checkpoint
 from lexenc.training.contrastive import Encoded, PairObjective, contrast_of, encode_with_gradient
 from lexenc.training.data import batch_of, number_pairs, store_tokens
@@ -568,14 +570,26 @@ def test_best_weights_are_kept():
     assert any(not torch.equal(each, seen[9][name]) for name, each in seen[4].items())
 
 
-def test_scores_that_are_no_numbers_are_never_the_best():
+def test_scores_that_are_no_numbers_are_never_the_best_nor_in_the_log(tmp_path):
     nan = float("nan")
-    trainer, encoder, seen = evaluated([nan, 0.5, nan, nan, nan])
-    trainer.run()
+    trainer, encoder, seen = evaluated([nan, 0.5, nan, -math.inf, nan])
+    trainer.run(tmp_path)
     assert_equal(weights(encoder), seen[4])
+    assert {row["step"]: row["score"] for _, row in json_lines(tmp_path / HISTORY) if "score" in row} == {4: 0.5}
     trainer, encoder, seen = evaluated([nan] * 5)
     trainer.run()
     assert_equal(weights(encoder), seen[9])
+
+
+def test_log_with_a_line_that_is_not_json_is_not_continued(make, tmp_path):
+    encoder = make("static")
+    training(encoder).run(tmp_path)
+    log = tmp_path / HISTORY
+    log.write_text(log.read_text().replace('"epoch": 1', '"epoch": NaN', 1))
+    messages = []
+    training(make("static")).run(tmp_path, say=messages.append)
+    assert "Beginning anew" in messages[0]
+    assert len(list(json_lines(log))) == 9
 
 
 @pytest.mark.parametrize("kind", KINDS)
