@@ -18,3 +18,6 @@ OBJECTIVES = Registry(
     },
 )
 """Objectives of single pairs, by name: classes with the members of `terms.Term`."""
+
+RANKING, TEACHER = "tr", "teacher"
+"""Names of the objectives that are no classes: the ranking of sentences, and the vectors of a teacher."""

@@ -9,13 +9,13 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lexenc.arrays import Indices, Ragged, ranges, starts_of
 from lexenc.encoders.base import Encoder
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError
 from lexenc.randomness import generator, torch_generator
+from lexenc.sentences import RANKING, TEACHER
 from lexenc.sentences.mixture import Mixture
 from lexenc.sentences.terms import PairStates, Term
 from lexenc.training.contrastive import Comparison, ContrastiveObjective, Encoded, contrast_of, learn
@@ -24,8 +24,39 @@ from lexenc.training.losses import Loss
 from lexenc.training.objective import StepLoss, chunks
 from lexenc.training.processes import Processes
 
-RANKING, TEACHER = "tr", "teacher"
 _COUNTED = 20  # steps over which effective negatives are counted
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The vectors that both sentences of a pair are to have: those of a teacher for the anchor.
+
+    Args:
+        vectors: Shape [m, d].
+        places: Which of them belongs to each pair; -1 for a pair that takes no part. Shape [n].
+
+    Source: Reimers and Gurevych 2020, "Making Monolingual Sentence Embeddings Multilingual using Knowledge
+    Distillation", section 3.
+    """
+
+    vectors: np.ndarray
+    places: Indices
+
+    def loss(self, anchors: Tensor, positives: Tensor, rows: Indices) -> Tensor:
+        """Return the squared error of both vectors, its mean over all values of a step. Shape [].
+
+        Args:
+            anchors: Vectors of the anchors of some pairs. Shape [b, d].
+            positives: Vectors of their positives. Shape [b, d].
+            rows: The pairs. Shape [b].
+        """
+        places = self.places[rows]
+        learned = np.flatnonzero(places >= 0)
+        own = torch.from_numpy(learned).to(anchors.device)
+        values = np.asarray(self.vectors[places[learned]], dtype=np.float32)
+        wanted = torch.from_numpy(values).to(anchors.device)
+        errors = [(side.index_select(0, own) - wanted).square().sum() for side in (anchors, positives)]
+        return torch.stack(errors).sum() / (2 * max(1, anchors.numel()))
 
 
 @dataclass(eq=False)
@@ -33,7 +64,7 @@ class SentenceObjective(ContrastiveObjective):
     """Pairs of sentences under a ranking, terms of single pairs, and a teacher.
 
     A step minimises the weighted sum of the ranking of all its pairs, of the mean loss of each term over its pairs, and
-    of the mean squared error between the vectors of its texts and those of the teacher. Every pair has texts of its
+    of the squared error between the vectors of both sentences and that of the teacher for the anchor. Every pair has texts of its
     own: a sentence that is its own positive (Gao et al. 2021, "SimCSE") goes through the encoder twice.
 
     A step of one pair has no negatives besides its own hard ones. Without these its ranking is 0, with no gradient.
@@ -46,14 +77,13 @@ class SentenceObjective(ContrastiveObjective):
         terms: Losses of single pairs, by name.
         weights: Weights by name, `tr` for the ranking and `teacher` for the teacher. 1 for a name that it lacks.
         projection: What the vectors go through before they are ranked; see `train_only_projection`. None for nothing.
-        teacher: The teacher's vector of each of `data.texts`. Shape [number of texts, d]. None for no teacher.
+        teacher: What the vectors of anchors and positives are to be, as long as those of the encoder. None for nothing.
         mixture: How pairs of several sources are drawn.
 
     Raises:
         ConfigError: If there is nothing to learn, the teacher's vectors do not fit, or two modules have the same name.
 
-    Source: Chi et al. (WACSE), equation 11; Wang et al. 2022 (mSimCSE), section 3; Reimers and Gurevych 2020, "Making
-    Monolingual Sentence Embeddings Multilingual using Knowledge Distillation", for the teacher.
+    Source: Chi et al. (WACSE), equation 11; Wang et al. 2022 (mSimCSE), section 3.
     """
 
     encoder: Encoder
@@ -63,7 +93,7 @@ class SentenceObjective(ContrastiveObjective):
     terms: Mapping[str, Term] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     projection: nn.Module | None = None
-    teacher: np.ndarray | None = None
+    teacher: Teacher | None = None
     mixture: Mixture = field(default_factory=Mixture)
 
     def __post_init__(self) -> None:
@@ -73,10 +103,10 @@ class SentenceObjective(ContrastiveObjective):
         if not names:
             raise ConfigError("There is nothing to learn.", hint="Give a ranking, a term or a teacher.")
         self.weights = {name: self.weights.get(name, 1.0) for name in names}
-        expected = (len(self.data.texts), self.encoder.dimensions)
-        if self.teacher is not None and self.teacher.shape != expected:
+        if self.teacher is not None and self.teacher.vectors.shape[1] != self.encoder.dimensions:
             raise ConfigError(
-                f"The teacher's vectors have the shape {self.teacher.shape}, expected {expected}.",
+                f"The vectors of the teacher have {self.teacher.vectors.shape[1]:,} dimensions, those of the encoder "
+                f"{self.encoder.dimensions:,}.",
                 hint="Use a teacher whose vectors are as long as those of the encoder.",
             )
         self.modules = _joined(self.encoder, self.projection, self.terms)
@@ -127,8 +157,8 @@ class SentenceObjective(ContrastiveObjective):
                 ranked = vectors if self.projection is None else self.projection(vectors)
                 found[RANKING] = self.ranking(contrast_of(ranked, batch))
             if self.teacher is not None:
-                wanted = np.asarray(self.teacher[batch.texts], dtype=np.float32)
-                found[TEACHER] = F.mse_loss(vectors, torch.from_numpy(wanted).to(vectors.device))
+                sides = (torch.from_numpy(each).to(vectors.device) for each in (batch.anchors, batch.positives))
+                found[TEACHER] = self.teacher.loss(*(vectors.index_select(0, side) for side in sides), rows)
             return found
 
         return Comparison(self.sizes(rows), starts, encode, losses, self.weights)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexenc.arrays import Indices
 from lexenc.errors import ConfigError, DataError
@@ -148,6 +149,14 @@ class Sources:
     counts: list[dict[str, Any]]
     languages: list[str]
     development: list[DevelopmentSet]
+
+    @property
+    def translated(self) -> NDArray[np.bool_]:
+        """Which rows are a sentence and its translation. Shape [n]."""
+        table = np.zeros(len(self.data), dtype=np.bool_)
+        for each in self.parallel:
+            table[each.rows] = True
+        return table
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lexenc.arrays import blocks
 from lexenc.artifact import UNFINISHED
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import Encoder, Pooling
@@ -18,7 +19,7 @@ from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
 from lexenc.files.vectors import new_table
 from lexenc.parameters import param
-from lexenc.sentences import OBJECTIVES
+from lexenc.sentences import OBJECTIVES, RANKING, TEACHER
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.reading import POOLING, open_encoder, result_name
 from lexenc.stages.sentences.links import read_word_links
@@ -43,12 +44,12 @@ from lexenc.training.schedule import StepSchedule
 if TYPE_CHECKING:
     from lexenc.arrays import Indices, Ragged
     from lexenc.encoders.masked_language import MaskedHead
+    from lexenc.sentences.objective import Teacher
     from lexenc.sentences.terms import Term
     from lexenc.training.losses import Loss
     from lexenc.training.trainer import Validation
 
-_RANKING, _TEACHER = "tr", "teacher"
-_NAMES = (_RANKING, *OBJECTIVES, _TEACHER)
+_NAMES = (RANKING, *OBJECTIVES, TEACHER)
 # What the objectives need besides sentences.
 _LINKED, _PREDICTING, _PARALLEL = ("awp", "wtr"), ("awp", "rtl", "tlm", "mlm"), ("awp", "wtr", "rtl", "tlm")
 _TOGETHER = 8192
@@ -189,7 +190,7 @@ class TrainParams(SourceParams, StepSchedule):
 
 
 def _objective(inputs: Mapping[str, Any], params: TrainParams) -> tuple[str, ...]:
-    return params.objective or (_TEACHER if inputs.get("teacher") else _RANKING,)
+    return params.objective or (TEACHER if inputs.get("teacher") else RANKING,)
 
 
 def resolve_train(inputs: Mapping[str, Any], params: TrainParams) -> TrainParams:
@@ -233,11 +234,11 @@ def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
         encoder,
         data,
         tokens,
-        ranking=_ranking(params) if _RANKING in weights else None,
+        ranking=_ranking(params) if RANKING in weights else None,
         terms=terms,
         weights=weights,
         projection=_projection(params, encoder, job),
-        teacher=_teacher_vectors(inputs["teacher"], encoder, sources, job) if _TEACHER in weights else None,
+        teacher=_teacher(inputs["teacher"], encoder, sources, job) if TEACHER in weights else None,
         mixture=Mixture(params.mix, params.language_sampling, job.seed),
     )
     evaluation = _validation(
@@ -338,7 +339,7 @@ def _warn_of_temperature(params: TrainParams, pairs: int, weights: Mapping[str, 
     """Warn of a temperature at which even perfect vectors have a large loss, because cosines lie between -1 and 1."""
     others = min(params.batch_size, pairs) - 1
     floor = math.log1p(others * math.exp((params.margin - 2) / params.temperature))
-    if _RANKING in weights and floor > 1:
+    if RANKING in weights and floor > 1:
         job.notices.warn(
             f"With a temperature of {params.temperature:g} and {others:,} negatives the ranking loss cannot fall below "
             f"{floor:.2f}, so that near and far sentences count almost alike.",
@@ -374,10 +375,7 @@ def _terms(
         )
         counts |= {f"links_{name}": count for name, count in words.counts.items()}
     head = _head(inputs["encoder"], params, job, encoder, tokens) if set(wanted) & set(_PREDICTING) else None
-    parallel = np.zeros(len(sources.data), dtype=np.bool_)
-    for each in sources.parallel:
-        parallel[each.rows] = True
-    given = TermInputs(encoder, sources.data, tokens, parallel, words, head, job.seed)
+    given = TermInputs(encoder, sources.data, tokens, sources.translated, words, head, job.seed)
     settings: dict[str, dict[str, Any]] = {
         "wtr": {"temperature": params.word_temperature},
         "awp": {"share": params.masked_words},
@@ -401,14 +399,13 @@ def _head(folder: Path, params: TrainParams, job: Job, encoder: Any, tokens: Rag
     return head
 
 
-def _teacher_vectors(folder: Path, encoder: Encoder, sources: Sources, job: Job) -> np.ndarray:
-    """Return the vector that each text is to have: the teacher's for an anchor, and that of its anchor for a positive.
+def _teacher(folder: Path, encoder: Encoder, sources: Sources, job: Job) -> Teacher:
+    """Encode the source sentences of all parallel rows with the teacher.
 
-    They lie in a file, so that the memory stays constant. Shape [number of texts, d].
-
-    Source: Reimers and Gurevych 2020, section 3.
+    The vectors lie in a file, so that the memory stays constant.
     """
     from lexenc.encoders.encode import encode_texts
+    from lexenc.sentences.objective import Teacher
 
     teacher = open_encoder(folder, "auto", job)
     if teacher.dimensions != encoder.dimensions:
@@ -418,16 +415,15 @@ def _teacher_vectors(folder: Path, encoder: Encoder, sources: Sources, job: Job)
         )
     data, place = sources.data, job.out / UNFINISHED
     place.mkdir(parents=True, exist_ok=True)
-    anchors, rows = np.unique(data.anchors, return_inverse=True)
-    vectors = new_table(place / "teacher.npy", len(data.texts), teacher.dimensions)
-    for start in range(0, len(anchors), _TOGETHER):
-        part = anchors[start : start + _TOGETHER]
-        vectors[part] = encode_texts(teacher, [data.texts[text] for text in part])
-    for start in range(0, len(rows), _TOGETHER):
-        block = slice(start, start + _TOGETHER)
-        vectors[data.positives[block]] = vectors[data.anchors[block]]
+    rows = np.flatnonzero(sources.translated)
+    anchors, places = np.unique(data.anchors[rows], return_inverse=True)
+    vectors = new_table(place / "teacher.npy", len(anchors), teacher.dimensions)
+    for part in blocks(len(anchors), _TOGETHER):
+        vectors[part] = encode_texts(teacher, [data.texts[text] for text in anchors[part]])
     vectors.flush()
-    return vectors
+    table = np.full(len(data), -1, dtype=np.int64)
+    table[rows] = places
+    return Teacher(vectors, table)
 
 
 # ---------------------------------------------------------------- development data
@@ -507,7 +503,7 @@ def check_train(inputs: Mapping[str, Any], params: TrainParams) -> list[ConfigEr
         faults.append(
             ConfigError("--alignments has no meaning without awp or wtr.", hint="E.g. --objective tr,awp,wtr.")
         )
-    if (_TEACHER in names) != bool(inputs.get("teacher")):
+    if (TEACHER in names) != bool(inputs.get("teacher")):
         hint = "Give the teacher's encoder, and teacher among the objectives, e.g. --objective tr:0.5,teacher."
         faults.append(ConfigError("--teacher and the objective teacher belong together.", hint=hint))
     needs = {

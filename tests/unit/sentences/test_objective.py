@@ -14,7 +14,7 @@ from torch import nn
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.errors import ConfigError
 from lexenc.sentences.mixture import Mixture
-from lexenc.sentences.objective import SentenceObjective, train_only_projection
+from lexenc.sentences.objective import SentenceObjective, Teacher, train_only_projection
 from lexenc.training.contrastive import PairObjective
 from lexenc.training.data import number_pairs, store_tokens, translation_classes
 from lexenc.training.losses import mneg, symmetric
@@ -145,7 +145,8 @@ def assert_same(one, other, tolerance=1e-6):
 @pytest.mark.parametrize("more", ["plain", "projection", "teacher"])
 def test_cached_gradient_is_the_full_gradient(encoder, hard, terms, more):
     in_float64(encoder)
-    teacher = np.random.default_rng(0).standard_normal((72 if hard else 48, 16), dtype=np.float32)
+    places = np.where(np.arange(24) % 5 == 1, -1, np.arange(24) % 7)
+    teacher = Teacher(np.random.default_rng(0).standard_normal((7, 16), dtype=np.float32), places)
     settings = {
         "plain": {"ranking": partial(symmetric, margin=0.1)},
         "projection": {"projection": train_only_projection(16, seed=0)},
@@ -236,7 +237,7 @@ def test_a_text_that_is_its_own_positive_is_seen_twice(encoder):
 
 
 def test_loss_is_the_weighted_sum_of_its_terms(encoder):
-    teacher = np.ones((72, 16), dtype=np.float32)
+    teacher = Teacher(np.ones((1, 16), dtype=np.float32), np.zeros(24, dtype=np.int64))
     made = objective(encoder, teacher=teacher, weights={"tr": 0.8, "near": 0.3, "teacher": 2.0})
     loss = gradient(made, 60)[1]
     assert list(loss.terms) == ["tr", "teacher", "near", "apart"]
@@ -244,8 +245,25 @@ def test_loss_is_the_weighted_sum_of_its_terms(encoder):
     assert made.weights == weights
     assert loss.value == pytest.approx(sum(weights[name] * value for name, value in loss.terms.items()))
     with torch.no_grad():
-        vectors = encoder.embed([made.tokens[text] for text in range(72)])
+        vectors = encoder.embed([made.tokens[text] for side in (made.data.anchors, made.data.positives) for text in side])
     assert loss.terms["teacher"] == pytest.approx(float((vectors - 1).square().mean()), rel=1e-5)
+
+
+def test_both_sentences_of_a_pair_learn_what_the_teacher_says_of_its_anchor(encoder):
+    # x is the positive of two anchors, b positive and anchor, n a hard negative, and (c, d) no translation.
+    data = number_pairs(["a", "b", "a", "c"], ["x", "x", "b", "d"], [["n"], [], [], ["n"]])
+    tokens = store_tokens(encoder.tokenise, data.texts)
+    wanted = np.random.default_rng(0).standard_normal((2, 16), dtype=np.float32)
+    places = np.array([0, 1, 0, -1])
+    made = SentenceObjective(encoder, data, tokens, None, teacher=Teacher(wanted, places))
+    loss = gradient(made, 100)[1]
+    with torch.no_grad():
+        sides = [encoder.embed([tokens[text] for text in side]).numpy() for side in (data.anchors, data.positives)]
+    errors = [np.square(side[:3] - wanted[places[:3]]).sum() for side in sides]
+    assert loss.value == pytest.approx(sum(errors) / (2 * 4 * 16), rel=1e-4)
+    found, loss = gradient(made, 100, rows=np.array([3]))
+    assert loss.value == 0
+    assert not any(bool(each.any()) for each in found.values())
 
 
 @pytest.mark.parametrize("kept", ["near", "apart"])
@@ -283,8 +301,9 @@ def test_what_does_not_fit_is_refused(encoder):
     made = objective(encoder, terms=False)
     with pytest.raises(ConfigError, match="nothing to learn"):
         SentenceObjective(encoder, made.data, made.tokens, ranking=None)
-    with pytest.raises(ConfigError, match=r"\(72, 8\), expected \(72, 16\)"):
-        SentenceObjective(encoder, made.data, made.tokens, ranking=mneg, teacher=np.ones((72, 8)))
+    teacher = Teacher(np.ones((1, 8)), np.zeros(24, dtype=np.int64))
+    with pytest.raises(ConfigError, match="have 8 dimensions, those of the encoder 16"):
+        SentenceObjective(encoder, made.data, made.tokens, ranking=mneg, teacher=teacher)
     with pytest.raises(ConfigError, match="'head'"):
         SentenceObjective(encoder, made.data, made.tokens, mneg, {"one": Distance(), "other": Distance()})
 
