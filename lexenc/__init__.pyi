@@ -1275,7 +1275,7 @@ def train(
     alignments: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     teacher: str | PathLike[str] | None = None,
     dev: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | float | None = None,
-    epochs: int = 1,
+    epochs: int | None = None,
     batch_size: int = 128,
     learning_rate: float | None = None,
     weight_decay: float = 0.0,
@@ -1287,21 +1287,21 @@ def train(
     steps: int | None = None,
     languages: str | Sequence[str] = (),
     limit: int | None = None,
-    hard_negatives: Literal['keep', 'drop'] = 'keep',
+    hard_negatives: Literal['drop', 'keep'] | None = None,
     missing_negatives: Literal['keep', 'drop', 'random'] | None = None,
-    negatives_per_row: int = 1,
-    min_similarity: float = 4.0,
+    negatives_per_row: int | None = None,
+    min_similarity: float | None = None,
     dev_share: float | None = None,
     source_language: str | None = None,
     target_language: str | None = None,
     objective: str | Sequence[str] = (),
-    direction: Literal['forward', 'both'] = 'forward',
-    temperature: float = 0.05,
-    margin: float = 0.0,
-    hard_negative_weight: float = 0.0,
-    projection: Literal['none', 'train-only'] = 'none',
-    mix: Literal['rows', 'batches'] = 'rows',
-    language_sampling: float = 1.0,
+    direction: Literal['forward', 'both'] | None = None,
+    temperature: float | None = None,
+    margin: float | None = None,
+    hard_negative_weight: float | None = None,
+    projection: Literal['none', 'train-only'] | None = None,
+    mix: Literal['rows', 'batches'] | None = None,
+    language_sampling: float | None = None,
     language_embedding: bool = False,
     min_score: float | None = None,
     word_temperature: float | None = None,
@@ -1327,11 +1327,11 @@ def train(
         source: Sentences of two line-aligned files, as one more parallel source.
         target: Translations of source, line by line.
         encoder: Encoder to start from: 'mini', a folder, or a hub name.
-        alignments: Word links of a parallel source, for awp and wtr: a result of align, or a Pharaoh file. Once for each, in order.
+        alignments: Word links of a parallel source, for awp and wtr: a result of align, or a Pharaoh file. Once for each, in order; source and target count first.
         teacher: Encoder whose vectors of the source sentences are to be learned, for both sides.
         dev: Development data: parallel text, one file or several, with the languages as NAME; or sentence pairs with scores. A number such as 0.05 is the share of the parallel training rows to hold out.
         out: Folder for the result.
-        epochs: Passes over the training data.
+        epochs: Passes over the training data. By default 1, unless steps is given.
         batch_size: Pairs per step. The other pairs of a step are the in-batch negatives of each pair.
         learning_rate: Peak learning rate. By default 2e-5, and 1e-3 for static encoders.
         weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
@@ -1343,21 +1343,21 @@ def train(
         steps: Steps of training, instead of epochs.
         languages: Languages to use of nli and cross-lingual-nli data, e.g. en,sw. By default all.
         limit: Maximum number of rows of each source, drawn at random. By default all.
-        hard_negatives: Hard negatives of nli data. keep: rows that have some use them. drop: no row has any, as mSimCSE does if a source without hard negatives is mixed in.
+        hard_negatives: Hard negatives of nli data. keep: rows that have some use them. drop: no row has any, as mSimCSE does if a source without hard negatives is mixed in. By default keep.
         missing_negatives: An entailment whose premise has no contradiction. keep: it is trained without a hard negative. drop: it is left out. random: it gets a contradiction of another premise. By default keep for nli, and drop for cross-lingual-nli, as most of its rows have one.
-        negatives_per_row: Maximum number of hard negatives of a row of nli data.
-        min_similarity: For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5.
+        negatives_per_row: Maximum number of hard negatives of a row of nli data. By default 1.
+        min_similarity: For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5. By default 4.
         dev_share: Share of the parallel rows to hold out as development data, at most 10,000 rows. They share no text with the training data.
         source_language: Language of the sentences of parallel data without a NAME, e.g. en.
         target_language: Language of their translations.
-        objective: Objectives with weights, as in tr:0.8,awp:0.1,wtr:0.1. tr: rank the positive above the other sentences of the step. awp: predict a word from its masked translation. wtr: rank the translation of a word above the other words of its sentence. rtl: predict a translation from the states of a sentence. tlm: predict masked subwords of a sentence and its translation together. mlm: of a sentence alone. teacher: have the vectors of teacher. awp and wtr need alignments. By default tr, and teacher with teacher.
-        direction: forward: only positives are ranked for anchors, as in the papers. both: anchors are ranked for positives too.
-        temperature: Divides the cosines. Smaller values weigh hard negatives more.
-        margin: Additive margin: the cosine of a pair must exceed those of its negatives by it.
-        hard_negative_weight: Added to the logit of the own hard negatives of a pair, as in SimCSE. Larger values weigh them more.
-        projection: train-only: rank the outputs of a dense layer with tanh, which is not kept, as mSimCSE does. none: rank the vectors themselves.
-        mix: rows: a step mixes the pairs of all data. batches: the pairs of a step are of one of them.
-        language_sampling: Exponent on the sizes of the data. 1: every pair once per epoch. Smaller values draw more pairs of small files, and 0 equally many of all.
+        objective: Objectives with weights, as in tr:0.8,awp:0.1,wtr:0.1. tr: rank the positive above the other sentences of the step. awp: predict a word from its masked translation. wtr: rank the translation of a word above the other words of its sentence. rtl: predict a translation from the states of a sentence. tlm: predict masked subwords of a sentence and its translation together. mlm: of a sentence alone. teacher: match the vectors of teacher. awp and wtr need alignments; they are sums over the words of a pair, and tens of times larger than tr. By default tr; with teacher, teacher alone.
+        direction: forward: only positives are ranked for anchors, as in the papers. both: anchors are ranked for positives too. By default forward.
+        temperature: Divides the cosines. Smaller values weigh hard negatives more. By default 0.05.
+        margin: Additive margin: the cosine of a pair must exceed those of its negatives by it. By default 0.
+        hard_negative_weight: Added to the logit of the own hard negatives of a pair, as in SimCSE. Larger values weigh them more. By default 0.
+        projection: train-only: rank the outputs of a dense layer with tanh, which is not kept, as mSimCSE does. none: rank the vectors themselves. By default none.
+        mix: rows: a step mixes the pairs of all data. batches: the pairs of a step are of one of them. By default rows.
+        language_sampling: Exponent on the sizes of the data. 1: every pair once per epoch. Smaller values draw more pairs of small files, and 0 equally many of all. By default 1.
         language_embedding: Learn an embedding of the language of each text, which is added to its subwords. Files need languages: data en-sw=train.tsv. Use it afterwards with encode --language.
         min_score: Minimum score of a word link. By default 0.
         word_temperature: Divides the cosines of words in wtr. By default 0.05.
@@ -1365,7 +1365,7 @@ def train(
         output_vocabulary: Subwords among which masked ones are predicted. corpus: those that occur in the texts, which is faster. full: the whole vocabulary. By default corpus.
         dev_metric: retrieval: accuracy of the nearest translation, the mean of both directions and of all dev files. sts: Spearman correlation with scores. By default retrieval.
         evaluate_every: Number of steps between evaluations. By default the steps of an epoch.
-        freeze: embeddings: do not train the vectors of subwords, which saves memory and keeps other languages alike. One of: none, embeddings.
+        freeze: embeddings: do not train the vectors of subwords, which saves memory and leaves the subword vectors of other languages unchanged. A prediction head with subword vectors of its own is still trained. One of: none, embeddings.
         pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. The papers use cls.
         max_length: Longest text in tokens, also of the trained encoder. Longer texts are truncated. The papers use 32.
         force: Replace another result in `out`.

@@ -17,7 +17,12 @@ OBJECTIVES = Registry(
         "mlm": ("lexenc.sentences.masked_text:MaskedSentences", "Masked language modelling."),
     },
 )
-"""Objectives of single pairs, by name: classes with the members of `terms.Term`."""
+"""Objectives of single pairs, by name: classes with the members of `terms.Term`, made from `terms.TermInputs`.
+
+What a class needs it says in attributes, which it may leave out: `needs_links`, whether it needs word links;
+`needs_head`, a prediction head; `needs_parallel`, parallel rows, because it learns nothing from others; and `options`,
+the argument of its own for each option of `train` that it reads.
+"""
 
 RANKING, TEACHER = "tr", "teacher"
 """Names of the objectives that are no classes: the ranking of sentences, and the vectors of a teacher."""

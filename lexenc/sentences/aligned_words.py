@@ -5,7 +5,7 @@ Source: WACSE, section 3.1, equations 4 and 5.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -61,8 +61,10 @@ class AlignedWordPrediction:
     """
 
     uses_states = False
+    needs_links = needs_head = needs_parallel = True
+    options: ClassVar = {"masked_words": "share"}
 
-    def __init__(self, given: TermInputs, *, share: float = 1.0, reduction: Reduction = "paper") -> None:
+    def __init__(self, given: TermInputs, *, share: float = 0.5, reduction: Reduction = "paper") -> None:
         if not 0 < share <= 1:
             raise ConfigError(f"The share of masked words must be above 0 and at most 1, got {share}.")
         self._encoder, self._head, self._words = given.transformer, given.prediction, given.linked

@@ -14,6 +14,7 @@ from lexenc.arrays import Indices
 from lexenc.encoders.masked_language import SHARE, MaskedText, mask_pair, mask_subwords
 from lexenc.encoders.pretrained import longest_input
 from lexenc.encoders.subwords import WordTokenizer
+from lexenc.errors import DataError
 from lexenc.randomness import generator
 from lexenc.sentences.terms import PairStates, TermInputs, distinct_subwords
 
@@ -37,6 +38,7 @@ class MaskedSentences:
     """
 
     uses_states = False
+    needs_head = True
 
     def __init__(self, given: TermInputs, *, share: float = SHARE) -> None:
         self._encoder, self._head, self._share = given.transformer, given.prediction, share
@@ -98,9 +100,12 @@ class MaskedTranslations(MaskedSentences):
 
     Raises:
         ConfigError: If the encoder is not a transformer, or there is no head.
+        DataError: If all pairs are too long.
 
     Source: Conneau and Lample 2019, "Cross-lingual Language Model Pretraining", section 3.3.
     """
+
+    needs_parallel = True
 
     def __init__(self, given: TermInputs, *, share: float = PAIR_SHARE) -> None:
         super().__init__(given, share=share)
@@ -110,6 +115,12 @@ class MaskedTranslations(MaskedSentences):
         joined = frames + sum(given.tokens.lengths[texts] for texts in self._texts)
         long = given.parallel & (joined > limit)
         self.too_long = int(long.sum())
+        if self.too_long and self.too_long == given.parallel.sum():
+            raise DataError(
+                f"All {self.too_long:,} pairs are too long: a sentence and its translation together may have {limit:,} "
+                "subwords.",
+                hint="Use a smaller --max-length, or leave tlm out.",
+            )
         self._sizes = np.where(given.parallel & ~long, joined, 0)
 
     def sizes(self, rows: Indices) -> Indices:

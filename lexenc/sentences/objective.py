@@ -64,8 +64,8 @@ class SentenceObjective(ContrastiveObjective):
     """Pairs of sentences under a ranking, terms of single pairs, and a teacher.
 
     A step minimises the weighted sum of the ranking of all its pairs, of the mean loss of each term over its pairs, and
-    of the squared error between the vectors of both sentences and that of the teacher for the anchor. Every pair has texts of its
-    own: a sentence that is its own positive (Gao et al. 2021, "SimCSE") goes through the encoder twice.
+    of the squared error between the vectors of both sentences and that of the teacher for the anchor. Every pair has
+    texts of its own: a sentence that is its own positive (Gao et al. 2021, "SimCSE") goes through the encoder twice.
 
     A step of one pair has no negatives besides its own hard ones. Without these its ranking is 0, with no gradient.
 
@@ -157,8 +157,8 @@ class SentenceObjective(ContrastiveObjective):
                 ranked = vectors if self.projection is None else self.projection(vectors)
                 found[RANKING] = self.ranking(contrast_of(ranked, batch))
             if self.teacher is not None:
-                sides = (torch.from_numpy(each).to(vectors.device) for each in (batch.anchors, batch.positives))
-                found[TEACHER] = self.teacher.loss(*(vectors.index_select(0, side) for side in sides), rows)
+                pairs = contrast_of(vectors, batch)
+                found[TEACHER] = self.teacher.loss(pairs.anchors, pairs.positives, rows)
             return found
 
         return Comparison(self.sizes(rows), starts, encode, losses, self.weights)

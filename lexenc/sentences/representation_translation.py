@@ -32,7 +32,7 @@ class RepresentationTranslation:
             without padding.
     """
 
-    uses_states = True
+    uses_states = needs_head = needs_parallel = True
 
     def __init__(self, given: TermInputs, *, layers: int = _LAYERS) -> None:
         encoder, self._head = given.transformer, given.prediction

@@ -6,7 +6,7 @@ Source: WACSE, section 3.2, equations 6 to 8.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,7 +38,8 @@ class WordRanking:
         ConfigError: If there are no links, the encoder is not a transformer, or the temperature is not positive.
     """
 
-    uses_states = True
+    uses_states = needs_links = needs_parallel = True
+    options: ClassVar = {"word_temperature": "temperature"}
 
     def __init__(self, given: TermInputs, *, temperature: float = 0.05, mask_links: bool = False) -> None:
         if not temperature > 0:

@@ -25,10 +25,12 @@ SPLIT = 28
 
 
 class Made:
-    """A finished stage: where its files are, its manifest, and its warnings with their hints."""
+    """A finished stage: where its files are, its manifest, what it said, and its warnings with their hints."""
 
-    def __init__(self, out: Path | None, manifest: Manifest, told: list[tuple[str, str | None]]) -> None:
-        self.out, self.manifest = out, manifest
+    def __init__(
+        self, out: Path | None, manifest: Manifest, told: list[tuple[str, str | None]], said: list[str]
+    ) -> None:
+        self.out, self.manifest, self.said = out, manifest, said
         self.warnings, self.hints = [message for message, _ in told], [hint for _, hint in told if hint]
 
     @property
@@ -54,11 +56,12 @@ class Made:
 
 def make(name: str, out: Path | None = None, params: dict | None = None, seed: int = 0, **inputs: object) -> Made:
     told: list[tuple[str, str | None]] = []
+    said: list[str] = []
     given = {key: [str(each) for each in value] if isinstance(value, list) else str(value)
              for key, value in inputs.items()}  # fmt: skip
     plan = plan_stage(STAGES[name], inputs=given, params=params or {}, seed=seed, out=out)
-    manifest = run_plan(plan, device="cpu", notices=Notices(warn=lambda *each: told.append(each)))
-    return Made(out, manifest, told)
+    manifest = run_plan(plan, device="cpu", notices=Notices(lambda *each: told.append(each), said.append))
+    return Made(out, manifest, told, said)
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 from sentence_transformers import SentenceTransformer
 
 from lexenc.device import CPU
 from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, DataError
+from lexenc.sentences import OBJECTIVES
+from lexenc.stages.sentences import train
+from lexenc.stages.sentences.train import TRAIN
 from lexenc.training import development
 
 WORDS = "dog cat house tree river stone bread milk bird fish horse cow moon star sea book pen table door city".split()
@@ -124,6 +130,7 @@ def test_two_files_are_the_same_as_one(stage, text, bag, tmp_path):
     one = stage("train", tmp_path / "one", SMALL, data=[text / "pairs.tsv"], encoder=bag)
     two = stage("train", tmp_path / "two", SMALL, source=text / "a.txt", target=text / "b.txt", encoder=bag)
     assert one.json_lines("training.jsonl") == two.json_lines("training.jsonl")
+    assert "40 pairs of `a.txt` and `b.txt` (parallel)" in (tmp_path / "two" / "README.md").read_text()
 
 
 def test_all_objectives_together(stage, text, network, links, tmp_path):
@@ -133,7 +140,10 @@ def test_all_objectives_together(stage, text, network, links, tmp_path):
     weights = {"tr": 0.8} | dict.fromkeys(("awp", "wtr", "rtl", "tlm", "mlm"), 0.1)
     for line in made.json_lines("training.jsonl"):
         assert sum(weight * line[name] for name, weight in weights.items()) == pytest.approx(line["loss"], rel=1e-5)
-    assert made.manifest.summary["links_links"] > 40
+    summary = made.manifest.summary
+    assert summary["links"] > 40
+    assert not {"links_links", "links_cut_off", "tlm_pairs_too_long", "left_out", "truncated_texts"} & summary.keys()
+    assert "Objective: tr 0.8, awp 0.1, wtr 0.1, rtl 0.1, tlm 0.1, mlm 0.1." in made.said
     assert made.manifest.params["output_vocabulary"] == "corpus"
     assert any("head" in warning for warning in made.warnings)
 
@@ -151,12 +161,92 @@ def test_chunks_of_a_step_see_all_negatives(stage, text, bag, tmp_path):
 
 def test_a_language_embedding_is_learned_and_used_by_name(stage, text, network, tmp_path):
     params = SMALL | {"language_embedding": True}
-    stage("train", tmp_path / "out", params, data=[f"en-cs={text / 'pairs.tsv'}"], encoder=network)
+    data = [f"en-cs={text / 'pairs.tsv'}", f"unsupervised:{text / 'a.txt'}"]
+    made = stage("train", tmp_path / "out", params, data=data, encoder=network)
     texts = [pair[0] for pair in sentences()[:5]]
     none, english = (vectors_of(tmp_path / "out", texts, language=each) for each in (None, "en"))
     assert np.abs(none - english).max() > 1e-3
     theirs = SentenceTransformer(str(tmp_path / "out"), device="cpu").encode(texts)
     np.testing.assert_allclose(none, theirs, atol=1e-5)
+    (warning,) = [each for each in made.warnings if "language" in each]
+    assert "40 of 120 texts get no language embedding" in warning
+    assert made.manifest.summary["languages"] == ["en", "cs"]
+    assert "encode --encoder {out} --language en " in TRAIN.next_step(made.manifest)
+
+
+def test_objectives_say_what_they_need(stage, text, network, tmp_path, monkeypatch):
+    class Lengths:
+        """An objective of another package."""
+
+        uses_states = False
+        needs_links = needs_head = True
+        options: ClassVar = {"masked_words": "part"}
+
+        def __init__(self, given, *, part):
+            made.append((given.linked, given.prediction, part))
+            self.modules = {}
+
+        def sizes(self, rows):
+            return 0 * rows
+
+        def losses(self, rows, step, states):
+            return torch.zeros(len(rows))
+
+    made = []
+    monkeypatch.setitem(OBJECTIVES._entries, "lengths", Lengths)
+    monkeypatch.setitem(OBJECTIVES._loaded, "lengths", Lengths)
+    (tmp_path / "links").write_text("0-0 1-1 2-2\n" * 40)
+    params = SMALL | {"objective": ["tr", "lengths"], "masked_words": 0.3}
+    stage("train", tmp_path / "out", params, data=[text / "pairs.tsv"], encoder=network,
+          alignments=[tmp_path / "links"])  # fmt: skip
+    assert made[0][2] == 0.3
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_defaults_of_the_command_are_those_of_the_objectives(name):
+    kind = OBJECTIVES[name]
+    for option, argument in getattr(kind, "options", {}).items():
+        assert train._OF_WORDS[option] == signature(kind).parameters[argument].default
+
+
+def test_the_manifest_shows_only_what_had_an_effect(stage, text, bag, tmp_path):
+    made = stage("train", tmp_path / "one", SMALL, data=[text / "pairs.tsv"], encoder=bag, teacher=bag)
+    params = made.manifest.params
+    names = ("direction", "margin", "temperature", "hard_negative_weight", "projection", "mix", "language_sampling",
+             "min_similarity", "negatives_per_row", "hard_negatives", "word_temperature", "min_score")  # fmt: skip
+    assert {name: params[name] for name in names if params[name] is not None} == {}
+    assert "effective_negatives" not in made.manifest.summary
+    made = stage("train", tmp_path / "steps", {"steps": 2}, data=[text / "pairs.tsv", f"nli:{text / 'nli.tsv'}"],
+                 encoder=bag)  # fmt: skip
+    assert made.manifest.params["epochs"] is None
+    assert [made.manifest.params[name] for name in ("mix", "temperature", "min_similarity")] == ["rows", 0.05, 4]
+
+
+def test_a_teacher_is_asked_for_source_sentences_of_parallel_rows_only(stage, text, bag, tmp_path, monkeypatch):
+    asked = []
+
+    def watched(encoder, texts, **more):
+        asked.extend(texts)
+        return encode_texts(encoder, texts, **more)
+
+    monkeypatch.setattr("lexenc.encoders.encode.encode_texts", watched)
+    stage("train", tmp_path / "out", SMALL | {"objective": ["tr", "teacher"]}, teacher=bag, encoder=bag,
+          data=[text / "pairs.tsv", f"nli:{text / 'nli.tsv'}"])  # fmt: skip
+    assert sorted(asked) == sorted(pair[0] for pair in sentences())
+
+
+def test_truncated_texts_are_counted(stage, text, network, tmp_path):
+    made = stage("train", tmp_path / "out", SMALL | {"max_length": 4}, data=[text / "pairs.tsv"], encoder=network)
+    assert made.manifest.summary["truncated_texts"] == 80
+    assert any("80 of 80 texts have 4 subwords or more" in each for each in made.warnings)
+
+
+def test_pairs_too_long_for_tlm_are_counted(stage, text, network, tmp_path, pairs_file):
+    pairs_file(tmp_path / "long.tsv", [*sentences(5), (" ".join(WORDS), " ".join(CZECH))])
+    made = stage("train", tmp_path / "out", SMALL | {"objective": ["tr", "tlm"]}, data=[tmp_path / "long.tsv"],
+                 encoder=network)  # fmt: skip
+    assert made.manifest.summary["tlm_pairs_too_long"] == 1
+    assert any("tlm learns nothing from 1 pair" in warning for warning in made.warnings)
 
 
 def test_a_student_learns_the_vectors_of_its_teacher(stage, text, bag, tmp_path):
@@ -236,6 +326,26 @@ def test_a_corpus_smaller_than_a_step_is_one_step(stage, text, bag, tmp_path, pa
         ({"objective": ["mlm"]}, {}, "Masked language modelling alone makes no sentence encoder"),
         ({"objective": ["tr", "teacher"]}, {}, "--teacher and the objective teacher belong together"),
         ({"word_temperature": 0.1}, {}, "--word-temperature has no meaning without wtr"),
+        ({"objective": ["tr:0.8", "tr:0.1"]}, {}, "--objective names tr twice"),
+        ({"temperature": 1e-5}, {}, "temperature"),
+        *(
+            ({"objective": ["mlm", "awp"], name: value}, {"alignments": ["links"]}, "has no meaning without tr")
+            for name, value in (("direction", "both"), ("margin", 0.1), ("temperature", 0.1),
+                                ("hard_negative_weight", 1), ("projection", "none"))
+        ),
+        ({"mix": "batches"}, {}, "--mix has no meaning with one source of data"),
+        ({"language_sampling": 0.5}, {}, "--language-sampling has no meaning with one source of data"),
+        ({"min_similarity": 3}, {}, "--min-similarity has no meaning without nli"),
+        ({"missing_negatives": "keep"}, {}, "--missing-negatives has no meaning without nli"),
+        ({"negatives_per_row": 2}, {}, "--negatives-per-row has no meaning without nli"),
+        ({"hard_negatives": "keep"}, {}, "--hard-negatives has no meaning without nli"),
+        ({"source_language": "en"}, {"data": ["en-cs=pairs.tsv"]}, "--source-language has no meaning without parallel"),
+        ({"epochs": 1, "steps": 3}, {}, "--steps cannot be used with --epochs"),
+        *(
+            ({"objective": ["tr", name]}, {"data": ["nli:nli.tsv"]}, f"--objective {name} needs parallel data")
+            for name in ("rtl", "tlm", "awp", "wtr")
+        ),
+        ({}, {"data": ["nli:nli.tsv"], "teacher": "bag"}, "--objective teacher needs parallel data"),
         ({"evaluate_every": 3}, {}, "--evaluate-every needs --dev"),
         ({"freeze": "embeddings"}, {}, "would leave nothing to learn in a static encoder"),
         ({"language_embedding": True}, {}, "--language-embedding needs"),

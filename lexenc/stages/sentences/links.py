@@ -76,8 +76,9 @@ def read_word_links(
     from lexenc.sentences.words import LinkedWords
 
     if len(alignments) != len(sources):
+        verb = "is" if len(alignments) == 1 else "are"
         raise ConfigError(
-            f"There are {counted(len(alignments), 'alignment')} for {counted(len(sources), 'parallel source')}.",
+            f"There {verb} {counted(len(alignments), 'alignment')} for {counted(len(sources), 'parallel source')}.",
             hint="Give --alignments once for each parallel source, in the same order.",
         )
     parts = [

@@ -72,10 +72,10 @@ class SourceParams:
     limit: int | None = param(
         None, "Maximum number of rows of each source, drawn at random. By default all.", ge=1, group=DATA_GROUP
     )
-    hard_negatives: Literal["keep", "drop"] = param(
-        "keep",
+    hard_negatives: Literal["keep", "drop"] | None = param(
+        None,
         "Hard negatives of nli data. keep: rows that have some use them. drop: no row has any, as mSimCSE does if a "
-        "source without hard negatives is mixed in.",
+        "source without hard negatives is mixed in. By default keep.",
         group=DATA_GROUP,
     )
     missing_negatives: Literal["keep", "drop", "random"] | None = param(
@@ -85,10 +85,13 @@ class SourceParams:
         "cross-lingual-nli, as most of its rows have one.",
         group=DATA_GROUP,
     )
-    negatives_per_row: int = param(1, "Maximum number of hard negatives of a row of nli data.", ge=1, group=DATA_GROUP)
-    min_similarity: float = param(
-        4.0,
-        "For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5.",
+    negatives_per_row: int | None = param(
+        None, "Maximum number of hard negatives of a row of nli data. By default 1.", ge=1, group=DATA_GROUP
+    )
+    min_similarity: float | None = param(
+        None,
+        "For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5. By default "
+        "4.",
         group=DATA_GROUP,
     )
     dev_share: float | None = param(
@@ -106,6 +109,16 @@ class SourceParams:
         group=DATA_GROUP,
     )
     target_language: str | None = param(None, "Language of their translations.", check=check_language, group=DATA_GROUP)
+
+
+OF_NLI: Mapping[str, Any] = {"hard_negatives": "keep", "negatives_per_row": 1, "min_similarity": 4.0}
+"""Parameters with a meaning for nli and cross-lingual-nli data only, and their defaults."""
+
+
+def resolve_sources(inputs: Mapping[str, Any], params: SourceParams) -> dict[str, Any]:
+    """Return the defaults of the parameters that have a meaning for some data."""
+    table = OF_NLI if any("nli" in source.kind for source in given_sources(inputs)) else {}
+    return {name: value for name, value in table.items() if getattr(params, name) is None}
 
 
 @dataclass(frozen=True)
@@ -194,6 +207,20 @@ class Reading:
         raise ConfigError(f"{self.name} has no language {shown}.", hint=hint)
 
 
+def given_sources(inputs: Mapping[str, Any], name: str = "data") -> list[GivenSource]:
+    """Return the sources of `data` or `dev` as the user named them, without looking at any file."""
+    one, found = {"data": DATA, "dev": DEV}[name], texts_of(inputs.get(name))
+    return [one.source(str(text), Path(one.split(str(text))[1])) for text in found]
+
+
+def number_of_sources(inputs: Mapping[str, Any]) -> int:
+    """Return how many sources there are. Files of one language each, of cross-lingual-nli, are one."""
+    given = given_sources(inputs)
+    sides = [each for each in given if each.kind == "cross-lingual-nli" and each.name and "," not in each.name]
+    sides = [each for each in sides if not each.path.is_dir()]
+    return bool(inputs.get("source")) + len(given) - max(0, len(sides) - 1)
+
+
 def check_sources(inputs: Mapping[str, Any], params: SourceParams) -> list[ConfigError]:
     """Return the errors that involve more than one option, and those in the names of sources."""
     given, sides = texts_of(inputs.get("data")), [inputs.get(name) for name in ("source", "target")]
@@ -203,9 +230,9 @@ def check_sources(inputs: Mapping[str, Any], params: SourceParams) -> list[Confi
     elif not given and not all(sides):
         hint = "E.g. --data train.tsv, --data nli:nli.tsv, or --source train.en --target train.sw."
         faults.append(ConfigError("There is no training data.", hint=hint))
-    sources = [one.source(str(text), Path(one.split(str(text))[1]))
-               for one, texts in ((DATA, given), (DEV, texts_of(inputs.get("dev")))) for text in texts]  # fmt: skip
-    for source in sources:
+    sources = given_sources(inputs)
+    faults += _check_meaning(sources, any(sides), params)
+    for source in sources + given_sources(inputs, "dev"):
         try:
             languages_of(source)
         except ConfigError as fault:
@@ -214,6 +241,19 @@ def check_sources(inputs: Mapping[str, Any], params: SourceParams) -> list[Confi
         hint = "Name the languages of parallel text as in --data en-sw=train.tsv."
         faults.append(ConfigError("--languages has no meaning without nli or cross-lingual-nli data.", hint=hint))
     return faults
+
+
+def _check_meaning(given: Sequence[GivenSource], sides: bool, params: SourceParams) -> list[ConfigError]:
+    """Return an error for every parameter without a meaning for the data."""
+    no_nli = not any("nli" in source.kind for source in given)
+    unnamed = sides or any(source.kind == "parallel" and not source.name for source in given)
+    wrong = {name: "nli or cross-lingual-nli data" for name in (*OF_NLI, "missing_negatives") if no_nli}
+    wrong |= {} if unnamed else dict.fromkeys(("source_language", "target_language"), "parallel data that has no NAME")
+    return [
+        ConfigError(f"--{name.replace('_', '-')} has no meaning without {data}.", hint="Leave it out.")
+        for name, data in wrong.items()
+        if getattr(params, name) is not None
+    ]
 
 
 def languages_of(source: GivenSource) -> tuple[str, ...]:
@@ -338,7 +378,7 @@ def _rows(reading: Reading, params: SourceParams, job: Job, random: np.random.Ge
     across = reading.kind == "cross-lingual-nli"
     if not across and is_scored(next(iter(reading.files.values()))):
         job.notices.say(
-            f"{reading.name} has scores: pairs with a score of at least {params.min_similarity:g} are positives."
+            f"{reading.name} has scores: pairs with a score of at least {_threshold(params):g} are positives."
         )
     table = nli_table(reading, params.languages)
     if across and table and len(table[0]) == 1:
@@ -351,9 +391,13 @@ def _rows(reading: Reading, params: SourceParams, job: Job, random: np.random.Ge
         reading.counts,
         missing=params.missing_negatives or ("drop" if across else "keep"),
         random=random,
-        threshold=params.min_similarity,
-        per_row=params.negatives_per_row,
+        threshold=_threshold(params),
+        per_row=params.negatives_per_row or OF_NLI["negatives_per_row"],
     )
+
+
+def _threshold(params: SourceParams) -> float:
+    return float(OF_NLI["min_similarity"] if params.min_similarity is None else params.min_similarity)
 
 
 def _sentence_pairs(
@@ -442,7 +486,9 @@ def _unusable(reading: Reading) -> DataError:
 
 
 def _counts(reading: Reading, size: int, rows: Sequence[TrainingRow], repeated: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"source": reading.name, "kind": reading.kind, "read": reading.total, "rows": size}
+    files = [str(each) for each in dict.fromkeys(reading.files.values())]
+    found: dict[str, Any] = {"source": reading.name, "files": files, "kind": reading.kind, "read": reading.total}
+    found["rows"] = size
     if "nli" in reading.kind:
         found["with_hard_negatives"] = sum(bool(row.negatives) for row in rows)
     return found | {"repeated_rows": repeated, "left_out": dict(reading.counts)}

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from lexenc.encoders.static import StaticEncoder
 from lexenc.encoders.subwords import WordTokenizer
-from lexenc.errors import ConfigError
+from lexenc.errors import ConfigError, DataError
 from lexenc.sentences import OBJECTIVES
 from lexenc.sentences.aligned_words import AlignedWordPrediction
 from lexenc.sentences.masked_text import MaskedSentences, MaskedTranslations
@@ -47,7 +47,7 @@ def spans(given, row, side):
 
 def test_all_subwords_of_linked_words_are_masked_and_predict_the_translation(make_given):
     given = make_given()
-    texts, _ = caught(AlignedWordPrediction(given))
+    texts, _ = caught(AlignedWordPrediction(given, share=1))
     assert len(texts) == 8, "four rows with links, both sides"
     text_of = dict(zip([(0, 0), (1, 0), (2, 0), (4, 0), (0, 1), (1, 1), (2, 1), (4, 1)], texts, strict=True))
     seen = set()
@@ -78,7 +78,7 @@ def test_words_of_different_length(make_given, sizes, labelled):
     given = make_given([(f"the {words[0]} house", f"la {words[1]}")], [[(1, 1, 0.9)]])
     sides = [spans(given, 0, side)[1] for side in (0, 1)]
     assert [end - begin for begin, end in sides] == list(sizes)
-    texts, loss = caught(AlignedWordPrediction(given), np.array([0]))
+    texts, loss = caught(AlignedWordPrediction(given, share=1), np.array([0]))
     assert torch.isfinite(loss).all()
     for text, (begin, end), other, side in zip(texts, sides, sides[::-1], (0, 1), strict=True):
         ids = [given.tokens[each[0]] for each in (given.data.anchors, given.data.positives)]
@@ -92,7 +92,7 @@ def test_words_of_different_length(make_given, sizes, labelled):
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_loss_is_the_one_of_the_equations(make_given, reduction, whole):
     given = make_given(whole=whole)
-    term = AlignedWordPrediction(given, reduction=reduction)
+    term = AlignedWordPrediction(given, share=1, reduction=reduction)
     texts, losses = caught(term)
     expected = np.zeros(5)
     with torch.no_grad():
@@ -107,11 +107,11 @@ def test_the_loss_is_the_one_of_the_equations(make_given, reduction, whole):
 
 def test_rows_without_links_and_words_that_are_cut_off(make_given):
     given = make_given()
-    assert AlignedWordPrediction(given).losses(np.array([3]), 0, None).tolist() == [0]
-    assert AlignedWordPrediction(given).losses(ALL[:0], 0, None).tolist() == []
+    assert AlignedWordPrediction(given, share=1).losses(np.array([3]), 0, None).tolist() == [0]
+    assert AlignedWordPrediction(given, share=1).losses(ALL[:0], 0, None).tolist() == []
     short = make_given(longest=6)
     assert short.words.counts["cut_off"] > 0
-    texts, losses = caught(AlignedWordPrediction(short))
+    texts, losses = caught(AlignedWordPrediction(short, share=1))
     assert torch.isfinite(losses).all()
     assert all(max(text.places) < 5 and len(text.ids) <= 6 for text in texts)
 
@@ -129,7 +129,7 @@ def test_a_share_of_the_words_is_masked_at_least_one(make_given):
     given = make_given()
     term = AlignedWordPrediction(given, share=0.01)
     texts, _ = caught(term)
-    joint, _ = caught(AlignedWordPrediction(given))
+    joint, _ = caught(AlignedWordPrediction(given, share=1))
     assert len(texts) == len(joint) == 8
     for text, both in zip(texts, joint, strict=True):
         masked, all_masked = (np.flatnonzero(each.ids == given.head.mask) for each in (text, both))
@@ -145,8 +145,8 @@ def test_sizes_are_those_of_both_sentences(make_given):
     lengths = given.tokens.lengths
     expected = lengths[given.data.anchors] + lengths[given.data.positives]
     expected[3] = 0
-    assert AlignedWordPrediction(given).sizes(ALL).tolist() == expected.tolist()
-    assert AlignedWordPrediction(given).sizes(ALL[::-1]).tolist() == expected[::-1].tolist()
+    assert AlignedWordPrediction(given, share=1).sizes(ALL).tolist() == expected.tolist()
+    assert AlignedWordPrediction(given, share=1).sizes(ALL[::-1]).tolist() == expected[::-1].tolist()
 
 
 # ---------------------------------------------------------------- masked language modelling
@@ -193,10 +193,12 @@ def test_a_sentence_and_its_translation_are_one_input(make_given):
 
 def test_pairs_are_as_long_as_the_model_takes_not_as_one_sentence(make_given):
     assert MaskedTranslations(make_given(longest=8)).too_long == 0
-    long = make_given([("house " * 30, "maison " * 30)], [[]])
-    term = MaskedTranslations(long)
+    pairs = [("house " * 30, "maison " * 30), ("house", "maison")]
+    term = MaskedTranslations(make_given(pairs, [[], []]))
     assert term.too_long == 1
     assert term.losses(np.array([0]), 0, None).tolist() == [0]
+    with pytest.raises(DataError, match="All 1 pairs are too long: a sentence and its translation together may have"):
+        MaskedTranslations(make_given(pairs[:1], [[]]))
 
 
 def test_texts_without_subwords_have_nothing_to_mask(make_given):
@@ -264,7 +266,7 @@ def test_what_is_missing_is_an_error(make_given):
         with pytest.raises(ConfigError, match="need a prediction head"):
             kind(replace(given, head=None))
     with pytest.raises(ConfigError, match="need word links"):
-        AlignedWordPrediction(replace(given, words=None))
+        AlignedWordPrediction(replace(given, words=None), share=1)
     for share in (0, 1.5):
         with pytest.raises(ConfigError, match="at most 1, got"):
             AlignedWordPrediction(given, share=share)
@@ -275,7 +277,7 @@ def test_scores_that_need_much_memory_are_computed_in_parts(make_given, monkeypa
     for most in (1 << 29, 200):
         monkeypatch.setattr("lexenc.encoders.masked_language._SCORES", most)
         given = make_given()
-        losses = AlignedWordPrediction(given).losses(ALL, 0, None)
+        losses = AlignedWordPrediction(given, share=1).losses(ALL, 0, None)
         losses.sum().backward()
         results.append([losses, *(each.grad for each in given.encoder.module.parameters() if each.grad is not None)])
     for one, other in zip(*results, strict=True):
