@@ -195,7 +195,7 @@ def pretrain(
         vocabulary: Largest number of subwords.
         max_length: Longest input in subwords, special ones included. Longer lines are cut into several texts.
         model: Kind of language model. One of: xlm-r.
-        language_sampling: Exponent of the share of each language in the tokenizer and in training. 1: as in the text. 0: all languages alike. Lower values favour languages with little text.
+        language_sampling: Exponent of the share of each language, of its words in the tokenizer and of its texts in training. 1: as in text. 0: all languages alike. Lower values favour languages with little text.
         dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none. By default 0.01, unless dev names files.
         evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.
         force: Replace another result in `out`.

@@ -16,11 +16,11 @@ from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.errors import ConfigError
 from lexenc.randomness import generator, torch_generator
 from lexenc.sentences import RANKING, TEACHER
-from lexenc.sentences.mixture import Mixture
 from lexenc.sentences.terms import PairStates, Term
 from lexenc.training.contrastive import Comparison, ContrastiveObjective, Encoded, contrast_of, learn
 from lexenc.training.data import PairData, batch_of
 from lexenc.training.losses import Loss
+from lexenc.training.mixture import Mixture
 from lexenc.training.objective import StepLoss, chunks
 from lexenc.training.processes import Processes
 

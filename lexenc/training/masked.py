@@ -27,8 +27,8 @@ from lexenc.encoders.language_model import (
 )
 from lexenc.encoders.masked_language import MaskedText, mask_pair, mask_subwords
 from lexenc.encoders.subwords import WordTokenizer
-from lexenc.encoders.unigram import smoothed_shares
 from lexenc.randomness import generator
+from lexenc.training.mixture import Mixture
 from lexenc.training.objective import Objective
 
 _CHUNK_TOKENS = 16_384
@@ -93,14 +93,15 @@ class MaskedObjective(Objective):
     """Texts of some languages (MLM), and sentence pairs (TLM). Every epoch and every step has new masks.
 
     The loss of an example is the mean cross entropy of its masked subwords. Every epoch has as many examples as there
-    are. Those of a language are drawn anew for each epoch, so that languages with little text are seen more often.
+    are. Those of a language are drawn for each epoch by `Mixture`, so that languages with little text are seen more
+    often.
 
     Args:
         model: The language model to train, in place.
         texts: Texts. No one is longer than the model accepts.
         pairs: Sentences and their translations as subwords, without special ones. Which of the two comes first is
             random.
-        exponent: Exponent of the share of each language, see `smoothed_shares`.
+        exponent: Exponent of the share of each language, see `Mixture`.
         seed: Seed of the examples and of their masks.
 
     Attributes:
@@ -118,12 +119,13 @@ class MaskedObjective(Objective):
         exponent: float = 0.3,
         seed: int = 0,
     ) -> None:
-        self._model, self._texts, self._seed, self._exponent = model, texts, seed, exponent
+        self._model, self._texts, self._seed = model, texts, seed
+        self._mixture = Mixture(sampling=exponent, seed=seed)
         self._masking = Masking(model)
         self.modules = {"encoder": model.encoder.module, "head": model.head.module}
         usable = self._masking.usable(texts.texts)
-        bounds = zip(texts.starts[:-1], texts.starts[1:], strict=True)
-        self._languages = [begin + np.flatnonzero(usable[begin:end]) for begin, end in bounds]
+        self._usable = np.flatnonzero(usable)
+        self._languages = np.searchsorted(texts.starts, self._usable, side="right") - 1
         sizes = [texts.texts.lengths + self._masking.single.size]
         self._pairs, self._first_pair = pairs, len(texts.texts)
         self._pair_rows, self.too_long, self.empty = np.zeros(0, dtype=np.int64), 0, int((~usable).sum())
@@ -139,16 +141,7 @@ class MaskedObjective(Objective):
 
     def rows(self, epoch: int) -> Indices:
         """Return the examples of an epoch, the same number in each. Shape [n]."""
-        counts = {str(number): len(rows) for number, rows in enumerate(self._languages)}
-        total = sum(counts.values())
-        if not total:
-            return self._pair_rows
-        shares = list(smoothed_shares(counts, self._exponent).values())
-        ends = np.rint(np.cumsum(shares) * total).astype(np.int64)
-        draw = generator(self._seed, f"examples of epoch {epoch}")
-        wanted = np.diff(ends, prepend=0).tolist()
-        parts = [_drawn(rows, count, draw) for rows, count in zip(self._languages, wanted, strict=True)]
-        return np.concatenate([*parts, self._pair_rows])
+        return np.concatenate([self._usable[self._mixture.rows(self._languages, epoch)], self._pair_rows])
 
     def sizes(self, rows: Indices) -> Indices:
         """Return the number of subwords of some examples. Shape as `rows`."""
@@ -167,14 +160,6 @@ class MaskedObjective(Objective):
             return self._masking.masked(self._texts.texts[row], draw)
         source, target = (side[row - self._first_pair] for side in self._pairs)
         return self._masking.masked_pair((source, target), draw)
-
-
-def _drawn(rows: Indices, count: int, draw: np.random.Generator) -> Indices:
-    """Return `count` of some rows, each as often as any other, or once more."""
-    if not len(rows):
-        return rows
-    whole, rest = divmod(count, len(rows))
-    return np.concatenate([np.tile(rows, whole), np.sort(draw.permutation(rows)[:rest])])
 
 
 class HeldOutTexts:

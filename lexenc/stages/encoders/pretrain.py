@@ -75,8 +75,8 @@ class PretrainParams(StepSchedule):
     model: str = param("xlm-r", "Kind of language model.", choices=LANGUAGE_MODELS)
     language_sampling: float = param(
         0.3,
-        "Exponent of the share of each language in the tokenizer and in training. 1: as in the text. 0: all languages "
-        "alike. Lower values favour languages with little text.",
+        "Exponent of the share of each language, of its words in the tokenizer and of its texts in training. 1: as in "
+        "--text. 0: all languages alike. Lower values favour languages with little text.",
         ge=0,
         le=1,
     )

@@ -259,8 +259,8 @@ def resolve_train(inputs: Mapping[str, Any], params: TrainParams) -> TrainParams
 
 def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
     """Train a sentence encoder and write it as a sentence-transformers folder."""
-    from lexenc.sentences.mixture import Mixture
     from lexenc.sentences.objective import SentenceObjective
+    from lexenc.training.mixture import Mixture
     from lexenc.training.trainer import Trainer
 
     weights = _weights(params.objective)

@@ -13,11 +13,11 @@ from torch import nn
 
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
 from lexenc.errors import ConfigError
-from lexenc.sentences.mixture import Mixture
 from lexenc.sentences.objective import SentenceObjective, Teacher, train_only_projection
 from lexenc.training.contrastive import PairObjective
 from lexenc.training.data import number_pairs, store_tokens, translation_classes
 from lexenc.training.losses import mneg, symmetric
+from lexenc.training.mixture import Mixture
 from lexenc.training.processes import Processes
 from lexenc.training.schedule import Schedule
 from lexenc.training.trainer import Trainer

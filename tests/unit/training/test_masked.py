@@ -50,6 +50,8 @@ def test_epochs_have_as_many_examples_and_more_of_the_small_language(model, text
     counts = np.bincount(epochs[0], minlength=12)
     assert counts[8:].min() >= 1  # nobody twice before everybody once
     assert counts[8:].max() <= 2
+    counts = np.bincount(np.concatenate(epochs), minlength=12)
+    assert counts.tolist() == [3] * 8 + [6] * 4, "over epochs, no text comes again before all of its language came"
 
 
 def test_loss_of_an_example_does_not_depend_on_the_others(model, texts):
