@@ -95,6 +95,7 @@ def test_a_static_encoder_learns_which_sentences_are_translations(stage, text, b
     assert accuracy(bag) < 0.3
     assert accuracy(tmp_path / "out") > 0.9
     assert summary["dev_score"] > 0.9
+    assert summary["dev_score_before"] == pytest.approx(accuracy(bag), abs=0.1)
     scores = [line["score"] for line in made.json_lines("training.jsonl") if "score" in line]
     assert max(scores) == summary["dev_score"]
     assert {"training.jsonl", "model.safetensors", "README.md"} <= made.files

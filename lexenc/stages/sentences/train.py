@@ -292,6 +292,7 @@ def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
     evaluation = _validation(
         params, encoder, sources, params.evaluate_every or len(objective.steps(0, schedule.batch_size, job.seed))
     )
+    before = _score_before(encoder, evaluation)
     trainer = Trainer(objective, schedule=schedule, seed=job.seed, evaluation=evaluation)
     pairs = counted(len(sources.data), "pair")
     steps = train_in_folder(trainer, job, stage="train", examples=pairs)
@@ -320,6 +321,7 @@ def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
             "peak_learning_rate": max(step["learning_rate"] for step in steps),
             "first_loss": mean_loss_of(steps[:tenth]),
             "last_loss": mean_loss_of(steps[-tenth:]),
+            **({} if before is None else {"dev_score_before": before}),
             **({"best_step": trainer.best.step, "dev_score": trainer.best.score} if trainer.best else {}),
         }
     )
@@ -550,6 +552,15 @@ def _validation(params: TrainParams, encoder: Encoder, sources: Sources, every: 
         scores = [each.scores for each in sources.development]
         return Validation(partial(mean_spearman, encoder, list(zip(pairs, scores, strict=True))), every)
     return Validation(partial(mean_retrieval_accuracy, encoder, pairs), every)
+
+
+def _score_before(encoder: Encoder, evaluation: Validation | None) -> float | None:
+    """Return the score of the encoder before it is trained, None if there is none."""
+    if evaluation is None:
+        return None
+    encoder.module.eval()
+    score = evaluation.score()
+    return score if math.isfinite(score) else None
 
 
 def _numbered(given: DevelopmentSet, languages: Sequence[str]) -> PairData:
