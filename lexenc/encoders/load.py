@@ -67,3 +67,19 @@ def _check_vectors(folder: Path, encoder: Encoder, tolerance: float) -> None:
 def encoder_kind(folder: Path) -> str:
     """Return the kind of the encoder in a folder; "transformer" for an unknown one, whose loader says what is wrong."""
     return next((name for name in ENCODERS if ENCODERS[name].recognises(folder)), "transformer")
+
+
+def check_transformer(folder: Path, what: str, *, hint: str) -> None:
+    """Refuse an encoder that has no states of subwords in their context.
+
+    Args:
+        folder: Its folder.
+        what: What needs them, for the message.
+        hint: What to use instead.
+
+    Raises:
+        ConfigError: If it is not a transformer.
+    """
+    kind = encoder_kind(folder)
+    if not ENCODERS[kind].language_model:
+        raise ConfigError(f"{what} needs a transformer, and the encoder {folder} is a {kind} encoder.", hint=hint)

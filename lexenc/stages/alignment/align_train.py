@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lexenc.device import CPU
-from lexenc.encoders import ENCODERS
 from lexenc.encoders.card import write_card
-from lexenc.encoders.load import encoder_kind
+from lexenc.encoders.load import check_transformer
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.alignment import counts_of, judge, scores_of
 from lexenc.files.alignments import Alignment, read_alignments, result_of, sentences_file
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from lexenc.training.objective import Objective
 
 _PART = 4096
+_MAKE_ONE = "Make one: lexenc new-encoder --kind transformer"
 
 Words = list[str]
 Link = tuple[int, int, float]
@@ -74,7 +74,7 @@ def align_train_span(inputs: dict[str, Any], params: SpanTrainParams, job: Job) 
     from lexenc.alignment.spans import SpanAligner
     from lexenc.training.trainer import mean_loss, own_randomness
 
-    _check_transformer(inputs["encoder"])
+    check_transformer(inputs["encoder"], "align-train", hint=_MAKE_ONE)
     with own_randomness(job.seed, "new head", CPU.torch):
         model = SpanModel.load(inputs["encoder"], device=job.device, new_head=True)
     text = read_linked(inputs.get("pairs"), inputs["alignments"], model.words.cut, one_based=params.one_based, job=job)
@@ -153,7 +153,7 @@ def align_train_softmax(inputs: dict[str, Any], params: SoftmaxTrainParams, job:
     from lexenc.encoders.word_vectors import word_encoder
     from lexenc.training.trainer import own_randomness
 
-    _check_transformer(inputs["encoder"])
+    check_transformer(inputs["encoder"], "align-train", hint=_MAKE_ONE)
     # Weights that the encoder lacks, such as those of a pooler, are drawn, and saved with it.
     with own_randomness(job.seed, "new encoder", CPU.torch):
         encoder: Any = open_encoder(inputs["encoder"], "auto", job, training=True)
@@ -238,15 +238,6 @@ def _train(
         **{f"{name}_before": value for name, value in before.items()},
         **{f"{name}_after": value for name, value in after.items()},
     }
-
-
-def _check_transformer(folder: Path) -> None:
-    kind = encoder_kind(folder)
-    if not ENCODERS[kind].language_model:
-        raise DataError(
-            f"The encoder {folder} is a {kind} encoder, but align-train needs a transformer.",
-            hint="Make one: lexenc new-encoder --kind transformer",
-        )
 
 
 def _warn_of_left_out(too_long: int, empty: int, limit: int, job: Job) -> None:

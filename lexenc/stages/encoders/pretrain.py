@@ -14,9 +14,8 @@ import numpy as np
 
 from lexenc.arrays import Ragged, starts_of
 from lexenc.durable import remove_tree
-from lexenc.encoders import ENCODERS
 from lexenc.encoders.card import model_card, write_card
-from lexenc.encoders.load import encoder_kind
+from lexenc.encoders.load import check_transformer
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.parallel import parallel_text
 from lexenc.files.text import counted, read_lines
@@ -47,6 +46,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
               "batch_size": 8_192, "learning_rate": 6e-4, "steps": 1_500_000},
 }  # fmt: skip
 _CONTINUED: dict[str, Any] = {"batch_size": 32, "learning_rate": 1e-4, "steps": 3_000}
+_OWN = "Leave it out: pretrain makes one of its own."
 _SHAPE = ("layers", "dimensions", "heads", "vocabulary")
 
 
@@ -311,7 +311,7 @@ def _open_model(
 
     with own_randomness(job.seed, "new head", CPU.torch):
         if inputs.get("encoder"):
-            _check_transformer(inputs["encoder"])
+            check_transformer(inputs["encoder"], "pretrain", hint=_OWN)
             model = kind.open(inputs["encoder"], device=job.device, max_length=params.max_length)
             if model.head.fresh:
                 job.notices.warn(
@@ -320,7 +320,7 @@ def _open_model(
                 )
             return model
         if inputs.get("tokenizer"):
-            _check_transformer(inputs["tokenizer"])
+            check_transformer(inputs["tokenizer"], "pretrain", hint=_OWN)
             tokenizer = load_tokenizer(inputs["tokenizer"])
         else:
             with job.progress.task("learn subwords", None, "lines") as task:
@@ -350,15 +350,6 @@ def _value(number: int | None) -> int:
     """Return a parameter that the preset has filled in."""
     assert number is not None
     return number
-
-
-def _check_transformer(folder: Path) -> None:
-    kind = encoder_kind(folder)
-    if not ENCODERS[kind].language_model:
-        raise DataError(
-            f"The encoder {folder} is a {kind} encoder, but pretrain needs a transformer.",
-            hint="Leave it out: pretrain makes one of its own.",
-        )
 
 
 # ---------------------------------------------------------------- run

@@ -15,6 +15,7 @@ from lexenc.arrays import blocks
 from lexenc.artifact import UNFINISHED, Manifest
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import Encoder, Pooling
+from lexenc.encoders.load import check_transformer
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
 from lexenc.files.vectors import new_table
@@ -333,11 +334,8 @@ def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
 def _check_encoder(encoder: Encoder, folder: Path, sources: Sources, weights: Mapping[str, float]) -> None:
     """Refuse an encoder that cannot learn what is wanted."""
     words = [name for name in weights if name in OBJECTIVES]
-    if words and not ENCODERS[encoder.kind].language_model:
-        raise ConfigError(
-            f"The objective {words[0]} needs a transformer, and the encoder {folder} is a {encoder.kind} encoder.",
-            hint="Use --objective tr, or another encoder.",
-        )
+    if words:
+        check_transformer(folder, f"The objective {words[0]}", hint="Use --objective tr, or another encoder.")
     if any(each["kind"] == "unsupervised" for each in sources.counts) and not _has_dropout(encoder):
         raise ConfigError(
             f"The encoder {folder} has no dropout, so that both views of a sentence would be the same vector.",
