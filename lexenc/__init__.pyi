@@ -1329,7 +1329,7 @@ def train(
         encoder: Encoder to start from: 'mini', a folder, or a hub name.
         alignments: Word links of a parallel source, for awp and wtr: a result of align, or a Pharaoh file. Once for each, in order; source and target count first.
         teacher: Encoder whose vectors of the source sentences are to be learned, for both sides.
-        dev: Development data: parallel text, one file or several, with the languages as NAME; or sentence pairs with scores. A number such as 0.05 is the share of the parallel training rows to hold out.
+        dev: Development data: parallel text, one file or several, with the languages as NAME; or sentence pairs with scores. A number such as 0.05 is the share of the parallel training rows to hold out. At most 10,000 pairs of a file are used.
         out: Folder for the result.
         epochs: Passes over the training data. By default 1, unless steps is given.
         batch_size: Pairs per step. The other pairs of a step are the in-batch negatives of each pair.
@@ -1342,12 +1342,12 @@ def train(
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
         languages: Languages to use of nli and cross-lingual-nli data, e.g. en,sw. By default all.
-        limit: Maximum number of rows of each source, drawn at random. By default all.
+        limit: Maximum number of rows of each source, drawn at random. By default all. Less memory is needed for all kinds but nli, whose files are read whole.
         hard_negatives: Hard negatives of nli data. keep: rows that have some use them. drop: no row has any, as mSimCSE does if a source without hard negatives is mixed in. By default keep.
         missing_negatives: An entailment whose premise has no contradiction. keep: it is trained without a hard negative. drop: it is left out. random: it gets a contradiction of another premise. By default keep for nli, and drop for cross-lingual-nli, as most of its rows have one.
-        negatives_per_row: Maximum number of hard negatives of a row of nli data. By default 1.
+        negatives_per_row: Maximum number of hard negatives of a row of nli data. A triplet has one. By default 1.
         min_similarity: For nli data with scores: lowest score at which two sentences are a positive pair. STS has 0 to 5. By default 4.
-        dev_share: Share of the parallel rows to hold out as development data, at most 10,000 rows. They share no text with the training data.
+        dev_share: Share of the parallel rows to hold out as development data, at most 10,000 rows of two languages. They share no text with the training data.
         source_language: Language of the sentences of parallel data without a NAME, e.g. en.
         target_language: Language of their translations.
         objective: Objectives with weights, as in tr:0.8,awp:0.1,wtr:0.1. tr: rank the positive above the other sentences of the step. awp: predict a word from its masked translation. wtr: rank the translation of a word above the other words of its sentence. rtl: predict a translation from the states of a sentence. tlm: predict masked subwords of a sentence and its translation together. mlm: of a sentence alone. teacher: match the vectors of teacher. awp and wtr need alignments; they are sums over the words of a pair, and tens of times larger than tr. By default tr; with teacher, teacher alone.

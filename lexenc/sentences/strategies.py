@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,8 +28,10 @@ NO_LABEL = "without a gold label"
 LOW_SCORE = "with a lower score"
 OTHER = "that are neutral"
 NO_NEGATIVE = "without a contradiction of the premise"
+CONTRADICTION = "that are contradictions"
 _BLOCK = 65_536
 _LANGUAGES = 1 << 20  # more than there are
+_Row = TypeVar("_Row")
 
 
 class TrainingRow(NamedTuple):
@@ -115,21 +117,24 @@ def nli_rows(
 
     Args:
         table: The same row in every language. One language each for data that is not aligned.
-        counts: Receives the numbers of rows that are left out, by reason.
+        counts: Receives the numbers of rows that are left out, by reason, and of contradictions. They and the rows
+            that are yielded are all rows of the table, once per language.
         missing: What happens to an entailment without a contradiction. keep: it has no hard negative; drop: it is left
             out; random: its hard negatives contradict other premises.
         random: Draws languages and contradictions.
         threshold: Lowest score at which a scored pair counts as an entailment.
-        per_row: Largest number of hard negatives.
+        per_row: Largest number of hard negatives. A triplet has its own one.
     """
     entailments, contradictions = _grouped(table, threshold, counts)
     everywhere = [place for places in contradictions.values() for place in places]
+    if missing == "random":
+        everywhere += [place for place, _ in entailments if all(row.contradiction for row in table[place])]
     for place, group in entailments:
         rows, own = table[place], contradictions.get(group, [])
         triplet = all(row.contradiction for row in rows)
         if not own and not triplet:
             if missing == "drop" or (missing == "random" and not everywhere):
-                counts[NO_NEGATIVE] += 1
+                counts[NO_NEGATIVE] += len(rows)
                 continue
             own = everywhere if missing == "random" else []
         used = 1 if triplet else min(per_row, len(own))
@@ -143,7 +148,7 @@ def nli_rows(
                 anchor.premise,
                 positive.hypothesis,
                 (anchor.language, positive.language, *(each.language for each in negatives)),
-                tuple(each.contradiction if triplet else each.hypothesis for each in negatives),
+                tuple(each.contradiction or each.hypothesis for each in negatives),
                 group,
             )
 
@@ -160,9 +165,9 @@ def _grouped(
         if score is not None and score >= threshold:
             label = "entailment"
         if not all(row.premise and row.hypothesis for row in rows):
-            counts[EMPTY] += 1
+            counts[EMPTY] += len(rows)
         elif label in ("neutral", ""):
-            counts[OTHER if label else NO_LABEL if score is None else LOW_SCORE] += 1
+            counts[OTHER if label else NO_LABEL if score is None else LOW_SCORE] += len(rows)
         else:
             # Premises that one language translates alike may differ in another.
             key = tuple(part for row in rows for part in (row.language, row.premise))
@@ -170,6 +175,7 @@ def _grouped(
             if label == "entailment":
                 entailments.append((place, group))
             else:
+                counts[CONTRADICTION] += len(rows)
                 contradictions.setdefault(group, []).append(place)
     return entailments, contradictions
 
@@ -183,8 +189,10 @@ def _some(random: np.random.Generator, places: Sequence[int], number: int) -> li
     return [places[each] for each in np.sort(random.choice(len(places), number, replace=False))]
 
 
-def sample(rows: Iterable[TrainingRow], limit: int | None, random: np.random.Generator) -> list[TrainingRow]:
-    """Return some rows, drawn at random, in their order. No more than these are kept in memory at any time.
+def sample(rows: Iterable[_Row], limit: int | None, random: np.random.Generator) -> list[_Row]:
+    """Return some rows, drawn at random, in their order.
+
+    It keeps these and a block. What yields the rows may keep more: `nli_rows` needs its whole table.
 
     Args:
         rows: All rows.
@@ -216,13 +224,11 @@ class NumberedRows:
         data: The pairs, with classes, sources, and the languages of texts if any are known.
         lines: Line or row of each pair in its source, counted from 1. Shape [n].
         languages: Names of the languages: text `i` has the language `languages[data.languages[i] - 1]`.
-        repeated: Number of pairs of each source that repeat another one of it.
     """
 
     data: PairData
     lines: Indices
     languages: list[str]
-    repeated: list[int]
 
 
 def number_rows(
@@ -274,7 +280,7 @@ def number_rows(
         made["source"],
         texts.languages,
     )
-    return NumberedRows(data, made["line"], texts.names, _repeats(data, len(sources)))
+    return NumberedRows(data, made["line"], texts.names)
 
 
 def pairs_at(data: PairData, rows: Indices) -> PairData:
@@ -297,19 +303,19 @@ def pairs_at(data: PairData, rows: Indices) -> PairData:
     )
 
 
-def hold_out(data: PairData, rows: Indices, number: int, random: np.random.Generator) -> Indices:
+def hold_out(data: PairData, groups: Sequence[tuple[Indices, int]], random: np.random.Generator) -> Indices:
     """Return some pairs, drawn at random, none of whose texts is in another pair that is not among them.
 
     Pairs that were drawn and share a text with others are put back, so that there may be fewer.
 
     Args:
         data: All pairs.
-        rows: The pairs that may be drawn. Shape [m].
-        number: Number of pairs to draw.
+        groups: Pairs that may be drawn, shape [m], and the number of them to draw.
         random: Draws them.
     """
     held = np.zeros(len(data), dtype=bool)
-    held[random.choice(rows, min(number, len(rows)), replace=False)] = True
+    for rows, number in groups:
+        held[random.choice(rows, min(number, len(rows)), replace=False)] = True
     heads, tails = data.folds[data.anchors], data.folds[data.positives]
     while True:
         used = np.zeros(int(data.folds.max(initial=-1)) + 1, dtype=bool)
@@ -337,7 +343,8 @@ def _classes(heads: Indices, tails: Indices, groups: Indices, forms: int) -> Cla
     return Classes.of(np.where(grouped, forms + groups, heads), folds, classes, forms=forms)
 
 
-def _repeats(data: PairData, sources: int) -> list[int]:
+def repeats(data: PairData, sources: int) -> list[int]:
+    """Return the number of pairs of each source that repeat another one of it."""
     numbers = data.sources if data.sources is not None else np.zeros(len(data), dtype=np.int64)
     counts = []
     for source in range(sources):

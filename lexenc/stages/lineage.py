@@ -472,13 +472,13 @@ def _read_source(each: Ancestor, path: Path) -> Iterator[_Pair]:
 def _inference(each: Ancestor, source: GivenSource) -> Sequence[tuple[NliRow, ...]]:
     """Return the rows that `train` read from a source of inference, with the other files that belong to it."""
     if not one_language_of_several(source):
-        return nli_table(*to_read([source if "nli" in source.kind else replace(source, name="")]))
+        return nli_table(to_read([source if "nli" in source.kind else replace(source, name="")])[0])
     records = each.maker.inputs[each.name]
     paths = [source.path if record is each.record else unchanged(each.folder, record) for record in records]
     given = [GivenSource.labelled(record.name or "", path)
              for record, path in zip(records, paths, strict=True) if path is not None]  # fmt: skip
     together = [one for one in given if one_language_of_several(one)]
-    return nli_table(*to_read(together)) if together[0].path == source.path else []
+    return nli_table(to_read(together)[0]) if together[0].path == source.path else []
 
 
 def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:

@@ -244,10 +244,93 @@ def test_development_files():
     assert (pairs.name, len(pairs), pairs.scores, pairs.languages) == ("en-sw", 3, [], ("en", "sw"))
     assert (scored.name, scored.scores) == ("sts.csv", [5.0, 3.5])
     assert (scored.sources, scored.targets) == (["a", "c"], ["b", "d"])
-    assert read.warned[0].startswith("1 of 3 development pairs (en-sw) have both texts in the training data")
+    assert read.warned == ["1 of 3 development pairs (en-sw) are in the training data."]
     write("none.tsv", "\n")
     with pytest.raises(DataError, match=r"none\.tsv has no development pairs"):
         Read("pairs.tsv", dev=["none.tsv"])
+
+
+def test_development_pairs_are_compared_as_pairs_without_case():
+    write("dev.tsv", "One 3\tMOJA 3\none 3\tmoja 4\nmoja 5\tone 5\nnew\tmoja 6\n")
+    read = Read("en-sw=pairs.tsv", dev=["dev.tsv"])
+    assert read.warned == ["2 of 4 development pairs (dev.tsv) are in the training data."]
+    assert read.found.development_pairs == 4
+
+
+def test_large_development_files_are_sampled_by_seed(monkeypatch):
+    monkeypatch.setattr(module, "MOST_HELD_OUT", 5)
+    write("dev.tsv", "".join(f"d {i}\te {i}\n" for i in range(30)))
+    write("sts.tsv", "".join(f"d {i}\te {i}\t{i}\n" for i in range(30)))
+    first, again, other = (Read("pairs.tsv", dev=["dev.tsv", "sts.tsv"], seed=seed) for seed in (0, 0, 1))
+    assert [len(each) for each in first.found.development] == [5, 5]
+    assert first.found.development == again.found.development != other.found.development
+    assert "5 of 30 development pairs (dev.tsv), drawn at random." in first.said
+    assert all(one.split()[1] == f"{score:g}" for one, score in
+               zip(first.found.development[1].sources, first.found.development[1].scores, strict=True))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [("a\tb\t5\n", "one pair with a score"), ("a\tb\t5\n" * 3, "all 3 scores are 5")]
+)
+def test_scores_without_a_correlation(body, said):
+    write("sts.tsv", body)
+    with pytest.raises(DataError, match=f"sts.tsv: .*{said}") as caught:
+        Read("pairs.tsv", dev=["sts.tsv"])
+    assert caught.value.hint == "Give pairs with different scores."
+
+
+def test_rows_of_every_source_add_up():
+    write("pairs.tsv", "".join(f"one {i}\tmoja {i}\n" for i in range(40)) + "same\tsame\n\none 1\tmoja 1\n")
+    read = Read("en-sw=pairs.tsv", "nli:nli.tsv", "cross-lingual-nli:xnli", "unsupervised:text.txt", limit=30,
+                dev_share=0.3, missing_negatives="drop")  # fmt: skip
+    counts = read.found.counts
+    for each in counts:
+        others = sum(each.get(name, 0) for name in ("held_out", "contradictions", "not_drawn"))
+        assert each["read"] == each["rows"] + others + sum(each["left_out"].values())
+    assert [each["rows"] for each in counts] == np.bincount(read.data.sources).tolist()
+    assert counts[0]["held_out"] == read.found.development_pairs == 9
+    assert counts[0]["not_drawn"] == 11
+    assert any(
+        line.startswith("pairs.tsv (parallel): 21 rows of 43 lines; 9 held out; 11 not drawn") for line in read.said
+    )
+    assert any("xnli (cross-lingual-nli): 3 rows of 4 lines in each of 3 languages, which count 3 times" in line
+               for line in read.said)  # fmt: skip
+    assert [each["files"] for each in counts[1:3]] == [
+        ["nli.tsv"],
+        [f"xnli/train.{each}.tsv" for each in ("en", "sw", "ur")],
+    ]
+
+
+def test_a_share_is_held_out_of_every_pair_of_languages(monkeypatch):
+    monkeypatch.setattr(module, "MOST_HELD_OUT", 6)
+    write("more.tsv", "".join(f"un {i}\tdeux {i}\n" for i in range(20)))
+    read = Read("en-sw=pairs.tsv", "fr-sw=more.tsv", dev_share=0.2)
+    assert {each.name: len(each) for each in read.found.development} == {"en-sw": 6, "fr-sw": 4}
+
+
+def test_a_share_below_one_row():
+    with pytest.raises(DataError, match=r"--dev 0\.001 of 40 parallel rows is less than one row") as caught:
+        Read("pairs.tsv", dev_share=0.001)
+    assert "0.025" in caught.value.hint
+
+
+def test_similarity_has_no_effect_on_labels():
+    assert Read("nli:nli.tsv", min_similarity=4.5).warned == [
+        "nli.tsv has labels: --min-similarity is not used for it."
+    ]
+    assert Read("nli:nli.tsv").warned == []
+
+
+def test_sources_without_a_usable_row_say_why():
+    write("ent.tsv", "p\tq\tentailment\n")
+    write("sts.csv", "a,b,5.0\nc,d,3.5\n")
+    for missing in ("drop", "random"):
+        with pytest.raises(DataError) as caught:
+            Read("nli:ent.tsv", missing_negatives=missing)
+        assert caught.value.hint == "There is no contradiction at all: use --missing-negatives keep."
+    with pytest.raises(DataError) as caught:
+        Read("nli:sts.csv", min_similarity=6)
+    assert caught.value.hint == "The highest score is 5: use a lower --min-similarity."
 
 
 def test_a_share_is_held_out_by_seed():

@@ -96,6 +96,7 @@ def test_a_static_encoder_learns_which_sentences_are_translations(stage, text, b
     assert accuracy(tmp_path / "out") > 0.9
     assert summary["dev_score"] > 0.9
     assert summary["dev_score_before"] == pytest.approx(accuracy(bag), abs=0.1)
+    assert summary["development_pairs"] == summary["sources"][0]["rows"] == summary["pairs"]
     scores = [line["score"] for line in made.json_lines("training.jsonl") if "score" in line]
     assert max(scores) == summary["dev_score"]
     assert {"training.jsonl", "model.safetensors", "README.md"} <= made.files
@@ -285,8 +286,9 @@ def test_scored_pairs_as_development_data(stage, text, bag, tmp_path):
         stage("train", tmp_path / "no", SMALL, data=[text / "pairs.tsv"], encoder=bag, dev=[tmp_path / "sts.tsv"])
 
 
-def test_development_data_without_a_score_is_told_and_the_last_weights_stay(stage, text, bag, tmp_path):
-    lines = [f"{one}\t{other}\t3" for one, other in sentences()]
+def test_development_data_without_a_score_is_told_and_the_last_weights_stay(stage, text, bag, tmp_path, monkeypatch):
+    monkeypatch.setattr(development, "mean_spearman", lambda encoder, data: float("nan"))
+    lines = [f"{one}\t{other}\t{place % 6}" for place, (one, other) in enumerate(sentences())]
     (tmp_path / "sts.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *lines]) + "\n")
     params = SMALL | {"dev_metric": "sts", "evaluate_every": 3}
     made = stage("train", tmp_path / "out", params, data=[text / "pairs.tsv"], encoder=bag, dev=[tmp_path / "sts.tsv"])

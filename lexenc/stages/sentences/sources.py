@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +31,17 @@ from lexenc.randomness import generator
 from lexenc.stage import GivenSource, Input, Job
 from lexenc.stages.reading import tell_remarks
 from lexenc.stages.sentences.links import ParallelRows
-from lexenc.text.folding import check_language, trim
+from lexenc.text.folding import SAME_TEXT, check_language, trim
 
 if TYPE_CHECKING:
     from lexenc.sentences.strategies import NumberedRows, TrainingRow
     from lexenc.training.data import PairData
 
+_Item = TypeVar("_Item")
 KINDS = ("parallel", "nli", "unsupervised", "cross-lingual-nli")
 DATA_GROUP, DEV_GROUP = "Data", "Development data"
 MOST_HELD_OUT = 10_000
-"""Rows that are held out at most: the papers evaluate on so many per language."""
+"""Development pairs of two languages at most: the papers evaluate on so many, and time grows with the square."""
 
 DATA = Input(
     "Training data; several are mixed. parallel: sentences with translations, the best data if there are some thousand "
@@ -55,7 +56,8 @@ SOURCE = Input("Sentences of two line-aligned files, as one more parallel source
 TARGET = Input("Translations of --source, line by line.", required=False)
 DEV = Input(
     "Development data: parallel text, one file or several, with the languages as NAME; or sentence pairs with scores. "
-    "A number such as 0.05 is the share of the parallel training rows to hold out.",
+    "A number such as 0.05 is the share of the parallel training rows to hold out. At most 10,000 pairs of a file are "
+    "used.",
     required=False,
     kinds=("pairs",),
     number="dev_share",
@@ -70,7 +72,11 @@ class SourceParams:
         (), "Languages to use of nli and cross-lingual-nli data, e.g. en,sw. By default all.", group=DATA_GROUP
     )
     limit: int | None = param(
-        None, "Maximum number of rows of each source, drawn at random. By default all.", ge=1, group=DATA_GROUP
+        None,
+        "Maximum number of rows of each source, drawn at random. By default all. Less memory is needed for "
+        "all kinds but nli, whose files are read whole.",
+        ge=1,
+        group=DATA_GROUP,
     )
     hard_negatives: Literal["keep", "drop"] | None = param(
         None,
@@ -86,7 +92,10 @@ class SourceParams:
         group=DATA_GROUP,
     )
     negatives_per_row: int | None = param(
-        None, "Maximum number of hard negatives of a row of nli data. By default 1.", ge=1, group=DATA_GROUP
+        None,
+        "Maximum number of hard negatives of a row of nli data. A triplet has one. By default 1.",
+        ge=1,
+        group=DATA_GROUP,
     )
     min_similarity: float | None = param(
         None,
@@ -96,8 +105,8 @@ class SourceParams:
     )
     dev_share: float | None = param(
         None,
-        f"Share of the parallel rows to hold out as development data, at most {MOST_HELD_OUT:,} rows. They share no "
-        "text with the training data.",
+        f"Share of the parallel rows to hold out as development data, at most {MOST_HELD_OUT:,} rows of two "
+        "languages. They share no text with the training data.",
         gt=0,
         le=0.5,
         group=DEV_GROUP,
@@ -151,7 +160,9 @@ class Sources:
         data: All rows, with classes, sources, and the languages of texts if any are known.
         lines: Line or row of each row in its source, counted from 1. Shape [n].
         parallel: The rows of each parallel source, for their word links.
-        counts: For each source its name, kind and rows, and what was left out, by reason.
+        counts: For each source its name, files and kind; `read`, the number of its rows, once per language; and what
+            became of them: `rows` to train on, `held_out`, `contradictions`, which are hard negatives, `not_drawn` with
+            --limit, and `left_out` by reason.
         languages: Names of the languages: text `i` has the language `languages[data.languages[i] - 1]`.
         development: Development data, held out or from files.
     """
@@ -171,6 +182,11 @@ class Sources:
             table[each.rows] = True
         return table
 
+    @property
+    def development_pairs(self) -> int:
+        """Number of development pairs."""
+        return sum(map(len, self.development))
+
 
 @dataclass
 class Reading:
@@ -183,6 +199,8 @@ class Reading:
         counts: Rows that are left out, by reason.
         total: Number of its rows, those that are left out included.
         languages: Languages of nli data that it has, those that are not used included.
+        width: Number of languages that each of its rows has.
+        highest: Highest score of a row, if there are scores.
     """
 
     kind: str
@@ -191,6 +209,8 @@ class Reading:
     counts: Counter[str] = field(default_factory=Counter)
     total: int = 0
     languages: dict[str, None] = field(default_factory=dict)
+    width: int = 1
+    highest: float | None = None
 
     def used(self, wanted: Sequence[str]) -> list[str]:
         """Return the languages to use: those of the wanted ones that it has, or all if none are wanted.
@@ -293,29 +313,35 @@ def read_sources(inputs: Mapping[str, Any], params: SourceParams, job: Job) -> S
     from lexenc.sentences.strategies import number_rows, sample
 
     readings = list(_given_readings(inputs))
-    rows = []
+    rows, usable = [], Counter[int]()
     with job.progress.task("read data", len(readings), "sources") as task:
         for number, each in enumerate(readings):
             stream = _rows(each, params, job, generator(job.seed, f"rows of source {number}"))
             if params.hard_negatives == "drop":
                 stream = (row._replace(negatives=(), languages=row.languages[:2]) for row in stream)
+            stream = _counting(stream, usable, number)
             rows.append(sample(stream, params.limit, generator(job.seed, f"sample of source {number}")))
             if not rows[-1]:
                 raise _unusable(each)
             task.advance(1)
     _check_languages(readings, params.languages)
     numbered = number_rows(rows)
-    sizes = [len(each) for each in rows]
-    counts = [_counts(*each) for each in zip(readings, sizes, rows, numbered.repeated, strict=True)]
-    for own in counts:
-        job.notices.say(_sentence(own))
     del rows
     development = _read_development(inputs.get("dev") or [], numbered, job)
     kept = np.arange(len(numbered.data))
     if params.dev_share is not None:
         kept, held = _held_out(numbered, readings, params.dev_share, job)
         development += held
-    return _chosen(numbered, kept, readings, counts, development)
+    found = _chosen(numbered, kept, readings, usable, development)
+    for own in found.counts:
+        job.notices.say(_sentence(own))
+    return found
+
+
+def _counting(items: Iterable[_Item], counts: Counter[int], place: int) -> Iterator[_Item]:
+    for each in items:
+        counts[place] += 1
+        yield each
 
 
 def _given_readings(inputs: Mapping[str, Any]) -> Iterator[Reading]:
@@ -376,9 +402,14 @@ def _rows(reading: Reading, params: SourceParams, job: Job, random: np.random.Ge
         ((name, path),) = reading.files.items()
         return unsupervised_rows(_numbered((trim(line) for _, line in read_lines(path)), reading), name, reading.counts)
     across = reading.kind == "cross-lingual-nli"
-    if not across and is_scored(next(iter(reading.files.values()))):
+    if is_scored(next(iter(reading.files.values()))):
         job.notices.say(
             f"{reading.name} has scores: pairs with a score of at least {_threshold(params):g} are positives."
+        )
+    elif params.min_similarity is not None:
+        job.notices.warn(
+            f"{reading.name} has labels: --min-similarity is not used for it.",
+            "To use scores, give a file with the columns sentence1, sentence2 and score.",
         )
     table = nli_table(reading, params.languages)
     if across and table and len(table[0]) == 1:
@@ -438,6 +469,8 @@ def nli_table(reading: Reading, languages: Sequence[str] = ()) -> list[tuple[Nli
     """
     table = (_table_across if reading.kind == "cross-lingual-nli" else _table_alone)(reading, languages)
     reading.total = sum(map(len, table)) + reading.counts[OTHER_LANGUAGE]
+    reading.width = len(table[0]) if table else 1
+    reading.highest = max((rows[0].score for rows in table if rows[0].score is not None), default=None)
     reading.counts += Counter()  # nothing is left out for a reason that does not occur
     return table
 
@@ -477,28 +510,56 @@ def _check_languages(readings: Sequence[Reading], wanted: Sequence[str]) -> None
 
 
 def _unusable(reading: Reading) -> DataError:
+    from lexenc.sentences.strategies import CONTRADICTION, LOW_SCORE, NO_NEGATIVE
+
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in reading.counts.most_common())
     hint = {
         "parallel": "One sentence pair per line: sentence, TAB, translation.",
         "unsupervised": "One sentence per line.",
     }.get(reading.kind, "One pair per line: premise, hypothesis, label. Scores count from --min-similarity on.")
+    if reading.counts[NO_NEGATIVE]:
+        where = "of these premises" if reading.counts[CONTRADICTION] else "at all"
+        hint = f"There is no contradiction {where}: use --missing-negatives keep."
+    elif reading.counts[LOW_SCORE]:
+        hint = f"The highest score is {reading.highest:g}: use a lower --min-similarity."
     return DataError(f"{reading.name} has no row to train on ({reasons or 'it is empty'}).", hint=hint)
 
 
-def _counts(reading: Reading, size: int, rows: Sequence[TrainingRow], repeated: int) -> dict[str, Any]:
-    files = [str(each) for each in dict.fromkeys(reading.files.values())]
-    found: dict[str, Any] = {"source": reading.name, "files": files, "kind": reading.kind, "read": reading.total}
-    found["rows"] = size
-    if "nli" in reading.kind:
-        found["with_hard_negatives"] = sum(bool(row.negatives) for row in rows)
-    return found | {"repeated_rows": repeated, "left_out": dict(reading.counts)}
+def _counts(
+    readings: Sequence[Reading], data: PairData, all_rows: Indices, usable: Counter[int]
+) -> list[dict[str, Any]]:
+    """Return what became of the rows of each source. `all_rows` is its number of rows, those held out included."""
+    from lexenc.sentences.strategies import CONTRADICTION, repeats
+
+    found = []
+    for number, (reading, repeated) in enumerate(zip(readings, repeats(data, len(readings)), strict=True)):
+        own, left = data.sources == number, Counter(reading.counts)
+        files = [str(path) for path in dict.fromkeys(reading.files.values())]
+        each: dict[str, Any] = {"source": reading.name, "files": files, "kind": reading.kind, "read": reading.total}
+        each["rows"] = int(np.count_nonzero(own))
+        if "nli" in reading.kind:
+            each["languages"] = reading.width
+            each["with_hard_negatives"] = int((data.negatives[own] >= 0).any(axis=1).sum())
+            each["contradictions"] = left.pop(CONTRADICTION, 0)
+        each["held_out"] = int(all_rows[number]) - each["rows"]
+        each["not_drawn"] = usable[number] - int(all_rows[number])
+        found.append(each | {"repeated_rows": repeated, "left_out": dict(left)})
+    return found
 
 
 def _sentence(counts: Mapping[str, Any]) -> str:
     """Return the counts of a source as one sentence."""
-    parts = [f"{counted(counts['rows'], 'row')} of {counted(counts['read'], 'line')}"]
+    width = counts.get("languages", 1)
+    if width > 1:
+        lines = (counts["read"] - counts["left_out"].get(OTHER_LANGUAGE, 0)) // width
+        read = f"{counted(lines, 'line')} in each of {width} languages, which count {width} times"
+    else:
+        read = counted(counts["read"], "line")
+    parts = [f"{counted(counts['rows'], 'row')} of {read}"]
     parts += [f"{counts['with_hard_negatives']:,} with hard negatives"] if "with_hard_negatives" in counts else []
-    parts += [f"{counts['repeated_rows']:,} repeated"] if counts["repeated_rows"] else []
+    shown = {"repeated_rows": "repeated", "held_out": "held out", "contradictions": "contradictions",
+             "not_drawn": "not drawn"}  # fmt: skip
+    parts += [f"{counts[name]:,} {text}" for name, text in shown.items() if counts.get(name)]
     left = [f"{number:,} {reason}" for reason, number in counts["left_out"].items()]
     parts += [f"left out: {', '.join(left)}"] if left else []
     return f"{counts['source']} ({counts['kind']}): {'; '.join(parts)}."
@@ -508,38 +569,52 @@ def _sentence(counts: Mapping[str, Any]) -> str:
 
 
 def _read_development(given: Sequence[GivenSource], numbered: NumberedRows, job: Job) -> list[DevelopmentSet]:
-    found = [_development_set(each, job) for each in given]
-    wanted = {text for each in found for text in each.sources + each.targets}
-    data = numbered.data
-    known = {text for text in data.texts if text in wanted} if wanted else set()
+    found = [_development_set(source, number, job) for number, source in enumerate(given)]
+    if not found:
+        return []
+    data, fold = numbered.data, SAME_TEXT.fold
+    wanted = {fold(text) for each in found for text in each.sources + each.targets}
+    own = ((fold(text), number) for text, number in zip(data.texts, data.folds.tolist(), strict=True))
+    forms = {form: number for form, number in own if form in wanted}
+    size = int(data.folds.max(initial=-1)) + 1
     for each in found:
-        same = sum(one in known and other in known for one, other in zip(each.sources, each.targets, strict=True))
+        heads, tails = (np.array([forms.get(fold(text), -1) for text in side]) for side in (each.sources, each.targets))
+        known = np.isin(heads * size + tails, data.known) | np.isin(tails * size + heads, data.known)
+        same = int(np.count_nonzero(known & (heads >= 0) & (tails >= 0)))
         if same:
             job.notices.warn(
-                f"{same:,} of {counted(len(each), 'development pair')} ({each.name}) have both texts in the training "
-                "data.",
-                "Remove them from the training data: the best weights would be those that learnt them by heart.",
+                f"{same:,} of {counted(len(each), 'development pair')} ({each.name}) are in the training data.",
+                "Remove them there. Otherwise the best checkpoint is chosen on training data.",
             )
     return found
 
 
-def _development_set(source: GivenSource, job: Job) -> DevelopmentSet:
+def _development_set(source: GivenSource, number: int, job: Job) -> DevelopmentSet:
+    from lexenc.sentences.strategies import sample
+
     path, name = source.path, source.name or source.path.name
     languages = languages_of(source)
     own = (languages[0], languages[1]) if languages else ("", "")
-    rows = list(nli_text(path)) if is_scored(path) else []
-    if rows:
-        rows = [row for row in rows if row.premise and row.hypothesis]
-        scores = [float(row.score or 0) for row in rows]
-        made = DevelopmentSet(name, [row.premise for row in rows], [row.hypothesis for row in rows], scores, own)
+    scored, text = is_scored(path), None
+    if scored:
+        rows = ((row.premise, row.hypothesis, float(row.score or 0)) for row in nli_text(path))
     else:
         text = parallel_text(path, languages=own if languages else (None, None))
-        pairs = [(one, other) for _, one, other in text if one and other]
+        rows = ((one, other, 0.0) for _, one, other in text)
+    total = Counter[int]()
+    stream = _counting((row for row in rows if row[0] and row[1]), total, 0)
+    pairs = sample(stream, MOST_HELD_OUT, generator(job.seed, f"development pairs of {number}"))
+    if text is not None:
         tell_remarks(text, job)
-        made = DevelopmentSet(name, [one for one, _ in pairs], [other for _, other in pairs], languages=own)
-    if not len(made):
+    if not pairs:
         raise DataError(f"{path} has no development pairs.", hint="One pair per line: sentence, TAB, translation.")
-    return made
+    if len(pairs) < total[0]:
+        job.notices.say(f"{len(pairs):,} of {total[0]:,} development pairs ({name}), drawn at random.")
+    sources, targets, scores = (list(each) for each in zip(*pairs, strict=True))
+    if scored and len(set(scores)) == 1:
+        what = f"all {len(pairs):,} scores are {scores[0]:g}" if len(pairs) > 1 else "it has one pair with a score"
+        raise DataError(f"{path}: {what}, so that no correlation exists.", hint="Give pairs with different scores.")
+    return DevelopmentSet(name, sources, targets, scores if scored else [], own)
 
 
 def _held_out(
@@ -550,8 +625,16 @@ def _held_out(
 
     data = numbered.data
     parallel = np.array([each.kind == "parallel" for each in readings])[data.sources]
-    number = min(MOST_HELD_OUT, round(share * int(parallel.sum())))
-    held = hold_out(data, np.flatnonzero(parallel), number, generator(job.seed, "development rows"))
+    rows = np.flatnonzero(parallel)
+    if share * len(rows) < 1 <= len(rows):
+        message = f"--dev {share:g} of {counted(len(rows), 'parallel row')} is less than one row."
+        raise DataError(message, hint=f"Use a share of at least {1 / len(rows):.2g}, or give a file: --dev FILE.")
+    texts = np.zeros(len(data.texts), dtype=np.int64) if data.languages is None else data.languages
+    keys = texts[data.anchors[rows]] * (1 + len(numbered.languages)) + texts[data.positives[rows]]
+    own_rows = [rows[keys == key] for key in np.unique(keys)]
+    groups = [(each, min(MOST_HELD_OUT, round(share * len(each)))) for each in own_rows]
+    number = sum(each for _, each in groups)
+    held = hold_out(data, groups, generator(job.seed, "development rows"))
     if not len(held):
         hint = "Only parallel rows are held out, and only those that share no text with others. Give a file: --dev."
         raise DataError(f"No row of the training data can be held out with --dev {share:g}.", hint=hint)
@@ -583,7 +666,7 @@ def _chosen(
     numbered: NumberedRows,
     kept: Indices,
     readings: Sequence[Reading],
-    counts: list[dict[str, Any]],
+    usable: Counter[int],
     development: list[DevelopmentSet],
 ) -> Sources:
     from lexenc.sentences.strategies import pairs_at
@@ -595,4 +678,8 @@ def _chosen(
         if each.kind == "parallel":
             rows = np.flatnonzero(own == number)
             parallel.append(ParallelRows(each.name, each.total, rows, lines[rows] - 1))
+    all_rows = np.bincount(
+        np.zeros(0, dtype=np.int64) if numbered.data.sources is None else numbered.data.sources, minlength=len(readings)
+    )
+    counts = _counts(readings, data, all_rows, usable)
     return Sources(data, lines, parallel, counts, numbered.languages, development)

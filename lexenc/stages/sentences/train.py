@@ -310,6 +310,7 @@ def train(inputs: dict[str, Any], params: TrainParams, job: Job) -> Outcome:
         {
             "pairs": len(data),
             "sources": sources.counts,
+            **({"development_pairs": sources.development_pairs} if sources.development else {}),
             **{name: count for name, count in counts.items() if count},
             **({"languages": sources.languages} if params.language_embedding else {}),
             **(

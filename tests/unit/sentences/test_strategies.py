@@ -9,7 +9,15 @@ from scipy.stats import chisquare
 
 from lexenc.files.nli import NliRow, aligned_files, nli_text
 from lexenc.sentences import strategies
-from lexenc.sentences.strategies import TrainingRow, nli_rows, number_rows, parallel_rows, sample, unsupervised_rows
+from lexenc.sentences.strategies import (
+    TrainingRow,
+    nli_rows,
+    number_rows,
+    parallel_rows,
+    repeats,
+    sample,
+    unsupervised_rows,
+)
 from lexenc.training.data import batch_of
 
 LANGUAGES = ("aym", "gn", "quy", "shp")
@@ -37,7 +45,7 @@ def test_parallel_rows_have_two_different_sides():
     assert [(each.line, each.anchor, each.positive) for each in rows] == [(1, "a", "b"), (6, "a", "b"), (7, "C", "c")]
     assert {each.languages for each in rows} == {("en", "sw")}
     assert counts == {strategies.EMPTY: 3, strategies.SAME: 1}
-    assert number_rows([rows]).repeated == [1]
+    assert repeats(number_rows([rows]).data, 1) == [1]
 
 
 def test_a_single_sentence_is_its_own_positive():
@@ -67,7 +75,8 @@ def test_hard_negatives_contradict_the_same_premise(missing):
     else:
         assert rows[2:] == kept[missing]
     dropped = {strategies.NO_NEGATIVE: 2} if missing == "drop" else {}
-    assert counts == {strategies.EMPTY: 1, strategies.NO_LABEL: 1, strategies.OTHER: 1} | dropped
+    expected = {strategies.EMPTY: 1, strategies.NO_LABEL: 1, strategies.OTHER: 1, strategies.CONTRADICTION: 2}
+    assert counts == expected | dropped
 
 
 def test_several_contradictions():
@@ -84,6 +93,13 @@ def test_triplets_have_a_contradiction_of_their_own():
     table = [row("p", "yes", "entailment", contradiction="no 1"), row("p", "aye", "entailment", contradiction="no 2")]
     rows = short(nli_rows(table, Counter(), missing="drop", random=draws()))
     assert rows == [("p", "yes", ("no 1",)), ("p", "aye", ("no 2",))]
+
+
+def test_a_triplet_without_a_contradiction_draws_one_of_the_others():
+    table = [row("p", "yes", "entailment", contradiction="no 1"), row("q", "aye", "entailment")]
+    kept = [("p", "yes", ("no 1",)), ("q", "aye", ())]
+    for missing, wanted in (("keep", kept), ("drop", kept[:1]), ("random", [kept[0], ("q", "aye", ("no 1",))])):
+        assert short(nli_rows(table, Counter(), missing=missing, random=draws())) == wanted
 
 
 def test_scored_pairs_are_entailments_from_a_score_on():
@@ -139,7 +155,7 @@ def test_numbers_say_the_same_as_the_rows():
     data, names = numbered.data, ["", *numbered.languages]
     assert numbered.lines.tolist() == [4, 9, 1, 2, 3]
     assert data.sources.tolist() == [0, 0, 1, 1, 3]
-    assert numbered.repeated == [0, 0, 0, 0]
+    assert repeats(data, 4) == [0, 0, 0, 0]
 
     def shown(number):
         return None if number < 0 else (data.texts[number], names[data.languages[number]])
@@ -201,7 +217,7 @@ def test_rows_of_a_premise_are_no_negatives_and_sources_share_texts_only():
 def test_no_rows_at_all():
     numbered = number_rows([[], []])
     assert len(numbered.data) == 0
-    assert numbered.repeated == [0, 0]
+    assert repeats(numbered.data, 2) == [0, 0]
 
 
 # ---------------------------------------------------------------- real data
@@ -215,7 +231,7 @@ def americas(data):
 def test_every_slot_of_cross_lingual_inference(americas):
     counts = Counter[str]()
     rows = list(nli_rows(americas, counts, missing="drop", random=draws(7)))
-    assert (len(rows), counts) == (1000, {strategies.OTHER: 250})
+    assert (len(rows), counts) == (1000, {strategies.OTHER: 1000, strategies.CONTRADICTION: 1000})
     language = {each: place for place, each in enumerate(LANGUAGES)}
     by_line = {each[0].line: each for each in americas}
     premises = {tuple(row.premise for row in rows) for rows in americas}
