@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lexenc.arrays import Indices
+from lexenc.encoders.language_model import LanguageModel
 from lexenc.encoders.masked_language import SHARE, MaskedText, mask_pair, mask_subwords
 from lexenc.encoders.pretrained import longest_input
 from lexenc.encoders.subwords import WordTokenizer
@@ -25,7 +26,8 @@ PAIR_SHARE = 0.2
 class MaskedSentences:
     """Predict masked subwords of one sentence of each row, of the anchor or the positive at random.
 
-    The loss of a row is the mean cross entropy of its masked subwords; 0 for a sentence without subwords.
+    The loss of a row is the mean cross entropy of its masked subwords; 0 for a sentence without subwords. Special ones,
+    and the one for unknown characters, are never predicted.
 
     Args:
         given: With a prediction head.
@@ -46,7 +48,9 @@ class MaskedSentences:
         self._given = given
         words = WordTokenizer(self._encoder.tokenizer)
         self._single, self._pair = words.single, words.pair
-        self._others = _replacements(given, [*self._pair.before, *self._pair.between, *self._pair.after])
+        self._regular = LanguageModel(self._encoder, self._head).regular
+        found = distinct_subwords(given.tokens)
+        self._others = found[self._regular[found]]
 
     def sizes(self, rows: Indices) -> Indices:
         """Return the number of subwords of the longer sentence of some rows. Shape as `rows`."""
@@ -78,7 +82,7 @@ class MaskedSentences:
         draw = generator(self._given.seed, f"masks of step {step}, row {row}")
         text = int(self._texts[int(draw.integers(2))][row])
         ids = self._given.tokens[text].astype(np.int64)
-        maskable = len(self._single.before) + np.arange(len(self._inner(text)))
+        maskable = len(self._single.before) + np.flatnonzero(self._regular[self._inner(text)])
         if not len(maskable):
             return None
         found = mask_subwords(ids, maskable, mask=self._head.mask, others=self._others, draw=draw, share=self._share)
@@ -132,6 +136,8 @@ class MaskedTranslations(MaskedSentences):
         if self._sizes[row] <= self._pair.size:
             return None
         texts = tuple(int(each[row]) for each in self._texts)
+        if not any(self._regular[self._inner(text)].any() for text in texts):
+            return None
         languages = self._given.data.languages
         return mask_pair(
             (self._inner(texts[0]), self._inner(texts[1])),
@@ -140,12 +146,6 @@ class MaskedTranslations(MaskedSentences):
             others=self._others,
             draw=generator(self._given.seed, f"masks of step {step}, pair of row {row}"),
             share=self._share,
+            regular=self._regular,
             languages=None if languages is None else (int(languages[texts[0]]), int(languages[texts[1]])),
         )
-
-
-def _replacements(given: TermInputs, special: list[int]) -> Indices:
-    """Return the subwords of the corpus, without special ones."""
-    assert given.head is not None
-    found: Indices = np.setdiff1d(distinct_subwords(given.tokens), [*special, given.head.mask])
-    return found if len(found) else np.array([given.head.mask])

@@ -152,6 +152,19 @@ def test_sizes_are_those_of_both_sentences(make_given):
 # ---------------------------------------------------------------- masked language modelling
 
 
+@pytest.mark.parametrize("kind", [MaskedSentences, MaskedTranslations])
+def test_unknown_characters_are_not_predicted(make_given, kind):
+    given = make_given([("日 the house 日", "日 la casa 日"), ("日 日", "日")], [[], []])
+    unknown = given.encoder.tokenise(["日"])[0][1]
+    term = kind(given, share=1)
+    texts, losses = caught(term, np.arange(2))
+    assert losses[0] > 0
+    assert losses[1] == 0
+    assert len(texts) == 1
+    assert unknown in texts[0].ids
+    assert unknown not in texts[0].right
+
+
 def test_one_sentence_of_each_row_is_masked(make_given):
     given = make_given(parallel=np.zeros(5, dtype=bool))
     term = MaskedSentences(given, share=0.5)
