@@ -58,10 +58,14 @@ def _chain(folder: Path, manifest: Manifest, depth: int, seen: set[str]) -> list
     if manifest.key in seen:
         return [f"{pad}{folder}  (see above)"]
     seen.add(manifest.key)
-    settings = ", ".join(f"{name} {_shown(value)}" for name, value in manifest.params.items() if value is not None)
+    settings = ", ".join(
+        f"{name} {_shown(value)}" for name, value in manifest.params.items() if value not in (None, [])
+    )
     lines.append(f"{pad}  settings: {settings}, seed {manifest.seed}, {manifest.device} {manifest.precision}")
     if manifest.summary:
-        lines.append(f"{pad}  counts: " + ", ".join(f"{name} {value}" for name, value in manifest.summary.items()))
+        tables = {name: value for name, value in manifest.summary.items() if _is_table(value)}
+        lines.append(f"{pad}  counts: {_shown({k: v for k, v in manifest.summary.items() if k not in tables})}")
+        lines += [f"{pad}  {name}: {_shown(row)}" for name, rows in tables.items() for row in rows]
     for name, records in manifest.inputs.items():
         for record in records:
             place = Path(os.path.normpath(folder.absolute().parent / record.path))
@@ -81,8 +85,17 @@ def _origin(place: Path, record: InputRecord, depth: int, seen: set[str]) -> lis
     return [f"{'  ' * depth}{folder}  (replaced on {manifest.created[:16]}; its earlier content is not known)"]
 
 
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict) for each in value)
+
+
 def _shown(value: object) -> str:
-    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
+    if isinstance(value, dict):
+        shown = (
+            (name, f"({_shown(each)})" if isinstance(each, dict) else _shown(each)) for name, each in value.items()
+        )
+        return ", ".join(f"{name} {each}" for name, each in shown if each not in ("", "()"))
+    return ",".join(map(_shown, value)) if isinstance(value, list) else str(value)
 
 
 _TABLES = {"losses": LOSSES, "retrieval": RETRIEVAL, "aligners": ALIGNERS}
