@@ -8,10 +8,12 @@ import torch
 from transformers import AutoModelForMaskedLM
 
 from lexenc.arrays import Ragged
-from lexenc.device import CPU
+from lexenc.device import CPU, Device
 from lexenc.encoders.language_model import Shape, open_language_model, save_language_model, save_new_language_model
 from lexenc.encoders.unigram import train_language_tokenizer
 from lexenc.training.masked import HeldOutTexts, LanguageTexts, MaskedObjective
+from lexenc.training.schedule import StepSchedule
+from lexenc.training.trainer import Trainer
 
 EN = [f"the {word} is here and a {word} was there" for word in "house dog cat tree water fire stone bread".split()]
 SW = [f"{word} iko hapa na {word} ilikuwa pale" for word in "nyumba mbwa paka mti".split()]
@@ -135,3 +137,18 @@ def test_model_is_saved_with_its_head(model, texts, tmp_path):
     _, info = AutoModelForMaskedLM.from_pretrained(tmp_path / "saved", output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
+
+
+def test_bfloat16_learns_as_float32_does(folder):
+    def losses(precision):
+        model = open_language_model(folder, device=Device("cpu", precision, ""))
+        objective = MaskedObjective(model, LanguageTexts.of({"en": cut(model, EN), "sw": cut(model, SW)}), seed=1)
+        found = []
+        schedule = StepSchedule(steps=20, batch_size=4, learning_rate=1e-2)
+        Trainer(objective, schedule=schedule, seed=1).run(record=lambda step: found.append(step.loss))
+        return np.array(found)
+
+    one, other = losses("float32"), losses("bfloat16")
+    assert (one != other).any()
+    np.testing.assert_allclose(other, one, rtol=0.05)
+    assert other[-5:].mean() < other[:5].mean()
