@@ -19,6 +19,7 @@ COMMANDS = {
     "pretrain": "--text en=F/text.tsv --preset tiny --layers 1 --dimensions 16 --heads 2 --vocabulary 100 --steps 2",
     "trim-vocabulary": "--encoder F/transformer --text F/text.tsv",
     "mine-negatives": "--pairs F/train.tsv --encoder F/static --target-vocabulary F/de.txt --count 3",
+    "train": "--data F/text.tsv --encoder F/static --batch-size 16",
     "finetune": "--pairs F/train.tsv --encoder F/static --epochs 1",
     "map": "--source F/en.vec --target F/de.vec --dictionary F/train.tsv",
     "map-hub": "--vectors en=F/en.vec --vectors de=F/de.vec --hub en --dictionaries en-de=F/train.tsv",
@@ -34,7 +35,7 @@ COMMANDS = {
 FILL = {
     "OTHER-VECTORS": "F/de.vec", "VECTORS": "F/en.vec", "DICTIONARY": "F/train.tsv", "TEST-DICTIONARY": "F/test.tsv",
     "TEST-DICTIONARIES": "F/tests", "SPACE": "F/mapped", "PAIRS": "F/text.tsv", "WORDS": "F/en.txt",
-    "MENTIONS": "F/kb.txt", "KNOWLEDGE-BASE": "F/kb.txt", "GOLD": "F/linked/alignments.txt",
+    "SENTENCES": "F/en.txt", "MENTIONS": "F/kb.txt", "KNOWLEDGE-BASE": "F/kb.txt", "GOLD": "F/linked/alignments.txt",
 }  # fmt: skip
 
 

@@ -685,6 +685,7 @@ ELSEWHERE = {
     "alignment/statistical.py": "its own memory maps, in the harness of faults",
     "stages/encoders/encode.py": "lines of text",
     "stages/encoders/train_static.py": "lines of text",
+    "stages/encoders/pretrain.py": "lines of text, and sentence pairs through their reader",
     "planning.py": "the commit of the working directory",
     "stages/lineage.py": "inputs of other commands, through their readers",
     "stages/training.py": "its own log, in the harness of faults",

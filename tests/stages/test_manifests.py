@@ -227,4 +227,5 @@ def test_speed_settings_are_those_and_no_others():
         "map checkpoint_seconds",
         "map-hub checkpoint_seconds",
         "pretrain checkpoint_seconds",
+        "train checkpoint_seconds",
     }

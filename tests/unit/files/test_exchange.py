@@ -399,7 +399,7 @@ def test_any_text_survives_but_for_spaces_and_control_characters(tmp_path_factor
     path = tmp_path_factory.mktemp("x") / "x"
     with path.open("wb") as stream:
         write_rows(stream, [PairRow(*row) for row in rows], kind, "en", "de")
-    units = list(UnitFile(path))
+    units = list(UnitFile(path, keep=("tags",)))  # any text may look like an escaped tag
     assert len(units) == len(rows)
     for unit, row in zip(units, rows, strict=True):
         kept = ["".join(each for each in text if each.isprintable() and each not in " \ufffe\uffff") for text in row]
