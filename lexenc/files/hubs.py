@@ -36,7 +36,10 @@ class Hub:
 
 def is_hub(folder: Path) -> bool:
     """Return whether a folder contains a space of many languages."""
-    return (folder / HUB).is_file()
+    try:
+        return (folder / HUB).is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def read_hub(folder: Path) -> Hub:

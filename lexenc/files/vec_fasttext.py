@@ -35,6 +35,7 @@ _SUPERVISED = 3
 # The mark, the version, twelve settings, the rate of sampling; sizes of the dictionary; rows and columns of a matrix.
 _HEADER, _SIZES, _SHAPE, _FOUR = Struct("<2i12id"), Struct("<3i2q"), Struct("<2q"), Struct("<4i")
 # After a word and its NUL: how often it occurs, and whether it is a label.
+_MOST_COLUMNS = 1 << 24  # of a matrix; one without rows may claim any number
 _AFTER_WORD = 9
 _CHUNK = 1 << 20
 # fastText's own settings allow 64 bytes for what 6 characters need; no program writes more. A longer n-gram or word
@@ -353,7 +354,7 @@ class _Checked:
 
     def _shape(self) -> tuple[int, int]:
         rows, columns = self.unpack(_SHAPE)
-        if rows < 0 or columns < 1:
+        if rows < 0 or not 1 <= columns <= _MOST_COLUMNS:
             raise self.damaged(f"a matrix has {rows:,} rows and {columns:,} columns")
         return rows, columns
 

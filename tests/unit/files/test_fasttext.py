@@ -108,6 +108,19 @@ def test_a_wrong_header_is_found_before_memory_is_reserved(train, place, value, 
     assert str(path) in str(error.value)
 
 
+def test_a_matrix_without_rows_may_not_claim_any_width(tmp_path):
+    # Damage at random: 0 rows of very many numbers, which are too many for an array.
+    damaged = (
+        "ba164f2f0c00000000000040050000002c0500000001000000050000000100000003000000640000002d431cebe2361a"
+        "3f0000000020000000000000000000000000000000000000000000000000000000300000000000000000008000000000"
+        "0000000000e280cd072cd8be6f"
+    )
+    path = tmp_path / "model.bin"
+    path.write_bytes(bytes.fromhex(damaged))
+    with pytest.raises(DataError):
+        read_vectors(path)
+
+
 def test_numbers_that_are_not_finite_are_refused(train):
     path, _ = train(minn=0, maxn=0)
     raw = path.read_bytes()

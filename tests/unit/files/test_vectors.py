@@ -8,6 +8,7 @@ import pytest
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.chosen import chosen_vectors
+from lexenc.files.hubs import is_hub
 from lexenc.files.vec_binary import write_word2vec_binary
 from lexenc.files.vec_fasttext import Subwords
 from lexenc.files.vec_report import Finding
@@ -468,3 +469,7 @@ def test_a_list_of_words_without_measure_is_refused(tmp_path):
         stream.truncate(1 << 40)
     with pytest.raises(DataError, match="only 0 were ever written"):
         load_vectors(tmp_path)
+
+
+def test_a_path_that_no_file_can_have_is_no_hub(tmp_path):
+    assert not is_hub(tmp_path / ("x" * 300))
