@@ -13,3 +13,13 @@ RETRIEVAL = Registry(
     },
 )
 """Retrieval methods: functions that return a `retrieval.Correction`, called as `fit_correction` calls them."""
+
+MARGINS = Registry(
+    "margin",
+    {
+        "ratio": "lexenc.search.margins:ratio",
+        "distance": "lexenc.search.margins:distance",
+        "absolute": "lexenc.search.margins:absolute",
+    },
+)
+"""Margins of sentence pairs: functions of the cosines and of the mean cosines to the nearest neighbours."""
