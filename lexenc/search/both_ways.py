@@ -26,8 +26,8 @@ from lexenc.search.neighbours import cells_of, mask_of
 Matrix = NDArray[Any]
 Indices = NDArray[np.int64]
 
-# Rows and columns of a block: with its mask it fits into the cache of one core, where six passes over it cost little.
-_ROWS, _COLUMNS = 512, 2048
+ROWS, COLUMNS = 512, 2048
+"""Rows and columns of a block: with a mask it fits into the cache of one core, where six passes over it cost little."""
 # The first bars are estimated from every eighth word.
 _SAMPLE = 8
 # Words compared with a whole vocabulary, or sorted, at a time.
@@ -299,18 +299,18 @@ def _scan(
 ) -> tuple[_Cells, _Cells]:
     """Multiply block by block, and return the cells above a bar of their row or column: by row and by column."""
     flipped = target.T
-    spare = _Spare(source.dtype)
+    spare = Spare(source.dtype)
 
     def scan(rows: slice) -> tuple[Indices, NDArray[np.int32], Matrix]:
         found = [
             _kept(source[rows], flipped[:, columns], bars[0].part(rows), bars[1].part(columns), spare, columns.start)
-            for columns in blocks(len(target), _COLUMNS)
+            for columns in blocks(len(target), COLUMNS)
         ]
         lines, columns, values = (np.concatenate(each) for each in zip(*found, strict=True))
         order = np.argsort(lines.astype(np.uint16), kind="stable")
         return np.bincount(lines, minlength=rows.stop - rows.start), columns[order], values[order]
 
-    found = pool.map(scan, blocks(len(source), _ROWS))
+    found = pool.map(scan, blocks(len(source), ROWS))
     counts, columns, values = (np.concatenate(each) for each in zip(*found, strict=True))
     rows = np.repeat(np.arange(len(source), dtype=np.int32), counts)
     by_row = _Cells(starts_of(counts), columns, values)
@@ -321,11 +321,11 @@ def _scan(
 
 
 def _kept(
-    source: Matrix, flipped: Matrix, rows: _Thresholds, columns: _Thresholds, spare: _Spare, start: int
+    source: Matrix, flipped: Matrix, rows: _Thresholds, columns: _Thresholds, spare: Spare, start: int
 ) -> tuple[Indices, NDArray[np.int32], Matrix]:
     """Return the cells of a block above any of its four bars: rows, columns and cosines."""
     height, width = len(source), flipped.shape[1]
-    scores = np.matmul(source, flipped, out=spare.cells[: height * width].reshape(height, width))
+    scores = np.matmul(source, flipped, out=spare.block(height, width))
     mask = mask_of(np.greater, scores, rows.near)
     inside = mask[:, :width]
     inside |= scores > columns.near
@@ -339,11 +339,15 @@ def _kept(
     return lines, (places + start).astype(np.int32), values
 
 
-class _Spare(local):
+class Spare(local):
     """One block of memory per thread, which is reused."""
 
     def __init__(self, dtype: Any) -> None:
-        self.cells = np.empty(_ROWS * _COLUMNS, dtype)
+        self._cells = np.empty(ROWS * COLUMNS, dtype)
+
+    def block(self, height: int, width: int) -> Matrix:
+        """Return the memory as a matrix of at most ROWS x COLUMNS cells."""
+        return self._cells[: height * width].reshape(height, width)
 
 
 @contextmanager
@@ -383,7 +387,7 @@ class DeviceSearch:
 
     def _means(self, own: Any, other: Any) -> tuple[Any, Any]:
         count = min(max(1, self._neighbours), len(other))
-        tops = [(own[part] @ other.T).topk(count, dim=1).values for part in blocks(len(own), _ROWS * 8)]
+        tops = [(own[part] @ other.T).topk(count, dim=1).values for part in blocks(len(own), ROWS * 8)]
         top = self._torch.cat(tops)
         half = top.mean(dim=1) / 2 if self._neighbours else self._torch.zeros_like(top[:, 0])
         return top[:, 0], half
@@ -391,7 +395,7 @@ class DeviceSearch:
     def _choose(self, own: Any, other: Any, half: Any, ranks: Indices) -> Indices:
         wanted = self._on_device(np.minimum(ranks, len(other)))
         found = []
-        for part in blocks(len(own), _ROWS * 8):
+        for part in blocks(len(own), ROWS * 8):
             rank = wanted[part, None]
             order = (own[part] @ other.T - half).topk(int(rank.max()), dim=1).indices
             found.append(order.gather(1, rank - 1)[:, 0])

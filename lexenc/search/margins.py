@@ -38,10 +38,15 @@ class MinedPairs(NamedTuple):
     target: Indices
     scores: Doubles
 
+    def take(self, chosen: NDArray[Any]) -> MinedPairs:
+        """Return the pairs at some positions, or those that a mask chooses."""
+        return MinedPairs(self.source[chosen], self.target[chosen], self.scores[chosen])
+
 
 def ratio(cosines: Doubles, means: Doubles) -> Doubles:
     """Divide the cosine by the mean; -inf where the mean is not positive, so that no ratio is defined."""
-    return np.divide(cosines, means, out=np.full(np.shape(cosines), -np.inf), where=means > 0)
+    ratios: Doubles = np.divide(cosines, means, out=np.full(np.shape(cosines), -np.inf), where=means > 0)
+    return ratios
 
 
 def distance(cosines: Doubles, means: Doubles) -> Doubles:
@@ -108,21 +113,20 @@ def mined(forward: Neighbours, backward: Neighbours, *, margin: str = "ratio", k
     rows, columns = np.arange(len(forward.indices)), np.arange(len(backward.indices))
     targets, sources = there[0], back[0]
     if keep == "forward":
-        found = rows, targets, there[1]
+        found = MinedPairs(rows, targets, there[1])
     elif keep == "backward":
-        found = sources, columns, back[1]
+        found = MinedPairs(sources, columns, back[1])
     elif keep == "intersection":
         both = targets >= 0
         both[both] = sources[targets[both]] == rows[both]
-        found = rows[both], targets[both], there[1][both]
+        found = MinedPairs(rows[both], targets[both], there[1][both])
     else:
-        found = tuple(map(np.concatenate, ((rows, sources), (targets, columns), (there[1], back[1]))))
-    known = (found[0] >= 0) & (found[1] >= 0) & (found[2] > -np.inf)
-    source, target, scores = (each[known] for each in found)
-    order = np.lexsort((target, source, -scores))
-    if keep == "max":
-        order = order[_one_to_one(source[order], target[order])]
-    return MinedPairs(source[order], target[order], scores[order])
+        found = MinedPairs(
+            np.concatenate([rows, sources]), np.concatenate([targets, columns]), np.concatenate([there[1], back[1]])
+        )
+    found = found.take((found.source >= 0) & (found.target >= 0) & (found.scores > -np.inf))
+    found = found.take(np.lexsort((found.target, found.source, -found.scores)))
+    return found.take(_one_to_one(found)) if keep == "max" else found
 
 
 def _best(neighbours: Neighbours, own_means: Doubles, other_means: Doubles, margin: str) -> tuple[Indices, Doubles]:
@@ -139,10 +143,10 @@ def _best(neighbours: Neighbours, own_means: Doubles, other_means: Doubles, marg
     return chosen, np.take_along_axis(margins, place, axis=1)[:, 0]
 
 
-def _one_to_one(source: Indices, target: Indices) -> Indices:
-    """Return the positions of pairs that share no row with a pair kept before. Shape [p] to [q]."""
+def _one_to_one(pairs: MinedPairs) -> Indices:
+    """Return the positions of pairs that share no row with a pair kept before. Shape [q]."""
     kept, sources, targets = list[int](), set[int](), set[int]()
-    for place, (left, right) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
+    for place, (left, right) in enumerate(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)):
         if left not in sources and right not in targets:
             sources.add(left)
             targets.add(right)
@@ -221,7 +225,7 @@ def best_threshold(scores: Doubles, correct: NDArray[Any], gold: int) -> Thresho
     """
     order = np.argsort(-scores, kind="stable")
     ordered, hits = scores[order], np.cumsum(correct[order])
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], np.ones(len(ordered) > 0, dtype=np.bool_)))
+    ends = np.flatnonzero(np.diff(ordered, append=-np.inf))
     if not len(ends) or not hits[-1]:
         return Threshold(np.inf, 0.0, 0.0, 0.0)
     f1 = 2 * hits[ends] / (ends + 1 + gold)

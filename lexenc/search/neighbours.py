@@ -207,15 +207,27 @@ class Engine:
         if not len(filled):
             return indices, scores
         candidates, floor = self._collect(rows[filled], width)
-        exact = self.exact(rows[filled], candidates)
-        best, values = _in_order(candidates, exact, width)
-        # A target that was dropped scored at most `floor` in float32.
-        doubtful = (floor > -np.inf) & (values[:, -1] <= floor + self.error[rows[filled]])
-        indices[filled], scores[filled] = best, values
-        for row in np.flatnonzero(doubtful):
-            place, query = filled[row], rows[filled[row]]
-            indices[place], scores[place] = self._search_again(query, values[row, -1], width)
+        indices[filled], scores[filled], doubtful = self.settle(rows[filled], candidates, floor, width)
+        for place in filled[doubtful]:
+            indices[place], scores[place] = self._search_again(rows[place], scores[place, -1], width)
         return indices, scores
+
+    def settle(
+        self, rows: Indices, candidates: Indices, floor: Matrix, width: int
+    ) -> tuple[Indices, Doubles, NDArray[np.bool_]]:
+        """Choose the best `width` of the candidates of some queries by their exact scores.
+
+        Args:
+            rows: The queries. Shape [q].
+            candidates: Targets of every query, -1 for none. Shape [q, c], c at least `width`.
+            floor: The largest score in float32 that a target besides these can have. Shape [q].
+            width: Number of targets.
+
+        Returns:
+            Indices and float64 scores, shape [q, width], and whether rounding may have lost a target, shape [q].
+        """
+        best, values = _in_order(candidates, self.exact(rows, candidates), width)
+        return best, values, (floor > -np.inf) & (values[:, -1] <= floor + self.error[rows])
 
     def _collect(self, rows: Indices, width: int) -> tuple[Indices, Doubles]:
         """Return the best few by float32 score: their indices, and the largest score that a dropped one can have."""
