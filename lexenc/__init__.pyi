@@ -963,6 +963,70 @@ def eval_sts(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_bitext(
+    *,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    gold: str | PathLike[str],
+    dev: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    vectors: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
+    source_language: str | None = None,
+    target_language: str | None = None,
+    protocol: Literal['dev-test', 'oracle', 'mteb'] = 'dev-test',
+    margin: Literal['ratio', 'distance', 'absolute'] = 'ratio',
+    neighbours: int = 4,
+    keep: Literal['max', 'intersection', 'forward', 'backward'] = 'max',
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score bitext mining: precision, recall and F1 of mined sentence pairs, as for BUCC.
+
+    Makes: scores.json, and items.jsonl with the gold pairs and the mined pairs of every source sentence.
+
+    Args:
+        source: Source sentences, one per line; each may follow its id and a TAB (BUCC).
+        target: Target sentences, the same.
+        gold: Pairs: source id, TAB, target id. Without ids, line numbers from 1.
+        dev: Folder of other text with the same file names, or with one file each of the same last extension. The threshold comes from it.
+        encoder: Encoder.
+        vectors: Shared space. A sentence is the mean of its words.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
+        source_language: BCP-47 code of the left words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        target_language: The same for the right words.
+        protocol: dev-test: choose the threshold on dev. oracle: choose it on the test itself, as some papers do; the scores are too high. mteb: retrieve the nearest target of every gold source without a threshold; weighted F1.
+        margin: Score of a pair: how its cosine compares with the mean cosine to the neighbours. One of: ratio, distance, absolute.
+        neighbours: Nearest neighbours per sentence: its candidates, and its mean cosine.
+        keep: Pairs to keep. max: the best of both directions, every sentence once; intersection: pairs that are best in both; forward: the best of every source; backward: the best of every target.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def encode_concepts(
     knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,

@@ -12,5 +12,7 @@ TASKS = Registry(
         "xel": "lexenc.evaluation.linking:TASK",
         "alignment": "lexenc.evaluation.alignment:TASK",
         "sts": "lexenc.stages.evaluation.sts:TASK",
+        "bitext": "lexenc.evaluation.bitext:TASK",
+        "bitext-mteb": "lexenc.evaluation.bitext:MTEB_TASK",
     },
 )

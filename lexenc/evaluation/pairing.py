@@ -35,6 +35,10 @@ def pair_items(
         DataError: If the systems were asked different questions, or no item that counts is left.
     """
     left, right = _keyed(task, first), _keyed(task, second)
+    for own, others in ((left, right), (right, left)) if task.absent else ():
+        for key, item in own.items():
+            if key not in others and not item.gold:
+                others[key] = Item(item.asked, numbers=task.absent, labels=item.labels)
     if set(left) != set(right):
         only = [key for key in (*left, *right) if (key in left) != (key in right)]
         are = "1 item is" if len(only) == 1 else f"{len(only):,} items are"
@@ -55,9 +59,10 @@ def pair_items(
 
 
 def asked_of(task: Task, items: Iterable[Item]) -> dict[str, set[Any]]:
-    """Return what was asked, with the gold answers, of the items that are covered, by track."""
+    """Return what was asked, with the gold answers, of the items that are covered and that all have, by track."""
     tracks: dict[str, set[Any]] = {}
-    for key, item in _keyed(task, (each for each in items if each.covered)).items():
+    shared = (each for each in items if each.covered and (each.gold or not task.absent))
+    for key, item in _keyed(task, shared).items():
         tracks.setdefault(key[0][0], set()).add((key, frozenset(item.gold)))
     return tracks
 

@@ -69,6 +69,8 @@ class Task:
         compared: Metrics that `compare` shows; only the headline if left out.
         question: Names of the numbers that belong to the question and not to the answer.
         uncovered: What becomes of items that are not covered where all count; empty if every item is covered.
+        absent: Numbers of an item without gold answers for a system that has no such item, where only some systems may
+            have it, e.g. a sentence that only one of them mined. If empty, all systems have the same items.
         alike: JSON keys that must be the same where two evaluations are compared, in groups: of a group, the first that
             differs explains the others.
         options: The option that sets a key, where it has another name.
@@ -89,6 +91,7 @@ class Task:
     compared: tuple[str, ...] = ()
     question: tuple[str, ...] = ()
     uncovered: str = ""
+    absent: Mapping[str, float] = field(default_factory=dict)
     alike: tuple[tuple[str, ...], ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     row: Mapping[str, str] = field(default_factory=dict)

@@ -67,6 +67,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.sts:EVAL_STS",
             "Score sentence similarity within or across languages: correlation with human ratings.",
         ),
+        "eval bitext": (
+            "lexenc.stages.evaluation.bitext:EVAL_BITEXT",
+            "Score bitext mining: precision, recall and F1 of mined sentence pairs, as for BUCC.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

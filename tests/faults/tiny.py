@@ -118,6 +118,10 @@ RUNS: dict[str, list[Tiny]] = {
     "cross-pairs": [Tiny("cross-pairs --source {w}/en.sim --target {w}/de.sim", "--max-difference 0.5")],
     "eval xlsim": [Tiny("eval xlsim --vectors {w}/mapped --pairs {w}/pairs.sim --draws 100")],
     "eval sts": [Tiny("eval sts --encoder {w}/static --pairs {w}/sts.tsv --draws 100")],
+    "eval bitext": [
+        Tiny("eval bitext --source {w}/en.text --target {w}/de.text --gold {w}/lines.tsv --protocol oracle "
+             "--encoder {w}/static --draws 100", "--margin distance")
+    ],
     "encode-concepts": [Tiny("encode-concepts {w}/kb.txt --encoder {w}/static --index hnsw")],
     "link": [Tiny("link {w}/en.txt --knowledge-base {w}/kb.txt --encoder {w}/static")],
     "eval xel": [Tiny("eval xel --knowledge-base {w}/kb.txt --mentions {w}/mentions.txt --encoder {w}/static")],
@@ -182,6 +186,7 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
     _write(world / "text.tsv", [f"the {a} is a {a}\tdas {b} ist ein {b}" for a, b in pairs])
     _write(world / "pairs.sim", [f"{a}\t{b}\t{i % 7}" for i, (a, b) in enumerate(pairs[:20])])
     _write(world / "sts.tsv", [f"the {a}\tdas {b}\t{i % 7}" for i, (a, b) in enumerate(pairs[:20])])
+    _write(world / "lines.tsv", [f"{i}\t{i}" for i in range(1, 10)])
     _write(world / "kb.txt", [f"C{i}||{word}" for i, pair in enumerate(pairs[:20]) for word in pair])
     _write(world / "mentions.txt", [f"C{i}||{a}" for i, (a, _) in enumerate(pairs[:20])])
     _write(world / "corpus.txt", [" ||| ".join(map(" ".join, zip(*pairs[i : i + 3], strict=True))) for i in range(20)])

@@ -145,6 +145,12 @@ def _scored(path: Path) -> Any:
     return read_gold_and_predicted(path, path, None, None)
 
 
+def _bitext(path: Path) -> Any:
+    from lexenc.files.bitext import read_bitext
+
+    return read_bitext(*(path / f"set.{name}" for name in ("de", "en", "gold"))).gold
+
+
 def _evaluation(path: Path) -> Any:
     from lexenc.files.evaluations import read_evaluation
 
@@ -279,6 +285,7 @@ READERS = {
         Reader("sources", _sources("unsupervised"), ("text.en",)),
         Reader("sources-nli", _sources("nli"), ("nli.tsv", "sts.csv")),
         Reader("sources-parallel", _sources("parallel"), ("text.tsv", "few.tsv")),
+        Reader("bitext", _bitext, ("bucc",)),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", gold=None), ("sts.tsv", "sts.csv")),
         Reader("parallel", _pairs_of_text, ("text.tsv", "few.tsv", "memory.tmx", "sdl.xlf")),
         Reader("two-sides", _two_sides, ("text.en",)),

@@ -84,6 +84,7 @@ pairs         cross-pairs --source @rated.txt --target @rated.de.txt --out @out
 pairs-multi   cross-pairs --source @simlex --source-language en --target-language fr --out @out
 xlsim         eval xlsim --vectors @mapped --encoder @static --train-dictionary @train.tsv --pairs @pairs --draws 100 --out @out
 sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --draws 100 --out @out
+bitext        eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --dev @bucc --encoder @static --draws 100 --out @out
 sts-gold      eval sts --pairs @text.tsv --gold @gold.txt --vectors @mapped --draws 100 --out @out
 concepts      encode-concepts @kb.txt --encoder @static --out @out
 concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out
@@ -263,6 +264,7 @@ def _write_files(folder: Path) -> None:
     write_word2vec_binary(folder / "en.bin", EN, source[:, :4])
     pairs = list(zip(EN, DE, strict=True))
     (folder / "dictionaries").mkdir()
+    (folder / "bucc").mkdir()
     for part in range(2):
         write_word2vec_binary(folder / f"part{part}.bin", EN[:9], source[:9, : 4 + part])
     sentences = [(f"the {a} is here", f"das {b} ist hier") for a, b in pairs]
@@ -294,6 +296,9 @@ def _write_files(folder: Path) -> None:
         "triplets.csv": ["sent0,sent1,hard_neg", *(f'"a {a}, so",{b},no {b}' for a, b in pairs)],
         **{f"xnli/train.{language}.tsv": ["premise\thypo\tlabel", *(f"{language} {a}\t{language} {b}\t{label}" for a, b in pairs for label in _LABELS)] for language in ("en", "sw")},
         "xnli.tsv": ["language\tpremise\thypothesis\tlabel", *(f"{language}\t{a}\t{b}\t{label}" for language in ("en", "sw") for a, b in pairs for label in _LABELS)],
+        "bucc/set.en": [f"en-{i}\t{a}" for i, (a, _) in enumerate(sentences)],
+        "bucc/set.de": [f"de-{i}\t{b}" for i, (_, b) in enumerate(sentences)],
+        "bucc/set.gold": [f"de-{i}\ten-{i}" for i in range(9)],
         "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
         "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],
         "mentions.txt": [f"C{i}||{b.title()}" for i, (_, b) in enumerate(pairs[:9])],
