@@ -296,7 +296,8 @@ def show_result(plan: Plan, manifest: Manifest, view: View) -> None:
     # Unreliable results print no suggested next command.
     sound = manifest.answer and manifest.summary.get("verdict") != "doubtful"
     if sound and plan.stage.next_step and plan.out is not None and not view.json:
-        view.say("next: " + _next_step(plan, plan.out, manifest))
+        if line := _next_step(plan, plan.out, manifest):
+            view.say(f"next: {line}")
 
 
 # What the next command has to do alike, if it can.
@@ -313,6 +314,8 @@ def _next_step(plan: Plan, out: Path, made: Manifest) -> str:
     given = {name: [one.given for one in many] for name, many in plan.records.items()
              if not any(one.given == "-" or one.given.startswith("/dev/fd/") for one in many)}  # fmt: skip
     words: list[str] = []
+    if not line:  # not every result has a next step
+        return line
     for word in shlex.split(line):
         slot = _SLOT.search(word)
         if slot is None:

@@ -1445,6 +1445,78 @@ def train(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def mine_bitext(
+    *,
+    encoder: str | PathLike[str],
+    source: str | PathLike[str] | None = None,
+    target: str | PathLike[str] | None = None,
+    pairs: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
+    planted: str | PathLike[str] | None = None,
+    dev: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    mode: Literal['mine', 'score', 'search'] = 'mine',
+    margin: Literal['ratio', 'distance', 'absolute'] = 'ratio',
+    neighbours: int = 4,
+    keep: Literal['max', 'intersection', 'forward', 'backward'] = 'max',
+    threshold: float | None = None,
+    top: int | None = None,
+    planted_alone: float = 0.2,
+    clean: bool = False,
+    rules: Literal['duplicates', 'copies', 'language', 'numbers', 'lengths'] | Sequence[Literal['duplicates', 'copies', 'language', 'numbers', 'lengths']] = (),
+    source_language: str | None = None,
+    target_language: str | None = None,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    index: Literal['exact', 'ivf', 'hnsw'] = 'exact',
+    storage: Literal['float32', 'float16'] = 'float32',
+    token_budget: int = 1536,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Mine translations in two files, score the pairs of a corpus, or look up sentences in another file.
+
+    Makes: pairs.tsv (score, source, target; the best first, of score in the order of the input, of search by source) and lines.tsv (their lines in the files); pairs.tmx; dropped.tsv. A sentence that is repeated takes part once, with its first line.
+
+    Args:
+        source: Sentences, one per line. With mode score, line by line with target.
+        target: Sentences of the other language, one per line.
+        pairs: With mode score, pairs instead of source and target: source, TAB, target; 'source ||| target'; TMX or XLIFF; or a result of mine-bitext.
+        encoder: Encoder: 'mini', a folder, or a hub name.
+        planted: Known pairs that are not in the files: source, TAB, target. They are mixed in, precision and recall are measured on them, and they are not written.
+        dev: Known pairs of the files: source, TAB, target; or their line numbers. The threshold with the best F1 on them is used.
+        out: Folder for the result. None does not keep it.
+        mode: mine: find the translations in two files. score: score the pairs that exist already, in their order. search: look up every source sentence in the target file.
+        margin: Score of a pair. ratio: its cosine divided by the mean cosine of both sentences to their nearest neighbours. distance: its cosine minus this mean. absolute: its cosine.
+        neighbours: Neighbours of a sentence that the mean is taken of, the candidates of mine, and the answers of search.
+        keep: Pairs of mine. max: the best pairs of either direction, every sentence at most once. intersection: sentences that are the best of each other. forward: the best target of every source. backward: the best source of every target.
+        threshold: Minimum score of a pair. If left out, that of dev or planted, or else none, as in LASER. Published corpora used 1.04 to 1.06 with ratio and LASER; other encoders need other values.
+        top: Number of pairs to keep, the best ones.
+        planted_alone: Share of the pairs of planted of which only one side is mixed in. They have no translation, and show how often such sentences are paired.
+        clean: Drop junk, and count it by reason. Examples are in dropped.tsv.
+        rules: Rules of clean=True. duplicates: sentences, or pairs, that repeat another one except for case, punctuation, spaces and, of pairs, numbers. copies: pairs with more than half of their words in common. language: sentences in another script, or more like the other file. numbers: pairs with other digits; a single digit may be missing. lengths: one side is more than three times longer than usual. Default: all.
+        source_language: BCP-47 code of the source, for pairs.tmx and for multilingual units.
+        target_language: The same for the target.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer ones are truncated.
+        index: exact: compare all sentences. ivf, hnsw: compare some of them, and measure the recall (an hnsw index built by several threads differs between runs). One of: exact, ivf, hnsw.
+        storage: Numbers of the stored vectors. float16 takes half the space. One of: float32, float16.
+        token_budget: Largest number of tokens in a forward pass.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def align_train_span(
     *,
     alignments: str | PathLike[str],

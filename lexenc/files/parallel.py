@@ -12,12 +12,14 @@ from typing import Literal, NamedTuple
 from lexenc.errors import DataError
 from lexenc.files.exchange.pairs import PairFile, Remark, remarks
 from lexenc.files.exchange.xml import looks_like_xml
-from lexenc.files.text import counted, read_lines, write_lines
+from lexenc.files.text import begins_with_scores, counted, number_of, read_lines, write_lines
 
-Form = Literal["source ||| target", "source TAB target", "two files", "units", "empty"]
+Form = Literal["source ||| target", "source TAB target", "score TAB source TAB target", "two files", "units", "empty"]
 Languages = tuple[str | None, str | None]
 
 BARS = "|||"
+MINED = "pairs.tsv"
+"""File of a result that has sentence pairs."""
 # Three bars separate the sides only if they stand alone, as in fast_align: `a|||b` is one word.
 _BARS = re.compile(r"(?<![^ \t])\|\|\|(?![^ \t])")
 _BLANKS = " \t"
@@ -78,8 +80,9 @@ def parallel_text(source: Path, target: Path | None = None, *, languages: Langua
     """Open sentence pairs. Their format is recognised by the first line that is not empty.
 
     Args:
-        source: One file with both sides, `sentence ||| translation`, `sentence TAB translation`, TMX or XLIFF; or a
-            file of sentences. gzip is unpacked.
+        source: One file with both sides, `sentence ||| translation`, `sentence TAB translation`, TMX or XLIFF; the
+            same with a score and a TAB in front, as LASER writes it; a folder with such a file `pairs.tsv`, as
+            `mine-bitext` writes it; or a file of sentences. gzip is unpacked.
         target: File of the translations, line by line, if `source` has the sentences only.
         languages: Languages of a TMX or XLIFF file to read; not needed if it has two.
 
@@ -88,10 +91,14 @@ def parallel_text(source: Path, target: Path | None = None, *, languages: Langua
     """
     if target is not None:
         return ParallelText(source, target, "two files")
+    if source.is_dir() and (source / MINED).is_file():
+        source = source / MINED
     if looks_like_xml(source):
         return ParallelText(source, None, "units", PairFile(source, *languages))
     for number, line in read_lines(source):
         if line.strip(_BLANKS) or "\t" in line:
+            if line.count("\t") == 2 and begins_with_scores(source):
+                return ParallelText(source, None, "score TAB source TAB target")
             if _BARS.search(line):
                 return ParallelText(source, None, "source ||| target")
             if "\t" in line:
@@ -109,9 +116,17 @@ def _beginning(line: str) -> str:
 
 
 def _split(path: Path, form: Form) -> Iterator[SentencePair]:
-    tabs = form == "source TAB target"
+    tabs, scored = form != "source ||| target", form == "score TAB source TAB target"
     for number, line in read_lines(path):
         sides = line.split("\t") if tabs else _BARS.split(line)
+        if scored and line.strip(_BLANKS):
+            if len(sides) != 3 or number_of(sides[0]) is None:
+                raise DataError(
+                    f"{path}, line {number}: not a score, a sentence and its translation, as in the first line: "
+                    f"{_beginning(line)}.",
+                    hint="Put one TAB after the score and one between the sentences.",
+                )
+            sides = sides[1:]
         if len(sides) == 2:
             yield SentencePair(number, sides[0].strip(_BLANKS), sides[1].strip(_BLANKS))
         elif not line.strip(_BLANKS):

@@ -448,6 +448,19 @@ def number_of(cell: str) -> float | None:
         return None
 
 
+def begins_with_scores(path: Path) -> bool:
+    """Return whether a table has a score, a text and a text in its rows, as LASER writes them.
+
+    The first row of three columns decides of which either the first or the third is a number, but not both.
+    """
+    for _, line in read_lines(path):
+        cells = line.split("\t")
+        numbers = [number_of(cell) is not None for cell in cells]
+        if len(cells) == 3 and numbers[0] != numbers[2]:
+            return numbers[0]
+    return False
+
+
 def counted(number: int, one: str, more: str | None = None) -> str:
     """Return a count with its noun: `1 word`, `1,200 words`. `more` is the plural if it is not `one` with an s."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"

@@ -9,6 +9,7 @@ section 3; k = 4, the three margins and four ways to keep pairs are those of its
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -86,7 +87,14 @@ def margin_scores(cosines: ArrayLike, source_means: ArrayLike, target_means: Arr
     return scores
 
 
-def mined(forward: Neighbours, backward: Neighbours, *, margin: str = "ratio", keep: str = "max") -> MinedPairs:
+def mined(
+    forward: Neighbours,
+    backward: Neighbours,
+    *,
+    margin: str = "ratio",
+    keep: str = "max",
+    allows: Callable[[Indices, Indices], NDArray[np.bool_]] | None = None,
+) -> MinedPairs:
     """Choose pairs by their margin among the nearest neighbours of both sides.
 
     Args:
@@ -97,6 +105,8 @@ def mined(forward: Neighbours, backward: Neighbours, *, margin: str = "ratio", k
             `intersection` the pairs that are both, and `max` takes the best pairs of either direction one after
             another, each row at most once. With `forward` a target, and with `backward` a source, may be in several
             pairs.
+        allows: Returns which of some source and target rows may be a pair; by default all. The means are still those
+            of all neighbours.
 
     Returns:
         Pairs by falling margin; equal margins by source row, then by target row. Pairs whose margin is not defined
@@ -108,6 +118,9 @@ def mined(forward: Neighbours, backward: Neighbours, *, margin: str = "ratio", k
     if keep not in get_args(Keep):
         raise unknown_name("way to keep pairs", keep, get_args(Keep))
     means = neighbour_means(forward), neighbour_means(backward)
+    if allows is not None:
+        forward = _allowed(forward, allows)
+        backward = _allowed(backward, lambda targets, sources: allows(sources, targets))
     there = _best(forward, means[0], means[1], margin)
     back = _best(backward, means[1], means[0], margin)
     rows, columns = np.arange(len(forward.indices)), np.arange(len(backward.indices))
@@ -127,6 +140,13 @@ def mined(forward: Neighbours, backward: Neighbours, *, margin: str = "ratio", k
     found = found.take((found.source >= 0) & (found.target >= 0) & (found.scores > -np.inf))
     found = found.take(np.lexsort((found.target, found.source, -found.scores)))
     return found.take(_one_to_one(found)) if keep == "max" else found
+
+
+def _allowed(neighbours: Neighbours, allows: Callable[[Indices, Indices], NDArray[np.bool_]]) -> Neighbours:
+    """Return neighbours without those that may not be paired with their query."""
+    rows = np.broadcast_to(np.arange(len(neighbours.indices))[:, None], neighbours.indices.shape)
+    kept = (neighbours.indices >= 0) & allows(rows, neighbours.indices)
+    return Neighbours(np.where(kept, neighbours.indices, -1), np.where(kept, neighbours.scores, -np.inf))
 
 
 def _best(neighbours: Neighbours, own_means: Doubles, other_means: Doubles, margin: str) -> tuple[Indices, Doubles]:

@@ -89,6 +89,10 @@ STAGES = Registry(
             "lexenc.stages.sentences.train:TRAIN",
             "Train a sentence encoder on parallel text, language inference or plain sentences.",
         ),
+        "mine-bitext": (
+            "lexenc.stages.sentences.mine_bitext:MINE_BITEXT",
+            "Mine translations in two files, score the pairs of a corpus, or look up sentences in another file.",
+        ),
         "align-train span": (
             "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SPAN",
             "Train an encoder to predict the translation of a marked word as a span of the other sentence.",

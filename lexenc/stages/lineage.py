@@ -255,7 +255,7 @@ def _texts(path: Path, *, dictionaries: bool = False) -> Iterator[tuple[Ancestor
     folder = owner_of(path)
     for each in ancestors(folder, dictionaries=dictionaries) if folder is not None else ():
         if isinstance(each, Ancestor) and each.record.made_by is None:
-            sides = ("source", "target") if each.maker.stage in ("align", *LEARN_TEXT) else ()
+            sides = ("source", "target") if each.maker.stage in ("align", "mine-bitext", *LEARN_TEXT) else ()
             text = each.name in ("pairs", "text", *sides) or (each.name == "data" and _has_text(each))
             place = unchanged(each.folder, each.record) if text else None
             if place is not None:
@@ -445,7 +445,8 @@ def _read_training_pairs(each: Ancestor, path: Path) -> Iterable[_Pair]:
         return ((source, target) for _, source, target in parallel_text(path, _other_side(each)))
     if each.maker.stage == "train" and each.name in ("data", "dev"):
         return _read_source(each, path)
-    return _read_pairs_of(each.maker, [path]) if each.name == "pairs" else read_pairs(path)
+    of_stage = each.name == "pairs" or each.maker.stage == "mine-bitext"
+    return _read_pairs_of(each.maker, [path]) if of_stage else read_pairs(path)
 
 
 def _read_source(each: Ancestor, path: Path) -> Iterator[_Pair]:
@@ -485,7 +486,7 @@ def _read_pairs_of(maker: Manifest, paths: Sequence[Path]) -> Iterable[_Pair]:
     given = (maker.params.get(f"{side}_language") for side in ("source", "target"))
     first, second = (each if isinstance(each, str) else None for each in given)
     languages = first, second
-    if maker.stage.startswith("align") or maker.stage == "pretrain" or len(paths) > 1:
+    if maker.stage.startswith("align") or maker.stage in ("pretrain", "mine-bitext") or len(paths) > 1:
         return ((source, target) for _, source, target in parallel_text(*paths, languages=languages))
     return read_pairs(*paths, languages=languages)
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "trim-vocabulary": "--encoder F/transformer --text F/text.tsv",
     "mine-negatives": "--pairs F/train.tsv --encoder F/static --target-vocabulary F/de.txt --count 3",
     "train": "--data F/text.tsv --encoder F/static --batch-size 16",
+    "mine-bitext": "--source F/en.txt --target F/de.txt --encoder F/static --top 9",
     "finetune": "--pairs F/train.tsv --encoder F/static --epochs 1",
     "map": "--source F/en.vec --target F/de.vec --dictionary F/train.tsv",
     "map-hub": "--vectors en=F/en.vec --vectors de=F/de.vec --hub en --dictionaries en-de=F/train.tsv",

@@ -99,6 +99,11 @@ RUNS: dict[str, list[Tiny]] = {
              f"--chunk-tokens 40 {_STEPS}"),
         Tiny(f"train --data {{w}}/text.tsv --encoder {{w}}/static --teacher {{w}}/static {_STEPS}"),
     ],
+    "mine-bitext": [
+        Tiny("mine-bitext --source {w}/en.text --target {w}/de.text --encoder {w}/static --clean", "--keep forward"),
+        Tiny("mine-bitext --mode score --pairs {w}/text.tsv --encoder {w}/static --threshold 0", "--margin distance",
+             "out.tmx"),
+    ],
     "map": [
         Tiny("map --source {w}/en.vec --target {w}/de.vec --dictionary {w}/train.tsv"),
         Tiny(f"map --source {{w}}/en.vec --target {{w}}/de.vec {_SELF}"),

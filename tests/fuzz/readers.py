@@ -116,6 +116,20 @@ def _pairs_of_text(path: Path) -> Any:
     return list(parallel_text(path, languages=("en", "de")))
 
 
+def _corpus(path: Path) -> Any:
+    import tempfile
+
+    from lexenc.sentences.cleaning import RULES
+    from lexenc.stage import Job
+    from lexenc.stages.sentences.bitext_corpus import load_corpus, read_corpus
+
+    given = {"source": path, "target": path, "planted": path, "languages": (None, None)}
+    with tempfile.TemporaryDirectory() as name:
+        folder, names = Path(name), frozenset(RULES)
+        read_corpus(given, "mine", names, 0.5, folder, Job(folder))
+        return load_corpus(folder, names)
+
+
 def _nli(path: Path) -> Any:
     from lexenc.files.nli import nli_text
 
@@ -288,10 +302,12 @@ READERS = {
         Reader("bitext", _bitext, ("bucc",)),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", gold=None), ("sts.tsv", "sts.csv")),
         Reader("parallel", _pairs_of_text, ("text.tsv", "few.tsv", "memory.tmx", "sdl.xlf")),
+        Reader("scored-parallel", _pairs_of_text, ("mined-score", "mined/pairs.tsv")),
+        Reader("corpus", _corpus, ("text.tsv",)),
         Reader("two-sides", _two_sides, ("text.en",)),
         Reader("links", _all("lexenc.files.alignments", "read_alignments"), ("few.links", "aligned")),
         Reader("gold-links", _scored, ("few.predicted",)),
-        Reader("table-of-pairs", _all("lexenc.files.exchange.writing", "read_rows"), ("train.tsv", "induced/lexicon.tsv", "translated.stdout")),
+        Reader("table-of-pairs", _all("lexenc.files.exchange.writing", "read_rows"), ("train.tsv", "induced/lexicon.tsv", "translated.stdout", "mined/pairs.tsv")),
         Reader("review", _all("lexenc.files.lexicons", "read_review"), ("review.csv", "induced/review.csv")),
         Reader("concepts", _all("lexenc.files.concepts", "stream_concept_names"), ("kb.txt",)),
         Reader("mentions", _all("lexenc.files.concepts", "stream_mentions"), ("mentions.txt", "en.txt")),
@@ -698,6 +714,7 @@ ELSEWHERE = {
     "stages/training.py": "its own log, in the harness of faults",
     "stages/alignment/align.py": "its own unfinished work, in the harness of faults",
     "stages/alignment/shared.py": "its own unfinished work, in the harness of faults",
+    "stages/sentences/bitext_search.py": "its own unfinished work, in the harness of faults",
     "stages/sentences/links.py": "links through the reader of alignments, and the words of results of align",
     "stages/lexical/link.py": "vectors through the reader npy, an index by its digest; the cases damage both",
     "stages/lexical/map.py": "its own log, in the harness of faults",

@@ -68,6 +68,12 @@ trained       train --data @text.tsv --encoder @static --dev @few.tsv {TINY} --o
 trained-sides train --source @text.en --target @text.de --encoder @static --teacher @static --dev 0.2 {TINY} --out @out
 trained-nli   train --data nli:@nli.tsv --data cross-lingual-nli:@xnli --data unsupervised:@text.en --encoder @transformer --dev @sts.csv --dev-metric sts --batch-size 32 --steps 2 --out @out
 trained-words train --data en-de=@few.tsv --alignments @few.links --objective tr,awp,wtr,rtl,tlm,mlm --language-embedding --encoder @transformer {TINY} --out @out
+mined         mine-bitext --source @text.en --target @text.de --encoder @static --clean --planted @known.tsv --out @out
+mined-dev     mine-bitext --source @text.en --target @text.de --encoder @static --dev @text.tsv --out @out
+mined-search  mine-bitext --mode search --source @text.en --target @text.de --encoder @static --index ivf --out @out
+mined-score   mine-bitext --mode score --pairs @text.tsv --encoder @static --out @out
+mined-again   mine-bitext --mode score --pairs @mined-score --encoder @static --clean --out @out
+from-mined    convert @mined-score/pairs.tsv {CODES} --to tmx --out @out
 applied       apply-mapping --mapping @mapped --source @en.vec --target @de.vec --out @out
 applied-bin   apply-mapping --mapping @mapped-bin --source @en.bin --source-vocabulary @en.txt --target @words/model.bin --target-vocabulary @en.txt --out @out
 encoded       encode @en.txt --encoder @transformer --out @out
@@ -279,6 +285,7 @@ def _write_files(folder: Path) -> None:
         "en.txt": EN,
         "de.txt": [f"{word} {99 - i}" for i, word in enumerate(DE)],
         "text.tsv": [f"{a}\t{b}" for a, b in sentences],
+        "known.tsv": [f"a {a} and {a}\tein {b} und {b}" for a, b in pairs],
         "text.en": [a for a, _ in sentences],
         "text.de": [b for _, b in sentences],
         "few.tsv": [f"{a} ||| {b}" for a, b in sentences[:5]],

@@ -226,6 +226,7 @@ def test_speed_settings_are_those_and_no_others():
         "finetune checkpoint_seconds",
         "map checkpoint_seconds",
         "map-hub checkpoint_seconds",
+        "mine-bitext token_budget",
         "pretrain checkpoint_seconds",
         "train checkpoint_seconds",
     }

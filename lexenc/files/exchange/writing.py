@@ -11,7 +11,7 @@ from typing import IO, Literal
 
 import lexenc
 from lexenc.errors import DataError
-from lexenc.files.text import cells_of, counted, number_of, read_lines, refuse_csv, tab_hint
+from lexenc.files.text import begins_with_scores, cells_of, counted, number_of, read_lines, refuse_csv, tab_hint
 from lexenc.text.folding import trim
 
 Kind = Literal["tsv", "tmx", "tbx", "tbx2", "xliff", "xliff2"]
@@ -41,7 +41,8 @@ class Written:
 def read_rows(path: Path) -> Iterator[PairRow]:
     """Yield the pairs of a table with TABs between columns: source, target, and optionally a score.
 
-    The output of `translate` is read as well (source, rank, target, score), and so are lexicons, whose first line
+    The output of `translate` is read as well (source, rank, target, score), the output of `mine-bitext` and LASER
+    (score, source, target), and so are lexicons, whose first line
     begins with source and target: their third column is the score, and further columns are ignored.
 
     Args:
@@ -50,7 +51,7 @@ def read_rows(path: Path) -> Iterator[PairRow]:
     Raises:
         DataError: If a line has other columns, or there are no pairs.
     """
-    found, heads = False, 0
+    found, heads, scored = False, 0, begins_with_scores(path)
     for number, line in read_lines(path):
         if not trim(line):
             continue
@@ -58,7 +59,7 @@ def read_rows(path: Path) -> Iterator[PairRow]:
         if number == 1 and len(cells) > 2 and cells[:2] == ["source", "target"] and number_of(cells[2]) is None:
             heads = len(cells)
             continue
-        row = _row(cells, heads)
+        row = _row([*cells[1:], cells[0]] if scored and len(cells) == 3 else cells, heads)
         if row is None:
             raise DataError(
                 f"{path}, line {number}: not source, target and perhaps a score ({counted(len(cells), 'column')}).",

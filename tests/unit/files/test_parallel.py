@@ -40,6 +40,18 @@ def test_the_form_of_a_file_shows_in_its_content(write, text, form):
     assert rows(path) == [(1, "a b", "c"), (2, "d", "e f")]
 
 
+def test_scores_before_the_pairs_are_not_read(write):
+    path = write("1.25\t12\t12\n1.2\ta b ||| c\td\n\n1e-1\te\tf\n")
+    assert parallel_text(path).form == "score TAB source TAB target"
+    assert rows(path) == [(1, "12", "12"), (2, "a b ||| c", "d"), (3, "", ""), (4, "e", "f")]
+    path.rename(path.parent / "pairs.tsv")
+    assert len(rows(path.parent)) == 4
+    with pytest.raises(DataError, match="line 2: not a score, a sentence and its translation"):
+        rows(write("1.2\ta\tb\na\tb\tc\n"))
+    with pytest.raises(DataError, match="line 1: TAB 2 times"):
+        rows(write("12\tzwölf\t0.5\n"))
+
+
 def test_a_translation_memory_is_read_unit_by_unit(write):
     def unit(*texts):
         return "<tu>" + "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in texts) + "</tu>\n"
