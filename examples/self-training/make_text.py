@@ -23,8 +23,9 @@ DOES = [
     ("buys", "kauft"), ("sees", "sieht"),
 ]  # fmt: skip
 WHAT = [
-    ("the bread", "das Brot"), ("a bicycle", "ein Fahrrad"), ("the apples", "die Äpfel"), ("an umbrella", "einen Schirm"),
-    ("the letter", "den Brief"), ("a red car", "ein rotes Auto"), ("the keys", "die Schlüssel"),
+    ("the bread", "das Brot"), ("a bicycle", "ein Fahrrad"), ("the apples", "die Äpfel"),
+    ("an umbrella", "einen Schirm"), ("the letter", "den Brief"), ("a red car", "ein rotes Auto"),
+    ("the keys", "die Schlüssel"),
     ("a warm coat", "einen warmen Mantel"), ("the chairs", "die Stühle"), ("a small dog", "einen kleinen Hund"),
     ("the flowers", "die Blumen"), ("a heavy stone", "einen schweren Stein"), ("the cheese", "den Käse"),
     ("the shoes", "die Schuhe"),
@@ -40,7 +41,7 @@ WHEN = [
     ("after the storm", "nach dem Sturm"), ("in winter", "im Winter"), ("before breakfast", "vor dem Frühstück"),
     ("at midnight", "um Mitternacht"), ("once a year", "einmal im Jahr"),
 ]  # fmt: skip
-COMMON, ALONE, KNOWN, TEST = 700, 250, 120, 200
+COMMON, ALONE, SEED, KNOWN = 700, 250, 30, 150
 
 
 def sentence(parts: tuple[tuple[str, str], ...]) -> tuple[str, str]:
@@ -53,17 +54,17 @@ def sentence(parts: tuple[tuple[str, str], ...]) -> tuple[str, str]:
 
 def main() -> None:
     """Write the files beside this one."""
-    draw = random.Random(0)
-    drawn = draw.sample(list(product(WHO, DOES, WHAT, WHERE, WHEN)), COMMON + 2 * ALONE + KNOWN + TEST)
+    draw = random.Random(0)  # noqa: S311 - no secret
+    drawn = draw.sample(list(product(WHO, DOES, WHAT, WHERE, WHEN)), COMMON + 2 * ALONE + SEED + KNOWN)
     pairs = [sentence(parts) for parts in drawn]
     common, rest = pairs[:COMMON], pairs[COMMON:]
     alone = rest[:ALONE], rest[ALONE : 2 * ALONE]
-    known, test = rest[2 * ALONE : 2 * ALONE + KNOWN], rest[2 * ALONE + KNOWN :]
+    seed, known = rest[2 * ALONE :][:SEED], rest[2 * ALONE :][SEED:]
     for side, name in enumerate(("en", "de")):
         lines = [pair[side] for pair in common + alone[side]]
         draw.shuffle(lines)
         write(f"{name}.txt", lines)
-        write(f"test.{name}", [pair[side] for pair in test])
+    write("seed.tsv", ["\t".join(pair) for pair in seed])
     write("known.tsv", ["\t".join(pair) for pair in known])
 
 
