@@ -121,7 +121,7 @@ class PairRules:
     names: frozenset[str]
     growth: float
 
-    def broken(self, rows: Indices, columns: Indices) -> dict[Rule, Truths]:
+    def broken(self, rows: Indices, columns: Indices) -> dict[str, Truths]:
         """Return which pairs break each rule.
 
         Args:
@@ -132,7 +132,7 @@ class PairRules:
             By rule, of those that look at no text: copies, numbers and lengths. The shape of `rows`.
         """
         left, right = self.source, self.target
-        found: dict[Rule, Truths] = {}
+        found: dict[str, Truths] = {}
         if "copies" in self.names:
             found["copies"] = left.forms[rows] == right.forms[columns]
         if "numbers" in self.names:

@@ -426,7 +426,7 @@ class _Cleaning:
             return rows
         left, right = self.facts
         rules = PairRules(left, right, self._names, self.growth)
-        found: dict[str, Truths] = {**rules.broken(rows[0], rows[1])}
+        found = rules.broken(rows[0], rows[1])
         if "language" in self._names:
             found["wrong language"] = self._foreign[0][rows[0]] | self._foreign[1][rows[1]]
         if "duplicates" in self._names:

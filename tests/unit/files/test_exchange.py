@@ -415,6 +415,8 @@ def test_rows_of_tables(file):
         PairRow("foo", "bar", 0.25),
         PairRow("x", "y"),
     ]
+    # Scores come first where the first column has numbers and the third has none.
+    assert list(read_rows(file("1.5\t12\t13\n-1\ta b\tc d\n"))) == [PairRow("12", "13", 1.5), PairRow("a b", "c d", -1)]
     heads = "source\ttarget\tprobability\tnote\n"
     assert list(read_rows(file(heads + "a\tb\t0.5\tmore\n"))) == [PairRow("a", "b", 0.5)]
     for bad in (heads, heads + "a\tb\t0.5\n", "a\tb\tc\n", "a\n", "a\t\n", "a\tb\t1\t2\t3\n", ""):

@@ -78,6 +78,17 @@ def test_another_order_of_the_targets_changes_nothing(sides):
     assert [*zip(*first, strict=True)] == [*zip(second.source, order[second.target], second.scores, strict=True)]
 
 
+def test_pairs_that_are_not_allowed_leave_their_sentences_to_others(sides):
+    source, target, gold, found = sides
+    codes = np.array([left * 1500 + right for left, right in gold])
+    pairs = mined(*found, allows=lambda rows, columns: ~np.isin(rows * 1500 + columns, codes))
+    assert not gold & set(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True))
+    assert len(set(pairs.source) & {left for left, _ in gold}) > 100
+    # The means are those of all neighbours.
+    own = existing(source, target, *found, source_rows=pairs.source, target_rows=pairs.target)
+    assert np.allclose(pairs.scores, own)
+
+
 def test_what_has_no_margin_is_left_out():
     nothing = Neighbours(np.full((2, 1), -1), np.full((2, 1), -np.inf))
     low = Neighbours(np.array([[1], [0]]), np.array([[-0.5], [-0.2]]))
