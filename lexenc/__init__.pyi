@@ -1027,6 +1027,142 @@ def eval_bitext(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_topics(
+    *,
+    train: str | PathLike[str] | Sequence[tuple[str, str]],
+    test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    documents: Literal['cut', 'mean'] = 'cut',
+    c: float | None = None,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score a classifier of topics on document vectors: trained in one language, tested in others.
+
+    Makes: scores.json, and items.jsonl with the topic that was predicted for every document.
+
+    Args:
+        train: Training documents: label, TAB, text; or a table with category, headline and text.
+        test: Test documents of a language. Each file is a track.
+        encoder: Encoder.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        documents: cut: a document is one text, cut at the longest input; mean: the mean of the vectors of its sentences.
+        c: Inverse strength of the L2 penalty of the classifier: a larger value fits the training text more closely. If left out, the best of 1, 10, 100 in cross-validation on the training text.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_clustering(
+    *,
+    texts: str | PathLike[str] | Sequence[str | PathLike[str]],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    documents: Literal['cut', 'mean'] = 'cut',
+    clusters: int | None = None,
+    seeds: int = 5,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score clusters of document vectors against labels: purity and V-measure over several seeds.
+
+    Makes: scores.json, and items.jsonl with the clusters of every document.
+
+    Args:
+        texts: Documents: label, TAB, text; or a table with category, headline and text. Each file is clustered by itself.
+        encoder: Encoder.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        documents: cut: a document is one text, cut at the longest input; mean: the mean of the vectors of its sentences.
+        clusters: Number of clusters. If left out, the number of labels of the file.
+        seeds: Number of clusterings: with seed, the next one, and so on.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_language_id(
+    *,
+    text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    c: float = 1.0,
+    test_share: float = 0.2,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score how well sentence vectors show their language. Lower means more language-neutral.
+
+    Makes: scores.json, and items.jsonl with the language that was predicted for every sentence.
+
+    Args:
+        text: Sentences of a language with its name, e.g. en=en.txt. Line k of every file is the same sentence.
+        encoder: Encoder.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        c: Inverse strength of the L2 penalty. A larger value finds more of the language.
+        test_share: Share of the line numbers to test on. The classifier is trained on the others.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def encode_concepts(
     knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,

@@ -13,13 +13,14 @@ def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
     """Return the cosine of every pair of rows, with ten digits; nan where a row is all zeros. Shape [n, d] to [n]."""
     found = np.full(len(first), np.nan)
     for part in blocks(len(first), 8192):
-        left, right = (_unit(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
+        left, right = (unit_rows(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
         found[part] = np.einsum("nd,nd->n", left, right)
     limited: Doubles = np.clip(found.round(_DIGITS), -1, 1)
     return limited
 
 
-def _unit(rows: Doubles) -> Doubles:
+def unit_rows(rows: Doubles) -> Doubles:
+    """Divide every row by its length; nan where a row is all zeros. Shape [n, d]."""
     # The largest number first: squares of tiny vectors would be lost.
     largest = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -14,5 +14,8 @@ TASKS = Registry(
         "sts": "lexenc.stages.evaluation.sts:TASK",
         "bitext": "lexenc.evaluation.bitext:TASK",
         "bitext-mteb": "lexenc.evaluation.bitext:MTEB_TASK",
+        "topics": "lexenc.stages.evaluation.topics:TASK",
+        "clustering": "lexenc.stages.evaluation.clustering:TASK",
+        "language-id": "lexenc.stages.evaluation.language_id:TASK",
     },
 )

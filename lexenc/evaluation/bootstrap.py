@@ -53,7 +53,12 @@ class Measure(ABC):
 
     Args:
         metrics: Names, the headline first.
+
+    Attributes:
+        intervals: Whether scores of one system have intervals.
     """
+
+    intervals = True
 
     def __init__(self, metrics: Sequence[str]) -> None:
         self.metrics = tuple(metrics)

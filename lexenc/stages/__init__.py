@@ -71,6 +71,18 @@ STAGES = Registry(
             "lexenc.stages.evaluation.bitext:EVAL_BITEXT",
             "Score bitext mining: precision, recall and F1 of mined sentence pairs, as for BUCC.",
         ),
+        "eval topics": (
+            "lexenc.stages.evaluation.topics:EVAL_TOPICS",
+            "Score a classifier of topics on document vectors: trained in one language, tested in others.",
+        ),
+        "eval clustering": (
+            "lexenc.stages.evaluation.clustering:EVAL_CLUSTERING",
+            "Score clusters of document vectors against labels: purity and V-measure over several seeds.",
+        ),
+        "eval language-id": (
+            "lexenc.stages.evaluation.language_id:EVAL_LANGUAGE_ID",
+            "Score how well sentence vectors show their language. Lower means more language-neutral.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

@@ -127,6 +127,13 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("eval bitext --source {w}/en.text --target {w}/de.text --gold {w}/lines.tsv --protocol oracle "
              "--encoder {w}/static --draws 100", "--margin distance")
     ],
+    "eval topics": [
+        Tiny("eval topics --encoder {w}/static --train {w}/topics.en.tsv --test {w}/topics.de.tsv --draws 100")
+    ],
+    "eval clustering": [Tiny("eval clustering --encoder {w}/static --texts {w}/topics.en.tsv --seeds 2 --draws 100")],
+    "eval language-id": [
+        Tiny("eval language-id --encoder {w}/static --text en={w}/en.text --text de={w}/de.text --draws 100")
+    ],
     "encode-concepts": [Tiny("encode-concepts {w}/kb.txt --encoder {w}/static --index hnsw")],
     "link": [Tiny("link {w}/en.txt --knowledge-base {w}/kb.txt --encoder {w}/static")],
     "eval xel": [Tiny("eval xel --knowledge-base {w}/kb.txt --mentions {w}/mentions.txt --encoder {w}/static")],
@@ -192,6 +199,9 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
     _write(world / "pairs.sim", [f"{a}\t{b}\t{i % 7}" for i, (a, b) in enumerate(pairs[:20])])
     _write(world / "sts.tsv", [f"the {a}\tdas {b}\t{i % 7}" for i, (a, b) in enumerate(pairs[:20])])
     _write(world / "lines.tsv", [f"{i}\t{i}" for i in range(1, 10)])
+    for side, words in names.items():
+        rows = [f"{'second' if i % 2 else 'first'}\tthe {words[i]} is a {words[i % 2]}" for i in range(20)]
+        _write(world / f"topics.{side}.tsv", rows)
     _write(world / "kb.txt", [f"C{i}||{word}" for i, pair in enumerate(pairs[:20]) for word in pair])
     _write(world / "mentions.txt", [f"C{i}||{a}" for i, (a, _) in enumerate(pairs[:20])])
     _write(world / "corpus.txt", [" ||| ".join(map(" ".join, zip(*pairs[i : i + 3], strict=True))) for i in range(20)])

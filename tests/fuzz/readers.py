@@ -301,6 +301,7 @@ READERS = {
         Reader("sources-parallel", _sources("parallel"), ("text.tsv", "few.tsv")),
         Reader("bitext", _bitext, ("bucc",)),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", gold=None), ("sts.tsv", "sts.csv")),
+        Reader("labelled", _all("lexenc.files.labelled", "read_labelled"), ("topics.csv", "topics.de.tsv")),
         Reader("parallel", _pairs_of_text, ("text.tsv", "few.tsv", "memory.tmx", "sdl.xlf")),
         Reader("scored-parallel", _pairs_of_text, ("mined-score", "mined/pairs.tsv")),
         Reader("corpus", _corpus, ("text.tsv",)),

@@ -92,6 +92,10 @@ xlsim         eval xlsim --vectors @mapped --encoder @static --train-dictionary 
 sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --draws 100 --out @out
 bitext        eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --dev @bucc --encoder @static --draws 100 --out @out
 sts-gold      eval sts --pairs @text.tsv --gold @gold.txt --vectors @mapped --draws 100 --out @out
+topics        eval topics --train @topics.en.tsv --test @topics.de.tsv --encoder @static --draws 100 --out @out
+topics-mean   eval topics --train @topics.csv --test @topics.de.tsv --encoder @transformer --documents mean --c 1 --draws 100 --out @out
+clusters      eval clustering --texts @topics.csv --texts @topics.de.tsv --encoder @static --seeds 2 --draws 100 --out @out
+languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
 concepts      encode-concepts @kb.txt --encoder @static --out @out
 concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out
 linked        link @mentions.txt --knowledge-base @concepts --encoder @static --out @out
@@ -298,6 +302,8 @@ def _write_files(folder: Path) -> None:
         "rated.de.txt": ["word1\tword2\tSimLex999", *(f"{b}\t{c}\t1.{i % 9}" for i, (b, c) in enumerate(zip(DE, DE[1:] + DE[:1], strict=True)))],
         "sts.tsv": [f"{a}\t{b}\t{i % 6}" for i, (a, b) in enumerate(sentences)],
         "sts.csv": ["sentence1,sentence2,score", *(f'"{a}, so",{b},{i % 5}.5' for i, (a, b) in enumerate(sentences))],
+        "topics.csv": ["category,headline,text", *(f'{"animal" if i % 2 else "thing"},"The {a}, so","the {b}.\nIt is"' for i, (a, b) in enumerate(pairs))],
+        **{f"topics.{side}.tsv": [f"{'animal' if i % 2 else 'thing'}\tthe {pair[place]} is here" for i, pair in enumerate(pairs)] for place, side in enumerate(("en", "de"))},
         "nli.tsv": ["premise\thypothesis\tlabel", *(f"the {a} is here\t{b} {i}\t{label}" for i, (a, b) in enumerate(pairs) for label in _LABELS)],
         "nli.jsonl": [json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) for a, b in pairs for label in _LABELS],
         "triplets.csv": ["sent0,sent1,hard_neg", *(f'"a {a}, so",{b},no {b}' for a, b in pairs)],

@@ -62,11 +62,17 @@ class IntervalParams:
 
 
 @dataclass(frozen=True)
-class SentenceParams(IntervalParams):
-    """Parameters of every evaluation of sentences."""
+class EncoderParams(IntervalParams):
+    """Parameters of every evaluation of an encoder of sentences."""
 
     pooling: Pooling = param("auto", POOLING)
     max_length: int | None = param(None, "Longest sentence in tokens. Longer sentences are cut.", ge=1)
+
+
+@dataclass(frozen=True)
+class SentenceParams(EncoderParams):
+    """Parameters of every evaluation of sentences."""
+
     lowercase: bool = lowercase_param()
     unicode: UnicodeForm = unicode_param()
     source_language: str | None = language_param("left")
@@ -129,6 +135,7 @@ def evaluate(
     convention: Convention,
     controls: Mapping[str, Callable[..., Score]] | None = None,
     note: str = "",
+    named: bool = False,
 ) -> Outcome:
     """Score a system on one or more test sets: write its items and scores, and report them.
 
@@ -140,6 +147,7 @@ def evaluate(
         convention: How the answers were found.
         controls: By name, functions of columns, `generator` and `level` that return the score without any knowledge.
         note: What to say below the table.
+        named: Whether a single test set is a track too, because no input has its name.
     """
     columns: dict[str, Columns] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -156,9 +164,9 @@ def evaluate(
                 job.notices.warn(f"{each.name}: {lines} left out ({reasons}).", None)
             waiting.append(each)
             # The only test set has no track, which is known when the second one comes.
-            for one in waiting if len(columns) > 1 else ():
+            for one in waiting if named or len(columns) > 1 else ():
                 writer.write(one.items, {TRACK: one.name})
-            waiting = waiting if len(columns) == 1 else []
+            waiting = waiting if not named and len(columns) == 1 else []
         for one in waiting:
             writer.write(one.items)
         unfair = {name: own.get(UNFAIR, []) for name, own in facts.items()}
@@ -183,7 +191,7 @@ def evaluate(
                 task.name,
                 scores,
                 replace(convention, seed=job.seed),
-                ({TRACK: name} if len(columns) > 1 else {}) | labels,
+                ({TRACK: name} if named or len(columns) > 1 else {}) | labels,
                 facts[name] | settings,
                 task.items or f"{task.item}s",
             )
@@ -212,7 +220,7 @@ def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> Non
         if not system.is_control and system.scores[0].value is not None and system.labels.get(TRACK) != MACRO:
             small.setdefault(system.labels.get(TRACK, ""), system.scores[0].n)
     small = {track: n for track, n in small.items() if n < _FEW}
-    if small:
+    if small and task.measure.intervals:
         track = min(small, key=lambda name: small[name])
         of = f" of {track}" if track else ""
         more = f" ({counted(len(small) - 1, 'other test set')} on fewer than {_FEW})" if len(small) > 1 else ""
@@ -327,14 +335,14 @@ def difference_cells(metric: Metric, result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _name_of(system: ScoredSystem, keys: Sequence[str]) -> str:
-    """Return what tells a system apart from others, by the keys in which they differ."""
+def _name_of(system: ScoredSystem, keys: Sequence[str], *, several: bool) -> str:
+    """Return what tells a system apart from others, by the keys in which they differ. `several`: controls."""
     own = {**system.labels, **system.convention.known()}
     if system.is_control:
-        keys = [key for key in keys if key in system.labels and key != CONTROL]
+        keys = [key for key in keys if key in system.labels and (key != CONTROL or several)]
     parts = [f"{key} {own[key]:g}" if isinstance(own[key], float) else str(own[key]) for key in keys if key in own]
     if system.is_control:
-        # Where other labels tell controls apart, the note names the control, which would make the column too wide.
+        # Where other labels tell controls apart, the note names a single control, which would make the column too wide.
         return f"control: {', '.join([*(parts or [own[CONTROL]]), *_restricted(system)])}"
     return ", ".join([*parts, *_restricted(system)]) or TASKS[system.task].title.lower()
 
@@ -387,7 +395,8 @@ def _laid_out(
     tables = [{**each.labels, **each.convention.known()} for each in systems]
     keys = [key for key in dict.fromkeys(key for table in tables for key in table)
             if key not in _HIDDEN and len({str(table.get(key)) for table in tables}) > 1]  # fmt: skip
-    head, rows = [first, *extra.values()], [[_name_of(each, keys)] for each in systems]
+    several = len({each.labels[CONTROL] for each in systems if each.is_control}) > 1
+    head, rows = [first, *extra.values()], [[_name_of(each, keys, several=several)] for each in systems]
     for row, each in zip(rows, systems, strict=True):
         row += [f"{value:,}" if isinstance(value := each.facts.get(key, ""), int) else str(value) for key in extra]
         row += [f"{each.scores[0].n:,}"] if with_n else []
