@@ -1163,6 +1163,50 @@ def eval_language_id(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_mteb(
+    *,
+    encoder: str | PathLike[str],
+    data: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    tasks: str | Sequence[str] = (),
+    subsets: str | Sequence[str] = (),
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score an encoder in tasks of mteb, which has to be installed.
+
+    Makes: scores.json, and items.jsonl with the main score of every subset.
+
+    Args:
+        data: Data of a task, a copy of its repository on the hub: TASK=FOLDER. If left out, mteb downloads it.
+        encoder: Encoder.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        tasks: Names of tasks in mteb, e.g. STS17,Tatoeba. Each task is a track.
+        subsets: Subsets of the tasks, such as pairs of languages, e.g. en-en,es-en. If left out, all of them.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def encode_concepts(
     knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,

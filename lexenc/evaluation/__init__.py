@@ -17,5 +17,6 @@ TASKS = Registry(
         "topics": "lexenc.stages.evaluation.topics:TASK",
         "clustering": "lexenc.stages.evaluation.clustering:TASK",
         "language-id": "lexenc.stages.evaluation.language_id:TASK",
+        "mteb": "lexenc.stages.evaluation.mteb:TASK",
     },
 )

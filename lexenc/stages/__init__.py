@@ -83,6 +83,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.language_id:EVAL_LANGUAGE_ID",
             "Score how well sentence vectors show their language. Lower means more language-neutral.",
         ),
+        "eval mteb": (
+            "lexenc.stages.evaluation.mteb:EVAL_MTEB",
+            "Score an encoder in tasks of mteb, which has to be installed.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

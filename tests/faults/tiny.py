@@ -134,6 +134,7 @@ RUNS: dict[str, list[Tiny]] = {
     "eval language-id": [
         Tiny("eval language-id --encoder {w}/static --text en={w}/en.text --text de={w}/de.text --draws 100")
     ],
+    "eval mteb": [],  # mteb is not installed everywhere, and reads the data itself
     "encode-concepts": [Tiny("encode-concepts {w}/kb.txt --encoder {w}/static --index hnsw")],
     "link": [Tiny("link {w}/en.txt --knowledge-base {w}/kb.txt --encoder {w}/static")],
     "eval xel": [Tiny("eval xel --knowledge-base {w}/kb.txt --mentions {w}/mentions.txt --encoder {w}/static")],

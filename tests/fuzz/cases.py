@@ -37,8 +37,9 @@ MEMORY = 500_000_000
 imports, less than 1 GB."""
 SECONDS = 40
 
-NO_INPUT = {"demo", "list", "env"}
-"""Commands that read nothing of the user's. Every other one needs a step in `STEPS`."""
+NO_INPUT = {"demo", "list", "env", "eval mteb"}
+"""Commands that read nothing of the user's, or leave that to mteb, which is not installed everywhere. Every other one
+needs a step in `STEPS`."""
 
 # Values of options: none is right for all, many are right for none.
 VALUES = (
