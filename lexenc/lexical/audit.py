@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from lexenc.text.folding import COMPOSED
@@ -29,16 +29,19 @@ class Leaks:
     targets: list[str]
 
 
-def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
-    """Find the test pairs and words that occur in the training dictionary. Case counts, the Unicode form does not.
+def find_leaks(
+    train: Iterable[Pair], test: Sequence[Pair], *, form: Callable[[Pair], Pair] = COMPOSED.fold_pair
+) -> Leaks:
+    """Find the test pairs and words that occur in the training dictionary.
 
     Args:
         train: Training pairs.
         test: Test pairs.
+        form: Returns a pair as it is compared. By default case counts, the Unicode form does not.
     """
-    known = {COMPOSED.fold_pair(pair) for pair in train}
+    known = set(map(form, train))
     seen_sources, seen_targets = {s for s, _ in known}, {t for _, t in known}
-    asked = [COMPOSED.fold_pair(pair) for pair in test]
+    asked = list(map(form, test))
     written = dict(zip(reversed(asked), reversed(test), strict=True))
     return Leaks(
         pairs=[written[pair] for pair in dict.fromkeys(asked) if pair in known],
@@ -49,19 +52,26 @@ def find_leaks(train: Sequence[Pair], test: Sequence[Pair]) -> Leaks:
     )
 
 
-def without_leaks(train: Sequence[Pair], test: Sequence[Pair], *, sources: bool) -> list[int]:
+def without_leaks(
+    train: Sequence[Pair],
+    test: Sequence[Pair],
+    *,
+    sources: bool,
+    form: Callable[[Pair], Pair] = COMPOSED.fold_pair,
+) -> list[int]:
     """Return the positions of the training pairs that do not leak, in either order of their sides.
 
     Args:
         train: Training pairs.
         test: Test pairs.
         sources: Whether to drop training pairs whose source word is a test source as well.
+        form: Returns a pair as it is compared, as in `find_leaks`.
     """
-    asked = [COMPOSED.fold_pair(pair) for pair in test]
+    asked = list(map(form, test))
     tested, tested_sources = {*asked, *(pair[::-1] for pair in asked)}, {s for s, _ in asked}
     return [
         place
-        for place, pair in enumerate(map(COMPOSED.fold_pair, train))
+        for place, pair in enumerate(map(form, train))
         if pair not in tested and not (sources and pair[0] in tested_sources)
     ]
 

@@ -2,8 +2,11 @@
 
 A test is circular if what is tested has seen the answers. Which answers count depends on the evaluation:
 
-- `eval bli`, `eval xlsim`, `eval sts`: a test pair is in a file of pairs that an encoder, a mapping or a projection was
-  trained or selected on, in either order, or both its texts are names of one concept of training synonyms.
+- `eval bli`, `eval xlsim`: a test pair is in a file of pairs that an encoder, a mapping or a projection was trained or
+  selected on, in either order, or both its texts are names of one concept of training synonyms.
+- `eval sts`, `eval retrieval`: the same for sentence pairs, of which only letters and digits count, as they may be
+  tokenised. Single test sentences that are anywhere in the training text of an encoder are counted, and make no test
+  unfair: language models are trained on everything.
 - `eval xel`: a mention is a name of its own concept in training synonyms, or stands beside another name of it in
   training pairs. That a knowledge base is the training data is usual and no fault: `link` measures nothing.
 - `eval alignment`: an aligner was trained or selected on gold links of the sentences. Training on the same sentences
@@ -21,10 +24,10 @@ import heapq
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from lexenc.alignment import ALIGNERS
 from lexenc.artifact import DigestStore, InputRecord, Manifest, maker_of, owner_of, recorded_param, unknown_origin
@@ -38,8 +41,9 @@ from lexenc.files.text import counted, read_lines
 from lexenc.lexical.evidence import LearnedWords
 from lexenc.lexical.hub import composed
 from lexenc.stage import GivenSource, Job
+from lexenc.stages.reading import read_cells
 from lexenc.stages.sentences.sources import languages_of, nli_table, one_language_of_several, to_read
-from lexenc.text.folding import SAME_TEXT
+from lexenc.text.folding import SAME_TEXT, same_sentence
 
 PAIRS = ("dictionary", "pairs", "train_dictionary", "dev")  # inputs with pairs that training or selection uses
 SYNONYMS = ("synonyms",)
@@ -287,6 +291,8 @@ class Seen:
         gaps: A remark for each file that cannot be checked.
         origin: The sentence of `common_origins`.
         unchecked: The sentences of `unchecked`.
+        sentences: Number of distinct test sentences in the training text, and of all. None if they were not looked for.
+        text_files: Files that these sentences were found in.
     """
 
     pairs: list[_Pair] = field(default_factory=list)
@@ -294,6 +300,8 @@ class Seen:
     gaps: list[str] = field(default_factory=list)
     origin: str = ""
     unchecked: list[str] = field(default_factory=list)
+    sentences: tuple[int, int] | None = None
+    text_files: list[str] = field(default_factory=list)
 
     @property
     def unfair(self) -> list[str]:
@@ -305,7 +313,8 @@ class Seen:
     @property
     def facts(self) -> dict[str, Any]:
         """What a result says of it, by JSON key."""
-        return {"pairs_learnt_from": len(self.pairs), UNFAIR: self.unfair}
+        alone = {} if self.sentences is None else {"sentences_learnt_from": self.sentences[0]}
+        return {"pairs_learnt_from": len(self.pairs), **alone, UNFAIR: self.unfair}
 
     @property
     def note(self) -> str:
@@ -348,6 +357,101 @@ def seen_pairs(
     found.gaps += gaps
     found.unchecked = unchecked(systems, test_file)
     return found
+
+
+def seen_lines(made: Iterable[Path | None], tests: Sequence[tuple[Sequence[Path], Sequence[_Pair]]]) -> list[Seen]:
+    """Find the sentence pairs, and the single sentences, of some test sets that encoders were trained on.
+
+    Only letters and digits of sentences are compared, in any case. A pair counts in either order. Single sentences
+    count wherever they are in training text, alone or in a pair. Training data is read once for all test sets.
+
+    Args:
+        made: Paths of encoders and static vectors. None stands for an optional input.
+        tests: Files and sentence pairs of every test set. Any of the files may be a training file under another name.
+    """
+    systems, gaps = list(filter(None, made)), list[str]()
+    at_hand = [path for paths, _ in tests for path in paths]
+    training = list(_training_files(systems, (*PAIRS, *SYNONYMS), at_hand, gaps, text=True))
+    # Without training data nothing is folded, which takes memory and time.
+    folded = [[same_sentence(pair) for pair in pairs] if training else [] for _, pairs in tests]
+    pairs, texts = _Wanted[_Pair](), _Wanted[str]()
+    for own in folded:
+        pairs.asked.update(own)
+        texts.asked.update(side for pair in own for side in pair if side)
+    for each, path in training:
+        for one, other in _learnt_lines(each, path, pairs.asked):
+            if one and other:
+                pairs.find(each.given, (one, other), (other, one))
+            if each.name != "dev":
+                texts.find(each.given, one, other)
+    found = []
+    for (paths, written), own in zip(tests, folded, strict=True):
+        leaked = dict.fromkeys(pair for pair, form in zip(written, own, strict=bool(training)) if form in pairs.found)
+        alone = {side for pair in own for side in pair if side}
+        origins = [common_origins(systems, path) for path in paths]
+        found.append(
+            Seen(
+                list(leaked),
+                pairs.files_of(own),
+                _distinct([*gaps, *(gap for _, own_gaps in origins for gap in own_gaps)]),
+                next((origin for origin, _ in origins if origin), ""),
+                _distinct(why for path in paths for why in unchecked(systems, path)),
+                (len(alone & texts.found.keys()), len(alone)),
+                texts.files_of(alone),
+            )
+        )
+    return found
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+_Form = TypeVar("_Form", str, _Pair)
+
+
+class _Wanted(Generic[_Form]):
+    """Forms of test items, and the file in which each was found first."""
+
+    def __init__(self) -> None:
+        self.asked: set[_Form] = set()
+        self.found: dict[_Form, str] = {}
+
+    def find(self, given: str, *forms: _Form) -> None:
+        """Note the forms that are asked for."""
+        for form in forms:
+            if form in self.asked:
+                self.found.setdefault(form, given)
+
+    def files_of(self, forms: Iterable[_Form]) -> list[str]:
+        """Return the files of the forms that were found."""
+        return _distinct(self.found[form] for form in forms if form in self.found)
+
+
+def _learnt_lines(each: Ancestor, path: Path, asked: Collection[_Pair]) -> Iterator[_Pair]:
+    """Yield the sentence pairs of a training file, and sentences that are in no pair, each with an empty text."""
+    if each.name in SYNONYMS:
+        yield from map(same_sentence, _synonymous(path, list(asked), form=_bare))
+    elif each.name == "text":
+        yield from ((_bare(text), "") for text in read_cells([path]))
+    else:
+        yield from map(same_sentence, _read_training_pairs(each, path))
+        if each.name == "data":
+            yield from ((_bare(text), "") for text in _texts_alone(each, path))
+
+
+def _bare(text: str) -> str:
+    return same_sentence((text, ""))[0]
+
+
+def _texts_alone(each: Ancestor, path: Path) -> Iterator[str]:
+    """Yield the sentences of a source of `train` that are in no pair of `_read_source`."""
+    source = GivenSource.labelled(each.record.name or "", path)
+    if source.kind == "unsupervised":
+        yield from (line for _, line in read_lines(path))
+    elif "nli" in source.kind or (source.kind == "pairs" and is_scored(path)):
+        for row in (row for rows in _inference(each, source) for row in rows):
+            yield from filter(None, (row.premise, row.hypothesis, row.contradiction))
 
 
 def seen_names(
@@ -400,11 +504,17 @@ def seen_names(
 
 
 def _training_files(
-    made: Iterable[Path], names: Sequence[str], at_hand: Iterable[Path], gaps: list[str], known: Sequence[Path] = ()
+    made: Iterable[Path],
+    names: Sequence[str],
+    at_hand: Iterable[Path],
+    gaps: list[str],
+    known: Sequence[Path] = (),
+    *,
+    text: bool = False,
 ) -> Iterator[tuple[Ancestor, Path]]:
     """Yield each training file once, except known ones, with its path. Add a remark for each that is gone.
 
-    Any file at hand may be a training file under another name.
+    Any file at hand may be a training file under another name. `text` asks for that of language models too.
     """
     digests = {DigestStore.default().of(path): path for path in at_hand if not path.is_dir()}
     seen = {digest for digest, path in digests.items() if path in known}
@@ -412,7 +522,9 @@ def _training_files(
         for each in ancestors(folder):
             if isinstance(each, Unknown):
                 gaps.extend([each.gap] if each.folder != folder else [])  # that of an input itself is known
-            elif (each.name in names or _has_text(each)) and (each.record.sha256 not in seen or _is_inference(each)):
+            elif (each.name in names or _has_text(each) or (text and _is_corpus(each))) and (
+                each.record.sha256 not in seen or _is_inference(each)
+            ):
                 seen.add(each.record.sha256)
                 path = each.path(digests)
                 if path is not None and (each.name != "source" or _other_side(each)):
@@ -427,6 +539,11 @@ def _has_text(each: Ancestor) -> bool:
     The lines of --target count with those of --source.
     """
     return each.maker.stage in LEARN_TEXT and each.name in ("data", "source")
+
+
+def _is_corpus(each: Ancestor) -> bool:
+    """Return whether it is text of a language model."""
+    return (each.maker.stage, each.name) == ("pretrain", "text")
 
 
 def _is_inference(each: Ancestor) -> bool:
@@ -517,12 +634,12 @@ def learned_words(folder: Path, dictionaries: Sequence[Path]) -> LearnedWords:
     return learned
 
 
-def _synonymous(path: Path, pairs: Sequence[_Pair]) -> Iterator[_Pair]:
-    """Yield the pairs of which both texts are names of one concept in a file of synonyms."""
+def _synonymous(path: Path, pairs: Sequence[_Pair], *, form: Callable[[str], str] = SAME_TEXT.fold) -> Iterator[_Pair]:
+    """Yield the pairs, whose texts have this form, of which both are names of one concept in a file of synonyms."""
     wanted = {text for pair in pairs for text in pair}
     names: dict[str, set[str]] = {}
     for entry in read_synonyms(path, keep_suppressible=True):
-        own = wanted.intersection(map(SAME_TEXT.fold, entry.names))
+        own = wanted.intersection(map(form, entry.names))
         for concept in entry.concepts if own else ():
             names.setdefault(concept, set()).update(own)
     concepts: dict[str, set[str]] = {}
@@ -600,7 +717,7 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
     Args:
         predicted: The links to test.
         gold: The gold links.
-        sentences: The test sentence pairs. They are compared without case and spaces, as they may be tokenised.
+        sentences: The test sentence pairs. Only letters and digits count, in any case, as they may be tokenised.
     """
     found = SeenSentences(unchecked=unchecked([predicted], gold))
     folder = owner_of(predicted)
@@ -615,7 +732,7 @@ def seen_sentences(predicted: Path, gold: Path, sentences: Iterable[_Pair]) -> S
     home = owner_of(gold)
     if home is not None and (own := maker_of(home)) is not None and own.key == maker.key:
         found.unfair.append(f"{gold} has the links that are tested.")
-    wanted = Counter(map(_squeezed, sentences))
+    wanted = Counter(map(same_sentence, sentences))
     digest = DigestStore.default().of(gold)
     if maker.stage == "align" and not ALIGNERS[recorded_param(folder, maker, "method", str)].needs:
         corpus = " and ".join(record.given for name in _TEXT for record in maker.inputs.get(name, [])[:1])
@@ -651,11 +768,6 @@ _TEXT = ("pairs", "source", "target")
 _HOW = {"alignments": "trained on", "validation": "selected on"}
 
 
-def _squeezed(pair: _Pair) -> _Pair:
-    first, second = SAME_TEXT.fold_pair(pair)
-    return "".join(first.split()), "".join(second.split())
-
-
 def _found_sentences(
     folder: Path, maker: Manifest, wanted: Counter[_Pair], gaps: list[str]
 ) -> Iterator[tuple[str, str, int]]:
@@ -680,7 +792,7 @@ def _found_sentences(
 
 def _common(wanted: Counter[_Pair], pairs: Iterable[_Pair]) -> int:
     """Return how many of the wanted sentence pairs are among others."""
-    known = {_squeezed(pair) for pair in pairs}
+    known = {same_sentence(pair) for pair in pairs}
     return sum(number for pair, number in wanted.items() if pair in known)
 
 
@@ -701,6 +813,38 @@ def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
             f"Test on pairs that were not used for training. {listed}",
         )
     tell_origin(found, job)
+
+
+def tell_seen_lines(named: Sequence[tuple[str, Seen]], total: int, job: Job) -> str:
+    """Warn of sentence pairs that were used for training, list them in `leaks.tsv`, and report single sentences.
+
+    Args:
+        named: Names of the test sets, and what was found of each.
+        total: Number of test pairs.
+        job: Messages of the run.
+
+    Returns:
+        A note for a table, empty if no test sentence was in the training text.
+    """
+    found = [each for _, each in named]
+    leaks = [tuple(" ".join(text.split("\t")) for text in pair) for each in found for pair in each.pairs]
+    whole = Seen([(one, other) for one, other in leaks])
+    whole.files, whole.gaps, whole.text_files = (
+        _distinct(name for each in found for name in getattr(each, part)) for part in ("files", "gaps", "text_files")
+    )
+    whole.origin = next((each.origin for each in found if each.origin), "")
+    tell_seen_pairs(whole, total, job)
+    if len(found) > 1 and leaks:
+        shown = ", ".join(f"{name} {len(each.pairs):,}" for name, each in named if each.pairs)
+        job.notices.say(f"Test pairs that were used for training: {shown}.")
+    counts = [each.sentences for each in found if each.sentences is not None]
+    number, asked = sum(count for count, _ in counts), sum(count for _, count in counts)
+    if not number:
+        return ""
+    was = "was" if number == 1 else "were"
+    message = f"{number:,} of {counted(asked, 'test sentence')} {was} in the training text"
+    job.notices.say(f"{message} ({', '.join(whole.text_files)}).")
+    return f" {message}."
 
 
 def tell_origin(found: Seen, job: Job) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from lexenc.errors import ConfigError
 
@@ -69,6 +69,28 @@ AS_IT_IS = Folding()
 COMPOSED = Folding(unicode="nfc")
 # Two texts that differ in nothing but case and accents' encoding are one, where it is asked whether something was seen.
 SAME_TEXT = Folding(lowercase=True, unicode="nfc")
+
+
+class _Letters(dict[int, int | None]):
+    """For `str.translate`: keep letters, their marks and digits, and remove every other character."""
+
+    def __missing__(self, code: int) -> int | None:
+        character = chr(code)
+        self[code] = code if character.isalnum() or category(character).startswith("M") else None
+        return self[code]
+
+
+_LETTERS = _Letters()
+
+
+def same_sentence(pair: tuple[str, str]) -> tuple[str, str]:
+    """Return two sentences as they are compared where it is asked whether they were seen.
+
+    Only letters, their marks and digits count, in lower case: one text may be tokenised or have other quotation marks.
+    A sentence without any of these is compared without spaces.
+    """
+    first, second = (text.translate(_LETTERS) or "".join(text.split()) for text in SAME_TEXT.fold_pair(pair))
+    return first, second
 
 
 def fold_case(text: str, language: str | None = None) -> str:
