@@ -97,7 +97,8 @@ class ScoredSystem:
         table = {"task": self.task, **self.labels, **self.convention.known(), **self.facts}
         if self.scores:
             table[self.counted] = self.scores[0].n
-        for each in self.scores:
+        # A metric called `mean` follows those that it is the mean of.
+        for each in sorted(self.scores, key=lambda score: score.metric == "mean"):
             table[each.metric] = each.value
             if each.low is not None or each.value is None:
                 table |= {f"{each.metric}_low": each.low, f"{each.metric}_high": each.high}
@@ -185,7 +186,7 @@ class Evaluation:
 
 def name_of_test(path: Path) -> str:
     """Return the name of a test set: that of its file without what names the format."""
-    return re.sub(r"^STS\.input\.|(\.(csv|tsv|txt))?(\.gz)?$", "", path.name)
+    return re.sub(r"^STS\.input\.|(\.(csv|tsv|txt|jsonl))?(\.gz)?$", "", path.name)
 
 
 class EvaluationWriter:

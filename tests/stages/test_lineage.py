@@ -249,6 +249,48 @@ def test_sources_of_training_data(stage, static, pairs_file, tmp_path, name, bod
         assert any("is gone or has changed" in each for each in made.warnings)
 
 
+def test_single_sentences_of_the_training_text(stage, static, pairs_file, tmp_path):
+    test, text = tmp_path / "test.tsv", tmp_path / "text"
+    test.write_text("a dog runs\tein Hund läuft\t1\nthe sea\tdas meer\t2\na tree\tdie sonne\t3\n", encoding="utf-8")
+    text.write_text("The  sea\nein hund\tA dogruns\nx\tdie sonne\n", encoding="utf-8")
+    tuned = stage("finetune", tmp_path / "tuned", QUICK, pairs=pairs_file(tmp_path / "p", [("x", "y")]), encoder=static)
+
+    def made_from(maker, name, label=""):
+        record = InputRecord("text", "text", DigestStore(None).of(text), name=label)
+        write_manifest(tuned.out, replace(tuned.manifest, stage=maker, inputs={name: [record]}))
+        made = stage("eval sts", None, {"draws": 100}, pairs=test, encoder=tuned.out)
+        assert fair(made)
+        assert head(made)["pairs_learnt_from"] == 0
+        assert any("in the training text" in each for each in made.said) == bool(head(made)["sentences_learnt_from"])
+        return head(made)["sentences_learnt_from"]
+
+    assert made_from("pretrain", "text", "en") == 3
+    assert made_from("new-encoder", "text") == 0, "a tokenizer is learned from it, and nothing else"
+    text.write_text("The  sea\nein hund\nAdogruns\n", encoding="utf-8")
+    assert made_from("train", "data", "unsupervised:en") == 2
+    text.write_text("the sea\tx\tneutral\ny\ta tree\tcontradiction\n", encoding="utf-8")
+    assert made_from("train", "data", "nli") == 2
+    text.write_text("the sea\tx\ny\ta tree\n", encoding="utf-8")
+    assert made_from("train", "data", "parallel:en-de") == 2
+    assert made_from("train", "dev", "pairs") == 0, "weights are chosen on it"
+
+
+def test_audit_of_an_encoder(stage, static, pairs_file, tmp_path):
+    pairs = pairs_file(tmp_path / "pairs.tsv", [("The sea", "das Meer"), ("dog", "Hund")])
+    tuned = stage("finetune", tmp_path / "tuned", QUICK, pairs=pairs, encoder=static)
+    (tmp_path / "test.en").write_text("thesea\na dog\n", encoding="utf-8")
+    (tmp_path / "test.de").write_text("das meer\nhund\n", encoding="utf-8")
+    both = {"test": tmp_path / "test.en", "test_target": tmp_path / "test.de"}
+    made = stage("audit", tmp_path / "out", encoder=tuned.out, **both)
+    assert (head(made)["leaked_pairs"], head(made)["leaked_sentences"], made.manifest.answer) == (1, 3, False)
+    assert (tmp_path / "out" / "leaks.tsv").read_text() == "thesea\tdas meer\n"
+    words = pairs_file(tmp_path / "words.tsv", [("hund", "dog"), ("sun", "sonne")])
+    made = stage("audit", None, encoder=tuned.out, test=words)
+    assert (head(made)["leaked_pairs"], head(made)["test_lines"]) == (1, 2)
+    made = stage("audit", None, encoder=static, test=words)
+    assert (head(made)["leaked_pairs"], made.manifest.answer) == (0, True)
+
+
 LINES = [("the sea", "das Meer"), ("Hund", "dog")]  # each in one word: as a dictionary has it
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from lexenc.lexical.text_vectors import TextVectors, WordTable
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Job, Outcome, Table
-from lexenc.stages.lexical.shared import open_words, repeated_weight
+from lexenc.stages.lexical.shared import batches, open_words, repeated_weight
 from lexenc.stages.lineage import unfair_note
 from lexenc.stages.reading import (
     POOLING,
@@ -41,9 +42,10 @@ from lexenc.stages.reading import (
     language_param,
     lowercase_param,
     open_encoder,
+    set_language,
     unicode_param,
 )
-from lexenc.text.folding import UnicodeForm
+from lexenc.text.folding import UnicodeForm, check_language
 from lexenc.text.words import segmenter
 
 WIDTH = 80
@@ -51,6 +53,11 @@ _FEW = 20  # items below which a bootstrap interval is far too narrow
 PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table 8
 _HIDDEN = ("seed", "search_space_words")  # they never tell systems apart
 _NOTED = ("retrieval", "direction", "search_space", "ties", "seed")
+_MOST_WARNED = 3  # test sets that have a warning of their own for a control
+_SENTENCE_LANGUAGE = (
+    "BCP-47 code of the left sentences. An encoder that was trained with languages gets its vector; with static "
+    "vectors it is for --lowercase. By default none."
+)
 
 
 @dataclass(frozen=True)
@@ -75,31 +82,75 @@ class SentenceParams(EncoderParams):
 
     lowercase: bool = lowercase_param()
     unicode: UnicodeForm = unicode_param()
-    source_language: str | None = language_param("left")
+    source_language: str | None = param(None, _SENTENCE_LANGUAGE, check=check_language)
     target_language: str | None = language_param("right")
+
+
+@dataclass(frozen=True)
+class SentenceVectors:
+    """Vectors of sentences, by an encoder or by static vectors.
+
+    Args:
+        embed: Function from texts, side (`source` or `target`) and language to vectors.
+        languages: Languages of which the encoder has a vector that is added to its input.
+    """
+
+    embed: Callable[[Sequence[str], str, str | None], TextVectors]
+    languages: tuple[str, ...] = ()
+
+    def __call__(self, texts: Sequence[str], side: str, language: str | None = None) -> TextVectors:
+        """Return the vectors of texts. `language` stands for that of the parameters, if the encoder has it."""
+        return self.embed(texts, side, language)
 
 
 def sentence_vectors(
     encoder: Path | None, vectors: Path | None, params: SentenceParams, job: Job
-) -> Callable[[Sequence[str], str], TextVectors]:
+) -> SentenceVectors:
     """Open an encoder, or static vectors, and return the function from texts and side to vectors.
 
     With static vectors, of one language or of a shared space, a sentence is the mean of its words.
+
+    Raises:
+        ConfigError: If there is neither, or an encoder does not have a language of the parameters.
     """
     if encoder is not None:
         opened = open_encoder(encoder, params.pooling, job, max_length=params.max_length)
-        return lambda texts, side: TextVectors.encoded(texts, encode_words(opened, texts, job))
+        spoken: Any = opened
+        for name in filter(None, (params.source_language, params.target_language)):
+            set_language(opened, encoder, name)
+        known = tuple(getattr(opened, "languages", ()))
+
+        def encoded(texts: Sequence[str], side: str, language: str | None) -> TextVectors:
+            if known:
+                given = getattr(params, f"{side}_language") if language is None else language
+                spoken.language = given if given in known else None
+            return TextVectors.encoded(texts, encode_words(opened, texts, job))
+
+        return SentenceVectors(encoded, known)
     if vectors is None:
         raise ConfigError("There is nothing to score.", hint="Give --encoder or --vectors.")
     tables, words, folding = open_words(vectors, params, job), segmenter("words"), folding_of(params)
 
-    def mean(texts: Sequence[str], side: str) -> TextVectors:
-        language = getattr(params, f"{side}_language")
-        folded = [folding.fold(text, language) for text in texts]
+    def mean(texts: Sequence[str], side: str, language: str | None) -> TextVectors:
+        own = language or getattr(params, f"{side}_language")
+        folded = [folding.fold(text, own) for text in texts]
         table: WordTable = getattr(tables, side)
         return table.look_up([" ".join(words(text)) for text in folded], average=True)
 
-    return mean
+    return SentenceVectors(mean)
+
+
+def check_sentence_system(inputs: Mapping[str, Any]) -> list[ConfigError]:
+    """Return the error of an evaluation of sentences that has not exactly one of --encoder and --vectors."""
+    wrong = bool(inputs.get("encoder")) == bool(inputs.get("vectors"))
+    return [ConfigError("Give either --encoder or --vectors.", hint="For an encoder: --encoder mini.")] if wrong else []
+
+
+class Items(Protocol):
+    """Items that can be counted and read several times, e.g. a list."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Item]: ...
 
 
 @dataclass(frozen=True)
@@ -108,20 +159,22 @@ class TestSet:
 
     Args:
         name: Name of the test set.
-        items: The questions with the answers.
+        items: The questions with the answers. They are read twice, so that they may be made on the way.
         facts: What else to report of it.
         left_out: Numbers of lines of the file that were left out, by reason.
+        controls: By name, functions of a random `generator` that return the scores of a control on this test set.
     """
 
     __test__ = False  # no class of tests
 
     name: str
-    items: Sequence[Item]
+    items: Items
     facts: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    controls: Mapping[str, Callable[..., tuple[Score, ...]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, path: Path, items: Sequence[Item], **settings: Any) -> TestSet:
+    def of(cls, path: Path, items: Items, **settings: Any) -> TestSet:
         """Make a test set that is named after its file."""
         return cls(name_of_test(path), items, **settings)
 
@@ -141,22 +194,32 @@ def evaluate(
 
     Args:
         task: The task.
-        test_sets: Test sets with different names. They may be made one after the other.
+        test_sets: Test sets. They may be made one after the other. Of those with one name, the second one and the
+            following ones are numbered.
         params: Settings of the intervals.
         job: Device, seed, progress and messages of the run.
         convention: How the answers were found.
-        controls: By name, functions of columns, `generator` and `level` that return the score without any knowledge.
+        controls: By name, functions of columns and a random `generator` that return the score without any knowledge.
         note: What to say below the table.
         named: Whether a single test set is a track too, because no input has its name.
     """
     columns: dict[str, Columns] = {}
     facts: dict[str, dict[str, Any]] = {}
+    baselines: dict[str, dict[str, tuple[Score, ...]]] = {}
+    names = Counter[str]()
     with writing_evaluation(job.out, task.name) as writer:
         waiting: list[TestSet] = []
-        for each in test_sets:
-            covered = [item for item in each.items if item.covered]
-            columns[each.name] = task.columns(covered, False)
-            facts[each.name] = {"coverage": len(covered) / max(1, len(each.items)), **each.facts}
+        for given in test_sets:
+            names[given.name] += 1
+            count = names[given.name]
+            each = given if count == 1 else replace(given, name=f"{given.name} ({count})")
+            columns[each.name] = own = _columns(task, each.items)
+            facts[each.name] = {"coverage": own.shape[1] / max(1, len(each.items)), **each.facts}
+            functions: dict[str, Callable[..., Any]] = {**(controls or {}), **each.controls}
+            for name, score in functions.items():
+                random = generator(job.seed, f"{name} {each.name}")
+                known = score(generator=random) if name in each.controls else (score(own, generator=random),)
+                baselines.setdefault(name, {})[each.name] = known
             if each.left_out:
                 facts[each.name]["left_out"] = dict(each.left_out)
                 reasons = ", ".join(f"{reason}: {count:,}" for reason, count in each.left_out.items())
@@ -173,35 +236,53 @@ def evaluate(
         several = [f"{name}: {reason}" for name, own in unfair.items() for reason in own]
         facts[MACRO] = {"coverage": float(np.mean([own["coverage"] for own in facts.values()])), UNFAIR: several}
         note += unfair_note(several if len(unfair) > 1 else next(iter(unfair.values())))
-        found = task.measure.track_scores(
+        scores = task.measure.track_scores(
             columns,
             generators=lambda name: generator(job.seed, f"bootstrap {name}"),
             draws=params.draws,
             level=params.level,
         )
-        rows: list[tuple[str, dict[str, str], tuple[Score, ...]]] = [(name, {}, own) for name, own in found.items()]
-        rows += [
-            (name, {CONTROL: control}, (score(own, generator=generator(job.seed, f"{control} {name}")),))
-            for control, score in (controls or {}).items()
-            for name, own in columns.items()
-        ]
+        rows: list[tuple[str, dict[str, str], tuple[Score, ...]]] = [(name, {}, own) for name, own in scores.items()]
+        for control, known in baselines.items():
+            whole = {MACRO: _mean_scores(list(known.values()))} if 1 < len(known) == len(columns) else {}
+            rows += [(name, {CONTROL: control}, own) for name, own in {**whole, **known}.items()]
         settings = {"draws": params.draws, "level": params.level}
         writer.systems = [
             ScoredSystem(
                 task.name,
-                scores,
+                own_scores,
                 replace(convention, seed=job.seed),
                 ({TRACK: name} if named or len(columns) > 1 else {}) | labels,
                 facts[name] | settings,
                 task.items or f"{task.item}s",
             )
-            for name, labels, scores in rows
+            for name, labels, own_scores in rows
         ]
     warn_of_scores(task, writer.systems, job)
     flat = [each.flat() for each in writer.systems]
-    table = score_table(writer.systems, level=params.level, first="test set", note=note)
+    # Of the controls the mean is enough for a table, if there is one.
+    averaged = {each.labels[CONTROL] for each in writer.systems if each.is_control and each.labels.get(TRACK) == MACRO}
+    shown = [each for each in writer.systems
+             if each.labels.get(CONTROL) not in averaged or each.labels.get(TRACK) == MACRO]  # fmt: skip
+    table = score_table(shown, level=params.level, first="test set", note=note)
     summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
     return Outcome(summary, flat, [table])
+
+
+def _columns(task: Task, items: Iterable[Item]) -> Columns:
+    """Return the columns of the items that are covered, without holding all items."""
+    parts = [task.columns(part, False) for part in batches(item for item in items if item.covered)]
+    return np.concatenate(parts, axis=1) if parts else task.columns([], False)
+
+
+def _mean_scores(tracks: Sequence[Sequence[Score]]) -> tuple[Score, ...]:
+    """Return the means of a control over test sets; not defined where a test set has no value."""
+    found = []
+    for own in zip(*tracks, strict=True):
+        values = [each.value for each in own if each.value is not None]
+        mean = float(np.mean(values)) if len(values) == len(own) else None
+        found.append(Score(own[0].metric, mean, n=sum(each.n for each in own)))
+    return tuple(found)
 
 
 def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> None:
@@ -228,8 +309,15 @@ def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> Non
             f"The scores{of} are based on {counted(small[track], task.item, task.items)} only{more}.",
             f"Intervals of fewer than {_FEW} are not reliable. Test on more.",
         )
-    for system, control in strong_controls(task, shown):
+    strong = list(strong_controls(task, shown))
+    tracks = Counter(each.labels[CONTROL] for _, each in strong if TRACK in each.labels)
+    for system, control in strong:
         track, name = control.labels.get(TRACK, ""), control.labels[CONTROL]
+        if tracks[name] > _MOST_WARNED:
+            others = [str(each.labels[TRACK]) for _, each in strong if each.labels[CONTROL] == name]
+            message = f"A control is not significantly worse on {len(others)} test sets: {name}, {', '.join(others)}."
+            found.setdefault(("", name), (message, None))
+            continue
         value, other = (each.scores[0].value or 0.0 for each in (system, control))
         as_well = value == other or (value < other) == head.larger_is_better
         how = "does as well" if as_well else "is not significantly worse"
@@ -339,7 +427,7 @@ def _name_of(system: ScoredSystem, keys: Sequence[str], *, several: bool) -> str
     """Return what tells a system apart from others, by the keys in which they differ. `several`: controls."""
     own = {**system.labels, **system.convention.known()}
     if system.is_control:
-        keys = [key for key in keys if key in system.labels and (key != CONTROL or several)]
+        keys = [key for key in keys if key in system.labels and (key != CONTROL or several) and own[key] != MACRO]
     parts = [f"{key} {own[key]:g}" if isinstance(own[key], float) else str(own[key]) for key in keys if key in own]
     if system.is_control:
         # Where other labels tell controls apart, the note names a single control, which would make the column too wide.
