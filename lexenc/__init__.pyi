@@ -915,6 +915,7 @@ def eval_sts(
     *,
     pairs: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
     gold: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    second: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     encoder: str | PathLike[str] | None = None,
     vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
@@ -926,6 +927,8 @@ def eval_sts(
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
+    scores: Literal['similarity', 'distance'] | None = None,
+    empty: Literal['drop', 'keep'] = 'drop',
     force: bool = False,
     seed: int | None = None,
     device: str | None = None,
@@ -937,8 +940,9 @@ def eval_sts(
     Makes: scores.json, and items.jsonl with the similarity of every pair.
 
     Args:
-        pairs: Sentence, TAB, sentence, TAB, score; or CSV. Each file is a track.
+        pairs: Sentence, TAB, sentence, TAB, score; CSV; or JSON Lines with sentence1, sentence2 and score. Each file is a track, or each language of a column lang.
         gold: Scores in files of their own, line by line (STS 2017).
+        second: The same pairs in another language, with the same scores: the first sentences of pairs are compared with the second ones of this file.
         encoder: Encoder.
         vectors: Shared space, or vectors of one language.
         out: Folder for the result. None does not keep it.
@@ -948,8 +952,10 @@ def eval_sts(
         max_length: Longest sentence in tokens. Longer sentences are cut.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
-        source_language: BCP-47 code of the left words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        source_language: BCP-47 code of the left sentences. An encoder that was trained with languages gets its vector; with static vectors it is for lowercase=True. By default none.
         target_language: The same for the right words.
+        scores: What a larger score means. similarity: more similar. distance: less similar, as in the column Overall of SemEval 2022, where 1 is most similar; the sign of the scores is turned. By default similarity. A column named Overall needs the choice.
+        empty: Pairs with an empty sentence. drop: they are left out and counted. keep: they are scored, as version 1 of STS22 in mteb does.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1008,7 +1014,7 @@ def eval_bitext(
         max_length: Longest sentence in tokens. Longer sentences are cut.
         lowercase: Lower-case all words. Of words that become equal, the first one is kept.
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
-        source_language: BCP-47 code of the left words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
+        source_language: BCP-47 code of the left sentences. An encoder that was trained with languages gets its vector; with static vectors it is for lowercase=True. By default none.
         target_language: The same for the right words.
         protocol: dev-test: choose the threshold on dev. oracle: choose it on the test itself, as some papers do; the scores are too high. mteb: retrieve the nearest target of every gold source without a threshold; weighted F1.
         margin: Score of a pair: how its cosine compares with the mean cosine to the neighbours. One of: ratio, distance, absolute.
@@ -1194,6 +1200,66 @@ def eval_mteb(
         max_length: Longest sentence in tokens. Longer sentences are cut.
         tasks: Names of tasks in mteb, e.g. STS17,Tatoeba. Each task is a track.
         subsets: Subsets of the tasks, such as pairs of languages, e.g. en-en,es-en. If left out, all of them.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def eval_retrieval(
+    *,
+    source: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    target: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    tatoeba: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
+    vectors: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
+    source_language: str | None = None,
+    target_language: str | None = None,
+    list_: Literal['14', '36', '8', '5', '4', 'msimcse', 'all'] | None = None,
+    retrieval: Literal['nearest', 'csls', 'inverted-softmax'] = 'nearest',
+    characters_up_to: int = 2000,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score sentence retrieval: how often the nearest sentence of the other language is the translation.
+
+    Makes: scores.json, and items.jsonl with the nearest sentences of every line.
+
+    Args:
+        source: Sentences, one per line. Each file is a test set.
+        target: Their translations, line by line.
+        tatoeba: Folder with the files tatoeba.xxx-eng.xxx and tatoeba.xxx-eng.eng of LASER. The source is language xxx.
+        encoder: Encoder.
+        vectors: Shared space, or vectors of one language.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
+        source_language: BCP-47 code of the left sentences. An encoder that was trained with languages gets its vector; with static vectors it is for lowercase=True. By default none.
+        target_language: The same for the right words.
+        list_: Languages of tatoeba. 14: those of XNLI; 36: those of XTREME; 8, 5, 4: low-resource languages of WACSE; msimcse: ten languages of mSimCSE; all: every language of the folder. By default all. One of: 14, 36, 8, 5, 4, msimcse, all.
+        retrieval: Retrieval method. nearest: highest cosine; csls and inverted-softmax: less often a sentence that is close to all others. One of: nearest, csls, inverted-softmax.
+        characters_up_to: Largest number of pairs of a test set for which character n-grams alone are scored as well, as a control. Time grows with the square. Use 0 for none.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
@@ -1607,7 +1673,7 @@ def train(
         word_temperature: Divides the cosines of words in wtr. By default 0.05.
         masked_words: Share of the linked words that awp masks at a time, drawn anew in every step; the loss counts for all. Smaller values leave more context and take less time. By default 0.5. The paper masks one word at a time.
         output_vocabulary: Subwords among which masked ones are predicted. corpus: those that occur in the texts, which is faster. full: the whole vocabulary. By default corpus.
-        dev_metric: retrieval: accuracy of the nearest translation, the mean of both directions and of all dev files. sts: Spearman correlation with scores. By default retrieval.
+        dev_metric: retrieval: how often the nearest text of the other side is a translation, the mean of both directions and of all dev files. A text that occurs several times counts once, and each of its translations is right, unlike in eval retrieval, which counts lines. sts: Spearman correlation with scores. By default retrieval.
         evaluate_every: Number of steps between evaluations. By default the steps of an epoch.
         freeze: embeddings: do not train the vectors of subwords, which saves memory and leaves the subword vectors of other languages unchanged. A prediction head with subword vectors of its own is still trained. One of: none, embeddings.
         pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. The papers use cls.
@@ -1959,8 +2025,11 @@ def compare(
 
 def audit(
     *,
-    train: str | PathLike[str] | Sequence[tuple[str, str]],
     test: str | PathLike[str] | Sequence[tuple[str, str]],
+    train: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
+    train_target: str | PathLike[str] | None = None,
+    test_target: str | PathLike[str] | None = None,
+    encoder: str | PathLike[str] | None = None,
     source_vectors: str | PathLike[str] | None = None,
     target_vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
@@ -1968,6 +2037,7 @@ def audit(
     unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
     source_language: str | None = None,
     target_language: str | None = None,
+    sentences: bool = False,
     drop_sources: bool = False,
     fail_on_leak: bool = False,
     force: bool = False,
@@ -1978,8 +2048,11 @@ def audit(
     Makes: train.tsv without the leaked pairs, and leaks.tsv. Without --out nothing is written, and the exit code is 1 if there are leaks.
 
     Args:
-        train: Training dictionary: source, TAB, target.
-        test: Test dictionary, or a result of cross-pairs.
+        train: Training dictionary: source, TAB, target; or training text.
+        test: Test dictionary, a result of cross-pairs, or test sentences.
+        train_target: Translations of train, line by line, for sentences in two files.
+        test_target: Translations of test, line by line, for sentences in two files.
+        encoder: Encoder, instead of train: the data that it was trained on, as its manifests name it.
         source_vectors: Vectors or word list of the source language, to count words without vectors.
         target_vectors: The same for the target language.
         out: Folder for the result. None does not keep it.
@@ -1987,8 +2060,9 @@ def audit(
         unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
         source_language: BCP-47 code of the source words, for lowercase=True and multilingual TMX, XLIFF and TBX files.
         target_language: The same for the target words.
-        drop_sources: Also drop training pairs whose source word is tested from train.tsv.
-        fail_on_leak: Exit with 1 if a test pair is in the training dictionary, in either order of its sides. Without out, where nothing is cleaned, this is always so.
+        sentences: Compare sentences: parallel text in one file (TAB, |||, TMX or XLIFF) or, with train_target and test_target, in two; or one sentence per line. Only letters and digits count, in any case, since a file may be tokenised.
+        drop_sources: Also drop training pairs whose source word or sentence is tested from train.tsv.
+        fail_on_leak: Exit with 1 if a test pair is in the training data, in either order of its sides. Without out, where nothing is cleaned, and with encoder this is always so.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.
 

@@ -18,5 +18,6 @@ TASKS = Registry(
         "clustering": "lexenc.stages.evaluation.clustering:TASK",
         "language-id": "lexenc.stages.evaluation.language_id:TASK",
         "mteb": "lexenc.stages.evaluation.mteb:TASK",
+        "retrieval": "lexenc.stages.evaluation.retrieval:TASK",
     },
 )

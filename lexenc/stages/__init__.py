@@ -87,6 +87,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.mteb:EVAL_MTEB",
             "Score an encoder in tasks of mteb, which has to be installed.",
         ),
+        "eval retrieval": (
+            "lexenc.stages.evaluation.retrieval:EVAL_RETRIEVAL",
+            "Score sentence retrieval: how often the nearest sentence of the other language is the translation.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

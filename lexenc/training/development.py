@@ -22,6 +22,8 @@ def retrieval_accuracy(encoder: Encoder, data: PairData) -> float:
     """Return how often the nearest text of the other side is a right one, as the mean over both directions.
 
     Every distinct text of a side is one query, and one candidate of the other direction. Similarity is the cosine.
+    `eval retrieval` counts lines instead: only the text of the same line is right there, so that lines that repeat a
+    text cannot all be right.
 
     Args:
         encoder: The encoder.

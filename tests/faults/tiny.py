@@ -122,6 +122,10 @@ RUNS: dict[str, list[Tiny]] = {
     "eval bli": [Tiny("eval bli --vectors {w}/mapped --dictionary {w}/test.tsv")],
     "cross-pairs": [Tiny("cross-pairs --source {w}/en.sim --target {w}/de.sim", "--max-difference 0.5")],
     "eval xlsim": [Tiny("eval xlsim --vectors {w}/mapped --pairs {w}/pairs.sim --draws 100")],
+    "eval retrieval": [
+        Tiny("eval retrieval --source {w}/en.text --target {w}/de.text --encoder {w}/static --draws 100",
+             "--retrieval csls")
+    ],
     "eval sts": [Tiny("eval sts --encoder {w}/static --pairs {w}/sts.tsv --draws 100")],
     "eval bitext": [
         Tiny("eval bitext --source {w}/en.text --target {w}/de.text --gold {w}/lines.tsv --protocol oracle "

@@ -91,6 +91,9 @@ pairs-multi   cross-pairs --source @simlex --source-language en --target-languag
 xlsim         eval xlsim --vectors @mapped --encoder @static --train-dictionary @train.tsv --pairs @pairs --draws 100 --out @out
 sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --draws 100 --out @out
 bitext        eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --dev @bucc --encoder @static --draws 100 --out @out
+sts-second    eval sts --pairs @sts.jsonl --second @sts.jsonl --scores distance --encoder @static --draws 100 --out @out
+retrieval     eval retrieval --source @text.en --target @text.de --encoder @static --draws 100 --out @out
+retrieval-xx  eval retrieval --tatoeba @tatoeba --list all --vectors @mapped --draws 100 --out @out
 sts-gold      eval sts --pairs @text.tsv --gold @gold.txt --vectors @mapped --draws 100 --out @out
 topics        eval topics --train @topics.en.tsv --test @topics.de.tsv --encoder @static --draws 100 --out @out
 topics-mean   eval topics --train @topics.csv --test @topics.de.tsv --encoder @transformer --documents mean --c 1 --draws 100 --out @out
@@ -117,6 +120,8 @@ scored-sides  eval alignment --gold @few.links --predicted @few.predicted --sour
 exported      export @mapped --format word2vec --out @out
 compared      compare @bli @bli --draws 100
 audited       audit --train @train.tsv --test @test.tsv --source-vectors @en.vec --target-vectors @mapped/target --out @out
+audited-text  audit --train @text.en --train-target @text.de --test @text.tsv --out @out
+audited-enc   audit --encoder @trained --test @text.tsv --sentences --out @out
 memory.tmx    convert @train.tsv {CODES} --out @out
 terms.tbx     convert @train.tsv {CODES} --out @out
 terms.tbx2    convert @train.tsv {CODES} --to tbx2 --out @out
@@ -147,7 +152,7 @@ reproduced    reproduce table-6 --encoder @static --pairs en-de --file vectors=@
 fetched       fetch toy:en-de --catalogue @catalogue.yaml --out @downloads --yes
 """.strip().splitlines())  # fmt: skip
 
-MAY_BE_NO = {"status", "reproduced", "audited"}
+MAY_BE_NO = {"status", "reproduced", "audited", "audited-text", "audited-enc"}
 """Steps whose answer may be no (exit code 1) with valid inputs."""
 
 
@@ -304,6 +309,9 @@ def _write_files(folder: Path) -> None:
         "sts.csv": ["sentence1,sentence2,score", *(f'"{a}, so",{b},{i % 5}.5' for i, (a, b) in enumerate(sentences))],
         "topics.csv": ["category,headline,text", *(f'{"animal" if i % 2 else "thing"},"The {a}, so","the {b}.\nIt is"' for i, (a, b) in enumerate(pairs))],
         **{f"topics.{side}.tsv": [f"{'animal' if i % 2 else 'thing'}\tthe {pair[place]} is here" for i, pair in enumerate(pairs)] for place, side in enumerate(("en", "de"))},
+        "sts.jsonl": [json.dumps({"sentence1": a, "sentence2": b, "Overall": i % 4, "lang": "en" if i % 2 else "de"}) for i, (a, b) in enumerate(sentences)],
+        "tatoeba/tatoeba.deu-eng.eng": [a for a, _ in sentences],
+        "tatoeba/tatoeba.deu-eng.deu": [b for _, b in sentences],
         "nli.tsv": ["premise\thypothesis\tlabel", *(f"the {a} is here\t{b} {i}\t{label}" for i, (a, b) in enumerate(pairs) for label in _LABELS)],
         "nli.jsonl": [json.dumps({"gold_label": label, "sentence1": a, "sentence2": b}) for a, b in pairs for label in _LABELS],
         "triplets.csv": ["sent0,sent1,hard_neg", *(f'"a {a}, so",{b},no {b}' for a, b in pairs)],

@@ -219,8 +219,9 @@ class TrainParams(SourceParams, StepSchedule):
     )
     dev_metric: Literal["retrieval", "sts"] | None = param(
         None,
-        "retrieval: accuracy of the nearest translation, the mean of both directions and of all --dev files. sts: "
-        "Spearman correlation with scores. By default retrieval.",
+        "retrieval: how often the nearest text of the other side is a translation, the mean of both directions and of "
+        "all --dev files. A text that occurs several times counts once, and each of its translations is right, unlike "
+        "in eval retrieval, which counts lines. sts: Spearman correlation with scores. By default retrieval.",
         group=DEV_GROUP,
     )
     evaluate_every: int | None = param(
