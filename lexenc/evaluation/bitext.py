@@ -66,7 +66,7 @@ TASK = Task(
     metrics=METRICS,
     measure=MEASURE,
     columns=_columns(COUNTS),
-    item="source sentence",
+    item="source",
     test="gold",
     compared=MEASURE.metrics,
     alike=(("protocol",), ("margin", "neighbours", "keep")),
@@ -81,7 +81,8 @@ MTEB_TASK = Task(
     metrics=METRICS,
     measure=Means([metric.key for metric in METRICS]),
     columns=_columns([metric.key for metric in METRICS]),
-    item="gold pair",
+    item="query",
+    items="queries",
     test="gold",
     heads=("source", "gold", "nearest"),
 )
@@ -131,4 +132,19 @@ def shuffled_f1(
     table = np.array([(right.get(each, []) + [-1] * width)[:width] for each in sources.tolist()]).reshape(-1, width)
     hits = [(table == generator.permutation(targets)[:, None]).sum() for _ in range(shuffles)]
     drawn = 2 * np.array(hits) / (len(sources) + len(gold))
+    return Score("f1", float(drawn.mean()), *ends(drawn, level), columns.shape[1])
+
+
+def shuffled_weighted_f1(
+    columns: Columns,
+    *,
+    gold: Sequence[int],
+    found: Sequence[int],
+    generator: np.random.Generator,
+    shuffles: int = SHUFFLES // 10,
+    level: float = LEVEL,
+) -> Score:
+    """Return the weighted F1 of the same answers in random order, as `shuffled_f1`; arguments of `weighted_scores`."""
+    orders = (generator.permutation(np.array(found, dtype=np.int64)).tolist() for _ in range(shuffles))
+    drawn = np.array([weighted_scores(gold, order)["f1"].mean() for order in orders])
     return Score("f1", float(drawn.mean()), *ends(drawn, level), columns.shape[1])

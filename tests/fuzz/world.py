@@ -318,7 +318,7 @@ def _write_files(folder: Path) -> None:
         **{f"xnli/train.{language}.tsv": ["premise\thypo\tlabel", *(f"{language} {a}\t{language} {b}\t{label}" for a, b in pairs for label in _LABELS)] for language in ("en", "sw")},
         "xnli.tsv": ["language\tpremise\thypothesis\tlabel", *(f"{language}\t{a}\t{b}\t{label}" for language in ("en", "sw") for a, b in pairs for label in _LABELS)],
         "bucc/set.en": [f"en-{i}\t{a}" for i, (a, _) in enumerate(sentences)],
-        "bucc/set.de": [f"de-{i}\t{b}" for i, (_, b) in enumerate(sentences)],
+        "bucc/set.de": [f"de-{i}\tthe {a} ist here" for i, (a, _) in enumerate(pairs)],
         "bucc/set.gold": [f"de-{i}\ten-{i}" for i in range(9)],
         "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
         "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],

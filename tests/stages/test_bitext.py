@@ -115,11 +115,12 @@ def test_the_protocol_of_mteb_is_that_of_scikit_learn(run, tmp_path):
     made = run(protocol="mteb", out=tmp_path / "out")
     items = made.json_lines("items.jsonl")
     gold, found = [item["gold"][0] for item in items], [item["answers"][0]["target"] for item in items]
-    head = made.manifest.results[0]
+    head, control = made.manifest.results
     settings = {"average": "weighted", "zero_division": 0, "labels": sorted({*gold, *found})}
     assert (head["task"], head["gold_pairs"]) == ("bitext-mteb", 60)
     assert head["f1"] == pytest.approx(f1_score(gold, found, **settings))
     assert head["precision"] == pytest.approx(precision_score(gold, found, **settings))
+    assert (control["control"], control["f1"] < 0.1) == ("shuffled answers", True)
     assert head["recall"] == pytest.approx(np.mean([one == other for one, other in zip(gold, found, strict=True)]))
 
 
@@ -137,6 +138,9 @@ def test_what_does_not_fit_is_refused(run, sets, stage, static, tmp_path):
     for name in ("sample.de", "sample.en", "sample.gold"):
         (tmp_path / "dev" / name).write_text((sets["dev"] / f"set.{name[7:]}").read_text())
     assert run(dev=tmp_path / "dev").manifest.results[0]["f1"] == run().manifest.results[0]["f1"]
+    same = run(dev=sets["test"])
+    assert "chosen on 60 gold pairs of the test too" in same.manifest.results[0]["unfair"][0]
+    assert any("of the test too" in each for each in same.warnings)
     (tmp_path / "dev" / "sample.gold").write_text("de-99\ten-0\n")
     with pytest.raises(DataError, match="is a gold pair"):
         run(dev=tmp_path / "dev")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.bitext import MTEB_TASK, TASK, shuffled_f1, weighted_scores
+from lexenc.evaluation.bitext import MTEB_TASK, TASK, shuffled_f1, shuffled_weighted_f1, weighted_scores
 from lexenc.files.bitext import Bitext, SentenceFile, find_bitext, read_bitext
 from lexenc.files.evaluations import UNFAIR, Convention, Item
 from lexenc.files.text import counted
@@ -71,19 +71,19 @@ def eval_bitext(inputs: dict[str, Any], params: EvalBitextParams, job: Job) -> O
     if params.protocol == "mteb":
         return _retrieve(test, vectors, facts, params, job)
     found = _mine(test, vectors, params, job)
-    threshold, where = _threshold(found, test, dev, vectors, params, job)
+    threshold, unfair, where = _threshold(found, test, dev, vectors, params, job)
     facts |= {"margin": params.margin, "neighbours": params.neighbours, "keep": params.keep}
     facts |= {"mined_pairs": len(found.pairs), "threshold": threshold.value}
-    if dev is None:
-        facts[UNFAIR] = [ORACLE, *facts[UNFAIR]]
-    else:
+    facts[UNFAIR] = [*([unfair] if unfair else []), *facts[UNFAIR]]
+    if dev is not None:
         facts |= {"threshold_from": str(inputs["dev"]), "dev_f1": threshold.f1}
     accepted = int((found.scores >= threshold.value).sum())
     control = partial(shuffled_f1, pairs=found.pairs[:accepted], gold=test.gold)
     return evaluate(
         TASK, [_test_set(test, list(_items(test, found, accepted)), found.without_vector, facts)], params, job,
         convention=Convention(
-            retrieval=f"{params.margin} margin, {params.neighbours} neighbours, {params.keep}",
+            retrieval=f"{params.margin} margin, {params.neighbours} neighbours, {params.keep}, threshold from "
+            + ("the test (oracle)" if dev is None else "other text"),
             search_space="all distinct sentences", ties="lower line",
         ),
         controls={"shuffled pairs": control},
@@ -99,7 +99,8 @@ def _sides(test: Bitext) -> list[tuple[str, SentenceFile]]:
 def _test_set(test: Bitext, items: list[Item], without_vector: int, facts: Mapping[str, Any]) -> TestSet:
     """Return the test set with its counts of what was left out."""
     sizes = [len(side.texts) for _, side in _sides(test)]
-    left_out = {"empty sentence": sum(side.empty for _, side in _sides(test)), "no vector": without_vector}
+    empty = sum(side.empty for _, side in _sides(test))
+    left_out = {"empty sentence": empty, "no vector": without_vector, "gold pair of no text": test.without_text}
     facts = {**facts, "coverage": 1 - without_vector / sum(sizes)}
     left_out = {reason: count for reason, count in left_out.items() if count}
     return TestSet.of(test.source.path, items, facts=facts, left_out=left_out)
@@ -129,11 +130,11 @@ def _mine(test: Bitext, vectors: _Vectors, params: EvalBitextParams, job: Job) -
 
 def _threshold(
     found: _Mined, test: Bitext, dev: Bitext | None, vectors: _Vectors, params: EvalBitextParams, job: Job
-) -> tuple[Threshold, str]:
-    """Choose the threshold on development data if there are any, else on the test, and say where."""
+) -> tuple[Threshold, str, str]:
+    """Choose the threshold on development data, or else on the test; return why that is unfair, and where it was."""
     if dev is None:
         job.notices.warn(ORACLE, "Use it only to compare with papers that did the same. Otherwise give --dev.")
-        return best_threshold(found.scores, found.correct, len(test.gold)), "the test itself: an oracle"
+        return best_threshold(found.scores, found.correct, len(test.gold)), ORACLE, "the test itself: an oracle"
     own = _mine(dev, vectors, params, job)
     best = best_threshold(own.scores, own.correct, len(dev.gold))
     if not best.f1:
@@ -142,11 +143,14 @@ def _threshold(
             hint="Check the ids in its gold file. There is no threshold otherwise.",
         )
     shared = len({test.texts(pair) for pair in test.gold} & {dev.texts(pair) for pair in dev.gold})
+    reason = f"The threshold was chosen on {counted(shared, 'gold pair')} of the test too ({dev.path})."
     if shared:
-        job.notices.warn(
-            f"{counted(shared, 'gold pair')} of the test are in {dev.path} too.", "Use other text as --dev."
-        )
-    return best, f"{counted(len(dev.gold), 'gold pair')} of {dev.path.parent} (F1 {100 * best.f1:.2f} there)"
+        job.notices.warn(reason, "Use other text as --dev.")
+    return (
+        best,
+        reason if shared else "",
+        f"{counted(len(dev.gold), 'gold pair')} of {dev.path.parent} (F1 {100 * best.f1:.2f} there)",
+    )
 
 
 def _items(test: Bitext, found: _Mined, accepted: int) -> Iterator[Item]:
@@ -178,7 +182,8 @@ def _retrieve(test: Bitext, vectors: _Vectors, facts: dict[str, Any], params: Ev
         for left, row, score in zip(asked, best.indices[:, 0].tolist(), best.scores[:, 0].tolist(), strict=True)
     } if len(target) else {}  # fmt: skip
     found = [nearest.get(left, (-1, 0.0)) for left, _ in test.order]
-    scores = weighted_scores([right for _, right in test.order], [each for each, _ in found])
+    gold, answers = [right for _, right in test.order], [each for each, _ in found]
+    scores = weighted_scores(gold, answers)
     items = [
         Item(
             (test.source.texts[left],), (test.target.texts[right],),
@@ -192,6 +197,7 @@ def _retrieve(test: Bitext, vectors: _Vectors, facts: dict[str, Any], params: Ev
         MTEB_TASK, [_test_set(test, items, without, facts)], params, job,
         convention=Convention(retrieval="nearest by cosine", search_space="all distinct target sentences",
                               direction="gold sources only", ties="lower line"),
+        controls={"shuffled answers": partial(shuffled_weighted_f1, gold=gold, found=answers)},
         note="Scores of every target are weighted by its gold pairs, without a threshold. They do not compare with "
         "those of mined pairs.",
     )  # fmt: skip
