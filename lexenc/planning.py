@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
@@ -541,8 +542,12 @@ def package_versions() -> dict[str, str]:
     for name in ("numpy", "torch", "transformers", "tokenizers", "sentence-transformers", "fasttext", "faiss-cpu",
                  "scikit-learn"):  # fmt: skip
         with suppress(PackageNotFoundError):
-            table[name] = version(name)
+            table[name] = _version(name)
     return table
+
+
+# Reading it takes as long as a small stage.
+_version = functools.cache(version)
 
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -32,7 +32,6 @@ from pathlib import Path
 from lexenc_cli.__main__ import main as program
 from tiny import RUNS, Tiny, make_world
 
-from lexenc import planning
 from lexenc.stages import STAGES
 
 HERE = Path(__file__).parent
@@ -217,8 +216,6 @@ class Runner:
     def __init__(self, base: Path, library: Path | None) -> None:
         self.base, self.library = base, library and ctypes.CDLL(str(library))
         self._outputs = 0
-        # Half of the time of a tiny run.
-        planning.package_versions = functools.cache(planning.package_versions)
 
     def here(self, words: list[str], folder: Path) -> Ended:
         """Run a command in this process, which is faster than in a child, and warms the process up."""
