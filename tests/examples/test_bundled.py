@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lexenc_cli.main import build_app
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import lexenc
 from lexenc.device import CPU
@@ -195,10 +196,14 @@ def test_readme_commands_exist():
     fenced = [line for block in text.split("```")[1::2] for line in block.splitlines()]
     lines = [line for line in fenced if line.startswith("lexenc ")]
     assert len(lines) >= 8
+
+    @functools.cache
+    def help_of(*command: str) -> Result:
+        return CliRunner().invoke(build_app(), [*command, "--help"], env={"COLUMNS": "200", **os.environ})
+
     for line in lines:
         words = line.split()
-        command = words[1:3] if " ".join(words[1:3]) in STAGES else words[1:2]
-        shown = CliRunner().invoke(build_app(), [*command, "--help"], env={"COLUMNS": "200", **os.environ})
+        shown = help_of(*(words[1:3] if " ".join(words[1:3]) in STAGES else words[1:2]))
         assert shown.exit_code == 0, line
         for option in (word for word in words if word.startswith("--")):
             assert option in shown.stdout, line

@@ -339,7 +339,7 @@ def stopped(stage, languages, tmp_path_factory):
     """A result of self-learning, its settings, and its unfinished work when it was stopped in the second start."""
     from lexenc.lexical import self_learning
 
-    settings = {**HARD, "patience": "3,10", "checkpoint_seconds": 0}
+    settings = {**HARD, "patience": "1,3", "checkpoint_seconds": 0}
     place = tmp_path_factory.mktemp("stopped")
     whole = stage("map", place / "whole", settings, **hard(languages))
     advance, calls = self_learning._advance, []

@@ -45,10 +45,14 @@ def corrections(space: Any) -> dict[str, Correction]:
 
 def table(queries: Any, targets: Any, correction: Correction) -> NDArray[np.float64]:
     """All exact scores, each pair summed by itself; without the part of CSLS that belongs to the query."""
-    scores = np.array(
-        [[np.vecdot(target, query) for target in targets.astype(float)] for query in queries.astype(float)]
-    )
+    scores = np.vecdot(targets.astype(float)[None], queries.astype(float)[:, None])
     return scores if correction.offsets is None else scores - correction.offsets
+
+
+def few_of_single_rows(space: Any, blocks: tuple[int | None, int | None]) -> Any:
+    """The first queries, with all that are special, where every score is a block of its own."""
+    queries, targets = space
+    return (queries[:13] if blocks == (1, 1) else queries), targets
 
 
 def in_order(scores: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -60,7 +64,7 @@ def in_order(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 def test_retrieve_gives_the_order_of_the_full_table(
     space: Any, corrections: Any, criterion: str, blocks: tuple[int | None, int | None]
 ) -> None:
-    queries, targets = space
+    queries, targets = few_of_single_rows(space, blocks)
     scores = table(queries, targets, corrections[criterion])
     found = retrieve(queries, targets, k=25, correction=corrections[criterion],
                      query_block=blocks[0], target_block=blocks[1])  # fmt: skip
@@ -103,9 +107,9 @@ def test_top_k_finds_neighbours_however_the_targets_are_ordered() -> None:
 
 @pytest.mark.parametrize("blocks", BLOCKS)
 def test_top_k_leaves_out_what_is_excluded(space: Any, blocks: tuple[int | None, int | None]) -> None:
-    queries, targets = space
+    queries, targets = few_of_single_rows(space, blocks)
     chance = np.random.default_rng(1)
-    lists = [chance.choice(900, size=size, replace=False) for size in chance.integers(0, 300, size=40)]
+    lists = [chance.choice(900, size=size, replace=False) for size in chance.integers(0, 300, size=len(queries))]
     lists[7], lists[8] = np.arange(895), np.array([], dtype=int)
     scores = table(queries, targets, NEAREST)
     for row, barred in enumerate(lists):
