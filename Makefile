@@ -29,8 +29,9 @@ demo: $(STAMP)  ## the main job on the bundled default: a word translator, tuned
 	@echo "To type lexenc, here and in README, first: source $(BIN)/activate"
 
 # A process per core, each with one thread: tests are small, and threads that share cores wait for each other.
+# Files in the order of tests/conftest.py, the longest first, so that no process works alone in the end.
 test: $(STAMP)  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## style, types, direction of imports, known vulnerabilities
 	$(BIN)/ruff check .

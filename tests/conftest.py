@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -51,6 +52,28 @@ def _own_process() -> Iterator[None]:
     for number, handler in _STOPS.items():
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)
+
+
+# Files that take longest, the longest first: a process that begins one of them last would work alone in the end.
+LONGEST = (
+    "tests/fuzz/test_fuzz.py",
+    "tests/faults/test_campaign.py",
+    "tests/examples/test_bundled.py",
+    "tests/examples/test_real_data.py",
+    "tests/unit/training/test_processes.py",
+    "tests/unit/lexical/test_mapping.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules that are imported by now, and the tests themselves, out of every collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
