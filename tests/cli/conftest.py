@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forks import Forked
 from lexenc_cli.main import build_app
 from typer.testing import CliRunner
 
@@ -114,10 +115,28 @@ def program():
     """Run a command as a process of its own."""
 
     def run(*args: object, **more) -> subprocess.CompletedProcess:
-        more = {"capture_output": True, "env": os.environ | {"COLUMNS": "80"}} | more
+        more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": os.environ | {"COLUMNS": "80"}} | more
         return subprocess.run(command_line(*args), check=False, **more)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Run a command as a process of its own that has imported everything before; what a start does is not tested."""
+
+    def run(*args: object, input: bytes | None = None, **more) -> subprocess.CompletedProcess:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": os.environ | {"COLUMNS": "80"}}
+        words = [str(each) for each in args]
+        with Forked(words, **pipes | more, stdin=subprocess.DEVNULL if input is None else subprocess.PIPE) as process:
+            stdout, stderr = process.communicate(input)
+        return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+    return run
+
+
+def begin(make, words: list[str], more: dict) -> subprocess.Popen:
+    return make(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
 
 @pytest.fixture(scope="session")
@@ -125,18 +144,19 @@ def start():
     """Start a command as a process of its own, with Ctrl-C as a terminal would have it."""
     import signal
 
-    def begin(*args: object, **more) -> subprocess.Popen:
+    def run(*args: object, **more) -> subprocess.Popen:
         # A test run in the background hands on "ignore interrupts", and under nohup "ignore the end of the terminal",
         # which a user's shell does not.
-        return subprocess.Popen(
-            command_line(*args),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
-            **more,
-        )
+        kept = lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)]  # noqa: E731
+        return begin(subprocess.Popen, command_line(*args), {"preexec_fn": kept} | more)
 
-    return begin
+    return run
+
+
+@pytest.fixture(scope="session")
+def fork():
+    """Start a command as `start` does, in a process that has imported everything before."""
+    return lambda *args, **more: begin(Forked, [str(each) for each in args], more)
 
 
 @pytest.fixture(scope="session")

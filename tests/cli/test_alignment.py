@@ -178,11 +178,11 @@ def test_what_cannot_be_aligned_is_one_error_and_leaves_nothing(fails, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-def test_an_interrupted_alignment_continues(start, lexenc, corpus, aligned, tmp_path):
+def test_an_interrupted_alignment_continues(fork, lexenc, corpus, aligned, tmp_path):
     many = tmp_path / "many.txt"
-    many.write_text(corpus.read_text() * 200)
+    many.write_text(corpus.read_text() * 80)
     command = ["align", "--pairs", many, "--out", tmp_path / "out", "--sweeps", 5]
-    process = start(*command, "--no-progress")
+    process = fork(*command, "--no-progress")
     while not list(tmp_path.glob(".out.partial/unfinished/*.counts")):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
@@ -192,4 +192,4 @@ def test_an_interrupted_alignment_continues(start, lexenc, corpus, aligned, tmp_
     assert b"Traceback" not in stderr
     assert not (tmp_path / "out").exists()
     assert "chains are finished already" in lexenc(*command).stderr
-    assert len((tmp_path / "out/alignments.txt").read_text().splitlines()) == 60 * 200
+    assert len((tmp_path / "out/alignments.txt").read_text().splitlines()) == 60 * 80

@@ -19,8 +19,8 @@ def files(world, tmp_path_factory):
             "--dictionaries", folder / "train"]  # fmt: skip
 
 
-def test_result_in_a_narrow_window(world, files, program, tmp_path):
-    done = program("map-hub", *files, "--vectors", f"nl={world}/de.vec", "--out", tmp_path / "hub")
+def test_result_in_a_narrow_window(world, files, forked, tmp_path):
+    done = forked("map-hub", *files, "--vectors", f"nl={world}/de.vec", "--out", tmp_path / "hub")
     told, table = done.stderr.decode(), done.stdout.decode()
     assert done.returncode == 0, told
     assert max(len(line) for line in table.splitlines()) <= 80

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 # Enough steps, each with its checkpoint, that a signal surely comes in the middle.
-LONG = ["--epochs", 60, "--batch-size", 4, "--checkpoint-seconds", 0]
+LONG = ["--epochs", 20, "--batch-size", 4, "--checkpoint-seconds", 0]
 
 
 def command(world, encoder, out, data="pairs"):
@@ -35,12 +35,12 @@ def wait_for_steps(wait, process, partial, steps=4):
      ("static", signal.SIGTERM, "synonyms")],
 )  # fmt: skip
 def test_killed_finetune_continues_to_the_same_bytes(
-    request, world, start, lexenc, failure, wait_for, tmp_path, kind, how, data
+    request, world, fork, lexenc, failure, wait_for, tmp_path, kind, how, data
 ):
     encoder, whole = request.getfixturevalue(kind), tmp_path / "whole"
     lexenc(*command(world, encoder, whole, data))
     out, partial = tmp_path / "tuned", tmp_path / ".tuned.partial"
-    process = start(*command(world, encoder, out, data))
+    process = fork(*command(world, encoder, out, data))
     try:
         wait_for_steps(wait_for, process, partial)
         process.send_signal(how)
@@ -94,8 +94,8 @@ def test_unfinished_work_of_other_settings_goes_only_when_asked_to(world, static
     assert not (tmp_path / "tuned" / "unfinished").exists()
 
 
-def test_two_writers_of_one_place(world, static, start, fails, wait_for, tmp_path):
-    process = start(*command(world, static, tmp_path / "tuned"))
+def test_two_writers_of_one_place(world, static, fork, fails, wait_for, tmp_path):
+    process = fork(*command(world, static, tmp_path / "tuned"))
     try:
         wait_for_steps(wait_for, process, tmp_path / ".tuned.partial", steps=1)
         process.send_signal(signal.SIGSTOP)
@@ -107,12 +107,12 @@ def test_two_writers_of_one_place(world, static, start, fails, wait_for, tmp_pat
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_map_leaves_nothing(world, start, tmp_path, how):
+def test_interrupted_map_leaves_nothing(world, fork, tmp_path, how):
     """Standard input that never ends keeps the stage waiting."""
     (tmp_path / "results").mkdir()
     out = tmp_path / "results" / "of" / "map" / "out"
     files = ["--source", world / "en.vec", "--target", world / "de.vec"]
-    process = start("map", *files, "--dictionary", "-", "--out", out, stdin=subprocess.PIPE)
+    process = fork("map", *files, "--dictionary", "-", "--out", out, stdin=subprocess.PIPE)
     try:
         # More than a pipe holds: when all of it is written, the stage has begun to read.
         process.stdin.write(b"house\thaus\n" * 100_000)

@@ -86,7 +86,7 @@ length = made_up:LENGTHS
 
 
 @pytest.fixture(scope="module")
-def run(program, tmp_path_factory):
+def run(forked, tmp_path_factory):
     """Run a command where the package is installed; the exit code must be 0."""
     site = tmp_path_factory.mktemp("site")
     (site / "made_up.py").write_text(PACKAGE)
@@ -95,7 +95,7 @@ def run(program, tmp_path_factory):
     (site / "made_up-1.0.dist-info" / "entry_points.txt").write_text(POINTS)
 
     def well(*words):
-        done = program(*words, env=os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}, text=True)
+        done = forked(*words, env=os.environ | {"PYTHONPATH": str(site), "COLUMNS": "200"}, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forks import Forked
 from lexenc_cli.ui import plain
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs pseudo-terminals")
@@ -43,8 +44,8 @@ def terminal(tmp_path):
         ours, theirs = os.openpty()
         environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "250", "LINES": "50"}
         environment.pop("NO_COLOR", None)
-        process = subprocess.Popen(
-            [sys.executable, "-c", RUN, tmp_path / "commands.json"],
+        process = Forked(
+            ["-c", RUN, tmp_path / "commands.json"],
             stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=environment,
         )  # fmt: skip
         os.close(theirs)

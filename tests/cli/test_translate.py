@@ -6,7 +6,6 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -178,11 +177,10 @@ def test_missing_space_and_missing_file(mapped, fails, tmp_path):
     assert "no shared space" in fails("translate", "--vectors", tmp_path, stdin="x\n", early=False).message
 
 
-def test_closed_pipe_is_no_error_of_ours(mapped, tmp_path):
+def test_closed_pipe_is_no_error_of_ours(mapped, fork, tmp_path):
     """What `lexenc translate ... | head -1` does."""
     (tmp_path / "words.txt").write_text("house\ndog\n" * 5000)
-    command = [sys.executable, "-m", "lexenc_cli", "translate", "--vectors", mapped, tmp_path / "words.txt"]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = fork("translate", "--vectors", mapped, tmp_path / "words.txt")
     head = subprocess.run(["head", "-1"], stdin=first.stdout, capture_output=True, check=True)
     first.stdout.close()
     stderr = first.stderr.read().decode()

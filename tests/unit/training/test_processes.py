@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import warnings
 
 import pytest
 import torch
+from forks import Forked
 from safetensors.torch import load_file
 
 from lexenc.encoders.fresh import save_new_transformer, train_tokenizer
@@ -123,8 +123,8 @@ def start(kind, encoder, out, *more, rank=None):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     if rank is not None:
         environment |= {"RANK": str(rank), "WORLD_SIZE": "2"}
-    command = [sys.executable, "-c", WORKER, kind, str(encoder), str(out), *map(str, more)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = ["-c", WORKER, kind, str(encoder), str(out), *map(str, more)]
+    return Forked(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def train(kind, encoder, out, *more, ranks=(None,)):
