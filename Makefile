@@ -8,6 +8,8 @@ TORCH ?= torch==2.13.0
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := true
+# Otherwise each of the many processes that tests start would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check stubs bench browser faults fuzz clean
 
