@@ -14,7 +14,9 @@ from lexenc.files.exchange.pairs import PairFile, Remark, remarks
 from lexenc.files.exchange.xml import looks_like_xml
 from lexenc.files.text import begins_with_scores, counted, number_of, read_lines, write_lines
 
-Form = Literal["source ||| target", "source TAB target", "score TAB source TAB target", "two files", "units", "empty"]
+Form = Literal[
+    "source ||| target", "source TAB target", "score TAB source TAB target", "table", "two files", "units", "empty"
+]
 Languages = tuple[str | None, str | None]
 
 BARS = "|||"
@@ -24,6 +26,8 @@ MINED = "pairs.tsv"
 _BARS = re.compile(r"(?<![^ \t])\|\|\|(?![^ \t])")
 _BLANKS = " \t"
 _SHOWN = 40
+_HEADS = ["source", "target"]
+"""The first heads of a table of more than two columns."""
 
 
 class SentencePair(NamedTuple):
@@ -43,7 +47,7 @@ class ParallelText:
     Args:
         source: File of both sides, or of the sentences.
         target: File of the translations, if it is a second file.
-        form: Format; `units` are those of a TMX or XLIFF file.
+        form: Format; a `table` has heads and further columns, and `units` are those of a TMX or XLIFF file.
         units: The pairs of such a file.
     """
 
@@ -81,7 +85,8 @@ def parallel_text(source: Path, target: Path | None = None, *, languages: Langua
 
     Args:
         source: One file with both sides, `sentence ||| translation`, `sentence TAB translation`, TMX or XLIFF; the
-            same with a score and a TAB in front, as LASER writes it; a folder with such a file `pairs.tsv`, as
+            same with a score and a TAB in front, as LASER writes it; a table whose first line begins with
+            `source TAB target TAB` and whose further columns are not read; a folder with such a file `pairs.tsv`, as
             `mine-bitext` writes it; or a file of sentences. gzip is unpacked.
         target: File of the translations, line by line, if `source` has the sentences only.
         languages: Languages of a TMX or XLIFF file to read; not needed if it has two.
@@ -102,7 +107,9 @@ def parallel_text(source: Path, target: Path | None = None, *, languages: Langua
             if _BARS.search(line):
                 return ParallelText(source, None, "source ||| target")
             if "\t" in line:
-                return ParallelText(source, None, "source TAB target")
+                heads = line.split("\t")
+                table = len(heads) > 2 and heads[:2] == _HEADS
+                return ParallelText(source, None, "table" if table else "source TAB target")
             raise DataError(
                 f"{source}, line {number}: there is neither ' {BARS} ' nor a TAB between two sentences: "
                 f"{_beginning(line)}.",
@@ -116,7 +123,7 @@ def _beginning(line: str) -> str:
 
 
 def _split(path: Path, form: Form) -> Iterator[SentencePair]:
-    tabs, scored = form != "source ||| target", form == "score TAB source TAB target"
+    tabs, scored, heads = form != "source ||| target", form == "score TAB source TAB target", list[str]()
     for number, line in read_lines(path):
         sides = line.split("\t") if tabs else _BARS.split(line)
         if scored and line.strip(_BLANKS):
@@ -127,6 +134,14 @@ def _split(path: Path, form: Form) -> Iterator[SentencePair]:
                     hint="Put one TAB after the score and one between the sentences.",
                 )
             sides = sides[1:]
+        if form == "table":
+            if not heads and line.strip(_BLANKS):
+                heads = sides
+                continue
+            if len(sides) > 1 and len(sides) != len(heads):
+                found = f"{counted(len(sides), 'column')}, expected {len(heads)}: {_beginning(line)}."
+                raise DataError(f"{path}, line {number}: {found}", hint="The first line has the names of the columns.")
+            sides = sides[:2]
         if len(sides) == 2:
             yield SentencePair(number, sides[0].strip(_BLANKS), sides[1].strip(_BLANKS))
         elif not line.strip(_BLANKS):

@@ -52,6 +52,15 @@ def test_scores_before_the_pairs_are_not_read(write):
         rows(write("12\tzwölf\t0.5\n"))
 
 
+def test_a_table_with_heads_may_have_further_columns(write):
+    path = write("source\ttarget\tscore\nin the sun\tin der Sonne\t0.9\n\na\t\t0\n")
+    assert parallel_text(path).form == "table"
+    assert rows(path) == [(2, "in the sun", "in der Sonne"), (3, "", ""), (4, "a", "")]
+    with pytest.raises(DataError, match="line 2: 2 columns, expected 3"):
+        rows(write("source\ttarget\tscore\na\tb\n"))
+    assert rows(write("source\ttarget\n")) == [(1, "source", "target")]
+
+
 def test_a_translation_memory_is_read_unit_by_unit(write):
     def unit(*texts):
         return "<tu>" + "".join(f'<tuv xml:lang="{code}"><seg>{text}</seg></tuv>' for code, text in texts) + "</tu>\n"
