@@ -1763,6 +1763,58 @@ def mine_bitext(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def align_documents(
+    *,
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    encoder: str | PathLike[str],
+    gold: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    most: int = 8,
+    blocks: Literal['text', 'sum'] = 'sum',
+    deletion: float = 0.33,
+    band: int = 10,
+    min_score: float | None = None,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    source_language: str | None = None,
+    target_language: str | None = None,
+    force: bool = False,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Align the sentences of two documents, or of two folders of documents, that are translations.
+
+    Makes: aligned.tsv (source, target, score, and the lines of both as [0]:[0, 1], from 0), which train reads, and aligned.tmx; unaligned.tsv, the insertions and deletions; regions.tsv, parts of low quality, and documents.tsv, with lines counted from 1.
+
+    Args:
+        source: Document with one sentence per line, or a folder of documents. Blank lines are skipped.
+        target: Its translation, or a folder of translations: doc1.de belongs to doc1.en.
+        encoder: Encoder that knows both languages.
+        gold: Gold links to score against, one per line as [0]:[0, 1], with lines counted from 0; or a folder of them.
+        out: Folder for the result. None does not keep it.
+        most: Largest number of sentences of a link, both sides together. With 8, links are 1:7, 4:4 or smaller.
+        blocks: Vectors of several sentences. sum: the sum of their vectors. text: the vector of their joined text, for which every sentence is encoded many times: 28 times with most 8.
+        deletion: Cost of a sentence without a partner. 0: half the cost of a typical link. 1: the cost of a random pair of sentences. With a larger one, fewer sentences have no partner.
+        band: How far from a first, rough alignment partners are looked for, in sentences. Time grows with it. Documents with at most 65,536 pairs of sentences are searched completely.
+        min_score: Lowest score of a link to write: 1 is equal vectors, 0 as similar as random sentences. By default all.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest text in tokens. Longer blocks are truncated.
+        source_language: BCP-47 code of the source, for TMX and for encoders that were trained with languages.
+        target_language: The same for the target.
+        force: Replace another result in `out`.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def align_train_span(
     *,
     alignments: str | PathLike[str],

@@ -39,3 +39,19 @@ class Silent:
 
 
 SILENT = Silent()
+
+
+class Within:
+    """A receiver whose pieces of work are parts of a task that runs already.
+
+    Args:
+        running: This task.
+    """
+
+    def __init__(self, running: RunningTask) -> None:
+        self._running = running
+
+    @contextmanager
+    def task(self, title: str, total: int | None, unit: str) -> Iterator[RunningTask]:
+        """Start a part of the task."""
+        yield self._running

@@ -113,6 +113,10 @@ STAGES = Registry(
             "lexenc.stages.sentences.mine_bitext:MINE_BITEXT",
             "Mine translations in two files, score the pairs of a corpus, or look up sentences in another file.",
         ),
+        "align-documents": (
+            "lexenc.stages.sentences.align_documents:ALIGN_DOCUMENTS",
+            "Align the sentences of two documents, or of two folders of documents, that are translations.",
+        ),
         "align-train span": (
             "lexenc.stages.alignment.align_train:ALIGN_TRAIN_SPAN",
             "Train an encoder to predict the translation of a marked word as a span of the other sentence.",

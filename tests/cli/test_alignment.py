@@ -193,3 +193,11 @@ def test_an_interrupted_alignment_continues(fork, lexenc, corpus, aligned, tmp_p
     assert not (tmp_path / "out").exists()
     assert "chains are finished already" in lexenc(*command).stderr
     assert len((tmp_path / "out/alignments.txt").read_text().splitlines()) == 60 * 80
+
+
+def test_documents_become_one_file_or_a_table_on_standard_output(lexenc, world, static, tmp_path):
+    given = ["--source", world / "en.txt", "--target", world / "en.txt", "--encoder", static]
+    done = lexenc("align-documents", *given, "--out", tmp_path / "aligned.tmx", "--json")
+    assert json.loads(done.stdout)["kinds"] == {"1:1": len((world / "en.txt").read_text(encoding="utf-8").split())}
+    assert 'xml:lang="x-source"' in (tmp_path / "aligned.tmx").read_text(encoding="utf-8")
+    assert lexenc("align-documents", *given).stdout.startswith("source\ttarget\tscore\tsentences\n")

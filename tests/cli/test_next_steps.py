@@ -30,6 +30,7 @@ COMMANDS = {
     "cross-pairs": "--source F/rated.en --target F/rated.de",
     "encode-concepts": "F/kb.txt --encoder F/static",
     "align": "--pairs F/text.tsv --words spaces --method statistical",
+    "align-documents": "--source F/en.txt --target F/loud.txt --encoder F/static",
     "align-train span": "--pairs F/text.tsv --alignments F/linked --encoder F/transformer --epochs 1",
     "align-train softmax": "--pairs F/text.tsv --encoder F/transformer --epochs 1",
 }
@@ -60,6 +61,8 @@ def files(lexenc, world, static, transformer, mapped, tmp_path_factory):
     shutil.copytree(world, folder)
     (folder / "tests").mkdir()
     shutil.copy(world / "test.tsv", folder / "tests" / "en-de.tsv")
+    words = (folder / "en.txt").read_text(encoding="utf-8").split()
+    (folder / "loud.txt").write_text("".join(f"{word}!\n" for word in words), encoding="utf-8")
     (folder / "kb.txt").write_text("C1||house\nC2||dog\nC2||hound\nC3||cat\n", encoding="utf-8")
     for name, words in (("en", "dog cat sun moon"), ("de", "hund katze sonne mond")):
         first, second, third, fourth = words.split()

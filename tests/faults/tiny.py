@@ -153,6 +153,11 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("align --pairs {w}/corpus.txt --encoder {w}/transformer --layer 1", "--threshold 0.1"),
         Tiny("align --pairs {w}/corpus.txt --vectors {w}/mapped", "--threshold 0.1", "out.txt"),
     ],
+    "align-documents": [
+        Tiny("align-documents --source {w}/en.text --target {w}/de.text --encoder {w}/static", "--deletion 0.9"),
+        Tiny("align-documents --source {w}/en.text --target {w}/de.text --encoder {w}/static", "--deletion 0.9",
+             "out.tmx"),
+    ],
     "align-train span": [
         Tiny("align-train span --pairs {w}/corpus.txt --alignments {w}/links.txt --encoder {w}/transformer "
              "--batch-size 60 --checkpoint-seconds 0")

@@ -111,6 +111,8 @@ reviewed      read-review @review.csv --out @out
 aligned       align --pairs @text.tsv --method statistical --dictionary @train.tsv --sweeps 2 --out @out
 aligned-enc   align --source @text.en --target @text.de --method itermax --encoder @transformer --out @out
 aligned-vec   align --pairs @text.tsv --method argmax --vectors @mapped --out @out
+documents     align-documents --source @text.en --target @text.de --gold @gold.ladder --encoder @static --out @out
+documents-two align-documents --source @pages.en --target @pages.de --blocks text --most 3 --encoder @static --out @out
 aligner       align-train span --pairs @few.tsv --alignments @few.links --encoder @transformer --validation @few.links --validation-pairs @few.tsv --words-per-sentence 1 {TINY} --out @out
 aligner-soft  align-train softmax --alignments @aligned --encoder @transformer --validation @few.links --validation-pairs @few.tsv --objectives supervised {TINY} --out @out
 aligner-text  align-train softmax --pairs @few.tsv --encoder @transformer --objectives so,co {TINY} --out @out
@@ -302,6 +304,9 @@ def _write_files(folder: Path) -> None:
         "few.de": [b for _, b in sentences[:5]],
         "few.links": ["0-0 1-1 2p2 3-3"] * 5,
         "few.predicted": ["0-0 1-1 3-3"] * 5,
+        "gold.ladder": [f"[{i}]:[{i}]:0.5" for i in range(len(sentences))],
+        "pages.en/one.txt": [a for a, _ in sentences[:5]],
+        "pages.de/one.txt": [b for _, b in sentences[:5]],
         "review.csv": ["source,target,probability,decision,correction", "house,haus,0.83,ok,", "dog,hase,0.83,other,hund"],
         "rated.txt": ["word1\tword2\tSimLex999", *rated],
         "rated.de.txt": ["word1\tword2\tSimLex999", *(f"{b}\t{c}\t1.{i % 9}" for i, (b, c) in enumerate(zip(DE, DE[1:] + DE[:1], strict=True)))],
