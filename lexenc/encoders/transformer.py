@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -65,6 +65,20 @@ from lexenc.randomness import torch_generator
 from lexenc.structured import spelled
 
 
+class TokenPairs(NamedTuple):
+    """Pairs of texts, each as one input.
+
+    Args:
+        tokens: Token ids, special tokens included, truncated.
+        types: Token type ids. None for a model that takes none.
+        truncated: Number of pairs that were too long. The longer text of a pair loses its tokens first.
+    """
+
+    tokens: list[list[int]]
+    types: list[np.ndarray] | None
+    truncated: int
+
+
 class TransformerEncoder:
     """A language model, its pooling and the modules after the pooling.
 
@@ -106,7 +120,7 @@ class TransformerEncoder:
         # Saved with the encoder, so that sentence-transformers truncates texts at the same place.
         self._modules[0].max_seq_length = self.longest
         self.tokenizer: Any = self._modules[0].tokenizer
-        typed = takes_types(self._model, self.tokenizer)
+        typed = self._takes_types = takes_types(self._model, self.tokenizer)
         if isinstance(getattr(self.tokenizer, "backend_tokenizer", None), Tokenizer):
             fast = uncut_tokenizer(self.tokenizer)
             fast.enable_truncation(self.longest, direction=self.tokenizer.truncation_side)
@@ -213,6 +227,24 @@ class TransformerEncoder:
             uncut_tokenizer(self.tokenizer)
         return offset_tokens(self.tokenizer, texts, prompt=self._prompt)
 
+    def tokenise_pairs(self, pairs: Sequence[tuple[str, str]]) -> TokenPairs:
+        """Join two texts to one input, as the tokenizer joins pairs. The default prompt precedes the first text.
+
+        Raises:
+            ConfigError: If the tokenizer puts nothing between two texts, or is a slow one.
+        """
+        if not WordTokenizer(self.tokenizer).pair.between:
+            raise ConfigError(
+                f"The tokenizer of the encoder {self._name} joins two sentences without a mark between them.",
+                hint="Use another encoder, or one vector for each sentence.",
+            )
+        with splitting():
+            found = self.tokenizer.encode_batch_fast(
+                [(self._prompt + printable(one), printable(other)) for one, other in pairs]
+            )
+        types = [np.array(each.type_ids) for each in found] if self._takes_types else None
+        return TokenPairs([each.ids for each in found], types, sum(bool(each.overflowing) for each in found))
+
     def embed(self, tokens: Tokens, languages: Languages | None = None) -> Tensor:
         """Return the vectors of texts, computed in one packed pass without padding. Differentiable.
 
@@ -224,6 +256,18 @@ class TransformerEncoder:
             Shape [n, d], float32.
         """
         return self._pass(tokens, languages)[0]
+
+    def embed_pairs(self, tokens: Tokens, types: Sequence[np.ndarray] | None = None) -> Tensor:
+        """Return one vector of each pair of texts. Differentiable.
+
+        Args:
+            tokens: Token ids as `tokenise_pairs` returns them.
+            types: Their token type ids.
+
+        Returns:
+            Shape [n, d], float32, pooled like a single text.
+        """
+        return self._pass(tokens, None, types)[0]
 
     def embed_with_states(self, tokens: Tokens, languages: Languages | None = None) -> tuple[Tensor, Tensor]:
         """Return the vectors of texts and the states of their tokens after the last layer, from one packed pass.
@@ -243,11 +287,13 @@ class TransformerEncoder:
         vectors, states = self._pass(tokens, languages)
         return vectors, self._in_order(states, tokens)
 
-    def _pass(self, tokens: Tokens, languages: Languages | None) -> tuple[Tensor, Tensor]:
+    def _pass(
+        self, tokens: Tokens, languages: Languages | None, types: Sequence[np.ndarray] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the vectors of texts in their order, and the states of packed tokens."""
         if not len(tokens):
             return torch.zeros(0, self.dimensions, device=self._device), self._nothing()
-        packed = pack(tokens, self._device, self._types(tokens, languages))
+        packed = pack(tokens, self._device, self._types(tokens, languages) if types is None else types)
         with forward_pass(self._name):
             if not len(packed.tokens):
                 pooled = states = self._nothing()

@@ -19,5 +19,7 @@ TASKS = Registry(
         "language-id": "lexenc.stages.evaluation.language_id:TASK",
         "mteb": "lexenc.stages.evaluation.mteb:TASK",
         "retrieval": "lexenc.stages.evaluation.retrieval:TASK",
+        "nli": "lexenc.stages.evaluation.nli:TASK",
+        "paraphrase": "lexenc.stages.evaluation.paraphrase:TASK",
     },
 )

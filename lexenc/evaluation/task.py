@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lexenc.errors import unknown_name
 from lexenc.evaluation.bootstrap import Columns, Measure
@@ -75,6 +76,7 @@ class Task:
             differs explains the others.
         options: The option that sets a key, where it has another name.
         breakdowns: Kinds of items that a report scores one by one.
+        facts: Returns what else to report, from the columns of a system on a test set, or on several together.
         row: Labels of the scores that the items give, where an evaluation has others too.
         heads: Heads of the line that shows an item; those of numbers begin with `#`.
         cells: Shows an item as a line of cells.
@@ -96,6 +98,7 @@ class Task:
     options: Mapping[str, str] = field(default_factory=dict)
     row: Mapping[str, str] = field(default_factory=dict)
     breakdowns: tuple[Breakdown, ...] = ()
+    facts: Callable[[Sequence[Columns]], Mapping[str, Any]] = lambda columns: {}
     heads: tuple[str, ...] = ("question", "gold", "answers")
     cells: Callable[[Item], tuple[str, ...]] = lambda item: (
         " | ".join(item.asked),

@@ -91,6 +91,14 @@ STAGES = Registry(
             "lexenc.stages.evaluation.retrieval:EVAL_RETRIEVAL",
             "Score sentence retrieval: how often the nearest sentence of the other language is the translation.",
         ),
+        "eval nli": (
+            "lexenc.stages.evaluation.nli:EVAL_NLI",
+            "Score language inference: train a classifier on English, test it on every language, with several seeds.",
+        ),
+        "eval paraphrase": (
+            "lexenc.stages.evaluation.paraphrase:EVAL_PARAPHRASE",
+            "Score the detection of paraphrases: train on English, test on every language, with several seeds.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

@@ -328,7 +328,12 @@ def unfair_note(reasons: Sequence[str]) -> str:
 
 
 def seen_pairs(
-    made: Iterable[Path | None], test: Sequence[_Pair], test_file: Path, *, taught: Iterable[Path | None] = ()
+    made: Iterable[Path | None],
+    test: Sequence[_Pair],
+    test_file: Path,
+    *,
+    taught: Iterable[Path | None] = (),
+    learned: Mapping[str, Iterable[_Pair]] | None = None,
 ) -> Seen:
     """Find test pairs that vectors or encoders were trained on, regardless of case and order of columns.
 
@@ -337,6 +342,7 @@ def seen_pairs(
         test: Test pairs.
         test_file: Their file, which may be a training file under another name.
         taught: Dictionaries for the training to come. None stands for an optional input.
+        learned: Other pairs for the training to come, by the name of their source.
     """
     systems, own = list(filter(None, made)), list(filter(None, taught))
     folded = [SAME_TEXT.fold_pair(pair) for pair in test]
@@ -349,6 +355,8 @@ def seen_pairs(
 
     for path in own:
         learn(read_pairs(path), path.name)
+    for name, pairs in (learned or {}).items():
+        learn(pairs, name)
     for each, file in _training_files(systems, (*PAIRS, *SYNONYMS), [test_file, *own], found.gaps, known=own):
         synonyms = each.name in SYNONYMS
         learn(_synonymous(file, folded) if synonyms else _read_training_pairs(each, file), each.given)

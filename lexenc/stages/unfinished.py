@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,22 @@ def once(path: Path, job: Job, work: Callable[[], tuple[dict[str, Any], Iterable
     with writing(path) as stream:
         stream.write(json.dumps(asdict(done)).encode())
     return made
+
+
+@contextmanager
+def own_folder(name: str, folder: Path, job: Job) -> Iterator[None]:
+    """Let the job write to the folder of a part, and begin its messages with the name of the part."""
+    out, notices = job.out, job.notices
+    job.out = folder
+    job.notices = replace(
+        notices,
+        warn=lambda message, hint: notices.warn(f"{name}: {message}", hint),
+        say=lambda message: notices.say(f"{name}: {message}"),
+    )
+    try:
+        yield
+    finally:
+        job.out, job.notices = out, notices
 
 
 @dataclass(frozen=True)

@@ -24,3 +24,12 @@ LANGUAGE_MODELS = Registry(
     {"xlm-r": ("lexenc.training.masked:XLM_R", "Transformer of XLM-R that predicts masked subwords.")},
 )
 """Models that `pretrain` can train on text; see `lexenc.training.masked.LanguageModelKind`."""
+
+HEADS = Registry(
+    "classifier",
+    {
+        "fine-tune": "lexenc.training.classification:FineTuned",
+        "dense": "lexenc.training.classification:Dense",
+    },
+)
+"""Kinds of classifiers of sentences and of pairs; see `lexenc.training.classification.Classifier`."""

@@ -231,6 +231,8 @@ LINES = (
     "encode-concepts FILE --encoder ENC",
     "eval xel --knowledge-base FILE --mentions W/en.txt --encoder ENC",
     "eval sts --pairs FILE --encoder ENC",
+    "eval nli --train FILE --test FILE --encoder ENC",
+    "eval paraphrase --train FILE --test FILE --encoder ENC",
     "eval xlsim --pairs FILE --encoder ENC",
     "cross-pairs --source FILE --target FILE",
     "align --source FILE --target FILE",

@@ -139,6 +139,14 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("eval language-id --encoder {w}/static --text en={w}/en.text --text de={w}/de.text --draws 100")
     ],
     "eval mteb": [],  # mteb is not installed everywhere, and reads the data itself
+    "eval nli": [
+        Tiny("eval nli --encoder {w}/transformer --train {w}/nli.tsv --test {w}/nli.tsv --draws 100 --seeds 2 "
+             "--steps 2 --batch-size 8 --checkpoint-seconds 0"),
+    ],
+    "eval paraphrase": [
+        Tiny("eval paraphrase --encoder {w}/static --train {w}/same.tsv --test {w}/same.tsv --draws 100 --seeds 2 "
+             "--epochs 1 --checkpoint-seconds 0"),
+    ],
     "encode-concepts": [Tiny("encode-concepts {w}/kb.txt --encoder {w}/static --index hnsw")],
     "link": [Tiny("link {w}/en.txt --knowledge-base {w}/kb.txt --encoder {w}/static")],
     "eval xel": [Tiny("eval xel --knowledge-base {w}/kb.txt --mentions {w}/mentions.txt --encoder {w}/static")],
@@ -212,6 +220,9 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
     for side, words in names.items():
         rows = [f"{'second' if i % 2 else 'first'}\tthe {words[i]} is a {words[i % 2]}" for i in range(20)]
         _write(world / f"topics.{side}.tsv", rows)
+    _write(world / "same.tsv", [f"the {a}\t{b if i % 2 else a}\t{1 - i % 2}" for i, (a, b) in enumerate(pairs[:20])])
+    labels = ("entailment", "neutral", "contradiction")
+    _write(world / "nli.tsv", [f"the {a}\ta {b}\t{labels[i % 3]}" for i, (a, b) in enumerate(pairs[:20])])
     _write(world / "kb.txt", [f"C{i}||{word}" for i, pair in enumerate(pairs[:20]) for word in pair])
     _write(world / "mentions.txt", [f"C{i}||{a}" for i, (a, _) in enumerate(pairs[:20])])
     _write(world / "corpus.txt", [" ||| ".join(map(" ".join, zip(*pairs[i : i + 3], strict=True))) for i in range(20)])

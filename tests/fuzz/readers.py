@@ -296,6 +296,8 @@ READERS = {
         Reader("multi-simlex", _all("lexenc.files.multi_simlex", "read_scored_pairs", language="fr"), ("simlex", "concepticon.tsv")),
         Reader("nli", _nli, ("nli.tsv", "nli.jsonl", "triplets.csv", "sts.csv")),
         Reader("nli-languages", _nli_languages, ("xnli", "xnli.tsv")),
+        Reader("nli-classes", _all("lexenc.stages.evaluation.nli", "read_nli"), ("nli.tsv", "xnli.tsv", "nli.jsonl")),
+        Reader("paraphrases", _all("lexenc.stages.evaluation.paraphrase", "read_paraphrase_data"), ("same-meaning.tsv", "same-meaning.csv")),
         Reader("sources", _sources("unsupervised"), ("text.en",)),
         Reader("sources-nli", _sources("nli"), ("nli.tsv", "sts.csv")),
         Reader("sources-parallel", _sources("parallel"), ("text.tsv", "few.tsv")),

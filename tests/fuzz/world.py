@@ -99,6 +99,9 @@ topics        eval topics --train @topics.en.tsv --test @topics.de.tsv --encoder
 topics-mean   eval topics --train @topics.csv --test @topics.de.tsv --encoder @transformer --documents mean --c 1 --draws 100 --out @out
 clusters      eval clustering --texts @topics.csv --texts @topics.de.tsv --encoder @static --seeds 2 --draws 100 --out @out
 languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
+nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
+nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
+paraphrase    eval paraphrase --train @same-meaning.tsv --test @same-meaning.csv --encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
 concepts      encode-concepts @kb.txt --encoder @static --out @out
 concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out
 linked        link @mentions.txt --knowledge-base @concepts --encoder @static --out @out
@@ -325,6 +328,8 @@ def _write_files(folder: Path) -> None:
         "bucc/set.en": [f"en-{i}\t{a}" for i, (a, _) in enumerate(sentences)],
         "bucc/set.de": [f"de-{i}\tthe {a} ist here" for i, (a, _) in enumerate(pairs)],
         "bucc/set.gold": [f"de-{i}\ten-{i}" for i in range(9)],
+        "same-meaning.tsv": ["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", *(f"{i % 2}\t1\t2\t{a}\t{b}" for i, (a, b) in enumerate(sentences))],
+        "same-meaning.csv": ["id,sentence1,sentence2,label", *(f'{i},"{a}, so",{b},{i % 2}' for i, (a, b) in enumerate(sentences))],
         "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
         "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],
         "mentions.txt": [f"C{i}||{b.title()}" for i, (_, b) in enumerate(pairs[:9])],

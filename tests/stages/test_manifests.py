@@ -223,6 +223,8 @@ def test_speed_settings_are_those_and_no_others():
         "align-train softmax checkpoint_seconds",
         "align-train span checkpoint_seconds",
         "encode token_budget",
+        "eval nli checkpoint_seconds",
+        "eval paraphrase checkpoint_seconds",
         "finetune checkpoint_seconds",
         "map checkpoint_seconds",
         "map-hub checkpoint_seconds",

@@ -247,13 +247,14 @@ def evaluate(
             whole = {MACRO: _mean_scores(list(known.values()))} if 1 < len(known) == len(columns) else {}
             rows += [(name, {CONTROL: control}, own) for name, own in {**whole, **known}.items()]
         settings = {"draws": params.draws, "level": params.level}
+        parts = {MACRO: list(columns.values())} | {name: [own] for name, own in columns.items()}
         writer.systems = [
             ScoredSystem(
                 task.name,
                 own_scores,
                 replace(convention, seed=job.seed),
                 ({TRACK: name} if named or len(columns) > 1 else {}) | labels,
-                facts[name] | settings,
+                {**facts[name], **({} if labels else task.facts(parts[name])), **settings},
                 task.items or f"{task.item}s",
             )
             for name, labels, own_scores in rows

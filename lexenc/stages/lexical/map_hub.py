@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.lexical.map import LearningParams, check_device, check_learning, fill_in, learn_mapping
 from lexenc.stages.lexical.shared import ReadingParams, as_read, load_mapping, mapped, save_mapping
 from lexenc.stages.reading import folding_of, tell_remarks
-from lexenc.stages.unfinished import once
+from lexenc.stages.unfinished import once, own_folder
 
 _VECTORS = Input(
     "Vectors of a language with its name, e.g. en=en.vec. Give it once per language.", many=True, named=True
@@ -218,7 +216,7 @@ def _map_once(
 
     def work() -> tuple[dict[str, Any], list[Path]]:
         clear_tree(folder, keep=(UNFINISHED,))
-        with _own_folder(name, folder, job):
+        with own_folder(name, folder, job):
             made = _map_language(name, task, hub, steps, params, job)
         flush_tree(folder, without=(UNFINISHED,))
         return made, [each for each in folder.iterdir() if each.name != UNFINISHED]
@@ -229,22 +227,6 @@ def _map_once(
         if path.name != UNFINISHED:
             share(path, job.out / name / path.name)
     return report
-
-
-@contextmanager
-def _own_folder(name: str, folder: Path, job: Job) -> Iterator[None]:
-    """Let the job write to a folder of one language, and begin its messages with the name."""
-    out, notices = job.out, job.notices
-    job.out = folder
-    job.notices = replace(
-        notices,
-        warn=lambda message, hint: notices.warn(f"{name}: {message}", hint),
-        say=lambda message: notices.say(f"{name}: {message}"),
-    )
-    try:
-        yield
-    finally:
-        job.out, job.notices = out, notices
 
 
 def _map_language(
