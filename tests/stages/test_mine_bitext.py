@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ from lexenc.errors import LexencError
 from lexenc.files.exchange.pairs import PairFile
 from lexenc.files.exchange.writing import read_rows
 from lexenc.files.parallel import parallel_text
+from lexenc.parameters import build
+from lexenc.pipeline import read_pipeline
+from lexenc.planning import texts_of
 from lexenc.search.margins import existing, mined
 from lexenc.search.neighbours import top_k
 from lexenc.stage import GivenSource, Job
@@ -21,6 +26,7 @@ from lexenc.stages.sentences.train import TrainParams
 
 from .conftest import DE, EN
 
+ROOT = Path(__file__).parents[2]
 NAMES = ("pairs.tsv", "lines.tsv", "pairs.tmx", "dropped.tsv")
 
 
@@ -295,3 +301,14 @@ def test_one_sentence_each_is_a_pair(static, stage, tmp_path):
     made = stage("mine-bitext", tmp_path / "out", encoder=static, **both)
     assert [row[1:] for row in rows_of(made)] == [("the dog", "dog the")]
     assert mine_bitext._next_step(made.manifest).startswith("lexenc train --data {out}")
+
+
+def test_the_example_of_self_training_can_be_run():
+    steps = read_pipeline(ROOT / "examples" / "self-training" / "pipeline.yaml").steps
+    assert [step.stage.name for step in steps] == ["train", "mine-bitext"] * 3
+    files = {Path(each).name for step in steps for given in step.inputs.values() for each in texts_of(given)}
+    assert {"en.txt", "de.txt", "seed.tsv", "known.tsv"} <= files
+    for step in steps:
+        params, faults = build(step.stage.params, step.params, owner=step.name)
+        assert not faults
+        assert step.stage.check is None or not step.stage.check(step.inputs, params)
