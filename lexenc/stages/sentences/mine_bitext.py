@@ -447,7 +447,7 @@ def _curve_table(points: list[dict[str, Any]] | None) -> list[Table]:
 def _cleaning_table(log: CleaningLog, params: MineBitextParams) -> list[Table]:
     if not params.clean:
         return []
-    rows = [[reason, f"{count:,}"] for reason, count in log.counts.items()]
+    rows = [[reason, f"{count:,}"] for reason, count in log.counts.items()] or [["nothing", "0"]]
     what = "sentences of a side and pairs" if params.mode != "score" else "pairs"
     note = f"Dropped {what}, each by its first reason; {DROPPED} has examples. Rules: {', '.join(params.rules)}."
     return [Table("Cleaning", ["reason", "dropped"], rows, note)]
