@@ -173,7 +173,7 @@ converted-xliff   convert {TRAIN} {CODES} --to xliff --out {out}/pairs.xlf
 converted-xliff2  convert {TRAIN} {CODES} --to xliff2 --out {out}/pairs.xlf
 converted-back    convert {converted-tbx}/pairs.tbx {CODES}
 pipeline          run data/pipeline.yaml --workdir {out} --json
-reproduced        reproduce table-6 --encoder mini --pairs en-de --file vectors=data/{language}.vec --file train=data/train.tsv --file test=data/test.tsv --json --out {out}
+reproduced        reproduce lexical-encoders/table-6 --encoder mini --pairs en-de --file vectors=data/{language}.vec --file train=data/train.tsv --file test=data/test.tsv --json --out {out}
 """.strip().splitlines())  # fmt: skip  # noqa: E501
 
 

@@ -50,7 +50,7 @@ from .fetching import approve_offer
 
 def reproduce_command(
     tables: Annotated[
-        list[str], typer.Argument(help="Recipes, e.g. table-6. See: lexenc list recipes", metavar="TABLE")
+        list[str], typer.Argument(help="Recipes, e.g. msimcse/table-2. See: lexenc list recipes", metavar="TABLE")
     ],
     out: Annotated[
         str, typer.Option("--out", "-o", help="Folder for all steps. Tables share steps.", metavar="FOLDER")
@@ -75,7 +75,7 @@ def reproduce_command(
     file: Annotated[
         list[str] | None,
         typer.Option(
-            help="ROLE=PATH: your own file. Roles: train, test, vectors, multi_simlex, mentions, umls, knowledge_base. "
+            help="ROLE=PATH: your own file in a role that --dry-run lists, such as train, vectors or tatoeba. "
             "{pair}, {source}, {target}, {language} and {size} in the path are replaced.",
             metavar="ROLE=PATH",
         ),
@@ -114,18 +114,18 @@ def reproduce_command(
     \b
     Examples:
       $ lexenc list recipes
-      $ lexenc reproduce table-6 table-8 --out runs/paper --dry-run
-      $ lexenc reproduce table-6 --encoder LaBSE --pairs en-de,en-fr \
-          --fetch --out runs/paper
-      $ lexenc reproduce table-6 --encoder mini --pairs en-de \
+      $ lexenc reproduce lexical-encoders/table-6 --encoder LaBSE \
+          --pairs en-de,en-fr --fetch --out runs/paper
+      $ lexenc reproduce lexical-encoders/table-6 --encoder mini --pairs en-de \
           --file "vectors={language}.vec.gz" --out runs/trial
+      $ lexenc reproduce msimcse/table-2 msimcse/table-3 --out runs/msimcse --dry-run
     """
     check_device_name(device)
     checked_choice(retrieval, RETRIEVAL, "--retrieval")
     view = View(json=json, quiet=quiet, progress=not no_progress)
     digests = DigestStore.default()
     names = list(dict.fromkeys(full_name(name) for name in tables))
-    paper = read_paper(names[0].split("/")[0])
+    paper = read_paper(_only_paper(names))
     settings = Settings(
         out=result_folder(out),
         data=Path(data) if data is not None else cache_folder() / "fetched",
@@ -181,6 +181,13 @@ class _Request:
     expansion: Expansion
 
 
+def _only_paper(names: Sequence[str]) -> str:
+    papers = list(dict.fromkeys(name.partition("/")[0] for name in names))
+    if len(papers) > 1:
+        raise ConfigError(f"The tables are of several papers: {', '.join(papers)}.", hint="Run reproduce for each.")
+    return papers[0]
+
+
 def _role(text: str) -> tuple[str, str]:
     role, equals, path = text.partition("=")
     if not equals or not path:
@@ -194,7 +201,7 @@ def _request(tables: list[RecipeTable], pairs: str | None, settings: Settings) -
     cells = wanted_cells(tables, [each.strip() for each in (pairs or "").split(",") if each.strip()])
     expansion = Expansion(paper, settings, read_catalogue(Path(extra) if extra else None))
     for cell in cells:
-        if cell.encoder is None or cell.encoder in settings.encoders:
+        if not paper.is_quoted(cell) and (cell.encoder is None or cell.encoder in settings.encoders):
             expansion.add(cell)
     return _Request(tables, cells, expansion)
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from lexenc.files.evaluations import Score, ScoredSystem, read_evaluation
-from lexenc.recipes.expansion import folder_name
+from lexenc.recipes.expansion import fill, folder_name
 from lexenc.recipes.paper import Paper, PaperCell, PaperEntry, RecipeTable
 from lexenc.stage import Table
 
@@ -126,7 +126,9 @@ def score_of(paper: Paper, cell: PaperCell, folder: Path) -> CellScore | None:
         The score; None if the evaluation does not have it.
     """
     dataset = paper.datasets[cell.dataset]
-    wanted = dict(dataset["convention"]) | ({} if cell.weight is None else {"lambda": cell.weight})
+    values = paper.languages_of(cell)
+    wanted = {name: fill(value, values) for name, value in dataset["convention"].items()}
+    wanted |= {} if cell.weight is None else {"lambda": cell.weight}
     for system in read_evaluation(folder).systems:
         flat = system.flat()
         if not system.is_control and all(flat.get(name) == value for name, value in wanted.items()):

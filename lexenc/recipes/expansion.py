@@ -21,6 +21,8 @@ from lexenc.stages import STAGES
 _VALUE = re.compile(r"(?<!\$)\{(\w+)\}")
 _REFERENCE = re.compile(r"\$\{(\w+)(?:\.(.+))?\}")
 _FETCHED = re.compile(r"[\w-]+:\S+( \S+)?")
+# How a configuration, all of whose values are texts, writes a switch.
+_SWITCHES: dict[Any, bool] = {"true": True, "false": False}
 # Placeholders in the paths of user files.
 PLACEHOLDERS = ("pair", "source", "target", "language", "size")
 
@@ -74,25 +76,26 @@ class Expansion:
 
     def needs(self, step: Step) -> list[Need]:
         """Return the files that a step reads and no step makes."""
-        return [need for text in step.inputs.values() for need in self._needs.get(text, [])]
+        found: dict[str, list[Need]] = {}
+        for name, text in _typed(step):
+            path = Path(step.stage.inputs[name].split(text)[1])
+            found |= {own: needs for own in map(str, (path, *path.parents)) if (needs := self._needs.get(own))}
+        return [need for needs in found.values() for need in needs]
 
     def encoders(self, step: Step) -> list[str]:
         """Return the encoders that a step reads and no step makes."""
-        given = [text for name, text in step.inputs.items() if step.stage.inputs[name].kind == "encoder"]
+        given = [text for name, text in _typed(step) if step.stage.inputs[name].kind == "encoder"]
         return [text for text in given if text in self.settings.encoders.values()]
 
     def _values(self, cell: PaperCell) -> dict[str, str]:
         """Return the values of the placeholders in templates for one cell."""
-        dataset = self.paper.datasets[cell.dataset]
-        source, target = cell.pair.split("-")
-        values = {name: value for name, value in dataset.items() if isinstance(value, str)}
-        values |= self.paper.configurations[cell.configuration]
-        values |= {"pair": cell.pair, "source": source, "target": target, "size": cell.size}
-        values |= {"part": self.paper.sizes[cell.size], "retrieval": self.settings.retrieval}
+        dataset, configuration = self.paper.datasets[cell.dataset], self.paper.configurations[cell.configuration]
+        values = {**_words(dataset), **_words(configuration), **self.paper.languages_of(cell)}
+        values |= {"part": self.paper.sizes.get(cell.size, ""), "retrieval": self.settings.retrieval}
         if cell.encoder is not None:
             encoder = self.settings.encoders[cell.encoder]
             values |= {"encoder": encoder, "name": folder_name(encoder)}
-        return values | self._files(dataset["files"], values)
+        return values | self._files({**dataset["files"], **configuration.get("files", {})}, values)
 
     def _files(self, wanted: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
         """Return the paths of the files of a data set by role, with one role per language where it has two."""
@@ -121,12 +124,14 @@ class Expansion:
                     resource = find_resource(self._catalogue, name, part or None)
                     needs.append(Need(self.settings.data / resource.family / resource.file, role, resource))
                 else:
-                    needs.append(Need(self.settings.data / role, role, words=words))
+                    name = role if words == each else f"{role}-{values['pair']}"
+                    needs.append(Need(self.settings.data / name, role, words=words))
         self._needs[str(needs[0].path)] = needs
         return str(needs[0].path)
 
     def _check_files(self) -> None:
-        files = [(role, str(what)) for each in self.paper.datasets.values() for role, what in each["files"].items()]
+        owners = [*self.paper.datasets.values(), *self.paper.configurations.values()]
+        files = [(role, str(what)) for each in owners for role, what in each.get("files", {}).items()]
         known = sorted({role for role, _ in files})
         of_one_language = {role for role, what in files if "{language}" in what or "{target}" in what}
         faults = []
@@ -166,7 +171,7 @@ class Expansion:
         if label not in self._steps:
             stage: Stage = STAGES[template["stage"]]
             needed: list[Step] = []
-            inputs = {key: self._input(text, values, needed.append) for key, text in template["inputs"].items()}
+            inputs = {key: self._inputs(text, values, needed.append) for key, text in template["inputs"].items()}
             given, params = self._params(stage, template.get("params", {}), values)
             self._steps[label] = Step(
                 name=label,
@@ -179,6 +184,14 @@ class Expansion:
                 needs=tuple(dict.fromkeys(each.name for each in needed)),
             )
         return self._steps[label]
+
+    def _inputs(
+        self, template: str | list[str], values: Mapping[str, str], needed: Callable[[Step], None]
+    ) -> str | list[str]:
+        """Return the text of an input, or the texts of one that is given several times."""
+        texts = fill(_text(template), values).split("\n")
+        found = [text for each in texts if (text := self._input(each, values, needed))]
+        return found if isinstance(template, list) or len(texts) > 1 else "".join(found)
 
     def _input(self, template: str, values: Mapping[str, str], needed: Callable[[Step], None]) -> str:
         """Return the path or encoder of an input."""
@@ -199,11 +212,26 @@ class Expansion:
         filled = {
             name: fill(value, values) if isinstance(value, str) else value for name, value in {**shared, **own}.items()
         }
-        given = {name: value for name, value in filled.items() if value != ""}
+        given = {name: _SWITCHES.get(value, value) for name, value in filled.items() if value != ""}
         params, faults = build(stage.params, given, owner=stage.name)
         if faults:
             raise several(f"{self.paper.name}, {stage.name}", faults)
         return tuple(given), as_dict(params)
+
+
+def _text(value: str | list[str]) -> str:
+    """Return a text, or several texts as lines."""
+    return value if isinstance(value, str) else "\n".join(value)
+
+
+def _words(table: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in table.items() if isinstance(value, str | list)}
+
+
+def _typed(step: Step) -> list[tuple[str, str]]:
+    """Return every text of the inputs of a step, with the name of its input."""
+    listed = ((name, [own] if isinstance(own, str) else own) for name, own in step.inputs.items())
+    return [(name, text) for name, texts in listed for text in texts]
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:

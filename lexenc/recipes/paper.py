@@ -25,7 +25,7 @@ _ROWS_WEIGHT = "λ"
 
 @dataclass(frozen=True)
 class PaperCell:
-    """One score of one system on one language pair."""
+    """One score of one system on one language pair; `pair` is empty where a data set has none."""
 
     dataset: str
     size: str
@@ -74,14 +74,25 @@ class Paper:
     title: str
     encoders: dict[str, str]  # names on the hub by names in the paper
     sizes: dict[str, str]  # parts of `lexenc fetch` by size of the seed dictionary
-    configurations: dict[str, dict[str, str]]
+    configurations: dict[str, dict[str, Any]]
     datasets: dict[str, dict[str, Any]]
     common: dict[str, Any]  # parameters of every step that has them
     steps: dict[str, dict[str, Any]]  # templates
+    codes: dict[str, str] = field(default_factory=dict)  # of languages, where files of tests have others
 
     def pairs(self, dataset: str) -> list[str]:
         """Return the language pairs of a data set."""
-        return str(self.datasets[dataset]["pairs"]).split()
+        return str(self.datasets[dataset].get("pairs", "")).split()
+
+    def languages_of(self, cell: PaperCell) -> dict[str, str]:
+        """Return the values of a cell for templates: its pair, both languages, and their codes in files of tests."""
+        source, _, target = cell.pair.partition("-")
+        codes = {f"{side}_code": self.codes.get(own, own) for side, own in (("source", source), ("target", target))}
+        return {"pair": cell.pair, "source": source, "target": target, "size": cell.size, **codes}
+
+    def is_quoted(self, cell: PaperCell) -> bool:
+        """Return whether the paper only quotes a system, so that there is nothing to compute."""
+        return bool(self.configurations[cell.configuration].get("quoted"))
 
     @cached_property
     def figures(self) -> dict[PaperCell, float]:
@@ -195,12 +206,13 @@ def _cells(paper: Paper, label: str) -> tuple[PaperCell, ...]:
     row_weight = fields.pop("row_weight", None)
     if fields.get("weight") == _ROWS_WEIGHT:
         fields["weight"] = row_weight
-    if paper.configurations[fields["configuration"]]["model"] == "":
+    if paper.configurations[fields["configuration"]].get("model", "") == "":
         fields |= {"encoder": None, "weight": None}
-    if "pair" in fields:
-        return (PaperCell(**fields),)
-    blank = PaperCell(pair="", **fields)
-    return tuple(replace(blank, pair=pair) for pair in paper.pairs(blank.dataset))
+    # A data set with one metric, or of one size, need not name it.
+    metrics = paper.datasets[fields["dataset"]]["metrics"]
+    cell = PaperCell(**{"size": "", "pair": "", "metric": next(iter(metrics)), **fields})
+    pairs = paper.pairs(cell.dataset)
+    return (cell,) if cell.pair or not pairs else tuple(replace(cell, pair=pair) for pair in pairs)
 
 
 def _field(paper: Paper, word: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+NAME = "lexical-encoders"
 # SimLex-like pairs of words that the world has: both words in English, both in "Finnish", and their scores.
 PAIRS = [
     ("house", "house", "haus", "haus", 6, 6),  # a translation once the sides are crossed: leaks
@@ -67,7 +68,8 @@ def runs(tmp_path_factory):
 def bli(lexenc, files, static, runs):
     """Tables 6 and 7 with one stand-in, on one pair."""
     return lexenc(
-        "reproduce", "table-6", "table-7", "--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs
+        "reproduce", f"{NAME}/table-6", f"{NAME}/table-7", "--pairs", "en-de", "--encoder", f"LaBSE={static}", *files,
+        "--out", runs,
     )
 
 
@@ -107,7 +109,7 @@ def test_a_stand_in_goes_by_its_own_name_and_has_no_gap(bli):
 
 
 def test_one_in_place_of_all_is_one_set_of_columns(bli, lexenc, files, static, runs):
-    words = ["reproduce", "table-6", "--pairs", "en-de", "--encoder", static, *files, "--out", runs]
+    words = ["reproduce", f"{NAME}/table-6", "--pairs", "en-de", "--encoder", static, *files, "--out", runs]
     shown = lexenc(*words)
     table = rows(shown.stdout)
     assert list(table["en-de", "ours"]) == ["VecMap", "static noCL 1.0", "static noCL 0.3"]
@@ -126,7 +128,7 @@ def test_one_in_place_of_all_is_one_set_of_columns(bli, lexenc, files, static, r
 def test_a_folder_named_as_the_encoder_is_a_copy_of_it(lexenc, files, static, tmp_path):
     shutil.copytree(static, tmp_path / "LaBSE")
     words = ["--pairs", "en-de", "--encoder", f"LaBSE={tmp_path / 'LaBSE'}", *files, "--out", tmp_path / "runs"]
-    table = rows(lexenc("reproduce", "table-8", *words).stdout)
+    table = rows(lexenc("reproduce", f"{NAME}/table-8", *words).stdout)
     for column, gap in table["en-de", "gap"].items():
         ours, paper = (float(table["en-de", kind][column]) for kind in ("ours", "paper"))
         assert float(gap) == pytest.approx(ours - paper, abs=0.051)
@@ -139,17 +141,17 @@ def test_bli_says_what_is_done_and_by_which_convention(bli, static):
     assert steps[1] == "[2/6] GT-BLI-5k/en-de/VecMap/translation-nearest: eval bli; 5 numbers to come"
     assert steps[2] == "[3/6] GT-BLI-5k/en-de/static/noCL/translation-nearest: eval bli; 4 numbers to come"
     assert [line.split(": ")[1].split(";")[0] for line in steps[3:]] == ["mine-negatives", "finetune", "eval bli"]
-    note = next(line for line in lines if line.startswith("lexical-encoders/table-6: Word translation"))
+    note = next(line for line in lines if line.startswith(f"{NAME}/table-6: Word translation"))
     for words in ("retrieval: nearest", "query unit: source word", "out of vocabulary: left out", "seed: 0",
                   "coverage: 100.0 %", "direction: source-target", f"{static} in place of LaBSE",
                   "own files for train, test, vectors"):  # fmt: skip
         assert words in note
-    assert any(line.startswith("lexical-encoders/table-7: 9 numbers: 3 done, 6 not asked; ") for line in lines)
+    assert any(line.startswith(f"{NAME}/table-7: 9 numbers: 3 done, 6 not asked; ") for line in lines)
 
 
 def test_tables_share_what_they_can_and_nothing_is_done_again(bli, lexenc, files, static, runs):
     words = ["--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs]
-    again = lexenc("reproduce", "table-9", *words)
+    again = lexenc("reproduce", f"{NAME}/table-9", *words)
     steps = [line for line in again.stderr.splitlines() if line.startswith("[")]
     reused = [line for line in again.stderr.splitlines() if "reused" in line]
     assert len(steps) == len(reused) == 5
@@ -160,10 +162,10 @@ def test_tables_share_what_they_can_and_nothing_is_done_again(bli, lexenc, files
 
 def test_json_has_every_number_with_its_result(bli, lexenc, files, static, runs):
     words = ["--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs, "--json", "-q"]
-    objects = [json.loads(line) for line in lexenc("reproduce", "table-8", *words).lines]
+    objects = [json.loads(line) for line in lexenc("reproduce", f"{NAME}/table-8", *words).lines]
     assert [each["column"] for each in objects] == ["VecMap", "0.1", "0.2", "0.3", "0.4", "0.5", "0.7", "1.0"]
     one = objects[3]
-    assert (one["recipe"], one["row"], one["state"]) == ("lexical-encoders/table-8", "en-de", "done")
+    assert (one["recipe"], one["row"], one["state"]) == (f"{NAME}/table-8", "en-de", "done")
     assert (one["encoder"], one["paper"], one["paper_others"]) == (str(static), None, {"LaBSE": 54.1})
     assert objects[0]["difference"] == pytest.approx(objects[0]["ours"] - objects[0]["paper"])
     assert one["ours"] == pytest.approx(100 * one["result"]["precision_at_1"])
@@ -172,7 +174,7 @@ def test_json_has_every_number_with_its_result(bli, lexenc, files, static, runs)
 
 def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, runs):
     words = ["--pairs", "en-fi", "--encoder", f"LaBSE={static}"]
-    shown = lexenc("reproduce", "table-10", "table-1", *words, *files, "--out", runs)
+    shown = lexenc("reproduce", f"{NAME}/table-10", f"{NAME}/table-1", *words, *files, "--out", runs)
     table, means = shown.stdout.split("\tx 100\t")[1:]
     found = rows("\tx 100\t" + table)
     assert found["en-fi", "paper's LaBSE"]["static noCL 0.5"] == "51.6"
@@ -190,7 +192,8 @@ def test_xlsim_leaves_test_pairs_out_of_the_dictionary(lexenc, files, static, ru
 
 
 def test_xel_tunes_on_words_on_names_and_on_both(lexenc, files, static, runs):
-    shown = lexenc("reproduce", "table-4", "--pairs", "en-de", "--encoder", f"XLM-R={static}", *files, "--out", runs)
+    words = ["reproduce", f"{NAME}/table-4", "--pairs", "en-de", "--encoder", f"XLM-R={static}"]
+    shown = lexenc(*words, *files, "--out", runs)
     found = rows(shown.stdout)
     assert list(found["static noCL", "ours"]) == ["en-de P@1", "en-de P@5"]
     assert {float(value) for (label, kind), cells in found.items() if kind == "ours" for value in cells.values()} <= {
@@ -206,7 +209,7 @@ def test_xel_tunes_on_words_on_names_and_on_both(lexenc, files, static, runs):
 
 def test_average_is_over_the_pairs_that_have_numbers(attempt, files, static, world, runs):
     words = ["--encoder", f"LaBSE={static}", "--pairs", "en-de,en-fi,en-fr", *files, "--out", runs, "-q"]
-    shown = attempt("reproduce", "table-6", *words, "--partial")
+    shown = attempt("reproduce", f"{NAME}/table-6", *words, "--partial")
     assert shown.code == 0
     found = rows(shown.stdout)
     assert set(found["en-fr", "ours"].values()) == {"?", "-"}
@@ -226,7 +229,7 @@ def test_a_cell_that_fails_leaves_the_others(attempt, files, static, tmp_path):
     shutil.copytree(static, broken)
     (broken / "model.safetensors").write_bytes(b"nothing")
     words = ["--pairs", "en-de", "--encoder", f"mBERT={broken}", "--encoder", f"LaBSE={static}"]
-    shown = attempt("reproduce", "table-7", *words, *files, "--out", tmp_path / "runs")
+    shown = attempt("reproduce", f"{NAME}/table-7", *words, *files, "--out", tmp_path / "runs")
     assert shown.code == 1
     found = rows(shown.stdout)["en-de", "ours"]
     assert (found["broken +CL 1.0"], found["broken +CL 0.3"]) == ("!", "!")
@@ -239,7 +242,7 @@ def test_a_cell_that_fails_leaves_the_others(attempt, files, static, tmp_path):
 
 def test_what_is_missing_is_listed_before_anything_runs(fails, static, tmp_path):
     words = ["--pairs", "en-de", "--encoder", "LaBSE", "--data", tmp_path / "data", "--out", tmp_path / "runs"]
-    failed = fails("reproduce", "table-7", *words)
+    failed = fails("reproduce", f"{NAME}/table-7", *words)
     lines = failed.message.splitlines()
     assert lines[0] == "5 inputs are not here yet:"
     data = tmp_path / "data"
@@ -260,7 +263,7 @@ def test_dry_run_lists_steps_and_what_is_missing_and_writes_nothing(lexenc, file
     own = [
         each for place, each in enumerate(own) if not (each == "--file" and own[place + 1 : place + 2] == ["--file"])
     ]
-    shown = lexenc("reproduce", "table-4", *words, *own)
+    shown = lexenc("reproduce", f"{NAME}/table-4", *words, *own)
     steps = [line.split("\t") for line in shown.lines[: shown.lines.index("what\tcommand")]]
     assert steps[0] == ["step", "stage", "state", "why"]
     states = {row[0]: row[2] for row in steps[1:]}
@@ -268,13 +271,13 @@ def test_dry_run_lists_steps_and_what_is_missing_and_writes_nothing(lexenc, file
     assert states["XL-BEL/static/noCL+UMLS-EN/de"] == "cannot run"
     assert shown.lines[-1].endswith("\t--file umls=PATH")
     assert not (tmp_path / "runs").exists()
-    objects = [json.loads(line) for line in lexenc("reproduce", "table-4", *words, *own, "--json").lines]
+    objects = [json.loads(line) for line in lexenc("reproduce", f"{NAME}/table-4", *words, *own, "--json").lines]
     assert {"step", "stage", "action", "why"} == set(objects[0])
     assert objects[-1]["command"] == "--file umls=PATH"
 
 
 def test_results_of_other_settings_are_not_replaced_unasked(bli, fails, files, static, runs):
-    words = ["reproduce", "table-6", "--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs]
+    words = ["reproduce", f"{NAME}/table-6", "--pairs", "en-de", "--encoder", f"LaBSE={static}", *files, "--out", runs]
     failed = fails(*words, "--seed", 7)
     assert "of other settings or files:" in failed.message
     assert "GT-BLI-5k/en-de/mapped: seed: 0 -> 7" in failed.message
@@ -284,14 +287,23 @@ def test_results_of_other_settings_are_not_replaced_unasked(bli, fails, files, s
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        (["table-5"], "There is no recipe called 'table-5'.", "Did you mean 'table-"),
-        (["table-6", "--pairs", "en-xx"], "There is no language pair in these tables called 'en-xx'.", "Did you mean"),
-        (["table-6", "--file", "train"], "--file train is not ROLE=PATH.", "For instance"),
-        (["table-6", "--file", "trian=a"], "There is no file called 'trian'.", "Did you mean 'train'?"),
-        (["table-4", "--file", "train={language}.tsv"], "--file train: {language} is ambiguous", "Write {pair}"),
-        (["table-6", "--encoder", "./nowhere"], "The encoder is not there: ./nowhere", "Check the path"),
-        (["table-6", "--device", "gpu"], "", ""),
-        (["table-6", "--retrieval", "cls"], "--retrieval cannot be 'cls'.", "Choose one of"),
+        (["table-55"], "There is no recipe called 'table-55'.", "Did you mean 'table-"),
+        (
+            [f"{NAME}/table-6", "--pairs", "en-xx"],
+            "There is no language pair in these tables called 'en-xx'.",
+            "Did you mean",
+        ),
+        ([f"{NAME}/table-6", "wacse/table-8"], "The tables are of several papers: lexical-encoders, wacse.", "Run"),
+        ([f"{NAME}/table-6", "--file", "train"], "--file train is not ROLE=PATH.", "For instance"),
+        ([f"{NAME}/table-6", "--file", "trian=a"], "There is no file called 'trian'.", "Did you mean 'train'?"),
+        (
+            [f"{NAME}/table-4", "--file", "train={language}.tsv"],
+            "--file train: {language} is ambiguous",
+            "Write {pair}",
+        ),
+        ([f"{NAME}/table-6", "--encoder", "./nowhere"], "The encoder is not there: ./nowhere", "Check the path"),
+        ([f"{NAME}/table-6", "--device", "gpu"], "", ""),
+        ([f"{NAME}/table-6", "--retrieval", "cls"], "--retrieval cannot be 'cls'.", "Choose one of"),
     ],
 )
 def test_wrong_usage(fails, tmp_path, words, message, hint):
@@ -331,7 +343,7 @@ def mirror(world, tmp_path, monkeypatch):
 
 
 def test_fetch_brings_what_is_missing(mirror, lexenc, fails, static, tmp_path):
-    words = ["reproduce", "table-6", "--pairs", "en-de", "--encoder", static, "--data", tmp_path / "data",
+    words = ["reproduce", f"{NAME}/table-6", "--pairs", "en-de", "--encoder", static, "--data", tmp_path / "data",
              "--out", tmp_path / "runs"]  # fmt: skip
     failed = fails(*words, "--fetch", "-q")
     assert "The licence of gt-bli:en-de is not an open one" in failed.message
@@ -344,6 +356,6 @@ def test_fetch_brings_what_is_missing(mirror, lexenc, fails, static, tmp_path):
 def test_list_recipes(lexenc):
     lines = lexenc("list", "recipes").lines
     assert lines[0] == "name\twhat"
-    assert len(lines) == 13
-    assert any(line.startswith("lexical-encoders/table-6\tWord translation on GT-BLI") for line in lines)
-    assert json.loads(lexenc("list", "recipes", "--json").lines[0])["name"] == "lexical-encoders/table-1"
+    assert len(lines) == 1 + 12 + 8 + 8
+    assert any(line.startswith(f"{NAME}/table-6\tWord translation on GT-BLI") for line in lines)
+    assert json.loads(lexenc("list", "recipes", "--json").lines[0])["name"] == f"{NAME}/table-1"

@@ -8,6 +8,7 @@ from statistics import fmean
 import pytest
 
 from lexenc.errors import ConfigError
+from lexenc.recipes.comparison import CellScores, Encoders, compare
 from lexenc.recipes.expansion import Expansion, Settings, chosen_encoders, fill, folder_name
 from lexenc.recipes.paper import PaperCell, full_name, read_paper, read_table, recipe_names, table_names, wanted_cells
 from lexenc.resources.catalogue import read_catalogue
@@ -32,7 +33,11 @@ def figures(number: int, column: str) -> list[float | None]:
 
 
 def test_all_tables_are_there_in_their_order():
-    assert recipe_names() == table_names(NAME) == [f"{NAME}/table-{number}" for number in TABLES]
+    assert table_names(NAME) == [f"{NAME}/table-{number}" for number in TABLES]
+    others = [f"msimcse/table-{number}" for number in range(1, 9)] + [
+        f"wacse/table-{number}" for number in range(3, 11)
+    ]
+    assert recipe_names() == [*table_names(NAME), *others]
 
 
 @pytest.mark.parametrize(
@@ -124,10 +129,13 @@ def test_figures_of_single_cells_give_means_of_some():
 
 
 def test_names_of_recipes():
-    assert full_name("table-6") == full_name(f"{NAME}/table-6") == f"{NAME}/table-6"
+    assert full_name("table-13") == full_name(f"{NAME}/table-13") == f"{NAME}/table-13"
+    with pytest.raises(ConfigError, match="names several recipes") as caught:
+        full_name("table-6")
+    assert caught.value.hint == f"Choose one of: {NAME}/table-6, msimcse/table-6, wacse/table-6."
     with pytest.raises(ConfigError, match="no recipe called 'tabel-6'") as caught:
         full_name("tabel-6")
-    assert caught.value.hint == "Did you mean 'table-6'?"
+    assert caught.value.hint.startswith("Did you mean 'table-")
 
 
 def test_some_pairs():
@@ -277,3 +285,75 @@ def test_own_files_and_their_placeholders(tmp_path):
 def test_templates():
     assert fill("{a}/${b}/{c}", {"a": "{d}", "d": "x", "b": "no"}) == "x/${b}/{c}"
     assert [folder_name(each) for each in ("org/LaBSE", "./my model/", "mini")] == ["LaBSE", "my-model", "mini"]
+
+
+# ---------------------------------------------------------------- papers on sentences
+
+
+@pytest.fixture(scope="module", params=["msimcse", "wacse"])
+def sentences(request, tmp_path_factory):
+    """A paper on sentence encoders: its tables by number, and the steps of all of them."""
+    paper = read_paper(request.param)
+    tables = {name.rpartition("-")[2]: read_table(paper, name) for name in table_names(paper.name)}
+    folder = tmp_path_factory.mktemp(paper.name)
+    settings = Settings(out=folder / "runs", data=folder / "data", encoders=paper.encoders)
+    made = Expansion(paper, settings, CATALOGUE)
+    for cell in wanted_cells(list(tables.values()), []):
+        if not paper.is_quoted(cell):
+            made.add(cell)
+    return paper, tables, made
+
+
+def test_every_cell_has_steps_whose_files_are_named(sentences):
+    paper, tables, made = sentences
+    assert {cell.configuration for table in tables.values() for cell in table.cells()} == set(paper.configurations)
+    for step in made.pipeline().steps:
+        known = {str(need.path) for need in made.needs(step)} | set(paper.encoders.values())
+        for name, given in step.inputs.items():
+            for text in [given] if isinstance(given, str) else given:
+                path = step.stage.inputs[name].split(text)[1]
+                assert path.startswith((*known, str(made.settings.out))), (step.name, name, text)
+        assert not [value for value in [step.name, *map(str, step.params.values())] if "{" in value], step.name
+
+
+def test_settings_of_training_are_those_of_the_papers(sentences):
+    paper, _, made = sentences
+    steps = {step.name: step for step in made.pipeline().steps}
+    if paper.name == "msimcse":
+        trained = steps["xlm-roberta-large/NLI-256/encoder"]
+        assert (trained.params["batch_size"], trained.params["epochs"], trained.params["pooling"]) == (256, 1, "cls")
+        mixed = steps["xlm-roberta-large/fr-NLI-10k/encoder"].inputs["data"]
+        assert [text.partition(":")[0] for text in mixed] == ["nli", "parallel"]
+        assert steps["xlm-roberta-large/untuned/STS17-es-en"].params["pooling"] == "first-last"
+    else:
+        trained = steps["xlm-roberta-base/WACSE-tuned/8 languages, 10k/encoder"]
+        assert trained.params["objective"] == ["tr:0.8", "awp:0.02", "wtr:0.18"]
+        assert (trained.params["steps"], trained.params["batch_size"], len(trained.inputs["data"])) == (10_000, 1024, 8)
+        long = steps["xlm-roberta-base/WACSE/36 languages, 100k/encoder"]
+        assert (long.params["steps"], len(long.inputs["alignments"])) == (100_000, 36)
+        spoken = [name for name, step in steps.items() if step.params.get("language_embedding")]
+        assert len(spoken) == 2
+
+
+def test_means_that_the_papers_state():
+    paper = read_paper("wacse")
+    pairs, means, inference = (read_table(paper, f"wacse/table-{number}") for number in (5, 4, 7))
+    for row in ("XLM-R DAP", "XLM-R WACSE"):
+        own = {entry.column: entry.figure for entry in pairs.rows[row]}
+        whole, without = (entry.figure for entry in means.rows[row])
+        assert fmean(own.values()) == pytest.approx(whole, abs=0.06)
+        assert fmean(value for pair, value in own.items() if pair != "fr-pl") == pytest.approx(without, abs=0.06)
+    for entries in inference.rows.values():
+        *by_language, mean = (entry.figure for entry in entries)
+        assert fmean(by_language) == pytest.approx(mean, abs=0.06)
+
+
+def test_quoted_rows_have_figures_and_no_steps(tmp_path):
+    paper = read_paper("msimcse")
+    table = read_table(paper, "msimcse/table-2")
+    quoted = [entry for entry in table.rows["LASER"] if entry.figure is not None]
+    assert all(paper.is_quoted(cell) for entry in quoted for cell in entry.cells)
+    found = CellScores({}, {})
+    rows = compare(paper, table, found, wanted_cells([table], ["sw-en"]), Encoders.of(paper, paper.encoders))
+    (only,) = rows["LASER"]
+    assert (only.state, only.value, only.figure) == ("not asked", None, 42.4)

@@ -153,7 +153,7 @@ shown-json    show @hub --json
 results       results @bli @bli-lambda --baseline @bli
 results-csv   results @xel --format csv --metric precision_at_1
 page.html     report @results-folder --out @out
-reproduced    reproduce table-6 --encoder @static --pairs en-de --file vectors=@{{language}}.vec --file train=@train.tsv --file test=@test.tsv --partial --out @out
+reproduced    reproduce lexical-encoders/table-6 --encoder @static --pairs en-de --file vectors=@{{language}}.vec --file train=@train.tsv --file test=@test.tsv --partial --out @out
 fetched       fetch toy:en-de --catalogue @catalogue.yaml --out @downloads --yes
 """.strip().splitlines())  # fmt: skip
 
