@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lexenc.artifact import DigestStore, InputRecord, Manifest, read_manifest, write_manifest
+from lexenc.errors import DataError
 from lexenc.stages import STAGES
 from lexenc.stages.lineage import LINKS, ONLY_READ, ONLY_READ_BY, PAIRS, SYNONYMS, Unknown, ancestors
 
@@ -289,6 +290,9 @@ def test_audit_of_an_encoder(stage, static, pairs_file, tmp_path):
     assert (head(made)["leaked_pairs"], head(made)["test_lines"]) == (1, 2)
     made = stage("audit", None, encoder=static, test=words)
     assert (head(made)["leaked_pairs"], made.manifest.answer) == (0, True)
+    (tuned.out / "manifest.json").unlink()
+    with pytest.raises(DataError, match="no manifest that says what it was trained on"):
+        stage("audit", None, encoder=tuned.out, test=words)
 
 
 LINES = [("the sea", "das Meer"), ("Hund", "dog")]  # each in one word: as a dictionary has it

@@ -316,6 +316,7 @@ def warn_of_scores(task: Task, systems: Sequence[ScoredSystem], job: Job) -> Non
         track, name = control.labels.get(TRACK, ""), control.labels[CONTROL]
         if tracks[name] > _MOST_WARNED:
             others = [str(each.labels[TRACK]) for _, each in strong if each.labels[CONTROL] == name]
+            others = [each for each in others if each != MACRO]
             message = f"A control is not significantly worse on {len(others)} test sets: {name}, {', '.join(others)}."
             found.setdefault(("", name), (message, None))
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lexenc.artifact import maker_of, owner_of
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.exchange.xml import looks_like_xml
@@ -228,6 +229,11 @@ def _cells(pair: Pair) -> Pair:
 def _audit_encoder(inputs: Mapping[str, Any], params: AuditParams, job: Job) -> Outcome:
     """Look for the test pairs in the data that an encoder was trained on, which its manifests name."""
     encoder, path = inputs["encoder"], inputs["test"]
+    home = owner_of(encoder)
+    if home is None or maker_of(home) is None:
+        raise DataError(
+            f"{encoder} has no manifest that says what it was trained on.", hint="Give its training data: --train FILE"
+        )
     if _of_sentences(inputs, params):
         pairs = _sentences(inputs, "test", params, job)
         files = [each for each in (path, inputs.get("test_target")) if each is not None]
