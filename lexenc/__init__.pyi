@@ -689,6 +689,60 @@ def encode(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def plot(
+    *,
+    text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],
+    out: str | PathLike[str],
+    encoder: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    vectors: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
+    method: Literal['tsne', 'pca'] = 'tsne',
+    points: int = 200,
+    mark: str | Sequence[str] = (),
+    words: bool = False,
+    perplexity: float = 30.0,
+    pooling: Literal['auto', 'mean', 'cls', 'first-last', 'model'] = 'auto',
+    max_length: int | None = None,
+    lowercase: bool = False,
+    unicode: Literal['keep', 'nfc', 'nfkc'] = 'keep',
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Draw sentences or words of several languages as a picture of the space of each encoder.
+
+    Makes: plot.svg, and points.tsv with the places of all texts. lexenc report shows the picture too.
+
+    Args:
+        text: Sentences of a language with its name, e.g. en=a.txt, line by line; with words=True a text, or words by frequency. Once per language.
+        encoder: Encoder. Each has a picture of its own.
+        vectors: Shared space (of map, interpolate or map-hub), or vectors of all languages. Sentences are means of words.
+        dictionary: With words=True: translations between the first two languages, for the cosines.
+        out: Folder for the result.
+        method: tsne: t-SNE, which keeps neighbours together; distances between groups mean little. pca: the first two principal components; fast, but neighbours in the picture are often none in the space.
+        points: Number of lines to draw of each text, at random; with words=True of words.
+        mark: Numbers of lines to mark and to join with their translations, e.g. 20,110,130; with words=True words.
+        words: Draw the most frequent words of each text. An encoder gives them the vectors of its embedding layer (the input of its first layer), as a mean over the subwords of a word.
+        perplexity: Number of neighbours that t-SNE keeps near each point, in effect.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        max_length: Longest sentence in tokens. Longer sentences are cut.
+        lowercase: Lower-case all words. Of words that become equal, the first one is kept.
+        unicode: Unicode normal form of all words. nfc: a letter and its accents are one character; nfkc: full-width letters and ligatures are plain letters as well; keep: as they are.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def interpolate(
     *,
     vectors: str | PathLike[str],

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from lexenc import charts
 from lexenc.evaluation.bootstrap import DRAWS, Means, interval
 from lexenc.evaluation.task import Breakdown
 from lexenc.files.evaluations import Item
 from lexenc.files.text import counted
 from lexenc.randomness import generator
-from lexenc.report import charts
 from lexenc.report.claims import draws_for
 from lexenc.report.data import ReportData
 from lexenc.report.parts import (

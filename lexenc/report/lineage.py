@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lexenc import charts
 from lexenc.artifact import InputRecord
 from lexenc.files.text import counted
-from lexenc.report import charts
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, number, numbers_of_chart, readable
 from lexenc.report.results import ResultFolder, ResultFolders

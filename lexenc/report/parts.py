@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeGuard
 
-# HTML and SVG cannot hold control characters or half of a surrogate pair.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-def readable(text: object) -> str:
-    """Return a text with characters replaced that a page cannot show."""
-    return _UNPRINTABLE.sub("\ufffd", str(text))
+from lexenc.charts import readable as readable
 
 
 @dataclass(frozen=True)

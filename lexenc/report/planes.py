@@ -1,31 +1,35 @@
-"""The section with words of both languages on planes: which pairs, which spaces, and the projection."""
+"""The section with pictures of spaces: those of `plot`, and words of both languages on planes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from lexenc import charts
 from lexenc.artifact import InputRecord, owner_of
 from lexenc.device import choose_device
 from lexenc.errors import DataError, LexencError
+from lexenc.evaluation.projection import closeness, principal_plane, unit_rows
 from lexenc.files.chosen import chosen_vectors
 from lexenc.files.evaluations import Item
+from lexenc.files.text import table_rows
 from lexenc.randomness import generator
-from lexenc.report import charts
 from lexenc.report.answers import NOTHING
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Cell, Figure, Remark, Section, number, numbers_of_chart, readable, word
+from lexenc.report.parts import Cell, Figure, Part, Remark, Section, number, numbers_of_chart, readable, word
 from lexenc.report.results import ResultFolder, ResultFolders
-from lexenc.report.systems import System
+from lexenc.report.systems import System, grouped
+from lexenc.stages.encoders.plot import HEADS, POINTS, axes, measures, note, points
 from lexenc.text.folding import Folding
 
 _PAIRS = 150
 _FEWEST = 3
+_ROWS = 500  # texts in the table below a picture
 _BLEND = (
     "lexenc interpolate --vectors runs/mapped --encoder runs/encoder --dictionary train.tsv --lambda 0.4 "
     "--out runs/blended"
@@ -53,18 +57,17 @@ class Plane:
 
 
 def space(data: ReportData) -> Section:
-    """Return the section with translation pairs in every space of the main system."""
+    """Return the section with the pictures of `plot`, and translation pairs in every space of the main system."""
+    section = Section("space", "Map", "Languages in one picture", "", _pictures(data))
+    system = next((one for one in data.main if one.task.test == "dictionary"), None)
+    items = [each for each in system.covered() if each.gold and each.answers] if system is not None else []
+    if system is None or len(items) < _FEWEST:
+        return section if section.parts else replace(section, parts=[NOTHING])
     lead = (
         "Each line joins a word to its translation. Where mapping and fine-tuning work, translations move together and "
         "lines become short. A plane keeps a small part of the variance, which the axes show. The cosines are those of "
         "the whole space."
     )
-    section = Section("space", "Map", "Both languages in one picture", lead)
-    system = next((one for one in data.main if one.task.test == "dictionary"), None)
-    items = [each for each in system.covered() if each.gold and each.answers] if system is not None else []
-    if system is None or len(items) < _FEWEST:
-        section.parts.append(NOTHING)
-        return section
     pairs = choose_pairs(items, data.seed)
     figures, remarks = [], []
     for title, read in _spaces(data, system, pairs):
@@ -74,8 +77,35 @@ def space(data: ReportData) -> Section:
             remarks.append(Remark(readable(f"{title}: not drawn, {str(error).rstrip('.')}.")))
     if not any("Blended" in figure.title for figure in figures):
         remarks.append(Remark("There is no blended space to draw. To make one:", _BLEND))
-    section.parts.extend([*figures, *remarks])
-    return section
+    return replace(section, lead=lead, parts=[*section.parts, *figures, *remarks])
+
+
+def _pictures(data: ReportData) -> list[Part]:
+    """Return the pictures of `plot`, each space as a figure of its own."""
+    parts: list[Part] = []
+    for result in data.results.of_stage("plot"):
+        numbers = {str(each.get("space")): each for each in result.manifest.results}
+        try:
+            rows = grouped((row for _, row in table_rows(result.folder / POINTS, HEADS)), lambda row: row["space"])
+            parts += [_picture(result, numbers[name], own) for name, own in rows.items()]
+        except (LexencError, OSError, LookupError, TypeError, ValueError) as error:
+            parts.append(Remark(readable(f"{result.name}: not drawn, {str(error).rstrip('.')}.")))
+    return parts
+
+
+def _picture(result: ResultFolder, numbers: Mapping[str, Any], rows: Sequence[Mapping[str, str]]) -> Figure:
+    params = result.manifest.params
+    drawn = points(rows, words=bool(params.get("words")))
+    languages = list(dict.fromkeys(row["language"] for row in rows))
+    title = f"{numbers['space']} ({result.name})"
+    about = f"{title}: {len(rows)} texts in {', '.join(languages)}. {' '.join(measures(numbers))}."
+    drawing = charts.draw(charts.scatter(drawn, languages, axes(numbers)), about)
+    cells = [[Cell(row["language"]), word(row["text"]), number(each["x"], 2), number(each["y"], 2)]
+             for row, each in zip(rows[:_ROWS], drawn, strict=False)]  # fmt: skip
+    told = " ".join([*(f"{each}." for each in measures(numbers)), *note([numbers], str(params.get("method")))])
+    told += f" The table has the first {_ROWS:,} of {len(rows):,} texts." if len(rows) > _ROWS else ""
+    data = numbers_of_chart(["language", "text", "#x", "#y"], cells)
+    return Figure(readable(title), readable(about), {"any": drawing}, data, readable(told), half=True)
 
 
 def choose_pairs(items: Sequence[Item], seed: int, count: int = _PAIRS) -> list[Pair]:
@@ -91,27 +121,12 @@ def choose_pairs(items: Sequence[Item], seed: int, count: int = _PAIRS) -> list[
 
 def project(title: str, pairs: Sequence[Pair], source: np.ndarray, target: np.ndarray) -> Plane:
     """Project the vectors of pairs on their first two principal components (Hotelling 1933). Shape [n, d] each."""
-    left, right = _unit(source), _unit(target)
-    stacked = np.concatenate([left, right])
-    centred = stacked - stacked.mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
-    axes = directions[:2]
-    # The sign of a component is arbitrary. Its largest entry decides, so that every machine draws the same picture.
-    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
-    # Vectors of one dimension lie on a line.
-    places = np.pad(centred @ (axes * signs[:, None]).T, ((0, 0), (0, 2 - len(axes))))
-    share = np.pad(strengths**2, (0, 2)) / max(float((strengths**2).sum()), 1e-30)
-    cosines = left @ right.T
-    n, together = len(pairs), float(np.trace(cosines))
-    apart = (float(cosines.sum()) - together) / (n * (n - 1)) if n > 1 else float("nan")
-    return Plane(title, tuple(pairs), places.reshape(2, n, 2), share[:2], together / max(n, 1), apart)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    rows = np.asarray(rows, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: np.ndarray = rows / np.where(lengths > 0, lengths, 1.0)
-    return unit
+    left, right = unit_rows(source), unit_rows(target)
+    n = len(pairs)
+    places, explained = principal_plane(np.concatenate([left, right]))
+    both = np.arange(2 * n)
+    found = closeness(np.concatenate([left, right]), both // n, both.reshape(2, n).T)
+    return Plane(title, tuple(pairs), places.reshape(2, n, 2), explained, found.together, found.apart)
 
 
 def _figure(shown: Plane) -> Figure:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lexenc import charts
 from lexenc.evaluation.bootstrap import LEVEL
 from lexenc.files.evaluations import ScoredSystem
 from lexenc.files.text import counted
-from lexenc.report import charts
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable

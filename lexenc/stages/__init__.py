@@ -47,6 +47,10 @@ STAGES = Registry(
             "Map vectors of new words with a saved mapping.",
         ),
         "encode": ("lexenc.stages.encoders.encode:ENCODE", "Encode each line of a file as a vector."),
+        "plot": (
+            "lexenc.stages.encoders.plot:PLOT",
+            "Draw sentences or words of several languages as a picture of the space of each encoder.",
+        ),
         "interpolate": (
             "lexenc.stages.lexical.interpolate:INTERPOLATE",
             "Blend the vectors of a shared space with an encoder: (1 - lambda) static + lambda encoder.",

@@ -116,6 +116,10 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("encode {w}/en.txt --encoder {w}/static", "--max-length 2"),
         Tiny("encode {w}/en.txt --encoder {w}/spoken --language sw", "--max-length 3"),
     ],
+    "plot": [
+        Tiny("plot --text en={w}/en.txt --text de={w}/de.txt --encoder {w}/static --method pca --points 9",
+             "--points 8", forks=False)
+    ],
     "interpolate": [
         Tiny("interpolate --vectors {w}/mapped --encoder {w}/static --dictionary {w}/train.tsv", "--lambda 0.4")
     ],

@@ -78,6 +78,8 @@ applied       apply-mapping --mapping @mapped --source @en.vec --target @de.vec 
 applied-bin   apply-mapping --mapping @mapped-bin --source @en.bin --source-vocabulary @en.txt --target @words/model.bin --target-vocabulary @en.txt --out @out
 encoded       encode @en.txt --encoder @transformer --out @out
 encoded-sw    encode @en.txt --encoder @spoken --language sw --out @out
+plotted       plot --text en=@text.en --text de=@text.de --encoder @static --encoder @transformer --mark 2 --method pca --out @out
+plotted-words plot --text en=@en.txt --text de=@text.de --words --vectors @mapped --vectors @hub --dictionary @train.tsv --points 12 --out @out
 trimmed       trim-vocabulary --encoder @transformer --text @text.tsv --out @out
 trimmed-stat  trim-vocabulary --encoder @static --text @en.txt --text @text.tsv --out @out
 blended       interpolate {SPACE} --encoder @static --source-vocabulary @en.txt --target-vocabulary @en.txt --out @out
@@ -163,7 +165,7 @@ MAY_BE_NO = {"status", "reproduced", "audited", "audited-text", "audited-enc"}
 
 _MAKERS = {"spoken": "transformer"}
 """Steps after which something else is written."""
-IN_REPORT = ("bli", "bli-lambda", "xel", "sts", "mapped", "tuned", "induced")
+IN_REPORT = ("bli", "bli-lambda", "xel", "sts", "mapped", "tuned", "induced", "plotted")
 """Steps whose results are copied into the folder that is reported on."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lexenc import charts
 from lexenc.errors import WorkError
-from lexenc.report import charts
 
 
 def test_too_few_addresses_are_an_error(monkeypatch):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 
 from lexenc.errors import WorkError
-from lexenc.report.parts import readable
 
 try:
     import resource
@@ -20,10 +20,17 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 WIDE, NARROW, HALF = 980, 350, 470
-_SERIES = [f"var(--series-{number})" for number in range(1, 7)]
-_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
+_SERIES = [f"var(--series-{number})" for number in range(1, 9)]
+# Seven shapes and eight colours: 56 series differ in one or the other.
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 _DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 2]]
 _QUIET, _GRID, _PAPER = "var(--quiet)", "var(--grid)", "var(--paper)"
+# Colours of a picture that stands alone: those of the page's style sheet in print.
+_INK, _FONTS = "#000000", "Liberation Sans, Arial, Helvetica, sans-serif"
+_PRINTED = {"paper": "#ffffff", "quiet": "#444444", "grid": "#cccccc", "box": "#eeeeee"} | {
+    f"series-{number}": f"#{colour}"
+    for number, colour in enumerate("0068a8 c65300 007d5c a8487f 6b5fb5 7a6a00 0090ad 8c3b2e".split(), start=1)
+}
 _VERSION = "6.1"
 _ADDRESSES = 96 << 30  # with 64 GB it ends the process, with 96 GB it draws (measured)
 LETTER = 7.2  # mean width of a letter at the size of labels
@@ -33,7 +40,15 @@ _POSITIONS = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
 _DIGITS = re.compile(r"(\d\.\d\d)\d+")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
+# HTML and SVG cannot hold control characters or half of a surrogate pair.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
 Spec = dict[str, Any]
+
+
+def readable(text: object) -> str:
+    """Return a text with characters replaced that a page cannot show."""
+    return _UNPRINTABLE.sub("\ufffd", str(text))
 
 
 def draw(spec: Spec, about: str) -> str:
@@ -54,6 +69,19 @@ def draw(spec: Spec, about: str) -> str:
     return (
         f'<svg role="graphics-document" aria-label="{readable(about).translate(_ENTITIES)}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}">{body}'
+    )
+
+
+def draw_alone(spec: Spec, about: str) -> str:
+    """Draw a specification as the SVG file of a picture on white paper, with colours and fonts of its own."""
+    body = draw(spec, about).removeprefix("<svg ")
+    for name, colour in _PRINTED.items():
+        body = body.replace(f"var(--{name})", colour)
+    body = body.replace("currentColor", _INK).replace('font-family="inherit"', f'font-family="{_FONTS}"')
+    head, _, rest = body.partition(">")
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" {head}>'
+        f'<rect width="100%" height="100%" fill="#ffffff"/>{rest}\n'
     )
 
 
@@ -116,7 +144,7 @@ def _series(names: Sequence[str], width: int) -> tuple[Spec, Spec, Spec]:
     return colour, shape, dash
 
 
-def _number(field: str, title: str, **more: Any) -> Spec:
+def _number(field: str, title: str | None, **more: Any) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, **more}
 
 
@@ -177,7 +205,7 @@ def intervals(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], 
     )  # fmt: skip
 
 
-def lines(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: str) -> Spec:
+def lines(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: str, logarithmic: bool = False) -> Spec:
     """Return a line chart; rows have `series`, `x`, `y`, `line` (whether the line has them), `label` (for a point)."""
     colour, shape, dash = _series(names, width)
     # Lines are thin if points of means lie on top of them.
@@ -185,7 +213,8 @@ def lines(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str, y: 
     thin = {"strokeWidth": 1, "opacity": 0.5} if noisy else {"strokeWidth": 2}
     line = _layer("line", {} if noisy else {"strokeDash": dash}, **thin)
     across = _number("x", x, axis={"grid": False, "tickCount": 6})
-    up = _number("y", y, scale={"zero": False}, axis={"format": ",.4~r"})
+    kind: Spec = {"type": "log"} if logarithmic else {"zero": False}
+    up = _number("y", y, scale=kind, axis={"format": ",.4~r", **({"tickCount": 5} if logarithmic else {})})
     return _chart(
         rows, width - 70, 220, {"x": across, "y": up, "color": colour},
         {"transform": [{"filter": "datum.line"}], **line},
@@ -251,6 +280,71 @@ def plane(pairs: Sequence[tuple[str, str, bool]], places: np.ndarray, explained:
         _layer("text", **named, stroke=_PAPER, strokeWidth=3.5),
         _layer("text", **named),
     )  # fmt: skip
+
+
+_SIDE, _BETWEEN = 400, 46  # panels of scatter: their side, and the space between two
+
+
+def scatter(rows: Sequence[Spec], languages: Sequence[str], titles: Sequence[str] = ("", "")) -> Spec:
+    """Return a square chart of texts by language, equally scaled along both axes.
+
+    Args:
+        rows: Texts with `x`, `y`, `language`, `label`, and `mark`: the group of texts that are marked and joined by
+            lines, or empty; and `name`, which is written beside a marked one, or empty.
+        languages: The languages in the order of the legend.
+        titles: Titles of both axes.
+    """
+    places = np.array([(row["x"], row["y"]) for row in rows])
+    low, high = places.min(axis=0), places.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-9) * (1 + 2 * _PADDING / _SIDE)
+    axis = {"labels": False, "ticks": False, "grid": False, "domain": False}
+    encoding = {
+        side: _number(side, title or None, axis=axis, scale={"domain": [middle - half, middle + half], "nice": False})
+        for side, title, middle in zip("xy", titles, ((low + high) / 2).tolist(), strict=True)
+    }
+    legend = {"columns": 4, "symbolOpacity": 1, "symbolStrokeWidth": 0}
+    point = {
+        channel: _coded("language", languages, [marks[i % len(marks)] for i in range(len(languages))], legend)
+        for channel, marks in (("fill", _SERIES), ("shape", _SHAPES))
+    }
+    marked = [row for row in rows if row["mark"]]
+    joined = {"detail": {"field": "mark"}, "order": {"field": "order"}}
+    name: Spec = {"encoding": {"text": {"field": "name"}}, "rows": marked, "dx": 8, "align": "left", "fontWeight": 600}
+    return {
+        "view": {"stroke": _GRID},
+        **_chart(
+            [row for row in rows if not row["mark"]], _SIDE, _SIDE, encoding,
+            _points(point, size=30, stroke=_PAPER, strokeWidth=0.5),
+            _layer("line", joined, marked, strokeWidth=1.5),
+            {"data": {"values": marked}, **_points(point, size=110, stroke="currentColor", strokeWidth=1.6)},
+            _layer("text", **name, stroke=_PAPER, strokeWidth=3.5),
+            _layer("text", **name),
+        ),
+    }  # fmt: skip
+
+
+def panels(scatters: Sequence[Spec], titles: Sequence[Sequence[str]], note: Sequence[str]) -> Spec:
+    """Return charts of `scatter` side by side, two in a row, with one legend.
+
+    Args:
+        scatters: The charts.
+        titles: The title of each, and lines below it.
+        note: What is written below the picture.
+    """
+    width = _SIDE if len(scatters) == 1 else 2 * _SIDE + _BETWEEN
+    below = [line for text in note for line in wrap(text, int(width / 6.4))]
+    heads = [
+        {"text": first, "subtitle": [*more], "anchor": "start", "frame": "group", "offset": 8, "color": "currentColor",
+         "fontSize": 14, "subtitleFontSize": 12, "subtitleColor": _QUIET}
+        for first, *more in titles
+    ]  # fmt: skip
+    shown = [{"title": head, **each} for head, each in zip(heads, scatters, strict=True)]
+    lines = {"type": "text", "aria": False, "align": "left", "baseline": "top", "lineHeight": 17, "color": _QUIET,
+             "x": 0, "y": 0, "text": below}  # fmt: skip
+    caption = {"data": {"values": [{}]}, "mark": lines, "width": _SIDE, "height": 17 * len(below)}
+    grid = {"concat": shown, "columns": 2, "spacing": _BETWEEN}
+    shared = {"scale": {"fill": "shared", "shape": "shared"}, "legend": {"fill": "shared", "shape": "shared"}}
+    return {"vconcat": [{**grid, "resolve": shared}, caption], "spacing": 16, "resolve": shared}
 
 
 def _coded(name: str, domain: Sequence[str], marks: Sequence[Any], legend: Spec | None) -> Spec:
