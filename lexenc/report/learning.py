@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lexenc import charts
 from lexenc.errors import LexencError
 from lexenc.files.text import counted, json_lines
-from lexenc.report import charts
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Cell, Figure, Part, Remark, Section, is_number, number, numbers_of_chart, readable
 from lexenc.report.results import ResultFolder
@@ -17,8 +17,17 @@ from lexenc.structured import read_json
 _POINTS = 400  # points of one line
 _ROWS = 60  # rows of one line in the table
 _SERIES = 6  # results that readers can tell apart in one chart
-_TRAINING = {"loss": "Loss per step", "score": "Score on development data", "learning_rate": "Learning rate per step"}
-_KNOWN = {"step", "epoch", "gradient_norm", *_TRAINING}
+_TRAINING = {"loss": "Loss per step", "learning_rate": "Learning rate per step"}
+# Title, axis, and what scores are multiplied by, for the development scores of a metric or of a stage.
+_DEVELOPED = {
+    "retrieval": ("Retrieval on development data", "P@1 x 100, mean of both directions", 100),
+    "sts": ("Sentence similarity on development data", "Spearman x 100", 100),
+    "finetune": ("Accuracy on development pairs", "accuracy x 100", 100),
+    "pretrain": ("Loss on held-out text", "loss", -1),
+    "": ("Score on development data", "score", 1),
+}
+_LOGARITHMIC = 100  # ratio of the largest to the smallest number from which an axis is logarithmic
+_KNOWN = {"step", "epoch", "gradient_norm", "score", *_TRAINING}
 _SELF_LEARNING = {
     "objective": "Objective of self-learning",
     "dictionary_size": "Dictionary size of self-learning",
@@ -69,7 +78,32 @@ def _training(data: ReportData) -> list[Part]:
         lines = {name: _points(rows, "step", key) for name, rows in tables.items()}
         means = {name: _epoch_means(rows) for name, rows in tables.items()} if key == "loss" else {}
         parts += _line_chart(lines, title, "step", key.replace("_", " "), means=means)
+        parts += _development(data, tables) if key == "loss" else []
     return parts
+
+
+def _development(data: ReportData, tables: Mapping[str, list[dict[str, Any]]]) -> list[Part]:
+    """Return a chart of the development scores of every metric, with the score before training if it is known."""
+    results = {each.name: each for each in data.results.finished}
+    kinds = {name: _metric_of(results[name]) for name in tables}
+    parts: list[Part] = []
+    for kind, (title, what, scale) in _DEVELOPED.items():
+        lines, said = {}, []
+        for name in (each for each in tables if kinds[each] == kind):
+            summary = results[name].manifest.summary
+            before, best = summary.get("dev_score_before"), summary.get("best_step")
+            points = [(0, before)] if is_number(before) else []
+            lines[name] = [(x, scale * y) for x, y in [*points, *_points(tables[name], "step", "score")]]
+            said += [f"Step 0 of {name} is before training."] if points else []
+            said += [f"{name} has the weights of step {best:,}."] if isinstance(best, int) else []
+        parts += _line_chart(lines, title, "step", what, said=" ".join(said))
+    return parts
+
+
+def _metric_of(result: ResultFolder) -> str:
+    """Return the metric of the development scores of a result, or its stage."""
+    known = (result.manifest.params.get("dev_metric"), result.manifest.stage)
+    return next((str(each) for each in known if each in _DEVELOPED), "")
 
 
 def _epoch_means(rows: Sequence[dict[str, Any]]) -> dict[float, tuple[float, float]]:
@@ -115,6 +149,7 @@ def _line_chart(
     *,
     means: Mapping[str, Mapping[float, tuple[float, float]]] | None = None,
     called: Mapping[str, str] | None = None,
+    said: str = "",
 ) -> list[Part]:
     """Draw one line for every result; points are means if there are any, else single values."""
     lines = {name: points for name, points in lines.items() if len(points) > 1}
@@ -137,14 +172,19 @@ def _line_chart(
         for x, y in _thinned(points, _ROWS)
     ]
     longest = max(map(len, lines.values()))
-    notes = ["Points are means over an epoch, at its end. Thin lines are single steps."] if means else []
+    values = [y for points in lines.values() for _, y in points]
+    logarithmic = min(values) > 0 and max(values) > _LOGARITHMIC * min(values)
+    notes = [said] if said else []
+    notes += ["The vertical axis is logarithmic."] if logarithmic else []
+    notes += ["Points are means over an epoch, at its end. Thin lines are single steps."] if means else []
     if longest > _POINTS:
         notes.append(f"Lines are means of neighbouring steps, of which there are {longest:,}.")
     if longest > _ROWS:
         notes.append(f"The table has means of neighbouring steps, at most {_ROWS} rows for each result.")
     ends = "; ".join(f"{shown[name]} from {own[0][1]:.3g} to {own[-1][1]:.3g}" for name, own in lines.items())
     about = f"Line chart of {what} over {across}: {ends}."
-    drawing = charts.draw(charts.lines(drawn, list(shown.values()), width=charts.HALF, x=across, y=what), about)
+    spec = charts.lines(drawn, list(shown.values()), width=charts.HALF, x=across, y=what, logarithmic=logarithmic)
+    drawing = charts.draw(spec, about)
     data = numbers_of_chart(["result", f"#{across}", f"#{what}"], rows)
     return [Figure(title, readable(about), {"any": drawing}, data, " ".join(notes), half=True)]
 

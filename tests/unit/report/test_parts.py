@@ -10,9 +10,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from lexenc import charts
 from lexenc.errors import DataError
 from lexenc.files.evaluations import Item
-from lexenc.report import charts, learning
+from lexenc.report import learning
 from lexenc.report.parts import Figure, Grid, number, readable, span
 from lexenc.report.planes import Pair, _plane, choose_pairs, project
 from lexenc.report.verdicts import Verdict
@@ -192,7 +193,12 @@ def test_words_at_the_edge_of_a_plane_stay_off_the_title_of_its_axis():
 
 @pytest.fixture
 def run(tmp_path):
-    return SimpleNamespace(name="run", folder=tmp_path)
+    return trained(tmp_path)
+
+
+def trained(folder, name="run", **manifest):
+    known = {"params": {}, "stage": "other", "summary": {}} | manifest
+    return SimpleNamespace(name=name, folder=folder, manifest=SimpleNamespace(**known))
 
 
 @pytest.fixture
@@ -233,6 +239,25 @@ def test_terms_and_development_scores_are_drawn(titles, run):
     assert titles(run) == [
         "Loss per step", "Score on development data", "Term tr of the loss per step", "Term wtr of the loss per step",
     ]  # fmt: skip
+
+
+def test_development_scores_have_their_metric_and_the_score_before_training(stub, tmp_path):
+    runs = []
+    for name, more in (("sentences", {"stage": "train", "params": {"dev_metric": "retrieval"},
+                                      "summary": {"dev_score_before": 0.02, "best_step": 6}}),
+                       ("language", {"stage": "pretrain"})):  # fmt: skip
+        (tmp_path / name).mkdir()
+        steps = [{"step": i, "loss": 0.1**i, "score": -1.0 if name == "language" else i / 10} for i in range(1, 9)]
+        (tmp_path / name / "training.jsonl").write_text("".join(json.dumps(each) + "\n" for each in steps))
+        runs.append(trained(tmp_path / name, name, **more))
+    figures = {part.title: part for part in learning.learning(stub(*runs)).parts}
+    found = figures["Retrieval on development data"]
+    assert [cell.text for cell in found.data.rows[0]] == ["sentences", "0", "2"]
+    assert found.data.rows[1][2].text == "10", "x 100"
+    assert found.note == "Step 0 of sentences is before training. sentences has the weights of step 6."
+    assert figures["Loss on held-out text"].data.rows[0][2].text == "1", "the score is its negative"
+    assert "logarithmic" in figures["Loss per step"].note
+    assert ">1e-8<" not in figures["Loss per step"].drawings["any"]
 
 
 @pytest.mark.parametrize(
