@@ -27,8 +27,8 @@ def report_command(
     sections: Annotated[
         str | None,
         typer.Option(
-            help="Sections, separated by commas. If left out, all: claims, scores, lambda, kinds, answers, space (uses "
-            "encoders and takes longest), learning, runs."
+            help="Sections, separated by commas. If left out, all: board, claims, scores, lambda, kinds, answers, "
+            "space (uses encoders and takes longest), learning, runs."
         ),
     ] = None,
     sample: Annotated[

@@ -6,16 +6,17 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lexenc.artifact import Manifest, maker_of
+from lexenc.artifact import InputRecord, Manifest, maker_of, owner_of
 from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.leaderboard import Leaderboard
-from lexenc.files.evaluations import SCORES, Evaluation, is_evaluation, name_of_test, read_evaluation
+from lexenc.evaluation.leaderboard import BEST, Leaderboard, names_of_tests, system_name
+from lexenc.files.evaluations import SCORES, Evaluation, is_evaluation, read_evaluation
 from lexenc.files.text import counted
 from lexenc.stage import Table
 
@@ -39,8 +40,9 @@ def results_command(
     baseline: Annotated[
         str | None,
         typer.Option(
-            help="Name of a row, or a folder of it. The others are compared with it where both answered the same "
-            "items: + is significantly better, - significantly worse (paired bootstrap, Holm's correction, 0.05).",
+            help="Name of a row, a folder of it, or best for the best value of each column. The others are compared "
+            "with it where both answered the same items: + is significantly better, - significantly worse (paired "
+            "bootstrap, Holm's correction, 0.05).",
             metavar="NAME",
         ),
     ] = None,
@@ -51,6 +53,12 @@ def results_command(
             metavar="KEY",
         ),
     ] = None,
+    means: Annotated[
+        bool, typer.Option("--means", help="Show one column for all tracks of a test set: their mean.")
+    ] = False,
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Show the controls of the evaluations below the systems.")
+    ] = False,
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
@@ -64,7 +72,7 @@ def results_command(
     Examples:
       $ lexenc results runs
       $ lexenc results runs/scores-mini runs/scores-tuned --baseline mini
-      $ lexenc results runs --format latex > table.tex
+      $ lexenc results runs --means --controls --baseline best --format latex > table.tex
     """
     form = "json" if json else form
     if form not in _FORMATS:
@@ -78,10 +86,10 @@ def results_command(
     for key in metric or ():
         if key not in known:
             raise ConfigError(f"No evaluation here has the metric '{key}'.", hint=f"Known: {', '.join(known)}.")
-    board = Leaderboard()
-    tests = _test_names([(evaluation, maker) for _, evaluation, maker in found])
-    for (name, evaluation, maker), test in zip(found, tests, strict=True):
-        board.add(name or _system_name(evaluation, maker), evaluation, test, metric or ())
+    board = Leaderboard(means=means, with_controls=controls)
+    tests = names_of_tests([(evaluation, maker) for _, evaluation, maker in found])
+    for name, (_, evaluation, _), test in zip(_system_names(found, tests), found, tests, strict=True):
+        board.add(name, evaluation, test, metric or ())
     board.mark_best()
     if baseline is not None:
         board.compare(_row_of(board, baseline), seed=seed)
@@ -96,7 +104,9 @@ def results_command(
     if board.unpaired:
         rows = ", ".join(board.unpaired)
         note += f" Not compared with {baseline}, as items or gold answers differ or nothing can be computed: {rows}."
-    note += f" +, -: significantly better or worse than {baseline}." if baseline is not None else ""
+    note += f" A control is not significantly worse: {'; '.join(board.weak())}." if board.weak() else ""
+    than = "the best of the column" if baseline == BEST and BEST not in board.rows else baseline
+    note += f" +, -: significantly better or worse than {than}." if baseline is not None else ""
     _show(view, board, form, note)
 
 
@@ -118,7 +128,7 @@ def _tables(board: Leaderboard, *, width: int) -> Iterator[Table]:
     heads, cells = board.heads(), board.cells("table")
     for start in range(0, len(heads), width or 1):
         part = slice(start, start + width)
-        rows = [[row[0], *row[1:][part]] for row, scores in zip(cells, board.rows.values(), strict=True)
+        rows = [[row[0], *row[1:][part]] for row, scores in zip(cells, board.shown.values(), strict=True)
                 if any(column in scores for column in board.columns[part])]  # fmt: skip
         yield Table("Results", ["system", *heads[part]], rows)
 
@@ -163,28 +173,19 @@ def _evaluation(folder: Path) -> Evaluation:
     return evaluation
 
 
-def _system_name(evaluation: Evaluation, maker: Manifest | None) -> str:
-    """Return what was evaluated, as the user named it; without a manifest the folder."""
-    for names in (("vectors", "encoder"), ("predicted",), ("source", "target")):
-        given = [record.given for name in names for record in (maker.inputs.get(name, ()) if maker else ())]
-        if given:
-            return " + ".join(given)
-    return str(evaluation.folder)
+def _system_names(found: list[_Found], tests: list[str]) -> list[str]:
+    """Return the names of systems. Links by an encoder have the name of the encoder, if it has one set of them."""
+    names = [name or system_name(own, made, maker=partial(_maker, own)) for name, own, made in found]
+    keys = [(name, own.task, test) for name, (_, own, _), test in zip(names, found, tests, strict=True)]
+    return [each[0] or system_name(*each[1:]) if keys.count(key) > 1 else key[0]
+            for key, each in zip(keys, found, strict=True)]  # fmt: skip
 
 
-def _test_names(found: list[tuple[Evaluation, Manifest | None]]) -> list[str]:
-    """Return the names of test sets: of the file, with its folder where files of one name differ.
-
-    Several files are tracks with names of their own, of a test set that is named after their folder.
-    """
-    names, digests = [], dict[str, set[str]]()
-    for evaluation, maker in found:
-        records = maker.inputs.get(TASKS[evaluation.task].test, []) if maker else []
-        path = Path(records[0].given if records else "")
-        stems = dict.fromkeys(name_of_test(Path(record.given)) for record in records)
-        names.append(((len(records) > 1 and path.parent.name) or "+".join(stems), path.parent.name))
-        digests.setdefault(names[-1][0], set()).add(" ".join(record.sha256 for record in records))
-    return [f"{parent}/{name}" if len(digests[name]) > 1 and parent else name for name, parent in names]
+def _maker(evaluation: Evaluation, record: InputRecord) -> Manifest | None:
+    """Return what made an input of an evaluation, if it is still there."""
+    path = owner_of(evaluation.folder.absolute().parent / record.path)
+    made = maker_of(path) if path is not None else None
+    return made if made is not None and made.key == record.made_by else None
 
 
 def _row_of(board: Leaderboard, baseline: str) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lexenc.errors import DataError, unknown_name
+from lexenc.artifact import InputRecord, Manifest
+from lexenc.errors import DataError, LexencError, unknown_name
 from lexenc.evaluation import TASKS
-from lexenc.evaluation.bootstrap import Difference, holm
+from lexenc.evaluation.bootstrap import MACRO, Difference, holm
 from lexenc.evaluation.pairing import asked_of, compare_answers
 from lexenc.evaluation.task import Metric, Task
-from lexenc.files.evaluations import TRACK, UNFAIR, Evaluation, Score
+from lexenc.files.evaluations import CONTROL, TRACK, UNFAIR, Evaluation, Score, ScoredSystem, name_of_test
 from lexenc.files.lexicons import guarded
 from lexenc.files.text import counted
 
+BEST = "best"
+"""Baseline that stands for the best system of each column."""
 _DRAWS = 10_000
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"} | {
     sign: f"\\{sign}" for sign in "&%$#_{}"
@@ -62,6 +65,7 @@ class Entry:
     p_value: float | None = None
     difference: float | None = None
     better: bool = False
+    strong_control: bool = False  # whether a control of the evaluation is not significantly worse
 
     @property
     def unfair(self) -> list[str]:
@@ -78,10 +82,19 @@ class Entry:
 
 @dataclass
 class Leaderboard:
-    """Scores by system and column, both in the order in which they came."""
+    """Scores by system and column, both in the order in which they came.
 
+    Args:
+        means: Whether a test set with several tracks has one column, the mean over the tracks.
+        with_controls: Whether tables have a row for every kind of control, below the systems. Where systems have
+            controls of their own, it has the strongest.
+    """
+
+    means: bool = False
+    with_controls: bool = False
     columns: list[Column] = field(default_factory=list)
     rows: dict[str, dict[Column, Entry]] = field(default_factory=dict)
+    controls: dict[str, dict[Column, Entry]] = field(default_factory=dict)
     unmarked: dict[Column, list[str]] = field(default_factory=dict)  # why no value of a column is the best
     unpaired: list[str] = field(default_factory=list)  # rows that share a column with the baseline, and no items
     _conventions: dict[tuple[str, str, str], Any] = field(default_factory=dict)
@@ -104,7 +117,9 @@ class Leaderboard:
         for labels in evaluation.choices():
             values = {key: f"{value:g}" if isinstance(value, float) else value for key, value in labels.items()}
             name = ", ".join([system, *(f"{key} {value}" for key, value in values.items())])
-            for scored in evaluation.heads({**labels, **task.row}):
+            heads = evaluation.heads({**labels, **task.row})
+            means = [each for each in heads if each.labels.get(TRACK) == MACRO]
+            for scored in means if self.means and means else heads:
                 track = str(scored.labels.get(TRACK, ""))
                 for metric in wanted or ([] if metrics else [task.headline.key]):
                     found = scored.score(metric)
@@ -120,7 +135,21 @@ class Leaderboard:
                     self.columns += [] if column in self.columns else [column]
                     convention = {key: each for key, each in scored.convention.known().items()
                                   if key not in ("ties", "seed")}  # fmt: skip
-                    self.rows.setdefault(name, {})[column] = Entry(found, convention, evaluation, labels)
+                    entry = Entry(found, convention, evaluation, labels)
+                    self.rows.setdefault(name, {})[column] = entry
+                    self._add_controls(column, entry, scored)
+
+    def _add_controls(self, column: Column, entry: Entry, scored: ScoredSystem) -> None:
+        """Add the controls of a scored system; of those of several systems in one column the strongest is kept."""
+        sign, value = 1 if column.of.larger_is_better else -1, entry.score.value
+        for name, chance, score in _controls_of(entry.evaluation, scored, column.metric):
+            own = self.controls.setdefault(f"control: {name}", {})
+            known = own[column].score.value if column in own else None
+            if known is None or sign * chance > sign * known:
+                own[column] = Entry(score, entry.convention, entry.evaluation, entry.labels)
+            low, high = entry.score.low, entry.score.high
+            inside = low is not None and high is not None and low <= chance <= high
+            entry.strong_control |= value is not None and (inside or sign * value <= sign * chance)
 
     def _told_apart(self, task: Task, evaluation: Evaluation, test: str) -> str:
         """Return the name of a test set, with what makes its scores another column than those of the same name."""
@@ -132,16 +161,25 @@ class Leaderboard:
                     return f"{test} ({key.replace('_', ' ')}: {str(flat.get(key))[:24]})"
         return test
 
-    def mark_best(self) -> None:
-        """Mark the best value of every column with several systems, if all answered the same items in the same way."""
+    def mark_best(self, *, lenient: bool = False) -> None:
+        """Mark the best value of every column with several systems, if all answered the same items in the same way.
+
+        Args:
+            lenient: Whether columns with answers that cannot be read have no mark. Otherwise they are an error.
+        """
         asked: dict[Path, dict[str, set[Any]]] = {}
         for column in self.columns:
             entries = [row[column] for row in self.rows.values() if column in row]
             known = [each for each in entries if each.score.value is not None and len(each.evaluation.choices()) == 1]
-            for each in (entry.evaluation for entry in known if len(known) > 1):
-                if each.folder not in asked:
-                    asked[each.folder] = asked_of(TASKS[column.task], each.items())
-            differ = _differences(column, known, asked)
+            try:
+                for each in (entry.evaluation for entry in known if len(known) > 1):
+                    if each.folder not in asked:
+                        asked[each.folder] = asked_of(TASKS[column.task], each.items())
+                differ = _differences(column, known, asked)
+            except (LexencError, OSError):
+                if not lenient:
+                    raise
+                differ = ["whether their answers can be read"]
             if differ:
                 self.unmarked[column] = differ
                 continue
@@ -151,21 +189,37 @@ class Leaderboard:
                 entry.best = sign * (entry.score.value or 0.0) == top
 
     def compare(self, baseline: str, *, seed: int = 0) -> None:
-        """Compare every system with one of the rows where both answered the same items, by paired bootstrap."""
+        """Compare every system with one of the rows where both answered the same items, by paired bootstrap.
+
+        `BEST` is the best system of each column.
+        """
+        if baseline == BEST and BEST not in self.rows:
+            self._compare_best(seed)
+            return
         if baseline not in self.rows:
-            raise unknown_name("system", baseline, self.rows)
+            raise unknown_name("system", baseline, [*self.rows, BEST])
         gaps = {name: _gaps(row, self.rows[baseline], seed) for name, row in self.rows.items() if name != baseline}
         base = self.rows[baseline]
         shared = (name for name in gaps if any(column in base for column in self.rows[name]))
         self.unpaired = [name for name in shared if not gaps[name]]
         for column in self.columns:
             tested = [(self.rows[name][column], own[column]) for name, own in gaps.items() if column in own]
-            corrected = holm([found.p_value for _, found in tested])
-            for (entry, found), p_value in zip(tested, corrected, strict=True):
-                entry.difference, entry.p_value = found.mean, p_value
-                entry.better = (found.mean > 0) == column.of.larger_is_better
+            _set_differences(column, tested)
+
+    def _compare_best(self, seed: int) -> None:
+        for column in self.columns:
+            entries = [row[column] for row in self.rows.values() if column in row]
+            best = next((entry for entry in entries if entry.best), None)
+            others = [] if best is None else [entry for entry in entries if entry is not best and not entry.best]
+            found = [(entry, _gaps({column: entry}, {column: best}, seed)) for entry in others if best is not None]
+            _set_differences(column, [(entry, gaps[column]) for entry, gaps in found if gaps])
 
     # ---------------------------------------------------------------- forms
+
+    @property
+    def shown(self) -> dict[str, dict[Column, Entry]]:
+        """The rows of tables."""
+        return {**self.rows, **self.controls} if self.with_controls else self.rows
 
     def conventions(self) -> str:
         """Return the number of items and the convention of every column, and why it has no mark, as sentences."""
@@ -179,13 +233,23 @@ class Leaderboard:
             shown = counted(counts[0], task.item, task.items)
             shown = shown if len(counts) == 1 else f"{counts[0]:,} to {counted(counts[-1], task.item, task.items)}"
             differ = self.unmarked.get(column)
+            parts += [] if column.of.larger_is_better else ["smaller is better"]
+            parts += ["mean over tracks"] if column.track == MACRO else []
             parts += [f"none is marked, as the systems differ in {' and '.join(differ)}"] if differ else []
             told.setdefault("".join(f"; {part}" for part in parts), []).append(f"{head} ({shown})")
         return " ".join(f"{', '.join(heads)}{text}." for text, heads in told.items())
 
+    def weak(self) -> list[str]:
+        """Return the systems with a control that is not significantly worse, each with the head of the column."""
+        found = (
+            [name for name, row in self.rows.items() if column in row and row[column].strong_control]
+            for column in self.columns
+        )
+        return [f"{head}: {', '.join(names)}" for head, names in zip(self.heads(), found, strict=True) if names]
+
     def objects(self) -> Iterator[dict[str, Any]]:
         """Return one object per score."""
-        for name, row in self.rows.items():
+        for name, row in self.shown.items():
             for column, entry in row.items():
                 score = entry.score
                 yield {
@@ -209,7 +273,7 @@ class Leaderboard:
         """Return the rows as text in a `table`, `markdown` or `latex`, which differ in how they mark the best value."""
         return [
             [_escaped(name, form), *(_cell(column, row.get(column), form) for column in self.columns)]
-            for name, row in self.rows.items()
+            for name, row in self.shown.items()
         ]
 
     def csv(self) -> str:
@@ -218,13 +282,13 @@ class Leaderboard:
 
         table: dict[str, list[float | None]] = {}
         for head, column in zip(self.heads(), self.columns, strict=True):
-            entries = [row.get(column) for row in self.rows.values()]
+            entries = [row.get(column) for row in self.shown.values()]
             for key in ("value", "low", "high"):
                 found = [None if entry is None else getattr(entry.score, key) for entry in entries]
                 table[head if key == "value" else f"{head} {key}"] = found
             if any(entry is not None and entry.p_value is not None for entry in entries):
                 table[f"{head} p"] = [None if entry is None else entry.p_value for entry in entries]
-        shown = pandas.DataFrame(table, index=pandas.Index(map(guarded, self.rows), name="system"))
+        shown = pandas.DataFrame(table, index=pandas.Index(map(guarded, self.shown), name="system"))
         return str(shown.rename(columns=guarded).to_csv(lineterminator="\n"))
 
     def latex(self) -> str:
@@ -232,14 +296,89 @@ class Leaderboard:
         import pandas
 
         heads = ["system", *(_escaped(head, "latex") for head in self.heads())]
-        form = "l" + "c" * len(self.columns)
-        return str(pandas.DataFrame(self.cells("latex"), columns=heads).to_latex(index=False, column_format=form))
+        form, cells = "l" + "c" * len(self.columns), self.cells("latex")
+        text = str(pandas.DataFrame(cells, columns=heads).to_latex(index=False, column_format=form))
+        below = len(cells) - len(self.rows)
+        if not below:
+            return text
+        *lines, bottom, end = text.splitlines()
+        return "\n".join([*lines[:-below], r"\midrule", *lines[-below:], bottom, end, ""])
 
     def markdown(self) -> str:
         """Return a table in Markdown."""
         heads = ["system", *(_escaped(head, "markdown") for head in self.heads())]
         rows = [heads, ["---", *["---:"] * len(self.columns)], *self.cells("markdown")]
         return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _controls_of(
+    evaluation: Evaluation, scored: ScoredSystem, metric: str
+) -> Iterator[tuple[str, float, Score]]:
+    """Yield the controls of a scored system: name, value and score; for a mean over tracks, the means of controls."""
+    track = scored.labels.get(TRACK)
+    tracks = {each.labels.get(TRACK) for each in evaluation.systems if not each.is_control} - {MACRO}
+    found: dict[str, dict[Any, Score]] = {}
+    for each in (one for one in evaluation.systems if one.is_control):
+        rest = {name: value for name, value in each.labels.items() if name not in (CONTROL, TRACK)}
+        score = each.score(metric)
+        if score is not None and score.value is not None and rest.items() <= scored.labels.items():
+            found.setdefault(str(each.labels[CONTROL]), {}).setdefault(each.labels.get(TRACK), score)
+    for name, own in found.items():
+        if track in own:
+            yield name, float(own[track].value or 0), own[track]
+        elif track == MACRO and {*own} == tracks:
+            mean = sum(each.value or 0.0 for each in own.values()) / len(own)
+            yield name, mean, Score(metric, mean, n=sum(each.n for each in own.values()))
+
+
+def _set_differences(column: Column, tested: Sequence[tuple[Entry, Difference]]) -> None:
+    """Note the differences of entries of one column, with p-values corrected for their number."""
+    corrected = holm([found.p_value for _, found in tested])
+    for (entry, found), p_value in zip(tested, corrected, strict=True):
+        entry.difference, entry.p_value = found.mean, p_value
+        entry.better = (found.mean > 0) == column.of.larger_is_better
+
+
+def system_name(
+    evaluation: Evaluation,
+    made: Manifest | None,
+    *,
+    named: Callable[[InputRecord], str] = lambda record: record.given,
+    maker: Callable[[InputRecord], Manifest | None] = lambda record: None,
+) -> str:
+    """Return the name of what was evaluated; without a manifest the folder.
+
+    Args:
+        evaluation: The evaluation.
+        made: What made it.
+        named: Returns the name of an input. By default it is the one that the user gave.
+        maker: Returns what made an input, e.g. links by an encoder, which are then named after the encoder.
+    """
+    inputs = made.inputs if made else {}
+    for record in inputs.get("predicted", ()):
+        before = maker(record)
+        if before is not None and (before.inputs.get("encoder") or before.inputs.get("vectors")):
+            inputs = before.inputs
+    for names in (("vectors", "encoder"), ("predicted",), ("source", "target")):
+        found = [named(record) for name in names for record in inputs.get(name, ())]
+        if found:
+            return " + ".join(found)
+    return str(evaluation.folder)
+
+
+def names_of_tests(found: Sequence[tuple[Evaluation, Manifest | None]]) -> list[str]:
+    """Return the names of test sets: of the file, with its folder where files of one name differ.
+
+    Several files are tracks with names of their own, of a test set that is named after their folder.
+    """
+    names, digests = [], dict[str, set[str]]()
+    for evaluation, maker in found:
+        records = maker.inputs.get(TASKS[evaluation.task].test, []) if maker else []
+        path = Path(records[0].given if records else "")
+        stems = dict.fromkeys(name_of_test(Path(record.given)) for record in records)
+        names.append(((len(records) > 1 and path.parent.name) or "+".join(stems), path.parent.name))
+        digests.setdefault(names[-1][0], set()).add(" ".join(record.sha256 for record in records))
+    return [f"{parent}/{name}" if len(digests[name]) > 1 and parent else name for name, parent in names]
 
 
 def _values(entries: Sequence[Entry], key: str) -> list[str]:

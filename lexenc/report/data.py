@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from lexenc.artifact import InputRecord, Manifest
+from lexenc.evaluation.leaderboard import Leaderboard, names_of_tests, system_name
 from lexenc.report.claims import Claim, claims_of, controls_of
 from lexenc.report.results import ResultFolders
 from lexenc.report.systems import System, grouped, middle_of, sweeps_of, systems_of
@@ -47,6 +49,31 @@ class ReportData:
     def by_task(self) -> dict[str, list[System]]:
         """Every scored system by the name of its task."""
         return grouped(self.systems, lambda one: one.task.name)
+
+    @cached_property
+    def board(self) -> Leaderboard:
+        """Every scored system by what was evaluated and by test set; of several tracks, their mean."""
+        board, known, seen = Leaderboard(means=True), dict[str, str](), set[tuple[str, str, str]]()
+
+        def named(record: InputRecord) -> str:
+            made = self.results.maker(record)  # a raw input that was given by several paths has one name
+            return made.name if made is not None else known.setdefault(record.sha256, record.given)
+
+        def maker(record: InputRecord) -> Manifest | None:
+            made = self.results.maker(record)
+            return made.manifest if made is not None else None
+
+        results = {one.result.name: one for one in self.systems}
+        tests = names_of_tests([(one.evaluation, one.result.manifest) for one in results.values()])
+        for (result, one), test in zip(results.items(), tests, strict=True):
+            name = system_name(one.evaluation, one.result.manifest, named=named, maker=maker)
+            name = f"{result if name == str(one.evaluation.folder) else name}{' (control)' if one.control else ''}"
+            # Of several evaluations of one system on one test set, e.g. with other options, the later ones are named.
+            name = f"{name}, {result}" if (name, one.task.name, test) in seen else name
+            seen.add((name, one.task.name, test))
+            board.add(name, one.evaluation, test)
+        board.mark_best(lenient=True)
+        return board
 
     @cached_property
     def claims(self) -> list[Claim]:

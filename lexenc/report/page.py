@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lexenc import __version__
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
-from lexenc.report import answers, learning, lineage, planes, scores, tables, verdicts
+from lexenc.report import answers, board, learning, lineage, planes, scores, tables, verdicts
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
 from lexenc.report.parts import Figure, Section, is_number, readable, span
@@ -18,6 +18,7 @@ from lexenc.report.systems import System, over
 from lexenc.resources import ROOT
 
 SECTIONS: dict[str, Callable[[ReportData], Section]] = {
+    "board": board.board,
     "claims": scores.claims,
     "scores": scores.scores,
     "lambda": scores.over_lambda,
@@ -126,6 +127,9 @@ def _headline(data: ReportData) -> tuple[str, str]:
         sentence = _compared(data)
     qualified += _tuning(data)
     weak, controls = _controls(data)
+    over_all = board.summary(data)
+    if over_all:  # the rest is about one task of several
+        sentence, qualified = over_all, f"{main.task.title}: {sentence} {qualified}"
     if main in weak:
         return controls, f"{sentence} {qualified}"
     return sentence, f"{controls} {qualified}".lstrip()

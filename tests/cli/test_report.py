@@ -137,7 +137,7 @@ def test_results_without_scores_say_what_would_be_needed(lexenc, mapped, tmp_pat
         (["absent"], "The folder to report on does not exist: absent", "results"),
         (["."], "There is no result of lexenc in .", "lexenc demo"),
         ([".", "--sections", "score"], "There is no section called 'score'.", "'scores'"),
-        ([".", "--sections", ","], "--sections names no section.", "Known: claims"),
+        ([".", "--sections", ","], "--sections names no section.", "Known: board, claims"),
         ([".", "--out", "x/report.html"], "There is no folder x", "Create it first"),
         ([".", "--out", "."], "--out is a folder", "Give a file"),
         ([".", "--device", "gpu"], "gpu", "cpu"),

@@ -172,3 +172,32 @@ def test_what_is_damaged_is_left_out_with_a_warning(lexenc, fails, scores, tmp_p
     assert "sts/scores.json" in fails("results", tmp_path / "all", tmp_path / "all/sts").message
     shutil.copytree(tmp_path / "all/sts", tmp_path / "alone/sts")
     assert "sts/scores.json" in fails("results", tmp_path / "alone").message
+
+
+def test_one_column_for_all_tracks_and_the_controls_below(lexenc, static, mapped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("en", "de"):
+        (tmp_path / f"{name}.tsv").write_text("".join(f"{a}\t{b}\t{i}\n" for i, (a, b) in enumerate(
+            [("dog", "cat"), ("sun", "moon"), ("a tree", "house"), ("sea", "river"), (name, "book")])))  # fmt: skip
+    judge = ["eval", "sts", "--draws", 100, "--pairs", "en.tsv", "--pairs", "de.tsv"]
+    lexenc(*judge, "--encoder", static, "--out", "one")
+    lexenc(*judge, "--vectors", mapped, "--out", "two")
+    one, two = lexenc("results", "a=one", "b=two", "--means", "--controls", "--baseline", "best", "--json").lines[:2]
+    assert {each["test"] for each in map(json.loads, (one, two))} == {"en+de macro mean"}
+    latex = lexenc("results", "a=one", "b=two", "--means", "--controls", "--format", "latex").stdout.splitlines()
+    assert latex[0] == r"\begin{tabular}{lc}"
+    names = [line.split(" & ")[0] for line in latex if line.endswith(r"\\")]
+    assert names == ["system", "a", "b", "control: shuffled scores"]
+    assert latex[latex.index(r"\midrule", 5) + 1].startswith("control: ")
+    assert "mean over tracks" in latex[-1]
+
+
+def test_the_best_of_each_column_is_a_baseline(lexenc, scores, mapped, static):
+    told = [json.loads(line) for line in lexenc("results", scores, "--baseline", "best", "--json").lines]
+    words = {each["system"]: each for each in told if each["task"] == "bli"}
+    best = next(each for each in words.values() if each["best"])
+    other = next(each for each in words.values() if each["system"] in (str(mapped), str(static)) and not each["best"])
+    assert best["p_value"] is None
+    assert other["difference"] == pytest.approx(other["value"] - best["value"])
+    assert other["significant"] == (other["p_value"] < 0.05)
+    assert "than the best of the column" in lexenc("results", scores, "--baseline", "best", "--format", "latex").stdout

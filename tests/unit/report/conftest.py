@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,8 @@ def make():
     def write(folder, *, stage="map", key=None, inputs=None, created="2026-01-01T00:00:00+00:00", params=None,
               results=(), summary=None):  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        records = {name: [InputRecord(str(path), str(path).rsplit("/", 1)[-1], "ab" * 32, made_by)]
+        digests = {str(path): sha256(str(path).encode()).hexdigest() for path, _ in (inputs or {}).values()}
+        records = {name: [InputRecord(str(path), str(path).rsplit("/", 1)[-1], digests[str(path)], made_by)]
                    for name, (path, made_by) in (inputs or {}).items()}  # fmt: skip
         write_manifest(folder, Manifest(
             stage=stage, stage_version=1, key=key or folder.name, params=params or {}, seed=0, inputs=records,
