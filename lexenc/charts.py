@@ -308,14 +308,16 @@ def scatter(rows: Sequence[Spec], languages: Sequence[str], titles: Sequence[str
         for channel, marks in (("fill", _SERIES), ("shape", _SHAPES))
     }
     marked = [row for row in rows if row["mark"]]
+    # In mixed order, as the language that is drawn last would cover the others.
+    mixed = [rows[place] for place in np.random.default_rng(0).permutation(len(rows)).tolist()]
     joined = {"detail": {"field": "mark"}, "order": {"field": "order"}}
     name: Spec = {"encoding": {"text": {"field": "name"}}, "rows": marked, "dx": 8, "align": "left", "fontWeight": 600}
     return {
         "view": {"stroke": _GRID},
         **_chart(
-            [row for row in rows if not row["mark"]], _SIDE, _SIDE, encoding,
-            _points(point, size=30, stroke=_PAPER, strokeWidth=0.5),
-            _layer("line", joined, marked, strokeWidth=1.5),
+            [row for row in mixed if not row["mark"]], _SIDE, _SIDE, encoding,
+            _points(point, size=30, opacity=0.8, stroke=_PAPER, strokeWidth=0.5),
+            _layer("line", joined, marked, strokeWidth=1.5, color="currentColor"),
             {"data": {"values": marked}, **_points(point, size=110, stroke="currentColor", strokeWidth=1.6)},
             _layer("text", **name, stroke=_PAPER, strokeWidth=3.5),
             _layer("text", **name),

@@ -85,16 +85,16 @@ class _Table:
                 marks.update(sign for cell in cells for sign in (_TIE, _WEAK) if sign in cell.text)
                 rows.append([Cell(readable(name), link=self._link(known)), *cells])
         for name, row in self.board.controls.items():
-            cells = [self._cell(column, row.get(column)) for column in columns]
+            cells = [self._cell(column, row.get(column), control=True) for column in columns]
             rows.append([Cell(readable(name), style="quiet"), *cells])
         heads = [f"#{readable(head)}{'' if column.of.larger_is_better else _DOWN}"
                  for head, column in zip(self.board.heads(), columns, strict=True)]  # fmt: skip
         return Grid("Scores by system and task", ["system", *heads], rows, readable(" ".join(self._notes(marks))))
 
-    def _cell(self, column: Column, entry: Entry | None) -> Cell:
+    def _cell(self, column: Column, entry: Entry | None, *, control: bool = False) -> Cell:
         if entry is None or entry.score.value is None:
             return Cell("–", float("-inf"), "number quiet")
-        claim = None if entry.best else self._against_best(column, entry)
+        claim = None if entry.best or control else self._against_best(column, entry)
         signs = _TIE if claim is not None and not claim.significant else ""
         signs += _WEAK if entry.strong_control else ""
         value, _, ends = shown_score(column.of, entry.score).partition(" ")

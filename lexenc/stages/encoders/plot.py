@@ -343,8 +343,8 @@ def _panel(name: str, unit: Doubles, shown: _Texts, params: PlotParams, job: Job
 def measures(result: Mapping[str, Any]) -> list[str]:
     """Return the numbers of a space in words, for the lines beside its picture."""
     together, apart = (result.get(key) for key in ("translation_cosine", "other_cosine"))
-    cosines = [f"translations {together:.2f}"] if together is not None else []
-    cosines += [f"others {apart:.2f}"] if apart is not None else []
+    cosines = [f"translations {together:z.2f}"] if together is not None else []
+    cosines += [f"others {apart:z.2f}"] if apart is not None else []
     share, chance = (100 * result[key] for key in ("nearest_same_language", "same_language_by_chance"))
     return [
         f"Mean cosine between languages: {', '.join(cosines)}",
@@ -414,7 +414,7 @@ def points(rows: Sequence[Mapping[str, str]], *, words: bool) -> list[dict[str, 
 
 def _table(results: Sequence[Mapping[str, Any]], params: PlotParams) -> Table:
     def number(value: float | None, scale: int = 1, digits: int = 3) -> str:
-        return "-" if value is None else f"{scale * value:.{digits}f}"
+        return "-" if value is None else f"{scale * value:z.{digits}f}"
 
     rows = [
         [each["space"], number(each["translation_cosine"]), number(each["other_cosine"]),
