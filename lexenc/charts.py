@@ -311,7 +311,12 @@ def scatter(rows: Sequence[Spec], languages: Sequence[str], titles: Sequence[str
     # In mixed order, as the language that is drawn last would cover the others.
     mixed = [rows[place] for place in np.random.default_rng(0).permutation(len(rows)).tolist()]
     joined = {"detail": {"field": "mark"}, "order": {"field": "order"}}
-    name: Spec = {"encoding": {"text": {"field": "name"}}, "rows": marked, "dx": 8, "align": "left", "fontWeight": 600}
+    # Every other language has its names on the left, since translations may lie on each other.
+    names: list[Spec] = [
+        {"encoding": {"text": {"field": "name"}}, "dx": dx, "align": align, "fontWeight": 600,
+         "rows": [row for row in marked if languages.index(row["language"]) % 2 == odd]}
+        for odd, (dx, align) in enumerate(((8, "left"), (-8, "right")))
+    ]  # fmt: skip
     return {
         "view": {"stroke": _GRID},
         **_chart(
@@ -319,8 +324,8 @@ def scatter(rows: Sequence[Spec], languages: Sequence[str], titles: Sequence[str
             _points(point, size=30, opacity=0.8, stroke=_PAPER, strokeWidth=0.5),
             _layer("line", joined, marked, strokeWidth=1.5, color="currentColor"),
             {"data": {"values": marked}, **_points(point, size=110, stroke="currentColor", strokeWidth=1.6)},
-            _layer("text", **name, stroke=_PAPER, strokeWidth=3.5),
-            _layer("text", **name),
+            *(_layer("text", **name, stroke=_PAPER, strokeWidth=3.5) for name in names),
+            *(_layer("text", **name) for name in names),
         ),
     }  # fmt: skip
 
