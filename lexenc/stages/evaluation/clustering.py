@@ -14,7 +14,7 @@ from lexenc.evaluation.clustering import RANDOM, Clusterings, cluster_columns, k
 from lexenc.evaluation.probe import unit_vectors
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Convention, Item
-from lexenc.files.labelled import read_labelled
+from lexenc.files.labelled import LabelledText, read_labelled
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
@@ -38,11 +38,11 @@ class EvalClusteringParams(DocumentParams):
 
 def eval_clustering(inputs: dict[str, Any], params: EvalClusteringParams, job: Job) -> Outcome:
     """Cluster the documents of every file by themselves."""
+    texts = [read_labelled(path) for path in inputs["texts"]]
     vectors = document_vectors(inputs["encoder"], params, job)
     spreads = []
 
-    def scored(path: Path) -> TestSet:
-        rows, skipped = read_labelled(path)
+    def scored(path: Path, rows: list[LabelledText], skipped: Counter[str]) -> TestSet:
         found, names = vectors([row.text for row in rows], path.name), sorted({row.label for row in rows})
         own = unit_vectors(found.matrix[found.covered])
         skipped += Counter({"zero vector": len(rows) - len(own)}) if len(own) < len(rows) else Counter()
@@ -67,7 +67,7 @@ def eval_clustering(inputs: dict[str, Any], params: EvalClusteringParams, job: J
         facts = {"clusters": k, "seeds": params.seeds, "chance": 1 / k, "by_seed": by_seed, **spread}
         return TestSet.of(path, items, facts=facts, left_out=skipped)
 
-    found = [scored(path) for path in inputs["texts"]]
+    found = [scored(path, *each) for path, each in zip(inputs["texts"], texts, strict=True)]
     several = [
         f"{each.name + ': ' if len(found) > 1 else ''}{k} clusters (1/k: {100 / k:.1f}), standard deviation "
         + ", ".join(f"{100 * spread[f'{metric.key}_deviation']:.1f}" for metric in METRICS)
