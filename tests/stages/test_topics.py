@@ -55,6 +55,7 @@ def test_topics_are_those_of_scikit_learn(stage, static, files, tmp_path):
     assert (news["documents"], german["c"], german["training_documents"]) == (20, 5, 40)
     controls = {(each["track"], each["control"]): each["accuracy"] for each in made.manifest.results[3:]}
     assert controls["de", "majority class"] == 0.5
+    assert not any("c" in each for each in made.manifest.results[3:]), "a control has its own"
     assert controls["news", "characters only"] > 0.9
     assert made.json_lines("items.jsonl")[-1]["asked"][0].startswith("new the cow"), "headline, and text of two lines"
     same = stage("compare", params=FEW, first=made.out, second=made.out).manifest.results

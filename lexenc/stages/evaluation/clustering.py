@@ -64,8 +64,8 @@ def eval_clustering(inputs: dict[str, Any], params: EvalClusteringParams, job: J
         spread = {f"{name}_deviation": float(np.std(each, ddof=1)) if len(each) > 1 else 0.0
                   for name, each in by_seed.items()}  # fmt: skip
         spreads.append((k, spread))
-        facts = {"clusters": k, "seeds": params.seeds, "chance": 1 / k, "by_seed": by_seed, **spread}
-        return TestSet.of(path, items, facts=facts, left_out=skipped)
+        facts = {"clusters": k, "seeds": params.seeds, "chance": 1 / k}
+        return TestSet.of(path, items, facts=facts, left_out=skipped, own={"by_seed": by_seed, **spread})
 
     found = [scored(path, *each) for path, each in zip(inputs["texts"], texts, strict=True)]
     several = [

@@ -163,6 +163,7 @@ class TestSet:
         facts: What else to report of it.
         left_out: Numbers of lines of the file that were left out, by reason.
         controls: By name, functions of a random `generator` that return the scores of a control on this test set.
+        own: Facts of the system that are not those of its controls.
     """
 
     __test__ = False  # no class of tests
@@ -172,6 +173,7 @@ class TestSet:
     facts: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     controls: Mapping[str, Callable[..., tuple[Score, ...]]] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path, items: Items, **settings: Any) -> TestSet:
@@ -205,6 +207,7 @@ def evaluate(
     """
     columns: dict[str, Columns] = {}
     facts: dict[str, dict[str, Any]] = {}
+    alone: dict[str, Mapping[str, Any]] = {}
     baselines: dict[str, dict[str, tuple[Score, ...]]] = {}
     names = Counter[str]()
     with writing_evaluation(job.out, task.name) as writer:
@@ -215,6 +218,7 @@ def evaluate(
             each = given if count == 1 else replace(given, name=f"{given.name} ({count})")
             columns[each.name] = own = _columns(task, each.items)
             facts[each.name] = {"coverage": own.shape[1] / max(1, len(each.items)), **each.facts}
+            alone[each.name] = each.own
             functions: dict[str, Callable[..., Any]] = {**(controls or {}), **each.controls}
             for name, score in functions.items():
                 random = generator(job.seed, f"{name} {each.name}")
@@ -254,7 +258,7 @@ def evaluate(
                 own_scores,
                 replace(convention, seed=job.seed),
                 ({TRACK: name} if named or len(columns) > 1 else {}) | labels,
-                {**facts[name], **({} if labels else task.facts(parts[name])), **settings},
+                {**facts[name], **({} if labels else {**alone.get(name, {}), **task.facts(parts[name])}), **settings},
                 task.items or f"{task.item}s",
             )
             for name, labels, own_scores in rows

@@ -116,7 +116,7 @@ def eval_topics(inputs: dict[str, Any], params: EvalTopicsParams, job: Job) -> O
     characters = predict_by_characters(texts, labels, asked, c=params.c, seed=seed)
     if not probe.converged:
         job.notices.warn(f"The classifier with C = {probe.c:g} has not converged.", "Use a smaller --c.")
-    facts = {"training_documents": len(train), "c": probe.c, "documents_longer": params.documents}
+    facts = {"training_documents": len(train), "documents_longer": params.documents}
 
     def scored(path: Path, rows: Sequence[LabelledText], left_out: Counter[str], spelt: np.ndarray) -> TestSet:
         found = vectors([each.text for each in rows], path.name)
@@ -127,7 +127,7 @@ def eval_topics(inputs: dict[str, Any], params: EvalTopicsParams, job: Job) -> O
                  {"gold": names.index(row.label), "predicted": one, MAJORITY: majority, CHARACTERS: other})
             for row, own, one, other in zip(rows, found.covered, predicted, spelt.tolist(), strict=True)
         ]  # fmt: skip
-        return TestSet.of(path, items, facts=facts, left_out=left_out)
+        return TestSet.of(path, items, facts=facts, left_out=left_out, own={"c": probe.c})
 
     how = "given" if params.c else f"the best of {_SIZES} in cross-validation on them"
     note = (
