@@ -28,7 +28,7 @@ def summary(data: ReportData) -> str:
     leads = _Table(data).leads()
     if len({column for _, column, _ in leads}) < 2:
         return ""
-    told = []
+    told = list[str]()
     for name, count in Counter(name for name, *_ in leads).most_common():
         sure = sum(own for each, _, own in leads if each == name)
         told.append(f"{name} {'' if told else 'is best '}on {count}{f' (significantly on {sure})' if sure else ''}")

@@ -220,8 +220,8 @@ def _frequent_words(inputs: Mapping[str, Any], params: PlotParams, job: Job) -> 
         if not pairs:
             job.notices.warn("No pair of the dictionary is drawn.", "Draw more words (--points).")
     marks = [wanted[side][rank] if wanted[side][rank] in marked else "" for rank, side in order]
-    for left, right in pairs:
-        marks[left] = marks[right] = marks[left] or marks[right]
+    for one, other in pairs:
+        marks[one] = marks[other] = marks[one] or marks[other]
     return _Texts(
         [*files],
         np.array([side for _, side in order]),
@@ -354,10 +354,10 @@ def measures(result: Mapping[str, Any]) -> list[str]:
 
 def axes(result: Mapping[str, Any]) -> tuple[str, str]:
     """Return the titles of both axes; those of t-SNE have no meaning, and no title."""
-    shares = [result.get(f"{which}_component") for which in ("first", "second")]
-    if None in shares:
+    if result.get("first_component") is None or result.get("second_component") is None:
         return "", ""
-    return f"first component, {100 * shares[0]:.1f} % of the variance", f"second component, {100 * shares[1]:.1f} %"
+    first, second = (100 * float(result[f"{which}_component"]) for which in ("first", "second"))
+    return f"first component, {first:.1f} % of the variance", f"second component, {second:.1f} %"
 
 
 def note(results: Sequence[Mapping[str, Any]], method: str) -> list[str]:
@@ -398,7 +398,7 @@ def points(rows: Sequence[Mapping[str, str]], *, words: bool) -> list[dict[str, 
     Raises:
         DataError: If a place is not finite.
     """
-    named, made = set[str](), []
+    named, made = set[str](), list[dict[str, Any]]()
     for row in rows:
         mark, text = row["mark"], row["text"]
         name = "" if mark in named else mark
