@@ -127,7 +127,7 @@ def score_of(paper: Paper, cell: PaperCell, folder: Path) -> CellScore | None:
     """
     dataset = paper.datasets[cell.dataset]
     values = paper.languages_of(cell)
-    wanted = {name: fill(value, values) for name, value in dataset["convention"].items()}
+    wanted: dict[str, Any] = {name: fill(value, values) for name, value in dataset["convention"].items()}
     wanted |= {} if cell.weight is None else {"lambda": cell.weight}
     for system in read_evaluation(folder).systems:
         flat = system.flat()
