@@ -103,9 +103,9 @@ class _Track:
 
 def eval_retrieval(inputs: dict[str, Any], params: EvalRetrievalParams, job: Job) -> Outcome:
     """Score an encoder, or static vectors, with which a sentence is the mean of its words."""
-    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
     tracks = list(_tracks(inputs, params, job))
     whole = [inputs["tatoeba"]] if inputs.get("tatoeba") else None
+    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
     pairs = [list(zip(each.sources, each.targets, strict=True)) for each in tracks]
     found = seen_lines(
         [inputs.get("encoder"), inputs.get("vectors")],

@@ -78,9 +78,9 @@ class _Track:
 
 def eval_sts(inputs: dict[str, Any], params: EvalStsParams, job: Job) -> Outcome:
     """Score an encoder, or static vectors, with which a sentence is the mean of its words."""
-    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
     files = zip_longest(inputs["pairs"], inputs.get("gold") or [], inputs.get("second") or [])
     tracks = [track for each in files for track in _read(*each, scores=params.scores, empty=params.empty)]
+    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
     systems = [inputs.get("encoder"), inputs.get("vectors")]
     found = seen_lines(systems, [(each.files, each.pairs) for each in tracks])
     names = [each.name for each in tracks]
