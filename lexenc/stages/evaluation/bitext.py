@@ -12,7 +12,7 @@ import numpy as np
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.bitext import MTEB_TASK, TASK, shuffled_f1, shuffled_weighted_f1, weighted_scores
 from lexenc.files.bitext import Bitext, SentenceFile, find_bitext, read_bitext
-from lexenc.files.evaluations import UNFAIR, Convention, Item
+from lexenc.files.evaluations import UNFAIR, Convention, Item, name_of_test
 from lexenc.files.text import counted
 from lexenc.lexical.text_vectors import TextVectors
 from lexenc.parameters import param
@@ -22,7 +22,7 @@ from lexenc.search.margins import NEIGHBOURS, Keep, Threshold, best_threshold, m
 from lexenc.search.neighbours import row_norms, top_k
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
-from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
+from lexenc.stages.lineage import seen_lines, tell_seen_lines
 
 _Vectors = Callable[[list[str], str], TextVectors]
 ORACLE = "The threshold was chosen on the gold pairs of the test itself (oracle)."
@@ -64,8 +64,9 @@ def eval_bitext(inputs: dict[str, Any], params: EvalBitextParams, job: Job) -> O
     dev = find_bitext(inputs["dev"], test) if params.protocol == "dev-test" else None
     systems = inputs.get("encoder"), inputs.get("vectors")
     vectors = sentence_vectors(*systems, params, job)
-    seen = seen_pairs(systems, [test.texts(pair) for pair in test.order], inputs["source"])
-    tell_seen_pairs(seen, len(test.order), job)
+    files = [inputs[name] for name in ("source", "target", "gold")]
+    (seen,) = seen_lines(systems, [(files, [test.texts(pair) for pair in test.order])])
+    learnt = tell_seen_lines([(name_of_test(inputs["source"]), seen)], len(test.order), job)
     facts = {"protocol": params.protocol, "gold_pairs": len(test.gold), **seen.facts}
     facts |= {f"{name}_repeated": side.repeated for name, side in _sides(test)}
     if params.protocol == "mteb":
@@ -88,7 +89,7 @@ def eval_bitext(inputs: dict[str, Any], params: EvalBitextParams, job: Job) -> O
         ),
         controls={"shuffled pairs": control},
         note=f"{accepted:,} of {len(found.pairs):,} mined pairs have at least the threshold "
-        f"{threshold.value:.6f}, which was chosen on {where}. {len(test.gold):,} gold pairs.",
+        f"{threshold.value:.6f}, which was chosen on {where}. {len(test.gold):,} gold pairs.{learnt}",
     )  # fmt: skip
 
 
