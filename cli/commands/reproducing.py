@@ -118,7 +118,7 @@ def reproduce_command(
           --pairs en-de,en-fr --fetch --out runs/paper
       $ lexenc reproduce lexical-encoders/table-6 --encoder mini --pairs en-de \
           --file "vectors={language}.vec.gz" --out runs/trial
-      $ lexenc reproduce msimcse/table-2 msimcse/table-3 --out runs/msimcse --dry-run
+      $ lexenc reproduce msimcse/table-2 --out runs/msimcse --dry-run
     """
     check_device_name(device)
     checked_choice(retrieval, RETRIEVAL, "--retrieval")

@@ -72,7 +72,8 @@ def results_command(
     Examples:
       $ lexenc results runs
       $ lexenc results runs/scores-mini runs/scores-tuned --baseline mini
-      $ lexenc results runs --means --controls --baseline best --format latex > table.tex
+      $ lexenc results runs --means --controls --baseline best \
+          --format latex > table.tex
     """
     form = "json" if json else form
     if form not in _FORMATS:

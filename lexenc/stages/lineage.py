@@ -53,7 +53,14 @@ LEARN_TEXT = frozenset({"finetune", "train"})
 # Inputs that say what to work on. Nothing is learned from their content.
 ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration"})
 ONLY_READ_BY = frozenset(
-    {("map", "validation"), ("new-encoder", "text"), ("pretrain", "dev"), ("trim-vocabulary", "text")}
+    {
+        ("map", "validation"),
+        ("new-encoder", "text"),
+        ("pretrain", "dev"),
+        ("trim-vocabulary", "text"),
+        ("mine-bitext", "planted"),
+        ("align-documents", "gold"),
+    }
 )
 _Pair = tuple[str, str]
 _SAMPLE = 1000  # sentences of a text that are looked up in another

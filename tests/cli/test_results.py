@@ -187,7 +187,7 @@ def test_one_column_for_all_tracks_and_the_controls_below(lexenc, static, mapped
     latex = lexenc("results", "a=one", "b=two", "--means", "--controls", "--format", "latex").stdout.splitlines()
     assert latex[0] == r"\begin{tabular}{lc}"
     names = [line.split(" & ")[0] for line in latex if line.endswith(r"\\")]
-    assert names == ["system", "a", "b", "control: shuffled scores"]
+    assert names == ["system", "a", "b", "control: shuffled scores", "control: characters only"]
     assert latex[latex.index(r"\midrule", 5) + 1].startswith("control: ")
     assert "mean over tracks" in latex[-1]
 

@@ -91,7 +91,7 @@ def missing_entries() -> list[str]:
         name, _ = command_of(step)
         used.setdefault(name, set()).update(word for word in shlex.split(line) if word.startswith("--"))
     lacking = [name for name in (*STAGES, *COMMANDS) if name not in used and name not in NO_INPUT]
-    for name in STAGES:
+    for name in (name for name in STAGES if name not in NO_INPUT):
         for key, one in STAGES[name].inputs.items():
             option = f"--{key.replace('_', '-')}"
             if not one.positional and option not in used.get(name, ()):

@@ -93,6 +93,7 @@ pairs-multi   cross-pairs --source @simlex --source-language en --target-languag
 xlsim         eval xlsim --vectors @mapped --encoder @static --train-dictionary @train.tsv --pairs @pairs --draws 100 --out @out
 sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --draws 100 --out @out
 bitext        eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --dev @bucc --encoder @static --draws 100 --out @out
+bitext-vec    eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --protocol oracle --vectors @mapped --draws 100 --out @out
 sts-second    eval sts --pairs @sts.jsonl --second @sts.jsonl --scores distance --encoder @static --draws 100 --out @out
 retrieval     eval retrieval --source @text.en --target @text.de --encoder @static --draws 100 --out @out
 retrieval-xx  eval retrieval --tatoeba @tatoeba --list all --vectors @mapped --draws 100 --out @out
@@ -103,7 +104,7 @@ clusters      eval clustering --texts @topics.csv --texts @topics.de.tsv --encod
 languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
 nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
 nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
-paraphrase    eval paraphrase --train @same-meaning.tsv --test @same-meaning.csv --encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
+paraphrase    eval paraphrase --train @same-meaning.tsv --dev @same-meaning.csv --test @same-meaning.csv --encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
 concepts      encode-concepts @kb.txt --encoder @static --out @out
 concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out
 linked        link @mentions.txt --knowledge-base @concepts --encoder @static --out @out
@@ -128,6 +129,7 @@ exported      export @mapped --format word2vec --out @out
 compared      compare @bli @bli --draws 100
 audited       audit --train @train.tsv --test @test.tsv --source-vectors @en.vec --target-vectors @mapped/target --out @out
 audited-text  audit --train @text.en --train-target @text.de --test @text.tsv --out @out
+audited-sides audit --train @text.en --train-target @text.de --test @few.en --test-target @few.de --out @out
 audited-enc   audit --encoder @trained --test @text.tsv --sentences --out @out
 memory.tmx    convert @train.tsv {CODES} --out @out
 terms.tbx     convert @train.tsv {CODES} --out @out
@@ -159,7 +161,7 @@ reproduced    reproduce lexical-encoders/table-6 --encoder @static --pairs en-de
 fetched       fetch toy:en-de --catalogue @catalogue.yaml --out @downloads --yes
 """.strip().splitlines())  # fmt: skip
 
-MAY_BE_NO = {"status", "reproduced", "audited", "audited-text", "audited-enc"}
+MAY_BE_NO = {"status", "reproduced", "audited", "audited-text", "audited-sides", "audited-enc"}
 """Steps whose answer may be no (exit code 1) with valid inputs."""
 
 

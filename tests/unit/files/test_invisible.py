@@ -45,7 +45,7 @@ FILES = {
         f"<seg>#{WORD}#</seg></tuv><tuv xml:lang='de'><seg>#dog#</seg></tuv></tu></body></tmx>",
         lambda path: [list(pair[1:3]) for pair in PairFile(path)],
     ),
-    "sentences": (f"#{WORD}#\t#dog#\t#3.5#\n", lambda path: [list(row[:2]) for row in read_sts(path, None)[0]]),
+    "sentences": (f"#{WORD}#\t#dog#\t#3.5#\n", lambda path: [list(row[:2]) for row in read_sts(path)[0].rows]),
 }
 
 
