@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
-from search import measure
+from search import bare_product, measure
 
 from lexenc.search.approximate import ApproximateKind
 from lexenc.search.both_sides import best_of_both, recall
@@ -52,22 +52,12 @@ def sides(rows: int, dimensions: int) -> list[np.ndarray]:
     return found
 
 
-def bare_product(source: np.ndarray, target: np.ndarray) -> None:
-    """Compute all scores in large blocks with all threads, and look at none."""
-    out = np.empty(BLOCK * BLOCK, dtype=np.float32)
-    for row in range(0, len(source), BLOCK):
-        left = source[row : row + BLOCK]
-        for start in range(0, len(target), BLOCK):
-            right = target[start : start + BLOCK]
-            np.matmul(left, right.T, out=out[: len(left) * len(right)].reshape(len(left), len(right)))
-
-
 def turns(options: argparse.Namespace, source: np.ndarray, target: np.ndarray) -> None:
     """Measure the three in turn, and print medians, ratios to the bare product and peak memory."""
     clock = time.process_time if options.processor_time else time.perf_counter
     part = min(options.faiss_rows, len(source), len(target))
     work: dict[str, tuple[Callable[[], object], float]] = {
-        "bare product": (lambda: bare_product(source, target), 1.0),
+        "bare product": (lambda: bare_product(source, target, BLOCK, BLOCK), 1.0),
         "lexenc, both directions": (
             lambda: best_of_both(source, target, k=options.k, threads=options.threads),
             1.0,

@@ -36,13 +36,15 @@ def encodings(rows: int, dimensions: int, seed: int) -> np.ndarray:
     return matrix
 
 
-def bare_product(queries: np.ndarray, targets: np.ndarray) -> None:
-    """All scores in the same blocks, looked at by nobody."""
-    out = np.empty(QUERY_BLOCK * TARGET_BLOCK, dtype=np.float32)
-    for row in range(0, len(queries), QUERY_BLOCK):
-        left = queries[row : row + QUERY_BLOCK]
-        for start in range(0, len(targets), TARGET_BLOCK):
-            right = targets[start : start + TARGET_BLOCK]
+def bare_product(
+    queries: np.ndarray, targets: np.ndarray, height: int = QUERY_BLOCK, width: int = TARGET_BLOCK
+) -> None:
+    """Compute all scores in blocks, and look at none."""
+    out = np.empty(height * width, dtype=np.float32)
+    for row in range(0, len(queries), height):
+        left = queries[row : row + height]
+        for start in range(0, len(targets), width):
+            right = targets[start : start + width]
             np.matmul(left, right.T, out=out[: len(left) * len(right)].reshape(len(left), len(right)))
 
 
