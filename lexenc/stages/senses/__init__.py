@@ -1,0 +1,1 @@
+"""Stages that find and use senses of words."""

@@ -1,0 +1,2 @@
+"""Language models that predict senses of words instead of words (Liu et al. 2022, "Towards Multi-Sense Cross-Lingual
+Alignment of Contextual Embeddings")."""
