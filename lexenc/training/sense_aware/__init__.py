@@ -1,2 +1,3 @@
 """Language models that predict senses of words instead of words (Liu et al. 2022, "Towards Multi-Sense Cross-Lingual
-Alignment of Contextual Embeddings")."""
+Alignment of Contextual Embeddings").
+"""
