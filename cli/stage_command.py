@@ -127,6 +127,10 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
         kind, optional = without_none(hint)
         text = _with_default(help_of(one, hint), default) + ("" if rule.affects_result else " Same result.")
         choices, panel = choices_of(hint), rule.group or _SETTINGS
+        if rule.positional:
+            info = typer.Argument(help=text, metavar=f"{shown.upper()}...", show_default=False)
+            made.append(_parameter(one.name, list[str], [], info))
+            continue
         if kind is bool:
             declared = f"{option_name(shown)}/--no-{shown.replace('_', '-')}"
             info = typer.Option(declared, help=text, show_default=False, rich_help_panel=panel)
@@ -137,7 +141,7 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
             help=text,
             show_default=False,
             rich_help_panel=panel,
-            metavar=_metavar(hint),
+            metavar=_metavar(hint) + (f"|{rule.none}" if rule.none else ""),
             autocompletion=completion(choices) if choices else None,
         )
         # The stage gets the text that was typed: it checks it as it checks a pipeline file, and reports all errors.

@@ -31,6 +31,8 @@ class Rule:
     check: Callable[[str, str], None] | None = None
     group: str = ""
     choices: Registry | None = None
+    positional: bool = False
+    none: str = ""
 
 
 def param(  # noqa: PLR0913 - one for each property of a parameter
@@ -44,6 +46,8 @@ def param(  # noqa: PLR0913 - one for each property of a parameter
     check: Callable[[str, str], None] | None = None,
     group: str = "",
     choices: Registry | None = None,
+    positional: bool = False,
+    none: str = "",
 ) -> Any:
     """Declare a parameter.
 
@@ -57,8 +61,10 @@ def param(  # noqa: PLR0913 - one for each property of a parameter
         check: For text: called with the value and the name to show; raises ConfigError for a wrong value.
         group: Heading of the help under which it is listed. Empty for the default one.
         choices: For text or a tuple of texts: the table whose names are the allowed values.
+        positional: For a tuple of texts: whether the command line takes them as arguments instead of an option.
+        none: For an optional parameter: a word that means None, such as `auto`.
     """
-    rule = Rule(help, ge, gt, le, affects_result, check, group, choices)
+    rule = Rule(help, ge, gt, le, affects_result, check, group, choices, positional, none)
     return field(default=default, metadata={"rule": rule})
 
 
@@ -188,7 +194,7 @@ def without_none(hint: Any) -> tuple[Any, bool]:
 
 def _checked(value: Any, hint: Any, rule: Rule, label: str) -> Any:
     hint, optional = without_none(hint)
-    if value is None:
+    if value is None or (rule.none and value == rule.none):
         if optional:
             return None
         raise ConfigError(f"{label} must have a value.", hint=rule.help)

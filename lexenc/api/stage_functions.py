@@ -16,7 +16,7 @@ from lexenc.api.words import PythonNames, notices_of, python_errors
 from lexenc.artifact import DigestStore, result_folder
 from lexenc.device import Precision
 from lexenc.errors import ConfigError
-from lexenc.parameters import default_of, help_of, parameters, without_none
+from lexenc.parameters import default_of, help_of, parameters, rule_of, without_none
 from lexenc.planning import plan_stage, run_plan
 from lexenc.progress import Progress
 from lexenc.stage import Input, Stage
@@ -55,13 +55,15 @@ def stage_function(stage: Stage) -> Callable[..., Result]:
 
 
 def signature(stage: Stage) -> inspect.Signature:
-    """Return the signature of a stage's function. Only positional inputs of the command are positional."""
+    """Return the signature of a stage's function. Only what is positional in the command is positional."""
     made = [_input(name, one) for name, one in stage.inputs.items()]
     if stage.makes:
         default = inspect.Parameter.empty if stage.out_required else None
         made.append(_named("out", PathLike if stage.out_required else PathLike | None, default))
     for one, hint in parameters(stage.params).values():
-        made.append(_named(one.name, _given_type(hint), default_of(one)))
+        own = _named(one.name, _given_type(hint), default_of(one))
+        positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        made.append(own.replace(kind=positional) if rule_of(one).positional else own)
     made += [_named(name, kind, default) for name, (kind, default, _) in _run_parameters(stage).items()]
     made.sort(key=lambda each: (each.kind, each.default is not inspect.Parameter.empty))
     return inspect.Signature(made, return_annotation=Result)

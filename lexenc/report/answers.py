@@ -13,10 +13,7 @@ from lexenc.evaluation.bootstrap import DRAWS, Means, interval
 from lexenc.evaluation.task import Breakdown
 from lexenc.files.evaluations import Item
 from lexenc.files.text import counted
-from lexenc.randomness import generator
-from lexenc.report.claims import draws_for
-from lexenc.report.data import ReportData
-from lexenc.report.parts import (
+from lexenc.pages import (
     Cell,
     Figure,
     Grid,
@@ -30,6 +27,9 @@ from lexenc.report.parts import (
     span,
     word,
 )
+from lexenc.randomness import generator
+from lexenc.report.claims import draws_for
+from lexenc.report.data import ReportData
 from lexenc.report.scores import EVAL
 from lexenc.report.systems import System
 

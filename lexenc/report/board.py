@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from lexenc.evaluation.leaderboard import Column, Entry
+from lexenc.pages import Cell, Grid, Part, Remark, Section, readable
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Cell, Grid, Part, Remark, Section, readable
 from lexenc.report.scores import EVAL
 from lexenc.report.systems import System, middle_of, shown_score, sweeps_of
 

@@ -15,8 +15,8 @@ from lexenc.evaluation.pairing import compare_answers, controlled, strong_contro
 from lexenc.evaluation.selection import crossfit
 from lexenc.evaluation.task import Metric
 from lexenc.files.evaluations import CONTROL
+from lexenc.pages import is_number
 from lexenc.randomness import generator
-from lexenc.report.parts import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
 from lexenc.report.systems import System, grouped, metric_of, middle_of, sweeps_of
 

@@ -8,8 +8,8 @@ from typing import Any
 from lexenc import charts
 from lexenc.errors import LexencError
 from lexenc.files.text import counted, json_lines
+from lexenc.pages import Cell, Figure, Part, Remark, Section, is_number, number, numbers_of_chart, readable
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Cell, Figure, Part, Remark, Section, is_number, number, numbers_of_chart, readable
 from lexenc.report.results import ResultFolder
 from lexenc.report.verdicts import verdict_table
 from lexenc.structured import read_json

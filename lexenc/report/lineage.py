@@ -9,8 +9,8 @@ from typing import Any
 from lexenc import charts
 from lexenc.artifact import InputRecord
 from lexenc.files.text import counted
+from lexenc.pages import Cell, Figure, Grid, Part, Remark, Section, number, numbers_of_chart, readable
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, number, numbers_of_chart, readable
 from lexenc.report.results import ResultFolder, ResultFolders
 
 _DRAWN = 40  # boxes of a drawing

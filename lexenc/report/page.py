@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lexenc import __version__
 from lexenc.errors import ConfigError, unknown_name
 from lexenc.files.text import counted
+from lexenc.pages import Figure, Section, is_number, readable, render_page, span
 from lexenc.report import answers, board, learning, lineage, planes, scores, tables, verdicts
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Figure, Section, is_number, readable, span
 from lexenc.report.systems import System, over
-from lexenc.resources import ROOT
 
 SECTIONS: dict[str, Callable[[ReportData], Section]] = {
     "board": board.board,
@@ -69,7 +65,7 @@ def build_page(data: ReportData, *, title: str, sections: Sequence[str]) -> Page
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     pending = f", {len(data.results.unfinished)} not finished" if data.results.unfinished else ""
     damaged = [readable(sentence) for sentence in data.damaged]
-    html = _render(
+    html = render_page(
         title=readable(title),
         headline=readable(headline),
         qualified=readable(qualified),
@@ -77,31 +73,8 @@ def build_page(data: ReportData, *, title: str, sections: Sequence[str]) -> Page
         tiles=_tiles(data) if data.main else [],
         sections=made,
         origin=f"{counted(len(manifests), 'result')} made {when}{pending}",
-        version=__version__,
     )
     return Page(html, len(manifests), len(figures), readable(headline), damaged)
-
-
-def _render(**values: object) -> str:
-    import jinja2
-
-    folder = ROOT / "report"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style, script = ((folder / name).read_text(encoding="utf-8").strip() for name in ("page.css", "page.js"))
-    return environment.get_template("page.html").render(
-        **values, style=style, script=script, style_digest=_digest(style), script_digest=_digest(script)
-    )
-
-
-def _digest(text: str) -> str:
-    """Return the digest with which a Content-Security-Policy allows exactly this text."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _main_claim(data: ReportData) -> Claim | None:

@@ -18,10 +18,10 @@ from lexenc.evaluation.projection import closeness, principal_plane, unit_rows
 from lexenc.files.chosen import chosen_vectors
 from lexenc.files.evaluations import Item
 from lexenc.files.text import table_rows
+from lexenc.pages import Cell, Figure, Part, Remark, Section, number, numbers_of_chart, readable, word
 from lexenc.randomness import generator
 from lexenc.report.answers import NOTHING
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Cell, Figure, Part, Remark, Section, number, numbers_of_chart, readable, word
 from lexenc.report.results import ResultFolder, ResultFolders
 from lexenc.report.systems import System, grouped
 from lexenc.stages.encoders.plot import HEADS, POINTS, axes, measures, note, points

@@ -9,9 +9,9 @@ from lexenc import charts
 from lexenc.evaluation.bootstrap import LEVEL
 from lexenc.files.evaluations import ScoredSystem
 from lexenc.files.text import counted
+from lexenc.pages import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable
 from lexenc.report.claims import Claim
 from lexenc.report.data import ReportData
-from lexenc.report.parts import Cell, Figure, Grid, Part, Remark, Section, count, number, numbers_of_chart, readable
 from lexenc.report.systems import System, grouped, label_texts, middle_of, over, shown_score, sweeps_of, variant_names
 from lexenc.report.tables import Rows, table_of
 from lexenc.report.verdicts import verdict_table

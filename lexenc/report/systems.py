@@ -13,7 +13,7 @@ from lexenc.evaluation.bootstrap import Columns
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import CONTROL, ITEMS, SCORES, Evaluation, Item, Score, ScoredSystem, read_evaluation
 from lexenc.files.text import counted
-from lexenc.report.parts import is_number
+from lexenc.pages import is_number
 from lexenc.report.results import ResultFolder, ResultFolders
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lexenc.files.text import counted
-from lexenc.report.parts import Cell, Grid, Part, is_number, readable
+from lexenc.pages import Cell, Grid, Part, is_number, readable
 from lexenc.report.results import ResultFolder
 from lexenc.report.systems import metric_of
 

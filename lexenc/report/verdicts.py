@@ -8,7 +8,7 @@ from typing import Any
 
 from lexenc.files.evaluations import UNFAIR
 from lexenc.files.text import counted
-from lexenc.report.parts import Cell, Grid, is_number, number, readable
+from lexenc.pages import Cell, Grid, is_number, number, readable
 from lexenc.report.results import ResultFolder, ResultFolders
 
 # Meaning, text and style of a cell; the worst first.

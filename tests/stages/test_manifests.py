@@ -54,7 +54,7 @@ def test_options_are_yaml_keys_are_manifest_keys(name, tmp_path, monkeypatch):
         if option.startswith("--")
     }
     arguments = {each.name for each in command_of(name).params if each.param_type_name == "argument"}
-    assert known <= options
+    assert known <= options | arguments
     assert set(stage.inputs) <= options | arguments
     extra = {"out", "device", "precision", "seed", "json", "dry_run", "force", "check_content", "quiet",
              "no_progress", "debug", "help"}  # fmt: skip

@@ -238,3 +238,13 @@ def test_choices_are_listed_where_the_help_does_not_explain_them():
     assert [choices_of(hint) for _, hint in table.values()] == [["mneg", "own-hard"]] * 2
     assert help_of(*table["loss"]) == "Loss. One of: mneg, own-hard."
     assert help_of(*table["losses"]) == "mneg: one; own-hard: another."
+
+
+def test_a_word_may_stand_for_none():
+    @dataclass(frozen=True)
+    class Counted:
+        count: int | None = param(None, "Count.", ge=1, none="auto")
+
+    found = [build(Counted, {"count": each}, owner="toy")[0].count for each in ("auto", "3", 3, None)]
+    assert found == [None, 3, 3, None]
+    assert "whole number, got 'most'" in build(Counted, {"count": "most"}, owner="toy")[1][0].message

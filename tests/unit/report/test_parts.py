@@ -13,8 +13,8 @@ import pytest
 from lexenc import charts
 from lexenc.errors import DataError
 from lexenc.files.evaluations import Item
+from lexenc.pages import Figure, Grid, number, readable, span
 from lexenc.report import learning
-from lexenc.report.parts import Figure, Grid, number, readable, span
 from lexenc.report.planes import Pair, _plane, choose_pairs, project
 from lexenc.report.verdicts import Verdict
 

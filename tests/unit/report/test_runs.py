@@ -7,8 +7,8 @@ import json
 import pytest
 
 from lexenc.errors import ConfigError
+from lexenc.pages import Figure
 from lexenc.report import lineage
-from lexenc.report.parts import Figure
 from lexenc.report.results import find_results
 
 

@@ -9,9 +9,9 @@ from lexenc.evaluation import TASKS
 from lexenc.evaluation.bootstrap import Means
 from lexenc.evaluation.task import Breakdown, Metric, Task
 from lexenc.files.evaluations import Convention, Item, Score, ScoredSystem
+from lexenc.pages import Figure, Grid
 from lexenc.report.answers import answers, by_kind
 from lexenc.report.page import SECTIONS, build_page
-from lexenc.report.parts import Figure, Grid
 from lexenc.report.scores import claims, over_lambda, scores
 from lexenc.report.tables import decimal, head, plain, table_of
 

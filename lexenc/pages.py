@@ -1,12 +1,19 @@
-"""What a page is made of: sections with tables, charts and remarks, as data. Only the template contains HTML."""
+"""Pages: sections with tables, charts and remarks as data, and the one HTML file that is made from them.
+
+Only the template contains HTML.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeGuard
 
+from lexenc import __version__
 from lexenc.charts import readable as readable
+from lexenc.resources import ROOT
 
 
 @dataclass(frozen=True)
@@ -101,3 +108,47 @@ def word(text: object) -> Cell:
 def numbers_of_chart(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Grid:
     """Return the collapsed table below a chart."""
     return Grid("The numbers of this chart", columns, rows, folded=True)
+
+
+def render_page(
+    *,
+    title: str,
+    headline: str,
+    qualified: str,
+    sections: Sequence[Section],
+    origin: str,
+    warnings: Sequence[str] = (),
+    tiles: Sequence[tuple[str, str, str]] = (),
+) -> str:
+    """Return a page as one HTML file that needs no other file and no network.
+
+    Args:
+        title: Name of the page.
+        headline: The main finding.
+        qualified: What the headline holds for.
+        sections: The sections. Each has a link at the top.
+        origin: What the page was made from, for its last line.
+        warnings: What is not to be relied on.
+        tiles: The most important numbers: what, value, interval.
+    """
+    import jinja2
+
+    folder = ROOT / "report"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = ((folder / name).read_text(encoding="utf-8").strip() for name in ("page.css", "page.js"))
+    values = {"title": title, "headline": headline, "qualified": qualified, "sections": sections, "origin": origin,
+              "warnings": warnings, "tiles": tiles, "version": __version__}  # fmt: skip
+    return environment.get_template("page.html").render(
+        **values, style=style, script=script, style_digest=_digest(style), script_digest=_digest(script)
+    )
+
+
+def _digest(text: str) -> str:
+    """Return the digest with which a Content-Security-Policy allows exactly this text."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
