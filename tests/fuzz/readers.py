@@ -717,7 +717,7 @@ ELSEWHERE = {
     "stages/sentences/align_documents.py": "lines of text; ladders through their reader",
     "stages/encoders/plot.py": "lines of text; words and vectors through their readers",
     "stages/encoders/train_static.py": "lines of text",
-    "stages/encoders/pretrain.py": "lines of text, and sentence pairs through their reader",
+    "stages/encoders/pretraining_text.py": "lines of text, and sentence pairs through their reader",
     "planning.py": "the commit of the working directory",
     "stages/lineage.py": "inputs of other commands, through their readers",
     "stages/training.py": "its own log, in the harness of faults",

@@ -5,24 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lexenc.arrays import Ragged, starts_of
 from lexenc.durable import remove_tree
 from lexenc.encoders.card import model_card, write_card
 from lexenc.encoders.load import check_transformer
-from lexenc.errors import ConfigError, DataError
-from lexenc.files.parallel import parallel_text
-from lexenc.files.text import counted, read_lines
+from lexenc.errors import ConfigError
+from lexenc.files.text import counted
 from lexenc.parameters import param
-from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.reading import result_name, tell_remarks
+from lexenc.stages.encoders.pretraining_text import Corpus, CutText, LineTokeniser, read_corpora, read_pairs
+from lexenc.stages.reading import result_name
 from lexenc.stages.training import mean_loss_of, train_in_folder
 from lexenc.training import HISTORY, LANGUAGE_MODELS
 from lexenc.training.schedule import StepSchedule
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from lexenc.encoders.language_model import LanguageModel
     from lexenc.training.masked import HeldOutTexts, LanguageModelKind
 
-_PART = 8192  # lines that are tokenised at once
-_LEAST, _SAFE, _MOST = 100, 2000, 5000  # held-out lines: the least, if there are so many lines, and the most
 _EVALUATIONS, _APART = 20, 50  # of a run, by default, and the least number of steps between two of them
 
 # Sizes and schedules. The last one is that of XLM-R base (Conneau et al. 2020), whose peak learning rate is that of
@@ -142,165 +137,11 @@ def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[Co
     return faults
 
 
-# ---------------------------------------------------------------- text
-
-
-@dataclass
-class _Corpus:
-    """The text of a language.
-
-    Args:
-        name: Name of the language.
-        path: Its file.
-        chosen: Which of its lines are held out, from 0, blank ones not counted.
-        held_out: The held-out lines, and whether each of them does not occur in the training text.
-    """
-
-    name: str
-    path: Path
-    chosen: frozenset[int] = frozenset()
-    held_out: dict[str, bool] = field(default_factory=dict)
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines to train on. Held-out lines among them are noted."""
-        for number, line in enumerate(_texts(self.path)):
-            if number not in self.chosen:
-                if line in self.held_out:
-                    self.held_out[line] = False
-                yield line
-
-    @property
-    def unseen(self) -> list[str]:
-        """The held-out lines that are not in the training text."""
-        return [line for line, unseen in self.held_out.items() if unseen]
-
-
-def _texts(path: Path) -> Iterator[str]:
-    return (line for _, each in read_lines(path) if (line := each.strip()))
-
-
-def _read_corpora(inputs: Mapping[str, Any], params: PretrainParams, job: Job) -> list[_Corpus]:
-    """Choose the held-out lines of every language."""
-    texts, files = inputs["text"], inputs.get("dev") or {}
-    for what, named in (("text", texts), ("dev", files)):
-        if "" in named:
-            raise ConfigError(
-                f"--{what} {named['']} has no language.", hint=f"Name it, for example: --{what} en={named['']}"
-            )
-    for name in files:
-        if name not in texts:
-            raise ConfigError(f"--dev {name}={files[name]}: there is no --text {name}.", hint="Use the same names.")
-    corpora = []
-    for name, path in texts.items():
-        count = sum(1 for _ in _texts(path))
-        if not count:
-            raise DataError(f"There is no text in {path}.", hint="Use a text file with one sentence per line.")
-        if files:
-            corpora.append(
-                _Corpus(name, path, held_out=dict.fromkeys(_texts(files[name]), True) if name in files else {})
-            )
-            continue
-        size = 0
-        if params.dev_share:
-            size = min(_MOST, max(round(params.dev_share * count), min(_LEAST, count * _LEAST // _SAFE)))
-        chosen = generator(job.seed, f"held-out lines of {name}").choice(count, size, replace=False)
-        numbers = frozenset(chosen.tolist())
-        lines = (line for number, line in enumerate(_texts(path)) if number in numbers) if size else ()
-        corpora.append(_Corpus(name, path, numbers, dict.fromkeys(lines, True)))
-    return corpora
-
-
-@dataclass
-class _Cut:
-    """Lines as subwords.
-
-    Args:
-        texts: The subwords, without special ones.
-        words: Number of words between spaces.
-        unknown: Number of unknown subwords.
-        split: Number of lines that were cut into several texts.
-    """
-
-    texts: Ragged
-    words: int = 0
-    unknown: int = 0
-    split: int = 0
-
-
-class _Tokeniser:
-    """Turns lines into subwords.
-
-    Args:
-        model: The language model.
-    """
-
-    def __init__(self, model: LanguageModel) -> None:
-        from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
-
-        self._own = uncut_tokenizer(model.encoder.tokenizer)
-        self._unknown = model.tokenizer.unk_token_id
-        self._limit = model.encoder.longest - WordTokenizer(model.encoder.tokenizer).single.size
-
-    def ids(self, lines: Sequence[str]) -> Ragged:
-        """Return the subwords of lines, without special ones."""
-        from lexenc.encoders.folder import splitting
-
-        with splitting():
-            found = self._own.encode_batch_fast(list(lines), add_special_tokens=False)
-        return Ragged.of([each.ids for each in found], dtype=np.int32)
-
-    def cut(self, lines: Iterable[str], job: Job) -> _Cut:
-        """Tokenise lines, and cut those that are longer than the model accepts."""
-        made, parts = _Cut(Ragged.of([], dtype=np.int32)), [Ragged.of([], dtype=np.int32)]
-        lines = iter(lines)
-        with job.progress.task("tokenise", None, "lines") as task:
-            while part := list(islice(lines, _PART)):
-                ids = self.ids(part)
-                made.words += sum(len(line.split()) for line in part)
-                made.unknown += int((ids.values == self._unknown).sum())
-                made.split += int((ids.lengths > self._limit).sum())
-                parts.append(_in_pieces(ids, self._limit))
-                task.advance(len(part))
-        return replace(made, texts=Ragged.joined(parts))
-
-
-def _in_pieces(texts: Ragged, limit: int) -> Ragged:
-    """Cut texts that are longer than `limit` into pieces of nearly equal length."""
-    if texts.lengths.max(initial=0) <= limit:
-        return texts
-    sizes: list[int] = []
-    for length in texts.lengths.tolist():
-        pieces = max(1, math.ceil(length / limit))
-        sizes += [length * (i + 1) // pieces - length * i // pieces for i in range(pieces)]
-    return Ragged(starts_of(sizes), texts.values)
-
-
-def _read_pairs(
-    inputs: Mapping[str, Any], tokeniser: _Tokeniser, corpora: Sequence[_Corpus], job: Job
-) -> tuple[tuple[Ragged, Ragged] | None, int]:
-    """Tokenise sentence pairs. Those with a held-out line are left out, and counted."""
-    if not inputs.get("pairs"):
-        return None, 0
-    held_out = set().union(*(corpus.held_out for corpus in corpora))
-    sides: tuple[list[Ragged], list[Ragged]] = ([Ragged.of([], np.int32)], [Ragged.of([], np.int32)])
-    left_out = 0
-    for path in inputs["pairs"]:
-        text = parallel_text(path)
-        pairs = iter(text)
-        while part := [(one.source, one.target) for one in islice(pairs, _PART)]:
-            kept = [pair for pair in part if held_out.isdisjoint(pair)]
-            left_out += len(part) - len(kept)
-            for side, lines in zip(sides, zip(*kept, strict=True), strict=False):
-                side.append(tokeniser.ids(lines))
-        tell_remarks(text, job)
-    return (Ragged.joined(sides[0]), Ragged.joined(sides[1])), left_out
-
-
 # ---------------------------------------------------------------- model
 
 
 def _open_model(
-    kind: LanguageModelKind, inputs: Mapping[str, Any], params: PretrainParams, corpora: Sequence[_Corpus], job: Job
+    kind: LanguageModelKind, inputs: Mapping[str, Any], params: PretrainParams, corpora: Sequence[Corpus], job: Job
 ) -> LanguageModel:
     """Load the model to continue with, or make one."""
     from lexenc.device import CPU
@@ -361,12 +202,12 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     from lexenc.training.trainer import Trainer, Validation
 
     kind: LanguageModelKind = LANGUAGE_MODELS[params.model]
-    corpora = _read_corpora(inputs, params, job)
+    corpora = read_corpora(inputs, params.dev_share, job)
     model = _open_model(kind, inputs, params, corpora, job)
-    tokeniser = _Tokeniser(model)
+    tokeniser = LineTokeniser(model)
     cut = {corpus.name: tokeniser.cut(corpus.lines(), job) for corpus in corpora}
     texts = LanguageTexts.of({name: each.texts for name, each in cut.items()})
-    pairs, held_out_pairs = _read_pairs(inputs, tokeniser, corpora, job)
+    pairs, held_out_pairs = read_pairs(inputs, tokeniser, corpora, job)
     learnt = texts if "mlm" in params.objective else LanguageTexts.of({})
     objective = kind.objective(model, learnt, pairs, exponent=params.language_sampling, seed=job.seed)
     dev = {corpus.name: tokeniser.cut(corpus.unseen, job).texts for corpus in corpora}
@@ -426,7 +267,7 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     )
 
 
-def _tell(cut: Mapping[str, _Cut], too_long: int, held_out_pairs: int, held_out: HeldOutTexts, job: Job) -> None:
+def _tell(cut: Mapping[str, CutText], too_long: int, held_out_pairs: int, held_out: HeldOutTexts, job: Job) -> None:
     """Tell what was cut or left out."""
     if split := sum(each.split for each in cut.values()):
         job.notices.say(f"{counted(split, 'long line')} cut into several texts.")
@@ -443,7 +284,7 @@ def _tell(cut: Mapping[str, _Cut], too_long: int, held_out_pairs: int, held_out:
 
 
 def _result(
-    name: str, cut: _Cut, before: Mapping[str, float], after: Mapping[str, float], chance: Mapping[str, float]
+    name: str, cut: CutText, before: Mapping[str, float], after: Mapping[str, float], chance: Mapping[str, float]
 ) -> dict[str, Any]:
     found: dict[str, Any] = {
         "task": "pretrain",
