@@ -340,7 +340,6 @@ def seen_pairs(
     test_file: Path,
     *,
     taught: Iterable[Path | None] = (),
-    learned: Mapping[str, Iterable[_Pair]] | None = None,
 ) -> Seen:
     """Find test pairs that vectors or encoders were trained on, regardless of case and order of columns.
 
@@ -349,7 +348,6 @@ def seen_pairs(
         test: Test pairs.
         test_file: Their file, which may be a training file under another name.
         taught: Dictionaries for the training to come. None stands for an optional input.
-        learned: Other pairs for the training to come, by the name of their source.
     """
     systems, own = list(filter(None, made)), list(filter(None, taught))
     folded = [SAME_TEXT.fold_pair(pair) for pair in test]
@@ -362,8 +360,6 @@ def seen_pairs(
 
     for path in own:
         learn(read_pairs(path), path.name)
-    for name, pairs in (learned or {}).items():
-        learn(pairs, name)
     for each, file in _training_files(systems, (*PAIRS, *SYNONYMS), [test_file, *own], found.gaps, known=own):
         synonyms = each.name in SYNONYMS
         learn(_synonymous(file, folded) if synonyms else _read_training_pairs(each, file), each.given)
@@ -374,7 +370,12 @@ def seen_pairs(
     return found
 
 
-def seen_lines(made: Iterable[Path | None], tests: Sequence[tuple[Sequence[Path], Sequence[_Pair]]]) -> list[Seen]:
+def seen_lines(
+    made: Iterable[Path | None],
+    tests: Sequence[tuple[Sequence[Path], Sequence[_Pair]]],
+    *,
+    learned: Mapping[str, Iterable[_Pair]] | None = None,
+) -> list[Seen]:
     """Find the sentence pairs, and the single sentences, of some test sets that encoders were trained on.
 
     Only letters and digits of sentences are compared, in any case. A pair counts in either order. Single sentences
@@ -383,12 +384,14 @@ def seen_lines(made: Iterable[Path | None], tests: Sequence[tuple[Sequence[Path]
     Args:
         made: Paths of encoders and static vectors. None stands for an optional input.
         tests: Files and sentence pairs of every test set. Any of the files may be a training file under another name.
+        learned: Pairs for the training to come, by the name of their source.
     """
     systems, gaps = list(filter(None, made)), list[str]()
     at_hand = [path for paths, _ in tests for path in paths]
     training = list(_training_files(systems, (*PAIRS, *SYNONYMS), at_hand, gaps, text=True))
     # Without training data nothing is folded, which takes memory and time.
-    folded = [[same_sentence(pair) for pair in pairs] if training else [] for _, pairs in tests]
+    known = bool(training or learned)
+    folded = [[same_sentence(pair) for pair in pairs] if known else [] for _, pairs in tests]
     pairs, texts = _Wanted[_Pair](), _Wanted[str]()
     for own in folded:
         pairs.asked.update(own)
@@ -399,9 +402,13 @@ def seen_lines(made: Iterable[Path | None], tests: Sequence[tuple[Sequence[Path]
                 pairs.find(each.given, (one, other), (other, one))
             if each.name != "dev":
                 texts.find(each.given, one, other)
+    for name, examples in (learned or {}).items():
+        for one, other in map(same_sentence, examples):
+            pairs.find(name, (one, other), (other, one))
+            texts.find(name, one, other)
     found = []
     for (paths, written), own in zip(tests, folded, strict=True):
-        leaked = dict.fromkeys(pair for pair, form in zip(written, own, strict=bool(training)) if form in pairs.found)
+        leaked = dict.fromkeys(pair for pair, form in zip(written, own, strict=known) if form in pairs.found)
         alone = {side for pair in own for side in pair if side}
         origins = [common_origins(systems, path) for path in paths]
         found.append(

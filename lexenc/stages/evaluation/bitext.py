@@ -21,7 +21,7 @@ from lexenc.search.both_sides import best_of_both
 from lexenc.search.margins import NEIGHBOURS, Keep, Threshold, best_threshold, mined
 from lexenc.search.neighbours import row_norms, top_k
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.shared import SentenceParams, TestSet, evaluate, sentence_vectors
+from lexenc.stages.evaluation.shared import SENTENCE_SYSTEM, SentenceParams, TestSet, evaluate, sentence_vectors
 from lexenc.stages.lineage import seen_lines, tell_seen_lines
 
 _Vectors = Callable[[list[str], str], TextVectors]
@@ -226,8 +226,7 @@ EVAL_BITEXT = Stage(
         "gold": Input("Pairs: source id, TAB, target id. Without ids, line numbers from 1."),
         "dev": Input("Folder of other text with the same file names, or with one file each of the same last "
                      "extension. The threshold comes from it.", required=False),
-        "encoder": Input("Encoder.", kind="encoder", required=False),
-        "vectors": Input("Shared space. A sentence is the mean of its words.", required=False),
+        **SENTENCE_SYSTEM,
     },
     makes="scores.json, and items.jsonl with the gold pairs and the mined pairs of every source sentence.",
     examples=(

@@ -28,7 +28,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Table
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
-from lexenc.stages.lineage import seen_pairs, tell_seen_pairs
+from lexenc.stages.lineage import Seen, seen_lines, tell_seen_lines
 from lexenc.stages.reading import POOLING, open_encoder
 from lexenc.stages.training import train_in_folder
 from lexenc.stages.unfinished import once, own_folder
@@ -161,13 +161,13 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
                          [[kind.shown(each) for each in test.texts] for _, test in tests.values()])  # fmt: skip
 
     learned = {name: [(each[0], each[-1]) for each in own.texts] for name, own in (("--train", train), ("--dev", dev))}
+    asked = [([path], [(each[0], each[-1]) for each in test.texts]) for path, test in tests.values()]
+    leaks = seen_lines([inputs["encoder"]], asked, learned=learned)
+    note = tell_seen_lines(list(zip(tests, leaks, strict=True)), sum(len(pairs) for _, pairs in asked), job)
 
-    def scored(name: str, path: Path, test: Labelled, found: Indices) -> TestSet:
+    def scored(name: str, test: Labelled, found: Indices, seen: Seen) -> TestSet:
         gold = test.gold
         controls = {MAJORITY: np.full(len(gold), most_frequent(train.gold)), kind.control: found}
-        asked = [(each[0], each[-1]) for each in test.texts]
-        seen = seen_pairs([inputs["encoder"]], asked, path, learned=learned)
-        tell_seen_pairs(seen, len(gold), job)
         return TestSet(
             name,
             class_items(test.texts, gold, runs[name], kind.classes),
@@ -180,9 +180,10 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
 
     outcome = evaluate(
         kind.task,
-        (scored(name, *each, found) for (name, each), found in zip(tests.items(), words, strict=True)),
+        (scored(name, test, found, seen)
+         for (name, (_, test)), found, seen in zip(tests.items(), words, leaks, strict=True)),
         params, job, convention=Convention(ties="first class"),
-        note=f"Means of {counted(len(seeds), 'seed')}, {head}.",
+        note=f"Means of {counted(len(seeds), 'seed')}, {head}.{note}",
     )  # fmt: skip
     return replace(outcome, tables=[*outcome.tables, *_spread_table(kind.task, outcome.results, seeds)])
 

@@ -27,6 +27,7 @@ from lexenc.parameters import param
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import (
+    SENTENCE_SYSTEM,
     SentenceParams,
     SentenceVectors,
     TestSet,
@@ -307,8 +308,7 @@ EVAL_RETRIEVAL = Stage(
             "Folder with the files tatoeba.xxx-eng.xxx and tatoeba.xxx-eng.eng of LASER. The source is language xxx.",
             required=False,
         ),
-        "encoder": Input("Encoder.", kind="encoder", required=False),
-        "vectors": Input("Shared space, or vectors of one language.", required=False),
+        **SENTENCE_SYSTEM,
     },
     makes="scores.json, and items.jsonl with the nearest sentences of every line.",
     examples=(

@@ -32,7 +32,7 @@ from lexenc.files.text import counted
 from lexenc.lexical.text_vectors import TextVectors, WordTable
 from lexenc.parameters import param
 from lexenc.randomness import generator
-from lexenc.stage import Job, Outcome, Table
+from lexenc.stage import Input, Job, Outcome, Table
 from lexenc.stages.lexical.shared import batches, open_words, repeated_weight
 from lexenc.stages.lineage import unfair_note
 from lexenc.stages.reading import (
@@ -103,9 +103,7 @@ class SentenceVectors:
         return self.embed(texts, side, language)
 
 
-def sentence_vectors(
-    encoder: Path | None, vectors: Path | None, params: SentenceParams, job: Job
-) -> SentenceVectors:
+def sentence_vectors(encoder: Path | None, vectors: Path | None, params: SentenceParams, job: Job) -> SentenceVectors:
     """Open an encoder, or static vectors, and return the function from texts and side to vectors.
 
     With static vectors, of one language or of a shared space, a sentence is the mean of its words.
@@ -138,6 +136,13 @@ def sentence_vectors(
         return table.look_up([" ".join(words(text)) for text in folded], average=True)
 
     return SentenceVectors(mean)
+
+
+SENTENCE_SYSTEM = {
+    "encoder": Input("Encoder.", kind="encoder", required=False),
+    "vectors": Input("Shared space, or vectors of one language. A sentence is the mean of its words.", required=False),
+}
+"""The inputs of which an evaluation of sentences takes one; `check_sentence_system` demands it."""
 
 
 def check_sentence_system(inputs: Mapping[str, Any]) -> list[ConfigError]:

@@ -23,6 +23,7 @@ from lexenc.files.text import csv_rows, json_lines, read_lines
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import (
+    SENTENCE_SYSTEM,
     SentenceParams,
     TestSet,
     check_sentence_system,
@@ -235,8 +236,7 @@ EVAL_STS = Stage(
             many=True,
             required=False,
         ),
-        "encoder": Input("Encoder.", kind="encoder", required=False),
-        "vectors": Input("Shared space, or vectors of one language.", required=False),
+        **SENTENCE_SYSTEM,
     },
     makes="scores.json, and items.jsonl with the similarity of every pair.",
     examples=(
