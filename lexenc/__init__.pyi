@@ -998,7 +998,7 @@ def eval_sts(
         gold: Scores in files of their own, line by line (STS 2017).
         second: The same pairs in another language, with the same scores: the first sentences of pairs are compared with the second ones of this file.
         encoder: Encoder.
-        vectors: Shared space, or vectors of one language.
+        vectors: Shared space, or vectors of one language. A sentence is the mean of its words.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
@@ -1060,7 +1060,7 @@ def eval_bitext(
         gold: Pairs: source id, TAB, target id. Without ids, line numbers from 1.
         dev: Folder of other text with the same file names, or with one file each of the same last extension. The threshold comes from it.
         encoder: Encoder.
-        vectors: Shared space. A sentence is the mean of its words.
+        vectors: Shared space, or vectors of one language. A sentence is the mean of its words.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
@@ -1301,7 +1301,7 @@ def eval_retrieval(
         target: Their translations, line by line.
         tatoeba: Folder with the files tatoeba.xxx-eng.xxx and tatoeba.xxx-eng.eng of LASER. The source is language xxx.
         encoder: Encoder.
-        vectors: Shared space, or vectors of one language.
+        vectors: Shared space, or vectors of one language. A sentence is the mean of its words.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
