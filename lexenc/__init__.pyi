@@ -91,7 +91,7 @@ def new_encoder(
     *,
     text: str | PathLike[str] | Sequence[str | PathLike[str]],
     out: str | PathLike[str],
-    kind: Literal['static', 'transformer'] = 'static',
+    kind: Literal['static', 'elmo', 'transformer'] = 'static',
     tokenizer: Literal['bpe', 'wordpiece', 'unigram'] = 'bpe',
     vocabulary_size: int = 24000,
     dimensions: int = 256,
@@ -106,18 +106,18 @@ def new_encoder(
 ) -> Result:
     """Make an untrained encoder with a tokenizer learned from text, for finetune or train.
 
-    Makes: an encoder that SentenceTransformer(folder) loads.
+    Makes: an encoder. SentenceTransformer(folder) loads all kinds but elmo.
 
     Args:
         text: Text, one sentence per line. TABs separate texts. Can be repeated.
         out: Folder for the result.
-        kind: Kind of encoder. One of: static, transformer.
+        kind: Kind of encoder. One of: static, elmo, transformer.
         tokenizer: Algorithm of the tokenizer. Only bpe learns the same subwords on every run. One of: bpe, wordpiece, unigram.
         vocabulary_size: Largest number of subwords.
         dimensions: Length of a vector.
-        layers: Number of layers of a transformer.
+        layers: Number of layers of a transformer, or of LSTMs in each direction of elmo.
         heads: Number of attention heads of a transformer.
-        max_length: Longest input of a transformer, in tokens.
+        max_length: Longest input of a transformer or elmo, in tokens.
         deviation: Standard deviation of the random vectors of a static encoder.
         cased: Distinguish upper and lower case.
         force: Replace another result in `out`.

@@ -8,6 +8,7 @@ ENCODERS = Registry(
     "encoder",
     {
         "static": ("lexenc.encoders.kinds:STATIC", "One vector per subword; a text is their mean."),
+        "elmo": ("lexenc.encoders.kinds:ELMO", "Two stacks of LSTMs over words, forward and backward (ELMo)."),
         "transformer": ("lexenc.encoders.kinds:TRANSFORMER", "A transformer with pooling, such as BERT."),
     },
 )

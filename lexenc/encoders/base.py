@@ -103,6 +103,8 @@ class EncoderKind(Protocol):
         learning_rate: Usual peak of the learning rate in fine-tuning.
         special_tokens: Whether its tokenizer adds special tokens around a text.
         language_model: Whether it contains a language model of transformers, which `align-train` can fine-tune.
+
+    May have `library`, the name of the library that loads its folders. Without it, sentence-transformers does.
     """
 
     learning_rate: float

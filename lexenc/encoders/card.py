@@ -14,7 +14,12 @@ def write_card(folder: Path, text: str) -> None:
 
 
 def model_card(
-    name: str, paragraphs: Sequence[str], *, languages: Sequence[str] = (), licence: str | None = None
+    name: str,
+    paragraphs: Sequence[str],
+    *,
+    languages: Sequence[str] = (),
+    licence: str | None = None,
+    library: str = "sentence-transformers",
 ) -> str:
     """Write the card of an encoder.
 
@@ -23,8 +28,9 @@ def model_card(
         paragraphs: What it is, one paragraph each.
         languages: BCP-47 codes.
         licence: SPDX name.
+        library: Library that loads it: `sentence-transformers`, or `lexenc`.
     """
-    head = ["---", "library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
+    head = ["---", f"library_name: {library}", "pipeline_tag: sentence-similarity"]
     if languages:
         head += ["language:", *(f"- '{code}'" for code in languages)]
     if licence:
@@ -33,5 +39,12 @@ def model_card(
         "from sentence_transformers import SentenceTransformer\n\n"
         f"vectors = SentenceTransformer('{name}').encode(words)"
     )
+    language = "python"
+    if library == "lexenc":
+        paragraphs = [
+            *paragraphs,
+            "Only lexenc can load it: sentence-transformers and transformers have no such model.",
+        ]
+        language, use = "bash", f"lexenc encode words.txt --encoder {name} --out vectors"
     body = "\n\n".join(paragraphs)
-    return "\n".join([*head, "---", "", f"# {name}", "", body, "", "```python", use, "```", ""])
+    return "\n".join([*head, "---", "", f"# {name}", "", body, "", f"```{language}", use, "```", ""])

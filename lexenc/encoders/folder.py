@@ -35,6 +35,8 @@ MODULES_PATH = "sentence_transformers.models."
 SETTINGS = "config_sentence_transformers.json"
 SENTENCE_MODEL = "SentenceTransformer"
 """The kind of model, in `SETTINGS`, that turns texts into vectors."""
+ELMO_TYPE = "lexenc-elmo"
+"""`model_type` in the config.json of a folder of ELMo."""
 COPY = "Copy the encoder again."
 READ = re.compile(r"([\w-]*config|special_tokens_map|added_tokens|modules|config_sentence_transformers)\.json")
 """Files that transformers and sentence-transformers read. Tokenizers are checked by the library that made them."""

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from lexenc.device import Device
 from lexenc.encoders.base import EncoderKind, Pooling, Unit
-from lexenc.encoders.folder import read_modules, static_modules
+from lexenc.encoders.folder import ELMO_TYPE, read_modules, read_settings, static_modules
 from lexenc.errors import ConfigError
 from lexenc.randomness import torch_generator
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from lexenc.encoders.elmo import ElmoEncoder, ElmoSettings
     from lexenc.encoders.static import StaticEncoder
     from lexenc.encoders.transformer import TransformerEncoder
-    from lexenc.encoders.word_vectors import StaticWords, TransformerWords
+    from lexenc.encoders.word_vectors import ElmoWords, StaticWords, TransformerWords
 
 
 class _StaticKind:
@@ -50,6 +51,49 @@ class _StaticKind:
         from lexenc.encoders.word_vectors import StaticWords
 
         return StaticWords(encoder, unit)
+
+
+class _ElmoKind:
+    """Two stacks of LSTMs over words (ELMo)."""
+
+    learning_rate = 1e-3
+    special_tokens = True
+    language_model = False
+    library = "lexenc"
+
+    def recognises(self, folder: Path) -> bool:
+        return read_settings(folder / "config.json").get("model_type") == ELMO_TYPE
+
+    def load(self, folder: Path, *, pooling: Pooling, device: Device, max_length: int | None) -> ElmoEncoder:
+        from lexenc.encoders.elmo import ElmoEncoder
+
+        return ElmoEncoder.load(folder, pooling=pooling, device=device, max_length=max_length)
+
+    def create(self, folder: Path, tokenizer: Tokenizer, *, dimensions: int, seed: int, **settings: Any) -> None:
+        from lexenc.encoders.elmo import new_elmo
+
+        new_elmo(tokenizer, _elmo_settings(dimensions, settings), seed=seed).save(folder)
+
+    def faults(self, **settings: Any) -> list[ConfigError]:
+        if settings["dimensions"] % 2 == 0:
+            return []
+        odd = settings["dimensions"]
+        return [
+            ConfigError(
+                f"--dimensions {odd} is odd, but a vector has a half for each direction.", hint=f"Use {odd + 1}."
+            )
+        ]
+
+    def words(self, encoder: ElmoEncoder, *, layer: int, unit: Unit) -> ElmoWords:
+        from lexenc.encoders.word_vectors import ElmoWords
+
+        return ElmoWords(encoder, layer, unit)
+
+
+def _elmo_settings(dimensions: int, settings: dict[str, Any]) -> ElmoSettings:
+    from lexenc.encoders.elmo import ElmoSettings
+
+    return ElmoSettings(dimensions // 2, settings["layers"], max_length=settings["max_length"])
 
 
 class _TransformerKind:
@@ -92,4 +136,5 @@ class _TransformerKind:
 
 
 STATIC: EncoderKind = _StaticKind()
+ELMO: EncoderKind = _ElmoKind()
 TRANSFORMER: EncoderKind = _TransformerKind()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lexenc.arrays import batches, positions, ranges, starts_of
 from lexenc.device import keep_freed_memory
 from lexenc.encoders import ENCODERS
-from lexenc.encoders.base import Encoder, Sentences, Unit, WordEncoder, WordVectors
+from lexenc.encoders.base import Encoder, Sentences, Unit, WordEncoder, WordVectors, printable
 from lexenc.encoders.encode import TOKEN_BUDGET, workers
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError, unknown_name
@@ -25,6 +25,7 @@ from lexenc.errors import ConfigError, unknown_name
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
+    from lexenc.encoders.elmo import ElmoEncoder, LayerChoice
     from lexenc.encoders.static import StaticEncoder
     from lexenc.encoders.transformer import TransformerEncoder
 
@@ -172,6 +173,65 @@ def _windows(words: Sequence[int | None], room: int) -> list[tuple[int, int]]:
         fresh = [place for place in range(low, high + 1) if words[place - 1] != words[place]]
         windows.append((after, min(fresh, key=lambda place: abs(place - middle), default=max(low, middle))))
     return windows
+
+
+class ElmoWords:
+    """Words at a layer of ELMo, forward states before backward ones. Sentences of any length are read as a whole.
+
+    Words outside the vocabulary have states too, because their context is known.
+
+    Args:
+        encoder: The encoder.
+        layer: 0 for the input, which both halves repeat; negative numbers count from the end. `mean` for the mean of
+            all layers, `concat` for all of them concatenated.
+        unit: As in `word_encoder`, for the parts into which the tokenizer of the encoder splits a word.
+        token_budget: Words of one forward pass.
+
+    Raises:
+        ConfigError: If there is no such layer.
+    """
+
+    def __init__(
+        self,
+        encoder: ElmoEncoder,
+        layer: LayerChoice = -1,
+        unit: Unit = "subwords",
+        *,
+        token_budget: int = TOKEN_BUDGET,
+    ) -> None:
+        if isinstance(layer, int) and not -encoder.layers - 1 <= layer <= encoder.layers:
+            raise ConfigError(
+                f"The encoder has {encoder.layers} layers, so there is no layer {layer}.",
+                hint=f"Use a layer from 0 to {encoder.layers}, or -1 for the last.",
+            )
+        self.encoder, self.layer, self.unit, self._token_budget = encoder, layer, unit, token_budget
+        self._words = WordTokenizer(encoder.tokenizer)
+
+    def __call__(self, sentences: Sentences) -> WordVectors:
+        """Return the vectors of all sentences; the order of the sentences does not change them."""
+        tokens = self._words.encode(sentences, special=True)
+        numbers = [
+            self.encoder.word_numbers(each, [printable(word) for word in words])
+            for each, words in zip(tokens, sentences, strict=True)
+        ]
+        sizes = np.array([len(each) for each in numbers], dtype=np.int64)
+        starts = starts_of(sizes - 2)
+        width = self.encoder.width * (self.encoder.layers + 1 if self.layer == "concat" else 1)
+        values = np.empty((int(starts[-1]), width), dtype=np.float32)
+        order = np.argsort(sizes, kind="stable")
+
+        def fill_in(part: slice) -> None:
+            rows = order[part]
+            with torch.inference_mode():  # it belongs to a thread
+                states = self.encoder.states([numbers[row] for row in rows], self.layer).cpu().numpy()
+            inner = ranges(starts_of(sizes[rows])[:-1] + 1, sizes[rows] - 2)
+            values[ranges(starts[rows], sizes[rows] - 2)] = states[inner]
+
+        with workers(self.encoder) as pool:
+            parts = batches(sizes[order], self._token_budget, padded=True)
+            for _ in (map if pool is None else pool.map)(fill_in, parts):
+                pass
+        return _assemble(values, tokens, sentences, np.zeros(len(sentences), dtype=np.bool_), self.unit)
 
 
 class StaticWords:

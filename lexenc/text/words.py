@@ -66,6 +66,12 @@ def segmenter(name: Segmentation, language: str | None = None) -> Callable[[str]
     return (_character_pattern() if name == "characters" else _word_pattern(code in _ELIDING)).findall
 
 
+def word_expression() -> str:
+    """Return the pattern of `segmenter("words")` in the syntax of Oniguruma, by which tokenizers split text."""
+    escaped = re.sub(r"\\U([0-9a-f]{8})", lambda found: rf"\x{{{int(found[1], 16):x}}}", _word_pattern(False).pattern)
+    return "".join(sign if ord(sign) <= _BMP else rf"\x{{{ord(sign):x}}}" for sign in escaped)
+
+
 def split_at_spaces(text: str) -> list[str]:
     """Return the words between spaces or TABs.
 

@@ -25,9 +25,9 @@ class NewEncoderParams:
     )
     vocabulary_size: int = param(24_000, "Largest number of subwords.", ge=100)
     dimensions: int = param(256, "Length of a vector.", ge=1)
-    layers: int = param(4, "Number of layers of a transformer.", ge=1)
+    layers: int = param(4, "Number of layers of a transformer, or of LSTMs in each direction of elmo.", ge=1)
     heads: int = param(4, "Number of attention heads of a transformer.", ge=1)
-    max_length: int = param(128, "Longest input of a transformer, in tokens.", ge=4)
+    max_length: int = param(128, "Longest input of a transformer or elmo, in tokens.", ge=4)
     deviation: float = param(0.1, "Standard deviation of the random vectors of a static encoder.", gt=0)
     cased: bool = param(False, "Distinguish upper and lower case.")
 
@@ -56,8 +56,9 @@ def new_encoder(inputs: dict[str, Any], params: NewEncoderParams, job: Job) -> O
     )
     kind.create(job.out, tokenizer, seed=job.seed, **_settings(params))
     names = ", ".join(f"`{path.name}`" for path in inputs["text"])
-    lines = [f"An untrained {params.kind} encoder. Its tokenizer was trained on {names}."]
-    write_card(job.out, model_card(result_name(job.out), lines))
+    lines = [f"An untrained encoder of kind {params.kind}. Its tokenizer was trained on {names}."]
+    library = getattr(kind, "library", "sentence-transformers")
+    write_card(job.out, model_card(result_name(job.out), lines, library=library))
     return Outcome({"subwords": tokenizer.get_vocab_size(), "dimensions": params.dimensions})
 
 
@@ -67,7 +68,7 @@ NEW_ENCODER = Stage(
     inputs={"text": Input("Text, one sentence per line. TABs separate texts. Can be repeated.", many=True)},
     params=NewEncoderParams,
     run=new_encoder,
-    makes="an encoder that SentenceTransformer(folder) loads.",
+    makes="an encoder. SentenceTransformer(folder) loads all kinds but elmo.",
     examples=(
         "lexenc new-encoder --text parallel.tsv --kind static --dimensions 256 --out runs/fresh",
         "lexenc finetune --pairs parallel.tsv --encoder runs/fresh --loss symmetric --out runs/encoder",
