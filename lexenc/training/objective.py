@@ -25,10 +25,12 @@ class StepLoss:
     Args:
         value: What was minimised.
         terms: The terms of which it is the weighted sum, by name and without their weights. Empty for one term.
+        facts: Further numbers of the step, for its line in the log.
     """
 
     value: float
     terms: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, terms: Mapping[str, float], weights: Mapping[str, float]) -> StepLoss:
@@ -60,6 +62,26 @@ class Objective(ABC):
     @abstractmethod
     def losses(self, rows: Indices, step: int) -> Tensor:
         """Return the loss of each of some examples. Random choices depend on `step`. Shape as `rows`."""
+
+    def begin(self, total: int) -> None:  # noqa: B027 - most objectives plan nothing
+        """Plan a run of `total` steps, before the first of them or a resumed one."""
+
+    def begin_step(self, step: int) -> None:  # noqa: B027
+        """Prepare a step, before its losses are computed in one or several parts."""
+
+    def end_step(self, step: int, gather: Callable[[Tensor], Tensor]) -> Mapping[str, float]:
+        """Finish a step, after the losses of all parts were computed and before the weights are updated.
+
+        State that changes here has to lie in buffers of `modules`, so that checkpoints contain it.
+
+        Args:
+            step: Number of the step, from 0.
+            gather: Concatenates the rows of all processes, in the same order in each.
+
+        Returns:
+            Numbers for the line of the step in the log.
+        """
+        return {}
 
     def steps(self, epoch: int, batch_size: int, seed: int) -> list[Indices]:
         """Return the examples of each step of an epoch, as many steps in each epoch.
@@ -97,11 +119,13 @@ class Objective(ABC):
         """
         own, divisor = processes.share(len(rows)), processes.divisor(len(rows))
         value = 0.0
+        self.begin_step(step)
         for part in chunks(self.sizes, rows[own], chunk_tokens):
             loss = self.losses(part, step).sum() / divisor
             loss.backward()
             value += float(loss.detach())
-        return StepLoss(processes.mean(value, device))
+        facts = self.end_step(step, lambda each: processes.concatenated(each, len(rows)))
+        return StepLoss(processes.mean(value, device), facts=facts)
 
 
 def chunks(sizes: Callable[[Indices], Indices], rows: Indices, tokens: int) -> Iterator[Indices]:

@@ -43,6 +43,25 @@ class Processes:
         """
         return own if len(own) == total else _Gathered.apply(own, share, total)
 
+    def concatenated(self, own: Tensor, count: int) -> Tensor:
+        """Return the rows of all processes one after the other, in the order of their numbers; without gradient.
+
+        Args:
+            own: Rows of this process. Processes may have different numbers of them. Shape [m, ...].
+            count: Number of examples of the step, as in `share`. If every process computed all of them, the rows of
+                each process are all there are.
+        """
+        if self.count == 1 or count < self.count:
+            return own
+        sizes = [torch.zeros(1, dtype=torch.int64, device=own.device) for _ in range(self.count)]
+        dist.all_gather(sizes, torch.tensor([len(own)], device=own.device))
+        lengths = [int(each) for each in sizes]
+        padded = own.new_zeros(max(lengths), *own.shape[1:])
+        padded[: len(own)] = own
+        tables = [torch.empty_like(padded) for _ in lengths]
+        dist.all_gather(tables, padded)
+        return torch.cat([table[:length] for table, length in zip(tables, lengths, strict=True)])
+
     def mean(self, value: float, device: torch.device) -> float:
         """Return the mean over all processes."""
         if self.count == 1:

@@ -109,7 +109,7 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
             tops.append(top)
         if tops:
             top = torch.stack(tops).amax(0)
-            total = top + sum((part * (each - top).exp() for part, each in zip(sums, tops, strict=True))).log()  # type: ignore[union-attr]
+            total = top + sum((part * (each - top).exp() for part, each in zip(sums, tops, strict=True))).log()
         else:
             total = states.new_full((len(states),), -torch.inf)
         ctx.save_for_backward(states, vectors, bias, targets, shares, places, columns, total)

@@ -54,6 +54,7 @@ class StepRecord:
         gradient_norm: Norm of the gradient before clipping.
         score: Score on development data after the step. None where it was not evaluated, or is not defined.
         terms: Terms of the loss by name, without their weights. Empty for one term.
+        facts: Further numbers of the step by name.
     """
 
     step: int
@@ -63,11 +64,13 @@ class StepRecord:
     gradient_norm: float
     score: float | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     def line(self) -> dict[str, float]:
         """Return the values of the step's line in the log."""
-        values = {name: value for name, value in vars(self).items() if name != "terms" and value is not None}
-        return values | dict(self.terms)
+        groups = ("terms", "facts")
+        values = {name: value for name, value in vars(self).items() if name not in groups and value is not None}
+        return values | dict(self.terms) | dict(self.facts)
 
 
 class Trainer:
@@ -100,6 +103,7 @@ class Trainer:
         self._epoch_steps = len(objective.steps(0, schedule.batch_size, seed)) if len(objective.rows(0)) else 0
         self.step, self.total = 0, schedule.total_steps(self._epoch_steps) if self._epoch_steps else 0
         self.warmup = schedule.warmup_steps(self.total)
+        objective.begin(self.total)
         self.best: Best | None = None
         self._optimiser = MasterAdamW(
             self._module, learning_rate=schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -130,7 +134,7 @@ class Trainer:
         self._check_finite(norm, "norm of the gradient")
         self.step += 1
         rate, score = factor * self.schedule.learning_rate, self._evaluate()
-        return StepRecord(self.step, epoch + 1, loss.value, rate, norm, score, loss.terms)
+        return StepRecord(self.step, epoch + 1, loss.value, rate, norm, score, loss.terms, loss.facts)
 
     def _check_finite(self, value: float, what: str) -> None:
         if not math.isfinite(value):
