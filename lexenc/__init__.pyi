@@ -743,6 +743,70 @@ def plot(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def senses(
+    word: str | Sequence[str] = (),
+    *,
+    out: str | PathLike[str],
+    encoder: str | PathLike[str] | None = None,
+    text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    headwords: str | PathLike[str] | None = None,
+    alignments: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
+    senses: str | PathLike[str] | None = None,
+    tag: str | PathLike[str] | Mapping[str, str | PathLike[str]] | None = None,
+    count: int | None = None,
+    most: int = 8,
+    layer: int | None = None,
+    most_occurrences: int = 1000,
+    sentences: int = 4000,
+    contrast: float = 0.5,
+    top: int = 10,
+    examples: int = 5,
+    drawn: int = 8,
+    words: Literal['words', 'spaces', 'characters', 'spacy'] = 'words',
+    lowercase: bool = True,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Find the senses of words in a corpus, and tag text with them.
+
+    Makes: senses.json (senses with shares, nearest words, translations, examples), senses.vec (a vector per sense), concordance.tsv, review.csv for a spreadsheet (lexenc read-review), senses.html, senses.svg; with --tag tags.tsv, with --senses only that.
+
+    Args:
+        encoder: Encoder with context. With senses, only if it has moved.
+        text: Text of a language with its name, e.g. en=corpus.txt, one sentence per line. Further languages are compared with the senses, e.g. for translations.
+        headwords: File with one headword per line, besides WORD or instead of it.
+        alignments: Word links of parallel text, for translations: a folder of lexenc align, with the languages of its sides, e.g. en-de=runs/links.
+        senses: Senses that were found or reviewed before, to tag another text with.
+        tag: Text to tag with the senses. Of another language than the first: de=text.txt.
+        out: Folder for the result.
+        word: Headword. Several words in sequence are one headword if they are quoted. It belongs to the language of the first text; of another language write de=Bank.
+        count: Number of senses of each headword. auto: it is chosen.
+        most: Largest number of senses that is chosen.
+        layer: Layer of the encoder whose states are clustered, negative from the end. If left out, the last but one.
+        most_occurrences: Largest number of occurrences of a headword to use, drawn at random.
+        sentences: Sentences of each text, drawn at random, over which the vectors of words are averaged to find the words nearest to a sense. More sentences: more words, and more time.
+        contrast: How far the mean of a word is removed from its senses before the nearest words are looked up. 0: not at all, which shows what the senses have in common; 1: wholly, which shows only how they differ.
+        top: Number of nearest words, typical words and translations of a sense.
+        examples: Number of examples of a sense on the page and in senses.json.
+        drawn: Number of headwords in the picture, and of those on the page that have charts.
+        words: How texts are split into words. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
+        lowercase: Ignore case when headwords and words are compared. The encoder sees words as they are.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def interpolate(
     *,
     vectors: str | PathLike[str],
@@ -2190,16 +2254,18 @@ def eval_alignment(
 def read_review(
     review: str | PathLike[str],
     *,
+    senses: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     force: bool = False,
     progress: bool | Progress = False,
 ) -> Result:
-    """Turn a reviewed table of induce into a dictionary.
+    """Turn a reviewed table of induce into a dictionary, or one of senses into senses.
 
-    Makes: reviewed.tsv (accepted pairs) and rejected.tsv (rejected pairs).
+    Makes: reviewed.tsv (accepted pairs) and rejected.tsv (rejected pairs). From a review of senses: the senses that are left, in the files of lexenc senses.
 
     Args:
-        review: Table with the columns source, target, decision (ok, wrong, other) and correction (several separated by semicolons: der; die; das). Columns are separated by commas, semicolons or TABs, as spreadsheets do.
+        review: Table with the columns source, target, decision (ok, wrong, other) and correction (several separated by semicolons: der; die; das). Or, of senses: sense, name, and decision (keep, drop, or the sense to merge with). Columns are separated by commas, semicolons or TABs, as spreadsheets do.
+        senses: For a review of senses: the result of lexenc senses that it belongs to.
         out: Folder for the result. None does not keep it.
         force: Replace another result in `out`.
         progress: True shows progress bars; or an object with a `task` method.

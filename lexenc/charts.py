@@ -38,6 +38,8 @@ LETTER = 7.2  # mean width of a letter at the size of labels
 # Positions need two decimals only; texts and labels keep theirs.
 _POSITIONS = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
 _DIGITS = re.compile(r"(\d\.\d\d)\d+")
+# Marks are clipped at the frame by names that count on from one drawing to the next.
+_CLIPS = re.compile(r' clip-path="url\(#clip\d+\)"|<clipPath.*?</clipPath>', re.DOTALL)
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 # HTML and SVG cannot hold control characters or half of a surrogate pair.
@@ -65,7 +67,7 @@ def draw(spec: Spec, about: str) -> str:
     head, _, body = text.partition(">")
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
     width, height = box.groups() if box else ("300", "150")
-    body = _POSITIONS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), body)
+    body = _CLIPS.sub("", _POSITIONS.sub(lambda found: _DIGITS.sub(r"\1", found[0]), body))
     return (
         f'<svg role="graphics-document" aria-label="{readable(about).translate(_ENTITIES)}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}">{body}'
@@ -353,6 +355,92 @@ def panels(scatters: Sequence[Spec], titles: Sequence[Sequence[str]], note: Sequ
     shared = {"scale": {"fill": "shared", "shape": "shared"}, "legend": {"fill": "shared", "shape": "shared"}}
     return {"vconcat": [{**grid, "resolve": shared}, caption], "spacing": 16, "resolve": shared}
 
+
+def bars(rows: Sequence[Spec], names: Sequence[str], *, width: int, x: str) -> Spec:
+    """Return a chart of horizontal bars; rows have `name`, `x` from 0 to 1, `text` (written at its end), `label`.
+
+    Args:
+        rows: The bars.
+        names: Their names from top to bottom.
+        width: Width of the page.
+        x: Title of the axis.
+    """
+    room = int(LETTER * min(15 if width <= NARROW else 30, max(map(len, names), default=1))) + 24
+    axis = {"title": None, "ticks": False, "domain": False, "labelLimit": room, "labelPadding": 8}
+    down = {"field": "name", "type": "ordinal", "sort": [*names], "axis": axis, "scale": {"paddingInner": 0.35}}
+    along = _number("x", x, scale={"domain": [0, 1]}, axis={"format": ".0%", "tickCount": 5})
+    return _chart(
+        rows, width - room - 64, 30 * len(names) + 10, {"y": down, "x": along},
+        {"mark": {"type": "bar", "color": _SERIES[0], "cornerRadiusEnd": 2},
+         "encoding": {"description": {"field": "label"}}},
+        _layer("text", {"text": {"field": "text"}}, align="left", dx=6),
+    )  # fmt: skip
+
+
+def neighbourhood(
+    rows: Sequence[Spec], spokes: Sequence[tuple[int, int]], languages: Sequence[str], titles: Sequence[str]
+) -> Spec:
+    """Return a square chart of the senses of a word and of the words nearest to each, equally scaled along both axes.
+
+    Args:
+        rows: Senses and words with `x`, `y`, `language`, `name` (written beside it if there is room), `label`, and
+            `sense`: whether it is one. Senses come first.
+        spokes: Rows of a sense and of a word that is near it, which a line joins.
+        languages: The languages in the order of the legend.
+        titles: Titles of both axes.
+    """
+    places = np.array([(row["x"], row["y"]) for row in rows])
+    low, high = places.min(axis=0), places.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-9) * (1 + 4 * _PADDING / _SIDE)
+    middle = (low + high) / 2
+    axis = {"labels": False, "ticks": False, "grid": False, "domain": False}
+    encoding = {
+        side: _number(side, title or None, axis=axis, scale={"domain": [centre - half, centre + half], "nice": False})
+        for side, title, centre in zip("xy", titles, middle.tolist(), strict=True)
+    }
+    legend = {"columns": 4, "symbolOpacity": 1, "symbolStrokeWidth": 0}
+    point = {
+        channel: _coded("language", languages, [marks[i % len(marks)] for i in range(len(languages))], legend)
+        for channel, marks in (("fill", _SERIES), ("shape", _SHAPES))
+    }
+    lines = [
+        {"spoke": number, "x": rows[place]["x"], "y": rows[place]["y"]}
+        for number, both in enumerate(spokes)
+        for place in both
+    ]
+    pixels = (places - middle) / half * _SIDE / 2 + _SIDE / 2
+    named = _with_room(rows, pixels)
+    text: Spec = {"encoding": {"text": {"field": "name"}}, "dy": -10, "fontSize": 11.5}
+    bold: Spec = {**text, "fontSize": 13, "fontWeight": 700, "dy": -13}
+    halos: list[Spec] = [{"stroke": _PAPER, "strokeWidth": 3.5}, {}]
+    words, senses = ([row for row in named if row["sense"] == kind] for kind in (False, True))
+    return {
+        "view": {"stroke": _GRID},
+        **_chart(
+            [row for row in rows if not row["sense"]], _SIDE, _SIDE, encoding,
+            _layer("line", {"detail": {"field": "spoke"}}, lines, strokeWidth=1, color=_QUIET, opacity=0.35),
+            _points(point, size=42, opacity=0.9, stroke=_PAPER, strokeWidth=0.6),
+            {"data": {"values": [row for row in rows if row["sense"]]},
+             **_points(point, size=190, stroke="currentColor", strokeWidth=1.8)},
+            *(_layer("text", **{**look, "rows": own}, **halo)
+              for look, own in ((text, words), (bold, senses))
+              for halo in halos),
+        ),
+    }  # fmt: skip
+
+
+def _with_room(rows: Sequence[Spec], pixels: np.ndarray) -> list[Spec]:
+    """Return the rows whose names do not overlap; the first ones have precedence."""
+    taken: list[tuple[float, float, float, float]] = []
+    chosen = []
+    for row, (x, y) in zip(rows, pixels.tolist(), strict=True):
+        half = LETTER * len(row["name"]) / 2 + 2
+        box = (x - half, y + 2, x + half, y + 20)
+        inside = box[0] >= 0 and box[2] <= _SIDE and box[3] <= _SIDE
+        if row["name"] and (row["sense"] or inside) and not any(_overlap(box, other) for other in taken):
+            taken.append(box)
+            chosen.append(row)
+    return chosen
 
 def _coded(name: str, domain: Sequence[str], marks: Sequence[Any], legend: Spec | None) -> Spec:
     scale = {"domain": [*domain], "range": [*marks]}

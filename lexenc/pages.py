@@ -22,9 +22,10 @@ class Cell:
 
     text: str
     order: float | None = None  # sort key; the text without it
-    style: str = ""  # `number`, `word`, `right`, `wrong`, `quiet`, `code`
+    style: str = ""  # `number`, `word`, `right`, `wrong`, `quiet`, `code`, `context`
     link: str = ""  # result that it links to
-    marked: Sequence[tuple[str, bool]] = ()  # shown in place of the text: (text, whether it is highlighted)
+    # Shown in place of the text: parts, and whether each is highlighted.
+    marked: Sequence[tuple[str, bool]] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from lexenc.evaluation.bootstrap import MACRO, Difference, holm
 from lexenc.evaluation.pairing import asked_of, compare_answers
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import CONTROL, TRACK, UNFAIR, Evaluation, Score, ScoredSystem, name_of_test
-from lexenc.files.lexicons import guarded
+from lexenc.files.review_tables import guarded
 from lexenc.files.text import counted
 
 BEST = "best"

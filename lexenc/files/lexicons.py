@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import LEXICON_HEAD
-from lexenc.files.foreign import wide_encoding
-from lexenc.files.text import csv_rows, open_bytes, write_table, writing
+from lexenc.files.review_tables import review_rows, write_review_table
+from lexenc.files.text import write_table
 from lexenc.text.folding import trim
 
 OPTIMISTIC = "optimistic_probability"
@@ -21,16 +18,6 @@ _REST = ("csls", "cosine", "margin", "mutual", "rank", "status")
 REVIEW_COLUMNS = ("source", "target", "probability", "decision", "correction")
 _NEEDED = ("source", "target", "decision")
 _DECISIONS = {"ok": "ok", "wrong": "wrong", "other": "other", "another": "other", "another translation": "other"}
-# A spreadsheet takes a cell that begins with one of these for a formula. It may split a cell at other characters than
-# commas, even within quotes, and drop spaces, quotes, control characters and what has no width before a formula.
-_ACTIVE = "[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b]"
-_BEGIN = (
-    "(?:^|[,;|\t\r\n])"
-    '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x20"\\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]*'
-)
-_DANGEROUS = re.compile(f"({_BEGIN})(?='*{_ACTIVE})")
-_GUARDED = re.compile(f"({_BEGIN})'(?='*{_ACTIVE})")
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -85,28 +72,13 @@ def write_lexicon(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bo
     write_table(path, head, (each.cells() for each in entries))
 
 
-def guarded(cell: str) -> str:
-    """Return a cell with an apostrophe before everything that a spreadsheet could take for a formula."""
-    return _DANGEROUS.sub(r"\1'", cell)
-
-
-def unguarded(cell: str) -> str:
-    """Return the text from which `guarded` made a cell."""
-    return _GUARDED.sub(r"\1", cell)
-
-
 def write_review(path: Path, entries: Iterable[LexiconEntry], *, optimistic: bool = False) -> None:
     """Write a table for a spreadsheet: CSV with a byte order mark, one proposal per line, and empty decisions.
 
     If the probabilities are known to be too high (`optimistic`), this is noted in the header.
     """
-    with writing(path) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        table = csv.writer(text)
-        table.writerow(OPTIMISTIC if optimistic and each == LEXICON_HEAD[2] else each for each in REVIEW_COLUMNS)
-        for each in entries:
-            table.writerow((guarded(each.source), guarded(each.target), each.shown(2), "", ""))
-        text.detach()  # flushes it, and leaves the file open
+    heads = [OPTIMISTIC if optimistic and each == LEXICON_HEAD[2] else each for each in REVIEW_COLUMNS]
+    write_review_table(path, heads, ((each.source, each.target, each.shown(2), "", "") for each in entries))
 
 
 @dataclass(frozen=True)
@@ -139,12 +111,10 @@ def read_review(path: Path) -> Review:
     Raises:
         DataError: If a column is missing, or a decision is unknown or contradicts the correction.
     """
-    with open_bytes(path) as stream:
-        text = _text(stream, path)
     kept: dict[tuple[str, str], bool] = {}  # whether a line confirms it
     dropped: dict[tuple[str, str], None] = {}
     decisions = []
-    for place, row in _rows(text, path):
+    for place, row in review_rows(path, REVIEW_COLUMNS, _NEEDED):
         pair, decision = _decided(place, row)
         decisions.append(decision)
         if decision == "ok":
@@ -165,45 +135,6 @@ def read_review(path: Path) -> Review:
 
 def _translations(correction: str) -> list[str]:
     return [each for each in map(trim, correction.split(";")) if each]
-
-
-def _text(stream: IO[bytes], path: Path) -> str:
-    body = stream.read()
-    try:
-        # UTF-16 is the "Unicode text" of spreadsheets.
-        return body.removeprefix(_BOM).decode(wide_encoding(body) or "utf-8")
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {line}: byte 0x{body[error.start]:02x} is not {error.encoding.upper()}.",
-            hint="In the spreadsheet, save it as 'CSV UTF-8'.",
-        ) from None
-
-
-def _rows(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the place and the cells of every row."""
-    lines = io.StringIO(text, newline="")
-    head = lines.readline()
-    skipped = 0
-    if head.lower().startswith("sep="):  # written by some spreadsheets
-        skipped, head = 1, lines.readline()
-    separator = max(",;\t", key=head.count)
-    names = [trim(cell).lower() for cell in next(csv_rows([head], path, separator), (0, []))[1]]
-    missing = [name for name in _NEEDED if name not in names]
-    if missing:
-        shown = ", ".join(f"'{name}'" for name in missing)
-        raise DataError(
-            f"{path}, line {1 + skipped}: no column {shown} in the header.",
-            hint=f"A review file has the columns {', '.join(REVIEW_COLUMNS)}.",
-        )
-    begin = 2 + skipped
-    for last, cells in csv_rows(lines, path, separator, before=1 + skipped):
-        place, begin = f"{path}, line {begin}", last + 1
-        if not any(map(trim, cells)):
-            continue
-        row = dict.fromkeys(REVIEW_COLUMNS, "")
-        row |= {name: trim(unguarded(cell)) for name, cell in zip(names, cells, strict=False)}
-        yield place, row
 
 
 def _decided(place: str, row: dict[str, str]) -> tuple[tuple[str, str], str]:

@@ -51,6 +51,10 @@ STAGES = Registry(
             "lexenc.stages.encoders.plot:PLOT",
             "Draw sentences or words of several languages as a picture of the space of each encoder.",
         ),
+        "senses": (
+            "lexenc.stages.senses.senses:SENSES_STAGE",
+            "Find the senses of words in a corpus, and tag text with them.",
+        ),
         "interpolate": (
             "lexenc.stages.lexical.interpolate:INTERPOLATE",
             "Blend the vectors of a shared space with an encoder: (1 - lambda) static + lambda encoder.",
@@ -143,7 +147,7 @@ STAGES = Registry(
         ),
         "read-review": (
             "lexenc.stages.lexical.read_review:READ_REVIEW",
-            "Turn a reviewed table of induce into a dictionary.",
+            "Turn a reviewed table of induce into a dictionary, or one of senses into senses.",
         ),
         "export": ("lexenc.stages.encoders.export:EXPORT", "Write vectors to files that VecMap, MUSE and gensim read."),
         "compare": (

@@ -51,7 +51,8 @@ LINKS = ("alignments", "validation")  # of align-train
 # Stages whose --source and --target are two line-aligned files that they learn from, and --data training data.
 LEARN_TEXT = frozenset({"finetune", "train"})
 # Inputs that say what to work on. Nothing is learned from their content.
-ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration"})
+ONLY_READ = frozenset({"words", "source_vocabulary", "target_vocabulary", "knowledge_base", "mentions", "calibration",
+                       "headwords", "tag"})  # fmt: skip
 ONLY_READ_BY = frozenset(
     {
         ("map", "validation"),

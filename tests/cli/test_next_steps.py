@@ -26,6 +26,7 @@ COMMANDS = {
     "map-hub": "--vectors en=F/en.vec --vectors de=F/de.vec --hub en --dictionaries en-de=F/train.tsv",
     "apply-mapping": "--mapping F/mapped --source F/en.vec",
     "encode": "F/en.txt --encoder F/static",
+    "senses": "house --encoder F/transformer --text en=F/text.tsv --count 2 --drawn 0",
     "interpolate": "--vectors F/mapped --encoder F/static --dictionary F/train.tsv --lambda 0.3",
     "cross-pairs": "--source F/rated.en --target F/rated.de",
     "encode-concepts": "F/kb.txt --encoder F/static",

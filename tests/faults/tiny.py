@@ -120,6 +120,11 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("plot --text en={w}/en.txt --text de={w}/de.txt --encoder {w}/static --method pca --points 9",
              "--points 8", forks=False)
     ],
+    "senses": [
+        Tiny("senses enw0 enw5 --encoder {w}/transformer --text en={w}/en.text --text de={w}/de.text --count 1 "
+             "--drawn 0 --tag {w}/en.text", "--top 3"),
+        Tiny("senses --senses {w}/found --tag {w}/en.text", "--seed 1", "out.tsv"),
+    ],
     "interpolate": [
         Tiny("interpolate --vectors {w}/mapped --encoder {w}/static --dictionary {w}/train.tsv", "--lambda 0.4")
     ],
@@ -184,6 +189,7 @@ RUNS: dict[str, list[Tiny]] = {
     "read-review": [
         Tiny("read-review {w}/review.csv", ""),
         Tiny("read-review {w}/review.csv", "", "out.tsv"),
+        Tiny("read-review {w}/senses.csv --senses {w}/found", ""),
     ],
     "export": [
         Tiny("export {w}/mapped", "--format word2vec"),
@@ -233,9 +239,10 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
     _write(world / "links.txt", ["0-0 1-1 2-2"] * 20)
     rows = [f"{a},{b},{'ok' if i % 2 else 'wrong'}," for i, (a, b) in enumerate(pairs)]
     _write(world / "review.csv", ["source,target,decision,correction", *rows])
+    _write(world / "senses.csv", ["sense,name,decision", "enw0#1,first,keep", "enw5#1,,drop"])
     _write(world / "pipeline.yaml", [_PIPELINE.format(w=world)])
     for out, name, number in (("static", "new-encoder", 0), ("transformer", "new-encoder", 1), ("mapped", "map", 0),
-                              ("scores", "eval bli", 0)):  # fmt: skip
+                              ("scores", "eval bli", 0), ("found", "senses", 0)):  # fmt: skip
         words = RUNS[name][number].words(str(world))
         run([*words[:-1], str(world / out)])
     give_languages(world / "transformer", world / "spoken")

@@ -122,6 +122,9 @@ documents-two align-documents --source @pages.en --target @pages.de --blocks tex
 aligner       align-train span --pairs @few.tsv --alignments @few.links --encoder @transformer --validation @few.links --validation-pairs @few.tsv --words-per-sentence 1 {TINY} --out @out
 aligner-soft  align-train softmax --alignments @aligned --encoder @transformer --validation @few.links --validation-pairs @few.tsv --objectives supervised {TINY} --out @out
 aligner-text  align-train softmax --pairs @few.tsv --encoder @transformer --objectives so,co {TINY} --out @out
+senses        senses the house --headwords @heads.txt --encoder @transformer --text en=@text.en --text de=@text.de --alignments en-de=@aligned --count 2 --sentences 20 --drawn 0 --tag @few.en --out @out
+senses-tagged senses --senses @senses --tag @few.en --out @out
+senses-read   read-review @senses.csv --senses @senses --out @out
 linked-span   align --pairs @few.tsv --method span --encoder @aligner --out @out
 scored        eval alignment --gold @few.links --predicted @few.predicted --pairs @few.tsv --draws 100 --out @out
 scored-sides  eval alignment --gold @few.links --predicted @few.predicted --source @few.en --target @few.de --draws 100 --out @out
@@ -314,6 +317,8 @@ def _write_files(folder: Path) -> None:
         "gold.ladder": [f"[{i}]:[{i}]:0.5" for i in range(len(sentences))],
         "pages.en/one.txt": [a for a, _ in sentences[:5]],
         "pages.de/one.txt": [b for _, b in sentences[:5]],
+        "heads.txt": ["dog", "de=haus"],
+        "senses.csv": ["sense,name,decision", "the#1,one,keep", "the#2,,the#1", "dog#1,,drop"],
         "review.csv": ["source,target,probability,decision,correction", "house,haus,0.83,ok,", "dog,hase,0.83,other,hund"],
         "rated.txt": ["word1\tword2\tSimLex999", *rated],
         "rated.de.txt": ["word1\tword2\tSimLex999", *(f"{b}\t{c}\t1.{i % 9}" for i, (b, c) in enumerate(zip(DE, DE[1:] + DE[:1], strict=True)))],

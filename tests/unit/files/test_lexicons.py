@@ -14,13 +14,12 @@ from lexenc.files.dictionaries import read_pairs
 from lexenc.files.lexicons import (
     REVIEW_COLUMNS,
     LexiconEntry,
-    guarded,
     read_review,
-    unguarded,
     writable,
     write_lexicon,
     write_review,
 )
+from lexenc.files.review_tables import guarded, unguarded
 from lexenc.text.folding import trim
 
 

@@ -1,0 +1,249 @@
+"""The folder of a lexicon: its senses as JSON and as vectors, and what recognises them in a text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.artifact import DigestStore
+from lexenc.encoders.base import WordEncoder
+from lexenc.encoders.locate import locate_encoder
+from lexenc.errors import ConfigError, DataError, LexencError
+from lexenc.files.tensors import read_tensors, write_tensors
+from lexenc.files.text import writing
+from lexenc.files.vectors import save_vectors, write_vec
+from lexenc.senses.contexts import span_vectors
+from lexenc.senses.description import HeadwordEntry, SenseEntry
+from lexenc.senses.induction import InducedSenses
+from lexenc.senses.occurrences import Headword, HeadwordFinder, Occurrence
+from lexenc.structured import checked, read_json
+from lexenc.text.folding import Folding
+from lexenc.text.words import Segmentation, segmenter
+
+SENSES, TENSORS, VEC, CONCORDANCE = "senses.json", "senses.safetensors", "senses.vec", "concordance.tsv"
+CONCORDANCE_HEADS = ("word", "sense", "confidence", "left", "form", "right", "line")
+_OCCURRENCES = ("labels", "confidence")  # of the occurrences that senses were found from, which are not kept
+_AGAIN = "Make it again with lexenc senses."
+_DROPPED = -1
+
+
+@dataclass(frozen=True)
+class SenseLexicon:
+    """The senses of some headwords, as `senses.json` has them.
+
+    Args:
+        encoder: The encoder, as the user named it.
+        encoder_sha256: Its digest.
+        layer: The layer whose states its vectors are.
+        words: How texts are split into words.
+        lowercase: Whether case is ignored.
+        languages: Languages of the texts, that of plain headwords first.
+        notes: What the numbers mean.
+        headwords: The headwords.
+        format: Version of the file.
+    """
+
+    encoder: str
+    encoder_sha256: str
+    layer: int
+    words: Segmentation
+    lowercase: bool
+    languages: list[str]
+    notes: dict[str, str]
+    headwords: list[HeadwordEntry]
+    format: Literal[1] = 1
+
+    @property
+    def folding(self) -> Folding:
+        """How words are compared."""
+        return Folding(self.lowercase, "nfc")
+
+
+@dataclass(frozen=True)
+class SenseChoice:
+    """What chooses the senses of a headword.
+
+    Args:
+        induced: The clusters of its occurrences.
+        entries: The sense of each cluster, as its place in the entry of the headword; -1 for none. Shape [k].
+        weights: Number of occurrences of each cluster. Shape [k].
+    """
+
+    induced: InducedSenses
+    entries: Indices
+    weights: Doubles
+
+    @classmethod
+    def of(cls, induced: InducedSenses) -> SenseChoice:
+        """Return the choice among the clusters as they were found."""
+        count = len(induced.centres)
+        sizes = np.bincount(induced.labels, minlength=count).astype(np.float64)
+        return cls(induced, np.arange(count, dtype=np.int64), sizes)
+
+    def choose(self, vectors: Floats) -> tuple[Indices, Doubles]:
+        """Return the place of the sense of each occurrence, -1 for none, and the confidence in its cluster."""
+        labels, confidence = self.induced.assign(vectors)
+        return self.entries[labels], confidence
+
+    def centres(self, count: int) -> Floats:
+        """Return the vectors of `count` senses: means of their clusters, weighted by size. Shape [count, d]."""
+        weights = np.maximum(self.weights, 1e-9)
+        rows = np.zeros((count, self.induced.centres.shape[1]))
+        for sense in range(count):
+            own = self.entries == sense
+            rows[sense] = weights[own] @ self.induced.centres[own] / weights[own].sum()
+        return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def write_sense_lexicon(folder: Path, lexicon: SenseLexicon, choices: Sequence[SenseChoice]) -> None:
+    """Write senses.json, senses.safetensors, senses.vec, and the same vectors as a folder of vectors."""
+    body = json.dumps(asdict(lexicon), ensure_ascii=False, indent=1)
+    with writing(folder / SENSES) as stream:
+        stream.write(body.encode("utf-8", "backslashreplace") + b"\n")
+    tensors: dict[str, np.ndarray] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    for number, each in enumerate(choices):
+        tensors[f"{number}.entries"], tensors[f"{number}.weights"] = each.entries, each.weights
+        facts[str(number)] = {}
+        for name in _kept_fields():
+            value = getattr(each.induced, name)
+            if isinstance(value, np.ndarray):
+                tensors[f"{number}.{name}"] = value
+            else:
+                facts[str(number)][name] = value
+    write_tensors(folder / TENSORS, tensors, facts)
+    names = [one.sense for entry in lexicon.headwords for one in entry.senses]
+    rows = [each.centres(len(entry.senses)) for entry, each in zip(lexicon.headwords, choices, strict=True)]
+    matrix = np.concatenate(rows)
+    write_vec(folder / VEC, names, matrix)
+    save_vectors(folder, names, matrix)
+
+
+def _kept_fields() -> list[str]:
+    return [each.name for each in fields(InducedSenses) if each.name not in _OCCURRENCES]
+
+
+def read_sense_lexicon(folder: Path) -> tuple[SenseLexicon, list[SenseChoice]]:
+    """Read a lexicon.
+
+    Raises:
+        DataError: If the folder holds none, or it is damaged.
+    """
+    path = folder / SENSES
+    if not path.is_file():
+        raise DataError(f"{folder} holds no {SENSES}.", hint="Give a folder that lexenc senses or read-review wrote.")
+    lexicon = checked(SenseLexicon, read_json(path, hint=_AGAIN), path, hint=_AGAIN)
+    tensors, facts = read_tensors(folder / TENSORS, hint=_AGAIN)
+    choices = []
+    for number, entry in enumerate(lexicon.headwords):
+        values = {name: tensors.get(f"{number}.{name}", _fact(facts, number, name)) for name in _kept_fields()}
+        entries, weights = (tensors.get(f"{number}.{name}") for name in ("entries", "weights"))
+        induced = InducedSenses(np.zeros(0, np.int64), np.zeros(0), **values)
+        if not _sound(induced, entries, weights, len(entry.senses)):
+            raise DataError(f"{folder / TENSORS} does not fit {SENSES} ({entry.word}).", hint=_AGAIN)
+        choices.append(SenseChoice(induced, np.asarray(entries, np.int64), np.asarray(weights, np.float64)))
+    return lexicon, choices
+
+
+def _fact(facts: dict[str, Any], number: int, name: str) -> Any:
+    own = facts.get(str(number))
+    return own.get(name) if isinstance(own, dict) else None
+
+
+def _sound(induced: InducedSenses, entries: Any, weights: Any, count: int) -> bool:
+    """Return whether tensors have the shapes that they must have."""
+    try:
+        clusters, size = induced.centres.shape
+        labels, confidence = induced.assign(np.zeros((1, size), dtype=np.float32))
+        return (
+            entries.shape == weights.shape == (clusters,)
+            and {*range(count)} == {*entries.tolist()} - {_DROPPED}
+            and bool(np.isfinite(weights).all())
+            and bool(np.isfinite(induced.centres).all())
+            and 0 <= int(labels[0]) < clusters
+            and bool(np.isfinite(confidence[0]))
+        )
+    except (AttributeError, TypeError, ValueError, IndexError):
+        return False
+
+
+def encoder_of(lexicon: SenseLexicon, folder: Path, given: Path | None) -> Path:
+    """Return the folder of the encoder of a lexicon.
+
+    Args:
+        lexicon: The lexicon.
+        folder: Where it is, for messages.
+        given: The encoder that the user gave, if any.
+
+    Raises:
+        ConfigError: If it is another encoder, or cannot be found.
+    """
+    place = given
+    if place is None:
+        try:
+            place = locate_encoder(lexicon.encoder).path
+        except LexencError:
+            raise ConfigError(
+                f"The encoder of {folder} is not at {lexicon.encoder}.", hint="Give it: --encoder ENC"
+            ) from None
+    if DigestStore.default().of(place) != lexicon.encoder_sha256:
+        which = lexicon.encoder if given is None else given
+        raise ConfigError(
+            f"{folder} was made with another encoder than {which}: {lexicon.encoder}, as it was then.",
+            hint="Give the same encoder, or find the senses again with lexenc senses.",
+        )
+    return place
+
+
+class SenseTagger:
+    """Chooses the senses of headwords in lines of text.
+
+    Args:
+        lexicon: The senses.
+        choices: What chooses the senses of each headword.
+        encoder: Encoder of words in sentences, at the layer of the lexicon.
+        language: Language of the lines.
+    """
+
+    def __init__(
+        self, lexicon: SenseLexicon, choices: Sequence[SenseChoice], encoder: WordEncoder, language: str
+    ) -> None:
+        self._entries, self._choices, self._encoder = lexicon.headwords, choices, encoder
+        heads = {
+            number: Headword(entry.language, tuple(entry.word.split(" ")))
+            for number, entry in enumerate(lexicon.headwords)
+            if entry.language == language
+        }
+        self._finder = HeadwordFinder(heads, lexicon.folding, language)
+        self._cut = segmenter(lexicon.words, language)
+
+    def tag(self, lines: Sequence[str]) -> Iterator[tuple[list[str], list[tuple[int, int, SenseEntry | None, float]]]]:
+        """Yield the words of each line, and its headwords: first word, the word after the last, sense, confidence.
+
+        The sense is None if a reviewer dropped it, or if the headword has no vector.
+        """
+        words = [self._cut(line) for line in lines]
+        found = [self._finder.find(each) if self._finder.may_be_in(line) else []
+                 for line, each in zip(lines, words, strict=True)]  # fmt: skip
+        places = [(row, *each) for row, own in enumerate(found) for each in own]
+        shown = [Occurrence.of(row, lines[row], words[row], start, end) for row, _, start, end in places]
+        tagged: dict[int, list[tuple[int, int, SenseEntry | None, float]]] = {}
+        if shown:
+            vectors, has = span_vectors(
+                self._encoder, [one.words for one in shown], [(one.start, one.end) for one in shown]
+            )
+            for number in {number for _, number, _, _ in places}:
+                rows = [row for row, place in enumerate(places) if place[1] == number]
+                labels, confidence = self._choices[number].choose(vectors[rows])
+                for row, label, sure in zip(rows, labels.tolist(), confidence.tolist(), strict=True):
+                    line, _, start, end = places[row]
+                    sense = self._entries[number].senses[label] if label >= 0 and has[row] else None
+                    tagged.setdefault(line, []).append((start, end, sense, sure if sense else 0.0))
+        for row, own in enumerate(words):
+            yield own, sorted(tagged.get(row, []), key=lambda each: each[0])
