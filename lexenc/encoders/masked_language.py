@@ -174,8 +174,11 @@ class MaskedHead:
 
     def logits(self, states: Tensor) -> Tensor:
         """Score every subword that can be predicted. Shape [t, d] -> [t, v], columns as in `vocabulary`."""
+        return self._scores_of(self.module, states)
+
+    def _scores_of(self, module: Any, states: Tensor) -> Tensor:
         with forward_pass(self._folder):
-            found: Tensor = self.module(inputs_embeds=states.unsqueeze(0)).logits
+            found: Tensor = module(inputs_embeds=states.unsqueeze(0)).logits
         return found.squeeze(0).float()
 
     def losses(self, encoder: TransformerEncoder, texts: Sequence[MaskedText]) -> Tensor:

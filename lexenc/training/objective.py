@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,35 @@ class StepLoss:
         return cls(value, terms if len(terms) > 1 else {})
 
 
+class StepModule(nn.Module):  # type: ignore[misc]
+    """A module that changes once per step besides its weights. What changes lies in buffers, so that it is resumed."""
+
+    def begin(self, total: int) -> None:
+        """Plan a run of `total` steps, before the first of them or a resumed one."""
+
+    def begin_step(self, step: int) -> None:
+        """Prepare a step, from 0, before its losses are computed in one or several parts."""
+
+    def end_step(self, step: int, gather: Callable[[Tensor], Tensor]) -> Mapping[str, float]:
+        """Finish a step, after its losses were computed and before the weights are updated.
+
+        Args:
+            step: Number of the step, from 0.
+            gather: Concatenates the rows of all processes, in the same order in each.
+
+        Returns:
+            Numbers for the line of the step in the log.
+        """
+        return {}
+
+
+def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of every number over the modules that report it."""
+    names = dict.fromkeys(name for each in found for name in each)
+    values = {name: [each[name] for each in found if name in each] for name in names}
+    return {name: sum(own) / len(own) for name, own in values.items()}
+
+
 class Objective(ABC):
     """Numbered examples and the weights that learn from them.
 
@@ -46,7 +75,8 @@ class Objective(ABC):
     memory requires it. Objectives that compare examples derive from `contrastive.ContrastiveObjective`.
 
     Attributes:
-        modules: Everything that learns, by name: encoders and heads. All of it is kept in checkpoints.
+        modules: Everything that learns, by name: encoders and heads. All of it is kept in checkpoints. Each
+            `StepModule` in it takes part in the steps.
     """
 
     modules: Mapping[str, nn.Module]
@@ -63,25 +93,14 @@ class Objective(ABC):
     def losses(self, rows: Indices, step: int) -> Tensor:
         """Return the loss of each of some examples. Random choices depend on `step`. Shape as `rows`."""
 
-    def begin(self, total: int) -> None:  # noqa: B027 - most objectives plan nothing
+    def begin(self, total: int) -> None:
         """Plan a run of `total` steps, before the first of them or a resumed one."""
+        for each in self._step_modules():
+            each.begin(total)
 
-    def begin_step(self, step: int) -> None:  # noqa: B027
-        """Prepare a step, before its losses are computed in one or several parts."""
-
-    def end_step(self, step: int, gather: Callable[[Tensor], Tensor]) -> Mapping[str, float]:
-        """Finish a step, after the losses of all parts were computed and before the weights are updated.
-
-        State that changes here has to lie in buffers of `modules`, so that checkpoints contain it.
-
-        Args:
-            step: Number of the step, from 0.
-            gather: Concatenates the rows of all processes, in the same order in each.
-
-        Returns:
-            Numbers for the line of the step in the log.
-        """
-        return {}
+    def _step_modules(self) -> list[StepModule]:
+        parts = (part for module in self.modules.values() for part in module.modules())
+        return [part for part in dict.fromkeys(parts) if isinstance(part, StepModule)]
 
     def steps(self, epoch: int, batch_size: int, seed: int) -> list[Indices]:
         """Return the examples of each step of an epoch, as many steps in each epoch.
@@ -119,13 +138,15 @@ class Objective(ABC):
         """
         own, divisor = processes.share(len(rows)), processes.divisor(len(rows))
         value = 0.0
-        self.begin_step(step)
+        parts = self._step_modules()
+        for each in parts:
+            each.begin_step(step)
         for part in chunks(self.sizes, rows[own], chunk_tokens):
             loss = self.losses(part, step).sum() / divisor
             loss.backward()
             value += float(loss.detach())
-        facts = self.end_step(step, lambda each: processes.concatenated(each, len(rows)))
-        return StepLoss(processes.mean(value, device), facts=facts)
+        found = [each.end_step(step, lambda own: processes.concatenated(own, len(rows))) for each in parts]
+        return StepLoss(processes.mean(value, device), facts=_means(found))
 
 
 def chunks(sizes: Callable[[Indices], Indices], rows: Indices, tokens: int) -> Iterator[Indices]:

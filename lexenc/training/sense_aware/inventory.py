@@ -116,6 +116,8 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
         self._divides_at: float = math.inf
         self._prunes_from: float = math.inf
         self._seen: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._begun, self._ended = -1, -1
+        self._shares: Tensor | None = None
 
     @classmethod
     def of_tables(cls, tables: Mapping[str, Tensor], settings: SenseSettings) -> SenseInventory:
@@ -240,26 +242,34 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
     def begin_step(self, step: int) -> Tensor | None:
         """Forget unfinished parts of a step, and split the words at the end of the warm-up.
 
+        Of several tables with this inventory each calls it, as well as `end_step`.
+
         Args:
             step: Number of the step, from 0.
 
         Returns:
             If words were split, the share of each row in its word. Shape [r].
         """
-        self._seen = []
-        if step < self._divides_at or self.divided:
-            return None
-        return self._divide()
+        if step != self._begun:
+            self._seen, self._begun = [], step
+            self._shares = self._divide() if step >= self._divides_at and not self.divided else None
+        return self._shares
 
-    def end_step(self, step: int, gather: Callable[[Tensor], Tensor] = lambda own: own) -> None:
+    def end_step(self, step: int, gather: Callable[[Tensor], Tensor] = lambda own: own) -> bool:
         """Move the centres, refit the projection and prune, as is due after a step.
 
         Args:
             step: Number of the step, from 0.
             gather: Concatenates the rows of all processes.
+
+        Returns:
+            Whether it was not done yet.
         """
+        if step == self._ended:
+            return False
+        self._begun, self._ended = -1, step
         if not len(self._words_of_slots):
-            return
+            return True
         width = self.centres.shape[1]
         nothing = self.slots.new_zeros(0)
         parts = self._seen or [(nothing, self.centres.new_zeros(0, width), nothing)]
@@ -277,6 +287,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
         every = self.settings.prune_every
         if every and step + 1 >= self._prunes_from and (step + 1) % every == 0 and self.divided:
             self.prune()
+        return True
 
     def _count(self, rows: Tensor) -> None:
         if self.divided:

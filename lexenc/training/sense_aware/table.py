@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from lexenc.randomness import torch_generator
+from lexenc.training.objective import StepModule
 from lexenc.training.sense_aware.inventory import Candidates, SenseInventory
 from lexenc.training.sense_aware.settings import SenseSettings
 from lexenc.training.softmax import Negatives, Predictions, log_partition, soft_target_losses
@@ -16,7 +17,7 @@ from lexenc.training.softmax import Negatives, Predictions, log_partition, soft_
 _NOISE = 0.01  # of the vectors at the split, relative to their root mean square
 
 
-class SenseTable(nn.Module):  # type: ignore[misc]
+class SenseTable(StepModule):
     """A vector and a bias for every sense, by which a language model predicts senses.
 
     With one sense per word and no dictionary it is the output layer of a plain language model.
@@ -27,6 +28,8 @@ class SenseTable(nn.Module):  # type: ignore[misc]
         start: Vectors and biases of the words to begin with. None for random vectors, with standard deviation
             1 / sqrt(d), and no biases. Shapes [v, d], [v].
         purpose: What tells the random choices of several tables apart.
+        observes: Whether the centres move towards the states of its predictions. Of several tables that share an
+            inventory and see the same states, one does.
 
     Source: Liu et al. 2022, section 3.
     """
@@ -38,9 +41,10 @@ class SenseTable(nn.Module):  # type: ignore[misc]
         *,
         start: tuple[Tensor, Tensor] | None = None,
         purpose: str = "senses",
+        observes: bool = True,
     ) -> None:
         super().__init__()
-        self.inventory, self._purpose = inventory, purpose
+        self.inventory, self._purpose, self._observes = inventory, purpose, observes
         rows, seed = len(inventory.enabled), inventory.settings.seed
         if start is None:
             draw = torch_generator(seed, f"vectors of {purpose}")
@@ -54,6 +58,22 @@ class SenseTable(nn.Module):  # type: ignore[misc]
     def settings(self) -> SenseSettings:
         """The settings of the senses."""
         return self.inventory.settings
+
+    def begin(self, total: int) -> None:
+        """Plan the warm-up and the pruning of a run of `total` steps."""
+        self.inventory.begin(total)
+
+    def begin_step(self, step: int) -> None:
+        """Split the words at the end of the warm-up."""
+        shares = self.inventory.begin_step(step)
+        if shares is not None:
+            self.divide(shares)
+
+    def end_step(self, step: int, gather: Callable[[Tensor], Tensor] = lambda own: own) -> Mapping[str, float]:
+        """Move the centres. Return how senses are used, at steps at which the projection is due."""
+        ended = self.inventory.end_step(step, gather)
+        due = ended and self.inventory.several and (step + 1) % self.settings.refit_every == 0
+        return self.inventory.usage() if due else {}
 
     def choose(self, predictions: Predictions) -> Tensor:
         """Return the row of the sense of each word. Shape [n]."""
@@ -72,7 +92,6 @@ class SenseTable(nn.Module):  # type: ignore[misc]
         negatives: Negatives | None = None,
         *,
         rows: Tensor | None = None,
-        observe: bool = True,
     ) -> Tensor:
         """Return the cross entropy of the senses of the words, and of their translations. Shape [n].
 
@@ -82,13 +101,11 @@ class SenseTable(nn.Module):  # type: ignore[misc]
             predictions: The predictions.
             negatives: Words that are sampled for the softmax; with all of their senses. None for the exact softmax.
             rows: The chosen rows. None to choose them. Shape [n].
-            observe: Whether the centres move towards the states. Not if another table with the same inventory
-                observes the same states.
         """
         rows = self.choose(predictions) if rows is None else rows
         with torch.no_grad():
             candidates = self.inventory.translate(predictions.words, predictions.own.float())
-        if observe:
+        if self._observes:
             self.inventory.observe(predictions.words, predictions.own, rows)
         states = predictions.states.float()
         if negatives is not None:
@@ -187,26 +204,3 @@ class SenseTable(nn.Module):  # type: ignore[misc]
 def _row_scores(states: Tensor, vectors: Tensor, bias: Tensor, rows: Tensor) -> Tensor:
     """Return the scores of some rows for each state. Shape [n, d], [n, c] -> [n, c]."""
     return torch.einsum("nd,ncd->nc", states, nn.functional.embedding(rows, vectors)) + bias[rows]
-
-
-def begin_step(tables: Iterable[SenseTable], step: int) -> None:
-    """Begin a step of some tables, each of whose inventories may be that of several of them."""
-    shares: dict[int, Tensor | None] = {}
-    for table in tables:
-        if id(table.inventory) not in shares:
-            shares[id(table.inventory)] = table.inventory.begin_step(step)
-        own = shares[id(table.inventory)]
-        if own is not None:
-            table.divide(own)
-
-
-def end_step(tables: Iterable[SenseTable], step: int, gather: Callable[[Tensor], Tensor] = lambda own: own) -> None:
-    """End a step of some tables: their centres move, once per inventory.
-
-    Args:
-        tables: The tables.
-        step: Number of the step, from 0.
-        gather: Concatenates the rows of all processes.
-    """
-    for inventory in {id(table.inventory): table.inventory for table in tables}.values():
-        inventory.end_step(step, gather)

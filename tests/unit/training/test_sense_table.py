@@ -15,7 +15,7 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.training.sense_aware.bank import FACTS, TABLES, load_bank, save_senses
 from lexenc.training.sense_aware.inventory import SenseInventory
 from lexenc.training.sense_aware.settings import SenseSettings
-from lexenc.training.sense_aware.table import SenseTable, begin_step, end_step
+from lexenc.training.sense_aware.table import SenseTable
 from lexenc.training.softmax import Negatives, Predictions, WordSampler
 
 SETTINGS = SenseSettings(senses=3, width=2, queue=30, warmup=0.5, refit_every=4, start="noise", prune_every=0)
@@ -106,9 +106,9 @@ def test_one_sense_per_word_is_a_plain_output_layer_and_keeps_nothing():
     table = table_of(sizes=np.ones(6, dtype=np.int64), disabled=())
     predictions = predictions_of()
     assert torch.equal(table.choose(predictions), predictions.words)
-    begin_step([table], 0)
+    table.begin_step(0)
     losses = table.losses(predictions)
-    end_step([table], 0)
+    assert not table.end_step(0)
     assert torch.allclose(losses, plain(table, predictions, predictions.words), atol=1e-6)
     assert torch.equal(losses, table.exact_losses(predictions)) or torch.allclose(
         losses, table.exact_losses(predictions)
@@ -134,31 +134,34 @@ def test_the_split_keeps_the_chances_of_words_and_copies_their_vectors():
     table.inventory.enabled[table.inventory.offsets[:-1]] = True
     table.inventory.begin(10)
     before, first = table.exact_losses(predictions), table.vectors.detach().clone()
-    begin_step([table], 4)
+    table.begin_step(4)
     assert torch.equal(table.exact_losses(predictions), before)
-    begin_step([table], 5)
+    table.begin_step(5)
     assert table.inventory.enabled.all()
     assert torch.allclose(table.exact_losses(predictions), before, atol=0.05)
     assert torch.allclose(table.vectors[:3], first[:1].expand(3, -1), atol=0.05)
     assert not torch.equal(table.vectors[0], table.vectors[1])
     assert torch.equal(table.vectors[3], first[3]), "words of one sense stay"
     split = table.vectors.detach().clone()
-    begin_step([table], 6)
+    table.begin_step(6)
     assert torch.equal(table.vectors, split)
 
 
 def test_tables_of_two_directions_share_their_senses():
     inventory = SenseInventory(SIZES, 4, SETTINGS)
-    tables = [SenseTable(inventory, 5, purpose=name) for name in ("forward", "backward")]
+    tables = [SenseTable(inventory, 5, purpose=name, observes=name == "forward") for name in ("forward", "backward")]
     assert not torch.equal(tables[0].vectors, tables[1].vectors)
     inventory.begin(10)
     predictions = predictions_of()
     for number in range(10):
-        begin_step(tables, number)
+        for table in tables:
+            table.begin_step(number)
         rows = tables[0].choose(predictions)
         for table in tables:
-            table.losses(predictions, rows=rows, observe=table is tables[0])
-        end_step(tables, number)
+            table.losses(predictions, rows=rows)
+        facts = [table.end_step(number) for table in tables]
+        assert bool(facts[0]) == (number % 4 == 3), "how senses are used is told by one of the tables"
+        assert not facts[1]
     assert int(inventory.queue.filled) == 30
     assert int(inventory.selected.sum()) == 5 * 5, "of the five predictions of words with several senses, once each"
 
