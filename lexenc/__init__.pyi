@@ -142,10 +142,10 @@ def pretrain(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
-    weight_decay: float = 0.01,
-    schedule: Literal['linear', 'constant'] = 'linear',
-    warmup: float = 0.1,
-    clip: float = 1.0,
+    weight_decay: float | None = None,
+    schedule: Literal['linear', 'constant'] | None = None,
+    warmup: float | None = None,
+    clip: float | None = None,
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     steps: int | None = None,
@@ -153,13 +153,21 @@ def pretrain(
     preset: Literal['tiny', 'small', 'paper'] | None = None,
     layers: int | None = None,
     dimensions: int | None = None,
-    heads: int | None = None,
     vocabulary: int | None = None,
     max_length: int | None = None,
-    model: Literal['xlm-r'] = 'xlm-r',
+    model: Literal['xlm-r', 'elmo'] = 'xlm-r',
     language_sampling: float = 0.3,
     dev_share: float | None = None,
     evaluate_every: int | None = None,
+    optimiser: Literal['adamw', 'adagrad'] | None = None,
+    heads: int | None = None,
+    input: Literal['words', 'characters'] | None = None,
+    cells: int | None = None,
+    negatives: int | None = None,
+    minimum_count: int | None = None,
+    cased: bool = False,
+    words: Literal['words', 'spaces'] | None = None,
+    vector: str | None = None,
     force: bool = False,
     seed: int | None = None,
     device: str | None = None,
@@ -168,7 +176,7 @@ def pretrain(
 ) -> Result:
     """Pretrain a small multilingual language model, with a tokenizer of its own, on text.
 
-    Makes: a language model that AutoModelForMaskedLM and SentenceTransformer load, and training.jsonl with loss and learning rate per step.
+    Makes: a language model (xlm-r: AutoModelForMaskedLM and SentenceTransformer load it), and training.jsonl with loss and learning rate per step.
 
     Args:
         text: Text of a language with its name, e.g. en=en.txt; one sentence or paragraph per line. Give it once per language.
@@ -187,17 +195,25 @@ def pretrain(
         chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
-        objective: mlm: predict masked subwords of a line of text. tlm: predict masked subwords of a sentence and its translation together (pairs). Several, such as mlm,tlm, are mixed at random.
-        preset: Sizes and length of the training. tiny: 2 layers of 128, minutes on two cores. small: 6 layers of 384, an afternoon on two cores. paper: XLM-R base, for a cluster. Other options replace single values. By default small.
-        layers: Number of layers.
-        dimensions: Width of the layers, and length of a vector.
-        heads: Number of attention heads.
-        vocabulary: Largest number of subwords.
-        max_length: Longest input in subwords, special ones included. Longer lines are cut into several texts.
-        model: Kind of language model. One of: xlm-r.
+        objective: What a masked language model learns. mlm: predict masked subwords of a line of text. tlm: predict masked subwords of a sentence and its translation together (pairs). Several, such as mlm,tlm, are mixed at random.
+        preset: Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a day on a GPU for elmo. paper: the published model, XLM-R base or ELMo. Other options replace single values. By default small.
+        layers: Number of layers; of elmo in each direction.
+        dimensions: Width of the layers. A vector of xlm-r is as long, one of elmo twice: forward and backward.
+        vocabulary: Largest number of subwords, for elmo of words.
+        max_length: Longest input in subwords, for elmo in words, special ones included. Longer lines are cut into several texts.
+        model: Kind of language model. One of: xlm-r, elmo.
         language_sampling: Exponent of the share of each language, of its words in the tokenizer and of its texts in training. 1: as in text. 0: all languages alike. Lower values favour languages with little text.
         dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none. By default 0.01, unless dev names files.
         evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.
+        optimiser: adamw: AdamW. adagrad: Adagrad, by which the published ELMo was trained.
+        heads: Number of attention heads.
+        input: What the vector of a word is made of. words: a table with a vector per word. characters: a convolutional network over its characters, which knows no unknown words and is slower.
+        cells: Cells of each LSTM. If they are more or fewer than dimensions, their output is projected, and cells and projections are limited to 3.
+        negatives: Words that are sampled for the softmax of a step. With half of the vocabulary or more it is exact. More are slower.
+        minimum_count: Occurrences below which a word is not in the vocabulary.
+        cased: Distinguish upper and lower case.
+        words: How text is split into words. words: words and punctuation by the classes of Unicode. spaces: at spaces only, for tokenised text.
+        vector: Layer of text vectors: mean (of all layers), concat (all of them), or a number, 0 for the input.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.

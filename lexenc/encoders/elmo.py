@@ -362,7 +362,7 @@ class ElmoEncoder:
         sums = (states * inner[:, :, None]).sum(1)
         return sums / inner.sum(1).clamp(min=1)[:, None]
 
-    def states(self, tokens: Tokens, layer: LayerChoice = -1) -> Tensor:
+    def states(self, tokens: Tokens | Ragged, layer: LayerChoice = -1) -> Tensor:
         """Return the states of words at a layer, special words included, end to end. Shape [all words, width or more].
 
         Args:
@@ -374,7 +374,7 @@ class ElmoEncoder:
         states: Tensor = found.layer(number)[found.mask]
         return states
 
-    def run(self, tokens: Tokens) -> LayerStates:
+    def run(self, tokens: Tokens | Ragged) -> LayerStates:
         """Return the states of all layers of texts, as a padded batch. Differentiable."""
         ragged = Ragged.of(tokens)
         lengths = ragged.lengths

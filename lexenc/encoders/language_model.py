@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
+from lexenc.arrays import Ragged
 from lexenc.device import Device
-from lexenc.encoders.folder import saving
+from lexenc.encoders.folder import saving, splitting
 from lexenc.encoders.load import load_encoder
 from lexenc.encoders.masked_language import MaskedHead
 from lexenc.encoders.pretrained import quiet_transformers
+from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
 from lexenc.encoders.transformer import TransformerEncoder
 from lexenc.encoders.unigram import SPECIAL
 from lexenc.errors import ConfigError
@@ -59,6 +62,32 @@ class LanguageModel(NamedTuple):
         regular[list(self.tokenizer.get_vocab().values())] = True
         regular[self.tokenizer.all_special_ids] = False
         return regular
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the head is new, so that it starts from random weights."""
+        return self.head.fresh
+
+    @property
+    def room(self) -> int:
+        """Longest text in subwords, without special ones."""
+        return self.encoder.longest - WordTokenizer(self.encoder.tokenizer).single.size
+
+    def splitter(self) -> Callable[[Sequence[str]], Ragged]:
+        """Return a function that splits lines of any length into subwords, without special ones."""
+        own = uncut_tokenizer(self.encoder.tokenizer)
+
+        def split(lines: Sequence[str]) -> Ragged:
+            with splitting():
+                found = own.encode_batch_fast(list(lines), add_special_tokens=False)
+            return Ragged.of([each.ids for each in found], dtype=np.int32)
+
+        return split
+
+    def unknown(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which subwords stand for what the vocabulary lacks. Shape as `numbers`."""
+        found: NDArray[np.bool_] = np.asarray(numbers == self.tokenizer.unk_token_id)
+        return found
 
 
 def save_new_language_model(folder: Path, tokenizer: Any, shape: Shape, *, seed: int) -> None:

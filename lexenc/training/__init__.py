@@ -21,9 +21,12 @@ LOSSES = Registry(
 
 LANGUAGE_MODELS = Registry(
     "language model",
-    {"xlm-r": ("lexenc.training.masked:XLM_R", "Transformer of XLM-R that predicts masked subwords.")},
+    {
+        "xlm-r": ("lexenc.training.masked:XLM_R", "Transformer of XLM-R that predicts masked subwords."),
+        "elmo": ("lexenc.training.word_prediction:ELMO", "LSTMs that predict the next and the previous word."),
+    },
 )
-"""Models that `pretrain` can train on text; see `lexenc.training.masked.LanguageModelKind`."""
+"""Models that `pretrain` can train on text; see `lexenc.training.language_models.LanguageModelKind`."""
 
 HEADS = Registry(
     "classifier",

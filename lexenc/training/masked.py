@@ -6,18 +6,18 @@ sections 3.3 and 3.4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from lexenc.arrays import Indices, Ragged, batches, starts_of
-from lexenc.device import Device
+from lexenc.arrays import Indices, Ragged, batches
 from lexenc.encoders.language_model import (
     LanguageModel,
     Shape,
@@ -26,34 +26,15 @@ from lexenc.encoders.language_model import (
     save_new_language_model,
 )
 from lexenc.encoders.masked_language import MaskedText, mask_pair, mask_subwords
+from lexenc.encoders.pretrained import load_tokenizer
 from lexenc.encoders.subwords import WordTokenizer
+from lexenc.encoders.unigram import train_language_tokenizer
 from lexenc.randomness import generator
+from lexenc.training.language_models import LanguageModelKind, LanguageTexts, TextObjective
 from lexenc.training.mixture import Mixture
-from lexenc.training.objective import Objective
 
 _CHUNK_TOKENS = 16_384
 Numbers = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class LanguageTexts:
-    """Texts of some languages as subwords, without special ones.
-
-    Args:
-        names: Names of the languages.
-        texts: The texts, language by language.
-        starts: Where the texts of each language begin, and the end of the last. Shape [languages + 1].
-    """
-
-    names: Sequence[str]
-    texts: Ragged
-    starts: Indices
-
-    @classmethod
-    def of(cls, texts: Mapping[str, Ragged]) -> LanguageTexts:
-        """Concatenate the texts of each language."""
-        joined = Ragged.joined([Ragged.of([], dtype=np.int32), *texts.values()])
-        return cls(list(texts), joined, starts_of([len(each) for each in texts.values()]))
 
 
 class Masking:
@@ -89,7 +70,7 @@ class Masking:
         return found
 
 
-class MaskedObjective(Objective):
+class MaskedObjective(TextObjective):
     """Texts of some languages (MLM), and sentence pairs (TLM). Every epoch and every step has new masks.
 
     The loss of an example is the mean cross entropy of its masked subwords. Every epoch has as many examples as there
@@ -174,8 +155,7 @@ class HeldOutTexts:
     def __init__(self, model: LanguageModel, texts: LanguageTexts, *, seed: int) -> None:
         self._model, masking = model, Masking(model)
         usable = masking.usable(texts.texts)
-        bounds = zip(texts.names, texts.starts[:-1], texts.starts[1:], strict=True)
-        rows = {name: begin + np.flatnonzero(usable[begin:end]) for name, begin, end in bounds}
+        rows = {name: own[usable[own]] for name, own in texts.rows().items()}
         self._masked: dict[str, list[MaskedText]] = {}
         for name in (name for name, own in rows.items() if len(own)):
             found = []
@@ -199,55 +179,53 @@ class HeldOutTexts:
         parts = (self._model.head.losses(self._model.encoder, texts[part]) for part in batches(sizes, _CHUNK_TOKENS))
         return sum(float(part.double().sum()) for part in parts) / sum(len(each.right) for each in texts)
 
-    def frequency_losses(self, counts: Mapping[str, Indices]) -> dict[str, float]:
+    def frequency_losses(self, texts: Mapping[str, Ragged]) -> dict[str, float]:
         """Return the losses of a control that predicts every subword by its frequency in the language.
 
         Args:
-            counts: Occurrences of each subword in the training texts of each language. Shape [v]. One is added to all.
+            texts: Training texts of each language. One is added to the occurrences of every subword.
         """
         found = {}
-        for name, texts in self._masked.items():
-            right = np.concatenate([each.right for each in texts])
-            chances = (counts[name] + 1) / (counts[name].sum() + len(counts[name]))
+        for name, own in self._masked.items():
+            right = np.concatenate([each.right for each in own])
+            counts = np.bincount(texts[name].values, minlength=len(self._model.regular))
+            chances = (counts + 1) / (counts.sum() + len(counts))
             found[name] = float(-np.log(chances[right]).mean())
         return found
-
-
-class LanguageModelKind(Protocol):
-    """A kind of language models that `pretrain` trains: how it is made, what it learns and how it is scored."""
-
-    def create(self, folder: Path, tokenizer: Any, shape: Shape, *, seed: int) -> None:
-        """Write a model with random weights; see `save_new_language_model`."""
-
-    def open(self, folder: Path, *, device: Device, max_length: int | None = None) -> LanguageModel:
-        """Load a model to train it; see `open_language_model`."""
-
-    def objective(
-        self,
-        model: LanguageModel,
-        texts: LanguageTexts,
-        pairs: tuple[Ragged, Ragged] | None = None,
-        *,
-        exponent: float,
-        seed: int,
-    ) -> MaskedObjective:
-        """Return what the model learns from texts and pairs; see `MaskedObjective`."""
-
-    def held_out(self, model: LanguageModel, texts: LanguageTexts, *, seed: int) -> HeldOutTexts:
-        """Return texts on which the model is scored; see `HeldOutTexts`."""
-
-    def save(self, folder: Path, model: LanguageModel) -> None:
-        """Write a folder that is an encoder, and that `open` loads again."""
 
 
 class _MaskedKind:
     """Transformers of the architecture of XLM-R that predict masked subwords."""
 
-    create = staticmethod(save_new_language_model)
+    encoder_kind, unit, predicts, most_held_out = "transformer", "subwords", "masked subwords", 5000
     open = staticmethod(open_language_model)
-    objective = MaskedObjective
     held_out = HeldOutTexts
     save = staticmethod(save_language_model)
+    tokenizer_of = staticmethod(load_tokenizer)
+
+    def tokenizer(self, texts: Mapping[str, Iterable[str]], options: Mapping[str, Any]) -> Tokenizer:
+        return train_language_tokenizer(
+            texts, vocabulary_size=options["vocabulary"], exponent=options["language_sampling"]
+        )
+
+    def create(self, folder: Path, tokenizer: Any, options: Mapping[str, Any], *, seed: int) -> None:
+        shape = Shape(*(options[name] for name in ("layers", "dimensions", "heads", "max_length")))
+        save_new_language_model(folder, tokenizer, shape, seed=seed)
+
+    def objective(
+        self,
+        model: LanguageModel,
+        texts: LanguageTexts,
+        pairs: tuple[Ragged, Ragged] | None,
+        options: Mapping[str, Any],
+        *,
+        seed: int,
+    ) -> MaskedObjective:
+        learnt = texts if "mlm" in options["objective"] else LanguageTexts.of({})
+        return MaskedObjective(model, learnt, pairs, exponent=options["language_sampling"], seed=seed)
+
+    def card(self, options: Mapping[str, Any]) -> str:
+        return f"A masked language model ({' and '.join(options['objective'])})"
 
 
 XLM_R: LanguageModelKind = _MaskedKind()

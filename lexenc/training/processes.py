@@ -83,12 +83,16 @@ class Processes:
         dist.all_reduce(used, op=dist.ReduceOp.MAX)
         # A weight without a gradient in any process has none, so that weight decay leaves it alone.
         shared = [each for each, flag in zip(learning, used.tolist(), strict=True) if flag]
+        # The rows of a sparse gradient differ between processes.
+        sparse = [each.grad is not None and each.grad.is_sparse for each in shared]
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in shared]
+        gradients = [each.to_dense() if each.is_sparse else each for each in gradients]
         flat = torch.cat([each.reshape(-1) for each in gradients])
         dist.all_reduce(flat)
         flat /= self.count
-        for each, part in zip(shared, flat.split([each.numel() for each in shared]), strict=True):
-            each.grad = part.view_as(each)
+        parts = flat.split([each.numel() for each in shared])
+        for each, part, rows in zip(shared, parts, sparse, strict=True):
+            each.grad = part.view_as(each).to_sparse(1) if rows else part.view_as(each)
 
     def by_rank(self, states: dict[str, Tensor]) -> dict[str, Tensor]:
         """Collect named tensors of all processes: those of process 1 are called `name.1`, those of process 0 `name`."""

@@ -11,7 +11,10 @@ from lexenc.parameters import param
 
 @dataclass(frozen=True)
 class Schedule:
-    """Length, batches and optimiser of a training run. Stages inherit it and override defaults and help."""
+    """Length, batches and optimiser of a training run. Stages inherit it and override defaults and help.
+
+    A stage can add `optimiser`, adamw or adagrad, as a parameter.
+    """
 
     epochs: int = param(1, "Passes over the training data.", ge=1)
     batch_size: int = param(32, "Examples per step.", ge=1)

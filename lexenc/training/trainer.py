@@ -24,7 +24,7 @@ from lexenc.randomness import derived_seed
 from lexenc.training import HISTORY
 from lexenc.training.checkpoints import Best, Checkpoint, load_checkpoint, random_state, restore_random, save_checkpoint
 from lexenc.training.objective import Objective, chunks
-from lexenc.training.optimiser import MasterAdamW
+from lexenc.training.optimiser import MasterOptimiser
 from lexenc.training.processes import Processes
 from lexenc.training.schedule import Schedule
 
@@ -105,8 +105,11 @@ class Trainer:
         self.warmup = schedule.warmup_steps(self.total)
         objective.begin(self.total)
         self.best: Best | None = None
-        self._optimiser = MasterAdamW(
-            self._module, learning_rate=schedule.learning_rate, weight_decay=schedule.weight_decay
+        self._optimiser = MasterOptimiser(
+            self._module,
+            learning_rate=schedule.learning_rate,
+            weight_decay=schedule.weight_decay,
+            rule=getattr(schedule, "optimiser", "adamw"),
         )
 
     def batches(self) -> Iterator[tuple[int, Indices]]:

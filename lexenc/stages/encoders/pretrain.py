@@ -1,4 +1,4 @@
-"""pretrain: text of some languages -> a masked language model with its own tokenizer."""
+"""pretrain: text of some languages -> a language model with its own tokenizer."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from lexenc.durable import remove_tree
+from lexenc.encoders import ENCODERS
 from lexenc.encoders.card import model_card, write_card
-from lexenc.encoders.load import check_transformer
+from lexenc.encoders.load import check_transformer, encoder_kind
 from lexenc.errors import ConfigError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
+from lexenc.stages.encoders.pretraining_presets import NO_OBJECTIVES, SHAPE, SPECIFIC, values_of
 from lexenc.stages.encoders.pretraining_text import Corpus, CutText, LineTokeniser, read_corpora, read_pairs
 from lexenc.stages.reading import result_name
 from lexenc.stages.training import mean_loss_of, train_in_folder
@@ -25,24 +25,14 @@ from lexenc.training import HISTORY, LANGUAGE_MODELS
 from lexenc.training.schedule import StepSchedule
 
 if TYPE_CHECKING:
-    from lexenc.encoders.language_model import LanguageModel
-    from lexenc.training.masked import HeldOutTexts, LanguageModelKind
+    from lexenc.training.language_models import HeldOut, LanguageModelKind, TrainableModel
 
 _EVALUATIONS, _APART = 20, 50  # of a run, by default, and the least number of steps between two of them
 
-# Sizes and schedules. The last one is that of XLM-R base (Conneau et al. 2020), whose peak learning rate is that of
-# RoBERTa base.
-_PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {"layers": 2, "dimensions": 128, "heads": 2, "vocabulary": 8_000, "max_length": 64,
-             "batch_size": 64, "learning_rate": 2e-3, "steps": 3_000},
-    "small": {"layers": 6, "dimensions": 384, "heads": 6, "vocabulary": 16_000, "max_length": 128,
-              "batch_size": 64, "learning_rate": 6e-4, "steps": 12_000},
-    "paper": {"layers": 12, "dimensions": 768, "heads": 12, "vocabulary": 250_002, "max_length": 512,
-              "batch_size": 8_192, "learning_rate": 6e-4, "steps": 1_500_000},
-}  # fmt: skip
-_CONTINUED: dict[str, Any] = {"batch_size": 32, "learning_rate": 1e-4, "steps": 3_000}
 _OWN = "Leave it out: pretrain makes one of its own."
-_SHAPE = ("layers", "dimensions", "heads", "vocabulary")
+
+
+_XLM_R, _ELMO = "Options of --model xlm-r", "Options of --model elmo"
 
 
 @dataclass(frozen=True)
@@ -51,21 +41,24 @@ class PretrainParams(StepSchedule):
 
     objective: tuple[Literal["mlm", "tlm"], ...] = param(
         ("mlm",),
-        "mlm: predict masked subwords of a line of --text. tlm: predict masked subwords of a sentence and its "
-        "translation together (--pairs). Several, such as mlm,tlm, are mixed at random.",
+        "What a masked language model learns. mlm: predict masked subwords of a line of --text. tlm: predict masked "
+        "subwords of a sentence and its translation together (--pairs). Several, such as mlm,tlm, are mixed at random.",
     )
     preset: Literal["tiny", "small", "paper"] | None = param(
         None,
-        "Sizes and length of the training. tiny: 2 layers of 128, minutes on two cores. small: 6 layers of 384, an "
-        "afternoon on two cores. paper: XLM-R base, for a cluster. Other options replace single values. By default "
-        "small.",
+        "Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a "
+        "day on a GPU for elmo. paper: the published model, XLM-R base or ELMo. Other options replace single values. "
+        "By default small.",
     )
-    layers: int | None = param(None, "Number of layers.", ge=1)
-    dimensions: int | None = param(None, "Width of the layers, and length of a vector.", ge=1)
-    heads: int | None = param(None, "Number of attention heads.", ge=1)
-    vocabulary: int | None = param(None, "Largest number of subwords.", ge=20)
+    layers: int | None = param(None, "Number of layers; of elmo in each direction.", ge=1)
+    dimensions: int | None = param(
+        None, "Width of the layers. A vector of xlm-r is as long, one of elmo twice: forward and backward.", ge=1
+    )
+    vocabulary: int | None = param(None, "Largest number of subwords, for elmo of words.", ge=20)
     max_length: int | None = param(
-        None, "Longest input in subwords, special ones included. Longer lines are cut into several texts.", ge=8
+        None,
+        "Longest input in subwords, for elmo in words, special ones included. Longer lines are cut into several texts.",
+        ge=8,
     )
     model: str = param("xlm-r", "Kind of language model.", choices=LANGUAGE_MODELS)
     language_sampling: float = param(
@@ -88,12 +81,65 @@ class PretrainParams(StepSchedule):
     epochs: int | None = param(None, "Passes over the text, instead of --steps.", ge=1)  # type: ignore[assignment]
     batch_size: int | None = param(None, "Texts per step.", ge=1)  # type: ignore[assignment]
     learning_rate: float | None = param(None, "Peak learning rate.", gt=0)  # type: ignore[assignment]
+    optimiser: Literal["adamw", "adagrad"] | None = param(
+        None, "adamw: AdamW. adagrad: Adagrad, by which the published ELMo was trained."
+    )
+    weight_decay: float | None = param(  # type: ignore[assignment]
+        None, "Weight decay of AdamW. Biases and normalisation layers have none.", ge=0
+    )
+    schedule: Literal["linear", "constant"] | None = param(  # type: ignore[assignment]
+        None, "Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak."
+    )
+    warmup: float | None = param(  # type: ignore[assignment]
+        None, "Share of the steps in which the learning rate rises to its peak.", ge=0, le=1
+    )
+    clip: float | None = param(  # type: ignore[assignment]
+        None, "Maximum norm of the gradient. Use 0 for no clipping.", ge=0
+    )
+    heads: int | None = param(None, "Number of attention heads.", ge=1, group=_XLM_R)
+    input: Literal["words", "characters"] | None = param(
+        None,
+        "What the vector of a word is made of. words: a table with a vector per word. characters: a convolutional "
+        "network over its characters, which knows no unknown words and is slower.",
+        group=_ELMO,
+    )
+    cells: int | None = param(
+        None,
+        "Cells of each LSTM. If they are more or fewer than --dimensions, their output is projected, and cells and "
+        "projections are limited to 3.",
+        ge=1,
+        group=_ELMO,
+    )
+    negatives: int | None = param(
+        None,
+        "Words that are sampled for the softmax of a step. With half of the vocabulary or more it is exact. More are "
+        "slower.",
+        ge=1,
+        group=_ELMO,
+    )
+    minimum_count: int | None = param(
+        None, "Occurrences below which a word is not in the vocabulary.", ge=1, group=_ELMO
+    )
+    cased: bool = param(False, "Distinguish upper and lower case.", group=_ELMO)
+    words: Literal["words", "spaces"] | None = param(
+        None,
+        "How text is split into words. words: words and punctuation by the classes of Unicode. spaces: at spaces only, "
+        "for tokenised text.",
+        group=_ELMO,
+    )
+    vector: str | None = param(
+        None,
+        "Layer of text vectors: mean (of all layers), concat (all of them), or a number, 0 for the input.",
+        group=_ELMO,
+    )
 
 
 def resolve_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> PretrainParams:
     """Return the parameters with the values of the preset."""
     preset = None if inputs.get("encoder") else params.preset or "small"
-    table = dict(_PRESETS[preset] if preset else _CONTINUED)
+    table = dict(values_of(params.model, preset))
+    if params.model in NO_OBJECTIVES:
+        params = replace(params, objective=())
     if params.epochs is not None:
         table.pop("steps")
     if inputs.get("tokenizer"):
@@ -109,9 +155,11 @@ def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[Co
     faults = []
     kept = "The encoder of --encoder has a shape and a tokenizer, which stay as they are."
     if inputs.get("encoder"):
-        given = [name for name in ("preset", *_SHAPE) if getattr(params, name) is not None]
+        given = [name for name in ("preset", *SHAPE) if getattr(params, name) not in (None, False)]
         given += ["tokenizer"] if inputs.get("tokenizer") else []
-        faults += [ConfigError(f"--encoder and --{name} exclude each other.", hint=kept) for name in given]
+        faults += [
+            ConfigError(f"--encoder and --{name.replace('_', '-')} exclude each other.", hint=kept) for name in given
+        ]
     if inputs.get("tokenizer") and params.vocabulary is not None:
         faults.append(
             ConfigError("--tokenizer and --vocabulary exclude each other.", hint="The tokenizer has its own subwords.")
@@ -120,6 +168,9 @@ def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[Co
         faults.append(ConfigError("--epochs and --steps exclude each other.", hint="Give one of them."))
     if inputs.get("dev") and params.dev_share is not None:
         faults.append(ConfigError("--dev and --dev-share exclude each other.", hint="Give one of them."))
+    faults += _check_model(inputs, params)
+    if params.model in NO_OBJECTIVES:
+        return faults
     if not params.objective:
         faults.append(ConfigError("There is nothing to learn without --objective.", hint="Use mlm."))
     if ("tlm" in params.objective) != bool(inputs.get("pairs")):
@@ -137,48 +188,78 @@ def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[Co
     return faults
 
 
+def _check_model(inputs: Mapping[str, Any], params: PretrainParams) -> list[ConfigError]:
+    """Return the errors of options that the kind of model does not have."""
+    named = [name for name, kinds in SPECIFIC.items() if params.model not in kinds]
+    given = [name.replace("_", "-") for name in named if getattr(params, name) not in (None, False)]
+    if params.model in NO_OBJECTIVES:
+        given += ["objective"] if params.objective != ("mlm",) else []
+        given += ["pairs"] if inputs.get("pairs") else []
+    faults = [
+        ConfigError(f"--{name} has no effect with --model {params.model}.", hint="Leave it out.") for name in given
+    ]
+    vector, layers = params.vector, resolve_pretrain(inputs, params).layers
+    if vector and vector not in ("mean", "concat"):
+        if not vector.isdecimal():
+            faults.append(
+                ConfigError(f"There is no layer '{vector}'.", hint="Use mean, concat, or a number from 0 on.")
+            )
+        elif layers and int(vector) > layers:
+            faults.append(
+                ConfigError(f"There is no layer {vector}.", hint=f"Use a layer from 0 to {layers}, mean or concat.")
+            )
+    return faults
+
+
 # ---------------------------------------------------------------- model
 
 
 def _open_model(
     kind: LanguageModelKind, inputs: Mapping[str, Any], params: PretrainParams, corpora: Sequence[Corpus], job: Job
-) -> LanguageModel:
+) -> TrainableModel:
     """Load the model to continue with, or make one."""
     from lexenc.device import CPU
-    from lexenc.encoders.language_model import Shape
-    from lexenc.encoders.pretrained import load_tokenizer
-    from lexenc.encoders.unigram import train_language_tokenizer
     from lexenc.training.trainer import own_randomness
 
+    options = vars(params)
     with own_randomness(job.seed, "new head", CPU.torch):
         if inputs.get("encoder"):
-            check_transformer(inputs["encoder"], "pretrain", hint=_OWN)
-            model = kind.open(inputs["encoder"], device=job.device, max_length=params.max_length)
-            if model.head.fresh:
+            _check_kind(inputs["encoder"], kind, params.model)
+            model: TrainableModel = kind.open(inputs["encoder"], device=job.device, max_length=params.max_length)
+            if model.fresh:
                 job.notices.warn(
-                    "The encoder has no head that predicts masked subwords. A new one is trained with it.",
+                    f"The encoder has no head that predicts {kind.predicts}. A new one is trained with it.",
                     "Use the language model that it was made from.",
                 )
             return model
         if inputs.get("tokenizer"):
-            check_transformer(inputs["tokenizer"], "pretrain", hint=_OWN)
-            tokenizer = load_tokenizer(inputs["tokenizer"])
+            _check_kind(inputs["tokenizer"], kind, params.model)
+            tokenizer = kind.tokenizer_of(inputs["tokenizer"])
         else:
-            with job.progress.task("learn subwords", None, "lines") as task:
+            with job.progress.task(f"learn {kind.unit}", None, "lines") as task:
                 lines = {corpus.name: _advancing(corpus.lines(), task) for corpus in corpora}
-                tokenizer = train_language_tokenizer(
-                    lines, vocabulary_size=_value(params.vocabulary), exponent=params.language_sampling
-                )
-            size = tokenizer.get_vocab_size()
-            if size < _value(params.vocabulary):
-                job.notices.say(f"The text has {size:,} subwords, fewer than the vocabulary of {params.vocabulary:,}.")
-        shape = Shape(*(_value(getattr(params, name)) for name in ("layers", "dimensions", "heads", "max_length")))
+                tokenizer = kind.tokenizer(lines, options)
+            size, wanted = tokenizer.get_vocab_size(), params.vocabulary or 0
+            if size < wanted:
+                job.notices.say(f"The text has {size:,} {kind.unit}, fewer than the vocabulary of {wanted:,}.")
         start = job.out / "start"
         try:
-            kind.create(start, tokenizer, shape, seed=job.seed)
-            return kind.open(start, device=job.device, max_length=shape.max_length)
+            kind.create(start, tokenizer, options, seed=job.seed)
+            opened: TrainableModel = kind.open(start, device=job.device, max_length=params.max_length)
+            return opened
         finally:
             remove_tree(start)
+
+
+def _check_kind(folder: Path, kind: LanguageModelKind, model: str) -> None:
+    found = encoder_kind(folder)
+    if found == kind.encoder_kind:
+        return
+    if kind.encoder_kind == "transformer":
+        check_transformer(folder, "pretrain", hint="Add --model elmo." if found == "elmo" else _OWN)
+    raise ConfigError(
+        f"--model {model} needs an encoder of kind {kind.encoder_kind}, and {folder} is of kind {found}.", hint=_OWN
+    )
 
 
 def _advancing(lines: Iterable[str], task: Any) -> Iterator[str]:
@@ -187,29 +268,22 @@ def _advancing(lines: Iterable[str], task: Any) -> Iterator[str]:
         task.advance(1)
 
 
-def _value(number: int | None) -> int:
-    """Return a parameter that the preset has filled in."""
-    assert number is not None
-    return number
-
-
 # ---------------------------------------------------------------- run
 
 
 def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcome:
     """Train a language model on text and write it with its head."""
-    from lexenc.training.masked import LanguageTexts
+    from lexenc.training.language_models import LanguageTexts
     from lexenc.training.trainer import Trainer, Validation
 
     kind: LanguageModelKind = LANGUAGE_MODELS[params.model]
-    corpora = read_corpora(inputs, params.dev_share, job)
+    corpora = read_corpora(inputs, params.dev_share, kind.most_held_out, job)
     model = _open_model(kind, inputs, params, corpora, job)
     tokeniser = LineTokeniser(model)
     cut = {corpus.name: tokeniser.cut(corpus.lines(), job) for corpus in corpora}
     texts = LanguageTexts.of({name: each.texts for name, each in cut.items()})
     pairs, held_out_pairs = read_pairs(inputs, tokeniser, corpora, job)
-    learnt = texts if "mlm" in params.objective else LanguageTexts.of({})
-    objective = kind.objective(model, learnt, pairs, exponent=params.language_sampling, seed=job.seed)
+    objective = kind.objective(model, texts, pairs, vars(params), seed=job.seed)
     dev = {corpus.name: tokeniser.cut(corpus.unseen, job).texts for corpus in corpora}
     held_out = kind.held_out(model, LanguageTexts.of(dev), seed=job.seed)
     unseen = sum(len(corpus.unseen) for corpus in corpora)
@@ -236,20 +310,19 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     spent = time.monotonic() - begin - seconds
     after = held_out.losses()
     kind.save(job.out, model)
-    job.notices.say(f"{objective.seen / max(spent, 1e-9):,.0f} subwords/s ({objective.seen:,} in {spent:,.0f} s).")
+    job.notices.say(f"{objective.seen / max(spent, 1e-9):,.0f} {kind.unit}/s ({objective.seen:,} in {spent:,.0f} s).")
 
-    counts = {name: np.bincount(each.texts.values, minlength=len(model.regular)) for name, each in cut.items()}
-    chance = held_out.frequency_losses(counts)
-    results = [_result(name, each, before, after, chance) for name, each in cut.items()]
-    _warn_of_control(results, job)
-    _write_card(job.out, inputs, params, results)
+    chance = held_out.frequency_losses({name: each.texts for name, each in cut.items()})
+    results = [_result(kind, name, each, before, after, chance) for name, each in cut.items()]
+    _warn_of_control(kind, results, job)
+    _write_card(kind, job.out, inputs, params, results)
     tenth = max(1, len(records) // 10)
     return Outcome(
         {
             "languages": len(cut),
             "texts": len(texts.texts),
             **({"pairs": len(pairs[0]), "pairs_held_out": held_out_pairs} if pairs else {}),
-            "subwords": int(model.regular.sum()),
+            kind.unit: int(model.regular.sum()),
             "parameters": sum(each.numel() for each in model.encoder.module.parameters()),
             "held_out_lines": unseen,
             "held_out_in_text": seen,
@@ -263,11 +336,11 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
             **({"best_step": trainer.best.step, "held_out_loss": -trainer.best.score} if trainer.best else {}),
         },
         results,
-        [_table(results)],
+        [_table(kind, results)],
     )
 
 
-def _tell(cut: Mapping[str, CutText], too_long: int, held_out_pairs: int, held_out: HeldOutTexts, job: Job) -> None:
+def _tell(cut: Mapping[str, CutText], too_long: int, held_out_pairs: int, held_out: HeldOut, job: Job) -> None:
     """Tell what was cut or left out."""
     if split := sum(each.split for each in cut.values()):
         job.notices.say(f"{counted(split, 'long line')} cut into several texts.")
@@ -284,52 +357,61 @@ def _tell(cut: Mapping[str, CutText], too_long: int, held_out_pairs: int, held_o
 
 
 def _result(
-    name: str, cut: CutText, before: Mapping[str, float], after: Mapping[str, float], chance: Mapping[str, float]
+    kind: LanguageModelKind,
+    name: str,
+    cut: CutText,
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    chance: Mapping[str, float],
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "task": "pretrain",
-        "language": name,
-        "texts": len(cut.texts),
-        "subwords_per_word": len(cut.texts.values) / max(1, cut.words),
-        "unknown_share": cut.unknown / max(1, len(cut.texts.values)),
-    }
+    found: dict[str, Any] = {"task": "pretrain", "language": name, "texts": len(cut.texts)}
+    size = len(cut.texts.values)
+    found |= {"subwords_per_word": size / max(1, cut.words)} if kind.unit == "subwords" else {kind.unit: size}
+    found["unknown_share"] = cut.unknown / max(1, size)
     named = (("perplexity", after), ("perplexity_before", before), ("perplexity_of_frequencies", chance))
     return found | {key: math.exp(min(700.0, losses[name])) for key, losses in named if name in losses}
 
 
-def _warn_of_control(results: Sequence[Mapping[str, Any]], job: Job) -> None:
+def _warn_of_control(kind: LanguageModelKind, results: Sequence[Mapping[str, Any]], job: Job) -> None:
     named = "perplexity", "perplexity_of_frequencies"
     worse = [each["language"] for each in results if named[0] in each and each[named[0]] >= each[named[1]]]
     if worse:
         job.notices.warn(
-            f"The model predicts masked subwords of {', '.join(worse)} no better than the control, which predicts "
-            "every subword by its frequency.",
+            f"The model predicts {kind.predicts} of {', '.join(worse)} no better than the control, which predicts "
+            f"every {kind.unit.removesuffix('s')} by its frequency.",
             "Train longer (--steps), or on more text.",
         )
 
 
-def _table(results: Sequence[Mapping[str, Any]]) -> Table:
-    columns = ["language", "texts", "subwords per word", "unknown %", "perplexity", "before", "by frequency"]
+def _table(kind: LanguageModelKind, results: Sequence[Mapping[str, Any]]) -> Table:
+    subwords = kind.unit == "subwords"
+    columns = ["language", "texts", "subwords per word" if subwords else kind.unit, "unknown %"]
     names = ("perplexity", "perplexity_before", "perplexity_of_frequencies")
     rows = [
         [
             str(each["language"]),
             f"{each['texts']:,}",
-            f"{each['subwords_per_word']:.2f}",
+            f"{each['subwords_per_word']:.2f}" if subwords else f"{each[kind.unit]:,}",
             f"{100 * each['unknown_share']:.2f}",
             *(f"{each[name]:,.1f}" if name in each else "-" for name in names),
         ]
         for each in results
     ]
+    one = kind.unit.removesuffix("s")
     note = (
-        "Perplexity of masked subwords of held-out lines, which depends on the tokenizer. By frequency: the control, "
-        "which predicts every subword by its frequency in the language."
+        f"Perplexity of {kind.predicts} of held-out lines, which depends on the {'tokenizer' if subwords else 'words'}"
     )
-    return Table("Pretrained", columns, rows, note)
+    note += " of the vocabulary. " if not subwords else ". "
+    note += f"By frequency: the control, which predicts every {one} by its frequency in the language."
+    return Table("Pretrained", [*columns, "perplexity", "before", "by frequency"], rows, note)
 
 
 def _write_card(
-    folder: Path, inputs: Mapping[str, Any], params: PretrainParams, results: Sequence[Mapping[str, Any]]
+    kind: LanguageModelKind,
+    folder: Path,
+    inputs: Mapping[str, Any],
+    params: PretrainParams,
+    results: Sequence[Mapping[str, Any]],
 ) -> None:
     files = ", ".join(f"`{path.name}` ({name})" for name, path in inputs["text"].items())
     start = f" It continues `{Path(inputs['encoder']).name}`." if inputs.get("encoder") else ""
@@ -338,14 +420,16 @@ def _write_card(
         for each in results
         if "perplexity" in each
     )
+    optimiser = {"adagrad": "Adagrad"}.get(params.optimiser or "", "AdamW")
     lines = [
-        f"A masked language model, trained with lexenc on {files}: {' and '.join(params.objective)}, batch size "
-        f"{params.batch_size}, AdamW, learning rate {params.learning_rate:g} ({params.schedule}).{start}",
-        *([f"Perplexity of masked subwords of held-out lines: {scores}."] if scores else []),
+        f"{kind.card(vars(params))}, trained with lexenc on {files}, batch size {params.batch_size}, {optimiser}, "
+        f"learning rate {params.learning_rate:g} ({params.schedule}).{start}",
+        *([f"Perplexity of {kind.predicts} of held-out lines: {scores}."] if scores else []),
         "It is a start for training, such as `lexenc train`: its sentence vectors, the means of its states, were "
         "never trained to be compared.",
     ]
-    write_card(folder, model_card(result_name(folder), lines))
+    library = getattr(ENCODERS[kind.encoder_kind], "library", "sentence-transformers")
+    write_card(folder, model_card(result_name(folder), lines, library=library))
 
 
 PRETRAIN = Stage(
@@ -379,12 +463,13 @@ PRETRAIN = Stage(
     },
     params=PretrainParams,
     run=pretrain,
-    makes=f"a language model that AutoModelForMaskedLM and SentenceTransformer load, and {HISTORY} with loss and "
-    "learning rate per step.",
+    makes=f"a language model (xlm-r: AutoModelForMaskedLM and SentenceTransformer load it), and {HISTORY} with loss "
+    "and learning rate per step.",
     examples=(
         "lexenc pretrain --text en=en.txt --text sw=sw.txt --preset tiny --out runs/lm",
         "lexenc pretrain --text en=en.txt --text sw=sw.txt --objective mlm,tlm --pairs en-sw.tsv --out runs/lm",
         "lexenc pretrain --text sw=sw.txt --encoder runs/lm --out runs/lm-sw",
+        "lexenc pretrain --model elmo --preset tiny --text en=en.txt --out runs/elmo",
     ),
     next_step="lexenc train --data PAIRS --encoder {out} --direction both --learning-rate 2e-4 --out {new:encoder}",
     uses_device=True,

@@ -20,10 +20,10 @@ from lexenc.stage import Job
 from lexenc.stages.reading import tell_remarks
 
 if TYPE_CHECKING:
-    from lexenc.encoders.language_model import LanguageModel
+    from lexenc.training.language_models import TrainableModel
 
 _PART = 8192  # lines that are tokenised at once
-_LEAST, _SAFE, _MOST = 100, 2000, 5000  # held-out lines: the least, if there are so many lines, and the most
+_LEAST, _SAFE = 100, 2000  # the least held-out lines, if there are so many lines
 
 
 @dataclass
@@ -60,12 +60,13 @@ def _texts(path: Path) -> Iterator[str]:
     return (line for _, each in read_lines(path) if (line := each.strip()))
 
 
-def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, job: Job) -> list[Corpus]:
+def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, most: int, job: Job) -> list[Corpus]:
     """Choose the held-out lines of every language.
 
     Args:
         inputs: `text`, and optionally `dev`, the held-out text: files by language.
         dev_share: Share of the lines of each language to hold out. None for none.
+        most: Largest number of lines to hold out.
         job: Seed of the choice.
 
     Raises:
@@ -93,7 +94,7 @@ def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, job: Job) -
             continue
         size = 0
         if dev_share:
-            size = min(_MOST, max(round(dev_share * count), min(_LEAST, count * _LEAST // _SAFE)))
+            size = min(most, max(round(dev_share * count), min(_LEAST, count * _LEAST // _SAFE)))
         chosen = generator(job.seed, f"held-out lines of {name}").choice(count, size, replace=False)
         numbers = frozenset(chosen.tolist())
         lines = (line for number, line in enumerate(_texts(path)) if number in numbers) if size else ()
@@ -103,12 +104,12 @@ def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, job: Job) -
 
 @dataclass
 class CutText:
-    """Lines as subwords.
+    """Lines as subwords, or as words.
 
     Args:
-        texts: The subwords, without special ones.
+        texts: The subwords or words, without special ones.
         words: Number of words between spaces.
-        unknown: Number of unknown subwords.
+        unknown: Number of unknown subwords or words.
         split: Number of lines that were cut into several texts.
     """
 
@@ -119,26 +120,14 @@ class CutText:
 
 
 class LineTokeniser:
-    """Turns lines into subwords.
+    """Turns lines into subwords or words.
 
     Args:
         model: The language model.
     """
 
-    def __init__(self, model: LanguageModel) -> None:
-        from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
-
-        self._own = uncut_tokenizer(model.encoder.tokenizer)
-        self._unknown = model.tokenizer.unk_token_id
-        self._limit = model.encoder.longest - WordTokenizer(model.encoder.tokenizer).single.size
-
-    def ids(self, lines: Sequence[str]) -> Ragged:
-        """Return the subwords of lines, without special ones."""
-        from lexenc.encoders.folder import splitting
-
-        with splitting():
-            found = self._own.encode_batch_fast(list(lines), add_special_tokens=False)
-        return Ragged.of([each.ids for each in found], dtype=np.int32)
+    def __init__(self, model: TrainableModel) -> None:
+        self.ids, self._unknown, self._limit = model.splitter(), model.unknown, model.room
 
     def cut(self, lines: Iterable[str], job: Job) -> CutText:
         """Tokenise lines, and cut those that are longer than the model accepts."""
@@ -148,7 +137,7 @@ class LineTokeniser:
             while part := list(islice(lines, _PART)):
                 ids = self.ids(part)
                 made.words += sum(len(line.split()) for line in part)
-                made.unknown += int((ids.values == self._unknown).sum())
+                made.unknown += int(self._unknown(ids.values).sum())
                 made.split += int((ids.lengths > self._limit).sum())
                 parts.append(_in_pieces(ids, self._limit))
                 task.advance(len(part))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lexenc.training.optimiser import MasterAdamW
+from lexenc.training.optimiser import MasterOptimiser
 from lexenc.training.schedule import Schedule
 
 
@@ -45,7 +45,7 @@ def reference(net, decay=0.3):
 def test_optimiser_equals_adamw_of_pytorch_in_float32(clip):
     one = Net()
     other = copy.deepcopy(one)
-    mine, theirs = MasterAdamW(one, learning_rate=0.01, weight_decay=0.3), reference(other)
+    mine, theirs = MasterOptimiser(one, learning_rate=0.01, weight_decay=0.3), reference(other)
     for step in range(12):
         factor = Schedule(warmup=0.25).factor(step, 12)
         backward(one, step)
@@ -66,7 +66,7 @@ def test_optimiser_norm_is_that_before_clipping():
     net = Net()
     backward(net, 0)
     expected = float(nn.utils.get_total_norm([each.grad for each in net.parameters() if each.grad is not None]))
-    assert MasterAdamW(net, learning_rate=0.01, weight_decay=0).step(1.0, clip=1e-3) == pytest.approx(
+    assert MasterOptimiser(net, learning_rate=0.01, weight_decay=0).step(1.0, clip=1e-3) == pytest.approx(
         expected, rel=1e-5
     )
 
@@ -74,7 +74,7 @@ def test_optimiser_norm_is_that_before_clipping():
 def test_optimiser_decay_spares_biases_and_norms():
     net = Net()
     before = {name: each.detach().clone() for name, each in net.named_parameters()}
-    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    optimiser = MasterOptimiser(net, learning_rate=0.1, weight_decay=0.5)
     for each in net.parameters():
         each.grad = torch.zeros_like(each) if each.requires_grad else None
     optimiser.step(1.0, clip=0)
@@ -86,7 +86,7 @@ def test_optimiser_decay_spares_biases_and_norms():
 def test_optimiser_leaves_alone_what_has_no_gradient():
     net = Net()
     before = net.unused.weight.detach().clone()
-    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    optimiser = MasterOptimiser(net, learning_rate=0.1, weight_decay=0.5)
     backward(net, 0)
     optimiser.step(1.0, clip=1.0)
     assert torch.equal(net.unused.weight, before)
@@ -95,7 +95,7 @@ def test_optimiser_leaves_alone_what_has_no_gradient():
 def test_optimiser_factor_zero_changes_nothing():
     net = Net()
     before = copy.deepcopy(net.state_dict())
-    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    optimiser = MasterOptimiser(net, learning_rate=0.1, weight_decay=0.5)
     backward(net, 0)
     optimiser.step(0.0, clip=1.0)
     assert all(torch.equal(each, before[name]) for name, each in net.state_dict().items())
@@ -105,7 +105,7 @@ def test_optimiser_bfloat16_masters_move_where_single_updates_are_below_the_roun
     weight = nn.Linear(1, 1, bias=False).to(torch.bfloat16)
     with torch.no_grad():
         weight.weight.fill_(1.0)
-    optimiser = MasterAdamW(weight, learning_rate=2e-4, weight_decay=0.0)
+    optimiser = MasterOptimiser(weight, learning_rate=2e-4, weight_decay=0.0)
     seen = []
     for _ in range(100):
         weight.weight.grad = torch.ones_like(weight.weight)
@@ -128,7 +128,7 @@ def test_optimiser_continues_from_its_state_with_the_same_bits(dtype):
 
     def fresh():
         net = Net().to(dtype)
-        return net, MasterAdamW(net, learning_rate=0.01, weight_decay=0.1)
+        return net, MasterOptimiser(net, learning_rate=0.01, weight_decay=0.1)
 
     whole, optimiser = fresh()
     steps(whole, optimiser, range(10))
@@ -181,7 +181,7 @@ def test_optimiser_changed_weights_count_as_changed(dtype):
     # Encoders keep copies in bfloat16 until the version of a weight is another; the fused AdamW does not raise it.
     net = Net().to(dtype)
     before = {name: each._version for name, each in net.named_parameters()}
-    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.0)
+    optimiser = MasterOptimiser(net, learning_rate=0.1, weight_decay=0.0)
     backward(net, 0)
     optimiser.step(1.0, clip=1.0)
     for name, each in net.named_parameters():
@@ -193,7 +193,7 @@ def test_optimiser_leaves_frozen_weights_alone_and_keeps_nothing_for_them():
     net = nn.Sequential(nn.Embedding(50, 4), nn.Linear(4, 2))
     net[0].weight.requires_grad = False
     before = net[0].weight.clone()
-    optimiser = MasterAdamW(net, learning_rate=0.1, weight_decay=0.5)
+    optimiser = MasterOptimiser(net, learning_rate=0.1, weight_decay=0.5)
     for _ in range(3):
         net(torch.arange(50)).square().mean().backward()
         optimiser.step(1.0, clip=1.0)
@@ -217,5 +217,71 @@ def test_optimiser_clips_at_the_norm_as_pytorch_does(factor):
         groups = [{"params": [net.weight], "weight_decay": 0.1}, {"params": [net.bias], "weight_decay": 0.0}]
         torch.optim.AdamW(groups, lr=0.01, fused=True).step()
 
-    mine = trained(lambda net, clip: MasterAdamW(net, learning_rate=0.01, weight_decay=0.1).step(1.0, clip=clip))
+    mine = trained(lambda net, clip: MasterOptimiser(net, learning_rate=0.01, weight_decay=0.1).step(1.0, clip=clip))
     assert torch.equal(mine, trained(plain))
+
+
+class Words(nn.Module):
+    """A table of words, some of which occur, and a layer above it."""
+
+    def __init__(self, sparse):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.outer = nn.Embedding(6, 3, sparse=sparse), nn.Linear(3, 2)
+
+    def backward(self, rows):
+        self.outer(self.table(torch.tensor(rows))).square().sum().backward()
+
+
+@pytest.mark.parametrize("rule", ["adamw", "adagrad"])
+def test_rows_of_a_sparse_gradient_are_updated_as_if_they_were_alone(rule):
+    """The rows that occur in every step learn as in a dense table; the others stay as they are."""
+    one, other = Words(True), Words(False)
+    mine, theirs = (MasterOptimiser(each, learning_rate=0.1, weight_decay=0.0, rule=rule) for each in (one, other))
+    start = one.table.weight.detach().clone()
+    for _ in range(4):
+        for each, optimiser in ((one, mine), (other, theirs)):
+            each.backward([1, 4, 4])
+            optimiser.step(1.0, clip=0.5)
+    torch.testing.assert_close(one.table.weight[[1, 4]], other.table.weight[[1, 4]])
+    torch.testing.assert_close(one.outer.weight, other.outer.weight)
+    assert torch.equal(one.table.weight[[0, 2, 3, 5]], start[[0, 2, 3, 5]])
+    assert (one.table.weight[[1, 4]] != start[[1, 4]]).all()
+
+
+@pytest.mark.parametrize("rule", ["adamw", "adagrad"])
+def test_sparse_tables_continue_with_the_same_bits(rule):
+    def steps(net, optimiser, numbers):
+        for step in numbers:
+            net.backward([step % 6, 2])
+            optimiser.step(1.0, clip=1.0)
+
+    whole, part, fresh = (Words(True) for _ in range(3))
+    first, second, third = (
+        MasterOptimiser(each, learning_rate=0.1, weight_decay=0.1, rule=rule) for each in (whole, part, fresh)
+    )
+    steps(whole, first, range(6))
+    steps(part, second, range(3))
+    assert third.fits(second.state())
+    third.restore(second.state())
+    steps(fresh, third, range(3, 6))
+    assert all(torch.equal(*pair) for pair in zip(whole.parameters(), fresh.parameters(), strict=True))
+    other = MasterOptimiser(fresh, learning_rate=0.1, weight_decay=0, rule="adamw" if rule == "adagrad" else "adagrad")
+    assert not other.fits(second.state())
+
+
+def test_adagrad_is_that_of_pytorch():
+    one = Net()
+    other = copy.deepcopy(one)
+    mine = MasterOptimiser(one, learning_rate=0.2, weight_decay=0.0, rule="adagrad")
+    theirs = torch.optim.Adagrad(
+        [each for each in other.parameters() if each.requires_grad], lr=0.2, initial_accumulator_value=1 / 256, eps=1e-8
+    )
+    for step in range(3):
+        for net in (one, other):
+            backward(net, step)
+        mine.step(1.0, clip=0)
+        theirs.step()
+        theirs.zero_grad()
+    for left, right in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(left, right)
