@@ -1259,6 +1259,48 @@ def eval_clustering(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_senses(
+    *,
+    gold: str | PathLike[str] | Sequence[str | PathLike[str]],
+    encoder: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    count: str = 'gold',
+    layer: int | None = None,
+    most: int = 400,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score induced senses of words against gold senses: adjusted Rand index, and accuracy with few examples.
+
+    Makes: scores.json, and items.jsonl with the induced sense of every occurrence.
+
+    Args:
+        gold: Occurrences with gold senses: a lexical sample of Senseval, in XML, or a .pos file of NLTK. Each word is a test set.
+        encoder: Encoder.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        count: Number of senses of each word. gold: as many as the gold senses, which no user knows. auto: chosen from the vectors. Or a number.
+        layer: Layer of the encoder that vectors are taken from; negative from the end. If left out, the last but one.
+        most: Largest number of occurrences of a word. Of more, this many are drawn at random.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def eval_language_id(
     *,
     text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],

@@ -16,6 +16,7 @@ TASKS = Registry(
         "bitext-mteb": "lexenc.evaluation.bitext:MTEB_TASK",
         "topics": "lexenc.stages.evaluation.topics:TASK",
         "clustering": "lexenc.stages.evaluation.clustering:TASK",
+        "senses": "lexenc.evaluation.senses:TASK",
         "language-id": "lexenc.stages.evaluation.language_id:TASK",
         "mteb": "lexenc.stages.evaluation.mteb:TASK",
         "retrieval": "lexenc.stages.evaluation.retrieval:TASK",

@@ -54,12 +54,12 @@ class Clusterings(Measure):
 
     def by_seed(self, columns: Columns) -> dict[str, Doubles]:
         """Return every metric of every clustering. Shape [s] each."""
-        table = _Table(columns)
+        table = LabelTable(columns)
         return dict(zip(self.metrics, (own[0] for own in table.scores(table.cells.sum(axis=0)[None])), strict=True))
 
     def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
         """Return the means over the clusterings on resampled items."""
-        tables = [_Table(columns) for columns in systems]
+        tables = [LabelTable(columns) for columns in systems]
         sums = drawn_counts(np.concatenate([each.cells for each in tables], axis=1), generator=generator, draws=draws)
         parts = np.split(sums, np.cumsum([each.cells.shape[1] for each in tables])[:-1], axis=1)
         return [
@@ -68,7 +68,7 @@ class Clusterings(Measure):
         ]
 
 
-class _Table:
+class LabelTable:
     """How often each label is in each cluster of each clustering.
 
     Args:

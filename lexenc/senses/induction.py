@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError
 from lexenc.files.text import counted
 from lexenc.randomness import derived_seed
@@ -84,8 +85,14 @@ def induce_senses(vectors: Floats, *, count: int | None = None, most: int = 8, s
     labels, _ = _nearest(points, anchors, 1.0)
     spread = float(np.square(points - anchors[labels]).sum(axis=1).mean())
     _, confidence = _nearest(points, anchors, spread)
-    centres = np.stack([matrix[labels == sense].mean(axis=0) for sense in range(len(anchors))])
+    centres = np.stack([matrix[labels == sense].mean(axis=0) for sense in range(len(anchors))]).astype(np.float32)
     return InducedSenses(labels, confidence, centres, mean, basis, anchors, spread)
+
+
+def default_layer(encoder: Encoder) -> int:
+    """Return the layer of an encoder whose vectors separate senses best: the last but one. Static encoders have 0."""
+    layers = int(getattr(encoder, "layers", 0))
+    return max(min(layers, 1), layers - 1)
 
 
 def _directions(centred: Floats) -> Floats:
@@ -96,8 +103,7 @@ def _directions(centred: Floats) -> Floats:
 
 
 def _projected(vectors: Floats, mean: Floats, basis: Floats) -> Floats:
-    points: Floats = (np.asarray(vectors, dtype=np.float32) - mean) @ basis
-    return points
+    return np.asarray((np.asarray(vectors, dtype=np.float32) - mean) @ basis, dtype=np.float32)
 
 
 def _k_means(points: Floats, count: int, seed: int) -> Floats:
@@ -111,7 +117,8 @@ def _chosen(points: Floats, most: int, seed: int) -> Floats:
     """Return the anchors of the clustering with the largest silhouette, or of a single sense."""
     from sklearn.metrics import silhouette_score
 
-    best, chosen = _LEAST_SILHOUETTE, points.mean(axis=0, keepdims=True)
+    best = _LEAST_SILHOUETTE
+    chosen = np.asarray(points.mean(axis=0, keepdims=True), dtype=np.float32)
     for count in range(2, most + 1):
         anchors = _k_means(points, count, seed)
         labels, _ = _nearest(points, anchors, 1.0)

@@ -87,6 +87,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.clustering:EVAL_CLUSTERING",
             "Score clusters of document vectors against labels: purity and V-measure over several seeds.",
         ),
+        "eval senses": (
+            "lexenc.stages.evaluation.senses:EVAL_SENSES",
+            "Score induced senses of words against gold senses: adjusted Rand index, and accuracy with few examples.",
+        ),
         "eval language-id": (
             "lexenc.stages.evaluation.language_id:EVAL_LANGUAGE_ID",
             "Score how well sentence vectors show their language. Lower means more language-neutral.",

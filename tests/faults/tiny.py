@@ -144,6 +144,9 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("eval topics --encoder {w}/static --train {w}/topics.en.tsv --test {w}/topics.de.tsv --draws 100")
     ],
     "eval clustering": [Tiny("eval clustering --encoder {w}/static --texts {w}/topics.en.tsv --seeds 2 --draws 100")],
+    "eval senses": [
+        Tiny("eval senses --encoder {w}/transformer --gold {w}/senses.pos --draws 100", "--count 3"),
+    ],
     "eval language-id": [
         Tiny("eval language-id --encoder {w}/static --text en={w}/en.text --text de={w}/de.text --draws 100")
     ],
@@ -231,6 +234,9 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
         rows = [f"{'second' if i % 2 else 'first'}\tthe {words[i]} is a {words[i % 2]}" for i in range(20)]
         _write(world / f"topics.{side}.tsv", rows)
     _write(world / "same.tsv", [f"the {a}\t{b if i % 2 else a}\t{1 - i % 2}" for i, (a, b) in enumerate(pairs[:20])])
+    _write(world / "senses.pos", ["<corpus>", '<lexelt item="a-n">', *(
+        f'<instance id="{i}"><answer senseid="{i % 2}"/><context>the <head>{a}</head> is a {i % 2}</context></instance>'
+        for i, (a, _) in enumerate(pairs[:24])), "</lexelt>", "</corpus>"])  # fmt: skip
     labels = ("entailment", "neutral", "contradiction")
     _write(world / "nli.tsv", [f"the {a}\ta {b}\t{labels[i % 3]}" for i, (a, b) in enumerate(pairs[:20])])
     _write(world / "kb.txt", [f"C{i}||{word}" for i, pair in enumerate(pairs[:20]) for word in pair])

@@ -303,6 +303,7 @@ READERS = {
         Reader("sources-parallel", _sources("parallel"), ("text.tsv", "few.tsv")),
         Reader("bitext", _bitext, ("bucc",)),
         Reader("labelled", _all("lexenc.files.labelled", "read_labelled"), ("topics.csv", "topics.de.tsv")),
+        Reader("senseval", _all("lexenc.files.senseval", "read_senseval"), ("senses.pos", "senses.xml")),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", scores="distance"), ("sts.tsv", "sts.csv", "sts.jsonl")),
         Reader("tatoeba", _all("lexenc.files.tatoeba", "tatoeba_files"), ("tatoeba",)),
         Reader("parallel", _pairs_of_text, ("text.tsv", "few.tsv", "documents/aligned.tsv", "memory.tmx", "sdl.xlf")),

@@ -101,6 +101,8 @@ sts-gold      eval sts --pairs @text.tsv --gold @gold.txt --vectors @mapped --dr
 topics        eval topics --train @topics.en.tsv --test @topics.de.tsv --encoder @static --draws 100 --out @out
 topics-mean   eval topics --train @topics.csv --test @topics.de.tsv --encoder @transformer --documents mean --c 1 --draws 100 --out @out
 clusters      eval clustering --texts @topics.csv --texts @topics.de.tsv --encoder @static --seeds 2 --draws 100 --out @out
+senses        eval senses --gold @senses.pos --gold @senses.xml --encoder @transformer --draws 100 --out @out
+senses-auto   eval senses --gold @senses.pos --count auto --layer -1 --most 20 --encoder @transformer --draws 100 --out @out
 languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
 nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
 nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
@@ -325,6 +327,8 @@ def _write_files(folder: Path) -> None:
         "sts.tsv": [f"{a}\t{b}\t{i % 6}" for i, (a, b) in enumerate(sentences)],
         "sts.csv": ["sentence1,sentence2,score", *(f'"{a}, so",{b},{i % 5}.5' for i, (a, b) in enumerate(sentences))],
         "topics.csv": ["category,headline,text", *(f'{"animal" if i % 2 else "thing"},"The {a}, so","the {b}.\nIt is"' for i, (a, b) in enumerate(pairs))],
+        "senses.pos": ['<corpus lang="en">', '<lexelt item="house-n">', *(f'<instance id="n.{i}">\n<answer instance="n.{i}" senseid="s{i % 2}"/>\n<context>\n <wf pos="DT">the</wf> <head> <wf pos="NN">house</wf></head> <wf>{a}</wf>\n <wf>dog</wf>\n</context></instance>' for i, (a, _) in enumerate(pairs)), "</lexelt>", "</corpus>"],
+        "senses.xml": ["<corpus>", *(f'<lexelt item="{word}">{"".join(f"""<instance id="{i}"><answer senseid="{i % 3}"/><context>the <head>{word}</head> , {a}</context></instance>""" for i, (a, _) in enumerate(pairs))}</lexelt>' for word in ("dog", "cat")), "</corpus>"],
         **{f"topics.{side}.tsv": [f"{'animal' if i % 2 else 'thing'}\tthe {pair[place]} is here" for i, pair in enumerate(pairs)] for place, side in enumerate(("en", "de"))},
         "sts.jsonl": [json.dumps({"sentence1": a, "sentence2": b, "Overall": i % 4, "lang": "en" if i % 2 else "de"}) for i, (a, b) in enumerate(sentences)],
         "tatoeba/tatoeba.deu-eng.eng": [a for a, _ in sentences],
