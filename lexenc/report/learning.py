@@ -45,7 +45,7 @@ _Points = list[tuple[float, float]]
 
 def learning(data: ReportData) -> Section:
     """Return the section on losses, self-learning and calibration."""
-    lead = "Records that fine-tuning, self-learning and induction write next to their results."
+    lead = "Records that training, self-learning and induction write next to their results."
     parts = [*_training(data), *_self_learning(data)]
     parts += [part for result in data.results.finished for part in _calibration(result)]
     return Section("learning", "Learning", "Training", lead, parts or [_NOTHING])
