@@ -137,6 +137,8 @@ def pretrain(
     out: str | PathLike[str],
     pairs: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]] | None = None,
     dev: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | float | None = None,
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]] | None = None,
+    pseudo_words: str | PathLike[str] | None = None,
     tokenizer: str | PathLike[str] | None = None,
     encoder: str | PathLike[str] | None = None,
     epochs: int | None = None,
@@ -149,21 +151,43 @@ def pretrain(
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     steps: int | None = None,
+    senses: int = 1,
+    sense_scope: Literal['all', 'frequent', 'pseudo'] | None = None,
+    sense_min_count: int | None = None,
+    skip_top: int | None = None,
+    sense_projection: Literal['paper', 'word-centred'] | None = None,
+    sense_dimensions: int | None = None,
+    sense_queue: int | None = None,
+    sense_refit_every: int | None = None,
+    sense_context: Literal['own', 'both'] | None = None,
+    sense_start: Literal['noise', 'kmeans'] | None = None,
+    sense_choice: Literal['clusters', 'random', 'logits', 'oracle'] | None = None,
+    center_decay: Literal['selected', 'global'] | None = None,
+    sense_rate: float | None = None,
+    sense_warmup: float | None = None,
+    reset_senses: bool = False,
+    prune_every: int | None = None,
+    prune_below: float | None = None,
+    prune_from: float | None = None,
+    translations: int | None = None,
     objective: Literal['mlm', 'tlm'] | Sequence[Literal['mlm', 'tlm']] = ('mlm',),
     preset: Literal['tiny', 'small', 'paper'] | None = None,
     layers: int | None = None,
     dimensions: int | None = None,
     vocabulary: int | None = None,
     max_length: int | None = None,
-    model: Literal['xlm-r', 'elmo'] = 'xlm-r',
+    model: Literal['xlm-r', 'bert', 'elmo'] = 'xlm-r',
     language_sampling: float = 0.3,
     dev_share: float | None = None,
     evaluate_every: int | None = None,
+    keep_every: int | None = None,
+    max_steps: int | None = None,
     optimiser: Literal['adamw', 'adagrad'] | None = None,
     heads: int | None = None,
     input: Literal['words', 'characters'] | None = None,
     cells: int | None = None,
     negatives: int | None = None,
+    sampling: Literal['log-uniform', 'uniform'] | None = None,
     minimum_count: int | None = None,
     cased: bool = False,
     words: Literal['words', 'spaces'] | None = None,
@@ -182,6 +206,8 @@ def pretrain(
         text: Text of a language with its name, e.g. en=en.txt; one sentence or paragraph per line. Give it once per language.
         pairs: For tlm: sentence pairs, 'source ||| target', source, TAB, target, TMX or XLIFF. Can be repeated.
         dev: Held-out text of a language with its name, e.g. en=dev.txt, or the share of the lines to hold out.
+        dictionary: Word pairs of two languages, source and target. Each word also learns to predict the sense of its translation that fits the context. Both directions are used.
+        pseudo_words: For elmo: pairs of words to merge into one, whose right senses are then known. A control of how senses are chosen.
         tokenizer: Encoder whose tokenizer to use instead of a new one.
         encoder: Language model to continue with, e.g. for a new language. It keeps its tokenizer.
         out: Folder for the result.
@@ -195,21 +221,43 @@ def pretrain(
         chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
+        senses: Largest number of senses of a word. 1: the plain model. The model then learns to predict senses, which it finds itself by clusters of its states.
+        sense_scope: Words with several senses. all: all but the most frequent (skip_top). frequent: of these, words with at least sense_min_count occurrences. pseudo: only pseudo_words.
+        sense_min_count: Occurrences of a word, see sense_scope.
+        skip_top: Number of the most frequent words that keep one sense.
+        sense_projection: Directions by which states are compared: the principal components of all states (paper), or of states minus the mean of their word (word-centred). One of: paper, word-centred.
+        sense_dimensions: Number of these directions.
+        sense_queue: Number of states from which the directions are computed.
+        sense_refit_every: Steps after which they are computed again.
+        sense_context: For elmo: states by which a sense is chosen, those of the direction that predicts (own) or of both. By default own with preset paper, else both. One of: own, both.
+        sense_start: Senses at the end of the warm-up: one with noise added (noise), or clusters of the last states of each word. One of: noise, kmeans.
+        sense_choice: How a sense is chosen. clusters: the nearest centre. random: any, a control. logits: the one that the model predicts best. oracle: the right one of pseudo_words, a control.
+        center_decay: selected: only the centres of chosen senses move. global: all others shrink, as in the authors' program.
+        sense_rate: Share of a step's states in the centre of their sense. Larger follows faster.
+        sense_warmup: Share of the steps in which every word has one sense. 1 never splits words: a plain model with output vectors of its own, a control.
+        reset_senses: Draw the vectors of senses anew after the warm-up, as in the authors' program.
+        prune_every: Steps after which rare senses are removed. Use 0 to keep all.
+        prune_below: Share of a word's occurrences below which a sense is removed.
+        prune_from: Share of the steps before which nothing is removed.
+        translations: Largest number of translations of a word; the first ones of dictionary.
         objective: What a masked language model learns. mlm: predict masked subwords of a line of text. tlm: predict masked subwords of a sentence and its translation together (pairs). Several, such as mlm,tlm, are mixed at random.
-        preset: Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a day on a GPU for elmo. paper: the published model, XLM-R base or ELMo. Other options replace single values. By default small.
+        preset: Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a day on a GPU for elmo. paper: the published model, XLM-R base, ELMo, or BERT-Tiny of the paper on senses. Other options replace single values. By default small.
         layers: Number of layers; of elmo in each direction.
         dimensions: Width of the layers. A vector of xlm-r is as long, one of elmo twice: forward and backward.
-        vocabulary: Largest number of subwords, for elmo of words.
+        vocabulary: Largest number of subwords, for bert and elmo of words.
         max_length: Longest input in subwords, for elmo in words, special ones included. Longer lines are cut into several texts.
-        model: Kind of language model. One of: xlm-r, elmo.
+        model: Kind of language model. One of: xlm-r, bert, elmo.
         language_sampling: Exponent of the share of each language, of its words in the tokenizer and of its texts in training. 1: as in text. 0: all languages alike. Lower values favour languages with little text.
         dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none. By default 0.01, unless dev names files.
         evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.
+        keep_every: Steps after which a copy of the model is kept, in the folder steps of the result.
+        max_steps: Stop after so many steps, before the end of the schedule. The same command continues from there.
         optimiser: adamw: AdamW. adagrad: Adagrad, by which the published ELMo was trained.
         heads: Number of attention heads.
         input: What the vector of a word is made of. words: a table with a vector per word. characters: a convolutional network over its characters, which knows no unknown words and is slower.
         cells: Cells of each LSTM. If they are more or fewer than dimensions, their output is projected, and cells and projections are limited to 3.
         negatives: Words that are sampled for the softmax of a step. With half of the vocabulary or more it is exact. More are slower.
+        sampling: How these words are sampled. log-uniform: by the rank of their frequency, with a correction. uniform: all alike.
         minimum_count: Occurrences below which a word is not in the vocabulary.
         cased: Distinguish upper and lower case.
         words: How text is split into words. words: words and punctuation by the classes of Unicode. spaces: at spaces only, for tokenised text.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lexenc import durable
-from lexenc.errors import ConfigError, DataError, LexencError, WorkError
+from lexenc.errors import ConfigError, DataError, LexencError, PausedError, WorkError
 from lexenc.structured import checked, read_json, shown
 
 MANIFEST = "manifest.json"
@@ -609,12 +609,14 @@ def _drop_unfinished(folder: Path) -> None:
 def _abandon(folder: Path, key: str, error: BaseException, *, resumable: bool, resuming: bool) -> None:
     """Delete what a failed run leaves, unless it can be resumed."""
     # At the first run, an error of the recipe itself would happen again. Later, it may be in the saved state.
-    hopeless = isinstance(error, InputChangedError) or (isinstance(error, LexencError) and not resuming)
+    own = isinstance(error, LexencError) and not isinstance(error, PausedError)
+    hopeless = isinstance(error, InputChangedError) or (own and not resuming)
+    passing = isinstance(error, (PausedError, OSError, MemoryError, RuntimeError))
     with suppress(OSError):
         if not resumable or hopeless or not _holds(folder / UNFINISHED):
             _drop_unfinished(folder)
             durable.remove_tree(folder, last=(RECIPE,))
-        elif resuming and isinstance(error, Exception) and not isinstance(error, (OSError, MemoryError, RuntimeError)):
+        elif resuming and isinstance(error, Exception) and not passing:
             _note(folder, key, failed=True)
 
 

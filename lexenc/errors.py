@@ -54,6 +54,10 @@ class WorkError(LexencError):
     exit_code = ExitCode.FAILED
 
 
+class PausedError(WorkError):
+    """The work stopped where the user told it to, and the same command continues it."""
+
+
 class ManyFaultsError(ConfigError):
     """Several errors in one place, shown together."""
 

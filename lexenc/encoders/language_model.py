@@ -1,17 +1,17 @@
-"""Masked language models: fresh ones of the architecture of XLM-R, and folders that keep the prediction head."""
+"""Masked language models: fresh ones of the architecture of XLM-R or BERT, and folders with the prediction head."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from lexenc.arrays import Ragged
 from lexenc.device import Device
@@ -64,6 +64,12 @@ class LanguageModel(NamedTuple):
         return regular
 
     @property
+    def names(self) -> list[str]:
+        """The subwords by number; numbers that the tokenizer does not use stand in brackets. Shape [v]."""
+        found = self.tokenizer.convert_ids_to_tokens(list(range(len(self.regular))))
+        return [name if isinstance(name, str) else f"[{number}]" for number, name in enumerate(found)]
+
+    @property
     def fresh(self) -> bool:
         """Whether the head is new, so that it starts from random weights."""
         return self.head.fresh
@@ -90,19 +96,23 @@ class LanguageModel(NamedTuple):
         return found
 
 
-def save_new_language_model(folder: Path, tokenizer: Any, shape: Shape, *, seed: int) -> None:
-    """Write a masked language model of the architecture of XLM-R with random weights.
+def save_new_language_model(
+    folder: Path, tokenizer: Any, shape: Shape, *, seed: int, architecture: Literal["xlm-r", "bert"] = "xlm-r"
+) -> None:
+    """Write a masked language model with random weights.
 
     Args:
         folder: Output folder.
         tokenizer: Tokenizer with the special subwords of XLM-R, or one of transformers with a mask.
         shape: Sizes.
         seed: Seed of the weights.
+        architecture: xlm-r: that of XLM-R. bert: that of BERT.
 
     Raises:
         ConfigError: If a tokenizer of transformers has no mask.
 
-    Source: Conneau et al. 2020, "Unsupervised Cross-lingual Representation Learning at Scale", section 3.
+    Source: Conneau et al. 2020, "Unsupervised Cross-lingual Representation Learning at Scale", section 3; Devlin et
+    al. 2019, "BERT", section 3.
     """
     fast = _with_names(tokenizer, shape.max_length) if isinstance(tokenizer, Tokenizer) else tokenizer
     if fast.mask_token_id is None or fast.pad_token_id is None:
@@ -110,23 +120,26 @@ def save_new_language_model(folder: Path, tokenizer: Any, shape: Shape, *, seed:
             "The tokenizer has no subword for masks or for padding, which masked language modelling needs.",
             hint="Leave --tokenizer out, or use the tokenizer of a language model.",
         )
-    config = XLMRobertaConfig(
-        vocab_size=max(fast.get_vocab().values()) + 1,
-        hidden_size=shape.dimensions,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=4 * shape.dimensions,
+    sizes: dict[str, Any] = {
+        "vocab_size": max(fast.get_vocab().values()) + 1,
+        "hidden_size": shape.dimensions,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "intermediate_size": 4 * shape.dimensions,
+        "pad_token_id": fast.pad_token_id,
+        "bos_token_id": fast.cls_token_id,
+        "eos_token_id": fast.sep_token_id,
+    }
+    if architecture == "bert":
+        config, kind = BertConfig(**sizes, max_position_embeddings=shape.max_length), BertForMaskedLM
+    else:
         # Positions are counted from the number of the padding on.
-        max_position_embeddings=shape.max_length + fast.pad_token_id + 1,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-        pad_token_id=fast.pad_token_id,
-        bos_token_id=fast.cls_token_id,
-        eos_token_id=fast.sep_token_id,
-    )
+        places = shape.max_length + fast.pad_token_id + 1
+        kind = XLMRobertaForMaskedLM
+        config = XLMRobertaConfig(**sizes, max_position_embeddings=places, type_vocab_size=1, layer_norm_eps=1e-5)
     with saving(folder) as place, torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.manual_seed(torch_generator(seed, "new language model").initial_seed())
-        XLMRobertaForMaskedLM(config).save_pretrained(place)
+        kind(config).save_pretrained(place)
         fast.save_pretrained(place)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,18 @@ from lexenc.stage import Job
 from lexenc.training import HISTORY
 
 if TYPE_CHECKING:
-    from lexenc.training.trainer import Trainer
+    from lexenc.training.trainer import StepRecord, Trainer
 
 
-def train_in_folder(trainer: Trainer, job: Job, *, stage: str, examples: str) -> list[dict[str, Any]]:
+def train_in_folder(
+    trainer: Trainer,
+    job: Job,
+    *,
+    stage: str,
+    examples: str,
+    record: Callable[[StepRecord], None] = lambda record: None,
+    stop_after: int | None = None,
+) -> list[dict[str, Any]]:
     """Train to the end, resuming unfinished work, and write the log, which has one line per step.
 
     Args:
@@ -25,12 +33,15 @@ def train_in_folder(trainer: Trainer, job: Job, *, stage: str, examples: str) ->
         job: Device, seed, progress and messages of the run.
         stage: Name of the stage, for messages.
         examples: Number and kind of the examples, for messages.
+        record: Called after every step.
+        stop_after: Number of steps after which the run stops, and can be resumed. None for the end.
 
     Returns:
         The records of all steps.
 
     Raises:
         DataError: If there is nothing to learn.
+        PausedError: If the run stopped at `stop_after`.
     """
     if not trainer.total:
         raise DataError("There is nothing to learn: no example can be used.", hint="Check the input files.")
@@ -39,7 +50,13 @@ def train_in_folder(trainer: Trainer, job: Job, *, stage: str, examples: str) ->
         f"{counted(trainer.warmup, 'warm-up step')}."
     )
     unfinished = job.out / UNFINISHED
-    trainer.run(unfinished, progress=job.progress, say=lambda message: job.notices.say(f"{stage}: {message}"))
+    trainer.run(
+        unfinished,
+        record=record,
+        progress=job.progress,
+        say=lambda message: job.notices.say(f"{stage}: {message}"),
+        stop_after=stop_after,
+    )
     if trainer.evaluation is not None and trainer.best is None:
         job.notices.warn(
             "No evaluation gave a score, because all development examples got the same result. The last weights are "

@@ -23,6 +23,7 @@ LANGUAGE_MODELS = Registry(
     "language model",
     {
         "xlm-r": ("lexenc.training.masked:XLM_R", "Transformer of XLM-R that predicts masked subwords."),
+        "bert": ("lexenc.training.masked:BERT", "Transformer of BERT that predicts masked words."),
         "elmo": ("lexenc.training.word_prediction:ELMO", "LSTMs that predict the next and the previous word."),
     },
 )

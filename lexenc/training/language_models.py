@@ -14,6 +14,8 @@ from lexenc.arrays import Indices, Ragged, starts_of
 from lexenc.device import Device
 from lexenc.encoders.base import Encoder
 from lexenc.training.objective import Objective
+from lexenc.training.sense_aware.settings import SensePlan
+from lexenc.training.sense_aware.table import SenseTable
 
 Split = Callable[[Sequence[str]], Ragged]
 """Turns lines into subwords or words, without special ones."""
@@ -59,6 +61,10 @@ class TrainableModel(Protocol):
     @property
     def regular(self) -> NDArray[np.bool_]:
         """Which subwords or words of the vocabulary are not special. Shape [v]."""
+
+    @property
+    def names(self) -> list[str]:
+        """The subwords or words of the vocabulary, by number. Shape [v]."""
 
     @property
     def room(self) -> int:
@@ -136,6 +142,9 @@ class LanguageModelKind(Protocol):
         seed: int,
     ) -> TextObjective:
         """Return what the model learns from texts and pairs."""
+
+    def with_senses(self, model: Any, plan: SensePlan, options: Mapping[str, Any]) -> tuple[Any, dict[str, SenseTable]]:
+        """Return a model that predicts senses, and its tables by name."""
 
     def held_out(self, model: Any, texts: LanguageTexts, *, seed: int) -> HeldOut:
         """Return texts on which the model is scored."""

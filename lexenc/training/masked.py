@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from lexenc.arrays import Indices, Ragged, batches
+from lexenc.encoders.elmo import UNKNOWN
 from lexenc.encoders.language_model import (
     LanguageModel,
     Shape,
@@ -32,8 +33,13 @@ from lexenc.encoders.unigram import train_language_tokenizer
 from lexenc.randomness import generator
 from lexenc.training.language_models import LanguageModelKind, LanguageTexts, TextObjective
 from lexenc.training.mixture import Mixture
+from lexenc.training.sense_aware.head import SenseHead
+from lexenc.training.sense_aware.settings import SensePlan
+from lexenc.training.sense_aware.table import SenseTable
+from lexenc.training.word_prediction import FIRST, LAST, train_word_tokenizer
 
 _CHUNK_TOKENS = 16_384
+FRAME, _MASKS = (UNKNOWN, FIRST, LAST), ("<pad>", "<mask>")  # special words of BERT
 Numbers = NDArray[np.int32]
 
 
@@ -200,8 +206,8 @@ class _MaskedKind:
     encoder_kind, unit, predicts, most_held_out = "transformer", "subwords", "masked subwords", 5000
     open = staticmethod(open_language_model)
     held_out = HeldOutTexts
-    save = staticmethod(save_language_model)
     tokenizer_of = staticmethod(load_tokenizer)
+    architecture: Literal["xlm-r", "bert"] = "xlm-r"
 
     def tokenizer(self, texts: Mapping[str, Iterable[str]], options: Mapping[str, Any]) -> Tokenizer:
         return train_language_tokenizer(
@@ -210,7 +216,7 @@ class _MaskedKind:
 
     def create(self, folder: Path, tokenizer: Any, options: Mapping[str, Any], *, seed: int) -> None:
         shape = Shape(*(options[name] for name in ("layers", "dimensions", "heads", "max_length")))
-        save_new_language_model(folder, tokenizer, shape, seed=seed)
+        save_new_language_model(folder, tokenizer, shape, seed=seed, architecture=self.architecture)
 
     def objective(
         self,
@@ -224,8 +230,39 @@ class _MaskedKind:
         learnt = texts if "mlm" in options["objective"] else LanguageTexts.of({})
         return MaskedObjective(model, learnt, pairs, exponent=options["language_sampling"], seed=seed)
 
+    def with_senses(
+        self, model: LanguageModel, plan: SensePlan, options: Mapping[str, Any]
+    ) -> tuple[LanguageModel, dict[str, SenseTable]]:
+        head = SenseHead(model.head, model.encoder.width, plan.counts, plan.settings, plan.translations)
+        return model._replace(head=head), {"senses": head.table}
+
+    def save(self, folder: Path, model: LanguageModel) -> None:
+        if isinstance(model.head, SenseHead):
+            model.head.save(folder, model)
+        else:
+            save_language_model(folder, model)
+
     def card(self, options: Mapping[str, Any]) -> str:
         return f"A masked language model ({' and '.join(options['objective'])})"
 
 
+class _BertKind(_MaskedKind):
+    """Transformers of the architecture of BERT, whose subwords are whole words unless a tokenizer is given."""
+
+    architecture = "bert"
+
+    def tokenizer(self, texts: Mapping[str, Iterable[str]], options: Mapping[str, Any]) -> Tokenizer:
+        made = train_word_tokenizer(
+            texts,
+            vocabulary_size=options["vocabulary"] - len(_MASKS),
+            minimum_count=options["minimum_count"],
+            exponent=options["language_sampling"],
+            cased=options["cased"],
+            words=options["words"],
+        )
+        made.add_special_tokens([*FRAME, *_MASKS])
+        return made
+
+
 XLM_R: LanguageModelKind = _MaskedKind()
+BERT: LanguageModelKind = _BertKind()

@@ -17,7 +17,7 @@ from torch import nn
 
 from lexenc.arrays import Indices
 from lexenc.device import keep_freed_memory
-from lexenc.errors import DataError, WorkError
+from lexenc.errors import DataError, PausedError, WorkError
 from lexenc.files.logs import StepLog
 from lexenc.progress import SILENT, Progress
 from lexenc.randomness import derived_seed
@@ -200,6 +200,7 @@ class Trainer:
         record: Callable[[StepRecord], None] = lambda record: None,
         progress: Progress = SILENT,
         say: Callable[[str], None] = lambda message: None,
+        stop_after: int | None = None,
     ) -> None:
         """Take every step that is left, then load the best weights.
 
@@ -211,8 +212,10 @@ class Trainer:
             record: Called after every step.
             progress: Progress bar to update.
             say: Called with a remark on where the run begins, if it is resumed.
+            stop_after: Number of steps after which the run stops, and can be resumed. None for the end.
 
         Raises:
+            PausedError: If the run stopped there.
             WorkError: If the loss is not finite, or the GPU is out of memory.
         """
         keep_freed_memory()
@@ -222,7 +225,7 @@ class Trainer:
             self._resume(saving, say)
             self._module.train()
             try:
-                self._take_steps(saving, record, progress)
+                self._take_steps(saving, record, progress, stop_after or self.total)
             except torch.cuda.OutOfMemoryError:
                 longest = int(self.objective.sizes(self.objective.rows(0)).max())
                 raise WorkError(
@@ -253,7 +256,9 @@ class Trainer:
             if self._processes.rank == 0:
                 saving.save(checkpoint)
 
-    def _take_steps(self, saving: _Saving, record: Callable[[StepRecord], None], progress: Progress) -> None:
+    def _take_steps(
+        self, saving: _Saving, record: Callable[[StepRecord], None], progress: Progress, stop_after: int
+    ) -> None:
         first = self._processes.rank == 0
         with progress.task("train", self.total, "steps") as task, _interruptions_held_back() as let_through:
             task.advance(self.step)
@@ -271,9 +276,16 @@ class Trainer:
                     raise
                 if self._processes.any(saving.late, self._device):
                     self._save(saving)
+                if stop_after <= self.step < self.total:
+                    break
             # What comes after the training may be killed too.
             self._save(saving)
             let_through(self._processes, self._device)
+        if self.step < self.total:
+            raise PausedError(
+                f"Stopped after step {self.step:,} of {self.total:,}, which is kept.",
+                hint="Run the same command with a larger --max-steps, or without it, to continue.",
+            )
 
 
 class _Saving:

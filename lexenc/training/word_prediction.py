@@ -37,13 +37,18 @@ from lexenc.files.tensors import write_tensors
 from lexenc.text.words import segmenter, split_at_spaces, word_expression
 from lexenc.training.language_models import LanguageModelKind, LanguageTexts, TextObjective
 from lexenc.training.mixture import Mixture
-from lexenc.training.softmax import Negatives, Predictions, WordSampler, log_partition
+from lexenc.training.sense_aware.bank import save_senses
+from lexenc.training.sense_aware.settings import SensePlan
+from lexenc.training.sense_aware.table import SenseTable
+from lexenc.training.sense_aware.words import give_senses, sense_tables
+from lexenc.training.softmax import Negatives, Predictions, Sampling, WordSampler, log_partition
 
 PREDICTION_FILE = "prediction.safetensors"
 """The tables that predict words, beside the encoder, which does not need them."""
 FIRST, LAST = "<s>", "</s>"
 _SPECIAL = (UNKNOWN, FIRST, LAST)
 _CHUNK_WORDS = 4096
+_PARTS = ("weight", "bias")  # of a table
 _SCORES = 1 << 24  # scores of the exact softmax that are computed at once, 64 MiB
 Direction = Literal["next", "previous"]
 """What a direction predicts: forward states the next word, backward states the previous one."""
@@ -127,6 +132,12 @@ class ElmoLanguageModel:
         self.head.to(next(encoder.module.parameters()).device)
 
     @property
+    def names(self) -> list[str]:
+        """The words of the vocabulary, by number. Shape [v]."""
+        vocabulary = self.encoder.tokenizer.get_vocab()
+        return sorted(vocabulary, key=vocabulary.__getitem__)[: self.encoder.vocabulary]
+
+    @property
     def regular(self) -> NDArray[np.bool_]:
         """Which words are not special. Shape [v]."""
         found = np.zeros(self.encoder.vocabulary, dtype=bool)
@@ -205,6 +216,8 @@ class WordObjective(TextObjective):
         exponent: Exponent of the share of each language, see `Mixture`.
         seed: Seed of the examples and of the sampled words.
         context: As in `ElmoLanguageModel.predictions`.
+        sampling: Distribution of the sampled words, see `WordSampler`.
+        labels: Right sense of each word of `texts`, see `Predictions`. None where none is known.
     """
 
     def __init__(
@@ -216,6 +229,8 @@ class WordObjective(TextObjective):
         exponent: float = 0.3,
         seed: int = 0,
         context: Literal["own", "both"] = "own",
+        sampling: Sampling = "log-uniform",
+        labels: Ragged | None = None,
     ) -> None:
         self._model, self._context = model, context
         self._mixture = Mixture(sampling=exponent, seed=seed)
@@ -228,7 +243,9 @@ class WordObjective(TextObjective):
         self.empty, self.too_long, self.seen = len(texts.texts) - len(self._usable), 0, 0
         size = model.encoder.vocabulary
         counts = np.bincount(model.targets(self._texts.values), minlength=size)
-        self._sampler = WordSampler(counts, size if 2 * negatives >= size else negatives, seed=seed)
+        most = size if 2 * negatives >= size else negatives
+        self._sampler = WordSampler(counts, most, sampling=sampling, seed=seed)
+        self._labels = None if labels is None else _framed(labels, -1, -1)
         self._drawn: tuple[int, Negatives] | None = None
 
     def rows(self, epoch: int) -> Indices:
@@ -249,7 +266,12 @@ class WordObjective(TextObjective):
 
     def predictions(self, rows: Indices) -> dict[Direction, Predictions]:
         """Return what each direction predicts in some examples."""
-        return self._model.predictions(self._texts.take(rows), context=self._context)
+        made = self._model.predictions(self._texts.take(rows), context=self._context)
+        if self._labels is None:
+            return made
+        own, device = self._labels.take(rows), made["next"].words.device
+        sides = {"next": _without(own, 0), "previous": _without(own, -1)}
+        return {name: each._replace(labels=torch.from_numpy(sides[name]).to(device)) for name, each in made.items()}
 
     def losses(self, rows: Indices, step: int) -> Tensor:
         """Return the loss of each of some examples. Shape as `rows`."""
@@ -268,6 +290,11 @@ class WordObjective(TextObjective):
 def _with_ends(texts: Ragged, encoder: ElmoEncoder) -> Ragged:
     """Add the special words to both ends of texts."""
     first, last = encoder.boundaries
+    return _framed(texts, first, last)
+
+
+def _framed(texts: Ragged, first: int, last: int) -> Ragged:
+    """Add a number before and after each text."""
     starts = texts.starts + 2 * np.arange(len(texts) + 1)
     values = np.empty(len(texts.values) + 2 * len(texts), dtype=np.int64)
     values[starts[:-1]], values[starts[1:] - 1] = first, last
@@ -443,15 +470,37 @@ class _ElmoKind:
         seed: int,
     ) -> WordObjective:
         return WordObjective(
-            model, texts, negatives=options["negatives"], exponent=options["language_sampling"], seed=seed
+            model,
+            texts,
+            negatives=options["negatives"],
+            exponent=options["language_sampling"],
+            seed=seed,
+            context=options["sense_context"] or "own",
+            sampling=options["sampling"],
+            labels=options.get("labels"),
         )
 
     def held_out(self, model: ElmoLanguageModel, texts: LanguageTexts, *, seed: int) -> HeldOutWords:
         return HeldOutWords(model, texts)
 
+    def with_senses(
+        self, model: ElmoLanguageModel, plan: SensePlan, options: Mapping[str, Any]
+    ) -> tuple[ElmoLanguageModel, dict[str, SenseTable]]:
+        give_senses(model, plan.counts, plan.settings, plan.translations, context=options["sense_context"])
+        return model, sense_tables(model.head)
+
     def save(self, folder: Path, model: ElmoLanguageModel) -> None:
         model.encoder.save(folder)
-        write_tensors(folder / PREDICTION_FILE, model.head.state_dict())
+        tables = sense_tables(model.head)
+        if not tables:
+            write_tensors(folder / PREDICTION_FILE, model.head.state_dict())
+            return
+        # Beside the senses, the most frequent one of each word, with which a plain model continues.
+        vectors = {name: table.word_vectors() for name, table in tables.items()}
+        found = {f"{name}.{part}": pair[place] for name, pair in vectors.items() for place, part in enumerate(_PARTS)}
+        write_tensors(folder / PREDICTION_FILE, found)
+        shared = len({id(table.inventory) for table in tables.values()}) < len(tables)
+        save_senses(folder, model.names, tables, context="both" if shared else "own")
 
     def card(self, options: Mapping[str, Any]) -> str:
         return "A bidirectional language model of words (ELMo)"

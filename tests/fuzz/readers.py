@@ -315,6 +315,7 @@ READERS = {
         Reader("gold-links", _scored, ("few.predicted",)),
         Reader("table-of-pairs", _all("lexenc.files.exchange.writing", "read_rows"), ("train.tsv", "induced/lexicon.tsv", "translated.stdout", "mined/pairs.tsv")),
         Reader("review", _all("lexenc.files.lexicons", "read_review"), ("review.csv", "induced/review.csv")),
+        Reader("sense-bank", _all("lexenc.training.sense_aware.bank", "load_bank"), ("language-sense",)),
         Reader("sense-review", _all("lexenc.files.sense_reviews", "read_sense_review"), ("senses.csv", "senses/review.csv")),
         Reader("senses", _all("lexenc.stages.senses.lexicon", "read_sense_lexicon"), ("senses", "senses-read")),
         Reader("concepts", _all("lexenc.files.concepts", "stream_concept_names"), ("kb.txt",)),

@@ -230,5 +230,6 @@ def test_speed_settings_are_those_and_no_others():
         "map-hub checkpoint_seconds",
         "mine-bitext token_budget",
         "pretrain checkpoint_seconds",
+        "pretrain max_steps",
         "train checkpoint_seconds",
     }

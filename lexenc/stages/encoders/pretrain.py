@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexenc.artifact import UNFINISHED
 from lexenc.durable import remove_tree
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.card import model_card, write_card
@@ -18,6 +19,18 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.encoders.pretraining_presets import NO_OBJECTIVES, SHAPE, SPECIFIC, values_of
+from lexenc.stages.encoders.pretraining_senses import (
+    SenseParams,
+    check_senses,
+    give_senses_to,
+    has_divided,
+    rand_indices,
+    read_pseudo_words,
+    sense_values,
+    tell_usage,
+    usage_of,
+    uses_senses,
+)
 from lexenc.stages.encoders.pretraining_text import Corpus, CutText, LineTokeniser, read_corpora, read_pairs
 from lexenc.stages.reading import result_name
 from lexenc.stages.training import mean_loss_of, train_in_folder
@@ -26,17 +39,21 @@ from lexenc.training.schedule import StepSchedule
 
 if TYPE_CHECKING:
     from lexenc.training.language_models import HeldOut, LanguageModelKind, TrainableModel
+    from lexenc.training.sense_aware.table import SenseTable
+    from lexenc.training.trainer import StepRecord
 
 _EVALUATIONS, _APART = 20, 50  # of a run, by default, and the least number of steps between two of them
 
 _OWN = "Leave it out: pretrain makes one of its own."
+STEPS = "steps"
+"""Folder with the copies of the model that --keep-every keeps."""
 
 
-_XLM_R, _ELMO = "Options of --model xlm-r", "Options of --model elmo"
+_MASKED, _WHOLE, _ELMO = (f"Options of --model {names}" for names in ("xlm-r and bert", "bert and elmo", "elmo"))
 
 
 @dataclass(frozen=True)
-class PretrainParams(StepSchedule):
+class PretrainParams(SenseParams, StepSchedule):
     """Parameters of `pretrain`. None stands for a default that depends on the preset."""
 
     objective: tuple[Literal["mlm", "tlm"], ...] = param(
@@ -47,14 +64,14 @@ class PretrainParams(StepSchedule):
     preset: Literal["tiny", "small", "paper"] | None = param(
         None,
         "Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a "
-        "day on a GPU for elmo. paper: the published model, XLM-R base or ELMo. Other options replace single values. "
-        "By default small.",
+        "day on a GPU for elmo. paper: the published model, XLM-R base, ELMo, or BERT-Tiny of the paper on senses. "
+        "Other options replace single values. By default small.",
     )
     layers: int | None = param(None, "Number of layers; of elmo in each direction.", ge=1)
     dimensions: int | None = param(
         None, "Width of the layers. A vector of xlm-r is as long, one of elmo twice: forward and backward.", ge=1
     )
-    vocabulary: int | None = param(None, "Largest number of subwords, for elmo of words.", ge=20)
+    vocabulary: int | None = param(None, "Largest number of subwords, for bert and elmo of words.", ge=20)
     max_length: int | None = param(
         None,
         "Longest input in subwords, for elmo in words, special ones included. Longer lines are cut into several texts.",
@@ -78,6 +95,15 @@ class PretrainParams(StepSchedule):
     evaluate_every: int | None = param(
         None, "Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.", ge=1
     )
+    keep_every: int | None = param(
+        None, "Steps after which a copy of the model is kept, in the folder steps of the result.", ge=1
+    )
+    max_steps: int | None = param(
+        None,
+        "Stop after so many steps, before the end of the schedule. The same command continues from there.",
+        ge=1,
+        affects_result=False,
+    )
     epochs: int | None = param(None, "Passes over the text, instead of --steps.", ge=1)  # type: ignore[assignment]
     batch_size: int | None = param(None, "Texts per step.", ge=1)  # type: ignore[assignment]
     learning_rate: float | None = param(None, "Peak learning rate.", gt=0)  # type: ignore[assignment]
@@ -96,7 +122,7 @@ class PretrainParams(StepSchedule):
     clip: float | None = param(  # type: ignore[assignment]
         None, "Maximum norm of the gradient. Use 0 for no clipping.", ge=0
     )
-    heads: int | None = param(None, "Number of attention heads.", ge=1, group=_XLM_R)
+    heads: int | None = param(None, "Number of attention heads.", ge=1, group=_MASKED)
     input: Literal["words", "characters"] | None = param(
         None,
         "What the vector of a word is made of. words: a table with a vector per word. characters: a convolutional "
@@ -117,15 +143,21 @@ class PretrainParams(StepSchedule):
         ge=1,
         group=_ELMO,
     )
-    minimum_count: int | None = param(
-        None, "Occurrences below which a word is not in the vocabulary.", ge=1, group=_ELMO
+    sampling: Literal["log-uniform", "uniform"] | None = param(
+        None,
+        "How these words are sampled. log-uniform: by the rank of their frequency, with a correction. uniform: all "
+        "alike.",
+        group=_ELMO,
     )
-    cased: bool = param(False, "Distinguish upper and lower case.", group=_ELMO)
+    minimum_count: int | None = param(
+        None, "Occurrences below which a word is not in the vocabulary.", ge=1, group=_WHOLE
+    )
+    cased: bool = param(False, "Distinguish upper and lower case.", group=_WHOLE)
     words: Literal["words", "spaces"] | None = param(
         None,
         "How text is split into words. words: words and punctuation by the classes of Unicode. spaces: at spaces only, "
         "for tokenised text.",
-        group=_ELMO,
+        group=_WHOLE,
     )
     vector: str | None = param(
         None,
@@ -146,13 +178,14 @@ def resolve_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> Pretr
         table.pop("vocabulary", None)
     if not inputs.get("dev"):
         table["dev_share"] = 0.01
+    table |= sense_values(inputs, replace(params, preset=preset))
     found = {name: value for name, value in table.items() if getattr(params, name) is None}
     return replace(params, preset=preset, **found)
 
 
 def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
-    faults = []
+    faults: list[ConfigError] = []
     kept = "The encoder of --encoder has a shape and a tokenizer, which stay as they are."
     if inputs.get("encoder"):
         given = [name for name in ("preset", *SHAPE) if getattr(params, name) not in (None, False)]
@@ -169,6 +202,7 @@ def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[Co
     if inputs.get("dev") and params.dev_share is not None:
         faults.append(ConfigError("--dev and --dev-share exclude each other.", hint="Give one of them."))
     faults += _check_model(inputs, params)
+    faults += check_senses(inputs, params)
     if params.model in NO_OBJECTIVES:
         return faults
     if not params.objective:
@@ -274,6 +308,7 @@ def _advancing(lines: Iterable[str], task: Any) -> Iterator[str]:
 def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcome:
     """Train a language model on text and write it with its head."""
     from lexenc.training.language_models import LanguageTexts
+    from lexenc.training.sense_aware.pseudo_words import merge_words
     from lexenc.training.trainer import Trainer, Validation
 
     kind: LanguageModelKind = LANGUAGE_MODELS[params.model]
@@ -283,8 +318,18 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     cut = {corpus.name: tokeniser.cut(corpus.lines(), job) for corpus in corpora}
     texts = LanguageTexts.of({name: each.texts for name, each in cut.items()})
     pairs, held_out_pairs = read_pairs(inputs, tokeniser, corpora, job)
-    objective = kind.objective(model, texts, pairs, vars(params), seed=job.seed)
+    pseudo = read_pseudo_words(inputs.get("pseudo_words"), model, job)
+    labels = None
+    if pseudo:
+        merged, labels = merge_words(texts.texts, pseudo)
+        texts = replace(texts, texts=merged)
+    tables: dict[str, SenseTable] = {}
+    facts: dict[str, Any] = {}
+    if uses_senses(inputs, params):
+        model, tables, facts = give_senses_to(kind, model, inputs.get("dictionary"), params, texts.texts, pseudo, job)
+    objective = kind.objective(model, texts, pairs, vars(params) | {"labels": labels}, seed=job.seed)
     dev = {corpus.name: tokeniser.cut(corpus.unseen, job).texts for corpus in corpora}
+    dev = {name: merge_words(each, pseudo)[0] for name, each in dev.items()}
     held_out = kind.held_out(model, LanguageTexts.of(dev), seed=job.seed)
     unseen = sum(len(corpus.unseen) for corpus in corpora)
     seen = sum(len(corpus.held_out) for corpus in corpora) - unseen
@@ -297,7 +342,8 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     def score() -> float:
         nonlocal seconds
         begin = time.monotonic()
-        losses = held_out.losses().values()
+        # The weights of the warm-up have no senses yet.
+        losses = held_out.losses().values() if has_divided(tables) else [math.nan]
         seconds += time.monotonic() - begin
         return -sum(losses) / len(losses)
 
@@ -306,17 +352,35 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
         trainer.evaluation = Validation(score, params.evaluate_every or max(_APART, trainer.total // _EVALUATIONS))
     before = held_out.losses()
     begin, objective.seen, seconds = time.monotonic(), 0, 0.0
-    records = train_in_folder(trainer, job, stage="pretrain", examples=counted(len(objective.rows(0)), "text"))
+    copies = job.out / UNFINISHED / STEPS
+
+    def keep(done: StepRecord) -> None:
+        if params.keep_every and done.step % params.keep_every == 0:
+            place = copies / f"{done.step:0{len(str(trainer.total))}}"
+            remove_tree(place)
+            place.mkdir(parents=True)
+            kind.save(place, model)
+
+    examples = counted(len(objective.rows(0)), "text")
+    records = train_in_folder(
+        trainer, job, stage="pretrain", examples=examples, record=keep, stop_after=params.max_steps
+    )
+    if copies.exists():
+        copies.rename(job.out / STEPS)
     spent = time.monotonic() - begin - seconds
     after = held_out.losses()
     kind.save(job.out, model)
     job.notices.say(f"{objective.seen / max(spent, 1e-9):,.0f} {kind.unit}/s ({objective.seen:,} in {spent:,.0f} s).")
 
-    chance = held_out.frequency_losses({name: each.texts for name, each in cut.items()})
+    chance = held_out.frequency_losses({name: merge_words(each.texts, pseudo)[0] for name, each in cut.items()})
     results = [_result(kind, name, each, before, after, chance) for name, each in cut.items()]
     _warn_of_control(kind, results, job)
     _write_card(kind, job.out, inputs, params, results)
-    tenth = max(1, len(records) // 10)
+    tenth, usage = max(1, len(records) // 10), usage_of(tables)
+    rand = rand_indices(objective, tables, [one for one, _ in pseudo]) if pseudo else {}
+    if rand:
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in rand.items())
+        job.notices.say(f"Pseudo-words: adjusted Rand index of the senses that clusters choose: {shown} (chance is 0).")
     return Outcome(
         {
             "languages": len(cut),
@@ -334,9 +398,12 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
             "first_loss": mean_loss_of(records[:tenth]),
             "last_loss": mean_loss_of(records[-tenth:]),
             **({"best_step": trainer.best.step, "held_out_loss": -trainer.best.score} if trainer.best else {}),
+            **facts,
+            **({"senses": usage} if usage else {}),
+            **({"pseudo_words": len(pseudo), "pseudo_words_rand_index": rand} if pseudo else {}),
         },
         results,
-        [_table(kind, results)],
+        [_table(kind, results), *([tell_usage(usage, job)] if usage else [])],
     )
 
 
@@ -454,6 +521,16 @@ PRETRAIN = Stage(
             named=True,
             number="dev_share",
         ),
+        "dictionary": Input(
+            "Word pairs of two languages, source and target. Each word also learns to predict the sense of its "
+            "translation that fits the context. Both directions are used.",
+            required=False,
+        ),
+        "pseudo_words": Input(
+            "For elmo: pairs of words to merge into one, whose right senses are then known. A control of how senses "
+            "are chosen.",
+            required=False,
+        ),
         "tokenizer": Input("Encoder whose tokenizer to use instead of a new one.", kind="encoder", required=False),
         "encoder": Input(
             "Language model to continue with, e.g. for a new language. It keeps its tokenizer.",
@@ -470,6 +547,7 @@ PRETRAIN = Stage(
         "lexenc pretrain --text en=en.txt --text sw=sw.txt --objective mlm,tlm --pairs en-sw.tsv --out runs/lm",
         "lexenc pretrain --text sw=sw.txt --encoder runs/lm --out runs/lm-sw",
         "lexenc pretrain --model elmo --preset tiny --text en=en.txt --out runs/elmo",
+        "lexenc pretrain --model elmo --senses 3 --text en=en.txt --text de=de.txt --dictionary d.tsv --out runs/bi",
     ),
     next_step="lexenc train --data PAIRS --encoder {out} --direction both --learning-rate 2e-4 --out {new:encoder}",
     uses_device=True,

@@ -99,10 +99,7 @@ class SenseHead(MaskedHead):
         finally:
             _replace(self._whole, output, identity)
             self.module, self._whole.config.tie_word_embeddings = inner, tied
-        words = model.tokenizer.convert_ids_to_tokens(list(range(len(vectors))))
-        # Numbers that the tokenizer does not use have no name.
-        named = [word if isinstance(word, str) else f"[{number}]" for number, word in enumerate(words)]
-        save_senses(folder, named, {"senses": self.table}, context="masked")
+        save_senses(folder, model.names, {"senses": self.table}, context="masked")
 
 
 def _replace(module: nn.Module, child: nn.Module, other: nn.Module) -> None:

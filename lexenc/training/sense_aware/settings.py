@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lexenc.arrays import Indices
-from lexenc.errors import ConfigError
+from lexenc.arrays import Indices, Ragged
 
 Scope = Literal["all", "frequent"]
 Projection = Literal["paper", "word-centred"]
@@ -75,6 +74,21 @@ class SenseSettings:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class SensePlan:
+    """Senses of a model before it is trained.
+
+    Args:
+        counts: Number of senses of each word. Shape [v].
+        settings: The settings.
+        translations: Words that each word can be translated to. None without a dictionary. v rows.
+    """
+
+    counts: Indices
+    settings: SenseSettings
+    translations: Ragged | None = None
+
+
 def sense_counts(counts: Indices, regular: NDArray[np.bool_], settings: SenseSettings) -> Indices:
     """Return the number of senses of every word.
 
@@ -96,16 +110,3 @@ def sense_counts(counts: Indices, regular: NDArray[np.bool_], settings: SenseSet
 def looks_like_word(words: Sequence[str]) -> NDArray[np.bool_]:
     """Return which words of a vocabulary have a letter and are no continuation of another one ("##s"). Shape [v]."""
     return np.array([any(map(str.isalpha, word)) and not word.startswith("##") for word in words], dtype=bool)
-
-
-def check_settings(settings: SenseSettings) -> None:
-    """Check settings that depend on each other.
-
-    Raises:
-        ConfigError: If pruning would leave a word without senses.
-    """
-    if settings.prune_every and settings.prune_below * settings.senses >= 1:
-        raise ConfigError(
-            f"A share of {settings.prune_below:g} would prune all of {settings.senses} senses that are used alike.",
-            hint=f"Use --prune-below below {1 / settings.senses:.2f}, such as 0.02.",
-        )

@@ -41,3 +41,8 @@ def give_senses(
             inventory, width, start=(plain.weight, plain.bias), purpose=f"senses, {name}", observes=first
         )
     model.head = tables.to(next(model.head.parameters()).device)
+
+
+def sense_tables(head: nn.ModuleDict) -> dict[str, SenseTable]:
+    """Return the tables of senses of a model of words, by direction. Empty for a plain model."""
+    return {name: each for name, each in head.items() if isinstance(each, SenseTable)}

@@ -10,12 +10,11 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from lexenc.arrays import Ragged
-from lexenc.errors import ConfigError
 from lexenc.training.sense_aware.clustering import cluster_words
 from lexenc.training.sense_aware.dictionary import translations_of
 from lexenc.training.sense_aware.inventory import SenseInventory
 from lexenc.training.sense_aware.projection import StateQueue, principal_components
-from lexenc.training.sense_aware.settings import SenseSettings, check_settings, looks_like_word, sense_counts
+from lexenc.training.sense_aware.settings import SenseSettings, looks_like_word, sense_counts
 
 PAPER = SenseSettings(
     senses=2, projection="paper", width=2, queue=20, refit_every=1000, start="noise", rate=0.1, warmup=0.0,
@@ -225,8 +224,6 @@ def test_rare_senses_are_pruned_for_good_and_one_always_stays():
     made.prune()
     assert made.enabled[:3].sum() == 1
     assert made.enabled[3:6].tolist() == [False, True, False]
-    with pytest.raises(ConfigError, match="prune all"):
-        check_settings(SenseSettings(senses=3, prune_below=0.5))
 
 
 def test_the_translation_of_the_context_is_chosen_and_read_but_not_moved():
