@@ -1349,6 +1349,56 @@ def eval_senses(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_wsd(
+    *,
+    encoder: str | PathLike[str],
+    train: str | PathLike[str] | Sequence[tuple[str, str]],
+    test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    gold: str | PathLike[str] | Sequence[str | PathLike[str]],
+    train_gold: str | PathLike[str] | None = None,
+    back_off: str | PathLike[str] | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    layer: int | Sequence[int] = (),
+    combine: Literal['concat', 'mean'] = 'concat',
+    resample: Literal['documents', 'sentences', 'instances'] = 'documents',
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['float32', 'bfloat16', 'float16'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score senses of words in context: the nearest of the sense vectors that are learned from tagged text.
+
+    Makes: scores.json, and items.jsonl with the senses that were chosen for every instance.
+
+    Args:
+        encoder: Encoder.
+        train: Training data: SemCor as a folder, a tar archive or a file; or XML as test.
+        train_gold: Sense keys of the training data, if it is XML.
+        test: XML with <instance id lemma pos> in its sentences (Raganato et al. 2017). Each file is a track.
+        gold: Sense keys of each test: the id of an instance and its keys on each line.
+        back_off: WordNet's index.sense or cntlist.rev, whose first sense is the answer for lemmas without training data. By default such an answer is wrong.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        layer: Layer of the encoder that vectors are taken from, negative from the end; or several, e.g. 1,2. If left out, two thirds of the way up: 8 of 12, 4 of 6, the last of up to three.
+        combine: How the vectors of several layers become one. One of: concat, mean.
+        resample: What intervals draw. Instances of a document or a sentence are alike, so that drawing them one by one gives intervals that are too narrow; fewer than ten documents give no reliable interval. One of: documents, sentences, instances.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def eval_language_id(
     *,
     text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],

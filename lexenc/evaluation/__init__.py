@@ -21,6 +21,7 @@ TASKS = Registry(
         "mteb": "lexenc.stages.evaluation.mteb:TASK",
         "retrieval": "lexenc.stages.evaluation.retrieval:TASK",
         "nli": "lexenc.stages.evaluation.nli:TASK",
+        "wsd": "lexenc.evaluation.wsd:TASK",
         "paraphrase": "lexenc.stages.evaluation.paraphrase:TASK",
     },
 )

@@ -186,7 +186,7 @@ class Evaluation:
 
 def name_of_test(path: Path) -> str:
     """Return the name of a test set: that of its file without what names the format."""
-    return re.sub(r"^STS\.input\.|(\.(csv|tsv|txt|jsonl))?(\.gz)?$", "", path.name)
+    return re.sub(r"^STS\.input\.|(\.(csv|tsv|txt|jsonl|(data\.)?xml))?(\.[gx]z)?$", "", path.name)
 
 
 class EvaluationWriter:

@@ -10,7 +10,7 @@ HEAD_BYTES = 4096
 _PANDAS = "python -c \"import pandas; pandas.{call}.to_csv('{path}.{end}', sep='{mark}', {columns})\""
 _TABLE = _PANDAS.replace("{end}", "tsv").replace("{mark}", "\\t").replace("{columns}", "index=False")
 _PACKED = {
-    b"\xfd7zXZ\x00": ("packed with xz", "xz -dc < {path} > {path}.unpacked"),
+    b"\xfd7zXZ\x00": ("packed twice with xz", "xz -dc < {path} > {path}.unpacked.xz"),
     b"\x28\xb5\x2f\xfd": ("packed with Zstandard", "zstd -dc {path} > {path}.unpacked"),
     b"\x04\x22\x4d\x18": ("packed with LZ4", "lz4 -dc {path} > {path}.unpacked"),
     b"\x1f\x9d": ("packed with compress", "gzip -dc < {path} > {path}.unpacked"),
@@ -41,9 +41,10 @@ _OTHER = {
 # PyTorch wrote this number as a pickle before it used zip archives.
 _OLD_TORCH = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 _GENSIM = re.compile(rb"(gensim\.models\.\w+)[^A-Za-z]+([A-Z]\w+)")
+_TAR = re.compile(rb".{257}ustar", re.DOTALL)
 _PATTERNS = (
     (re.compile(rb"BZh[1-9]1AY&SY"), "packed with bzip2", "Unpack it: bzip2 -dc {path} > {path}.unpacked"),
-    (re.compile(rb".{257}ustar", re.DOTALL), "a tar archive", "Unpack it: tar -xf {path}"),
+    (_TAR, "a tar archive", "Unpack it: tar -xf {path}"),
     (
         # The length of the head in eight bytes, and the head in JSON.
         re.compile(rb".{3}[\x00-\x07]\x00{4}\{\"", re.DOTALL),
@@ -95,6 +96,11 @@ def foreign_kind(head: bytes, path: str) -> tuple[str, str] | None:
             f"fasttext print-vectors {path} < words.txt > words.vec",
         )
     return None
+
+
+def is_tar(head: bytes) -> bool:
+    """Return whether the first bytes of a file are those of a tar archive."""
+    return _TAR.match(head) is not None
 
 
 def _zip_kind(head: bytes, path: str) -> tuple[str, str]:

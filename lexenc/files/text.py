@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import os
 import re
 import zlib
@@ -14,15 +15,24 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from lexenc.durable import replacing
 from lexenc.errors import DataError
-from lexenc.files.foreign import HEAD_BYTES, begins_like_xml, conversion, foreign_kind, markup_kind, wide_encoding
+from lexenc.files.foreign import (
+    HEAD_BYTES,
+    begins_like_xml,
+    conversion,
+    foreign_kind,
+    is_tar,
+    markup_kind,
+    wide_encoding,
+)
 from lexenc.structured import parse_json
 from lexenc.text.folding import trim
 
 _GZIP = b"\x1f\x8b"
+_XZ = b"\xfd7"  # of six bytes: two show enough, because no text begins with them
 _BOM = b"\xef\xbb\xbf"
 # Limits, so that a damaged file, or one made to do harm, takes no more memory than an honest one of its size.
 LONGEST_LINE = 1 << 23
@@ -31,6 +41,9 @@ MOST_COLUMNS = 1 << 16
 """Numbers of a word vector: published ones have a few thousand at most."""
 FREE_BYTES, MOST_PACKED = 1 << 23, 32
 """What may be unpacked: so many bytes, and so many for every packed one. Text becomes 3 to 20 times as long."""
+# Memory for unpacking xz, which a file asks for: 65 MB if it was packed with `xz -9`.
+_XZ_MEMORY = 1 << 27
+_XZ_CHUNK = 1 << 16
 # A file of this size of which less than the given part was ever written is a download that stopped, or made to do harm.
 _HOLLOW_BYTES, _LEAST_WRITTEN = 1 << 26, 16
 # Extents of a file that are looked at, so that one in thousands of pieces costs little.
@@ -40,8 +53,12 @@ _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of text or word vectors. gzip is recognised by content and unpacked.
+def open_bytes(path: Path, *, also: Literal["", "tar", "anything"] = "") -> Iterator[IO[bytes]]:
+    """Open a file of text or word vectors. gzip and xz are recognised by content and unpacked.
+
+    Args:
+        path: The file.
+        also: What else the file may be: a tar archive, or anything.
 
     Raises:
         DataError: If the file does not exist, is a folder, is damaged, or is of another kind (`foreign_kind`). Also if
@@ -53,7 +70,9 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{path} is a folder, expected a file.", hint="Use a file in it.")
     refuse_hollow(path)
     with path.open("rb") as raw, _unpacked(raw, str(path)) as stream:
-        _refuse_foreign(stream.peek(HEAD_BYTES), str(path), str(path))
+        head = stream.peek(HEAD_BYTES)
+        if not also or (also == "tar" and not is_tar(head)):
+            _refuse_foreign(head, str(path), str(path))
         yield stream
 
 
@@ -87,17 +106,18 @@ def refuse_hollow(path: Path) -> None:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a gzip stream contains.
+    """What a stream of gzip or xz contains.
 
     Args:
         packed: The stream, at its start.
         name: Its name, for messages.
+        xz: Whether it is xz.
     """
 
-    def __init__(self, packed: IO[bytes], name: str) -> None:
+    def __init__(self, packed: IO[bytes], name: str, *, xz: bool) -> None:
         super().__init__()
-        self._packed, self._name = _Counted(packed), name
-        self._file = gzip.GzipFile(fileobj=self._packed, mode="rb")
+        self._packed, self._name, self._program = _Counted(packed), name, "xz" if xz else "gzip"
+        self._file: Any = _XzFile(self._packed) if xz else gzip.GzipFile(fileobj=self._packed, mode="rb")
 
     def readable(self) -> bool:
         return True
@@ -106,10 +126,10 @@ class _Unpacked(io.RawIOBase):
         return self._packed.seekable()
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        return int(self._file.seek(offset, whence))
 
     def tell(self) -> int:
-        return self._file.tell()
+        return int(self._file.tell())
 
     def readinto(self, buffer: Any) -> int:
         some = self._file.read1(len(buffer))
@@ -117,9 +137,56 @@ class _Unpacked(io.RawIOBase):
         if self._file.tell() > FREE_BYTES + MOST_PACKED * self._packed.count:
             raise DataError(
                 f"{self._name} becomes more than {MOST_PACKED} times as long when it is unpacked.",
-                hint="Text does not. If the file is right, unpack it first: gzip -dc < FILE > UNPACKED",
+                hint=f"Text does not. If the file is right, unpack it first: {self._program} -dc < FILE > UNPACKED",
             )
         return len(some)
+
+
+class _XzFile:
+    """A stream of xz that is unpacked in bounded memory, which `lzma.LZMAFile` cannot do.
+
+    Args:
+        packed: The stream, at its start.
+    """
+
+    def __init__(self, packed: _Counted) -> None:
+        self._packed = packed
+        self._begin()
+
+    def _begin(self) -> None:
+        self._at, self._decoder = 0, lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+
+    def read1(self, size: int) -> bytes:
+        """Return some bytes, at most `size`; none at the end."""
+        some = b""
+        while size > 0 and not some:
+            packed = b""
+            if self._decoder.eof:  # padding with zeros, and another stream, may follow
+                packed = self._decoder.unused_data.lstrip(b"\0")
+                while not packed:
+                    more = self._packed.read(_XZ_CHUNK)
+                    if not more:
+                        return b""
+                    packed = more.lstrip(b"\0")
+                self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)
+            elif self._decoder.needs_input and not (packed := self._packed.read(_XZ_CHUNK)):
+                raise EOFError("it ends before the end of its content")
+            some = self._decoder.decompress(packed, size)
+        self._at += len(some)
+        return some
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a position, counted from the start or (`whence` 1) from here; back by unpacking again."""
+        target = offset + (self._at if whence == 1 else 0)
+        if target < self._at:
+            self._packed.seek(0)
+            self._begin()
+        while self._at < target and self.read1(min(_XZ_CHUNK, target - self._at)):
+            pass
+        return self._at
 
 
 class _Counted:
@@ -152,12 +219,13 @@ def too_wide(name: str, width: int) -> DataError:
 @contextmanager
 def _unpacked(raw: io.BufferedReader[Any], name: str) -> Iterator[Any]:
     try:
-        if raw.peek(2).startswith(_GZIP):
-            with io.BufferedReader(_Unpacked(raw, name), 1 << 17) as unpacked:
+        head = raw.peek(2)
+        if head.startswith((_GZIP, _XZ)):
+            with io.BufferedReader(_Unpacked(raw, name, xz=head.startswith(_XZ)), 1 << 17) as unpacked:
                 yield unpacked
         else:
             yield raw
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise DataError(f"{name} is damaged: {error}.", hint="Download or pack it again.") from None
 
 

@@ -91,6 +91,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.senses:EVAL_SENSES",
             "Score induced senses of words against gold senses: adjusted Rand index, and accuracy with few examples.",
         ),
+        "eval wsd": (
+            "lexenc.stages.evaluation.wsd:EVAL_WSD",
+            "Score senses of words in context: the nearest of the sense vectors that are learned from tagged text.",
+        ),
         "eval language-id": (
             "lexenc.stages.evaluation.language_id:EVAL_LANGUAGE_ID",
             "Score how well sentence vectors show their language. Lower means more language-neutral.",

@@ -150,6 +150,9 @@ RUNS: dict[str, list[Tiny]] = {
     "eval senses": [
         Tiny("eval senses --encoder {w}/transformer --gold {w}/senses.pos --draws 100", "--count 3"),
     ],
+    "eval wsd": [
+        Tiny("eval wsd --encoder {w}/static --train {w}/semcor --test {w}/tagged.xml --gold {w}/tagged.key --draws 100")
+    ],
     "eval language-id": [
         Tiny("eval language-id --encoder {w}/static --text en={w}/en.text --text de={w}/de.text --draws 100")
     ],
@@ -242,6 +245,7 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
         for i, (a, _) in enumerate(pairs[:24])), "</lexelt>", "</corpus>"])  # fmt: skip
     labels = ("entailment", "neutral", "contradiction")
     _write(world / "nli.tsv", [f"the {a}\ta {b}\t{labels[i % 3]}" for i, (a, b) in enumerate(pairs[:20])])
+    _write_tagged(world, names["en"][:20])
     _write(world / "kb.txt", [f"C{i}||{word}" for i, pair in enumerate(pairs[:20]) for word in pair])
     _write(world / "mentions.txt", [f"C{i}||{a}" for i, (a, _) in enumerate(pairs[:20])])
     _write(world / "corpus.txt", [" ||| ".join(map(" ".join, zip(*pairs[i : i + 3], strict=True))) for i in range(20)])
@@ -255,6 +259,17 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
         words = RUNS[name][number].words(str(world))
         run([*words[:-1], str(world / out)])
     give_languages(world / "transformer", world / "spoken")
+
+
+def _write_tagged(world: Path, words: list[str]) -> None:
+    """Write a file of SemCor, and the same as XML with keys."""
+    tags = [f"<s snum=1><wf>the</wf><wf lemma={word} lexsn=1:0{i % 2}:00:: wnsn={1 + i % 2}>{word}</wf></s>"
+            for i, word in enumerate(words * 2)]  # fmt: skip
+    _write(world / "semcor", ["<contextfile>", "<context filename=a>", *tags, "</context>", "</contextfile>"])
+    rows = [f'<sentence><wf>a</wf><instance id="t{i}" lemma="{word}" pos="NOUN">{word}</instance></sentence>'
+            for i, word in enumerate(words)]  # fmt: skip
+    _write(world / "tagged.xml", ['<?xml version="1.0"?>', "<corpus>", '<text id="a">', *rows, "</text>", "</corpus>"])
+    _write(world / "tagged.key", [f"t{i} {word}%1:0{i % 2}:00::" for i, word in enumerate(words)])
 
 
 def give_languages(folder: Path, out: Path) -> None:

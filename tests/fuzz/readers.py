@@ -165,6 +165,22 @@ def _bitext(path: Path) -> Any:
     return read_bitext(*(path / f"set.{name}" for name in ("de", "en", "gold"))).gold
 
 
+def _semcor(path: Path) -> Any:
+    from collections import Counter
+
+    from lexenc.files.semcor import read_semcor
+
+    return list(read_semcor(path, Counter()))
+
+
+def _tagged_xml(path: Path) -> Any:
+    from collections import Counter
+
+    from lexenc.files.sense_keys import read_tagged_xml
+
+    return list(read_tagged_xml(path, {f"t{number}": ("x",) for number in range(9)}, Counter()))
+
+
 def _evaluation(path: Path) -> Any:
     from lexenc.files.evaluations import read_evaluation
 
@@ -302,6 +318,10 @@ READERS = {
         Reader("sources-nli", _sources("nli"), ("nli.tsv", "sts.csv")),
         Reader("sources-parallel", _sources("parallel"), ("text.tsv", "few.tsv")),
         Reader("bitext", _bitext, ("bucc",)),
+        Reader("semcor", _semcor, ("semcor", "semcor.tar.xz")),
+        Reader("tagged-xml", _tagged_xml, ("tagged.xml",)),
+        Reader("sense-keys", _all("lexenc.files.sense_keys", "read_sense_keys"), ("tagged.key",)),
+        Reader("first-senses", _all("lexenc.files.sense_keys", "read_first_senses"), ("cntlist.rev", "index.sense")),
         Reader("labelled", _all("lexenc.files.labelled", "read_labelled"), ("topics.csv", "topics.de.tsv")),
         Reader("senseval", _all("lexenc.files.senseval", "read_senseval"), ("senses.pos", "senses.xml")),
         Reader("sts", _all("lexenc.stages.evaluation.sts", "_read", scores="distance"), ("sts.tsv", "sts.csv", "sts.jsonl")),

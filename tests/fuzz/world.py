@@ -16,6 +16,7 @@ import os
 import shlex
 import shutil
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -104,6 +105,8 @@ topics-mean   eval topics --train @topics.csv --test @topics.de.tsv --encoder @t
 clusters      eval clustering --texts @topics.csv --texts @topics.de.tsv --encoder @static --seeds 2 --draws 100 --out @out
 senses        eval senses --gold @senses.pos --gold @senses.xml --encoder @transformer --draws 100 --out @out
 senses-auto   eval senses --gold @senses.pos --count auto --layer -1 --most 20 --encoder @transformer --draws 100 --out @out
+wsd           eval wsd --train @semcor.tar.xz --test @tagged.xml --gold @tagged.key --encoder @static --back-off @cntlist.rev --draws 100 --out @out
+wsd-xml       eval wsd --train @tagged.xml --train-gold @tagged.key --test @tagged.xml --gold @tagged.key --encoder @transformer --layer 0,1 --back-off @index.sense --draws 100 --out @out
 languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
 nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
 nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
@@ -344,6 +347,11 @@ def _write_files(folder: Path) -> None:
         "bucc/set.gold": [f"de-{i}\ten-{i}" for i in range(9)],
         "same-meaning.tsv": ["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", *(f"{i % 2}\t1\t2\t{a}\t{b}" for i, (a, b) in enumerate(sentences))],
         "same-meaning.csv": ["id,sentence1,sentence2,label", *(f'{i},"{a}, so",{b},{i % 2}' for i, (a, b) in enumerate(sentences))],
+        "semcor/br-a01": _SEMCOR,
+        "tagged.xml": _TAGGED,
+        "tagged.key": [f"t{i} {word}%1:0{i % 2}:00:: x%1:00:00::" for i, word in enumerate(EN[:4])],
+        "cntlist.rev": [f"{word}%1:00:00:: 1 {i}" for i, word in enumerate(EN)],
+        "index.sense": [f"{word}%1:00:00:: 0000{i} 1 {i}" for i, word in enumerate(EN)],
         "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
         "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],
         "mentions.txt": [f"C{i}||{b.title()}" for i, (_, b) in enumerate(pairs[:9])],
@@ -367,11 +375,28 @@ def _write_files(folder: Path) -> None:
     body = b"a\tb\n" * 20
     head = b'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nETag: "1"\r\nContent-Length: %d\r\n\r\n' % len(body)
     (folder / "answer.http").write_bytes(head + body)
+    with tarfile.open(folder / "semcor.tar.xz", "w:xz") as packed:
+        packed.add(folder / "semcor", "semcor", filter=_undated)
     with zipfile.ZipFile(folder / "toy.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("folder/data.txt", body)
     (folder / "sdl.xlf").write_bytes((CASES / "sdlxliff-tracked" / "sdl.xlf").read_bytes())
 
 
+def _undated(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime = 0
+    return member
+
+
+_SEMCOR = [
+    '<contextfile concordance="brown">', "<context filename=br-a01 paras=yes>", '<p pnum="1">',
+    *(f'<s snum={i}>\n<wf cmd=ignore pos=DT>The</wf>\n<wf cmd="done" pos="NN" lemma="{word}" wnsn="{i % 3};1" lexsn="1:0{i % 2}:00::;1:07:00::">{word}_{word}</wf>\n<punc>&amp;</punc>\n</s>' for i, word in enumerate(EN[:4])),
+    "</p>", "</context>", "</contextfile>",
+]  # fmt: skip
+_TAGGED = [
+    '<?xml version="1.0" encoding="UTF-8" ?>', '<corpus lang="en">', '<text id="d0">',
+    *(f'<sentence id="s{i}">\n<wf lemma="a" pos="DET">A</wf>\n<instance id="t{i}" lemma="{word}" pos="NOUN">{word}</instance>\n</sentence>' for i, word in enumerate(EN[:4])),
+    "</text>", "</corpus>",
+]  # fmt: skip
 _LABELS = ("entailment", "contradiction")
 _LOCKED = ("name", "part", "url", "licence", "home", "fetched")
 _CONCEPTICON = [

@@ -186,7 +186,7 @@ class TestSet:
         return cls(name_of_test(path), items, **settings)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - what is scored, and what else its results say
     task: Task,
     test_sets: Iterable[TestSet],
     params: IntervalParams,
@@ -194,6 +194,7 @@ def evaluate(
     *,
     convention: Convention,
     controls: Mapping[str, Callable[..., Score]] | None = None,
+    facts_of_all: Mapping[str, Any] | None = None,
     note: str = "",
     named: bool = False,
 ) -> Outcome:
@@ -207,6 +208,7 @@ def evaluate(
         job: Device, seed, progress and messages of the run.
         convention: How the answers were found.
         controls: By name, functions of columns and a random `generator` that return the score without any knowledge.
+        facts_of_all: What else to report of every test set, and of their mean.
         note: What to say below the table.
         named: Whether a single test set is a track too, because no input has its name.
     """
@@ -255,7 +257,7 @@ def evaluate(
         for control, known in baselines.items():
             whole = {MACRO: _mean_scores(list(known.values()))} if 1 < len(known) == len(columns) else {}
             rows += [(name, {CONTROL: control}, own) for name, own in {**whole, **known}.items()]
-        settings = {"draws": params.draws, "level": params.level}
+        settings = {**(facts_of_all or {}), "draws": params.draws, "level": params.level}
         parts = {MACRO: list(columns.values())} | {name: [own] for name, own in columns.items()}
         writer.systems = [
             ScoredSystem(

@@ -72,7 +72,7 @@ KINDS = {
     "old PyTorch": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M", "a PyTorch file", "--encoder"),
     "PyTorch": (archive("archive/data.pkl"), "a PyTorch file", "--encoder"),
     "bzip2": (bz2.compress(VEC), "packed with bzip2", "bzip2 -dc PATH"),
-    "xz": (lzma.compress(VEC), "packed with xz", "xz -dc < PATH"),
+    "xz twice": (lzma.compress(lzma.compress(VEC)), "packed twice with xz", "xz -dc < PATH"),
     "Zstandard": (b"\x28\xb5\x2f\xfd\x04\x00" + VEC, "packed with Zstandard", "zstd -dc PATH"),
     "gzip twice": (gzip.compress(VEC), "packed twice with gzip", "gzip -dc < PATH"),
     "zip": (archive("en.vec"), "a zip archive", "unzip PATH"),
