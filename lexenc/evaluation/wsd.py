@@ -357,7 +357,7 @@ class ClusterMeans(Means):
             return [{} for _ in systems]
         _, groups = np.unique(systems[0][-1], return_inverse=True)
         rows = [np.ones(len(groups)), *(row for columns in systems for row in columns[:size])]
-        totals = np.stack([np.bincount(groups, row) for row in rows], axis=1)
+        totals = np.stack([np.bincount(groups, row).astype(np.float64) for row in rows], axis=1)
         n, *sums = drawn_counts(totals, generator=generator, draws=draws).T
         parts = (sums[start : start + size] for start in range(0, len(sums), size))
         return [{name: own / n for name, own in zip(self.metrics, part, strict=True)} for part in parts]

@@ -215,8 +215,11 @@ def _train(
         left_out["no vector"] = table.without_vector
     if counts := +left_out:
         shown = ", ".join(f"{reason}: {count:,}" for reason, count in counts.items())
-        notice = job.notices.say if set(counts) == {UNMAPPED} else partial(job.notices.warn, hint=None)
-        notice(f"{path}: left out of the training data: {shown}.")
+        message = f"{path}: left out of the training data: {shown}."
+        if set(counts) == {UNMAPPED}:
+            job.notices.say(message)
+        else:
+            job.notices.warn(message, None)
     return _Trained(table, vectors, table.first_senses(back_off), back_off, sentences, shared)
 
 
@@ -330,7 +333,7 @@ def check_eval_wsd(inputs: Mapping[str, Any], params: EvalWsdParams) -> list[Con
     table = [
         (tests != gold, "Every --test needs its --gold.", "Give as many of both, in the same order."),
         (
-            bool(train) and not keys and Path(train).is_file() and _has_corpus(Path(train)),
+            train is not None and not keys and _has_corpus(Path(train)),
             f"{train} is XML, whose sense keys are in a file of their own.",
             "Give this file as --train-gold.",
         ),
@@ -341,7 +344,7 @@ def check_eval_wsd(inputs: Mapping[str, Any], params: EvalWsdParams) -> list[Con
 def _has_corpus(path: Path) -> bool:
     """Return whether a file is XML in the form of test sets."""
     try:
-        return looks_like_xml(path) and root_name(path) == CORPUS
+        return path.is_file() and looks_like_xml(path) and root_name(path) == CORPUS
     except (DataError, OSError):
         return False  # reading it brings the error
 
