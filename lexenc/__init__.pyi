@@ -812,6 +812,7 @@ def senses(
     *,
     out: str | PathLike[str],
     encoder: str | PathLike[str] | None = None,
+    model: str | PathLike[str] | None = None,
     text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
     headwords: str | PathLike[str] | None = None,
     alignments: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]] | None = None,
@@ -822,7 +823,7 @@ def senses(
     layer: int | None = None,
     most_occurrences: int = 1000,
     sentences: int = 4000,
-    contrast: float = 0.5,
+    contrast: float = 0.7,
     top: int = 10,
     examples: int = 5,
     drawn: int = 8,
@@ -840,6 +841,7 @@ def senses(
 
     Args:
         encoder: Encoder with context. With senses, only if it has moved.
+        model: Sense-aware model (pretrain senses), instead of encoder. Its own senses are used.
         text: Text of a language with its name, e.g. en=corpus.txt, one sentence per line. Further languages are compared with the senses, e.g. for translations.
         headwords: File with one headword per line, besides WORD or instead of it.
         alignments: Word links of parallel text, for translations: a folder of lexenc align, with the languages of its sides, e.g. en-de=runs/links.

@@ -391,7 +391,7 @@ def neighbourhood(
     """
     places = np.array([(row["x"], row["y"]) for row in rows])
     low, high = places.min(axis=0), places.max(axis=0)
-    half = max(float((high - low).max()) / 2, 1e-9) * (1 + 4 * _PADDING / _SIDE)
+    half = max(float((high - low).max()) / 2, 1e-9) * (1 + 6 * _PADDING / _SIDE)
     middle = (low + high) / 2
     axis = {"labels": False, "ticks": False, "grid": False, "domain": False}
     encoding = {
@@ -409,11 +409,12 @@ def neighbourhood(
         for place in both
     ]
     pixels = (places - middle) / half * _SIDE / 2 + _SIDE / 2
-    named = _with_room(rows, pixels)
-    text: Spec = {"encoding": {"text": {"field": "name"}}, "dy": -10, "fontSize": 11.5}
-    bold: Spec = {**text, "fontSize": 13, "fontWeight": 700, "dy": -13}
     halos: list[Spec] = [{"stroke": _PAPER, "strokeWidth": 3.5}, {}]
-    words, senses = ([row for row in named if row["sense"] == kind] for kind in (False, True))
+    names: list[Spec] = [
+        {"encoding": {"text": {"field": "name"}}, "rows": own, **_ASIDE[side],
+         **({"fontSize": 13, "fontWeight": 700} if own[0]["sense"] else {"fontSize": 11.5})}
+        for side, own in _with_room(rows, pixels).items() if own
+    ]  # fmt: skip
     return {
         "view": {"stroke": _GRID},
         **_chart(
@@ -422,25 +423,53 @@ def neighbourhood(
             _points(point, size=42, opacity=0.9, stroke=_PAPER, strokeWidth=0.6),
             {"data": {"values": [row for row in rows if row["sense"]]},
              **_points(point, size=190, stroke="currentColor", strokeWidth=1.8)},
-            *(_layer("text", **{**look, "rows": own}, **halo)
-              for look, own in ((text, words), (bold, senses))
-              for halo in halos),
+            *(_layer("text", **name, **halo) for name in names for halo in halos),
         ),
     }  # fmt: skip
 
 
-def _with_room(rows: Sequence[Spec], pixels: np.ndarray) -> list[Spec]:
-    """Return the rows whose names do not overlap; the first ones have precedence."""
+# Where a name may be beside its point, the best place first; the last two are those of senses.
+_ASIDE: dict[str, Spec] = {
+    "above": {"dy": -10},
+    "right": {"dx": 7, "align": "left"},
+    "left": {"dx": -7, "align": "right"},
+    "below": {"dy": 11},
+    "above sense": {"dy": -16},
+    "below sense": {"dy": 17},
+}
+
+
+def _with_room(rows: Sequence[Spec], pixels: np.ndarray) -> dict[str, list[Spec]]:
+    """Return the rows whose names do not overlap, by where they are; the first ones have precedence.
+
+    Senses always have a name, which is below them if another one is above.
+    """
+    points = [(x - 4, y - 4, x + 4, y + 4) for x, y in pixels.tolist()]
     taken: list[tuple[float, float, float, float]] = []
-    chosen = []
-    for row, (x, y) in zip(rows, pixels.tolist(), strict=True):
-        half = LETTER * len(row["name"]) / 2 + 2
-        box = (x - half, y + 2, x + half, y + 20)
-        inside = box[0] >= 0 and box[2] <= _SIDE and box[3] <= _SIDE
-        if row["name"] and (row["sense"] or inside) and not any(_overlap(box, other) for other in taken):
-            taken.append(box)
-            chosen.append(row)
+    chosen: dict[str, list[Spec]] = {side: [] for side in _ASIDE}
+    for number, (row, (x, y)) in enumerate(zip(rows, pixels.tolist(), strict=True)):
+        size, high = LETTER * len(row["name"]) * (1.15 if row["sense"] else 0.95) + 4, 13
+        boxes = {
+            "above": (x - size / 2, y + 4, x + size / 2, y + 4 + high),
+            "right": (x + 6, y - high / 2, x + 6 + size, y + high / 2),
+            "left": (x - 6 - size, y - high / 2, x - 6, y + high / 2),
+            "below": (x - size / 2, y - 4 - high, x + size / 2, y - 4),
+        }
+        if row["sense"]:
+            boxes = {f"{side} sense": boxes[side] for side in ("above", "below")}
+        others = [*taken, *points[:number], *points[number + 1 :]]
+        free = [
+            side
+            for side, box in boxes.items()
+            if (row["sense"] or (box[0] >= 0 and box[2] <= _SIDE and box[1] >= 0 and box[3] <= _SIDE))
+            and not any(_overlap(box, other) for other in others)
+        ]
+        side = free[0] if free else "above sense" if row["sense"] else ""
+        if row["name"] and side:
+            taken.append(boxes[side])
+            chosen[side].append(row)
     return chosen
+
 
 def _coded(name: str, domain: Sequence[str], marks: Sequence[Any], legend: Spec | None) -> Spec:
     scale = {"domain": [*domain], "range": [*marks]}

@@ -22,9 +22,9 @@ class Cell:
 
     text: str
     order: float | None = None  # sort key; the text without it
-    style: str = ""  # `number`, `word`, `right`, `wrong`, `quiet`, `code`, `context`
+    style: str = ""  # `number`, `word`, `right`, `wrong`, `quiet`, `code`, `context`, `field`, `choice`
     link: str = ""  # result that it links to
-    # Shown in place of the text: parts, and whether each is highlighted.
+    # Shown in place of the text: parts, and whether each is highlighted; of a choice what can be chosen, and what is.
     marked: Sequence[tuple[str, bool]] = ()
 
 
@@ -39,6 +39,7 @@ class Grid:
     note: str = ""
     search: bool = False  # whether a search box filters the rows
     folded: bool = False  # whether it is collapsed at first
+    saved: str = ""  # of a table that is filled in: the name of the file as which it is saved
 
 
 @dataclass(frozen=True)

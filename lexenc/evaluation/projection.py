@@ -41,6 +41,30 @@ def principal_plane(rows: Doubles) -> tuple[Doubles, Doubles]:
     return places, share[:2]
 
 
+def leading_plane(rows: Doubles, count: int) -> tuple[Doubles, Doubles]:
+    """Project vectors on the first two principal components of some of them, e.g. of senses and not of words.
+
+    Where these have fewer than two components, what they leave of all vectors brings the others.
+
+    Args:
+        rows: The vectors. Shape [n, d].
+        count: Number of vectors, the first ones, whose components are meant. At least 1.
+
+    Returns:
+        As for `principal_plane`, with shares of the variance of all vectors.
+    """
+    centred = rows - rows[:count].mean(axis=0)
+    _, strengths, directions = np.linalg.svd(centred[:count], full_matrices=False)
+    leading = directions[:2][strengths[:2] > max(1e-6 * float(strengths[0]), 1e-12)]
+    # The sign of a component is arbitrary: its largest entry decides.
+    leading = leading * np.sign(leading[np.arange(len(leading)), np.abs(leading).argmax(axis=1)])[:, None]
+    along = centred @ leading.T
+    rest, _ = principal_plane(centred - along @ leading)
+    places = np.concatenate([along, rest], axis=1)[:, :2]
+    total = max(float(np.square(rows - rows.mean(axis=0)).sum()), 1e-30)
+    return places, np.square(places - places.mean(axis=0)).sum(axis=0) / total
+
+
 def neighbour_plane(rows: Doubles, *, perplexity: float) -> Doubles:
     """Place vectors on a plane by t-SNE (van der Maaten and Hinton 2008), which keeps neighbours together.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from lexenc import charts
 from lexenc.arrays import Doubles
+from lexenc.files.sense_reviews import REVIEW
 from lexenc.files.text import counted
 from lexenc.pages import Cell, Figure, Grid, Part, Section, count, number, numbers_of_chart, readable, render_page, word
 from lexenc.senses.description import HeadwordEntry, SenseEntry, SenseTranslations, WordScore
@@ -92,7 +93,7 @@ def senses_page(
         notes: What a reader has to know of the numbers, as sentences.
     """
     names = _section_names(entries)
-    sections = [Section("senses", "All senses", "All senses", " ".join(notes), [_overview(entries)])]
+    sections = [Section("senses", "All senses", "All senses", " ".join(notes), [_overview(entries), _review(entries)])]
     for place, (entry, name) in enumerate(zip(entries, names, strict=True)):
         figures = [_shares(entry)] if place < drawn else []
         figures += [_plane_figure(entry, planes[place], languages)] if place in planes else []
@@ -131,6 +132,25 @@ def _overview(entries: Sequence[HeadwordEntry]) -> Grid:
             or any(row[place].text for row in rows)]  # fmt: skip
     return Grid("Senses", [columns[place] for place in kept], [[row[place] for place in kept] for row in rows],
                 search=len(rows) > 8)  # fmt: skip
+
+
+def _review(entries: Sequence[HeadwordEntry]) -> Grid:
+    """Return the table in which a reviewer names, merges and drops senses."""
+    rows = []
+    for entry in entries:
+        for one in entry.senses:
+            others = [other.sense for other in entry.senses if other is not one]
+            choices = [(text, text == "keep") for text in ("keep", "drop", *map(readable, others))]
+            rows.append([
+                word(one.sense), Cell(readable(one.name), style="field", link=f"Name of {readable(one.sense)}"),
+                Cell("keep", style="choice", link=f"Decision on {readable(one.sense)}", marked=choices),
+                word(_nearest(entry, one)),
+            ])  # fmt: skip
+    note = (
+        f"Name the senses, and choose keep, drop, or the sense to merge one into. Then: lexenc read-review {REVIEW} "
+        f"--senses RESULT --out REVIEWED. {REVIEW} of the result is the same table for a spreadsheet, with examples."
+    )
+    return Grid("Review these senses", ["sense", "name", "decision", "nearest"], rows, note, folded=True, saved=REVIEW)
 
 
 def _nearest(entry: HeadwordEntry, one: SenseEntry) -> str:
@@ -174,9 +194,8 @@ def _plane_figure(entry: HeadwordEntry, plane: SensePlane, languages: Sequence[s
         for (language, text), (x, y) in zip(plane.words, plane.places.tolist(), strict=True)
     ]
     note = (
-        "The first two principal components of the senses and of the words nearest to them, each scaled to unit "
-        "length. A line joins a sense with each of its words. Distances are those of the plane, which keeps a part of "
-        "the variance."
+        "The first two principal components of the senses, and the words nearest to each, all of unit length. A line "
+        "joins a sense with each of its words. Distances are those of the plane, which keeps a part of the variance."
     )
     drawing = charts.draw(sense_plane(entry, plane, languages), about)
     return Figure(f"The neighbours of each sense of {readable(entry.word)}", readable(about), {"any": drawing},

@@ -281,3 +281,48 @@ def test_long_names_and_digests_do_not_widen_the_page(hard_page, tmp_path, width
     assert console(done) == []
     found = json.loads(html.unescape(re.search(r'data-check="([^"]*)"', done.stdout)[1]))
     assert found == {"page": 0, "hidden": 0, "links": 9, "warned": True}
+
+
+SAVE = r"""
+(() => {
+  URL.createObjectURL = (blob) => {
+    blob.text().then((text) => parent.postMessage(JSON.stringify({
+      text, page: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      requests: performance.getEntriesByType("resource").length,
+      dark: matchMedia("(prefers-color-scheme: dark)").matches,
+      marked: document.querySelector("mark").textContent,
+    }), "*"));
+    return "#";
+  };
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const table = document.querySelector("table[data-saved]");
+  table.querySelector("input").value = "=money, \"cash\"";
+  table.rows[2].querySelector("select").value = "bank#1";
+  table.closest(".table").querySelector(".save button").click();
+})();
+"""
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_a_page_of_senses_saves_the_review_that_read_review_reads(tmp_path, width, dark):
+    from lexenc.files.sense_reviews import read_sense_review
+    from lexenc.senses.description import ContextExample, HeadwordEntry, SenseEntry, WordScore
+    from lexenc.senses.page import senses_page
+
+    near = {"en": [WordScore("money", 0.5)]}
+    examples = [ContextExample(3, "they sat on the ", "bank", f" of the river {'and so on ' * 9}", 0.9)]
+    senses = [SenseEntry(f"bank#{i}", 5, 0.5, 0.8, nearest=near, examples=examples) for i in (1, 2)]
+    entry = HeadwordEntry("bank", "en", 10, 10, senses)
+    text = senses_page([entry], {}, languages=["en"], drawn=1, origin="", notes=[])
+    digest = base64.b64encode(hashlib.sha256(SAVE.encode()).digest()).decode()
+    text = text.replace("script-src '", f"script-src 'sha256-{digest}' '", 1)
+    page, frame = tmp_path / "page.html", tmp_path / "frame.html"
+    page.write_text(text.replace("</body>", f"<script>{SAVE}</script></body>"), encoding="utf-8")
+    frame.write_text(FRAME.format(page=page.as_uri(), width=width), encoding="utf-8")
+    done = open_page(frame, tmp_path / "profile", dark=dark)
+    assert console(done) == []
+    seen = json.loads(html.unescape(re.search(r'data-check="([^"]*)"', done.stdout)[1]))
+    assert (seen["page"], seen["requests"], seen["dark"], seen["marked"]) == (0, 0, dark, "bank")
+    (tmp_path / "saved.csv").write_text(seen["text"], encoding="utf-8")
+    found = [(each.sense, each.name, each.into) for each in read_sense_review(tmp_path / "saved.csv")]
+    assert found == [("bank#1", '=money, "cash"', "bank#1"), ("bank#2", "", "bank#1")]

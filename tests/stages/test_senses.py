@@ -213,6 +213,46 @@ def test_errors_name_the_option(stage, corpus, transformer, tmp_path, params, in
     assert caught.value.hint
 
 
+def test_a_sense_aware_model_brings_its_own_senses(stage, corpus, transformer, tmp_path):
+    import shutil
+
+    import torch
+
+    from lexenc.training.sense_aware.bank import load_bank, save_senses
+    from lexenc.training.sense_aware.inventory import SenseInventory
+    from lexenc.training.sense_aware.settings import SenseSettings
+    from lexenc.training.sense_aware.table import SenseTable
+
+    model = shutil.copytree(transformer, tmp_path / "model", ignore=shutil.ignore_patterns("manifest.json"))
+    settings = SenseSettings(senses=3, width=2, start="noise", warmup=0.0, prune_every=0)
+    table = SenseTable(SenseInventory(np.array([3, 1]), 16, settings), 16)
+    table.begin(1)
+    torch.manual_seed(0)
+    table.inventory.centres.normal_()
+    table.inventory.projection.normal_()
+    table.inventory.enabled.fill_(True)
+    save_senses(model, ["bank", "sun"], {"senses": table}, context="both")
+    text = [f"en={corpus}/en.txt"]
+    params = {name: value for name, value in QUICK.items() if name != "count"}
+    made = stage("senses", tmp_path / "out", params | {"word": ["bank", "sun"]}, model=model, text=text)
+    assert any("sun: the model has no senses of it" in each for each in made.warnings)
+    (entry,) = made.json("senses.json")["headwords"]
+    rows = [row for row in rows_of(made.out / "concordance.tsv") if row["word"] == "bank"]
+    assert {row["sense"] for row in rows} == {each["sense"] for each in entry["senses"]}
+    vectors = dict(zip(made.words(), made.matrix(), strict=True))
+    bank = load_bank(model)
+    assert {name.split("#")[0] for name in vectors} == {"bank"}
+    assert sum(each["count"] for each in entry["senses"]) == 24 == len(rows)
+    assert len(bank.centres("bank")) == 3
+    tagged = stage("senses", tmp_path / "tagged", senses=made.out, tag=corpus / "en.txt")
+    tags = {row["line"]: row["sense"] for row in rows_of(tagged.out / "tags.tsv") if row["sense"]}
+    assert tags == {row["line"]: row["sense"] for row in rows}
+    with pytest.raises(ConfigError, match="no model with senses"):
+        stage("senses", tmp_path / "plain", params | {"word": ["bank"]}, model=transformer, text=text)
+    with pytest.raises(ConfigError, match="--count has no effect"):
+        stage("senses", tmp_path / "plain", QUICK | {"word": ["bank"]}, model=transformer, text=text)
+
+
 # ---------------------------------------------------------------- page and picture
 
 EVIL = "<script>alert(1)</script>"

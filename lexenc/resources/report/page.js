@@ -22,7 +22,7 @@
 
   document.querySelectorAll("table").forEach((table) => {
     const heads = [...table.tHead.rows[0].cells];
-    if (table.tBodies[0].rows.length < 2) return;
+    if (table.tBodies[0].rows.length < 2 || table.dataset.saved) return;
     heads.forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -46,6 +46,22 @@
         shown += row.hidden ? 0 : 1;
       });
       told.textContent = wanted ? `${shown} of ${rows.length} rows` : "";
+    });
+  });
+
+  // A cell that a spreadsheet could take for a formula begins with an apostrophe, which read-review removes.
+  const csv = (text) => `"${text.replace(/^(?=\s*'*[=+\-@])/, "'").replaceAll('"', '""')}"`;
+  document.querySelectorAll("table[data-saved]").forEach((table) => {
+    const line = table.closest(".scroll").nextElementSibling;
+    line.hidden = false;
+    line.querySelector("button").addEventListener("click", () => {
+      const text = (cell) => (cell.querySelector("input, select") || { value: cell.textContent.trim() }).value;
+      const rows = [...table.rows].map((row) => [...row.cells].map((cell) => csv(text(cell))).join(","));
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob(["\ufeff", rows.join("\r\n"), "\r\n"], { type: "text/csv" }));
+      link.download = table.dataset.saved;
+      link.click();
+      line.querySelector("output").textContent = `${rows.length - 1} rows saved`;
     });
   });
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -21,14 +22,20 @@ from lexenc.files.vectors import save_vectors, write_vec
 from lexenc.senses.contexts import span_vectors
 from lexenc.senses.description import HeadwordEntry, SenseEntry
 from lexenc.senses.induction import InducedSenses
+from lexenc.senses.learned import LearnedSenses
 from lexenc.senses.occurrences import Headword, HeadwordFinder, Occurrence
 from lexenc.structured import checked, read_json
 from lexenc.text.folding import Folding
 from lexenc.text.words import Segmentation, segmenter
 
+if TYPE_CHECKING:
+    from lexenc.training.sense_aware.bank import SenseBank
+
+Clusters = InducedSenses | LearnedSenses
 SENSES, TENSORS, VEC, CONCORDANCE = "senses.json", "senses.safetensors", "senses.vec", "concordance.tsv"
 CONCORDANCE_HEADS = ("word", "sense", "confidence", "left", "form", "right", "line")
-_OCCURRENCES = ("labels", "confidence")  # of the occurrences that senses were found from, which are not kept
+# Of the occurrences that senses were found from, and of an open model: not kept.
+_NOT_KEPT = ("labels", "confidence", "bank")
 _AGAIN = "Make it again with lexenc senses."
 _DROPPED = -1
 
@@ -46,6 +53,7 @@ class SenseLexicon:
         languages: Languages of the texts, that of plain headwords first.
         notes: What the numbers mean.
         headwords: The headwords.
+        learned: Whether the encoder is a model that has learned the senses itself.
         format: Version of the file.
     """
 
@@ -57,6 +65,7 @@ class SenseLexicon:
     languages: list[str]
     notes: dict[str, str]
     headwords: list[HeadwordEntry]
+    learned: bool = False
     format: Literal[1] = 1
 
     @property
@@ -70,17 +79,17 @@ class SenseChoice:
     """What chooses the senses of a headword.
 
     Args:
-        induced: The clusters of its occurrences.
+        induced: The clusters of its occurrences, or what a model has learned.
         entries: The sense of each cluster, as its place in the entry of the headword; -1 for none. Shape [k].
         weights: Number of occurrences of each cluster. Shape [k].
     """
 
-    induced: InducedSenses
+    induced: Clusters
     entries: Indices
     weights: Doubles
 
     @classmethod
-    def of(cls, induced: InducedSenses) -> SenseChoice:
+    def of(cls, induced: Clusters) -> SenseChoice:
         """Return the choice among the clusters as they were found."""
         count = len(induced.centres)
         sizes = np.bincount(induced.labels, minlength=count).astype(np.float64)
@@ -89,7 +98,11 @@ class SenseChoice:
     def choose(self, vectors: Floats) -> tuple[Indices, Doubles]:
         """Return the place of the sense of each occurrence, -1 for none, and the confidence in its cluster."""
         labels, confidence = self.induced.assign(vectors)
-        return self.entries[labels], confidence
+        return np.where(labels >= 0, self.entries[labels], _DROPPED), confidence
+
+    def opened(self, bank: SenseBank) -> SenseChoice:
+        """Return the choice with the model that it needs."""
+        return replace(self, induced=replace(cast(LearnedSenses, self.induced), bank=bank))
 
     def centres(self, count: int) -> Floats:
         """Return the vectors of `count` senses: means of their clusters, weighted by size. Shape [count, d]."""
@@ -111,7 +124,7 @@ def write_sense_lexicon(folder: Path, lexicon: SenseLexicon, choices: Sequence[S
     for number, each in enumerate(choices):
         tensors[f"{number}.entries"], tensors[f"{number}.weights"] = each.entries, each.weights
         facts[str(number)] = {}
-        for name in _kept_fields():
+        for name in _kept_fields(type(each.induced)):
             value = getattr(each.induced, name)
             if isinstance(value, np.ndarray):
                 tensors[f"{number}.{name}"] = value
@@ -125,8 +138,8 @@ def write_sense_lexicon(folder: Path, lexicon: SenseLexicon, choices: Sequence[S
     save_vectors(folder, names, matrix)
 
 
-def _kept_fields() -> list[str]:
-    return [each.name for each in fields(InducedSenses) if each.name not in _OCCURRENCES]
+def _kept_fields(kind: type[Any]) -> list[str]:
+    return [each.name for each in fields(kind) if each.name not in _NOT_KEPT]
 
 
 def read_sense_lexicon(folder: Path) -> tuple[SenseLexicon, list[SenseChoice]]:
@@ -142,9 +155,10 @@ def read_sense_lexicon(folder: Path) -> tuple[SenseLexicon, list[SenseChoice]]:
     tensors, facts = read_tensors(folder / TENSORS, hint=_AGAIN)
     choices = []
     for number, entry in enumerate(lexicon.headwords):
-        values = {name: tensors.get(f"{number}.{name}", _fact(facts, number, name)) for name in _kept_fields()}
+        kind: type[Any] = LearnedSenses if lexicon.learned else InducedSenses
+        values = {name: tensors.get(f"{number}.{name}", _fact(facts, number, name)) for name in _kept_fields(kind)}
         entries, weights = (tensors.get(f"{number}.{name}") for name in ("entries", "weights"))
-        induced = InducedSenses(np.zeros(0, np.int64), np.zeros(0), **values)
+        induced = kind(labels=np.zeros(0, np.int64), confidence=np.zeros(0), **values)
         if not _sound(induced, entries, weights, len(entry.senses)):
             raise DataError(f"{folder / TENSORS} does not fit {SENSES} ({entry.word}).", hint=_AGAIN)
         choices.append(SenseChoice(induced, np.asarray(entries, np.int64), np.asarray(weights, np.float64)))
@@ -156,18 +170,22 @@ def _fact(facts: dict[str, Any], number: int, name: str) -> Any:
     return own.get(name) if isinstance(own, dict) else None
 
 
-def _sound(induced: InducedSenses, entries: Any, weights: Any, count: int) -> bool:
+def _sound(induced: Clusters, entries: Any, weights: Any, count: int) -> bool:
     """Return whether tensors have the shapes that they must have."""
     try:
         clusters, size = induced.centres.shape
-        labels, confidence = induced.assign(np.zeros((1, size), dtype=np.float32))
+        if isinstance(induced, LearnedSenses):
+            spread, named = float(induced.spread), isinstance(induced.word, str)
+            whole = named and math.isfinite(spread) and induced.rows.shape == (clusters,)
+        else:
+            labels, confidence = induced.assign(np.zeros((1, size), dtype=np.float32))
+            whole = 0 <= int(labels[0]) < clusters and bool(np.isfinite(confidence[0]))
         return (
-            entries.shape == weights.shape == (clusters,)
+            whole
+            and entries.shape == weights.shape == (clusters,)
             and {*range(count)} == {*entries.tolist()} - {_DROPPED}
             and bool(np.isfinite(weights).all())
             and bool(np.isfinite(induced.centres).all())
-            and 0 <= int(labels[0]) < clusters
-            and bool(np.isfinite(confidence[0]))
         )
     except (AttributeError, TypeError, ValueError, IndexError):
         return False

@@ -15,7 +15,7 @@ import numpy as np
 from lexenc.arrays import Floats
 from lexenc.artifact import DigestStore, Manifest
 from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.projection import principal_plane, unit_rows
+from lexenc.evaluation.projection import leading_plane, unit_rows
 from lexenc.files.alignments import read_alignments, result_of, sentences_file
 from lexenc.files.sense_reviews import REVIEW, write_sense_review
 from lexenc.files.text import counted, read_lines, write_table, writing
@@ -53,6 +53,8 @@ from lexenc.text.words import Segmentation, segmenter
 if TYPE_CHECKING:
     from lexenc.encoders.base import WordEncoder
     from lexenc.senses.contexts import WordAverages
+    from lexenc.senses.induction import InducedSenses
+    from lexenc.training.sense_aware.bank import SenseBank
 
 PICTURE, PAGE, TAGS = "senses.svg", "senses.html", "tags.tsv"
 TAG_HEADS = ("line", "token", "sense", "confidence")
@@ -60,6 +62,12 @@ _LEAST = 5  # occurrences of a word among the sampled sentences, from which on i
 _FEW = 20  # occurrences of a headword below which its senses say little
 _TOGETHER = 256  # lines that are tagged at once
 _SPOKES = 6  # words that are drawn for each sense and language
+_OF_MODEL = {
+    "own": "Those of the model, chosen by the states of its forward direction at the word.",
+    "both": "Those of the model, chosen by the states of both directions at the word.",
+    "masked": "Those of the model, chosen by its state at the word, which is not masked here as it mostly was in "
+    "training.",
+}
 _SHOWN, _READING = "What is shown", "Reading of texts"
 
 
@@ -90,7 +98,7 @@ class SensesParams:
         le=10_000_000,
     )
     contrast: float = param(
-        0.5,
+        0.7,
         "How far the mean of a word is removed from its senses before the nearest words are looked up. 0: not at all, "
         "which shows what the senses have in common; 1: wholly, which shows only how they differ.",
         ge=0,
@@ -121,7 +129,7 @@ def check_senses(inputs: Mapping[str, Any], params: SensesParams) -> list[Config
     """Return the errors that involve more than one option."""
     given = {name for name, value in inputs.items() if value}
     if "senses" in given:
-        wrong = sorted(given & {"text", "headwords", "alignments"})
+        wrong = sorted(given & {"text", "headwords", "alignments", "model"})
         faults = [
             ConfigError(f"--senses and --{name} exclude each other.", hint="--senses tags a text with known senses.")
             for name in wrong
@@ -136,8 +144,15 @@ def check_senses(inputs: Mapping[str, Any], params: SensesParams) -> list[Config
         (not params.word and "headwords" not in given, "There is no headword.",
          "Give words, or a list of them: lexenc senses bank --encoder ENC --text en=corpus.txt --out runs/senses"),
         ("text" not in given, "senses needs --text.", "Give the text with its language: --text en=corpus.txt"),
-        ("encoder" not in given, "senses needs --encoder.", "Give an encoder of transformers, e.g. --encoder ENC"),
+        (not given & {"encoder", "model"}, "senses needs --encoder.",
+         "Give an encoder with context: --encoder ENC, or a model of pretrain --senses: --model runs/lm"),
+        ({"encoder", "model"} <= given, "--encoder and --model exclude each other.", "Give one of them."),
     ]  # fmt: skip
+    if "model" in given:
+        table += [
+            (params.count is not None, "--count has no effect with --model.", "The model has its own senses."),
+            (params.layer is not None, "--layer has no effect with --model.", "It chooses senses at its top layer."),
+        ]
     faults = [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
     texts = inputs.get("text") or []
     for each in [] if isinstance(texts, Mapping) else [texts] if isinstance(texts, str | Path) else texts:
@@ -149,9 +164,7 @@ def check_senses(inputs: Mapping[str, Any], params: SensesParams) -> list[Config
 # ---------------------------------------------------------------- headwords and texts
 
 
-def _read_headwords(
-    inputs: Mapping[str, Any], params: SensesParams, cuts: Mapping[str, Cut]
-) -> dict[int, Headword]:
+def _read_headwords(inputs: Mapping[str, Any], params: SensesParams, cuts: Mapping[str, Cut]) -> dict[int, Headword]:
     """Return the distinct headwords by number, as the texts are split and folded."""
     path = inputs.get("headwords")
     typed = [*params.word, *(trim(line) for _, line in (read_lines(path) if path else ()) if trim(line))]
@@ -253,6 +266,12 @@ def _word_encoder(path: Path, layer: int | None, job: Job) -> tuple[WordEncoder,
     return word_encoder(encoder, layer=chosen, unit="words"), chosen % (layers + 1)
 
 
+def _bank(path: Path) -> SenseBank:
+    from lexenc.training.sense_aware.bank import load_bank
+
+    return load_bank(path)
+
+
 # ---------------------------------------------------------------- induction
 
 
@@ -278,12 +297,28 @@ class _Found:
         return len(self.choice.induced.centres)
 
 
-def _induce(
-    head: Headword, sample: Reservoir[Occurrence], encoder: WordEncoder, params: SensesParams, job: Job
+def _find(
+    head: Headword,
+    sample: Reservoir[Occurrence],
+    encoder: WordEncoder,
+    bank: SenseBank | None,
+    params: SensesParams,
+    job: Job,
 ) -> _Found | None:
-    """Cluster the occurrences of a headword; None, with a warning, if none of them has a vector."""
+    """Find the senses of a headword; None, with a warning, if there are none.
+
+    They are clusters of its occurrences, or those of a model.
+    """
     from lexenc.senses.contexts import span_vectors
-    from lexenc.senses.induction import induce_senses
+    from lexenc.senses.learned import LearnedSenses, known_as
+
+    word = None if bank is None else known_as(bank, head.text)
+    if bank is not None and word is None:
+        job.notices.warn(
+            f"{head.text}: the model has no senses of it, left out.",
+            "Its senses are found without --model, by clusters: --encoder with the same folder.",
+        )
+        return None
 
     items = sorted(sample.items, key=lambda one: (one.line, one.left))
     vectors, has = span_vectors(
@@ -294,7 +329,17 @@ def _induce(
         job.notices.warn(f"{head.text}: {lost} without a vector left out.", "The tokenizer makes nothing of them.")
     if not has.any():
         return None
-    different = len(np.unique(vectors[has], axis=0))
+    kept = [one for one, own in zip(items, has.tolist(), strict=True) if own]
+    if bank is not None and word is not None:
+        return _Found(head, kept, sample.seen, SenseChoice.of(LearnedSenses.of(vectors[has], word, bank)))
+    return _Found(head, kept, sample.seen, SenseChoice.of(_clusters(head, vectors[has], params, job)))
+
+
+def _clusters(head: Headword, vectors: Floats, params: SensesParams, job: Job) -> InducedSenses:
+    """Cluster the vectors of the occurrences of a headword."""
+    from lexenc.senses.induction import induce_senses
+
+    different = len(np.unique(vectors, axis=0))
     count = params.count
     if count is not None and count > different:
         job.notices.warn(
@@ -303,9 +348,7 @@ def _induce(
             "Use more text, or fewer senses.",
         )
         count = different
-    induced = induce_senses(vectors[has], count=count, most=params.most, seed=job.seed)
-    kept = [one for one, own in zip(items, has.tolist(), strict=True) if own]
-    return _Found(head, kept, sample.seen, SenseChoice.of(induced))
+    return induce_senses(vectors, count=count, most=params.most, seed=job.seed)
 
 
 def _entry(
@@ -368,7 +411,7 @@ def _plane(entry: HeadwordEntry, vectors: Floats, averages: Mapping[str, WordAve
     parts = [vectors - averages[entry.language].mean]
     parts += [averages[language].matrix[None, rows[language][word]] - averages[language].mean
               for language, word in words]  # fmt: skip
-    places, explained = principal_plane(unit_rows(np.concatenate(parts)))
+    places, explained = leading_plane(unit_rows(np.concatenate(parts)), len(entry.senses))
     count = len(entry.senses)
     return SensePlane(places[:count], [*words], places[count:], spokes, explained)
 
@@ -433,9 +476,7 @@ def _read_links(
             for number, start, end in finder.find(words):
                 targets = sorted({link[1 - side] for link in links if start <= link[side] < end})
                 if any(target >= len(others) for target in targets):
-                    raise DataError(
-                        f"{path}, line {line}: a link beyond the last word.", hint="Align the text again."
-                    )
+                    raise DataError(f"{path}, line {line}: a link beyond the last word.", hint="Align the text again.")
                 if not targets:
                     unlinked[number] += 1
                     continue
@@ -517,15 +558,19 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
 
     cuts = {language: segmenter(params.words, language) for language in inputs["text"]}
     heads = _read_headwords(inputs, params, cuts)
-    encoder, layer = _word_encoder(inputs["encoder"], params.layer, job)
+    path = inputs.get("model") or inputs["encoder"]
+    bank = _bank(path) if inputs.get("model") else None
+    encoder, layer = _word_encoder(path, params.layer if bank is None else -1, job)
     texts = _read_texts(inputs, params, heads, cuts, job)
     found: dict[int, _Found] = {}
     for number in _tell_occurrences(heads, texts, job):
-        one = _induce(heads[number], texts[heads[number].language].occurrences[number], encoder, params, job)
+        sample = texts[heads[number].language].occurrences[number]
+        one = _find(heads[number], sample, encoder, bank, params, job)
         if one is not None:
             found[number] = one
     if not found:
-        raise DataError("No occurrence of a headword has a vector.", hint="Use another encoder.")
+        hint = "Use another encoder." if bank is None else f"The model has senses of: {_few(bank.words)}."
+        raise DataError("No headword has a sense.", hint=hint)
     averages = {
         language: average_words(
             encoder,
@@ -545,14 +590,15 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
         if place < params.drawn:
             planes[place] = _plane(entry, vectors, averages)
     lexicon = SenseLexicon(
-        encoder=str(inputs["encoder"]),
-        encoder_sha256=DigestStore.default().of(inputs["encoder"]),
+        encoder=str(path),
+        encoder_sha256=DigestStore.default().of(path),
         layer=layer,
         words=params.words,
         lowercase=params.lowercase,
         languages=[*texts],
-        notes=_notes(params, texts, averages, layer),
+        notes=_notes(params, texts, averages, layer, bank),
         headwords=entries,
+        learned=bank is not None,
     )
     _write(lexicon, found, planes, job)
     summary: dict[str, Any] = {
@@ -569,26 +615,42 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
     return Outcome(summary, _results(entries), [senses_table(entries)])
 
 
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words[:5]) + (", ..." if len(words) > 5 else "") if words else "no word"
+
+
 def _names(found: Mapping[int, _Found]) -> dict[int, list[str]]:
-    """Return the names of the senses of every headword; with its language where two have the same one."""
+    """Return the names of the senses of every headword; with its language where two have the same one.
+
+    Senses are numbered by frequency, those of a model by their place in it.
+    """
+    from lexenc.senses.learned import LearnedSenses
+
     texts = Counter(one.head.text for one in found.values())
-    return {
-        number: sense_names(
-            one.head.text, one.count, language=one.head.language if texts[one.head.text] > 1 else ""
-        )
-        for number, one in found.items()
-    }
+    named = {}
+    for number, one in found.items():
+        induced = one.choice.induced
+        places = induced.rows.tolist() if isinstance(induced, LearnedSenses) else range(one.count)
+        language = one.head.language if texts[one.head.text] > 1 else ""
+        every = sense_names(one.head.text, max(places) + 1, language=language)
+        named[number] = [every[place] for place in places]
+    return named
 
 
 def _notes(
-    params: SensesParams, texts: Mapping[str, TextSample], averages: Mapping[str, WordAverages], layer: int
+    params: SensesParams,
+    texts: Mapping[str, TextSample],
+    averages: Mapping[str, WordAverages],
+    layer: int,
+    bank: SenseBank | None,
 ) -> dict[str, str]:
     compared = ", ".join(
         f"{language}: {counted(len(averages[language].words), 'word')} that occur at least {min(_LEAST, text.lines)} "
         f"times in {counted(averages[language].total, 'sentence')} of {text.lines:,}"
         for language, text in texts.items()
     )
-    return {
+    own = {} if bank is None else {"senses": _OF_MODEL[bank.context]}
+    return own | {
         "share": f"Of the sampled occurrences, at most {params.most_occurrences:,} of each headword.",
         "confidence": "How much nearer an occurrence is to its own sense than to the others, from 0 to 1.",
         "nearest": f"By cosine with the average vectors at layer {layer} of the frequent words of the text "
@@ -598,14 +660,12 @@ def _notes(
     }
 
 
-def _write(
-    lexicon: SenseLexicon, found: Mapping[int, _Found], planes: Mapping[int, SensePlane], job: Job
-) -> None:
+def _write(lexicon: SenseLexicon, found: Mapping[int, _Found], planes: Mapping[int, SensePlane], job: Job) -> None:
     write_sense_lexicon(job.out, lexicon, [one.choice for one in found.values()])
     write_table(job.out / CONCORDANCE, CONCORDANCE_HEADS, _concordance(lexicon, [*found.values()]))
     write_sense_review(job.out / REVIEW, review_lines(lexicon.headwords))
     drawn = [(lexicon.headwords[place], plane) for place, plane in planes.items()]
-    told = [lexicon.notes["nearest"], "Two principal components of the senses and words of each picture."]
+    told = [lexicon.notes["nearest"], "Each picture: the principal components of the senses of the word."]
     with writing(job.out / PICTURE) as stream:
         stream.write(picture(drawn, lexicon.languages, told).encode("utf-8", "replace"))
     write_page(job.out, lexicon, planes, drawn=len(planes))
@@ -685,11 +745,12 @@ def _tag_with_known(inputs: Mapping[str, Any], params: SensesParams, job: Job) -
     folder = inputs["senses"]
     lexicon, choices = read_sense_lexicon(folder)
     if params.layer is not None and params.layer != lexicon.layer:
-        raise ConfigError(
-            f"{folder} was made at layer {lexicon.layer}, not {params.layer}.", hint="Leave --layer out."
-        )
+        raise ConfigError(f"{folder} was made at layer {lexicon.layer}, not {params.layer}.", hint="Leave --layer out.")
     path = encoder_of(lexicon, folder, inputs.get("encoder"))
     encoder, _ = _word_encoder(path, lexicon.layer, job)
+    if lexicon.learned:
+        bank = _bank(path)
+        choices = [each.opened(bank) for each in choices]
     return Outcome(_tag(inputs["tag"], lexicon, choices, encoder, job))
 
 
@@ -750,8 +811,11 @@ SENSES_STAGE = Stage(
     name="senses",
     version=1,
     inputs={
-        "encoder": Input(
-            "Encoder with context. With --senses, only if it has moved.", kind="encoder", required=False
+        "encoder": Input("Encoder with context. With --senses, only if it has moved.", kind="encoder", required=False),
+        "model": Input(
+            "Sense-aware model (pretrain --senses), instead of --encoder. Its own senses are used.",
+            kind="encoder",
+            required=False,
         ),
         "text": _TEXT,
         "headwords": Input("File with one headword per line, besides WORD or instead of it.", required=False),
@@ -780,6 +844,7 @@ SENSES_STAGE = Stage(
         "lexenc senses bank --encoder ENC --text en=en.txt --text de=de.txt --alignments en-de=runs/links "
         "--count 3 --out runs/senses",
         "lexenc senses --senses runs/senses --tag new.txt --out tags.tsv",
+        "lexenc senses bank --model runs/lm --text en=corpus.txt --out runs/senses",
     ),
     next_step=_next_step,
     uses_device=True,
