@@ -28,6 +28,7 @@ from lexenc.files.senseval import SensevalInstance, read_senseval
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed, generator
+from lexenc.senses.background import Background
 from lexenc.senses.contexts import span_vectors
 from lexenc.senses.induction import default_layer, induce_senses
 from lexenc.stage import Input, Job, Outcome, Stage
@@ -91,7 +92,8 @@ def eval_senses(inputs: dict[str, Any], params: EvalSensesParams, job: Job) -> O
     def scored(word: _Word) -> TestSet:
         spans = [(each.first, each.last) for each in word.instances]
         sentences = [each.words for each in word.instances]
-        vectors, has = span_vectors(vectors_of, sentences, spans, progress=job.progress)
+        background = Background(vectors_of)
+        vectors, has = span_vectors(background, sentences, spans, progress=job.progress)
         instances = [each for each, own in zip(word.instances, has, strict=True) if own]
         word.left_out.update({_NO_VECTOR: int((~has).sum())} if not has.all() else {})
         if not instances:
@@ -104,7 +106,8 @@ def eval_senses(inputs: dict[str, Any], params: EvalSensesParams, job: Job) -> O
         names = sorted({each.sense for each in instances})
         gold = np.array([names.index(each.sense) for each in instances])
         count = len(names) if params.count == "gold" else None if params.count == "auto" else int(params.count)
-        senses = induce_senses(vectors[has], count=count, seed=derived_seed(job.seed, f"senses {word.name}"))
+        own_seed, whitening = derived_seed(job.seed, f"senses {word.name}"), background.whitening()
+        senses = induce_senses(vectors[has], count=count, seed=own_seed, whitening=whitening)
         right, asked = few_shot(vectors[has], gold, generator=generator(job.seed, f"examples {word.name}"))
         rows = zip(instances, gold.tolist(), senses.labels.tolist(), senses.confidence.tolist(), right.tolist(),
                    asked.tolist(), strict=True)  # fmt: skip
