@@ -58,7 +58,16 @@ class SingleFile:
                     raise ConfigError(message, hint="Choose another path.")
 
     def deliver(self, folder: Path) -> None:
-        """Copy the file from the folder of the result to its place."""
+        """Copy the file from the folder of the result to its place.
+
+        Raises:
+            ConfigError: If this result has no such file.
+        """
+        if not (folder / self.name).is_file():
+            raise ConfigError(
+                f"The result has no {self.name} for {self.option} {self.place}.",
+                hint="See what the command makes: --help",
+            )
         with (folder / self.name).open("rb") as made:
             if self.path is None:
                 for part in iter(partial(made.read, 1 << 20), b""):

@@ -94,7 +94,8 @@ def _input_parameters(stage: Stage) -> list[inspect.Parameter]:
     if stage.files:
         named = ", ".join(f"NAME{ending}: only {name}" for ending, name in stage.files.items())
         first = next(iter(stage.files.values()))
-        text = f"Output folder, or one file of the result ({named}). With - or without --out, {first} is printed."
+        missing = "-" if stage.out_required else "- or without --out"
+        text = f"Output folder, or one file of the result ({named}). With {missing}, {first} is printed."
     if stage.makes:
         info = typer.Option("--out", "-o", help=text, metavar="FOLDER", rich_help_panel=_INPUTS)
         kind, default = (str, ...) if stage.out_required else (str | None, None)

@@ -842,7 +842,7 @@ def senses(
     Args:
         encoder: Encoder with context. With senses, only if it has moved.
         model: Sense-aware model (pretrain senses), instead of encoder. Its own senses are used.
-        text: Text of a language with its name, e.g. en=corpus.txt, one sentence per line. Further languages are compared with the senses, e.g. for translations.
+        text: Text of a language with its name, e.g. en=corpus.txt, one sentence per line. Once per language; further ones are compared with the senses, e.g. for translations.
         headwords: File with one headword per line, besides WORD or instead of it.
         alignments: Word links of parallel text, for translations: a folder of lexenc align, with the languages of its sides, e.g. en-de=runs/links.
         senses: Senses that were found or reviewed before, to tag another text with.

@@ -254,6 +254,7 @@ def _word_encoder(path: Path, layer: int | None, job: Job) -> tuple[WordEncoder,
     """
     from lexenc.encoders.load import encoder_kind
     from lexenc.encoders.word_vectors import word_encoder
+    from lexenc.senses.induction import default_layer
 
     if encoder_kind(path) == "static":
         raise ConfigError(
@@ -262,7 +263,7 @@ def _word_encoder(path: Path, layer: int | None, job: Job) -> tuple[WordEncoder,
         )
     encoder = open_encoder(path, "auto", job)
     layers = int(getattr(encoder, "layers", 1))
-    chosen = max(1, layers - 1) if layer is None else layer
+    chosen = default_layer(encoder) if layer is None else layer
     return word_encoder(encoder, layer=chosen, unit="words"), chosen % (layers + 1)
 
 
@@ -800,8 +801,8 @@ def _next_step(made: Manifest) -> str:
 
 
 _TEXT = Input(
-    "Text of a language with its name, e.g. en=corpus.txt, one sentence per line. Further languages are compared with "
-    "the senses, e.g. for translations.",
+    "Text of a language with its name, e.g. en=corpus.txt, one sentence per line. Once per language; further ones are "
+    "compared with the senses, e.g. for translations.",
     required=False,
     many=True,
     named=True,
