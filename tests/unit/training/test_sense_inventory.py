@@ -76,6 +76,30 @@ def test_a_sense_that_is_chosen_twice_moves_towards_the_mean_whatever_the_parts(
     assert torch.equal(one.centres, other.centres)
 
 
+def test_several_processes_move_centres_projection_and_queue_alike():
+    settings = SenseSettings(**vars(PAPER) | {"refit_every": 2, "projection": "word-centred", "start": "kmeans"})
+    alone, *both = (inventory_of(settings) for _ in range(3))
+    draw = np.random.default_rng(0)
+    for number in range(5):
+        words = torch.from_numpy(draw.integers(0, 3, 9))
+        own = torch.from_numpy(draw.normal(size=(9, 4))).float()
+        shares = [slice(0, 4), slice(4, 9)]
+        for made in (alone, *both):
+            made.begin_step(number)
+        rows = alone.choose(words, own)
+        alone.observe(words, own, rows)
+        for made, share in zip(both, shares, strict=True):
+            assert torch.equal(made.choose(words[share], own[share]), rows[share])
+            made.observe(words[share], own[share], rows[share])
+        tracked = words < 2
+        for made in both:
+            whole = iter([words[tracked], own[tracked], rows[tracked]])
+            made.end_step(number, lambda _, whole=whole: next(whole))
+        alone.end_step(number)
+        for made in both:
+            assert all(torch.equal(each, made.state_dict()[name]) for name, each in alone.state_dict().items())
+
+
 def test_global_decay_shrinks_all_other_centres():
     made = by_hand()
     made.settings = SenseSettings(**vars(PAPER) | {"decay": "global"})
