@@ -175,6 +175,22 @@ class ClippedLstm(nn.Module):  # type: ignore[misc]
         return torch.stack(found, dim=1), None
 
 
+class ByteDropout(nn.Dropout):  # type: ignore[misc]
+    """Dropout with one random byte per number, by which its share is rounded to 1/256.
+
+    PyTorch draws a random number for each on the processor, which takes as long as a tenth of an LSTM.
+    """
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return states of which a share is 0, and the others larger, in training. Shape stays."""
+        dropped = round(256 * self.p)
+        if not self.training or not dropped or states.device.type != "cpu":
+            return super().forward(states)
+        words = torch.empty(-(-states.numel() // 8), dtype=torch.int64).random_(-(1 << 63), None)
+        mask = (words.view(torch.uint8)[: states.numel()] >= dropped).view(states.shape)
+        return states * (mask * (256 / (256 - dropped)))
+
+
 class LayerStates(NamedTuple):
     """States of a padded batch.
 
@@ -228,7 +244,7 @@ class ElmoModule(nn.Module):  # type: ignore[misc]
             )
 
         self.forward_layers, self.backward_layers = stack(), stack()
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = ByteDropout(settings.dropout)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> LayerStates:
         """Return the states of all layers.

@@ -107,6 +107,8 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
             top = found.amax(1).clamp_min_(torch.finfo(found.dtype).min)
             sums.append(found.sub_(top[:, None]).exp_().sum(1))
             tops.append(top)
+        # A single block is kept for the gradient, which saves its computation.
+        ctx.kept = (found, tops[0]) if len(tops) == 1 else None
         if tops:
             top = torch.stack(tops).amax(0)
             total = top + sum((part * (each - top).exp() for part, each in zip(sums, tops, strict=True))).log()
@@ -124,8 +126,12 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
         to_states, to_vectors, to_bias = torch.zeros_like(states), torch.empty_like(vectors), torch.empty_like(bias)
         finite = total.clamp_min(torch.finfo(total.dtype).min)
         for block, own in ctx.blocks:
-            found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start)
-            chances = found.sub_(finite[:, None]).exp_().mul_(gradient[:, None])
+            if ctx.kept:
+                kept, top = ctx.kept
+                chances = kept * (gradient * (top - finite).exp())[:, None]
+            else:
+                found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start)
+                chances = found.sub_(finite[:, None]).exp_().mul_(gradient[:, None])
             to_states.addmm_(chances, vectors[block])
             torch.mm(chances.T, states, out=to_vectors[block])
             torch.sum(chances, 0, out=to_bias[block])

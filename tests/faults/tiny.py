@@ -81,6 +81,9 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("pretrain --model elmo --text en={w}/en.text --text de={w}/de.text --preset tiny --dimensions 4 --cells 4 "
              "--minimum-count 1 --steps 4 --batch-size 4 --senses 2 --sense-scope all --skip-top 0 --sense-warmup 0.5 "
              "--sense-queue 20 --dictionary {w}/train.tsv --keep-every 2 --checkpoint-seconds 0"),
+        Tiny("pretrain --model elmo --text en={w}/en.text --text de={w}/de.text --preset tiny --dimensions 4 "
+             "--cells 4 --vocabulary 60 --minimum-count 1 --negatives 9 --steps 3 --batch-size 4 --evaluate-every 2 "
+             "--dev 0.2 --input characters --checkpoint-seconds 0"),
     ],
     "trim-vocabulary": [
         Tiny("trim-vocabulary --encoder {w}/static --text {w}/en.txt", "--text {w}/en.text"),

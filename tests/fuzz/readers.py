@@ -98,6 +98,14 @@ def _static(path: Path) -> Any:
     return ENCODERS["static"].load(path, pooling="auto", device=CPU, max_length=None)
 
 
+def _elmo(path: Path) -> Any:
+    """Read one with its tables, without the comparison with a plain computation."""
+    from lexenc.device import CPU
+    from lexenc.training import LANGUAGE_MODELS
+
+    return LANGUAGE_MODELS["elmo"].open(path, device=CPU)
+
+
 def _spans(path: Path) -> Any:
     from lexenc.alignment.span_model import SpanModel
 
@@ -364,6 +372,7 @@ READERS = {
         Reader("log", _log, ("tuned/training.jsonl",)),
         Reader("unfinished", _unfinished, ("unfinished",)),
         Reader("static-encoder", _static, ("static",), slow=True),
+        Reader("elmo", _elmo, ("elmo",), slow=True),
         Reader("encoder", _encoder, ("transformer", "static", "spoken"), slow=True),
         Reader("trimmed-encoder", _trimmed, ("transformer", "static"), slow=True),
         Reader("cells", _cells, ("text.tsv",)),

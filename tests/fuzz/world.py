@@ -55,6 +55,10 @@ language      pretrain --text en=@text.en --text de=@text.de --preset tiny --lay
 language-more pretrain --text de=@text.de --encoder @transformer --objective mlm,tlm --pairs @few.tsv --steps 2 --batch-size 8 --dev 0.2 --out @out
 language-sense pretrain --model elmo --text en=@text.en --text de=@text.de --preset tiny --dimensions 8 --cells 8 --minimum-count 1 --steps 4 --batch-size 8 --senses 2 --sense-scope all --skip-top 0 --sense-warmup 0.5 --dictionary @train.tsv --out @out
 language-own  pretrain --text de=@text.de --tokenizer @transformer --preset tiny --layers 1 --dimensions 8 --heads 2 --max-length 16 --steps 2 --batch-size 8 --out @out
+elmo          pretrain --model elmo --text en=@text.en --text de=@text.de --preset tiny --dimensions 4 --cells 6 --input characters --vocabulary 100 --minimum-count 1 --negatives 9 --steps 2 --batch-size 8 --dev de=@few.de --out @out
+elmo-more     pretrain --model elmo --text de=@text.de --encoder @elmo --negatives 9 --steps 2 --batch-size 8 --out @out
+elmo-fresh    new-encoder --kind elmo --text @text.tsv {SMALL} --layers 1 --max-length 32 --out @out
+elmo-encoded  encode @en.txt --encoder @elmo --out @out
 words         train-static --text @en.txt --minimum-count 1 --epochs 1 --dimensions 4 --buckets 20 --write vec,bin --out @out
 mapped        map --source @en.vec --target @de.vec --dictionary @train.tsv --out @out
 mapped-bin    map --source @en.bin --target @words/model.bin --dictionary @same.tsv --out @out

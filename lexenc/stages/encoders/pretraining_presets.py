@@ -32,7 +32,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "elmo": {
         "tiny": {"layers": 2, "dimensions": 192, "cells": 192, "vocabulary": 30_000, "max_length": 128,
-                 "batch_size": 64, "learning_rate": 2e-3, "steps": 5_000, "negatives": 1_024, **_USUAL, **_WORDS},
+                 "batch_size": 64, "learning_rate": 4e-3, "steps": 5_000, "negatives": 1_024, **_USUAL, **_WORDS},
         "small": {"layers": 2, "dimensions": 256, "cells": 1_024, "vocabulary": 100_000, "max_length": 256,
                   "batch_size": 128, "learning_rate": 1e-3, "steps": 200_000, "negatives": 8_192, **_USUAL, **_WORDS,
                   "input": "characters"},
