@@ -132,9 +132,9 @@ documents-two align-documents --source @pages.en --target @pages.de --blocks tex
 aligner       align-train span --pairs @few.tsv --alignments @few.links --encoder @transformer --validation @few.links --validation-pairs @few.tsv --words-per-sentence 1 {TINY} --out @out
 aligner-soft  align-train softmax --alignments @aligned --encoder @transformer --validation @few.links --validation-pairs @few.tsv --objectives supervised {TINY} --out @out
 aligner-text  align-train softmax --pairs @few.tsv --encoder @transformer --objectives so,co {TINY} --out @out
-senses        senses the house --headwords @heads.txt --encoder @transformer --text en=@text.en --text de=@text.de --alignments en-de=@aligned --count 2 --sentences 20 --drawn 0 --tag @few.en --out @out
-senses-tagged senses --senses @senses --tag @few.en --out @out
-senses-read   read-review @senses.csv --senses @senses --out @out
+sensed        senses the house --headwords @heads.txt --encoder @transformer --text en=@text.en --text de=@text.de --alignments en-de=@aligned --count 2 --sentences 20 --drawn 0 --tag @few.en --out @out
+sensed-tags   senses --senses @sensed --tag @few.en --out @out
+sensed-read   read-review @senses.csv --senses @sensed --out @out
 linked-span   align --pairs @few.tsv --method span --encoder @aligner --out @out
 scored        eval alignment --gold @few.links --predicted @few.predicted --pairs @few.tsv --draws 100 --out @out
 scored-sides  eval alignment --gold @few.links --predicted @few.predicted --source @few.en --target @few.de --draws 100 --out @out
