@@ -351,10 +351,12 @@ class ClusterMeans(Means):
         return {name: float(own.mean()) if len(own) else 0.0 for name, own in zip(self.metrics, columns, strict=False)}
 
     def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
-        """Return the means over the items of resampled groups, which are those of the first system."""
+        """Return the means over the items of resampled groups, those of the first system; nan for a single group."""
         size = len(self.metrics)
         if not systems[0].shape[1]:
             return [{} for _ in systems]
+        if groups_of(systems[0]) < 2:  # the same in every draw, which would look certain
+            return [dict.fromkeys(self.metrics, np.full(draws, np.nan)) for _ in systems]
         _, groups = np.unique(systems[0][-1], return_inverse=True)
         rows = [np.ones(len(groups)), *(row for columns in systems for row in columns[:size])]
         totals = np.stack([np.bincount(groups, row).astype(np.float64) for row in rows], axis=1)

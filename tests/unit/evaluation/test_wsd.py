@@ -133,6 +133,9 @@ def test_intervals_draw_groups():
     assert np.allclose(values, drawn[0]["x"] - drawn[1]["x"])
     alone = measure.scores(columns[:1], generator=np.random.default_rng(1), draws=4000)[0]
     assert alone[1].low < alone[1].value < alone[1].high
+    columns[0][-1] = 3
+    (one,) = measure.scores(columns[:1], generator=np.random.default_rng(1), draws=100)
+    assert (one[0].value, one[0].low, one[0].high) == (first[0].mean(), None, None)
 
 
 def test_facts_of_several_test_sets():
