@@ -3,7 +3,7 @@
     python bench/senses.py --model ENCODER
 
 The first table has the four words of Senseval, with as many senses as gold. Settings were chosen on hard and interest;
-line and serve were not looked at. Every figure is the mean over samples of 400 occurrences, with the range of 90 % of
+line and serve are held out. Every figure is the mean over samples of 400 occurrences, with the range of 90 % of
 the samples. `plain` is k-means of scikit-learn on centred vectors, `whitened` is `induce_senses` with the background of
 the same sentences, `auto` the number of senses that it chooses.
 
@@ -33,13 +33,14 @@ def adjusted_rand(gold: np.ndarray, labels: np.ndarray) -> float:
 
 
 def vectors_of(encoder, layer, sentences, spans):
-    """Return the vectors of the spans, and the whitening of the background."""
+    """Return the vectors of the spans, and the whitening by the other words."""
     from lexenc.encoders.word_vectors import word_encoder
     from lexenc.senses.background import Background
     from lexenc.senses.contexts import span_vectors
 
     background = Background(word_encoder(encoder, layer=layer, unit="words"))
-    return span_vectors(background, sentences, spans)[0], background.whitening()
+    marked = {words[first] for words, (first, _) in zip(sentences, spans, strict=True)}
+    return span_vectors(background, sentences, spans)[0], background.whitening(marked)
 
 
 def of_samples(word, encoder, layer, pool, samples):

@@ -1317,6 +1317,7 @@ def eval_senses(
     draws: int = 10000,
     level: float = 0.95,
     count: str = 'gold',
+    space: Literal['background', 'plain'] = 'background',
     layer: int | None = None,
     most: int = 400,
     force: bool = False,
@@ -1336,6 +1337,7 @@ def eval_senses(
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
         count: Number of senses of each word. gold: as many as the gold senses, which no user knows. auto: chosen from the vectors. Or a number.
+        space: Where senses are sought. background: in the three directions in which the word differs most between contexts, compared with other words of the same sentences. plain: in the vectors as they are, which are only centred.
         layer: Layer of the encoder that vectors are taken from; negative from the end. If left out, the last but one.
         most: Largest number of occurrences of a word. Of more, this many are drawn at random.
         force: Replace another result in `out`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -45,12 +45,17 @@ class Background:
                     self._rows += 1
         return found
 
-    def whitening(self) -> Floats | None:
+    def whitening(self, without: Collection[str] = ()) -> Floats | None:
         """Return the matrix that makes differences within words alike in all directions; None if too little is known.
 
         The covariance is shrunk towards a multiple of the identity. Shape [d, d], symmetric.
+
+        Args:
+            without: Words that do not count, in any form: the word whose senses are sought, or its senses would be
+                taken for differences that say nothing.
         """
-        groups = [np.stack(own) for own in self._vectors.values() if len(own) >= _LEAST]
+        left_out = {self._fold(word) for word in without}
+        groups = [np.stack(own) for word, own in self._vectors.items() if len(own) >= _LEAST and word not in left_out]
         if not groups:
             return None
         freedom = sum(len(own) - 1 for own in groups)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,11 @@ class EvalSensesParams(IntervalParams):
         "Number of senses of each word. gold: as many as the gold senses, which no user knows. auto: chosen from the "
         "vectors. Or a number.",
         check=_check_count,
+    )
+    space: Literal["background", "plain"] = param(
+        "background",
+        "Where senses are sought. background: in the three directions in which the word differs most between contexts, "
+        "compared with other words of the same sentences. plain: in the vectors as they are, which are only centred.",
     )
     layer: int | None = param(
         None, "Layer of the encoder that vectors are taken from; negative from the end. If left out, the last but one."
@@ -106,8 +111,11 @@ def eval_senses(inputs: dict[str, Any], params: EvalSensesParams, job: Job) -> O
         names = sorted({each.sense for each in instances})
         gold = np.array([names.index(each.sense) for each in instances])
         count = len(names) if params.count == "gold" else None if params.count == "auto" else int(params.count)
-        own_seed, whitening = derived_seed(job.seed, f"senses {word.name}"), background.whitening()
-        senses = induce_senses(vectors[has], count=count, seed=own_seed, whitening=whitening)
+        marked = {each for one in word.instances for each in one.words[one.first : one.last]}
+        whitening = background.whitening(marked) if params.space == "background" else None
+        senses = induce_senses(
+            vectors[has], count=count, seed=derived_seed(job.seed, f"senses {word.name}"), whitening=whitening
+        )
         right, asked = few_shot(vectors[has], gold, generator=generator(job.seed, f"examples {word.name}"))
         rows = zip(instances, gold.tolist(), senses.labels.tolist(), senses.confidence.tolist(), right.tolist(),
                    asked.tolist(), strict=True)  # fmt: skip
@@ -122,7 +130,12 @@ def eval_senses(inputs: dict[str, Any], params: EvalSensesParams, job: Job) -> O
             FREQUENT: lambda generator: frequent_scores(columns),
         }
         facts = {"senses": len(names), "occurrences_of_file": word.total, "layer": layer}
-        own = {"clusters": senses.count, "count": params.count, "shares": senses.shares.round(6).tolist()}
+        own = {
+            "clusters": senses.count,
+            "count": params.count,
+            "space": params.space,
+            "shares": senses.shares.round(6).tolist(),
+        }
         return TestSet(word.name, items, facts, word.left_out, controls, own)
 
     found = [scored(word) for word in words]
@@ -131,7 +144,8 @@ def eval_senses(inputs: dict[str, Any], params: EvalSensesParams, job: Job) -> O
              for each in found]  # fmt: skip
     how = {"gold": "as many as gold senses", "auto": "chosen from the vectors"}.get(params.count, "given")
     note = (
-        f"Layer {layer}. Number of induced senses: {how} ({'; '.join(sizes)}). Intervals resample occurrences; the "
+        f"Layer {layer}, space: {params.space}. "
+        f"Number of induced senses: {how} ({'; '.join(sizes)}). Intervals resample occurrences; the "
         f"senses stay. {SHOTS}-shot: nearest centroid of {SHOTS} labelled examples of each sense (half of a sense with "
         f"less than {2 * SHOTS}), mean over {DRAWS} draws. Controls: {RANDOM} have the same sizes; {FREQUENT}: one "
         "cluster."
