@@ -13,7 +13,7 @@ from lexenc.files.text import counted
 from lexenc.randomness import generator
 
 DIRECTIONS, PLAIN_DIRECTIONS = 3, 50
-"""Directions in which senses are sought: with a background, and without one."""
+"""Directions in which senses are sought: with a background or for choosing their number, and otherwise."""
 SMALLEST = 0.05
 """Smallest share of the occurrences of a sense, if the number of senses is chosen."""
 _LEAST_SILHOUETTE = 0.45
@@ -87,7 +87,7 @@ def induce_senses(
         seed: Seed of the starting points.
         whitening: Matrix of `Background.whitening`, which makes directions comparable. Shape [d, d]. If None, the
             directions are compared as they are.
-        directions: Number of directions. If None, 3 with `whitening` and 50 without.
+        directions: Number of directions. If None, 3 with `whitening` or if the number of senses is chosen, else 50.
 
     Raises:
         ConfigError: If there are not as many different vectors as senses.
@@ -101,7 +101,7 @@ def induce_senses(
         )
     mean = matrix.mean(axis=0)
     white = matrix - mean if whitening is None else (matrix - mean) @ whitening
-    axes = _directions(white, directions or (PLAIN_DIRECTIONS if whitening is None else DIRECTIONS))
+    axes = _directions(white, directions or (PLAIN_DIRECTIONS if whitening is None and count else DIRECTIONS))
     basis = axes if whitening is None else whitening @ axes
     points = _projected(matrix, mean, basis)
     anchors = _chosen(points, min(most, different), seed) if count is None else _k_means(points, count, seed)

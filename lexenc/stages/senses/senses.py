@@ -310,6 +310,7 @@ def _find(
 
     They are clusters of its occurrences, or those of a model.
     """
+    from lexenc.senses.background import Background
     from lexenc.senses.contexts import span_vectors
     from lexenc.senses.learned import LearnedSenses, known_as
 
@@ -322,8 +323,9 @@ def _find(
         return None
 
     items = sorted(sample.items, key=lambda one: (one.line, one.left))
+    background = Background(encoder)
     vectors, has = span_vectors(
-        encoder, [one.words for one in items], [(one.start, one.end) for one in items], progress=job.progress
+        background, [one.words for one in items], [(one.start, one.end) for one in items], progress=job.progress
     )
     if not has.all():
         lost = counted(int((~has).sum()), "occurrence")
@@ -333,11 +335,14 @@ def _find(
     kept = [one for one, own in zip(items, has.tolist(), strict=True) if own]
     if bank is not None and word is not None:
         return _Found(head, kept, sample.seen, SenseChoice.of(LearnedSenses.of(vectors[has], word, bank)))
-    return _Found(head, kept, sample.seen, SenseChoice.of(_clusters(head, vectors[has], params, job)))
+    whitening = background.whitening({word for one in items for word in one.words[one.start : one.end]})
+    return _Found(head, kept, sample.seen, SenseChoice.of(_clusters(head, vectors[has], whitening, params, job)))
 
 
-def _clusters(head: Headword, vectors: Floats, params: SensesParams, job: Job) -> InducedSenses:
-    """Cluster the vectors of the occurrences of a headword."""
+def _clusters(
+    head: Headword, vectors: Floats, whitening: Floats | None, params: SensesParams, job: Job
+) -> InducedSenses:
+    """Cluster the vectors of the occurrences of a headword; for `whitening` see `Background`."""
     from lexenc.senses.induction import induce_senses
 
     different = len(np.unique(vectors, axis=0))
@@ -349,7 +354,7 @@ def _clusters(head: Headword, vectors: Floats, params: SensesParams, job: Job) -
             "Use more text, or fewer senses.",
         )
         count = different
-    return induce_senses(vectors, count=count, most=params.most, seed=job.seed)
+    return induce_senses(vectors, count=count, most=params.most, seed=job.seed, whitening=whitening)
 
 
 def _entry(
