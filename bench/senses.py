@@ -35,8 +35,8 @@ def adjusted_rand(gold: np.ndarray, labels: np.ndarray) -> float:
 def vectors_of(encoder, layer, sentences, spans):
     """Return the vectors of the spans, and the whitening by the other words."""
     from lexenc.encoders.word_vectors import word_encoder
-    from lexenc.senses.background import Background
-    from lexenc.senses.contexts import span_vectors
+    from lexenc.word_senses.background import Background
+    from lexenc.word_senses.contexts import span_vectors
 
     background = Background(word_encoder(encoder, layer=layer, unit="words"))
     marked = {words[first] for words, (first, _) in zip(sentences, spans, strict=True)}
@@ -49,7 +49,7 @@ def of_samples(word, encoder, layer, pool, samples):
 
     from lexenc.evaluation.senses import few_shot
     from lexenc.files.senseval import read_senseval
-    from lexenc.senses.induction import induce_senses
+    from lexenc.word_senses.induction import induce_senses
 
     found, _ = read_senseval(DATA / "wsd" / "senseval" / f"{word}.pos.gz")
     instances, random = next(iter(found.values())), np.random.default_rng(0)
@@ -89,7 +89,7 @@ def occurrences(name, words):
 
 def chosen_numbers(encoder, layer, name, words):
     """Return the numbers of senses that are chosen, by the kind of word and the right number."""
-    from lexenc.senses.induction import induce_senses
+    from lexenc.word_senses.induction import induce_senses
 
     found, numbers, matrices = occurrences(name, words), {}, {}
     for place, word in enumerate(words):
@@ -124,7 +124,7 @@ def main() -> None:
 
     from lexenc.device import CPU
     from lexenc.encoders.load import load_encoder
-    from lexenc.senses.induction import default_layer, induce_senses
+    from lexenc.word_senses.induction import default_layer, induce_senses
 
     encoder = load_encoder(args.model, device=CPU)
     layer = default_layer(encoder) if args.layer is None else args.layer

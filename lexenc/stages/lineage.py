@@ -58,6 +58,7 @@ ONLY_READ_BY = frozenset(
         ("map", "validation"),
         ("new-encoder", "text"),
         ("pretrain", "dev"),
+        ("pretrain", "pseudo_words"),
         ("trim-vocabulary", "text"),
         ("mine-bitext", "planted"),
         ("align-documents", "gold"),

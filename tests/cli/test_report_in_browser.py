@@ -306,8 +306,8 @@ SAVE = r"""
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
 def test_a_page_of_senses_saves_the_review_that_read_review_reads(tmp_path, width, dark):
     from lexenc.files.sense_reviews import read_sense_review
-    from lexenc.senses.description import ContextExample, HeadwordEntry, SenseEntry, WordScore
-    from lexenc.senses.page import senses_page
+    from lexenc.word_senses.description import ContextExample, HeadwordEntry, SenseEntry, WordScore
+    from lexenc.word_senses.page import senses_page
 
     near = {"en": [WordScore("money", 0.5)]}
     examples = [ContextExample(3, "they sat on the ", "bank", f" of the river {'and so on ' * 9}", 0.9)]

@@ -28,12 +28,12 @@ from lexenc.files.senseval import SensevalInstance, read_senseval
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import derived_seed, generator
-from lexenc.senses.background import Background
-from lexenc.senses.contexts import span_vectors
-from lexenc.senses.induction import default_layer, induce_senses
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.stages.reading import open_encoder
+from lexenc.word_senses.background import Background
+from lexenc.word_senses.contexts import span_vectors
+from lexenc.word_senses.induction import default_layer, induce_senses
 
 _NO_VECTOR = "no vector"
 _AROUND = 20  # words on each side of an occurrence that an item shows

@@ -19,14 +19,14 @@ from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import writing
 from lexenc.files.vectors import save_vectors, write_vec
-from lexenc.senses.contexts import span_vectors
-from lexenc.senses.description import HeadwordEntry, SenseEntry
-from lexenc.senses.induction import InducedSenses
-from lexenc.senses.learned import LearnedSenses
-from lexenc.senses.occurrences import Headword, HeadwordFinder, Occurrence
 from lexenc.structured import checked, read_json
 from lexenc.text.folding import Folding
 from lexenc.text.words import Segmentation, segmenter
+from lexenc.word_senses.contexts import span_vectors
+from lexenc.word_senses.description import HeadwordEntry, SenseEntry
+from lexenc.word_senses.induction import InducedSenses
+from lexenc.word_senses.learned import LearnedSenses
+from lexenc.word_senses.occurrences import Headword, HeadwordFinder, Occurrence
 
 if TYPE_CHECKING:
     from lexenc.training.sense_aware.bank import SenseBank

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.artifact import read_manifest
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.sense_reviews import REVIEW, SenseDecision, read_sense_review, write_sense_review
 from lexenc.files.text import counted, table_rows, write_table
-from lexenc.senses.description import HeadwordEntry, SenseEntry, SenseTranslations, WordScore
 from lexenc.stage import Job, Outcome
 from lexenc.stages.senses.lexicon import (
     CONCORDANCE,
@@ -23,8 +23,9 @@ from lexenc.stages.senses.lexicon import (
     write_sense_lexicon,
 )
 from lexenc.stages.senses.senses import review_lines, senses_table, write_page
+from lexenc.word_senses.description import HeadwordEntry, SenseEntry, SenseTranslations, WordScore
 
-_DRAWN = 8  # headwords whose shares are drawn on the page
+_DRAWN = 8  # headwords whose shares are drawn on the page, where the reviewed result does not say
 
 
 def review_senses(inputs: Mapping[str, Any], job: Job) -> Outcome:
@@ -52,7 +53,8 @@ def review_senses(inputs: Mapping[str, Any], job: Job) -> Outcome:
     if (folder / CONCORDANCE).is_file():
         write_table(job.out / CONCORDANCE, CONCORDANCE_HEADS, _concordance(folder / CONCORDANCE, plan))
     write_sense_review(job.out / REVIEW, review_lines(entries))
-    write_page(job.out, reviewed, {}, drawn=_DRAWN)
+    drawn = read_manifest(folder).params.get("drawn")
+    write_page(job.out, reviewed, {}, drawn=drawn if isinstance(drawn, int) else _DRAWN)
     if plan.unlisted:
         job.notices.warn(
             f"{path}: {counted(plan.unlisted, 'sense')} without a line kept as they are.", "Write drop to drop one."

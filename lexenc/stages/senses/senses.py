@@ -20,18 +20,6 @@ from lexenc.files.alignments import read_alignments, result_of, sentences_file
 from lexenc.files.sense_reviews import REVIEW, write_sense_review
 from lexenc.files.text import counted, read_lines, write_table, writing
 from lexenc.parameters import param
-from lexenc.senses.description import (
-    HeadwordEntry,
-    SenseEntry,
-    SenseTranslations,
-    WordScore,
-    good_examples,
-    nearest_words,
-    sense_names,
-    typical_words,
-)
-from lexenc.senses.occurrences import Cut, Headword, HeadwordFinder, Occurrence, Reservoir, TextSample, sample_text
-from lexenc.senses.page import SensePlane, listed, picture, senses_page
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.alignment.shared import AlignedWords
 from lexenc.stages.reading import open_encoder
@@ -49,12 +37,24 @@ from lexenc.stages.senses.lexicon import (
 )
 from lexenc.text.folding import Folding, trim
 from lexenc.text.words import Segmentation, segmenter
+from lexenc.word_senses.description import (
+    HeadwordEntry,
+    SenseEntry,
+    SenseTranslations,
+    WordScore,
+    good_examples,
+    nearest_words,
+    sense_names,
+    typical_words,
+)
+from lexenc.word_senses.occurrences import Cut, Headword, HeadwordFinder, Occurrence, Reservoir, TextSample, sample_text
+from lexenc.word_senses.page import SensePlane, listed, picture, senses_page
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import WordEncoder
-    from lexenc.senses.contexts import WordAverages
-    from lexenc.senses.induction import InducedSenses
     from lexenc.training.sense_aware.bank import SenseBank
+    from lexenc.word_senses.contexts import WordAverages
+    from lexenc.word_senses.induction import InducedSenses
 
 PICTURE, PAGE, TAGS = "senses.svg", "senses.html", "tags.tsv"
 TAG_HEADS = ("line", "token", "sense", "confidence")
@@ -254,7 +254,7 @@ def _word_encoder(path: Path, layer: int | None, job: Job) -> tuple[WordEncoder,
     """
     from lexenc.encoders.load import encoder_kind
     from lexenc.encoders.word_vectors import word_encoder
-    from lexenc.senses.induction import default_layer
+    from lexenc.word_senses.induction import default_layer
 
     if encoder_kind(path) == "static":
         raise ConfigError(
@@ -310,9 +310,9 @@ def _find(
 
     They are clusters of its occurrences, or those of a model.
     """
-    from lexenc.senses.background import Background
-    from lexenc.senses.contexts import span_vectors
-    from lexenc.senses.learned import LearnedSenses, known_as
+    from lexenc.word_senses.background import Background
+    from lexenc.word_senses.contexts import span_vectors
+    from lexenc.word_senses.learned import LearnedSenses, known_as
 
     word = None if bank is None else known_as(bank, head.text)
     if bank is not None and word is None:
@@ -343,7 +343,7 @@ def _clusters(
     head: Headword, vectors: Floats, whitening: Floats | None, params: SensesParams, job: Job
 ) -> InducedSenses:
     """Cluster the vectors of the occurrences of a headword; for `whitening` see `Background`."""
-    from lexenc.senses.induction import induce_senses
+    from lexenc.word_senses.induction import induce_senses
 
     different = len(np.unique(vectors, axis=0))
     count = params.count
@@ -504,7 +504,7 @@ def _link_translations(
     job: Job,
 ) -> dict[tuple[int, str], list[Counter[str]]]:
     """Count the translations of every sense: by headword and language, a counter per sense."""
-    from lexenc.senses.contexts import span_vectors
+    from lexenc.word_senses.contexts import span_vectors
 
     counts: dict[tuple[int, str], list[Counter[str]]] = {}
     for name, path in (inputs.get("alignments") or {}).items():
@@ -560,7 +560,7 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
     """Find the senses of headwords in text, or tag text with known senses."""
     if inputs.get("senses"):
         return _tag_with_known(inputs, params, job)
-    from lexenc.senses.contexts import average_words
+    from lexenc.word_senses.contexts import average_words
 
     cuts = {language: segmenter(params.words, language) for language in inputs["text"]}
     heads = _read_headwords(inputs, params, cuts)
@@ -630,7 +630,7 @@ def _names(found: Mapping[int, _Found]) -> dict[int, list[str]]:
 
     Senses are numbered by frequency, those of a model by their place in it.
     """
-    from lexenc.senses.learned import LearnedSenses
+    from lexenc.word_senses.learned import LearnedSenses
 
     texts = Counter(one.head.text for one in found.values())
     named = {}

@@ -7,8 +7,8 @@ import pytest
 
 from lexenc.encoders.base import WordVectors
 from lexenc.errors import ConfigError
-from lexenc.senses.background import Background
-from lexenc.senses.induction import induce_senses
+from lexenc.word_senses.background import Background
+from lexenc.word_senses.induction import induce_senses
 
 
 @pytest.fixture

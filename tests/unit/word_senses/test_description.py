@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lexenc.evaluation.projection import leading_plane
-from lexenc.senses.contexts import WordAverages, average_words, span_vectors
-from lexenc.senses.description import good_examples, nearest_words, sense_names, typical_words
-from lexenc.senses.occurrences import Headword, HeadwordFinder, Occurrence, Reservoir, sample_text
 from lexenc.text.folding import Folding
 from lexenc.text.words import segmenter
+from lexenc.word_senses.contexts import WordAverages, average_words, span_vectors
+from lexenc.word_senses.description import good_examples, nearest_words, sense_names, typical_words
+from lexenc.word_senses.occurrences import Headword, HeadwordFinder, Occurrence, Reservoir, sample_text
 
 FOLD = Folding(True, "nfc")
 

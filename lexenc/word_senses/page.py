@@ -12,7 +12,7 @@ from lexenc.arrays import Doubles
 from lexenc.files.sense_reviews import REVIEW
 from lexenc.files.text import counted
 from lexenc.pages import Cell, Figure, Grid, Part, Section, count, number, numbers_of_chart, readable, render_page, word
-from lexenc.senses.description import HeadwordEntry, SenseEntry, SenseTranslations, WordScore
+from lexenc.word_senses.description import HeadwordEntry, SenseEntry, SenseTranslations, WordScore
 
 _WORDS = 8  # words of a list in a table
 

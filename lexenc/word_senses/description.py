@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
-from lexenc.senses.contexts import WordAverages
-from lexenc.senses.occurrences import Occurrence
+from lexenc.word_senses.contexts import WordAverages
+from lexenc.word_senses.occurrences import Occurrence
 
 _TALKATIVE = 2  # least number of contexts of a sense in which a typical word occurs
 _SHORT, _LONG = 6, 40  # words of a sentence that makes a good example
