@@ -129,7 +129,7 @@ def _own_parameters(stage: Stage) -> list[inspect.Parameter]:
         text = _with_default(help_of(one, hint), default) + ("" if rule.affects_result else " Same result.")
         choices, panel = choices_of(hint), rule.group or _SETTINGS
         if rule.positional:
-            info = typer.Argument(help=text, metavar=f"{shown.upper()}...", show_default=False)
+            info = typer.Argument(help=text, metavar=shown.upper(), show_default=False)
             made.append(_parameter(one.name, list[str], [], info))
             continue
         if kind is bool:

@@ -750,6 +750,8 @@ ELSEWHERE = {
     "stages/sentences/align_documents.py": "lines of text; ladders through their reader",
     "stages/encoders/plot.py": "lines of text; words and vectors through their readers",
     "stages/encoders/train_static.py": "lines of text",
+    "stages/senses/review.py": "rows of a concordance of its own; reviews and senses through their readers",
+    "stages/senses/senses.py": "lines of text; senses and links through their readers",
     "stages/encoders/pretraining_text.py": "lines of text, and sentence pairs through their reader",
     "planning.py": "the commit of the working directory",
     "stages/lineage.py": "inputs of other commands, through their readers",

@@ -54,6 +54,7 @@ transformer   new-encoder --text @text.tsv --kind transformer {SMALL} --layers 1
 language      pretrain --text en=@text.en --text de=@text.de --preset tiny --layers 1 --dimensions 8 --heads 2 --vocabulary 100 --max-length 16 --steps 2 --batch-size 8 --dev de=@few.de --out @out
 language-more pretrain --text de=@text.de --encoder @transformer --objective mlm,tlm --pairs @few.tsv --steps 2 --batch-size 8 --dev 0.2 --out @out
 language-sense pretrain --model elmo --text en=@text.en --text de=@text.de --preset tiny --dimensions 8 --cells 8 --minimum-count 1 --steps 4 --batch-size 8 --senses 2 --sense-scope all --skip-top 0 --sense-warmup 0.5 --dictionary @train.tsv --out @out
+language-merge pretrain --model elmo --text en=@text.en --text de=@text.de --preset tiny --dimensions 8 --cells 8 --minimum-count 1 --steps 4 --batch-size 8 --senses 2 --sense-scope pseudo --pseudo-words @merged.tsv --sense-warmup 0.5 --out @out
 language-own  pretrain --text de=@text.de --tokenizer @transformer --preset tiny --layers 1 --dimensions 8 --heads 2 --max-length 16 --steps 2 --batch-size 8 --out @out
 elmo          pretrain --model elmo --text en=@text.en --text de=@text.de --preset tiny --dimensions 4 --cells 6 --input characters --vocabulary 100 --minimum-count 1 --negatives 9 --steps 2 --batch-size 8 --dev de=@few.de --out @out
 elmo-more     pretrain --model elmo --text de=@text.de --encoder @elmo --negatives 9 --steps 2 --batch-size 8 --out @out
@@ -134,6 +135,7 @@ aligner-soft  align-train softmax --alignments @aligned --encoder @transformer -
 aligner-text  align-train softmax --pairs @few.tsv --encoder @transformer --objectives so,co {TINY} --out @out
 sensed        senses the house --headwords @heads.txt --encoder @transformer --text en=@text.en --text de=@text.de --alignments en-de=@aligned --count 2 --sentences 20 --drawn 0 --tag @few.en --out @out
 sensed-tags   senses --senses @sensed --tag @few.en --out @out
+sensed-model  senses the --model @language-sense --text en=@text.en --sentences 20 --drawn 0 --out @out
 sensed-read   read-review @senses.csv --senses @sensed --out @out
 linked-span   align --pairs @few.tsv --method span --encoder @aligner --out @out
 scored        eval alignment --gold @few.links --predicted @few.predicted --pairs @few.tsv --draws 100 --out @out
@@ -328,6 +330,7 @@ def _write_files(folder: Path) -> None:
         "pages.en/one.txt": [a for a, _ in sentences[:5]],
         "pages.de/one.txt": [b for _, b in sentences[:5]],
         "heads.txt": ["dog", "de=haus"],
+        "merged.tsv": ["the\thouse"],
         "senses.csv": ["sense,name,decision", "the#1,one,keep", "the#2,,the#1", "dog#1,,drop"],
         "review.csv": ["source,target,probability,decision,correction", "house,haus,0.83,ok,", "dog,hase,0.83,other,hund"],
         "rated.txt": ["word1\tword2\tSimLex999", *rated],

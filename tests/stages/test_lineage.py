@@ -16,7 +16,7 @@ LOOSE = {"words": "spaces", "min_count": 1, "min_probability": 0}
 QUICK = {"epochs": 1, "batch_size": 8}
 # Inputs that are models or vectors, what they were mined with, or text: followed to what they were made from.
 PARTS = {"encoder", "vectors", "source", "target", "mapping", "into", "negatives", "text", "validation_pairs"}
-PARTS |= {"dictionaries", "data", "tokenizer", "teacher", "senses"}
+PARTS |= {"dictionaries", "data", "tokenizer", "teacher", "senses", "model"}
 
 
 def head(made):
