@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lexenc.artifact import UNFINISHED
-from lexenc.durable import remove_tree
+from lexenc.durable import flush_tree, remove_tree, share
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.card import model_card, write_card
 from lexenc.encoders.load import check_transformer, encoder_kind
@@ -360,13 +360,17 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
             remove_tree(place)
             place.mkdir(parents=True)
             kind.save(place, model)
+            flush_tree(copies)  # before the checkpoint, after which no one makes them again
 
     examples = counted(len(objective.rows(0)), "text")
     records = train_in_folder(
         trainer, job, stage="pretrain", examples=examples, record=keep, stop_after=params.max_steps
     )
-    if copies.exists():
-        copies.rename(job.out / STEPS)
+    # A second name each: killed from here on, the next run resumes after the last step and finds them still.
+    for path in sorted(each for each in copies.rglob("*") if each.is_file()):
+        target = job.out / STEPS / path.relative_to(copies)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        share(path, target)
     spent = time.monotonic() - begin - seconds
     after = held_out.losses()
     kind.save(job.out, model)
