@@ -104,7 +104,7 @@ def tag_vectors(found: WordVectors, sentences: Sequence[TaggedSentence]) -> tupl
 
 
 @dataclass
-class SenseTable:
+class TaggedSenses:
     """The senses of training data: how often each occurs, and the sum of its vectors.
 
     Attributes:
@@ -240,7 +240,7 @@ class SenseVectors:
 
     def answers(
         self, tags: Sequence[SenseTag], found: Nearest, back_off: Mapping[tuple[str, str], str]
-    ) -> list[tuple[Answer | None, Answer | None]]:
+    ) -> list[tuple[ChosenSense | None, ChosenSense | None]]:
         """Return the sense of every word among all, and among those of its lemma and part of speech, if there is one.
 
         Args:
@@ -252,11 +252,13 @@ class SenseVectors:
         lemmas, chosen = {lemma for lemma, _ in self.senses}, []
         for row, tag in enumerate(tags):
             parts = (found.nearest[row], found.cosines[row]), (found.own[row], found.own_cosines[row])
-            free, own = (Answer(self.keys[place], float(cosine)) if place >= 0 else None for place, cosine in parts)
+            free, own = (
+                ChosenSense(self.keys[place], float(cosine)) if place >= 0 else None for place, cosine in parts
+            )
             first = back_off.get((tag.lemma, tag.part))
             if first is not None:
-                free = Answer(first, None) if tag.lemma not in lemmas else free
-                own = Answer(first, None) if not self.has_candidates(tag) else own
+                free = ChosenSense(first, None) if tag.lemma not in lemmas else free
+                own = ChosenSense(first, None) if not self.has_candidates(tag) else own
             chosen.append((free, own))
         return chosen
 
@@ -305,7 +307,7 @@ def _first_best(scores: np.ndarray) -> int:
     return int((scores >= scores.max() - _TIED).argmax())
 
 
-class Answer(NamedTuple):
+class ChosenSense(NamedTuple):
     """A sense that was chosen.
 
     Args:

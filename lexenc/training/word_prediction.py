@@ -437,7 +437,7 @@ def train_word_tokenizer(
 # ---------------------------------------------------------------- kind
 
 
-class _ElmoKind:
+class _WordModelKind:
     """Two stacks of LSTMs that predict the next and the previous word."""
 
     encoder_kind, unit, predicts, most_held_out = "elmo", "words", "words", 1000
@@ -536,4 +536,4 @@ def layer_choice(text: str) -> LayerChoice:
     raise ConfigError(f"There is no layer '{text}'.", hint="Use mean, concat, or a number from 0 on.")
 
 
-ELMO: LanguageModelKind = _ElmoKind()
+ELMO: LanguageModelKind = _WordModelKind()

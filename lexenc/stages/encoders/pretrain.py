@@ -31,7 +31,7 @@ from lexenc.stages.encoders.pretraining_senses import (
     usage_of,
     uses_senses,
 )
-from lexenc.stages.encoders.pretraining_text import Corpus, CutText, LineTokeniser, read_corpora, read_pairs
+from lexenc.stages.encoders.pretraining_text import CutText, LanguageText, LineTokeniser, read_corpora, read_pairs
 from lexenc.stages.reading import result_name
 from lexenc.stages.training import mean_loss_of, train_in_folder
 from lexenc.training import HISTORY, LANGUAGE_MODELS
@@ -249,7 +249,11 @@ def _check_model(inputs: Mapping[str, Any], params: PretrainParams) -> list[Conf
 
 
 def _open_model(
-    kind: LanguageModelKind, inputs: Mapping[str, Any], params: PretrainParams, corpora: Sequence[Corpus], job: Job
+    kind: LanguageModelKind,
+    inputs: Mapping[str, Any],
+    params: PretrainParams,
+    corpora: Sequence[LanguageText],
+    job: Job,
 ) -> TrainableModel:
     """Load the model to continue with, or make one."""
     from lexenc.device import CPU

@@ -27,7 +27,7 @@ _LEAST, _SAFE = 100, 2000  # the least held-out lines, if there are so many line
 
 
 @dataclass
-class Corpus:
+class LanguageText:
     """The text of a language.
 
     Args:
@@ -60,7 +60,7 @@ def _texts(path: Path) -> Iterator[str]:
     return (line for _, each in read_lines(path) if (line := each.strip()))
 
 
-def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, most: int, job: Job) -> list[Corpus]:
+def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, most: int, job: Job) -> list[LanguageText]:
     """Choose the held-out lines of every language.
 
     Args:
@@ -89,7 +89,7 @@ def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, most: int, 
             raise DataError(f"There is no text in {path}.", hint="Use a text file with one sentence per line.")
         if files:
             corpora.append(
-                Corpus(name, path, held_out=dict.fromkeys(_texts(files[name]), True) if name in files else {})
+                LanguageText(name, path, held_out=dict.fromkeys(_texts(files[name]), True) if name in files else {})
             )
             continue
         size = 0
@@ -98,7 +98,7 @@ def read_corpora(inputs: Mapping[str, Any], dev_share: float | None, most: int, 
         chosen = generator(job.seed, f"held-out lines of {name}").choice(count, size, replace=False)
         numbers = frozenset(chosen.tolist())
         lines = (line for number, line in enumerate(_texts(path)) if number in numbers) if size else ()
-        corpora.append(Corpus(name, path, numbers, dict.fromkeys(lines, True)))
+        corpora.append(LanguageText(name, path, numbers, dict.fromkeys(lines, True)))
     return corpora
 
 
@@ -156,7 +156,7 @@ def _in_pieces(texts: Ragged, limit: int) -> Ragged:
 
 
 def read_pairs(
-    inputs: Mapping[str, Any], tokeniser: LineTokeniser, corpora: Sequence[Corpus], job: Job
+    inputs: Mapping[str, Any], tokeniser: LineTokeniser, corpora: Sequence[LanguageText], job: Job
 ) -> tuple[tuple[Ragged, Ragged] | None, int]:
     """Tokenise sentence pairs. Those with a held-out line are left out, and counted."""
     if not inputs.get("pairs"):

@@ -18,10 +18,10 @@ from lexenc.evaluation.wsd import (
     FIRST_SENSE,
     SHUFFLED,
     TASK,
-    Answer,
+    ChosenSense,
     Nearest,
-    SenseTable,
     SenseVectors,
+    TaggedSenses,
     credit,
     tag_vectors,
 )
@@ -85,7 +85,7 @@ class _Trained:
         shared: Test sentences that are training sentences too, as `same_sentence` writes them.
     """
 
-    table: SenseTable
+    table: TaggedSenses
     vectors: SenseVectors
     first: Mapping[tuple[str, str], str]
     back_off: Mapping[tuple[str, str], str]
@@ -194,7 +194,7 @@ def _train(
     inputs: Mapping[str, Any], embed: Embed, asked: set[str], back_off: Mapping[tuple[str, str], str], job: Job
 ) -> _Trained:
     """Read the training data once, and add up the vectors of its tagged words."""
-    table, left_out, removed = SenseTable(), Counter[str](), Counter[str]()
+    table, left_out, removed = TaggedSenses(), Counter[str](), Counter[str]()
     shared, sentences, path = set[str](), 0, inputs["train"]
     stream = _training(inputs, left_out, removed)
     with job.progress.task("Encoding training sentences", None, "sentences") as task:
@@ -273,7 +273,7 @@ def _items(test: _Test, tags: Sequence[SenseTag], found: Nearest, trained: _Trai
         yield Item(asked, tag.keys, True, tuple(shown), numbers)
 
 
-def _credit(answer: Answer | None, tag: SenseTag) -> float:
+def _credit(answer: ChosenSense | None, tag: SenseTag) -> float:
     return credit(() if answer is None else (answer.key,), tag.keys)
 
 

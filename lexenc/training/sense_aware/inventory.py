@@ -23,7 +23,7 @@ _LEAST_SHARE = 0.05  # of a sense at its start
 _JUDGED, _COLLAPSED = 20, 0.95  # choices of a word without which it is not judged, and the share that is one sense
 
 
-class Candidates(NamedTuple):
+class TranslationSenses(NamedTuple):
     """Translations from which one was chosen.
 
     Args:
@@ -192,7 +192,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
             own, centres = own - mean, centres - mean[:, None]
         return _cosine(own @ self.projection, centres @ self.projection)
 
-    def translate(self, words: Tensor, own: Tensor) -> Candidates | None:
+    def translate(self, words: Tensor, own: Tensor) -> TranslationSenses | None:
         """Choose the sense of a translation of each word that has translations; None if no word has any.
 
         With word-centred projection, a state minus the mean of its word is compared with centres minus the mean of
@@ -223,7 +223,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
                 state = state - self.means[self.slots[theirs]]
             merit = _cosine(state @ self.projection, centres @ self.projection)
         chosen = merit.masked_fill(~valid, -torch.inf).argmax(1)
-        return Candidates(places, rows, valid, rows.gather(1, chosen[:, None])[:, 0])
+        return TranslationSenses(places, rows, valid, rows.gather(1, chosen[:, None])[:, 0])
 
     # ------------------------------------------------------------ steps
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lexenc.randomness import torch_generator
 from lexenc.training.objective import StepModule
-from lexenc.training.sense_aware.inventory import Candidates, SenseInventory
+from lexenc.training.sense_aware.inventory import SenseInventory, TranslationSenses
 from lexenc.training.sense_aware.settings import SenseSettings
 from lexenc.training.softmax import Negatives, Predictions, log_partition, soft_target_losses
 
@@ -164,7 +164,7 @@ class SenseTable(StepModule):
         self.bias[split] = (self.bias[first] + shares.log())[split]
 
     def _sampled_losses(
-        self, states: Tensor, words: Tensor, rows: Tensor, candidates: Candidates | None, negatives: Negatives
+        self, states: Tensor, words: Tensor, rows: Tensor, candidates: TranslationSenses | None, negatives: Negatives
     ) -> Tensor:
         """Return losses with the senses of the sampled words, of the word itself and of its translations.
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lexenc.evaluation.wsd import ClusterMeans, SenseTable, credit, groups_of, instance_facts, key_scores, tag_vectors
+from lexenc.evaluation.wsd import ClusterMeans, TaggedSenses, credit, groups_of, instance_facts, key_scores, tag_vectors
 from lexenc.files.semcor import read_semcor
 from lexenc.files.sense_keys import SenseTag, TaggedSentence, read_sense_keys, read_tagged_xml
 
@@ -18,7 +18,7 @@ def tag(lemma, *keys, part="n", numbers=(), place=0):
 
 
 def filled(*occurrences):
-    table = SenseTable()
+    table = TaggedSenses()
     tags, vectors = zip(*occurrences, strict=True)
     rows = np.array([vector or (0, 0) for vector in vectors], dtype=np.float32)
     table.add(tags, rows, np.array([vector is not None for vector in vectors]))
@@ -56,7 +56,7 @@ def test_a_sense_is_the_mean_of_its_occurrences_in_any_parts():
     tags = [tag("w", *random.choice(keys, 1 + row % 2, replace=False)) for row in range(3000)]
     vectors = random.normal(size=(3000, 4)).astype(np.float32)
     covered = random.random(3000) < 0.9
-    table = SenseTable()
+    table = TaggedSenses()
     for part in (slice(0, 7), slice(7, 7), slice(7, 3000)):
         table.add(tags[part], vectors[part], covered[part])
     made = table.vectors()
@@ -92,7 +92,7 @@ def test_shuffled_vectors_know_nothing_of_words():
     keys = [f"w{word}%{sense}" for word in range(100) for sense in range(2)]
     vectors = random.normal(size=(200, 8)).astype(np.float32)
     tags = [tag(key.split("%")[0], key) for key in keys]
-    table = SenseTable()
+    table = TaggedSenses()
     table.add(tags, vectors, np.ones(200, dtype=bool))
     made = table.vectors()
     found = made.nearest(tags, vectors, np.ones(200, dtype=bool))
@@ -103,7 +103,7 @@ def test_shuffled_vectors_know_nothing_of_words():
 
 
 def test_the_first_sense_is_the_most_frequent_then_the_lowest_number():
-    table = SenseTable()
+    table = TaggedSenses()
     for each in (tag("a", "a%2", numbers=(2,)), tag("a", "a%1", numbers=(1,)), tag("a", "a%3", "a%2", numbers=(3, 2)),
                  tag("b", "b%5", numbers=(5,)), tag("b", "b%4", numbers=(4,)), tag("c", "c%x"), tag("c", "c%y"),
                  tag("b", "b%9", part="v", numbers=(9,)), tag("d")):  # fmt: skip
@@ -155,7 +155,7 @@ SIZES = {"semeval2007": (135, 455, 3), "semeval2013": (306, 1644, 13), "semeval2
 
 def test_right_answers_of_semcor_and_the_test_sets(data):
     """Counts, first-sense figures and ceilings that were worked out before, by other code."""
-    table, left_out, counts = SenseTable(), Counter(), Counter()
+    table, left_out, counts = TaggedSenses(), Counter(), Counter()
     for sentence in read_semcor(data / "wsd" / "semcor.tar.xz", left_out):
         counts["sentences"] += 1
         counts[sentence.document] = 1
