@@ -66,7 +66,8 @@ def written(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " | ".join(written(each) for each in inner)
     if origin is Literal:
-        return f"Literal[{', '.join(repr(each) for each in inner)}]"
+        # Sorted, because Python gives `Literal["a", "b"] | None` the order in which it met the same values first.
+        return f"Literal[{', '.join(sorted(map(repr, inner)))}]"
     if origin is os.PathLike:
         return "PathLike[str]"
     if origin is tuple:
