@@ -33,10 +33,15 @@ FEWEST_WORDS = 4
 LONGEST_RATIO = 3.0
 """How many times longer than expected one side may be, with `ADDED_LENGTH` characters added to both."""
 ADDED_LENGTH = 15
-MOST_SINGLE = 1
-"""Digits that one side may have alone: a small number is often a word on the other side."""
 _DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"\d+")
+# Web addresses, and names and topics of social media: their digits are no numbers.
+_ADDRESS = re.compile(
+    r"(?:https?://|www\.|(?<![a-z0-9.-])(?:[a-z0-9-]{1,63}\.)+[a-z]{2,63}/)[!-~]*|[@#][^\W\d]\w*",
+    re.IGNORECASE | re.ASCII,
+)
+# What each digit adds to the sum by which digits are compared, so that a missing one is seen in the difference.
+_WEIGHTS = np.random.default_rng(0).integers(1 << 62, size=10, dtype=np.uint64)
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -51,13 +56,12 @@ def plain_form(text: str) -> str:
     return "".join(letter_pattern().findall(folded)) or text
 
 
-def digits_of(text: str) -> str:
-    """Return the digits of a text in order of size, as ASCII.
-
-    Separators and order are ignored, because they depend on the language: 1,234.5 is 1.234,5, and dates turn around.
-    """
-    found = _DIGIT.findall(text)
-    return "".join(sorted(str(unicodedata.decimal(each)) for each in found)) if found else ""
+def numbers_of(text: str) -> list[str]:
+    """Return the runs of digits of a text, as ASCII and in their order, without those of web addresses and names."""
+    if not _DIGIT.search(text):
+        return []
+    found = _DIGITS.findall(_ADDRESS.sub(" ", text))
+    return ["".join(str(unicodedata.decimal(each)) for each in run) for run in found]
 
 
 @dataclass(frozen=True)
@@ -67,24 +71,26 @@ class SentenceFacts:
     Args:
         forms: Hashes of the sentences in their plain form.
         shapes: The same, with every number replaced by 0.
-        digits: Hashes of the digits, 0 without any.
-        digit_counts: Number of digits.
+        digits: Sums over all digits, which do not depend on their order. 0 without any.
+        numbers: Hashes of the set of numbers.
+        single: Which digits are a number of their own, as bits.
         lengths: Number of characters.
     """
 
     forms: Hashes
     shapes: Hashes
     digits: Hashes
-    digit_counts: Indices
+    numbers: Hashes
+    single: Indices
     lengths: Indices
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> SentenceFacts:
         """Compute the facts of some sentences."""
-        rows = [_facts(text) for text in texts]
-        forms, shapes, digits, counts, lengths = (list(each) for each in zip(*rows, strict=True)) if rows else [[]] * 5
-        one, other, third = (np.array(each, dtype=np.uint64) for each in (forms, shapes, digits))
-        return cls(one, other, third, np.array(counts, dtype=np.int64), np.array(lengths, dtype=np.int64))
+        columns = list(zip(*map(_facts, texts), strict=True)) or [()] * 6
+        types: list[Any] = [np.uint64] * 4 + [np.int64] * 2
+        arrays: list[Any] = [np.array(own, dtype=kind) for own, kind in zip(columns, types, strict=True)]
+        return cls(*arrays)
 
     @classmethod
     def joined(cls, parts: Sequence[SentenceFacts]) -> SentenceFacts:
@@ -96,13 +102,16 @@ class SentenceFacts:
         return SentenceFacts(*(each[rows] for each in vars(self).values()))
 
 
-def _facts(text: str) -> tuple[int, int, int, int, int]:
+def _facts(text: str) -> tuple[int, int, int, int, int, int]:
     form = plain_form(text)
     own = text_hash(form)
-    digits = digits_of(text)
-    if not digits:
-        return own, own, 0, 0, len(text)
-    return own, text_hash(_DIGITS.sub("0", form)), text_hash(digits), len(digits), len(text)
+    shape = text_hash(_DIGITS.sub("0", form)) if _DIGIT.search(text) else own
+    numbers = numbers_of(text)
+    if not numbers:
+        return own, shape, 0, 0, 0, len(text)
+    digits = sum(int(_WEIGHTS[int(digit)]) for run in numbers for digit in run) % (1 << 64)
+    single = sum(1 << int(run) for run in set(numbers) if len(run) == 1)
+    return own, shape, digits, text_hash(" ".join(sorted(set(numbers)))), single, len(text)
 
 
 @dataclass(frozen=True)
@@ -136,13 +145,29 @@ class PairRules:
         if "copies" in self.names:
             found["copies"] = left.forms[rows] == right.forms[columns]
         if "numbers" in self.names:
-            counts = left.digit_counts[rows], right.digit_counts[columns]
-            alone = (np.minimum(*counts) == 0) & (np.maximum(*counts) <= MOST_SINGLE)
-            found["numbers"] = (left.digits[rows] != right.digits[columns]) & ~alone
+            found["numbers"] = self._other_numbers(rows, columns)
         if "lengths" in self.names:
             longer = (right.lengths[columns] + ADDED_LENGTH) / (self.growth * left.lengths[rows] + ADDED_LENGTH)
             found["lengths"] = np.maximum(longer, 1 / longer) > LONGEST_RATIO
         return found
+
+    def _other_numbers(self, rows: Indices, columns: Indices) -> Truths:
+        """Return which pairs have other numbers. The shape of `rows`.
+
+        Digits are compared without separators and order, which depend on the language: 1,234.5 is 1.234,5, and dates
+        turn around. A number may be repeated, and one of a single digit may be missing: it is often a word.
+        """
+        left, right = self.source, self.target
+        different: Truths = left.digits[rows] != right.digits[columns]
+        different &= left.numbers[rows] != right.numbers[columns]
+        rows, columns = rows[different], columns[different]
+        one, other = left.digits[rows], right.digits[columns]
+        missing = np.zeros(len(rows), dtype=np.bool_)
+        for digit, weight in enumerate(_WEIGHTS):
+            missing |= (one == other + weight) & (left.single[rows] >> digit & 1).astype(np.bool_)
+            missing |= (other == one + weight) & (right.single[columns] >> digit & 1).astype(np.bool_)
+        different[different] = ~missing
+        return different
 
     def allows(self, rows: Indices, columns: Indices) -> Truths:
         """Return which pairs break no rule. The shape of `rows`."""

@@ -83,8 +83,9 @@ class MineBitextParams:
         (),
         "Rules of --clean. duplicates: sentences, or pairs, that repeat another one except for case, punctuation, "
         "spaces and, of pairs, numbers. copies: pairs with more than half of their words in common. language: "
-        "sentences in another script, or more like the other file. numbers: pairs with other digits; a single digit "
-        "may be missing. lengths: one side is more than three times longer than usual. Default: all.",
+        "sentences in another script, or more like the other file. numbers: pairs with other numbers, outside of "
+        "web addresses; one of a single digit may be missing. lengths: one side is more than three times longer than "
+        "usual. Default: all.",
         group=_CLEAN,
     )
     source_language: str | None = param(
@@ -462,7 +463,7 @@ def _next_step(made: Manifest) -> str:
 
 MINE_BITEXT = Stage(
     name="mine-bitext",
-    version=1,
+    version=2,
     inputs={
         "source": Input("Sentences, one per line. With --mode score, line by line with --target.", required=False),
         "target": Input("Sentences of the other language, one per line.", required=False),

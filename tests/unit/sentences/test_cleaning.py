@@ -9,8 +9,8 @@ from lexenc.sentences.cleaning import (
     LanguageJudge,
     PairRules,
     SentenceFacts,
-    digits_of,
     nearly_copied,
+    numbers_of,
     plain_form,
     repeats,
     script_of,
@@ -36,7 +36,18 @@ def test_plain_form_keeps_letters_marks_and_what_is_only_punctuation():
     [
         ("in 1,234.5 years", "in 1.234,5 Jahren", ""),
         ("on 3/14/2010", "am 14.3.2010", ""),
-        ("two cats in ٢٠١٠", "2 Katzen im Jahr 2010", "numbers"),
+        ("two cats in ٢٠١٠", "2 Katzen im Jahr 2010", ""),
+        ("two cats in ٢٠١٠", "22 Katzen im Jahr 2010", "numbers"),
+        ("on March 4", "am 14. März", "numbers"),
+        ("two or three cats in 2010", "2 oder 3 Katzen im Jahr 2010", "numbers"),
+        ("1 cat in 2010", "5 Katzen im Jahr 2010", "numbers"),
+        ("from June 3, 2008 to June 6, 2008", "vom 3. bis 6. Juni 2008", ""),
+        ("2 of 22 cats", "22 Katzen", ""),
+        ("2 of 22 cats", "2 Katzen", "numbers"),
+        ("a cat https://t.co/a19", "eine Katze", ""),
+        ("a cat pic.twitter.com/039", "eine Katze @katze24", ""),
+        ("#19 of all cats", "Nummer 19 aller Katzen", ""),
+        ("cat #19", "die Katze", "numbers"),
         ("cats in ٢٠١٠", "Katzen im Jahr 2010", ""),
         ("two cats", "2 Katzen", ""),
         ("twelve cats", "12 Katzen", "numbers"),
@@ -53,9 +64,10 @@ def test_pairs_break_rules(source, target, broken):
     assert PairRules(facts[0], facts[1], ALL, 1.0).allows(zero, zero)[0] == (not broken)
 
 
-def test_digits_in_any_script_and_order():
-    assert digits_of("٣/14, 2") == "1234"
-    assert digits_of("none") == ""
+def test_numbers_in_any_script_but_not_in_addresses():
+    assert numbers_of("٣/14, 2.50") == ["3", "14", "2", "50"]
+    assert numbers_of("WWW.example.org/7 at http://a.b?c=8 by @me9 on #day10 at 11") == ["11"]
+    assert numbers_of("none") == []
 
 
 def test_near_copies_share_more_than_half_of_their_words():
