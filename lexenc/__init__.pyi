@@ -1695,6 +1695,78 @@ def eval_paraphrase(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_sentiment(
+    *,
+    train: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    encoder: str | PathLike[str],
+    dev: str | PathLike[str] | float | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float = 0.0,
+    schedule: Literal['constant', 'linear'] = 'linear',
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    chunk_tokens: int = 16384,
+    checkpoint_seconds: float = 60.0,
+    steps: int | None = None,
+    head: Literal['dense', 'fine-tune'] | None = None,
+    seeds: int = 3,
+    dev_share: float | None = None,
+    language: str = 'en',
+    pooling: Literal['auto', 'cls', 'first-last', 'mean', 'model'] | None = None,
+    max_length: int = 128,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['bfloat16', 'float16', 'float32'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score the sentiment of texts: train on one language, test on every language, with several seeds.
+
+    Makes: scores.json, items.jsonl with the answers of every seed, and training.jsonl of each seed with loss and learning rate per step.
+
+    Args:
+        train: Training data: text and label, with any labels: a table that names its columns (AfriSenti), TSV or CSV; or two columns with a TAB between them.
+        dev: Development data of the same form, in the language of train, to choose the epoch; or a share of the training data, e.g. 0.1.
+        test: Test data of the same form. Each file, and each language in it, is a test set.
+        encoder: Encoder.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        epochs: Passes over the training data. By default 2 to fine-tune and 10 for dense, or as steps needs.
+        batch_size: Examples per step. By default 32 to fine-tune and 64 for dense. The usual 256 for XNLI leaves few steps where training data is small.
+        learning_rate: Peak learning rate. By default 5e-5 to fine-tune and 1e-3 for dense.
+        weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
+        schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
+        warmup: Share of the steps in which the learning rate rises to its peak.
+        clip: Maximum norm of the gradient. Use 0 for no clipping.
+        chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
+        checkpoint_seconds: Time between checkpoints, in seconds.
+        steps: Steps of training, instead of epochs.
+        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. By default fine-tune, and dense for static encoders.
+        seeds: Number of classifiers, trained with seeds from seed on. Scores are their means.
+        dev_share: Share of the training data that is held out to choose the epoch. Use 0 for none. By default 0.1, unless dev names a file.
+        language: Language of train and dev, where a file has a column for the language.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune and auto for dense.
+        max_length: Longest input in tokens, to fine-tune that of a whole pair. The rest is cut.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def encode_concepts(
     knowledge_base: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,

@@ -22,6 +22,7 @@ TASKS = Registry(
         "retrieval": "lexenc.stages.evaluation.retrieval:TASK",
         "nli": "lexenc.stages.evaluation.nli:TASK",
         "wsd": "lexenc.evaluation.wsd:TASK",
+        "sentiment": "lexenc.stages.evaluation.sentiment:TASK",
         "paraphrase": "lexenc.stages.evaluation.paraphrase:TASK",
     },
 )

@@ -1,8 +1,9 @@
-"""Classification: accuracy and macro F1, averaged over runs with different seeds, with intervals and controls."""
+"""Classification: accuracy and F1, averaged over runs with different seeds, with intervals and controls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
@@ -21,10 +22,11 @@ _BLOCK = 1 << 22  # counts held at a time
 
 
 class ClassMeasure(Measure):
-    """Accuracy and macro F1. Columns: the right class, and the class that each run found, as whole numbers.
+    """Accuracy, macro F1 and weighted F1. Columns: the right class, and the class that each run found, as numbers.
 
-    Both are means over the runs. The F1 of a class is left out of the mean if neither the right classes nor the run
-    have it, as in scikit-learn.
+    All are means over the runs. Macro F1 is the mean over classes; a class is left out of it if neither the right
+    classes nor the run have it. Weighted F1 is the mean over items of the F1 of their right class. Both are as in
+    scikit-learn.
 
     Source of the intervals: Efron and Tibshirani 1993, chapter 13. Items are drawn, not runs.
     """
@@ -32,7 +34,8 @@ class ClassMeasure(Measure):
     def values(self, columns: Columns) -> dict[str, float]:
         """Return the metrics; nan without items."""
         cells, counts = _cells(columns)
-        return {name: float(own[0]) for name, own in _scores(cells, counts[None].astype(np.float64)).items()}
+        found = _scores(cells, counts[None].astype(np.float64))
+        return {name: float(found[name][0]) for name in self.metrics}
 
     def drawn(self, systems: Sequence[Columns], *, generator: np.random.Generator, draws: int) -> list[Drawn]:
         """Return the metrics on resampled items.
@@ -70,15 +73,17 @@ def _scores(cells: Columns, weights: Doubles) -> Drawn:
     classes = np.unique(cells)
     is_gold = (gold == classes[:, None]).astype(np.float64)
     golds, size = weights @ is_gold.T, weights.sum(axis=1)
-    accuracies, f1 = [], []
-    for found in runs:
-        is_found = (found == classes[:, None]).astype(np.float64)
+    accuracies, macro, weighted = [], [], []
+    for run in runs:
+        is_found = (run == classes[:, None]).astype(np.float64)
         hits, founds = weights @ (is_gold * is_found).T, weights @ is_found.T
         accuracies.append(_ratio(hits.sum(axis=1), size))
         present = golds + founds > 0
         each = np.divide(2 * hits, golds + founds, out=np.zeros_like(hits), where=present)
-        f1.append(_ratio(each.sum(axis=1), present.sum(axis=1)))
-    return {"accuracy": np.mean(accuracies, axis=0), "macro_f1": np.mean(f1, axis=0)}
+        macro.append(_ratio(each.sum(axis=1), present.sum(axis=1)))
+        weighted.append(_ratio((each * golds).sum(axis=1), size))
+    found = {"accuracy": accuracies, "macro_f1": macro, "weighted_f1": weighted}
+    return {name: np.mean(own, axis=0) for name, own in found.items()}
 
 
 def _ratio(values: NDArray[Any], counts: NDArray[Any]) -> Doubles:
@@ -104,26 +109,31 @@ def class_items(
     ]
 
 
-def class_columns(names: Sequence[str]) -> Callable[[Sequence[Item], bool], Columns]:
-    """Return the function that turns items into columns, for classes with these names."""
-    number = {name: place for place, name in enumerate(names)}
+def class_columns(names: Sequence[str] | None = None) -> Callable[[Sequence[Item], bool], Columns]:
+    """Return the function that turns items into columns, for classes with these names; if left out, with any."""
+    number = _name_number if names is None else {name: place for place, name in enumerate(names)}.__getitem__
 
     def columns(items: Sequence[Item], every: bool) -> Columns:
-        rows = [[number[name] for name in (item.gold[0], *(each["target"] for each in item.answers))] for item in items]
+        rows = [[number(name) for name in (item.gold[0], *(each["target"] for each in item.answers))] for item in items]
         return np.array(rows, dtype=np.float64).T if rows else np.zeros((2, 0))
 
     return columns
 
 
-def spread(tracks: Sequence[Columns]) -> Mapping[str, Any]:
-    """Return accuracy and macro F1 of each run, the mean over test sets, and their standard deviation over runs.
+def _name_number(name: str) -> int:
+    """Return a number that only this name has, the same whichever other names there are. Floats hold it exactly."""
+    return int.from_bytes(blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6).digest())
+
+
+def spread(tracks: Sequence[Columns], measure: Measure = MEASURE) -> Mapping[str, Any]:
+    """Return the metrics of each run, the mean over test sets, and their standard deviation over runs.
 
     The deviation is that of a sample, with the number of runs less one as divisor. None for a single run.
     """
     found: dict[str, Any] = {}
     runs = min(len(each) for each in tracks) - 1
-    for name in MEASURE.metrics:
-        own = [float(np.mean([MEASURE.values(each[[0, run]])[name] for each in tracks])) for run in range(1, runs + 1)]
+    for name in measure.metrics:
+        own = [float(np.mean([measure.values(each[[0, run]])[name] for each in tracks])) for run in range(1, runs + 1)]
         found[f"{name}_by_seed"] = own
         found[f"{name}_sd"] = float(np.std(own, ddof=1)) if runs > 1 else None
     return found

@@ -115,6 +115,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.paraphrase:EVAL_PARAPHRASE",
             "Score the detection of paraphrases: train on English, test on every language, with several seeds.",
         ),
+        "eval sentiment": (
+            "lexenc.stages.evaluation.sentiment:EVAL_SENTIMENT",
+            "Score the sentiment of texts: train on one language, test on every language, with several seeds.",
+        ),
         "encode-concepts": (
             "lexenc.stages.lexical.encode_concepts:ENCODE_CONCEPTS",
             "Encode the names of a knowledge base once, for link and eval xel.",

@@ -302,6 +302,7 @@ class Seen:
         unchecked: The sentences of `unchecked`.
         sentences: Number of distinct test sentences in the training text, and of all. None if they were not looked for.
         text_files: Files that these sentences were found in.
+        item: What a test item is called.
     """
 
     pairs: list[_Pair] = field(default_factory=list)
@@ -311,12 +312,13 @@ class Seen:
     unchecked: list[str] = field(default_factory=list)
     sentences: tuple[int, int] | None = None
     text_files: list[str] = field(default_factory=list)
+    item: str = "pair"
 
     @property
     def unfair(self) -> list[str]:
         """Why the scores are or may be too high, one sentence for each reason."""
         was = "was" if len(self.pairs) == 1 else "were"
-        learnt = f"{counted(len(self.pairs), 'test pair')} {was} learnt from" if self.pairs else ""
+        learnt = f"{counted(len(self.pairs), f'test {self.item}')} {was} learnt from" if self.pairs else ""
         return [*(f"{each}." for each in (learnt, self.origin) if each), *self.unchecked]
 
     @property
@@ -377,6 +379,7 @@ def seen_lines(
     tests: Sequence[tuple[Sequence[Path], Sequence[_Pair]]],
     *,
     learned: Mapping[str, Iterable[_Pair]] | None = None,
+    item: str = "pair",
 ) -> list[Seen]:
     """Find the sentence pairs, and the single sentences, of some test sets that encoders were trained on.
 
@@ -387,6 +390,7 @@ def seen_lines(
         made: Paths of encoders and static vectors. None stands for an optional input.
         tests: Files and sentence pairs of every test set. Any of the files may be a training file under another name.
         learned: Pairs for the training to come, by the name of their source.
+        item: What a test item is called. A single text is a pair whose second side is empty.
     """
     systems, gaps = list(filter(None, made)), list[str]()
     at_hand = [path for paths, _ in tests for path in paths]
@@ -422,6 +426,7 @@ def seen_lines(
                 _distinct(why for path in paths for why in unchecked(systems, path)),
                 (len(alone & texts.found.keys()), len(alone)),
                 texts.files_of(alone),
+                item,
             )
         )
     return found
@@ -832,9 +837,9 @@ def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
             listed = "They are listed in leaks.tsv of the result."
         was, files = "was" if len(found.pairs) == 1 else "were", ", ".join(found.files)
         job.notices.warn(
-            f"{len(found.pairs):,} of {counted(total, 'test pair')} {was} used for training ({files}), so the scores "
-            "are too high for new words.",
-            f"Test on pairs that were not used for training. {listed}",
+            f"{len(found.pairs):,} of {counted(total, f'test {found.item}')} {was} used for training ({files}), so the "
+            "scores are too high for new words.",
+            f"Test on {found.item}s that were not used for training. {listed}",
         )
     tell_origin(found, job)
 
@@ -852,7 +857,7 @@ def tell_seen_lines(named: Sequence[tuple[str, Seen]], total: int, job: Job) -> 
     """
     found = [each for _, each in named]
     leaks = [tuple(" ".join(text.split("\t")) for text in pair) for each in found for pair in each.pairs]
-    whole = Seen([(one, other) for one, other in leaks])
+    whole = Seen([(one, other) for one, other in leaks], item=found[0].item if found else "pair")
     whole.files, whole.gaps, whole.text_files = (
         _distinct(name for each in found for name in getattr(each, part)) for part in ("files", "gaps", "text_files")
     )
@@ -860,7 +865,7 @@ def tell_seen_lines(named: Sequence[tuple[str, Seen]], total: int, job: Job) -> 
     tell_seen_pairs(whole, total, job)
     if len(found) > 1 and leaks:
         shown = ", ".join(f"{name} {len(each.pairs):,}" for name, each in named if each.pairs)
-        job.notices.say(f"Test pairs that were used for training: {shown}.")
+        job.notices.say(f"Test {whole.item}s that were used for training: {shown}.")
     counts = [each.sentences for each in found if each.sentences is not None]
     number, asked = sum(count for count, _ in counts), sum(count for _, count in counts)
     if not number:

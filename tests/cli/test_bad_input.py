@@ -233,6 +233,7 @@ LINES = (
     "eval sts --pairs FILE --encoder ENC",
     "eval nli --train FILE --test FILE --encoder ENC",
     "eval paraphrase --train FILE --test FILE --encoder ENC",
+    "eval sentiment --train FILE --test FILE --encoder ENC",
     "eval xlsim --pairs FILE --encoder ENC",
     "cross-pairs --source FILE --target FILE",
     "align --source FILE --target FILE",

@@ -168,6 +168,10 @@ RUNS: dict[str, list[Tiny]] = {
         Tiny("eval paraphrase --encoder {w}/static --train {w}/same.tsv --test {w}/same.tsv --draws 100 --seeds 2 "
              "--epochs 1 --checkpoint-seconds 0"),
     ],
+    "eval sentiment": [
+        Tiny("eval sentiment --encoder {w}/static --train {w}/topics.en.tsv --test {w}/topics.de.tsv --draws 100 "
+             "--seeds 2 --epochs 1 --checkpoint-seconds 0"),
+    ],
     "encode-concepts": [Tiny("encode-concepts {w}/kb.txt --encoder {w}/static --index hnsw")],
     "link": [Tiny("link {w}/en.txt --knowledge-base {w}/kb.txt --encoder {w}/static")],
     "eval xel": [Tiny("eval xel --knowledge-base {w}/kb.txt --mentions {w}/mentions.txt --encoder {w}/static")],

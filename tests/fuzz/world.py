@@ -116,6 +116,7 @@ languages     eval language-id --text en=@text.en --text de=@text.de --encoder @
 nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
 nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
 paraphrase    eval paraphrase --train @same-meaning.tsv --dev @same-meaning.csv --test @same-meaning.csv --encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
+sentiment     eval sentiment --train @moods.tsv --dev @moods.txt --test @moods.txt --encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
 concepts      encode-concepts @kb.txt --encoder @static --out @out
 concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out
 linked        link @mentions.txt --knowledge-base @concepts --encoder @static --out @out
@@ -340,6 +341,8 @@ def _write_files(folder: Path) -> None:
         "topics.csv": ["category,headline,text", *(f'{"animal" if i % 2 else "thing"},"The {a}, so","the {b}.\nIt is"' for i, (a, b) in enumerate(pairs))],
         "senses.pos": ['<corpus lang="en">', '<lexelt item="house-n">', *(f'<instance id="n.{i}">\n<answer instance="n.{i}" senseid="s{i % 2}"/>\n<context>\n <wf pos="DT">the</wf> <head> <wf pos="NN">house</wf></head> <wf>{a}</wf>\n <wf>dog</wf>\n</context></instance>' for i, (a, _) in enumerate(pairs)), "</lexelt>", "</corpus>"],
         "senses.xml": ["<corpus>", *(f'<lexelt item="{word}">{"".join(f"""<instance id="{i}"><answer senseid="{i % 3}"/><context>the <head>{word}</head> , {a}</context></instance>""" for i, (a, _) in enumerate(pairs))}</lexelt>' for word in ("dog", "cat")), "</corpus>"],
+        "moods.tsv": ["tweet\tlabel", *(f'"the {a}\n{b} is ""good"""\tgood' if i % 2 else f"the {a} is bad\tbad" for i, (a, b) in enumerate(pairs))],
+        "moods.txt": [f"the {b} is here\t{'good' if i % 2 else 'bad'}" for i, (_, b) in enumerate(pairs)],
         **{f"topics.{side}.tsv": [f"{'animal' if i % 2 else 'thing'}\tthe {pair[place]} is here" for i, pair in enumerate(pairs)] for place, side in enumerate(("en", "de"))},
         "sts.jsonl": [json.dumps({"sentence1": a, "sentence2": b, "Overall": i % 4, "lang": "en" if i % 2 else "de"}) for i, (a, b) in enumerate(sentences)],
         "tatoeba/tatoeba.deu-eng.eng": [a for a, _ in sentences],

@@ -1,4 +1,4 @@
-"""eval nli and eval paraphrase: classifiers trained with several seeds, and tested in every language."""
+"""eval nli, paraphrase and sentiment: classifiers trained with several seeds, and tested in every language."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from lexenc.errors import ConfigError, DataError
 from lexenc.stages.evaluation.nli import read_nli
 from lexenc.stages.evaluation.paraphrase import read_paraphrase_data
+from lexenc.stages.evaluation.sentiment import labels_of, read_sentiment
 from lexenc.training.trainer import Trainer
 
 WORDS = "house dog cat tree water fire stone bread milk green red blue night day sun moon".split()
@@ -77,6 +78,34 @@ def test_paraphrases_with_frozen_vectors(stage, static, files, tmp_path):
     assert {"seed-0/training.jsonl", "seed-1/training.jsonl", "scores.json", "items.jsonl"} <= made.files
 
 
+def test_sentiment_with_labels_of_the_training_data(stage, static, tmp_path):
+    good = [(a, b, a < b) for a in WORDS for b in WORDS[:9]]
+    rows = [(f"the {a} {b} is {'good' if yes else 'bad'}", "ja" if yes else "nein") for a, b, yes in good]
+    train = tmp_path / "train.tsv"
+    train.write_text("tweet\tlabel\n" + "".join("\t".join(row) + "\n" for row in [*rows, ("no label", "")]))
+    test = tmp_path / "test.txt"
+    test.write_text("".join("\t".join(row) + "\n" for row in [*rows[:3], ("a sun is good", "nein"), ("", "ja")]))
+    given = FAST | {"epochs": 5}
+    made = stage("eval sentiment", tmp_path / "out", given, train=[train], test=[test], encoder=static)
+    own, *controls = made.manifest.results
+    gold, runs = answers(made)
+    assert gold == [row[1] for row in rows[:3]] + ["nein"]
+    weighted = [f1_score(gold, run, average="weighted") for run in runs]
+    assert own["weighted_f1"] == pytest.approx(np.mean(weighted))
+    assert own["weighted_f1_by_seed"] == pytest.approx(weighted)
+    assert own["left_out"] == {"no text": 1}
+    assert any("the training data left out (no label: 1)" in each for each in made.warnings)
+    assert [each["control"] for each in controls] == ["majority class", "bag of words"]
+    assert any("3 of 4 test texts were used for training" in each for each in made.warnings)
+    test.write_text("tweet\tlabel\nso\tja\n\nso\tJa\n")
+    with pytest.raises(DataError, match=r"test.txt, line 4: the training data has no label 'Ja'") as caught:
+        stage("eval sentiment", None, given, train=[train], test=[test], encoder=static)
+    assert caught.value.hint == "It has ja, nein."
+    train.write_text("".join(f"{place}\t{place + 1}\n" for place in range(30)))
+    with pytest.raises(DataError, match="30 different labels for 30 texts"):
+        stage("eval sentiment", None, given, train=[train], test=[test], encoder=static)
+
+
 TINY = FAST | {"steps": 4, "batch_size": 8, "checkpoint_seconds": 0.0, "learning_rate": 1e-2}
 
 
@@ -138,6 +167,10 @@ def test_real_data_has_as_many_pairs_as_its_makers_say(data):
     for language in ("aym", "gn", "quy", "shp"):
         own = read_nli(data / f"nli/americas/test.{language}.tsv.gz")
         assert {name: np.bincount(each.classes).tolist() for name, each in own.items()} == {language: [250, 250, 250]}
+    tweets = data / "sentiment/afrisenti/por.test.tsv.gz"
+    labels = labels_of([tweets])
+    assert (labels, np.bincount(read_sentiment(tweets, classes=labels)[""].classes).tolist()) == (
+        ["negative", "neutral", "positive"], [655, 2379, 628])  # fmt: skip
     msr = {part: read_paraphrase_data(data / f"paraphrase/msr/{part}.tsv.gz")[""] for part in ("train", "val", "test")}
     assert {part: (len(each.texts), sum(each.classes)) for part, each in msr.items()} == {
         "train": (3576, 2407), "val": (500, 346), "test": (1725, 1147)}  # fmt: skip

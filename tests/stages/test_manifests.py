@@ -225,6 +225,7 @@ def test_speed_settings_are_those_and_no_others():
         "encode token_budget",
         "eval nli checkpoint_seconds",
         "eval paraphrase checkpoint_seconds",
+        "eval sentiment checkpoint_seconds",
         "finetune checkpoint_seconds",
         "map checkpoint_seconds",
         "map-hub checkpoint_seconds",

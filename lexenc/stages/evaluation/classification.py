@@ -1,4 +1,4 @@
-"""What `eval nli` and `eval paraphrase` share: train a classifier with several seeds, and test it in every language."""
+"""What evaluations of classes share: train a classifier with several seeds, and test it in every language."""
 
 from __future__ import annotations
 
@@ -160,9 +160,9 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
     words = bag_of_words([kind.shown(each) for each in train.texts], train.gold,
                          [[kind.shown(each) for each in test.texts] for _, test in tests.values()])  # fmt: skip
 
-    learned = {name: [(each[0], each[-1]) for each in own.texts] for name, own in (("--train", train), ("--dev", dev))}
-    asked = [([path], [(each[0], each[-1]) for each in test.texts]) for path, test in tests.values()]
-    leaks = seen_lines([inputs["encoder"]], asked, learned=learned)
+    learned = {name: list(map(_pair, own.texts)) for name, own in (("--train", train), ("--dev", dev))}
+    asked = [([path], list(map(_pair, test.texts))) for path, test in tests.values()]
+    leaks = seen_lines([inputs["encoder"]], asked, learned=learned, item=kind.task.item)
     note = tell_seen_lines(list(zip(tests, leaks, strict=True)), sum(len(pairs) for _, pairs in asked), job)
 
     def scored(name: str, test: Labelled, found: Indices, seen: Seen) -> TestSet:
@@ -186,6 +186,11 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
         note=f"Means of {counted(len(seeds), 'seed')}, {head}.{note}",
     )  # fmt: skip
     return replace(outcome, tables=[*outcome.tables, *_spread_table(kind.task, outcome.results, seeds)])
+
+
+def _pair(texts: Texts) -> tuple[str, str]:
+    """Return an example as lineage compares it; a single text has an empty second side."""
+    return texts[0], "".join(texts[1:])
 
 
 def check_classifier(inputs: Mapping[str, Any], params: ClassifierParams) -> list[ConfigError]:

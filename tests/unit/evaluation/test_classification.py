@@ -1,4 +1,4 @@
-"""Accuracy and macro F1 over runs equal scikit-learn's; draws of cells are draws of items; a bag of words learns."""
+"""Accuracy and F1 over runs equal scikit-learn's; draws of cells are draws of items; a bag of words learns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lexenc.evaluation.classification import MEASURE, bag_of_words, class_columns, class_items, spread
+from lexenc.evaluation.classification import MEASURE, ClassMeasure, bag_of_words, class_columns, class_items, spread
 
 
 @pytest.fixture
@@ -21,6 +21,10 @@ def test_metrics_are_means_over_runs(columns):
     found = MEASURE.values(columns)
     assert found["accuracy"] == pytest.approx(np.mean([accuracy_score(gold, run) for run in runs]))
     assert found["macro_f1"] == pytest.approx(np.mean([f1_score(gold, run, average="macro") for run in runs]))
+    whole = ClassMeasure(["weighted_f1", "accuracy"])
+    weighted = pytest.approx(np.mean([f1_score(gold, run, average="weighted") for run in runs]))
+    assert whole.values(columns) == {"weighted_f1": weighted, "accuracy": found["accuracy"]}
+    assert np.mean(spread([columns], whole)["weighted_f1_by_seed"]) == weighted
     own = spread([columns])
     assert own["accuracy_by_seed"] == pytest.approx([accuracy_score(gold, run) for run in runs])
     assert own["accuracy_sd"] == pytest.approx(np.std(own["accuracy_by_seed"], ddof=1))
@@ -45,6 +49,9 @@ def test_items_come_back_as_columns():
     items = class_items([("a", "b"), ("c", "d")], gold, runs, ("no", "yes"))
     assert (items[1].gold, items[1].answers) == (("yes",), ({"target": "no"}, {"target": "yes"}))
     assert (class_columns(("no", "yes"))(items, False) == [gold, *runs]).all()
+    free = class_columns()
+    assert (free(items, False)[:, :1] == free(items[:1], False)).all(), "a number does not depend on other items"
+    assert MEASURE.values(free(items, False)) == MEASURE.values(np.stack([gold, *runs]))
     with pytest.raises(KeyError):
         class_columns(("no",))(items, False)
 

@@ -56,6 +56,18 @@ def test_probes_of_little_or_odd_text():
 def test_quotes_are_text_without_a_head(tmp_path):
     path = tmp_path / "texts"
     path.write_bytes(b'\xef\xbb\xbfa\t"so\r\n\r\nb\tit, is" \xe2\x80\x8b\tof two\r\n')
-    assert read_labelled(path)[0] == [("a", '"so'), ("b", 'it, is" \u200b\tof two')]
+    assert read_labelled(path)[0] == [("a", '"so', 1), ("b", 'it, is" \u200b\tof two', 3)]
     path.write_text('label,text\nx,"one, ""two"""\n', encoding="utf-8")
-    assert read_labelled(path)[0] == [("x", 'one, "two"')]
+    assert read_labelled(path)[0] == [("x", 'one, "two"', 2)]
+
+
+def test_the_label_may_stand_behind_the_text(tmp_path):
+    path = tmp_path / "texts"
+    path.write_text("so\tit is\tgood\nno\tbad\nyes\tgood\n")
+    read = [("good", "so it is", 1), ("bad", "no", 2), ("good", "yes", 3)]
+    assert [each._replace(text=each.text.replace("\t", " ")) for each in read_labelled(path)[0]] == read
+    path.write_text("no\tbad\nyes\tgood\n")
+    assert [each.label for each in read_labelled(path)[0]] == ["no", "yes"], "of equal numbers, the first column"
+    assert [each.label for each in read_labelled(path, known={"good", "bad"})[0]] == ["bad", "good"]
+    path.write_text("no\tbad\t\nyes\tgood\t\n")
+    assert [each.label for each in read_labelled(path)[0]] == ["no", "yes"], "an empty last column is none"
