@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -13,7 +13,6 @@ import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
 from lexenc.artifact import DigestStore
-from lexenc.encoders.base import WordEncoder
 from lexenc.encoders.locate import locate_encoder
 from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.files.tensors import read_tensors, write_tensors
@@ -21,12 +20,10 @@ from lexenc.files.text import writing
 from lexenc.files.vectors import save_vectors, write_vec
 from lexenc.structured import checked, read_json
 from lexenc.text.folding import Folding
-from lexenc.text.words import Segmentation, segmenter
-from lexenc.word_senses.contexts import span_vectors
-from lexenc.word_senses.description import HeadwordEntry, SenseEntry
+from lexenc.text.words import Segmentation
+from lexenc.word_senses.description import HeadwordEntry
 from lexenc.word_senses.induction import InducedSenses
 from lexenc.word_senses.learned import LearnedSenses
-from lexenc.word_senses.occurrences import Headword, HeadwordFinder, Occurrence
 
 if TYPE_CHECKING:
     from lexenc.training.sense_aware.bank import SenseBank
@@ -217,51 +214,3 @@ def encoder_of(lexicon: SenseLexicon, folder: Path, given: Path | None) -> Path:
             hint="Give the same encoder, or find the senses again with lexenc senses.",
         )
     return place
-
-
-class SenseTagger:
-    """Chooses the senses of headwords in lines of text.
-
-    Args:
-        lexicon: The senses.
-        choices: What chooses the senses of each headword.
-        encoder: Encoder of words in sentences, at the layer of the lexicon.
-        language: Language of the lines.
-    """
-
-    def __init__(
-        self, lexicon: SenseLexicon, choices: Sequence[SenseChoice], encoder: WordEncoder, language: str
-    ) -> None:
-        self._entries, self._choices, self._encoder = lexicon.headwords, choices, encoder
-        heads = {
-            number: Headword(entry.language, tuple(entry.word.split(" ")))
-            for number, entry in enumerate(lexicon.headwords)
-            if entry.language == language
-        }
-        self._finder = HeadwordFinder(heads, lexicon.folding, language)
-        self._cut = segmenter(lexicon.words, language)
-
-    def tag(self, lines: Sequence[str]) -> Iterator[tuple[list[str], list[tuple[int, int, SenseEntry | None, float]]]]:
-        """Yield the words of each line, and its headwords: first word, the word after the last, sense, confidence.
-
-        The sense is None if a reviewer dropped it, or if the headword has no vector.
-        """
-        words = [self._cut(line) for line in lines]
-        found = [self._finder.find(each) if self._finder.may_be_in(line) else []
-                 for line, each in zip(lines, words, strict=True)]  # fmt: skip
-        places = [(row, *each) for row, own in enumerate(found) for each in own]
-        shown = [Occurrence.of(row, lines[row], words[row], start, end) for row, _, start, end in places]
-        tagged: dict[int, list[tuple[int, int, SenseEntry | None, float]]] = {}
-        if shown:
-            vectors, has = span_vectors(
-                self._encoder, [one.words for one in shown], [(one.start, one.end) for one in shown]
-            )
-            for number in {number for _, number, _, _ in places}:
-                rows = [row for row, place in enumerate(places) if place[1] == number]
-                labels, confidence = self._choices[number].choose(vectors[rows])
-                for row, label, sure in zip(rows, labels.tolist(), confidence.tolist(), strict=True):
-                    line, _, start, end = places[row]
-                    sense = self._entries[number].senses[label] if label >= 0 and has[row] else None
-                    tagged.setdefault(line, []).append((start, end, sense, sure if sense else 0.0))
-        for row, own in enumerate(words):
-            yield own, sorted(tagged.get(row, []), key=lambda each: each[0])

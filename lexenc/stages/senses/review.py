@@ -22,7 +22,7 @@ from lexenc.stages.senses.lexicon import (
     read_sense_lexicon,
     write_sense_lexicon,
 )
-from lexenc.stages.senses.senses import review_lines, senses_table, write_page
+from lexenc.stages.senses.writing import review_lines, senses_table, write_page
 from lexenc.word_senses.description import HeadwordEntry, SenseEntry, SenseTranslations, WordScore
 
 _DRAWN = 8  # headwords whose shares are drawn on the page, where the reviewed result does not say
