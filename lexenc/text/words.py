@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any, Literal, get_args
@@ -80,6 +80,14 @@ def split_at_spaces(text: str) -> list[str]:
     """
     words = [word for word in text.replace("\t", " ").split(" ") if word]
     return words if text.isascii() else [trim(word) or word for word in words]
+
+
+def in_context(words: Sequence[str], start: int, end: int, *, around: int) -> str:
+    """Return the words from `start` to `end` in brackets, with at most `around` words on each side; … for others."""
+    first, last = max(0, start - around), end + around
+    marked = f"[{' '.join(words[start:end])}]"
+    shown = [*(["…"] if first else []), *words[first:start], marked, *words[end:last]]
+    return " ".join([*shown, *(["…"] if last < len(words) else [])])
 
 
 def spacing_of(texts: Iterable[str]) -> Spacing:

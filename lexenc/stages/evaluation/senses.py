@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from lexenc.arrays import Floats
+from lexenc.encoders.base import WordEncoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.senses import (
     DRAWS,
@@ -31,12 +33,13 @@ from lexenc.randomness import derived_seed, generator
 from lexenc.stage import Input, Job, Outcome, Stage
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.stages.reading import open_encoder
+from lexenc.text.words import in_context
 from lexenc.word_senses.background import Background
 from lexenc.word_senses.contexts import span_vectors
 from lexenc.word_senses.induction import default_layer, induce_senses
 
 _NO_VECTOR = "no vector"
-_AROUND = 20  # words on each side of an occurrence that an item shows
+_AROUND = 20  # words on each side of an occurrence that are shown
 
 
 def _check_count(value: str, name: str) -> None:
@@ -93,64 +96,78 @@ def eval_senses(inputs: dict[str, Any], params: EvalSensesParams, job: Job) -> O
     encoder = open_encoder(inputs["encoder"], "auto", job)
     layer = default_layer(encoder) if params.layer is None else params.layer
     vectors_of = word_encoder(encoder, layer=layer, unit="words")
+    found = [_scored(word, vectors_of, layer, params, job) for word in words]
+    return evaluate(TASK, found, params, job, convention=Convention(), note=_note(found, layer, params))
 
-    def scored(word: _Word) -> TestSet:
-        spans = [(each.first, each.last) for each in word.instances]
-        sentences = [each.words for each in word.instances]
-        background = Background(vectors_of)
-        vectors, has = span_vectors(background, sentences, spans, progress=job.progress)
-        instances = [each for each, own in zip(word.instances, has, strict=True) if own]
-        word.left_out.update({_NO_VECTOR: int((~has).sum())} if not has.all() else {})
-        if not instances:
-            raise DataError(f"{word.path}: no occurrence has a vector.", hint="Use another encoder.")
-        if len(instances) > 1 and (vectors[has] == vectors[has][0]).all():
-            raise DataError(
-                f"{word.path}: all occurrences have the same vector.",
-                hint="Use a transformer, or a later --layer: there the vector of a word depends on its context.",
-            )
-        names = sorted({each.sense for each in instances})
-        gold = np.array([names.index(each.sense) for each in instances])
-        count = len(names) if params.count == "gold" else None if params.count == "auto" else int(params.count)
-        marked = {each for one in word.instances for each in one.words[one.first : one.last]}
-        whitening = background.whitening(marked) if params.space == "background" else None
-        senses = induce_senses(
-            vectors[has], count=count, seed=derived_seed(job.seed, f"senses {word.name}"), whitening=whitening
+
+def _scored(word: _Word, vectors_of: WordEncoder, layer: int, params: EvalSensesParams, job: Job) -> TestSet:
+    """Induce the senses of a word, and compare them with its gold senses."""
+    background = Background(vectors_of)
+    vectors = _vectors(word, background, job)
+    names = sorted({each.sense for each in word.instances})
+    gold = np.array([names.index(each.sense) for each in word.instances])
+    count = len(names) if params.count == "gold" else None if params.count == "auto" else int(params.count)
+    marked = {each for one in word.instances for each in one.words[one.first : one.last]}
+    whitening = background.whitening(marked) if params.space == "background" else None
+    seed = derived_seed(job.seed, f"senses {word.name}")
+    senses = induce_senses(vectors, count=count, seed=seed, whitening=whitening)
+    right, asked = few_shot(vectors, gold, generator=generator(job.seed, f"examples {word.name}"))
+    rows = zip(word.instances, gold.tolist(), senses.labels.tolist(), senses.confidence.tolist(), right.tolist(),
+               asked.tolist(), strict=True)  # fmt: skip
+    items = [
+        Item((each.name, in_context(each.words, each.first, each.last, around=_AROUND)), (each.sense,),
+             numbers={"gold": sense, "cluster": cluster, "confidence": round(confidence, 6), "right": good,
+                      "asked": times})
+        for each, sense, cluster, confidence, good, times in rows
+    ]  # fmt: skip
+    columns = sense_columns(items, True)
+    controls: dict[str, Callable[..., tuple[Score, ...]]] = {
+        RANDOM: partial(random_scores, columns, level=params.level),
+        FREQUENT: lambda generator: frequent_scores(columns),
+    }
+    facts = {"senses": len(names), "occurrences_of_file": word.total, "layer": layer}
+    own = {
+        "clusters": senses.count,
+        "count": params.count,
+        "space": params.space,
+        "shares": senses.shares.round(6).tolist(),
+    }
+    return TestSet(word.name, items, facts, word.left_out, controls, own)
+
+
+def _vectors(word: _Word, background: Background, job: Job) -> Floats:
+    """Return the vectors of the occurrences of a word. Those without one are left out of the word.
+
+    Raises:
+        DataError: If there is no vector, or if all are the same.
+    """
+    spans = [(each.first, each.last) for each in word.instances]
+    vectors, has = span_vectors(background, [each.words for each in word.instances], spans, progress=job.progress)
+    word.left_out.update({_NO_VECTOR: int((~has).sum())} if not has.all() else {})
+    word.instances[:] = [each for each, own in zip(word.instances, has, strict=True) if own]
+    if not word.instances:
+        raise DataError(f"{word.path}: no occurrence has a vector.", hint="Use another encoder.")
+    if len(word.instances) > 1 and (vectors[has] == vectors[has][0]).all():
+        raise DataError(
+            f"{word.path}: all occurrences have the same vector.",
+            hint="Use a transformer, or a later --layer: there the vector of a word depends on its context.",
         )
-        right, asked = few_shot(vectors[has], gold, generator=generator(job.seed, f"examples {word.name}"))
-        rows = zip(instances, gold.tolist(), senses.labels.tolist(), senses.confidence.tolist(), right.tolist(),
-                   asked.tolist(), strict=True)  # fmt: skip
-        items = [
-            Item((each.name, _shown(each)), (each.sense,), numbers={"gold": sense, "cluster": cluster,
-                 "confidence": round(confidence, 6), "right": good, "asked": times})
-            for each, sense, cluster, confidence, good, times in rows
-        ]  # fmt: skip
-        columns = sense_columns(items, True)
-        controls: dict[str, Callable[..., tuple[Score, ...]]] = {
-            RANDOM: partial(random_scores, columns, level=params.level),
-            FREQUENT: lambda generator: frequent_scores(columns),
-        }
-        facts = {"senses": len(names), "occurrences_of_file": word.total, "layer": layer}
-        own = {
-            "clusters": senses.count,
-            "count": params.count,
-            "space": params.space,
-            "shares": senses.shares.round(6).tolist(),
-        }
-        return TestSet(word.name, items, facts, word.left_out, controls, own)
+    return vectors[has]
 
-    found = [scored(word) for word in words]
+
+def _note(found: Sequence[TestSet], layer: int, params: EvalSensesParams) -> str:
+    """Return what the table says of the senses."""
     several = len(found) > 1
     sizes = [f"{each.name + ': ' if several else ''}{each.own['clusters']} of {counted(each.facts['senses'], 'sense')}"
              for each in found]  # fmt: skip
     how = {"gold": "as many as gold senses", "auto": "chosen from the vectors"}.get(params.count, "given")
-    note = (
+    return (
         f"Layer {layer}, space: {params.space}. "
         f"Number of induced senses: {how} ({'; '.join(sizes)}). Intervals resample occurrences; the "
         f"senses stay. {SHOTS}-shot: nearest centroid of {SHOTS} labelled examples of each sense (half of a sense with "
         f"less than {2 * SHOTS}), mean over {DRAWS} draws. Controls: {RANDOM} have the same sizes; {FREQUENT}: one "
         "cluster."
     )
-    return evaluate(TASK, found, params, job, convention=Convention(), note=note)
 
 
 def _read(path: Path, params: EvalSensesParams, seed: int) -> Iterator[_Word]:
@@ -165,15 +182,6 @@ def _read(path: Path, params: EvalSensesParams, seed: int) -> Iterator[_Word]:
         # What the file has, and is left out of all of its words, is reported once.
         yield _Word(name, path, instances, total, left_out)
         left_out = Counter()
-
-
-def _shown(instance: SensevalInstance) -> str:
-    """Return the sentence of an occurrence, which is marked."""
-    words = [*instance.words]
-    words[instance.first] = f"[{words[instance.first]}"
-    words[instance.last - 1] += "]"
-    start = max(0, instance.first - _AROUND)
-    return " ".join(words[start : instance.last + _AROUND])
 
 
 EVAL_SENSES = Stage(

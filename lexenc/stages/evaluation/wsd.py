@@ -44,6 +44,7 @@ from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.stages.lineage import Seen, seen_lines, tell_seen_lines
 from lexenc.stages.reading import open_encoder
 from lexenc.text.folding import same_sentence
+from lexenc.text.words import in_context
 
 if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 512  # training sentences whose vectors are held at a time
 _FEW_GROUPS = 10
 _MOST_SHARED = 0.01  # share of test sentences that occur in training data by chance, because they are short
-_CONTEXT = 6  # words on each side of a word that are shown
+_AROUND = 6  # words on each side of a word that are shown
 Embed = Callable[[Sequence[TaggedSentence]], tuple[Floats, np.ndarray]]
 
 
@@ -269,20 +270,12 @@ def _items(test: _Test, tags: Sequence[SenseTag], found: Nearest, trained: _Trai
             {"senses": name, "target": each.key} | ({} if each.cosine is None else {"score": round(each.cosine, 6)})
             for name, each in (("all", free), ("of the lemma", own)) if each is not None
         ]  # fmt: skip
-        asked = tag.name, f"{tag.lemma}.{tag.part}", _context(sentence, tag)
+        asked = tag.name, f"{tag.lemma}.{tag.part}", in_context(sentence.words, tag.start, tag.end, around=_AROUND)
         yield Item(asked, tag.keys, True, tuple(shown), numbers)
 
 
 def _credit(answer: ChosenSense | None, tag: SenseTag) -> float:
     return credit(() if answer is None else (answer.key,), tag.keys)
-
-
-def _context(sentence: TaggedSentence, tag: SenseTag) -> str:
-    """Return a word with some words around it."""
-    first, last = max(0, tag.start - _CONTEXT), tag.end + _CONTEXT
-    left, right = sentence.words[first : tag.start], sentence.words[tag.end : last]
-    words = [*(["…"] if first else []), *left, f"[{' '.join(sentence.words[tag.start : tag.end])}]", *right]
-    return " ".join([*words, *(["…"] if last < len(sentence.words) else [])])
 
 
 # ---------------------------------------------------------------- messages

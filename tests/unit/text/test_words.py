@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lexenc.errors import ConfigError
-from lexenc.text.words import SEGMENTATIONS, segmenter, spacing_of
+from lexenc.text.words import SEGMENTATIONS, in_context, segmenter, spacing_of
 
 
 def cut(name, text, language=None):
@@ -148,6 +148,16 @@ def test_unknown_ways_are_refused():
 ])  # fmt: skip
 def test_where_texts_have_spaces(texts, spacing):
     assert spacing_of(texts) == spacing
+
+
+@pytest.mark.parametrize(("place", "shown"), [
+    ((0, 1), "[a] b c …"),
+    ((2, 4), "a b [c d] e"),
+    ((3, 4), "… b c [d] e"),
+    ((0, 5), "[a b c d e]"),
+])  # fmt: skip
+def test_a_word_in_its_context(place, shown):
+    assert in_context("a b c d e".split(), *place, around=2) == shown
 
 
 # ---------------------------------------------------------------- properties
