@@ -212,73 +212,111 @@ def evaluate(  # noqa: PLR0913 - what is scored, and what else its results say
         note: What to say below the table.
         named: Whether a single test set is a track too, because no input has its name.
     """
-    columns: dict[str, Columns] = {}
-    facts: dict[str, dict[str, Any]] = {}
-    alone: dict[str, Mapping[str, Any]] = {}
-    baselines: dict[str, dict[str, tuple[Score, ...]]] = {}
-    names = Counter[str]()
     with writing_evaluation(job.out, task.name) as writer:
-        waiting: list[TestSet] = []
-        for given in test_sets:
-            names[given.name] += 1
-            count = names[given.name]
-            each = given if count == 1 else replace(given, name=f"{given.name} ({count})")
-            columns[each.name] = own = _columns(task, each.items)
-            facts[each.name] = {"coverage": own.shape[1] / max(1, len(each.items)), **each.facts}
-            alone[each.name] = each.own
-            functions: dict[str, Callable[..., Any]] = {**(controls or {}), **each.controls}
-            for name, score in functions.items():
-                random = generator(job.seed, f"{name} {each.name}")
-                known = score(generator=random) if name in each.controls else (score(own, generator=random),)
-                baselines.setdefault(name, {})[each.name] = known
-            if each.left_out:
-                facts[each.name]["left_out"] = dict(each.left_out)
-                reasons = ", ".join(f"{reason}: {count:,}" for reason, count in each.left_out.items())
-                lines = counted(sum(each.left_out.values()), "line")
-                job.notices.warn(f"{each.name}: {lines} left out ({reasons}).", None)
-            waiting.append(each)
-            # The only test set has no track, which is known when the second one comes.
-            for one in waiting if named or len(columns) > 1 else ():
-                writer.write(one.items, {TRACK: one.name})
-            waiting = waiting if not named and len(columns) == 1 else []
-        for one in waiting:
-            writer.write(one.items)
-        unfair = {name: own.get(UNFAIR, []) for name, own in facts.items()}
+        found = _Collected.of(task, test_sets, writer, job, controls=controls or {}, named=named)
+        unfair = {name: own.get(UNFAIR, []) for name, own in found.facts.items()}
         several = [f"{name}: {reason}" for name, own in unfair.items() for reason in own]
-        facts[MACRO] = {"coverage": float(np.mean([own["coverage"] for own in facts.values()])), UNFAIR: several}
+        coverage = float(np.mean([own["coverage"] for own in found.facts.values()]))
+        found.facts[MACRO] = {"coverage": coverage, UNFAIR: several}
         note += unfair_note(several if len(unfair) > 1 else next(iter(unfair.values())))
         scores = task.measure.track_scores(
-            columns,
+            found.columns,
             generators=lambda name: generator(job.seed, f"bootstrap {name}"),
             draws=params.draws,
             level=params.level,
         )
-        rows: list[tuple[str, dict[str, str], tuple[Score, ...]]] = [(name, {}, own) for name, own in scores.items()]
-        for control, known in baselines.items():
-            whole = {MACRO: _mean_scores(list(known.values()))} if 1 < len(known) == len(columns) else {}
-            rows += [(name, {CONTROL: control}, own) for name, own in {**whole, **known}.items()]
+        rows = [*((name, dict[str, str](), own) for name, own in scores.items()), *found.rows_of_controls()]
         settings = {**(facts_of_all or {}), "draws": params.draws, "level": params.level}
-        parts = {MACRO: list(columns.values())} | {name: [own] for name, own in columns.items()}
+        parts = {MACRO: list(found.columns.values())} | {name: [own] for name, own in found.columns.items()}
         writer.systems = [
             ScoredSystem(
                 task.name,
                 own_scores,
                 replace(convention, seed=job.seed),
-                ({TRACK: name} if named or len(columns) > 1 else {}) | labels,
-                {**facts[name], **({} if labels else {**alone.get(name, {}), **task.facts(parts[name])}), **settings},
+                ({TRACK: name} if named or len(found.columns) > 1 else {}) | labels,
+                found.facts[name]
+                | ({} if labels else {**found.own.get(name, {}), **task.facts(parts[name])})
+                | settings,
                 task.items or f"{task.item}s",
             )
             for name, labels, own_scores in rows
         ]
     warn_of_scores(task, writer.systems, job)
     flat = [each.flat() for each in writer.systems]
-    # Of the controls the mean is enough for a table, if there is one.
-    averaged = {each.labels[CONTROL] for each in writer.systems if each.is_control and each.labels.get(TRACK) == MACRO}
-    shown = [each for each in writer.systems
-             if each.labels.get(CONTROL) not in averaged or each.labels.get(TRACK) == MACRO]  # fmt: skip
-    table = score_table(shown, level=params.level, first="test set", note=note)
+    table = score_table(_shown(writer.systems), level=params.level, first="test set", note=note)
     summary = {key: flat[0][key] for key in (writer.systems[0].counted, *task.measure.metrics)}
     return Outcome(summary, flat, [table])
+
+
+@dataclass(frozen=True)
+class _Collected:
+    """What is known of test sets whose items are written, each by the name of the test set.
+
+    Args:
+        columns: Columns of the items.
+        facts: Facts that its controls share.
+        own: Facts of the system alone.
+        baselines: Scores of controls, by the name of the control first.
+    """
+
+    columns: dict[str, Columns] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    own: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, tuple[Score, ...]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        task: Task,
+        test_sets: Iterable[TestSet],
+        writer: EvaluationWriter,
+        job: Job,
+        *,
+        controls: Mapping[str, Callable[..., Score]],
+        named: bool,
+    ) -> _Collected:
+        """Write the items of all test sets, and return what is known of them."""
+        found, names, waiting = cls(), Counter[str](), list[TestSet]()
+        for given in test_sets:
+            names[given.name] += 1
+            count = names[given.name]
+            each = given if count == 1 else replace(given, name=f"{given.name} ({count})")
+            found._add(each, task, job, controls)
+            waiting.append(each)
+            # The only test set has no track, which is known when the second one comes.
+            for one in waiting if named or len(found.columns) > 1 else ():
+                writer.write(one.items, {TRACK: one.name})
+            waiting = waiting if not named and len(found.columns) == 1 else []
+        for one in waiting:
+            writer.write(one.items)
+        return found
+
+    def rows_of_controls(self) -> Iterator[tuple[str, dict[str, str], tuple[Score, ...]]]:
+        """Yield the test set, the labels and the scores of every control; first their means over all test sets."""
+        for control, known in self.baselines.items():
+            whole = {MACRO: _mean_scores(list(known.values()))} if 1 < len(known) == len(self.columns) else {}
+            yield from ((name, {CONTROL: control}, own) for name, own in {**whole, **known}.items())
+
+    def _add(self, each: TestSet, task: Task, job: Job, controls: Mapping[str, Callable[..., Score]]) -> None:
+        self.columns[each.name] = own = _columns(task, each.items)
+        self.facts[each.name] = {"coverage": own.shape[1] / max(1, len(each.items)), **each.facts}
+        self.own[each.name] = each.own
+        functions: dict[str, Callable[..., Any]] = {**controls, **each.controls}
+        for name, score in functions.items():
+            random = generator(job.seed, f"{name} {each.name}")
+            known = score(generator=random) if name in each.controls else (score(own, generator=random),)
+            self.baselines.setdefault(name, {})[each.name] = known
+        if each.left_out:
+            self.facts[each.name]["left_out"] = dict(each.left_out)
+            reasons = ", ".join(f"{reason}: {count:,}" for reason, count in each.left_out.items())
+            lines = counted(sum(each.left_out.values()), "line")
+            job.notices.warn(f"{each.name}: {lines} left out ({reasons}).", None)
+
+
+def _shown(systems: Sequence[ScoredSystem]) -> list[ScoredSystem]:
+    """Return the systems that a table shows: of controls the mean over test sets is enough, if there is one."""
+    averaged = {each.labels[CONTROL] for each in systems if each.is_control and each.labels.get(TRACK) == MACRO}
+    return [each for each in systems if each.labels.get(CONTROL) not in averaged or each.labels.get(TRACK) == MACRO]
 
 
 def _columns(task: Task, items: Iterable[Item]) -> Columns:
