@@ -118,6 +118,28 @@ def test_the_same_again_and_another_word_changes_nothing(stage, found, corpus, t
         assert (one.out / name).read_bytes() == (again.out / name).read_bytes()
 
 
+def test_stopped_and_continued_is_the_same_result(stage, corpus, transformer, tmp_path, monkeypatch):
+    from lexenc.stages.senses import finding as module
+
+    real, seen = module._senses_of, []
+
+    def stopped(head, *args):
+        seen.append(head.text)
+        if seen == ["bank", "sun"]:
+            raise KeyboardInterrupt
+        return real(head, *args)
+
+    params, text = QUICK | {"word": ["bank", "sun"]}, [f"en={corpus}/en.txt"]
+    straight = stage("senses", tmp_path / "straight", params, encoder=transformer, text=text)
+    monkeypatch.setattr(module, "_senses_of", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        stage("senses", tmp_path / "out", params, encoder=transformer, text=text)
+    made = stage("senses", tmp_path / "out", params, encoder=transformer, text=text)
+    assert seen == ["bank", "sun", "sun"], "bank was finished"
+    assert made.files == straight.files
+    assert made.manifest.outputs == straight.manifest.outputs
+
+
 def test_tags_are_the_senses_of_the_concordance(stage, found, corpus, tmp_path):
     made = stage("senses", tmp_path / "out", senses=found.out, tag=corpus / "en.txt")
     tags = rows_of(made.out / "tags.tsv")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lexenc.arrays import Floats
+from lexenc.artifact import UNFINISHED
+from lexenc.durable import flush_tree
 from lexenc.evaluation.projection import leading_plane, unit_rows
+from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import counted
 from lexenc.stage import Job
-from lexenc.stages.senses.lexicon import SenseChoice
+from lexenc.stages.senses.lexicon import Clusters, SenseChoice, fields_of
 from lexenc.stages.senses.settings import SensesParams
+from lexenc.stages.unfinished import once
 from lexenc.word_senses.description import (
     HeadwordEntry,
     SenseEntry,
@@ -60,6 +65,7 @@ class FoundHeadword:
 
 
 def find_senses(
+    number: int,
     head: Headword,
     sample: Reservoir[Occurrence],
     encoder: WordEncoder,
@@ -67,10 +73,42 @@ def find_senses(
     params: SensesParams,
     job: Job,
 ) -> FoundHeadword | None:
-    """Find the senses of a headword; None, with a warning, if there are none.
+    """Find the senses of a headword, unless interrupted work has found them; None, with a warning, if there are none.
 
     They are clusters of its occurrences, or those of a model.
     """
+    from lexenc.word_senses.induction import InducedSenses
+    from lexenc.word_senses.learned import LearnedSenses
+
+    items = sorted(sample.items, key=lambda one: (one.line, one.left))
+    path = job.out / UNFINISHED / f"word-{number}.safetensors"
+
+    def work() -> tuple[dict[str, Any], list[Path]]:
+        rows, induced = _senses_of(head, items, encoder, bank, params, job)
+        if induced is None:
+            return {"rows": []}, []
+        write_tensors(path, *fields_of(induced, ["bank"]))
+        flush_tree(path.parent)
+        return {"rows": rows}, [path]
+
+    rows = once(path.with_suffix(".json"), job, work)["rows"]
+    if not rows:
+        return None
+    arrays, values = read_tensors(path)
+    known: dict[str, Any] = {**arrays, **values}
+    induced = InducedSenses(**known) if bank is None else LearnedSenses(**known, bank=bank)
+    return FoundHeadword(head, [items[row] for row in rows], sample.seen, SenseChoice.of(induced))
+
+
+def _senses_of(
+    head: Headword,
+    items: Sequence[Occurrence],
+    encoder: WordEncoder,
+    bank: SenseBank | None,
+    params: SensesParams,
+    job: Job,
+) -> tuple[list[int], Clusters | None]:
+    """Return the senses of a headword, and the rows of the occurrences that have a vector."""
     from lexenc.word_senses.background import Background
     from lexenc.word_senses.contexts import span_vectors
     from lexenc.word_senses.learned import LearnedSenses, known_as
@@ -81,9 +119,7 @@ def find_senses(
             f"{head.text}: the model has no senses of it, left out.",
             "Its senses are found without --model, by clusters: --encoder with the same folder.",
         )
-        return None
-
-    items = sorted(sample.items, key=lambda one: (one.line, one.left))
+        return [], None
     background = Background(encoder)
     vectors, has = span_vectors(
         background, [one.words for one in items], [(one.start, one.end) for one in items], progress=job.progress
@@ -92,12 +128,12 @@ def find_senses(
         lost = counted(int((~has).sum()), "occurrence")
         job.notices.warn(f"{head.text}: {lost} without a vector left out.", "The tokenizer makes nothing of them.")
     if not has.any():
-        return None
-    kept = [one for one, own in zip(items, has.tolist(), strict=True) if own]
+        return [], None
+    rows = np.flatnonzero(has).tolist()
     if bank is not None and word is not None:
-        return FoundHeadword(head, kept, sample.seen, SenseChoice.of(LearnedSenses.of(vectors[has], word, bank)))
+        return rows, LearnedSenses.of(vectors[has], word, bank)
     whitening = background.whitening({word for one in items for word in one.words[one.start : one.end]})
-    return FoundHeadword(head, kept, sample.seen, SenseChoice.of(_clusters(head, vectors[has], whitening, params, job)))
+    return rows, _clusters(head, vectors[has], whitening, params, job)
 
 
 def _clusters(
@@ -121,19 +157,31 @@ def _clusters(
 def averages_of(
     texts: Mapping[str, TextSample], encoder: WordEncoder, params: SensesParams, job: Job
 ) -> dict[str, WordAverages]:
-    """Return the average vectors of the frequent words of every text, by language."""
-    from lexenc.word_senses.contexts import average_words
+    """Return the average vectors of the frequent words of every text, unless interrupted work has, by language."""
+    from lexenc.word_senses.contexts import WordAverages, average_words
 
-    return {
-        language: average_words(
-            encoder,
-            text.sentences.items,
-            fold=lambda word, language=language: params.folding.fold(word, language),  # type: ignore[misc]
-            least=min(LEAST, text.lines),
-            progress=job.progress,
-        )
-        for language, text in texts.items()
-    }
+    found = {}
+    for number, (language, text) in enumerate(texts.items()):
+        path = job.out / UNFINISHED / f"text-{number}.safetensors"
+
+        def work(
+            language: str = language, text: TextSample = text, path: Path = path
+        ) -> tuple[dict[str, Any], list[Path]]:
+            made = average_words(
+                encoder,
+                text.sentences.items,
+                fold=lambda word: params.folding.fold(word, language),
+                least=min(LEAST, text.lines),
+                progress=job.progress,
+            )
+            write_tensors(path, {"matrix": made.matrix})
+            flush_tree(path.parent)
+            return {"words": made.words, "sentences": dict(made.sentences), "total": made.total}, [path]
+
+        made = once(path.with_suffix(".json"), job, work)
+        matrix = read_tensors(path)[0]["matrix"]
+        found[language] = WordAverages(made["words"], matrix, Counter(made["sentences"]), made["total"])
+    return found
 
 
 def described(

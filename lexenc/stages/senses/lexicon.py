@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -119,20 +119,22 @@ def write_sense_lexicon(folder: Path, lexicon: SenseLexicon, choices: Sequence[S
     tensors: dict[str, np.ndarray] = {}
     facts: dict[str, dict[str, Any]] = {}
     for number, each in enumerate(choices):
-        tensors[f"{number}.entries"], tensors[f"{number}.weights"] = each.entries, each.weights
-        facts[str(number)] = {}
-        for name in _kept_fields(type(each.induced)):
-            value = getattr(each.induced, name)
-            if isinstance(value, np.ndarray):
-                tensors[f"{number}.{name}"] = value
-            else:
-                facts[str(number)][name] = value
+        arrays, facts[str(number)] = fields_of(each.induced, _NOT_KEPT)
+        arrays |= {"entries": each.entries, "weights": each.weights}
+        tensors |= {f"{number}.{name}": array for name, array in arrays.items()}
     write_tensors(folder / TENSORS, tensors, facts)
     names = [one.sense for entry in lexicon.headwords for one in entry.senses]
     rows = [each.centres(len(entry.senses)) for entry, each in zip(lexicon.headwords, choices, strict=True)]
     matrix = np.concatenate(rows)
     write_vec(folder / VEC, names, matrix)
     save_vectors(folder, names, matrix)
+
+
+def fields_of(induced: Clusters, without: Collection[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays and the other values of clusters by name, except some."""
+    values = {each.name: getattr(induced, each.name) for each in fields(induced) if each.name not in without}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    return arrays, {name: value for name, value in values.items() if name not in arrays}
 
 
 def _kept_fields(kind: type[Any]) -> list[str]:

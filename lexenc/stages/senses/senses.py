@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lexenc.artifact import DigestStore, Manifest
+from lexenc.artifact import UNFINISHED, DigestStore, Manifest
 from lexenc.errors import DataError
 from lexenc.files.sense_reviews import REVIEW
 from lexenc.stage import Input, Job, Outcome, Stage
@@ -35,6 +35,7 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
     bank = open_bank(path) if inputs.get("model") else None
     encoder, layer = open_word_encoder(path, params.layer if bank is None else -1, job)
     texts = read_texts(inputs, params, heads, cuts, job)
+    (job.out / UNFINISHED).mkdir(exist_ok=True)
     found = _found(heads, texts, encoder, bank, params, job)
     averages = averages_of(texts, encoder, params, job)
     links = link_translations(inputs, found, encoder, [*texts], params, job)
@@ -87,7 +88,7 @@ def _found(
     found: dict[int, FoundHeadword] = {}
     for number in occurring(heads, texts, job):
         sample = texts[heads[number].language].occurrences[number]
-        one = find_senses(heads[number], sample, encoder, bank, params, job)
+        one = find_senses(number, heads[number], sample, encoder, bank, params, job)
         if one is not None:
             found[number] = one
     if not found:
@@ -148,6 +149,7 @@ SENSES_STAGE = Stage(
     next_step=_next_step,
     uses_device=True,
     uses_seed=True,
+    resumable=True,
     files={".tsv": TAGS, ".html": PAGE, ".svg": PICTURE, ".json": SENSES, ".vec": VEC},
     copies={"plot": PICTURE, "page": PAGE},
 )
