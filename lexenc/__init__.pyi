@@ -2236,7 +2236,7 @@ def mine_bitext(
         top: Number of pairs to keep, the best ones.
         planted_alone: Share of the pairs of planted of which only one side is mixed in. They have no translation, and show how often such sentences are paired.
         clean: Drop junk, and count it by reason. Examples are in dropped.tsv.
-        rules: Rules of clean=True. duplicates: sentences, or pairs, that repeat another one except for case, punctuation, spaces and, of pairs, numbers. copies: pairs with more than half of their words in common. language: sentences in another script, or more like the other file. numbers: pairs with other numbers, outside of web addresses; one of a single digit may be missing. lengths: one side is more than three times longer than usual. Default: all.
+        rules: Rules of clean=True. duplicates: sentences, or pairs, that repeat another one except for case, punctuation, spaces and, of pairs, numbers. copies: pairs with more than half of their words in common, not only names. language: sentences in another script, or more like the other file. numbers: pairs with other numbers, outside of web addresses; one below 100 may be missing. lengths: one side is more than three times longer than usual. Default: all.
         source_language: BCP-47 code of the source, for pairs.tmx and for multilingual units.
         target_language: The same for the target.
         pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.

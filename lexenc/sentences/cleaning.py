@@ -33,15 +33,18 @@ FEWEST_WORDS = 4
 LONGEST_RATIO = 3.0
 """How many times longer than expected one side may be, with `ADDED_LENGTH` characters added to both."""
 ADDED_LENGTH = 15
+SMALL = 2
+"""Digits of a number that one side may lack."""
 _DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"\d+(?:[.,'\u2019\u00a0\u202f]\d+)*")
 # Web addresses, and names and topics of social media: their digits are no numbers.
 _ADDRESS = re.compile(
     r"(?:https?://|www\.|(?<![a-z0-9.-])(?:[a-z0-9-]{1,63}\.)+[a-z]{2,63}/)[!-~]*|[@#][^\W\d]\w*",
     re.IGNORECASE | re.ASCII,
 )
-# What each digit adds to the sum by which digits are compared, so that a missing one is seen in the difference.
-_WEIGHTS = np.random.default_rng(0).integers(1 << 62, size=10, dtype=np.uint64)
+# What each digit, and each number below 100, adds to a sum that does not depend on the order.
+_DIGIT_WEIGHTS, _SMALL_WEIGHTS = np.split(np.random.default_rng(0).integers(1 << 62, size=110, dtype=np.uint64), [10])
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -57,11 +60,11 @@ def plain_form(text: str) -> str:
 
 
 def numbers_of(text: str) -> list[str]:
-    """Return the runs of digits of a text, as ASCII and in their order, without those of web addresses and names."""
+    """Return the numbers of a text as ASCII, without separators and without those of web addresses and names."""
     if not _DIGIT.search(text):
         return []
-    found = _DIGITS.findall(_ADDRESS.sub(" ", text))
-    return ["".join(str(unicodedata.decimal(each)) for each in run) for run in found]
+    found = _NUMBER.findall(_ADDRESS.sub(" ", text))
+    return ["".join(str(unicodedata.decimal(sign)) for sign in each if sign.isdecimal()) for each in found]
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,10 @@ class SentenceFacts:
     Args:
         forms: Hashes of the sentences in their plain form.
         shapes: The same, with every number replaced by 0.
-        digits: Sums over all digits, which do not depend on their order. 0 without any.
-        numbers: Hashes of the set of numbers.
-        single: Which digits are a number of their own, as bits.
+        digits: Sums over all digits. 0 without any.
+        numbers: Hashes of the set of numbers. 0 without any.
+        small: Sums over the numbers of at most two digits.
+        large: Sums over the digits of the other numbers.
         lengths: Number of characters.
     """
 
@@ -81,14 +85,15 @@ class SentenceFacts:
     shapes: Hashes
     digits: Hashes
     numbers: Hashes
-    single: Indices
+    small: Hashes
+    large: Hashes
     lengths: Indices
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> SentenceFacts:
         """Compute the facts of some sentences."""
-        columns = list(zip(*map(_facts, texts), strict=True)) or [()] * 6
-        types: list[Any] = [np.uint64] * 4 + [np.int64] * 2
+        columns = list(zip(*map(_facts, texts), strict=True)) or [()] * 7
+        types: list[Any] = [np.uint64] * 6 + [np.int64]
         arrays: list[Any] = [np.array(own, dtype=kind) for own, kind in zip(columns, types, strict=True)]
         return cls(*arrays)
 
@@ -102,16 +107,27 @@ class SentenceFacts:
         return SentenceFacts(*(each[rows] for each in vars(self).values()))
 
 
-def _facts(text: str) -> tuple[int, int, int, int, int, int]:
+def _facts(text: str) -> tuple[int, ...]:
     form = plain_form(text)
     own = text_hash(form)
-    shape = text_hash(_DIGITS.sub("0", form)) if _DIGIT.search(text) else own
+    if not _DIGIT.search(text):
+        return own, own, 0, 0, 0, 0, len(text)
     numbers = numbers_of(text)
-    if not numbers:
-        return own, shape, 0, 0, 0, len(text)
-    digits = sum(int(_WEIGHTS[int(digit)]) for run in numbers for digit in run) % (1 << 64)
-    single = sum(1 << int(run) for run in set(numbers) if len(run) == 1)
-    return own, shape, digits, text_hash(" ".join(sorted(set(numbers)))), single, len(text)
+    small = [each for each in numbers if len(each) <= SMALL]
+    large = "".join(each for each in numbers if len(each) > SMALL)
+    return (
+        own,
+        text_hash(_DIGITS.sub("0", form)),
+        _sum(_DIGIT_WEIGHTS, "".join(numbers)),
+        text_hash(" ".join(sorted(set(numbers)))) if numbers else 0,
+        _sum(_SMALL_WEIGHTS, small),
+        _sum(_DIGIT_WEIGHTS, large),
+        len(text),
+    )
+
+
+def _sum(weights: Hashes, numbers: Iterable[str]) -> int:
+    return sum(int(weights[int(each)]) for each in numbers) % (1 << 64)
 
 
 @dataclass(frozen=True)
@@ -155,18 +171,15 @@ class PairRules:
         """Return which pairs have other numbers. The shape of `rows`.
 
         Digits are compared without separators and order, which depend on the language: 1,234.5 is 1.234,5, and dates
-        turn around. A number may be repeated, and one of a single digit may be missing: it is often a word.
+        turn around. A number may be repeated, and a small one may be missing, because it is often a word.
         """
         left, right = self.source, self.target
         different: Truths = left.digits[rows] != right.digits[columns]
         different &= left.numbers[rows] != right.numbers[columns]
         rows, columns = rows[different], columns[different]
-        one, other = left.digits[rows], right.digits[columns]
-        missing = np.zeros(len(rows), dtype=np.bool_)
-        for digit, weight in enumerate(_WEIGHTS):
-            missing |= (one == other + weight) & (left.single[rows] >> digit & 1).astype(np.bool_)
-            missing |= (other == one + weight) & (right.single[columns] >> digit & 1).astype(np.bool_)
-        different[different] = ~missing
+        one, other = left.small[rows], right.small[columns]
+        missing = np.isin(one - other, _SMALL_WEIGHTS) | np.isin(other - one, _SMALL_WEIGHTS)
+        different[different] = ~missing | (left.large[rows] != right.large[columns])
         return different
 
     def allows(self, rows: Indices, columns: Indices) -> Truths:
@@ -180,12 +193,19 @@ class PairRules:
 def nearly_copied(source: str, target: str) -> bool:
     """Return whether more than half of the words of a sentence also stand in its translation.
 
-    Numbers do not count, and sentences of fewer than four words are never nearly copied.
+    The same holds for the words that are not capitalised, so that names alone are no copy. Numbers do not count, and
+    sentences of fewer than four words are never nearly copied.
     """
-    words = [{word for word in letter_pattern().findall(text.casefold()) if not word.isnumeric()}
-             for text in (source, target)]  # fmt: skip
-    fewest = min(map(len, words))
-    return fewest >= FEWEST_WORDS and len(words[0] & words[1]) > SHARED_WORDS * fewest
+    found = [[word for word in letter_pattern().findall(text) if not word.isnumeric()] for text in (source, target)]
+    words = [{word.casefold() for word in own} for own in found]
+    if min(map(len, words)) < FEWEST_WORDS or not _mostly_shared(*words):
+        return False
+    plain = [{word for word in own if not word[0].isupper()} for own in found]
+    return not all(plain) or _mostly_shared(*plain)
+
+
+def _mostly_shared(one: set[str], other: set[str]) -> bool:
+    return len(one & other) > SHARED_WORDS * min(len(one), len(other))
 
 
 def repeats(*columns: NDArray[Any]) -> Truths:

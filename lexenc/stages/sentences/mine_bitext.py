@@ -82,10 +82,10 @@ class MineBitextParams:
     rules: tuple[Rule, ...] = param(
         (),
         "Rules of --clean. duplicates: sentences, or pairs, that repeat another one except for case, punctuation, "
-        "spaces and, of pairs, numbers. copies: pairs with more than half of their words in common. language: "
-        "sentences in another script, or more like the other file. numbers: pairs with other numbers, outside of "
-        "web addresses; one of a single digit may be missing. lengths: one side is more than three times longer than "
-        "usual. Default: all.",
+        "spaces and, of pairs, numbers. copies: pairs with more than half of their words in common, not only names. "
+        "language: sentences in another script, or more like the other file. numbers: pairs with other numbers, "
+        "outside of web addresses; one below 100 may be missing. lengths: one side is more than three times longer "
+        "than usual. Default: all.",
         group=_CLEAN,
     )
     source_language: str | None = param(
