@@ -126,7 +126,7 @@ def _show(view: View, board: Leaderboard, form: str, note: str) -> None:
 
 def _tables(board: Leaderboard, *, width: int) -> Iterator[Table]:
     """Return the table in parts of at most `width` columns, which fit on a terminal, without rows that are empty."""
-    heads, cells = board.heads(), board.cells("table")
+    heads, cells = board.marked_heads("table"), board.cells("table")
     for start in range(0, len(heads), width or 1):
         part = slice(start, start + width)
         rows = [[row[0], *row[1:][part]] for row, scores in zip(cells, board.shown.values(), strict=True)

@@ -269,6 +269,12 @@ class Leaderboard:
             for each in self.columns
         ]
 
+    def marked_heads(self, form: str) -> list[str]:
+        """Return the heads of a `table`, `markdown` or `latex`, with an arrow where smaller is better."""
+        arrow = r"$\downarrow$" if form == "latex" else "↓"
+        return [_escaped(head, form) + ("" if column.of.larger_is_better else f" {arrow}")
+                for head, column in zip(self.heads(), self.columns, strict=True)]  # fmt: skip
+
     def cells(self, form: str) -> list[list[str]]:
         """Return the rows as text in a `table`, `markdown` or `latex`, which differ in how they mark the best value."""
         return [
@@ -295,7 +301,7 @@ class Leaderboard:
         """Return a `tabular` for the package booktabs."""
         import pandas
 
-        heads = ["system", *(_escaped(head, "latex") for head in self.heads())]
+        heads = ["system", *self.marked_heads("latex")]
         form, cells = "l" + "c" * len(self.columns), self.cells("latex")
         text = str(pandas.DataFrame(cells, columns=heads).to_latex(index=False, column_format=form))
         below = len(cells) - len(self.rows)
@@ -306,7 +312,7 @@ class Leaderboard:
 
     def markdown(self) -> str:
         """Return a table in Markdown."""
-        heads = ["system", *(_escaped(head, "markdown") for head in self.heads())]
+        heads = ["system", *self.marked_heads("markdown")]
         rows = [heads, ["---", *["---:"] * len(self.columns)], *self.cells("markdown")]
         return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -429,6 +435,7 @@ def _cell(column: Column, entry: Entry | None, form: str) -> str:
     spanned = score.low is not None and score.high is not None
     ends = f"{metric.show(score.low, digits=1)}{comma}{metric.show(score.high, digits=1)}" if spanned else ""
     if form == "latex":
+        value, ends = (each.replace("-", "$-$") for each in (value, ends))
         value = rf"\textbf{{{value}}}" if entry.best else value
         value += f"$^{{{entry.mark}}}$" if entry.mark else ""
         return rf"{value} {{\scriptsize [{ends}]}}" if ends else value

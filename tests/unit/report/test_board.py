@@ -55,6 +55,18 @@ def test_a_row_for_every_encoder_and_the_controls_below(many, texts):
     assert "Not compared with the best of every column: bad, good" in grid.note, "alignment has no answers here"
 
 
+def test_tables_of_papers_have_arrows_and_minus_signs(evaluate, data_of, tmp_path):
+    own = ScoredSystem("alignment", (Score("aer", 0.2, 0.15, 0.25, 9),))
+    evaluate(tmp_path / "aer", "alignment", [own], [([], {})], inputs={"predicted": ("a-b", None)})
+    own = ScoredSystem("sts", (Score("spearman", -0.1, -0.3, 0.1, 9),))
+    evaluate(tmp_path / "sts", "sts", [own], [([], {})], inputs={"encoder": ("a-b", None)})
+    table = data_of(tmp_path).board
+    latex = table.latex()
+    assert r"alignment AER $\downarrow$ & sts Spearman" in latex
+    assert r"a-b & 20.00 {\scriptsize [15.0, 25.0]} & $-$10.00 {\scriptsize [$-$30.0, 10.0]}" in latex
+    assert table.markdown().startswith("| system | alignment AER ↓ | sts Spearman |")
+
+
 def test_it_is_part_of_the_page(many, evaluate, data_of, tmp_path):
     page = build_page(many, title="t", sections=["board"])
     assert '<td class="score number best" data-order="0.6"><bdi>60.0</bdi><br><bdi>[55.0, 65.0]</bdi></td>' in page.html
