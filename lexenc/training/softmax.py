@@ -100,20 +100,19 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
     ) -> Tensor:
         places, columns = hits
         ctx.blocks = _blocks(len(states), len(vectors), columns, scores)
-        tops, sums = [], []
+        # A finite top, so that a block in which no row is left adds nothing instead of NaN.
+        top = states.new_full((len(states),), torch.finfo(states.dtype).min)
+        total, space = torch.zeros_like(top), _space(states, ctx.blocks)
         for block, own in ctx.blocks:
-            found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start)
-            # A finite top, so that a block in which no row is left adds nothing instead of NaN.
-            top = found.amax(1).clamp_min_(torch.finfo(found.dtype).min)
-            sums.append(found.sub_(top[:, None]).exp_().sum(1))
-            tops.append(top)
+            found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start, space)
+            own_top = found.amax(1).clamp_min_(torch.finfo(found.dtype).min)
+            higher = torch.maximum(top, own_top)
+            own_total = found.sub_(own_top[:, None]).exp_().sum(1)
+            total = total * (top - higher).exp() + own_total * (own_top - higher).exp()
+            top = higher
         # A single block is kept for the gradient, which saves its computation.
-        ctx.kept = (found, tops[0]) if len(tops) == 1 else None
-        if tops:
-            top = torch.stack(tops).amax(0)
-            total = top + sum((part * (each - top).exp() for part, each in zip(sums, tops, strict=True))).log()
-        else:
-            total = states.new_full((len(states),), -torch.inf)
+        ctx.kept = (found, top) if len(ctx.blocks) == 1 else None
+        total = top + total.log()
         ctx.save_for_backward(states, vectors, bias, targets, shares, places, columns, total)
         if targets.shape[1]:
             right = torch.bmm(vectors[targets], states[:, :, None])[:, :, 0] + bias[targets]
@@ -125,12 +124,13 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
         states, vectors, bias, targets, shares, places, columns, total = ctx.saved_tensors
         to_states, to_vectors, to_bias = torch.zeros_like(states), torch.empty_like(vectors), torch.empty_like(bias)
         finite = total.clamp_min(torch.finfo(total.dtype).min)
+        space = states.new_empty(0) if ctx.kept else _space(states, ctx.blocks)
         for block, own in ctx.blocks:
             if ctx.kept:
                 kept, top = ctx.kept
                 chances = kept * (gradient * (top - finite).exp())[:, None]
             else:
-                found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start)
+                found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start, space)
                 chances = found.sub_(finite[:, None]).exp_().mul_(gradient[:, None])
             to_states.addmm_(chances, vectors[block])
             torch.mm(chances.T, states, out=to_vectors[block])
@@ -156,8 +156,15 @@ def _blocks(predictions: int, rows: int, columns: Tensor, scores: int) -> list[t
     return [(slice(begin, end), own) for begin, end, own in zip(starts, ends, hits, strict=True)]
 
 
-def _scores(states: Tensor, vectors: Tensor, bias: Tensor, places: Tensor, columns: Tensor) -> Tensor:
-    found = torch.addmm(bias, states, vectors.T)
+def _space(states: Tensor, blocks: list[tuple[slice, slice]]) -> Tensor:
+    """Return memory for the scores of any block. Memory of its own for each would fragment between the results."""
+    return states.new_empty(len(states) * max((block.stop - block.start for block, _ in blocks), default=0))
+
+
+def _scores(states: Tensor, vectors: Tensor, bias: Tensor, places: Tensor, columns: Tensor, space: Tensor) -> Tensor:
+    """Return the scores of some rows, in `space`. Shape [n, r]."""
+    found = space[: len(states) * len(vectors)].view(len(states), len(vectors))
+    torch.addmm(bias, states, vectors.T, out=found)
     if len(places):
         found[places, columns] = -torch.inf
     return found
