@@ -82,4 +82,4 @@ def check_transformer(folder: Path, what: str, *, hint: str) -> None:
     """
     kind = encoder_kind(folder)
     if not ENCODERS[kind].language_model:
-        raise ConfigError(f"{what} needs a transformer, and the encoder {folder} is a {kind} encoder.", hint=hint)
+        raise ConfigError(f"{what} needs a transformer, and the encoder {folder} is of kind {kind}.", hint=hint)

@@ -285,7 +285,7 @@ def test_unequal_numbers_of_lines_are_refused(stage, toy, tiny, tmp_path, count,
 
 def test_bag_of_subwords_is_refused(stage, toy, static, tmp_path):
     for command in ("align-train span", "align-train softmax"):
-        with pytest.raises(ConfigError, match="is a static encoder"):
+        with pytest.raises(ConfigError, match="is of kind static"):
             stage(command, tmp_path / "out", alignments=toy / "few", encoder=static)
 
 

@@ -386,7 +386,7 @@ def _with_languages(encoder: Any, sources: Sources, wanted: bool, job: Job) -> S
         )
     if not ENCODERS[encoder.kind].language_model:
         raise ConfigError(
-            f"--language-embedding needs a transformer, and the encoder is a {encoder.kind} encoder.",
+            f"--language-embedding needs a transformer, and the encoder is of kind {encoder.kind}.",
             hint="Leave it out.",
         )
     if nameless := int((data.languages == 0).sum()):
