@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
-Rule = Literal["adamw", "adagrad"]
+from lexenc.training.schedule import UpdateRule
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 # The accumulator starts at 1 in ELMo, where the loss is multiplied by 16, the words of a sequence.
@@ -30,7 +28,7 @@ class MasterOptimiser:
     """
 
     def __init__(
-        self, module: torch.nn.Module, *, learning_rate: float, weight_decay: float, rule: Rule = "adamw"
+        self, module: torch.nn.Module, *, learning_rate: float, weight_decay: float, rule: UpdateRule = "adamw"
     ) -> None:
         self._peak, self._rule = learning_rate, rule
         named = [(name, each) for name, each in module.named_parameters() if each.requires_grad]

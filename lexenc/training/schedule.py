@@ -8,13 +8,13 @@ from typing import Literal
 
 from lexenc.parameters import param
 
+UpdateRule = Literal["adamw", "adagrad"]
+"""How gradients become updates of weights."""
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """Length, batches and optimiser of a training run. Stages inherit it and override defaults and help.
-
-    A stage can add `optimiser`, adamw or adagrad, as a parameter.
-    """
+    """Length, batches and optimiser of a training run. Stages inherit it and override defaults and help."""
 
     epochs: int = param(1, "Passes over the training data.", ge=1)
     batch_size: int = param(32, "Examples per step.", ge=1)
@@ -32,6 +32,11 @@ class Schedule:
         ge=1,
     )
     checkpoint_seconds: float = param(60.0, "Time between checkpoints, in seconds.", ge=0, affects_result=False)
+
+    @property
+    def update_rule(self) -> UpdateRule:
+        """The optimiser, AdamW. A stage that has others overrides it."""
+        return "adamw"
 
     def epoch_steps(self, rows: int) -> int:
         """Return the number of steps of one epoch with `rows` examples."""

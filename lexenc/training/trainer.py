@@ -109,7 +109,7 @@ class Trainer:
             self._module,
             learning_rate=schedule.learning_rate,
             weight_decay=schedule.weight_decay,
-            rule=getattr(schedule, "optimiser", "adamw"),
+            rule=schedule.update_rule,
         )
 
     def batches(self) -> Iterator[tuple[int, Indices]]:
