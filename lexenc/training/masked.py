@@ -233,7 +233,7 @@ class _MaskedKind:
     def with_senses(
         self, model: LanguageModel, plan: SensePlan, options: Mapping[str, Any]
     ) -> tuple[LanguageModel, dict[str, SenseTable]]:
-        head = SenseHead(model.head, model.encoder.width, plan.counts, plan.settings, plan.translations)
+        head = SenseHead(model.head, model.encoder.width, plan)
         return model._replace(head=head), {"senses": head.table}
 
     def save(self, folder: Path, model: LanguageModel) -> None:

@@ -486,7 +486,7 @@ class _WordModelKind:
     def with_senses(
         self, model: ElmoLanguageModel, plan: SensePlan, options: Mapping[str, Any]
     ) -> tuple[ElmoLanguageModel, dict[str, SenseTable]]:
-        give_senses(model, plan.counts, plan.settings, plan.translations, context=options["sense_context"])
+        give_senses(model, plan, context=options["sense_context"])
         return model, sense_tables(model.head)
 
     def save(self, folder: Path, model: ElmoLanguageModel) -> None:

@@ -242,12 +242,12 @@ def test_a_sense_aware_model_brings_its_own_senses(stage, corpus, transformer, t
 
     from lexenc.training.sense_aware.bank import load_bank, save_senses
     from lexenc.training.sense_aware.inventory import SenseInventory
-    from lexenc.training.sense_aware.settings import SenseSettings
+    from lexenc.training.sense_aware.settings import SensePlan, SenseSettings
     from lexenc.training.sense_aware.table import SenseTable
 
     model = shutil.copytree(transformer, tmp_path / "model", ignore=shutil.ignore_patterns("manifest.json"))
     settings = SenseSettings(senses=3, width=2, start="noise", warmup=0.0, prune_every=0)
-    table = SenseTable(SenseInventory(np.array([3, 1]), 16, settings), 16)
+    table = SenseTable(SenseInventory(SensePlan(np.array([3, 1]), settings), 16), 16)
     table.begin(1)
     torch.manual_seed(0)
     table.inventory.centres.normal_()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lexenc.arrays import Ragged
 from lexenc.artifact import UNFINISHED
 from lexenc.durable import flush_tree, remove_tree, share
 from lexenc.encoders import ENCODERS
@@ -27,6 +28,7 @@ from lexenc.stages.encoders.pretraining_senses import (
     rand_indices,
     read_pseudo_words,
     sense_values,
+    tell_rand_indices,
     tell_usage,
     usage_of,
     uses_senses,
@@ -35,12 +37,12 @@ from lexenc.stages.encoders.pretraining_text import CutText, LanguageText, LineT
 from lexenc.stages.reading import result_name
 from lexenc.stages.training import mean_loss_of, train_in_folder
 from lexenc.training import HISTORY, LANGUAGE_MODELS
-from lexenc.training.schedule import StepSchedule
+from lexenc.training.schedule import StepSchedule, UpdateRule
 
 if TYPE_CHECKING:
-    from lexenc.training.language_models import HeldOut, LanguageModelKind, TrainableModel
+    from lexenc.training.language_models import HeldOut, LanguageModelKind, TextObjective, TrainableModel
     from lexenc.training.sense_aware.table import SenseTable
-    from lexenc.training.trainer import StepRecord
+    from lexenc.training.trainer import StepRecord, Trainer
 
 _EVALUATIONS, _APART = 20, 50  # of a run, by default, and the least number of steps between two of them
 
@@ -164,6 +166,11 @@ class PretrainParams(SenseParams, StepSchedule):
         "Layer of text vectors: mean (of all layers), concat (all of them), or a number, 0 for the input.",
         group=_ELMO,
     )
+
+    @property
+    def update_rule(self) -> UpdateRule:
+        """The optimiser."""
+        return self.optimiser or "adamw"
 
 
 def resolve_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> PretrainParams:
@@ -309,53 +316,96 @@ def _advancing(lines: Iterable[str], task: Any) -> Iterator[str]:
 # ---------------------------------------------------------------- run
 
 
-def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcome:
-    """Train a language model on text and write it with its head."""
+@dataclass(frozen=True)
+class _Lesson:
+    """A model, what it learns and what it is scored on.
+
+    Args:
+        kind: Kind of the model.
+        model: The model.
+        cut: The training text of each language, with pseudo-words.
+        pairs: Number of sentence pairs. None without.
+        pairs_held_out: Number of pairs that were left out for a held-out line.
+        pseudo: Pseudo-words, see `read_pseudo_words`.
+        tables: Tables of senses, by name. Empty for a plain model.
+        facts: Numbers of them for the result.
+        objective: What the model learns.
+        held_out: What it is scored on.
+        unseen: Number of held-out lines that are scored.
+        seen: Number of held-out lines that are not, because they are in the training text.
+    """
+
+    kind: LanguageModelKind
+    model: Any
+    cut: Mapping[str, CutText]
+    pairs: int | None
+    pairs_held_out: int
+    pseudo: Sequence[tuple[int, int]]
+    tables: Mapping[str, SenseTable]
+    facts: Mapping[str, Any]
+    objective: TextObjective
+    held_out: HeldOut
+    unseen: int
+    seen: int
+
+
+def _prepare(inputs: dict[str, Any], params: PretrainParams, job: Job) -> _Lesson:
+    """Read the text, and make the model or load it."""
     from lexenc.training.language_models import LanguageTexts
     from lexenc.training.sense_aware.pseudo_words import merge_words
-    from lexenc.training.trainer import Trainer, Validation
 
     kind: LanguageModelKind = LANGUAGE_MODELS[params.model]
     corpora = read_corpora(inputs, params.dev_share, kind.most_held_out, job)
     model = _open_model(kind, inputs, params, corpora, job)
     tokeniser = LineTokeniser(model)
     cut = {corpus.name: tokeniser.cut(corpus.lines(), job) for corpus in corpora}
-    texts = LanguageTexts.of({name: each.texts for name, each in cut.items()})
-    pairs, held_out_pairs = read_pairs(inputs, tokeniser, corpora, job)
+    pairs, pairs_held_out = read_pairs(inputs, tokeniser, corpora, job)
     pseudo = read_pseudo_words(inputs.get("pseudo_words"), model, job)
-    labels = None
-    if pseudo:
-        merged, labels = merge_words(texts.texts, pseudo)
-        texts = replace(texts, texts=merged)
+    merged = {name: merge_words(each.texts, pseudo) for name, each in cut.items()}
+    cut = {name: replace(each, texts=merged[name][0]) for name, each in cut.items()}
+    labels = Ragged.joined([own for _, own in merged.values()]) if pseudo else None
+    texts = LanguageTexts.of({name: each.texts for name, each in cut.items()})
     tables: dict[str, SenseTable] = {}
     facts: dict[str, Any] = {}
     if uses_senses(inputs, params):
         model, tables, facts = give_senses_to(kind, model, inputs.get("dictionary"), params, texts.texts, pseudo, job)
     objective = kind.objective(model, texts, pairs, vars(params) | {"labels": labels}, seed=job.seed)
-    dev = {corpus.name: tokeniser.cut(corpus.unseen, job).texts for corpus in corpora}
-    dev = {name: merge_words(each, pseudo)[0] for name, each in dev.items()}
-    held_out = kind.held_out(model, LanguageTexts.of(dev), seed=job.seed)
+    dev = {corpus.name: merge_words(tokeniser.cut(corpus.unseen, job).texts, pseudo)[0] for corpus in corpora}
     unseen = sum(len(corpus.unseen) for corpus in corpora)
-    seen = sum(len(corpus.held_out) for corpus in corpora) - unseen
-    others = f" {seen:,} others are in the training text, and not scored." if seen else ""
-    job.notices.say(f"{counted(unseen, 'line')} held out.{others}")
-    _tell(cut, objective.too_long, held_out_pairs, held_out, job)
+    return _Lesson(
+        kind=kind,
+        model=model,
+        cut=cut,
+        pairs=len(pairs[0]) if pairs else None,
+        pairs_held_out=pairs_held_out,
+        pseudo=pseudo,
+        tables=tables,
+        facts=facts,
+        objective=objective,
+        held_out=kind.held_out(model, LanguageTexts.of(dev), seed=job.seed),
+        unseen=unseen,
+        seen=sum(len(corpus.held_out) for corpus in corpora) - unseen,
+    )
 
-    seconds = 0.0
+
+def _train(lesson: _Lesson, params: PretrainParams, job: Job) -> tuple[Trainer, list[dict[str, Any]]]:
+    """Train the model, and keep copies of it. Return the trainer after its run, and what it did in each step."""
+    from lexenc.training.trainer import Trainer, Validation
+
+    held_out, objective, kind = lesson.held_out, lesson.objective, lesson.kind
+    scoring = 0.0
 
     def score() -> float:
-        nonlocal seconds
+        nonlocal scoring
         begin = time.monotonic()
         # The weights of the warm-up have no senses yet.
-        losses = held_out.losses().values() if has_divided(tables) else [math.nan]
-        seconds += time.monotonic() - begin
+        losses = held_out.losses().values() if has_divided(lesson.tables) else [math.nan]
+        scoring += time.monotonic() - begin
         return -sum(losses) / len(losses)
 
     trainer = Trainer(objective, schedule=params, seed=job.seed)
     if held_out.names:
         trainer.evaluation = Validation(score, params.evaluate_every or max(_APART, trainer.total // _EVALUATIONS))
-    before = held_out.losses()
-    begin, objective.seen, seconds = time.monotonic(), 0, 0.0
     copies = job.out / UNFINISHED / STEPS
 
     def keep(done: StepRecord) -> None:
@@ -363,9 +413,10 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
             place = copies / f"{done.step:0{len(str(trainer.total))}}"
             remove_tree(place)
             place.mkdir(parents=True)
-            kind.save(place, model)
+            kind.save(place, lesson.model)
             flush_tree(copies)  # before the checkpoint, after which no one makes them again
 
+    begin, objective.seen = time.monotonic(), 0
     examples = counted(len(objective.rows(0)), "text")
     records = train_in_folder(
         trainer, job, stage="pretrain", examples=examples, record=keep, stop_after=params.max_steps
@@ -375,57 +426,70 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
         target = job.out / STEPS / path.relative_to(copies)
         target.parent.mkdir(parents=True, exist_ok=True)
         share(path, target)
-    spent = time.monotonic() - begin - seconds
-    after = held_out.losses()
-    kind.save(job.out, model)
+    spent = time.monotonic() - begin - scoring
     job.notices.say(f"{objective.seen / max(spent, 1e-9):,.0f} {kind.unit}/s ({objective.seen:,} in {spent:,.0f} s).")
+    return trainer, records
 
-    chance = held_out.frequency_losses({name: merge_words(each.texts, pseudo)[0] for name, each in cut.items()})
-    results = [_result(kind, name, each, before, after, chance) for name, each in cut.items()]
+
+def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcome:
+    """Train a language model on text and write it with its head."""
+    lesson = _prepare(inputs, params, job)
+    kind, held_out = lesson.kind, lesson.held_out
+    _tell(lesson, job)
+    before = held_out.losses()
+    trainer, records = _train(lesson, params, job)
+    after = held_out.losses()
+    kind.save(job.out, lesson.model)
+    chance = held_out.frequency_losses({name: each.texts for name, each in lesson.cut.items()})
+    results = [_result(kind, name, each, before, after, chance) for name, each in lesson.cut.items()]
     _warn_of_control(kind, results, job)
     _write_card(kind, job.out, inputs, params, results)
-    tenth, usage = max(1, len(records) // 10), usage_of(tables)
-    rand = rand_indices(objective, tables, [one for one, _ in pseudo]) if pseudo else {}
-    if rand:
-        shown = ", ".join(f"{name} {value:.2f}" for name, value in rand.items())
-        job.notices.say(f"Pseudo-words: adjusted Rand index of the senses that clusters choose: {shown} (chance is 0).")
-    return Outcome(
-        {
-            "languages": len(cut),
-            "texts": len(texts.texts),
-            **({"pairs": len(pairs[0]), "pairs_held_out": held_out_pairs} if pairs else {}),
-            kind.unit: int(model.regular.sum()),
-            "parameters": sum(each.numel() for each in model.encoder.module.parameters()),
-            "held_out_lines": unseen,
-            "held_out_in_text": seen,
-            "lines_split": sum(each.split for each in cut.values()),
-            "empty": objective.empty,
-            "too_long": objective.too_long,
-            "steps": trainer.total,
-            "warmup_steps": trainer.warmup,
-            "first_loss": mean_loss_of(records[:tenth]),
-            "last_loss": mean_loss_of(records[-tenth:]),
-            **({"best_step": trainer.best.step, "held_out_loss": -trainer.best.score} if trainer.best else {}),
-            **facts,
-            **({"senses": usage} if usage else {}),
-            **({"pseudo_words": len(pseudo), "pseudo_words_rand_index": rand} if pseudo else {}),
-        },
-        results,
-        [_table(kind, results), *([tell_usage(usage, job)] if usage else [])],
-    )
+    usage = usage_of(lesson.tables)
+    summary = _summary(lesson, trainer, records)
+    if usage:
+        summary["senses"] = usage
+    if lesson.pseudo:
+        rand = rand_indices(lesson.objective, lesson.tables, [one for one, _ in lesson.pseudo])
+        summary |= {"pseudo_words": len(lesson.pseudo), "pseudo_words_rand_index": rand}
+        tell_rand_indices(rand, job)
+    return Outcome(summary, results, [_table(kind, results), *([tell_usage(usage, job)] if usage else [])])
 
 
-def _tell(cut: Mapping[str, CutText], too_long: int, held_out_pairs: int, held_out: HeldOut, job: Job) -> None:
-    """Tell what was cut or left out."""
-    if split := sum(each.split for each in cut.values()):
+def _summary(lesson: _Lesson, trainer: Trainer, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    model, objective, tenth = lesson.model, lesson.objective, max(1, len(records) // 10)
+    return {
+        "languages": len(lesson.cut),
+        "texts": sum(len(each.texts) for each in lesson.cut.values()),
+        **({} if lesson.pairs is None else {"pairs": lesson.pairs, "pairs_held_out": lesson.pairs_held_out}),
+        lesson.kind.unit: int(model.regular.sum()),
+        "parameters": sum(each.numel() for each in model.encoder.module.parameters()),
+        "held_out_lines": lesson.unseen,
+        "held_out_in_text": lesson.seen,
+        "lines_split": sum(each.split for each in lesson.cut.values()),
+        "empty": objective.empty,
+        "too_long": objective.too_long,
+        "steps": trainer.total,
+        "warmup_steps": trainer.warmup,
+        "first_loss": mean_loss_of(records[:tenth]),
+        "last_loss": mean_loss_of(records[-tenth:]),
+        **({"best_step": trainer.best.step, "held_out_loss": -trainer.best.score} if trainer.best else {}),
+        **lesson.facts,
+    }
+
+
+def _tell(lesson: _Lesson, job: Job) -> None:
+    """Tell what was held out, cut or left out."""
+    others = f" {lesson.seen:,} others are in the training text, and not scored." if lesson.seen else ""
+    job.notices.say(f"{counted(lesson.unseen, 'line')} held out.{others}")
+    if split := sum(each.split for each in lesson.cut.values()):
         job.notices.say(f"{counted(split, 'long line')} cut into several texts.")
-    if held_out_pairs:
-        job.notices.say(f"{counted(held_out_pairs, 'sentence pair')} with a held-out line left out.")
-    if too_long:
+    if lesson.pairs_held_out:
+        job.notices.say(f"{counted(lesson.pairs_held_out, 'sentence pair')} with a held-out line left out.")
+    if too_long := lesson.objective.too_long:
         job.notices.warn(
             f"{counted(too_long, 'sentence pair')} longer than the model accepts: left out.", "Raise --max-length."
         )
-    if not held_out.names:
+    if not lesson.held_out.names:
         job.notices.warn(
             "No lines are held out, so nothing shows what the model learned.", "Use more text, or give --dev."
         )
@@ -495,7 +559,7 @@ def _write_card(
         for each in results
         if "perplexity" in each
     )
-    optimiser = {"adagrad": "Adagrad"}.get(params.optimiser or "", "AdamW")
+    optimiser = {"adagrad": "Adagrad", "adamw": "AdamW"}[params.update_rule]
     lines = [
         f"{kind.card(vars(params))}, trained with lexenc on {files}, batch size {params.batch_size}, {optimiser}, "
         f"learning rate {params.learning_rate:g} ({params.schedule}).{start}",

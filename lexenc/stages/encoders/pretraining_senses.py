@@ -17,30 +17,26 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Job, Table
 from lexenc.stages.reading import tell_remarks
+from lexenc.training.sense_aware.settings import PAPER, SensePlan, SenseSettings, looks_like_word, sense_counts
 
 if TYPE_CHECKING:
     from lexenc.training.language_models import LanguageModelKind, TrainableModel
-    from lexenc.training.sense_aware.settings import SenseSettings
     from lexenc.training.sense_aware.table import SenseTable
 
 _GROUP = "Senses of words"
 _COLLAPSE, _ONE_SENSE = 0.05, 0.9  # entropy below which senses have collapsed, and share of words with one sense
 _PART = 8192  # words that are tokenised at once
 
-# The algorithm of the paper, with the numbers that only the authors' program has, and the mended choice.
-_MENDED: dict[str, Any] = {
-    "sense_scope": "frequent", "sense_min_count": 200, "skip_top": 60, "sense_projection": "word-centred",
-    "sense_dimensions": 16, "sense_queue": 10_000, "sense_refit_every": 100, "sense_start": "kmeans",
-    "sense_choice": "clusters", "center_decay": "selected", "sense_rate": 0.05, "sense_warmup": 0.3,
-    "prune_every": 500, "prune_below": 0.02, "prune_from": 0.6, "translations": 4,
+# The settings that have a default by preset, by option.
+_FIELDS = {
+    "sense_scope": "scope", "sense_min_count": "min_count", "skip_top": "skip_top", "sense_projection": "projection",
+    "sense_dimensions": "width", "sense_queue": "queue", "sense_refit_every": "refit_every", "sense_start": "start",
+    "sense_choice": "choice", "center_decay": "decay", "sense_rate": "rate", "sense_warmup": "warmup",
+    "prune_every": "prune_every", "prune_below": "prune_below", "prune_from": "prune_from",
 }  # fmt: skip
-_PAPER: dict[str, Any] = _MENDED | {
-    "sense_scope": "all", "sense_min_count": 1, "skip_top": 0, "sense_projection": "paper", "sense_queue": 20_000,
-    "sense_refit_every": 250, "sense_start": "noise", "sense_rate": 0.01, "sense_warmup": 0.02,
-    "prune_every": 20_000, "prune_below": 0.01, "prune_from": 0.06,
-}  # fmt: skip
-_WIDTHS = {"elmo": 16}  # of the projection in the paper, 14 for masked models
-_OTHERS = ("sense_context", "reset_senses")
+_TRANSLATIONS = 4  # of a word, as in the paper
+_MASKED_WIDTH = 14  # of the projection of masked models in the paper
+_OTHERS = ("translations", "sense_context", "reset_senses")
 
 
 @dataclass(frozen=True)
@@ -134,11 +130,12 @@ def sense_values(inputs: Mapping[str, Any], params: Any) -> dict[str, Any]:
     if not uses_senses(inputs, params):
         return {}
     paper = params.preset == "paper" and not inputs.get("encoder")
-    table = dict(_PAPER if paper else _MENDED)
-    if paper:
-        table["sense_dimensions"] = _WIDTHS.get(params.model, 14)
-    if not inputs.get("dictionary"):
-        del table["translations"]
+    settings = PAPER if paper else SenseSettings()
+    table = {option: getattr(settings, name) for option, name in _FIELDS.items()}
+    if inputs.get("dictionary"):
+        table["translations"] = _TRANSLATIONS
+    if paper and params.model != "elmo":
+        table["sense_dimensions"] = _MASKED_WIDTH
     if params.model == "elmo":
         table["sense_context"] = "own" if paper else "both"
         table |= {"sampling": "uniform"} if paper else {}
@@ -148,7 +145,7 @@ def sense_values(inputs: Mapping[str, Any], params: Any) -> dict[str, Any]:
 def check_senses(inputs: Mapping[str, Any], params: Any) -> list[ConfigError]:
     """Return the errors in options of senses that involve more than one option."""
     faults: list[ConfigError] = []
-    given = [name for name in (*_MENDED, *_OTHERS) if getattr(params, name) not in (None, False)]
+    given = [name for name in (*_FIELDS, *_OTHERS) if getattr(params, name) not in (None, False)]
     shown = [f"--{name.replace('_', '-')}" for name in given]
     if inputs.get("pseudo_words") and params.model != "elmo":
         faults.append(ConfigError("--pseudo-words needs --model elmo.", hint="Leave it out, or add --model elmo."))
@@ -186,28 +183,10 @@ def check_senses(inputs: Mapping[str, Any], params: Any) -> list[ConfigError]:
 
 def settings_of(params: Any, seed: int) -> SenseSettings:
     """Return the settings of parameters whose values are filled in."""
-    from lexenc.training.sense_aware.settings import SenseSettings
-
-    return SenseSettings(
-        senses=params.senses,
-        scope="all" if params.sense_scope == "pseudo" else params.sense_scope,
-        min_count=params.sense_min_count,
-        skip_top=params.skip_top,
-        projection=params.sense_projection,
-        width=params.sense_dimensions,
-        queue=params.sense_queue,
-        refit_every=params.sense_refit_every,
-        start=params.sense_start,
-        choice=params.sense_choice,
-        decay=params.center_decay,
-        rate=params.sense_rate,
-        warmup=params.sense_warmup,
-        reset=params.reset_senses,
-        prune_every=params.prune_every,
-        prune_below=params.prune_below,
-        prune_from=params.prune_from,
-        seed=seed,
-    )
+    values = {name: getattr(params, option) for option, name in _FIELDS.items()}
+    if params.sense_scope == "pseudo":
+        values["scope"] = "all"
+    return SenseSettings(senses=params.senses, reset=params.reset_senses, seed=seed, **values)
 
 
 def give_senses_to(
@@ -233,8 +212,6 @@ def give_senses_to(
     Returns:
         The model, its tables by name, and numbers for the result.
     """
-    from lexenc.training.sense_aware.settings import SensePlan, looks_like_word, sense_counts
-
     settings = settings_of(params, job.seed)
     regular: Any = model.regular & looks_like_word(model.names)
     known = texts.values[~model.unknown(texts.values)]
@@ -413,3 +390,10 @@ def rand_indices(objective: Any, tables: Mapping[str, SenseTable], words: Sequen
         if own:
             indices[name] = float(np.mean([adjusted_rand_score(label[mine], chosen[mine]) for mine in own]))
     return indices
+
+
+def tell_rand_indices(rand: Mapping[str, float], job: Job) -> None:
+    """Tell what `rand_indices` found."""
+    if rand:
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in rand.items())
+        job.notices.say(f"Pseudo-words: adjusted Rand index of the senses that clusters choose: {shown} (chance is 0).")

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lexenc.arrays import Indices, Ragged
+from lexenc.arrays import Indices
 from lexenc.encoders.language_model import LanguageModel, save_language_model
 from lexenc.encoders.masked_language import MaskedHead
 from lexenc.errors import ConfigError
 from lexenc.training.sense_aware.bank import save_senses
 from lexenc.training.sense_aware.inventory import SenseInventory
-from lexenc.training.sense_aware.settings import SenseSettings
+from lexenc.training.sense_aware.settings import SensePlan
 from lexenc.training.sense_aware.table import SenseTable
 from lexenc.training.softmax import Negatives, Predictions
 
@@ -29,9 +29,7 @@ class SenseHead(MaskedHead):
     Args:
         head: The head of the language model. Its vectors and biases are those of the first sense.
         width: Length of a state of the encoder.
-        senses: Number of senses of each subword. Shape [v].
-        settings: The settings.
-        translations: Subwords that each subword can be translated to. None without a dictionary. v rows.
+        plan: The senses of each subword.
 
     Attributes:
         table: The sense vectors.
@@ -41,20 +39,13 @@ class SenseHead(MaskedHead):
         ConfigError: If the head does more than one linear layer after its last other one.
     """
 
-    def __init__(
-        self,
-        head: MaskedHead,
-        width: int,
-        senses: Indices,
-        settings: SenseSettings,
-        translations: Ragged | None = None,
-    ) -> None:
+    def __init__(self, head: MaskedHead, width: int, plan: SensePlan) -> None:
         whole: Any = head.module
         self.vocabulary, self.fresh, self.mask, self._folder = None, head.fresh, head.mask, head._folder
         self._whole, self._output = whole, whole.get_output_embeddings()
         weight, bias = self._output.weight, self._output.bias
         bias = weight.new_zeros(len(weight)) if bias is None else bias
-        inventory = SenseInventory(senses, width, settings, translations)
+        inventory = SenseInventory(plan, width)
         self.table = SenseTable(inventory, weight.shape[1], start=(weight, bias)).to(weight.device)
         self.negatives: Negatives | None = None
         _replace(whole, self._output, nn.Identity())

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lexenc.arrays import Indices, Ragged, starts_of
+from lexenc.arrays import Ragged, starts_of
 from lexenc.randomness import torch_generator
 from lexenc.training.sense_aware.clustering import cluster_words
 from lexenc.training.sense_aware.projection import StateQueue, principal_components
-from lexenc.training.sense_aware.settings import SenseSettings
+from lexenc.training.sense_aware.settings import SensePlan, SenseSettings
 
 _KEPT, _KEPT_BYTES = 64, 256 << 20  # states of each word for k-means, and the memory of all of them
 _TOO_SHORT = 1e-6  # product of norms below which a cosine is 0
@@ -47,10 +47,8 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
     the mean of the states that chose it, by one `rate`.
 
     Args:
-        counts: Number of senses of each word. Shape [v].
+        plan: The senses of each word.
         width: Length of a state by which senses are chosen.
-        settings: The settings.
-        translations: Words that each word can be translated to. None without a dictionary. v rows.
 
     Attributes:
         offsets: First row of each word, and the end of the last. Shape [v + 1].
@@ -73,10 +71,9 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
     divided: Tensor
     since_refit: Tensor
 
-    def __init__(
-        self, counts: Indices, width: int, settings: SenseSettings, translations: Ragged | None = None
-    ) -> None:
+    def __init__(self, plan: SensePlan, width: int) -> None:
         super().__init__()
+        counts, settings, translations = plan.counts, plan.settings, plan.translations
         self.settings = settings
         rows, draw = int(counts.sum()), torch_generator(settings.seed, "centres of senses")
         several = np.flatnonzero(counts > 1)
@@ -128,7 +125,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
             settings: The settings of its training.
         """
         settings = replace(settings, start="noise", queue=1, choice="clusters")
-        found = cls(np.ones(len(tables["sizes"]), dtype=np.int64), 1, settings)
+        found = cls(SensePlan(np.ones(len(tables["sizes"]), dtype=np.int64), settings), 1)
         for name, value in tables.items():
             found.register_buffer(name, value)
         found.register_buffer("offsets", torch.from_numpy(starts_of(tables["sizes"].numpy())))

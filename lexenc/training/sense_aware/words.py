@@ -6,27 +6,17 @@ from typing import Any, Literal
 
 from torch import nn
 
-from lexenc.arrays import Indices, Ragged
 from lexenc.training.sense_aware.inventory import SenseInventory
-from lexenc.training.sense_aware.settings import SenseSettings
+from lexenc.training.sense_aware.settings import SensePlan
 from lexenc.training.sense_aware.table import SenseTable
 
 
-def give_senses(
-    model: Any,
-    senses: Indices,
-    settings: SenseSettings,
-    translations: Ragged | None = None,
-    *,
-    context: Literal["own", "both"] = "both",
-) -> None:
+def give_senses(model: Any, plan: SensePlan, *, context: Literal["own", "both"] = "both") -> None:
     """Replace the tables of a model of words by tables of senses, which start from the vectors and biases of words.
 
     Args:
         model: The model, with a table for each direction in `head`, each with a `weight` and a `bias`.
-        senses: Number of senses of each word. Shape [v].
-        settings: The settings.
-        translations: Words that each word can be translated to. None without a dictionary. v rows.
+        plan: The senses of each word.
         context: own: each direction has senses of its own, chosen by its states. both: they share them.
     """
     tables, shared = nn.ModuleDict(), None
@@ -34,7 +24,7 @@ def give_senses(
         width = plain.weight.shape[1]
         inventory = shared
         if inventory is None:
-            inventory = SenseInventory(senses, 2 * width if context == "both" else width, settings, translations)
+            inventory = SenseInventory(plan, 2 * width if context == "both" else width)
         first = shared is None
         shared = inventory if context == "both" else None
         tables[name] = SenseTable(

@@ -14,7 +14,7 @@ from lexenc.training.sense_aware.clustering import cluster_words
 from lexenc.training.sense_aware.dictionary import translations_of
 from lexenc.training.sense_aware.inventory import SenseInventory
 from lexenc.training.sense_aware.projection import StateQueue, principal_components
-from lexenc.training.sense_aware.settings import SenseSettings, looks_like_word, sense_counts
+from lexenc.training.sense_aware.settings import SensePlan, SenseSettings, looks_like_word, sense_counts
 
 PAPER = SenseSettings(
     senses=2, projection="paper", width=2, queue=20, refit_every=1000, start="noise", rate=0.1, warmup=0.0,
@@ -23,7 +23,7 @@ PAPER = SenseSettings(
 
 
 def inventory_of(settings=PAPER, counts=(2, 2, 1), width=4, translations=None, total=100):
-    made = SenseInventory(np.array(counts), width, settings, translations)
+    made = SenseInventory(SensePlan(np.array(counts), settings, translations), width)
     made.begin(total)
     return made
 

@@ -15,7 +15,7 @@ from lexenc.training.masked import HeldOutTexts, LanguageTexts, MaskedObjective
 from lexenc.training.schedule import StepSchedule
 from lexenc.training.sense_aware.bank import load_bank
 from lexenc.training.sense_aware.head import SenseHead
-from lexenc.training.sense_aware.settings import SenseSettings
+from lexenc.training.sense_aware.settings import SensePlan, SenseSettings
 from lexenc.training.trainer import Trainer, own_randomness
 
 EN = [f"the {word} is here and a {word} was there" for word in "house dog cat tree water fire stone bread".split()]
@@ -34,7 +34,7 @@ def with_senses(folder, settings=SETTINGS, translations=None):
     model = open_language_model(folder, device=CPU)
     texts = Ragged.of([ids[1:-1] for ids in model.encoder.tokenise(EN)], dtype=np.int32)
     counts = np.where(np.bincount(texts.values, minlength=len(model.regular)) >= 2, settings.senses, 1)
-    head = SenseHead(model.head, model.encoder.width, counts, settings, translations)
+    head = SenseHead(model.head, model.encoder.width, SensePlan(counts, settings, translations))
     return model._replace(head=head), LanguageTexts.of({"en": texts})
 
 

@@ -14,7 +14,7 @@ from lexenc.arrays import Ragged
 from lexenc.errors import ConfigError, DataError
 from lexenc.training.sense_aware.bank import FACTS, TABLES, load_bank, save_senses
 from lexenc.training.sense_aware.inventory import SenseInventory
-from lexenc.training.sense_aware.settings import SenseSettings
+from lexenc.training.sense_aware.settings import SensePlan, SenseSettings
 from lexenc.training.sense_aware.table import SenseTable
 from lexenc.training.softmax import Negatives, Predictions, WordSampler
 
@@ -24,7 +24,7 @@ TRANSLATIONS = Ragged.of([[2, 3], [4], [0], [0], [1], []])
 
 
 def table_of(translations=None, settings=SETTINGS, sizes=SIZES, disabled=(1,)):
-    made = SenseTable(SenseInventory(sizes, 4, settings, translations), 5)
+    made = SenseTable(SenseInventory(SensePlan(sizes, settings, translations), 4), 5)
     draw = torch.Generator().manual_seed(3)
     with torch.no_grad():
         made.bias.copy_(torch.randn(made.bias.shape, generator=draw))
@@ -148,7 +148,7 @@ def test_the_split_keeps_the_chances_of_words_and_copies_their_vectors():
 
 
 def test_tables_of_two_directions_share_their_senses():
-    inventory = SenseInventory(SIZES, 4, SETTINGS)
+    inventory = SenseInventory(SensePlan(SIZES, SETTINGS), 4)
     tables = [SenseTable(inventory, 5, purpose=name, observes=name == "forward") for name in ("forward", "backward")]
     assert not torch.equal(tables[0].vectors, tables[1].vectors)
     inventory.begin(10)
