@@ -255,7 +255,7 @@ def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int) -> None:
             held_out = WordObjective(
                 model, LanguageTexts.of({"en": merged.take(test)}), context=context, labels=labels.take(test)
             )
-            rand, accuracy, unfiltered = _scores(model, held_out, chosen[:, 0], np.arange(len(test)), arm)
+            rand, clustered, accuracy, unfiltered = _scores(model, held_out, chosen[:, 0], np.arange(len(test)), arm)
             if arm == "plain":
                 plain = accuracy
             shown = ""
@@ -264,7 +264,8 @@ def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int) -> None:
                 low, high = np.percentile((accuracy - plain)[draws].mean(1) * 100, [2.5, 97.5])
                 shown = f", difference {100 * (accuracy - plain).mean():+.1f} [{low:+.1f}, {high:+.1f}]"
             print(
-                f"pseudo   seed {seed} {arm:7} ARI forward {rand[0]:.2f} backward {rand[1]:.2f}, two-way accuracy "
+                f"pseudo   seed {seed} {arm:7} ARI forward {rand[0]:.2f} backward {rand[1]:.2f} (k-means afterwards "
+                f"{clustered[0]:.2f} {clustered[1]:.2f}), two-way accuracy "
                 f"{100 * accuracy.mean():.1f}{shown}, unfiltered {100 * unfiltered.mean():.1f}; "
                 f"{time.perf_counter() - began:,.0f} s",
                 flush=True,
@@ -274,8 +275,8 @@ def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int) -> None:
 @torch.no_grad()
 def _scores(
     model: ElmoLanguageModel, objective: WordObjective, words: np.ndarray, rows: Indices, arm: str
-) -> tuple[list[float], np.ndarray, np.ndarray]:
-    """Return the ARI of both directions, and accuracies of each pseudo-word, on some texts."""
+) -> tuple[list[float], list[float], np.ndarray, np.ndarray]:
+    """Return the ARI of both directions, of the choice and of k-means, and accuracies of each pseudo-word."""
     found: dict[str, list[np.ndarray]] = {}
     for begin in range(0, len(rows), 256):
         for name, each in objective.predictions(rows[begin : begin + 256]).items():
@@ -288,20 +289,20 @@ def _scores(
             for key, value in (("word", each.words), ("label", each.labels), ("own", each.own), ("row", picked)):
                 found.setdefault(f"{name} {key}", []).append(np.asarray(value)[wanted])
     parts = {name: np.concatenate(each) for name, each in found.items()}
-    rand = []
+    rand, clustered = [], []
     for name in ("next", "previous"):
         values = []
         for word in words:
             mine = parts[f"{name} word"] == word
             if mine.sum() < 20:
                 continue
-            chosen = parts[f"{name} row"][mine]
-            if arm == "plain":
-                own = parts[f"{name} own"][mine]
-                chosen = KMeans(2, n_init=5, random_state=0).fit_predict(own - own.mean(0))
-            values.append(adjusted_rand_score(parts[f"{name} label"][mine], chosen))
-        rand.append(float(np.mean(values)))
-    return rand, *_accuracies(parts["next word"], parts["next label"], parts["next own"], words)
+            own, right = parts[f"{name} own"][mine], parts[f"{name} label"][mine]
+            again = KMeans(2, n_init=5, random_state=0).fit_predict(own - own.mean(0))
+            chosen = again if arm == "plain" else parts[f"{name} row"][mine]
+            values.append([adjusted_rand_score(right, each) for each in (chosen, again)])
+        rand.append(float(np.mean(values, axis=0)[0]))
+        clustered.append(float(np.mean(values, axis=0)[1]))
+    return rand, clustered, *_accuracies(parts["next word"], parts["next label"], parts["next own"], words)
 
 
 def _accuracies(
