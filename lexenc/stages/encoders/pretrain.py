@@ -455,7 +455,7 @@ def pretrain(inputs: dict[str, Any], params: PretrainParams, job: Job) -> Outcom
     return Outcome(summary, results, [_table(kind, results), *([tell_usage(usage, job)] if usage else [])])
 
 
-def _summary(lesson: _Lesson, trainer: Trainer, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _summary(lesson: _Lesson, trainer: Trainer, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     model, objective, tenth = lesson.model, lesson.objective, max(1, len(records) // 10)
     return {
         "languages": len(lesson.cut),
