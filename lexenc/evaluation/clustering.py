@@ -62,10 +62,12 @@ class Clusterings(Measure):
         tables = [LabelTable(columns) for columns in systems]
         sums = drawn_counts(np.concatenate([each.cells for each in tables], axis=1), generator=generator, draws=draws)
         parts = np.split(sums, np.cumsum([each.cells.shape[1] for each in tables])[:-1], axis=1)
-        return [
-            dict(zip(self.metrics, (own.mean(axis=1) for own in each.scores(part)), strict=True))
-            for each, part in zip(tables, parts, strict=True)
-        ]
+        found = []
+        for columns, table, part in zip(systems, tables, parts, strict=True):
+            micro, macro, v_measure = (own.mean(axis=1) for own in table.scores(part))
+            whole = self.values(columns)[self.metrics[2]]
+            found.append(dict(zip(self.metrics, (micro, macro, centred(v_measure, whole)), strict=True)))
+        return found
 
 
 class LabelTable:
@@ -100,6 +102,16 @@ class LabelTable:
             # Homogeneity and completeness are the mutual information over each entropy; one cluster of one label is 1.
             v_measure = np.where(both > 0, 2 * (both - joint) / both, np.where(total > 0, 1.0, np.nan))
             return right.sum(axis=-1) / total, macro, v_measure
+
+
+def centred(drawn: Doubles, whole: float) -> Doubles:
+    """Move the V-measures of resampled items so that their mean is the one of all items.
+
+    Repeated items share label and cluster, which makes V-measure larger in nearly every draw: by 3 points of 100 for
+    200 documents of 7 topics.
+    """
+    moved: Doubles = drawn + (whole - drawn.mean())
+    return moved
 
 
 def _entropy(shares: Doubles) -> Doubles:

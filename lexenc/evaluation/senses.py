@@ -9,7 +9,7 @@ import numpy as np
 from lexenc.arrays import Doubles, Floats, Indices
 from lexenc.evaluation.alignment import drawn_counts
 from lexenc.evaluation.bootstrap import LEVEL, Columns, Drawn, Measure, ends
-from lexenc.evaluation.clustering import LabelTable
+from lexenc.evaluation.clustering import LabelTable, centred
 from lexenc.evaluation.probe import unit_vectors
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Item, Score
@@ -48,7 +48,10 @@ class SenseMeasure(Measure):
         parts = np.split(sums, np.cumsum([each.shape[1] for each in counts])[:-1], axis=1)
         # On average (n - 1) / 2 pairs of a resampled set are an item and its copy.
         copies = max(0, systems[0].shape[1] - 1) / 2
-        return [self._of_sums(each, part, copies) for each, part in zip(tables, parts, strict=True)]
+        found = [self._of_sums(each, part, copies) for each, part in zip(tables, parts, strict=True)]
+        for own, columns in zip(found, systems, strict=True):
+            own["v_measure"] = centred(own["v_measure"], self.values(columns)["v_measure"])
+        return found
 
     def _of_sums(self, table: LabelTable, sums: Doubles, copies: float) -> Drawn:
         purity, _, v_measure = table.scores(sums[:, :-2])

@@ -83,7 +83,7 @@ def eval_clustering(inputs: dict[str, Any], params: EvalClusteringParams, job: J
 
 
 EVAL_CLUSTERING = Stage(
-    name="eval clustering", version=1, params=EvalClusteringParams, run=eval_clustering,
+    name="eval clustering", version=2, params=EvalClusteringParams, run=eval_clustering,
     inputs={
         "texts": Input("Documents: label, TAB, text; or a table with category, headline and text. Each file is "
                        "clustered by itself.", many=True),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, v_measure_score
 
+from lexenc.evaluation.bootstrap import ends
 from lexenc.evaluation.clustering import Clusterings
 from lexenc.evaluation.probe import Labels, fit_probe, predict_by_characters, unit_vectors
 from lexenc.files.labelled import read_labelled
@@ -23,10 +24,23 @@ def test_draws_are_the_values_of_drawn_items():
         for place, count in enumerate(times):
             drawn = measure.values(np.repeat(columns, count, axis=1))
             for name in measure.metrics:
-                if "purity" not in name:  # whose clusters keep their label
+                if measure is BOTH:  # clusters keep their label, and V-measure is centred
                     assert one[name][place] == pytest.approx(drawn[name])
         assert set(other) == set(measure.metrics)
         assert measure.gaps(columns, columns, generator=random, draws=9)[measure.metrics[0]][1].tolist() == [0] * 9
+
+
+def test_draws_of_v_measure_are_around_the_value():
+    random = np.random.default_rng(0)
+    columns = random.integers(0, 7, (3, 200)).astype(float)
+    value = CLUSTERS.values(columns)["v_measure"]
+    (found,) = CLUSTERS.drawn([columns], generator=np.random.default_rng(1), draws=200)
+    times = np.random.default_rng(1).multinomial(200, np.full(200, 1 / 200), size=200)
+    plain = np.array([CLUSTERS.values(np.repeat(columns, count, axis=1))["v_measure"] for count in times])
+    assert plain.min() > value, "repeated documents share label and cluster"
+    assert found["v_measure"] == pytest.approx(plain - plain.mean() + value)
+    low, high = ends(found["v_measure"], 0.95)
+    assert low < value < high
 
 
 def test_labels_that_only_one_side_has_count():

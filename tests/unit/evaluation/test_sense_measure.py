@@ -36,6 +36,7 @@ def test_draws_have_no_bias_and_systems_share_them():
     assert drawn[0]["adjusted_rand_index"].mean() == pytest.approx(
         MEASURE.values(mixed)["adjusted_rand_index"], abs=0.003
     )
+    assert drawn[0]["v_measure"].mean() == pytest.approx(MEASURE.values(mixed)["v_measure"])
     assert (drawn[0]["adjusted_rand_index"] == drawn[2]["adjusted_rand_index"]).all()
     assert drawn[1]["adjusted_rand_index"] == pytest.approx(1)
 
