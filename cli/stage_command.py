@@ -116,7 +116,7 @@ def _input_parameter(name: str, one: Input) -> inspect.Parameter:
     kind, default = (kind, ...) if one.required else (kind | None, None)
     if one.positional:
         return _parameter(name, kind, default, typer.Argument(help=one.help, metavar=name.upper()))
-    metavar = "ENC" if one.kind == "encoder" else one.written
+    metavar = one.written.replace("PATH", "ENC") if one.kind == "encoder" else one.written
     info = typer.Option(option_name(name), help=one.help, metavar=metavar, rich_help_panel=_INPUTS)
     return _parameter(name, kind, default, info)
 

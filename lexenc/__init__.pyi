@@ -91,7 +91,7 @@ def new_encoder(
     *,
     text: str | PathLike[str] | Sequence[str | PathLike[str]],
     out: str | PathLike[str],
-    kind: Literal['elmo', 'static', 'transformer'] = 'static',
+    kind: Literal['elmo', 'projected', 'static', 'transformer'] = 'static',
     tokenizer: Literal['bpe', 'unigram', 'wordpiece'] = 'bpe',
     vocabulary_size: int = 24000,
     dimensions: int = 256,
@@ -111,7 +111,7 @@ def new_encoder(
     Args:
         text: Text, one sentence per line. TABs separate texts. Can be repeated.
         out: Folder for the result.
-        kind: Kind of encoder. One of: static, elmo, transformer.
+        kind: Kind of encoder. One of: projected, static, elmo, transformer.
         tokenizer: Algorithm of the tokenizer. Only bpe learns the same subwords on every run. One of: bpe, wordpiece, unigram.
         vocabulary_size: Largest number of subwords.
         dimensions: Length of a vector.
@@ -860,6 +860,60 @@ def senses(
         drawn: Number of headwords in the picture, and of those on the page that have charts.
         words: How texts are split into words. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
         lowercase: Ignore case when headwords and words are compared. The encoder sees words as they are.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
+def project(
+    *,
+    encoder: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],
+    text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],
+    dictionary: str | PathLike[str] | Sequence[tuple[str, str]],
+    out: str | PathLike[str],
+    method: Literal['lstsq', 'procrustes'] = 'lstsq',
+    layers: int | Sequence[int] = (),
+    most_occurrences: int = 200,
+    minimum_count: int = 5,
+    vocabulary: int = 10000,
+    identical: bool = True,
+    held_out: float = 0.1,
+    pooling: Literal['auto', 'cls', 'first-last', 'mean', 'model'] = 'auto',
+    words: Literal['characters', 'spaces', 'spacy', 'words'] = 'words',
+    lowercase: bool = True,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['bfloat16', 'float16', 'float32'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Map the layers of an encoder of one language into the space of that of another.
+
+    Makes: an encoder per language, in folders of their names, and the anchors as a shared space.
+
+    Args:
+        encoder: Encoder of each language, e.g. en=runs/en-lm: a transformer or ELMo. Their widths may differ. Without a name: one encoder for both languages.
+        text: Text of each language with its name, e.g. en=en.txt, one sentence per line. The second one is mapped into the space of the first (the paper maps the first).
+        dictionary: Word pairs, the first language in the first column; a lexicon of induce too.
+        out: Folder for the result.
+        method: Map of each layer. lstsq: least squares, as in the paper; it needs more pairs than the encoder has dimensions. procrustes: the nearest rotation, which keeps the distances within the second language.
+        layers: Layers to map, e.g. 0,1,2; 0 is the input of the first layer, negative numbers count from the end. Each is mapped to the layer of the same number of the other encoder. If left out, those of which vectors of texts are made: the last of a transformer.
+        most_occurrences: Largest number of occurrences of a word to average, drawn at random, one per line. More: better anchors, and more time.
+        minimum_count: Smallest number of occurrences of a word.
+        vocabulary: Number of most frequent words of each text that get an anchor without being in a pair. Held-out words are looked up among them.
+        identical: Also learn from the strings that occur in both texts, each once.
+        held_out: Share of the words of the second language to test the maps on, which are not learned from.
+        pooling: Pooling of the vectors of texts. mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        words: How texts are split into words. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
+        lowercase: Ignore case when words are compared. The encoder sees words as they are.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
         device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.

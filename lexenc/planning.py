@@ -127,9 +127,9 @@ def numbers_moved(
 
 
 def _locate(stage: Stage, name: str, given: str, made_by: str | None) -> Located:
+    _, given = stage.inputs[name].split(given)
     if stage.inputs[name].kind == "encoder":
         return locate_encoder(given)
-    _, given = stage.inputs[name].split(given)
     path = bundled_path(given) or Path(given)
     if not path.exists():
         if fault := stage.inputs[name].unknown_kind(given):

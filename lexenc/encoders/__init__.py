@@ -7,6 +7,10 @@ from lexenc.registry import Registry
 ENCODERS = Registry(
     "encoder",
     {
+        "projected": (
+            "lexenc.encoders.kinds:PROJECTED",
+            "An encoder mapped into the space of another (lexenc project).",
+        ),
         "static": ("lexenc.encoders.kinds:STATIC", "One vector per subword; a text is their mean."),
         "elmo": ("lexenc.encoders.kinds:ELMO", "Two stacks of LSTMs over words, forward and backward (ELMo)."),
         "transformer": ("lexenc.encoders.kinds:TRANSFORMER", "A transformer with pooling, such as BERT."),

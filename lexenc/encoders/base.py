@@ -31,7 +31,8 @@ class Encoder(Protocol):
     """Turns texts into vectors, and can be trained.
 
     May have `side_by_side = True` if `embed` gains from threads, `partial = True` if it is a part of the model in its
-    folder and cannot be saved alone, and `languages` with `language`, the one of all texts, which can be set.
+    folder and cannot be saved alone, `frozen = True` if it cannot be trained, and `languages` with `language`, the one
+    of all texts, which can be set.
     """
 
     @property
@@ -150,6 +151,14 @@ def check_no_languages(languages: Languages | None) -> None:
         raise ConfigError(
             "The encoder has no vectors for languages, but texts have a language.", hint="Leave the language out."
         )
+
+
+def untrainable(name: str | Path) -> ConfigError:
+    """Return the error for an encoder that is projected already."""
+    return ConfigError(
+        f"The encoder {name} is projected into the space of another, so it can be neither trained nor projected again.",
+        hint="Use the encoder that it was made from, and project the result.",
+    )
 
 
 def unsavable(name: str | Path) -> ConfigError:

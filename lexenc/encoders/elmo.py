@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
@@ -430,6 +431,13 @@ class ElmoEncoder:
             )
             found.append(chosen[1:-1].sum(0) / max(1, len(numbers) - 2))
         return np.stack(found).astype(np.float32)
+
+    def with_vector(self, vector: LayerChoice) -> ElmoEncoder:
+        """Return an encoder of the same weights, whose text vectors are made of another layer, or of all layers."""
+        other = copy(self)
+        other.settings = replace(self.settings, vector=vector)
+        other.dimensions = self.width * (self.layers + 1 if vector == "concat" else 1)
+        return other
 
     def save(self, folder: Path) -> None:
         """Write config.json, tokenizer.json and model.safetensors."""

@@ -37,6 +37,8 @@ SENTENCE_MODEL = "SentenceTransformer"
 """The kind of model, in `SETTINGS`, that turns texts into vectors."""
 ELMO_TYPE = "lexenc-elmo"
 """`model_type` in the config.json of a folder of ELMo."""
+PROJECTION = "layer-projections.safetensors"
+"""The file of a projected encoder with the map of each layer."""
 COPY = "Copy the encoder again."
 READ = re.compile(r"([\w-]*config|special_tokens_map|added_tokens|modules|config_sentence_transformers)\.json")
 """Files that transformers and sentence-transformers read. Tokenizers are checked by the library that made them."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexenc.device import Device
-from lexenc.encoders.base import EncoderKind, Pooling, Unit
-from lexenc.encoders.folder import ELMO_TYPE, read_modules, read_settings, static_modules
+from lexenc.encoders.base import OWN, EncoderKind, Pooling, Unit, WordEncoder
+from lexenc.encoders.folder import ELMO_TYPE, PROJECTION, read_modules, read_settings, static_modules
 from lexenc.errors import ConfigError
 from lexenc.randomness import torch_generator
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from lexenc.encoders.elmo import ElmoEncoder, ElmoSettings
+    from lexenc.encoders.projected import ProjectedEncoder
     from lexenc.encoders.static import StaticEncoder
     from lexenc.encoders.transformer import TransformerEncoder
     from lexenc.encoders.word_vectors import ElmoWords, StaticWords, TransformerWords
@@ -135,6 +136,45 @@ class _TransformerKind:
         return TransformerWords(encoder, layer, unit)
 
 
+class _ProjectedKind:
+    """Encoders whose layers are mapped into the space of another one (`lexenc project`)."""
+
+    learning_rate = 2e-5
+    special_tokens = True
+    language_model = False
+
+    def recognises(self, folder: Path) -> bool:
+        return (folder / PROJECTION).is_file()
+
+    def load(self, folder: Path, *, pooling: Pooling, device: Device, max_length: int | None) -> ProjectedEncoder:
+        from lexenc.encoders.projected import ProjectedEncoder, read_maps
+
+        if pooling not in OWN:
+            raise ConfigError(
+                f"The encoder {folder} is projected, so pooling {pooling} does not fit it.",
+                hint=f"Use pooling auto. To have another pooling, project again: lexenc project --pooling {pooling}",
+            )
+        maps, kind = read_maps(folder), ELMO if ELMO.recognises(folder) else TRANSFORMER
+        inner: Any = kind.load(folder, pooling=pooling, device=device, max_length=max_length)
+        return ProjectedEncoder(inner, maps, folder)
+
+    def create(self, folder: Path, tokenizer: Tokenizer, *, dimensions: int, seed: int, **settings: Any) -> None:
+        raise self.faults()[0]
+
+    def faults(self, **settings: Any) -> list[ConfigError]:
+        return [
+            ConfigError(
+                "A projected encoder is made from another one.", hint="Use --kind static, or see: lexenc project --help"
+            )
+        ]
+
+    def words(self, encoder: ProjectedEncoder, *, layer: int, unit: Unit) -> WordEncoder:
+        inner: Any = encoder.inner
+        kind = ELMO if inner.kind == "elmo" else TRANSFORMER
+        return encoder.words(lambda number: kind.words(inner, layer=number, unit=unit), layer)
+
+
 STATIC: EncoderKind = _StaticKind()
 ELMO: EncoderKind = _ElmoKind()
 TRANSFORMER: EncoderKind = _TransformerKind()
+PROJECTED: EncoderKind = _ProjectedKind()

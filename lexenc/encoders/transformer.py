@@ -440,6 +440,51 @@ class TransformerEncoder:
         with saving(folder) as place, quiet_transformers():
             cast(SentenceTransformer, self.module).save(str(place), create_model_card=False)
 
+    def check_linear(self) -> None:
+        """Check that the vector of a text is a weighted mean of the states of the last layer, perhaps of length 1.
+
+        Raises:
+            ConfigError: If layers are mixed, the pooling is no mean, or other modules follow it.
+        """
+        parts = [type(each).__name__ for each in self._head.parts]
+        strange = [each for each in parts if each not in ("Normalize", "Dropout")]
+        strange += [MIXING] if self._mixed else []
+        strange += [] if self._head.dimensions is None else ["truncate_dim"]
+        mode = self._pooling.get_config_dict().get("pooling_mode")
+        strange += [] if mode in _MEANS else [f"pooling {mode}"]
+        if strange:
+            raise ConfigError(
+                f"The vectors of texts of the encoder {self._name} are no means of the states of its last layer: it "
+                f"has {', '.join(strange)}.",
+                hint="Use --pooling mean, which takes only its language model.",
+            )
+
+    def save_projected(self, folder: Path, matrix: np.ndarray) -> None:
+        """Write a folder whose texts have the vectors of this encoder times a matrix, by a `Dense` after the pooling.
+
+        Args:
+            folder: As in `save`.
+            matrix: Shape [width, k], float32.
+
+        Raises:
+            ConfigError: As `save` and `check_linear`.
+        """
+        self.check_linear()
+        if self.partial:
+            raise unsavable(self._name)
+        model = cast(SentenceTransformer, self.module)
+        dense = modules.Dense(*matrix.shape, bias=False, activation_function=nn.Identity())
+        dense.linear.weight.data = torch.from_numpy(np.ascontiguousarray(matrix.T, dtype=np.float32))
+        projected = SentenceTransformer(
+            modules=[*self._modules[:2], dense, *self._modules[2:]],
+            device=str(self._device),
+            prompts=model.prompts,
+            default_prompt_name=model.default_prompt_name,
+            similarity_fn_name=model.similarity_fn_name,
+        )
+        with saving(folder) as place, quiet_transformers():
+            projected.save(str(place), create_model_card=False)
+
 
 def _check_parts(kinds: Sequence[str], *, whole: bool = True) -> None:
     """Check the modules of an encoder, or only the first of them.
@@ -579,6 +624,8 @@ def _relative_positions(model: Any, length: int) -> Tensor:
     return cast(Tensor, model.encoder.compute_position_bias(states))
 
 
+# Poolings that are weighted means of the tokens.
+_MEANS = ("mean", "cls", "weightedmean", "lasttoken", "mean_sqrt_len_tokens")
 _BERT = {
     "query": "attention.self.query",
     "key": "attention.self.key",

@@ -55,6 +55,10 @@ STAGES = Registry(
             "lexenc.stages.senses.senses:SENSES_STAGE",
             "Find the senses of words in a corpus, and tag text with them.",
         ),
+        "project": (
+            "lexenc.stages.lexical.project:PROJECT",
+            "Map the layers of an encoder of one language into the space of that of another.",
+        ),
         "interpolate": (
             "lexenc.stages.lexical.interpolate:INTERPOLATE",
             "Blend the vectors of a shared space with an encoder: (1 - lambda) static + lambda encoder.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from lexenc.encoders.base import unknown_language, unsavable
+from lexenc.encoders.base import unknown_language, unsavable, untrainable
 from lexenc.errors import DataError
 from lexenc.files.dictionaries import Pairs, read_pairs, write_pairs
 from lexenc.files.parallel import ParallelText
@@ -299,10 +299,12 @@ def result_name(folder: Path) -> str:
 def open_encoder(
     folder: Path, pooling: Pooling, job: Job, *, max_length: int | None = None, training: bool = False
 ) -> Encoder:
-    """Load an encoder on the device of the job. With `training`, refuse one that cannot be saved."""
+    """Load an encoder on the device of the job. With `training`, refuse one that cannot be trained and saved."""
     from lexenc.encoders.load import load_encoder
 
     encoder = load_encoder(folder, pooling=pooling, device=job.device, max_length=max_length)
+    if training and getattr(encoder, "frozen", False):
+        raise untrainable(folder)
     if training and getattr(encoder, "partial", False):
         raise unsavable(folder)
     return encoder

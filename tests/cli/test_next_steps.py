@@ -27,6 +27,8 @@ COMMANDS = {
     "apply-mapping": "--mapping F/mapped --source F/en.vec",
     "encode": "F/en.txt --encoder F/static",
     "senses": "house --encoder F/transformer --text en=F/text.tsv --count 2 --drawn 0",
+    "project": "--encoder F/transformer --text en=F/en.lines --text de=F/de.lines --dictionary F/train.tsv "
+    "--minimum-count 1 --vocabulary 9",
     "interpolate": "--vectors F/mapped --encoder F/static --dictionary F/train.tsv --lambda 0.3",
     "cross-pairs": "--source F/rated.en --target F/rated.de",
     "encode-concepts": "F/kb.txt --encoder F/static",
@@ -64,6 +66,9 @@ def files(lexenc, world, static, transformer, mapped, tmp_path_factory):
     shutil.copy(world / "test.tsv", folder / "tests" / "en-de.tsv")
     words = (folder / "en.txt").read_text(encoding="utf-8").split()
     (folder / "loud.txt").write_text("".join(f"{word}!\n" for word in words), encoding="utf-8")
+    rows = [line.split("\t") for line in (folder / "text.tsv").read_text(encoding="utf-8").splitlines()]
+    for side, name in enumerate(("en.lines", "de.lines")):
+        (folder / name).write_text("".join(f"{row[side]}\n" for row in rows), encoding="utf-8")
     (folder / "kb.txt").write_text("C1||house\nC2||dog\nC2||hound\nC3||cat\n", encoding="utf-8")
     for name, words in (("en", "dog cat sun moon"), ("de", "hund katze sonne mond")):
         first, second, third, fourth = words.split()

@@ -131,6 +131,10 @@ RUNS: dict[str, list[Tiny]] = {
              "--drawn 0 --tag {w}/en.text", "--top 3"),
         Tiny("senses --senses {w}/found --tag {w}/en.text", "--seed 1", "out.tsv"),
     ],
+    "project": [
+        Tiny("project --encoder {w}/transformer --text en={w}/en.text --text de={w}/de.text --dictionary {w}/train.tsv "
+             "--minimum-count 1 --vocabulary 0 --method procrustes", "--seed 1"),
+    ],
     "interpolate": [
         Tiny("interpolate --vectors {w}/mapped --encoder {w}/static --dictionary {w}/train.tsv", "--lambda 0.4")
     ],

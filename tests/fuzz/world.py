@@ -87,6 +87,9 @@ encoded       encode @en.txt --encoder @transformer --out @out
 encoded-sw    encode @en.txt --encoder @spoken --language sw --out @out
 plotted       plot --text en=@text.en --text de=@text.de --encoder @static --encoder @transformer --mark 2 --method pca --out @out
 plotted-words plot --text en=@en.txt --text de=@text.de --words --vectors @mapped --vectors @hub --dictionary @train.tsv --points 12 --out @out
+projected     project --encoder en=@language --encoder de=@transformer --text en=@text.en --text de=@text.de --dictionary @train.tsv --minimum-count 1 --layers 0,1 --out @out
+projected-one project --encoder @elmo-fresh --text en=@text.en --text de=@text.de --dictionary @train.tsv --minimum-count 1 --method procrustes --out @out
+projected-enc encode @few.de --encoder @projected/de --out @out
 trimmed       trim-vocabulary --encoder @transformer --text @text.tsv --out @out
 trimmed-stat  trim-vocabulary --encoder @static --text @en.txt --text @text.tsv --out @out
 blended       interpolate {SPACE} --encoder @static --source-vocabulary @en.txt --target-vocabulary @en.txt --out @out
