@@ -193,9 +193,9 @@ def _ticks(rows: Sequence[Spec], width: int) -> list[float]:
 
 def intervals(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], *, width: int, x: str) -> Spec:
     """Return a chart of points with intervals in groups; rows have `series`, `kind`, `y`, `low`, `high`, `label`."""
-    colour, shape, _ = _series(names, width)
     letters = 26 if width > NARROW else 15
     room = int(LETTER * min(letters, max(map(len, kinds), default=1))) + 24
+    colour, shape, _ = _series(names, width - room)
     axis = {"title": None, "ticks": False, "domain": False, "labelLimit": room, "labelPadding": 8}
     down = {"field": "kind", "type": "ordinal", "sort": [*kinds], "axis": axis, "scale": {"paddingInner": 0.3}}
     along = _number("y", x, scale={"nice": True}, axis={"tickCount": 6})

@@ -137,7 +137,9 @@ def _interval_chart(systems: Sequence[System], total: int) -> Figure:
 
 
 def _axis(system: System) -> str:
-    return f"{system.task.headline.head}{' x 100' if system.task.headline.percent else ''}"
+    metric = system.task.headline
+    smaller = "" if metric.larger_is_better else ", smaller is better"
+    return f"{metric.head}{' x 100' if metric.percent else ''}{smaller}"
 
 
 def _point(scored: ScoredSystem, *, system: System, **own: Any) -> dict[str, Any]:

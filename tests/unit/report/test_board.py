@@ -67,6 +67,12 @@ def test_tables_of_papers_have_arrows_and_minus_signs(evaluate, data_of, tmp_pat
     assert table.markdown().startswith("| system | alignment AER ↓ | sts Spearman |")
 
 
+def test_charts_say_that_smaller_is_better(many):
+    page = build_page(many, title="t", sections=["scores"])
+    assert "AER x 100, smaller is better" in page.html
+    assert page.html.count("smaller is better") == page.html.count("AER x 100, smaller is better")
+
+
 def test_it_is_part_of_the_page(many, evaluate, data_of, tmp_path):
     page = build_page(many, title="t", sections=["board"])
     assert '<td class="score number best" data-order="0.6"><bdi>60.0</bdi><br><bdi>[55.0, 65.0]</bdi></td>' in page.html

@@ -174,6 +174,15 @@ def test_eight_weights_have_room_on_narrow_pages():
     assert drawn_curve([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1], 0.5) == "0 0.1 0.2 0.3 0.4 0.5 0.7 1".split()
 
 
+def test_the_legend_of_a_narrow_chart_fits_beside_its_names():
+    names, kinds = ["macro mean", "headlines.eng", "headlines.swa"], ["minilm/topics", "e5/topics"]
+    points = [{"series": name, "kind": kind, "label": "", "y": 1.0, "low": 0.0, "high": 2.0}
+              for name in names for kind in kinds]  # fmt: skip
+    spec = charts.intervals(points, names, kinds, width=charts.NARROW, x="accuracy")
+    width = float(ElementTree.fromstring(charts.draw(spec, "about")).get("viewBox").split()[2])
+    assert width <= charts.NARROW
+
+
 def test_words_at_the_edge_of_a_plane_stay_off_the_title_of_its_axis():
     random = np.random.default_rng(0)
     pairs = [Pair(f"eine sehr lange Benennung {i}", f"a very long name {i}", True) for i in range(40)]
