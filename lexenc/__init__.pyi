@@ -1624,7 +1624,7 @@ def eval_nli(
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     steps: int | None = None,
-    head: Literal['dense', 'fine-tune'] | None = None,
+    head: Literal['bilstm', 'dense', 'fine-tune'] | None = None,
     seeds: int = 3,
     dev_share: float | None = None,
     language: str = 'en',
@@ -1648,9 +1648,9 @@ def eval_nli(
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
-        epochs: Passes over the training data. By default 2 to fine-tune and 10 for dense, or as steps needs.
-        batch_size: Examples per step. By default 32 to fine-tune and 64 for dense. The usual 256 for XNLI leaves few steps where training data is small.
-        learning_rate: Peak learning rate. By default 5e-5 to fine-tune and 1e-3 for dense.
+        epochs: Passes over the training data. By default 2 to fine-tune, 10 for dense and 5 for bilstm, or as steps needs.
+        batch_size: Examples per step. By default 32 to fine-tune, else 64. The usual 256 for XNLI leaves few steps where training data is small.
+        learning_rate: Peak learning rate. By default 5e-5 to fine-tune, else 1e-3.
         weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
         schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
         warmup: Share of the steps in which the learning rate rises to its peak.
@@ -1658,11 +1658,11 @@ def eval_nli(
         chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
-        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. By default fine-tune, and dense for static encoders.
+        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. bilstm: the same, but a BiLSTM with max pooling makes u and v from the states of the tokens of the frozen encoder. By default fine-tune, and dense for static encoders and ELMo.
         seeds: Number of classifiers, trained with seeds from seed on. Scores are their means.
         dev_share: Share of the training data that is held out to choose the epoch. Use 0 for none. By default 0.1, unless dev names a file.
         language: Language of train and dev, where a file has a column for the language.
-        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune and auto for dense.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune, else auto.
         max_length: Longest input in tokens, to fine-tune that of a whole pair. The rest is cut.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -1696,7 +1696,7 @@ def eval_paraphrase(
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     steps: int | None = None,
-    head: Literal['dense', 'fine-tune'] | None = None,
+    head: Literal['bilstm', 'dense', 'fine-tune'] | None = None,
     seeds: int = 3,
     dev_share: float | None = None,
     language: str = 'en',
@@ -1720,9 +1720,9 @@ def eval_paraphrase(
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
-        epochs: Passes over the training data. By default 2 to fine-tune and 10 for dense, or as steps needs.
-        batch_size: Examples per step. By default 32 to fine-tune and 64 for dense. The usual 256 for XNLI leaves few steps where training data is small.
-        learning_rate: Peak learning rate. By default 5e-5 to fine-tune and 1e-3 for dense.
+        epochs: Passes over the training data. By default 2 to fine-tune, 10 for dense and 5 for bilstm, or as steps needs.
+        batch_size: Examples per step. By default 32 to fine-tune, else 64. The usual 256 for XNLI leaves few steps where training data is small.
+        learning_rate: Peak learning rate. By default 5e-5 to fine-tune, else 1e-3.
         weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
         schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
         warmup: Share of the steps in which the learning rate rises to its peak.
@@ -1730,11 +1730,11 @@ def eval_paraphrase(
         chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
-        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. By default fine-tune, and dense for static encoders.
+        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. bilstm: the same, but a BiLSTM with max pooling makes u and v from the states of the tokens of the frozen encoder. By default fine-tune, and dense for static encoders and ELMo.
         seeds: Number of classifiers, trained with seeds from seed on. Scores are their means.
         dev_share: Share of the training data that is held out to choose the epoch. Use 0 for none. By default 0.1, unless dev names a file.
         language: Language of train and dev, where a file has a column for the language.
-        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune and auto for dense.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune, else auto.
         max_length: Longest input in tokens, to fine-tune that of a whole pair. The rest is cut.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.
@@ -1768,7 +1768,7 @@ def eval_sentiment(
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     steps: int | None = None,
-    head: Literal['dense', 'fine-tune'] | None = None,
+    head: Literal['bilstm', 'dense', 'fine-tune'] | None = None,
     seeds: int = 3,
     dev_share: float | None = None,
     language: str = 'en',
@@ -1792,9 +1792,9 @@ def eval_sentiment(
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
-        epochs: Passes over the training data. By default 2 to fine-tune and 10 for dense, or as steps needs.
-        batch_size: Examples per step. By default 32 to fine-tune and 64 for dense. The usual 256 for XNLI leaves few steps where training data is small.
-        learning_rate: Peak learning rate. By default 5e-5 to fine-tune and 1e-3 for dense.
+        epochs: Passes over the training data. By default 2 to fine-tune, 10 for dense and 5 for bilstm, or as steps needs.
+        batch_size: Examples per step. By default 32 to fine-tune, else 64. The usual 256 for XNLI leaves few steps where training data is small.
+        learning_rate: Peak learning rate. By default 5e-5 to fine-tune, else 1e-3.
         weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
         schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
         warmup: Share of the steps in which the learning rate rises to its peak.
@@ -1802,11 +1802,11 @@ def eval_sentiment(
         chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
-        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. By default fine-tune, and dense for static encoders.
+        head: fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. bilstm: the same, but a BiLSTM with max pooling makes u and v from the states of the tokens of the frozen encoder. By default fine-tune, and dense for static encoders and ELMo.
         seeds: Number of classifiers, trained with seeds from seed on. Scores are their means.
         dev_share: Share of the training data that is held out to choose the epoch. Use 0 for none. By default 0.1, unless dev names a file.
         language: Language of train and dev, where a file has a column for the language.
-        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune and auto for dense.
+        pooling: mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean. By default cls to fine-tune, else auto.
         max_length: Longest input in tokens, to fine-tune that of a whole pair. The rest is cut.
         force: Replace another result in `out`.
         seed: Seed of all random choices; None: LEXENC_SEED, else 0.

@@ -219,6 +219,15 @@ class LayerStates(NamedTuple):
         return torch.cat(every, dim=2) if number == "concat" else torch.stack(every).mean(0)
 
 
+def turned_places(lengths: Tensor, longest: int) -> Tensor:
+    """Return the places of padded sentences in reverse order. Shape [b] -> [b, longest], int64.
+
+    Each sentence is turned round by its own length, so that the padding stays at the end.
+    """
+    places = torch.arange(longest, device=lengths.device).expand(len(lengths), -1)
+    return torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+
+
 class ElmoModule(nn.Module):  # type: ignore[misc]
     """The weights of ELMo.
 
@@ -254,10 +263,7 @@ class ElmoModule(nn.Module):  # type: ignore[misc]
             inputs: Vectors of the words of padded sentences. Shape [b, t, d].
             lengths: Number of words of each. Shape [b].
         """
-        places = torch.arange(inputs.shape[1], device=inputs.device).expand(len(lengths), -1)
-        # Each sentence is turned round by its own length, so that the padding stays at the end.
-        turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)[:, :, None]
-        index = turned.expand(inputs.shape)
+        index = turned_places(lengths, inputs.shape[1])[:, :, None].expand(inputs.shape)
         backward = self._through(self.backward_layers, inputs.gather(1, index))
         return LayerStates(
             [inputs, *self._through(self.forward_layers, inputs)],

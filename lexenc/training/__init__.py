@@ -34,6 +34,7 @@ HEADS = Registry(
     {
         "fine-tune": "lexenc.training.classification:FineTuned",
         "dense": "lexenc.training.classification:Dense",
+        "bilstm": "lexenc.training.recurrent:BiLstm",
     },
 )
 """Kinds of classifiers of sentences and of pairs; see `lexenc.training.classification.Classifier`."""

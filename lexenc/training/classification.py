@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged, blocks
@@ -26,6 +27,15 @@ _DROPOUT = 0.1
 _DEVIATION = 0.02  # of the weights of a last layer, as in BERT, so that all classes are alike at first
 _CHUNK = 8192  # examples tokenised at a time
 _DROPOUTS = ("classifier_dropout", "seq_classif_dropout", "hidden_dropout_prob", "dropout")
+
+
+Store = Callable[[Iterable[NDArray[Any]], int], NDArray[Any]]
+"""Stores blocks of rows one after the other, and returns them as one array; its second argument is their length."""
+
+
+def in_memory(parts: Iterable[NDArray[Any]], width: int) -> NDArray[Any]:
+    """Store rows in memory. Shape [k, width] each -> [n, width]."""
+    return np.concatenate([np.zeros((0, width), dtype=np.float16), *parts])
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,21 @@ class Classifier(ABC):
     def __init__(self, encoder: Any, *, texts: int, classes: int, seed: int) -> None: ...
 
     @staticmethod
+    def width(encoder: Any) -> int:
+        """Return the length of the vectors of an encoder that it reads."""
+        return int(encoder.dimensions)
+
+    @staticmethod
     @abstractmethod
-    def read(encoder: Any, texts: Sequence[Texts], *, progress: Progress = SILENT) -> Examples:
+    def read(
+        encoder: Any, texts: Sequence[Texts], *, store: Store = in_memory, progress: Progress = SILENT
+    ) -> Examples:
         """Prepare examples, the same for every seed.
 
         Args:
             encoder: The encoder.
             texts: The examples, all of as many texts.
+            store: Holds what memory is too small for.
             progress: Progress bar to update.
         """
 
@@ -108,11 +126,13 @@ class FineTuned(Classifier):
         found = (getattr(config, name, None) for name in _DROPOUTS)
         dropout = next((float(each) for each in found if isinstance(each, int | float)), _DROPOUT)
         last = _linear(encoder.dimensions, classes, seed, "last layer", _DEVIATION)
-        self._head = nn.Sequential(nn.Dropout(dropout), last).to(_device_of(encoder)).eval()
+        self._head = nn.Sequential(nn.Dropout(dropout), last).to(device_of(encoder)).eval()
         self.modules = {"encoder": encoder.module, "head": self._head}
 
     @staticmethod
-    def read(encoder: Any, texts: Sequence[Texts], *, progress: Progress = SILENT) -> Examples:
+    def read(
+        encoder: Any, texts: Sequence[Texts], *, store: Store = in_memory, progress: Progress = SILENT
+    ) -> Examples:
         """Tokenise texts or pairs."""
         tokens, types, truncated = [Ragged.of([], np.int32)], list[Ragged](), 0
         with progress.task("tokenise", len(texts), "examples") as task:
@@ -151,14 +171,14 @@ class Dense(Classifier):
 
     def __init__(self, encoder: Any, *, texts: int, classes: int, seed: int) -> None:
         width = encoder.dimensions * (4 if texts > 1 else 1)
-        layers = [_linear(width, _HIDDEN, seed, "first layer", width**-0.5), nn.ReLU(), nn.Dropout(_DROPOUT),
-                  _linear(_HIDDEN, classes, seed, "last layer", _DEVIATION)]  # fmt: skip
-        self._device = _device_of(encoder)
-        self._head = nn.Sequential(*layers).to(self._device).eval()
+        self._device = device_of(encoder)
+        self._head = dense_layers(width, classes, seed).to(self._device).eval()
         self.modules = {"head": self._head}
 
     @staticmethod
-    def read(encoder: Any, texts: Sequence[Texts], *, progress: Progress = SILENT) -> Examples:
+    def read(
+        encoder: Any, texts: Sequence[Texts], *, store: Store = in_memory, progress: Progress = SILENT
+    ) -> Examples:
         """Encode every text."""
         sides = []
         for side in zip(*texts, strict=True):
@@ -174,7 +194,18 @@ class Dense(Classifier):
         return found
 
 
-def _device_of(encoder: Encoder) -> torch.device:
+def dense_layers(width: int, classes: int, seed: int) -> nn.Sequential:
+    """Return two dense layers with random weights: vectors of this width to scores of classes."""
+    return nn.Sequential(
+        _linear(width, _HIDDEN, seed, "first layer", width**-0.5),
+        nn.ReLU(),
+        nn.Dropout(_DROPOUT),
+        _linear(_HIDDEN, classes, seed, "last layer", _DEVIATION),
+    )
+
+
+def device_of(encoder: Encoder) -> torch.device:
+    """Return the device of the weights of an encoder."""
     return next(encoder.module.parameters()).device
 
 

@@ -52,22 +52,25 @@ class ClassifierParams(StepSchedule, IntervalParams):
     head: str | None = param(
         None,
         "fine-tune: the encoder is trained with a linear layer, and a pair is one input. dense: two dense layers are "
-        "trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. By default fine-tune, and dense "
-        "for static encoders.",
+        "trained on the vectors u and v of the frozen encoder, with |u - v| and u * v. bilstm: the same, but a BiLSTM "
+        "with max pooling makes u and v from the states of the tokens of the frozen encoder. By default fine-tune, and "
+        "dense for static encoders and ELMo.",
         choices=HEADS,
     )
     seeds: int = param(3, "Number of classifiers, trained with seeds from --seed on. Scores are their means.", ge=1)
     epochs: int | None = param(  # type: ignore[assignment]
-        None, "Passes over the training data. By default 2 to fine-tune and 10 for dense, or as --steps needs.", ge=1
+        None,
+        "Passes over the training data. By default 2 to fine-tune, 10 for dense and 5 for bilstm, or as --steps needs.",
+        ge=1,
     )
     batch_size: int | None = param(  # type: ignore[assignment]
         None,
-        "Examples per step. By default 32 to fine-tune and 64 for dense. The usual 256 for XNLI leaves few steps where "
+        "Examples per step. By default 32 to fine-tune, else 64. The usual 256 for XNLI leaves few steps where "
         "training data is small.",
         ge=1,
     )
     learning_rate: float | None = param(  # type: ignore[assignment]
-        None, "Peak learning rate. By default 5e-5 to fine-tune and 1e-3 for dense.", gt=0
+        None, "Peak learning rate. By default 5e-5 to fine-tune, else 1e-3.", gt=0
     )
     weight_decay: float = param(0.0, "Weight decay of AdamW. Biases and normalisation layers have none.", ge=0)
     dev_share: float | None = param(
@@ -80,7 +83,7 @@ class ClassifierParams(StepSchedule, IntervalParams):
     language: str = param(
         "en", "Language of --train and --dev, where a file has a column for the language.", check=check_language
     )
-    pooling: Pooling | None = param(None, f"{POOLING} By default cls to fine-tune and auto for dense.")
+    pooling: Pooling | None = param(None, f"{POOLING} By default cls to fine-tune, else auto.")
     max_length: int = param(128, "Longest input in tokens, to fine-tune that of a whole pair. The rest is cut.", ge=4)
 
 
@@ -313,13 +316,15 @@ class _Runs:
             The classes that each found, by test set, and facts to report.
         """
         encoder = self._open()
+        (self.job.out / UNFINISHED).mkdir(exist_ok=True)
         sets = {"train": train, "dev": dev, **{f"test {name}": test for name, (_, test) in tests.items()}}
-        read = {name: self.classifier.read(encoder, own.texts, progress=self.job.progress)
-                for name, own in sets.items() if own.texts}  # fmt: skip
+        read = {name: self.classifier.read(encoder, own.texts,
+                                           store=partial(_stored, self.job.out / UNFINISHED / f"states-{place}"),
+                                           progress=self.job.progress)
+                for place, (name, own) in enumerate(sets.items()) if own.texts}  # fmt: skip
         self._tell_truncated(read)
         if "dev" not in read:
             self.job.notices.say("Without development data, the weights of the last step are tested.")
-        (self.job.out / UNFINISHED).mkdir(exist_ok=True)
         done = []
         for seed in seeds:
             done.append(self._once(seed, encoder, read, train, dev))
@@ -388,6 +393,18 @@ class _Runs:
             "answers": {name.removeprefix("test "): predicted_classes(classifier, each).tolist()
                         for name, each in read.items() if name.startswith("test ")},
         }  # fmt: skip
+
+
+def _stored(path: Path, parts: Iterable[np.ndarray], width: int) -> np.ndarray:
+    """Write rows to a file, and map it into memory. Shape [k, width] each -> [n, width]."""
+    kind = np.dtype(np.float16)
+    with path.open("wb") as stream:
+        for part in parts:
+            kind = part.dtype
+            stream.write(np.ascontiguousarray(part).data)
+        rows = stream.tell() // (width * kind.itemsize)
+    # An empty file cannot be mapped into memory.
+    return np.memmap(path, kind, "r", shape=(rows, width)) if rows else np.zeros((0, width), kind)
 
 
 # ---------------------------------------------------------------- tables
