@@ -1611,6 +1611,7 @@ def eval_nli(
     test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
     encoder: str | PathLike[str],
     dev: str | PathLike[str] | float | None = None,
+    test_encoder: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
     level: float = 0.95,
@@ -1645,6 +1646,7 @@ def eval_nli(
         dev: Development data of the same form, in the language of train, to choose the epoch; or a share of the training data, e.g. 0.1.
         test: Test data of the same form. Each file, and each language in it, is a test set.
         encoder: Encoder.
+        test_encoder: Encoder of the test data, if it is not encoder: one of another language, whose vectors are in the same space. For head dense and bilstm.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
@@ -1683,6 +1685,7 @@ def eval_paraphrase(
     test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
     encoder: str | PathLike[str],
     dev: str | PathLike[str] | float | None = None,
+    test_encoder: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
     level: float = 0.95,
@@ -1717,6 +1720,7 @@ def eval_paraphrase(
         dev: Development data of the same form, in the language of train, to choose the epoch; or a share of the training data, e.g. 0.1.
         test: Test data of the same form. Each file, and each language in it, is a test set.
         encoder: Encoder.
+        test_encoder: Encoder of the test data, if it is not encoder: one of another language, whose vectors are in the same space. For head dense and bilstm.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.
@@ -1755,6 +1759,7 @@ def eval_sentiment(
     test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
     encoder: str | PathLike[str],
     dev: str | PathLike[str] | float | None = None,
+    test_encoder: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
     level: float = 0.95,
@@ -1789,6 +1794,7 @@ def eval_sentiment(
         dev: Development data of the same form, in the language of train, to choose the epoch; or a share of the training data, e.g. 0.1.
         test: Test data of the same form. Each file, and each language in it, is a test set.
         encoder: Encoder.
+        test_encoder: Encoder of the test data, if it is not encoder: one of another language, whose vectors are in the same space. For head dense and bilstm.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
         level: Level of the confidence intervals.

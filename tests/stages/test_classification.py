@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from shutil import copytree
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from lexenc.encoders.static import StaticEncoder
 from lexenc.errors import ConfigError, DataError
 from lexenc.stages.evaluation.nli import read_nli
 from lexenc.stages.evaluation.paraphrase import read_paraphrase_data
@@ -104,6 +107,27 @@ def test_sentiment_with_labels_of_the_training_data(stage, static, tmp_path):
     train.write_text("".join(f"{place}\t{place + 1}\n" for place in range(30)))
     with pytest.raises(DataError, match="30 different labels for 30 texts"):
         stage("eval sentiment", None, given, train=[train], test=[test], encoder=static)
+
+
+def test_frozen_heads_are_tested_with_an_encoder_of_another_language(stage, static, transformer, files, tmp_path):
+    def run(head, out=None, **more):
+        return stage("eval nli", out, TINY | {"head": head}, train=[files / "xnli.tsv"], test=[files / "xnli.tsv"],
+                     encoder=static, **more).manifest  # fmt: skip
+
+    copied = copytree(static, tmp_path / "german")
+    for head in ("dense", "bilstm"):
+        alone, both = run(head), run(head, tmp_path / head, test_encoder=copied)
+        assert alone.results == both.results
+        assert {"encoder", "test_encoder"} <= {name.split("/")[0] for name in both.inputs}
+        assert f"{head}, tested with german." in both.tables[0].note
+    with pytest.raises(ConfigError, match=r"--test-encoder has vectors of \d+ numbers, and --encoder of \d+"):
+        encoder = StaticEncoder.load(static)
+        rows = encoder.states(np.arange(encoder.tokenizer.get_vocab_size())).detach()
+        StaticEncoder(encoder.tokenizer, rows[:, :3]).save(tmp_path / "narrow")
+        run("dense", test_encoder=tmp_path / "narrow")
+    with pytest.raises(ConfigError, match="--test-encoder has no meaning with --head fine-tune"):
+        stage("eval nli", None, TINY, train=[files / "xnli.tsv"], test=[files / "xnli.tsv"], encoder=transformer,
+              test_encoder=transformer)  # fmt: skip
 
 
 TINY = FAST | {"steps": 4, "batch_size": 8, "checkpoint_seconds": 0.0, "learning_rate": 1e-2}

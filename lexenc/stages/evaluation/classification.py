@@ -152,6 +152,10 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
     if head == "fine-tune":
         check_transformer(inputs["encoder"], f"--head {head}", hint="Use --head dense.")
     classifier: type[Classifier] = HEADS[head]
+    tester = inputs.get("test_encoder")
+    if tester and classifier.tunes:
+        raise ConfigError(f"--test-encoder has no meaning with --head {head}, which trains --encoder.",
+                          hint="Use --head dense or bilstm.")  # fmt: skip
     epochs = classifier.epochs if params.epochs is None and params.steps is None else params.epochs or 1
     params = replace(params, head=head, epochs=epochs, batch_size=params.batch_size or classifier.batch_size,
                      learning_rate=params.learning_rate or classifier.learning_rate,
@@ -159,13 +163,14 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
     train, dev = _training_data(kind, inputs, params, job)
     tests = _test_data(kind, inputs["test"])
     seeds = range(job.seed, job.seed + params.seeds)
-    runs, facts = _Runs(classifier, inputs["encoder"], params, job, kind).answers(train, dev, tests, seeds)
+    encoders = inputs["encoder"], tester or inputs["encoder"]
+    runs, facts = _Runs(classifier, *encoders, params, job, kind).answers(train, dev, tests, seeds)
     words = bag_of_words([kind.shown(each) for each in train.texts], train.gold,
                          [[kind.shown(each) for each in test.texts] for _, test in tests.values()])  # fmt: skip
 
     learned = {name: list(map(_pair, own.texts)) for name, own in (("--train", train), ("--dev", dev))}
     asked = [([path], list(map(_pair, test.texts))) for path, test in tests.values()]
-    leaks = seen_lines([inputs["encoder"]], asked, learned=learned, item=kind.task.item)
+    leaks = seen_lines(dict.fromkeys(encoders), asked, learned=learned, item=kind.task.item)
     note = tell_seen_lines(list(zip(tests, leaks, strict=True)), sum(len(pairs) for _, pairs in asked), job)
 
     def scored(name: str, test: Labelled, found: Indices, seen: Seen) -> TestSet:
@@ -186,7 +191,7 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
         (scored(name, test, found, seen)
          for (name, (_, test)), found, seen in zip(tests.items(), words, leaks, strict=True)),
         params, job, convention=Convention(ties="first class"),
-        note=f"Means of {counted(len(seeds), 'seed')}, {head}.{note}",
+        note=f"Means of {counted(len(seeds), 'seed')}, {head}{f', tested with {tester.name}' if tester else ''}.{note}",
     )  # fmt: skip
     return replace(outcome, tables=[*outcome.tables, *_spread_table(kind.task, outcome.results, seeds)])
 
@@ -216,6 +221,12 @@ def inputs_of(form: str) -> dict[str, Input]:
         ),
         "test": Input("Test data of the same form. Each file, and each language in it, is a test set.", many=True),
         "encoder": Input("Encoder.", kind="encoder"),
+        "test_encoder": Input(
+            "Encoder of the test data, if it is not --encoder: one of another language, whose vectors are in the same "
+            "space. For --head dense and bilstm.",
+            kind="encoder",
+            required=False,
+        ),
     }
 
 
@@ -296,6 +307,7 @@ class _Runs:
     Args:
         classifier: The kind of classifiers.
         folder: Folder of the encoder.
+        tester: Folder of the encoder of the test data.
         params: Settings, without None.
         job: Device, progress and messages.
         kind: What is classified.
@@ -303,6 +315,7 @@ class _Runs:
 
     classifier: type[Classifier]
     folder: Path
+    tester: Path
     params: ClassifierParams
     job: Job
     kind: Classification
@@ -315,10 +328,13 @@ class _Runs:
         Returns:
             The classes that each found, by test set, and facts to report.
         """
-        encoder = self._open()
+        encoder = tester = self._open(self.folder)
+        if self.tester != self.folder:
+            tester = self._open(self.tester)
+            self._check_widths(encoder, tester)
         (self.job.out / UNFINISHED).mkdir(exist_ok=True)
         sets = {"train": train, "dev": dev, **{f"test {name}": test for name, (_, test) in tests.items()}}
-        read = {name: self.classifier.read(encoder, own.texts,
+        read = {name: self.classifier.read(tester if name.startswith("test ") else encoder, own.texts,
                                            store=partial(_stored, self.job.out / UNFINISHED / f"states-{place}"),
                                            progress=self.job.progress)
                 for place, (name, own) in enumerate(sets.items()) if own.texts}  # fmt: skip
@@ -340,8 +356,14 @@ class _Runs:
         }
         return {name: [np.array(each["answers"][name]) for each in done] for name in tests}, facts
 
-    def _open(self) -> Any:
-        return open_encoder(self.folder, self.params.pooling or "auto", self.job, max_length=self.params.max_length)
+    def _open(self, folder: Path) -> Any:
+        return open_encoder(folder, self.params.pooling or "auto", self.job, max_length=self.params.max_length)
+
+    def _check_widths(self, encoder: Any, tester: Any) -> None:
+        widths = [self.classifier.width(each) for each in (encoder, tester)]
+        if widths[0] != widths[1]:
+            raise ConfigError(f"--test-encoder has vectors of {widths[1]:,} numbers, and --encoder of {widths[0]:,}.",
+                              hint="Give two encoders whose vectors are in the same space.")  # fmt: skip
 
     def _tell_truncated(self, read: Mapping[str, Examples]) -> None:
         found = sum(each.truncated for each in read.values())
@@ -362,7 +384,7 @@ class _Runs:
 
         def work() -> tuple[dict[str, Any], list[Path]]:
             with own_folder(f"seed {seed}", folder, self.job):
-                made = self._train(seed, encoder or self._open(), read, train, dev)
+                made = self._train(seed, encoder or self._open(self.folder), read, train, dev)
             flush_tree(folder, without=(UNFINISHED,))
             return made, [folder / HISTORY]
 
