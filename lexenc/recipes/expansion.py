@@ -19,7 +19,7 @@ from lexenc.stage import Stage
 from lexenc.stages import STAGES
 
 _VALUE = re.compile(r"(?<!\$)\{(\w+)\}")
-_REFERENCE = re.compile(r"\$\{(\w+)(?:\.(.+))?\}")
+_REFERENCE = re.compile(r"(\w+=)?\$\{(\w+)(?:\.(.+))?\}")
 _FETCHED = re.compile(r"[\w-]+:\S+( \S+)?")
 # How a configuration, all of whose values are texts, writes a switch.
 _SWITCHES: dict[Any, bool] = {"true": True, "false": False}
@@ -124,7 +124,8 @@ class Expansion:
                     resource = find_resource(self._catalogue, name, part or None)
                     needs.append(Need(self.settings.data / resource.family / resource.file, role, resource))
                 else:
-                    name = role if words == each else f"{role}-{values['pair']}"
+                    owner = values["language"] if "{language}" in each else values["pair"]
+                    name = role if words == each else f"{role}-{owner}"
                     needs.append(Need(self.settings.data / name, role, words=words))
         self._needs[str(needs[0].path)] = needs
         return str(needs[0].path)
@@ -199,9 +200,10 @@ class Expansion:
         reference = _REFERENCE.fullmatch(text)
         if reference is None:
             return text
-        step = self._step(reference.group(1), values)
+        label, name, file = reference.groups()
+        step = self._step(name, values)
         needed(step)
-        return str(step.out / reference.group(2)) if reference.group(2) else str(step.out)
+        return f"{label or ''}{step.out / file if file else step.out}"
 
     def _params(
         self, stage: Stage, own: Mapping[str, Any], values: Mapping[str, str]

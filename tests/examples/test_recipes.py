@@ -34,9 +34,9 @@ def figures(number: int, column: str) -> list[float | None]:
 
 def test_all_tables_are_there_in_their_order():
     assert table_names(NAME) == [f"{NAME}/table-{number}" for number in TABLES]
-    others = [f"msimcse/table-{number}" for number in range(1, 9)] + [
-        f"wacse/table-{number}" for number in range(3, 11)
-    ]
+    others = [f"msimcse/table-{number}" for number in range(1, 9)]
+    others += [f"senses/table-{number}" for number in (2, 4, 5)]
+    others += [f"wacse/table-{number}" for number in range(3, 11)]
     assert recipe_names() == [*table_names(NAME), *others]
 
 
@@ -290,7 +290,7 @@ def test_templates():
 # ---------------------------------------------------------------- papers on sentences
 
 
-@pytest.fixture(scope="module", params=["msimcse", "wacse"])
+@pytest.fixture(scope="module", params=["msimcse", "senses", "wacse"])
 def sentences(request, tmp_path_factory):
     """A paper on sentence encoders: its tables by number, and the steps of all of them."""
     paper = read_paper(request.param)
@@ -325,6 +325,18 @@ def test_settings_of_training_are_those_of_the_papers(sentences):
         mixed = steps["xlm-roberta-large/fr-NLI-10k/encoder"].inputs["data"]
         assert [text.partition(":")[0] for text in mixed] == ["nli", "parallel"]
         assert steps["xlm-roberta-large/untuned/STS17-es-en"].params["pooling"] == "first-last"
+    elif paper.name == "senses":
+        trained = {name: (step.params["senses"], step.params["steps"]) for name, step in steps.items()
+                   if step.stage.name == "pretrain"}  # fmt: skip
+        assert trained["SaELMo/encoder"] == (5, 1_000_000)
+        assert trained["Bi-SaELMo/en-zh/encoder"] == (3, 600_000)
+        assert sum(name.startswith("ELMo/") for name in trained) == 5, "a model of a language serves all its pairs"
+        projected = steps["ELMo+Proj/en-de/encoders"].inputs["encoder"]
+        assert [text.partition("/runs/")[::2] for text in projected] == [
+            (f"{name}={made.settings.out.parent}", f"ELMo/{name}") for name in ("en", "de")]  # fmt: skip
+        scored = steps["Bi-SaELMo+Proj/en-es/XNLI"]
+        assert [str(scored.inputs[name]).rpartition("/")[2] for name in ("encoder", "test_encoder")] == ["en", "es"]
+        assert "test_encoder" not in steps["Bi-SaELMo/en-es/XNLI"].inputs
     else:
         trained = steps["xlm-roberta-base/WACSE-tuned/8 languages, 10k/encoder"]
         assert trained.params["objective"] == ["tr:0.8", "awp:0.02", "wtr:0.18"]
@@ -346,6 +358,15 @@ def test_means_that_the_papers_state():
     for entries in inference.rows.values():
         *by_language, mean = (entry.figure for entry in entries)
         assert fmean(by_language) == pytest.approx(mean, abs=0.06)
+
+
+@pytest.mark.parametrize(("table", "gain"), [("table-4", 2.09), ("table-5", 1.29)])
+def test_gains_that_the_paper_on_senses_states(table, gain):
+    rows = read_table(read_paper("senses"), f"senses/{table}").rows
+    figures = {name: [entry.figure for entry in row] for name, row in rows.items()}
+    own = [max(pair) for pair in zip(figures.pop("Bi-SaELMo"), figures.pop("Bi-SaELMo+Proj"), strict=True)]
+    best = [max(filter(None, column)) for column in zip(*figures.values(), strict=True)]
+    assert fmean(own) - fmean(best) == pytest.approx(gain, abs=0.006)
 
 
 def test_quoted_rows_have_figures_and_no_steps(tmp_path):
