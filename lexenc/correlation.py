@@ -1,10 +1,10 @@
-"""Cosines of pairs of vectors, and correlations of two lists of numbers."""
+"""Cosines of pairs of vectors, their principal directions, and correlations of two lists of numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lexenc.arrays import Doubles, blocks
+from lexenc.arrays import Doubles, Floats, blocks
 
 _DIGITS = 10  # pairs of equal words must tie, and not be ranked by the last bit of a cosine of 1
 
@@ -27,6 +27,34 @@ def unit_rows(rows: Doubles) -> Doubles:
         rows = rows / largest
         unit: Doubles = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
+
+
+def principal_directions(centred: Floats | Doubles, count: int) -> tuple[Doubles, Doubles]:
+    """Return the directions in which vectors differ most (Hotelling 1933), the largest first.
+
+    Args:
+        centred: Vectors whose mean is 0. Shape [n, d].
+        count: Number of directions.
+
+    Returns:
+        The directions, shape [p, d], and the sum of the squares of the vectors along each, shape [p]. There are fewer
+        than `count` if n or d is smaller.
+    """
+    rows, width = centred.shape
+    if rows > width:
+        gram = np.zeros((width, width))
+        for part in blocks(rows, 8192):
+            wide = np.asarray(centred[part], dtype=np.float64)
+            gram += wide.T @ wide
+        sums, columns = np.linalg.eigh(gram)
+        sums, directions = np.maximum(sums[::-1], 0), columns.T[::-1]
+    else:
+        _, strengths, directions = np.linalg.svd(np.asarray(centred, dtype=np.float64), full_matrices=False)
+        sums = strengths**2
+    directions = directions[:count]
+    # The sign of a direction is arbitrary. Its largest entry decides, so that every machine finds the same.
+    signs = np.sign(directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)])
+    return directions * signs[:, None], sums[:count]
 
 
 def average_ranks(values: np.ndarray) -> Doubles:

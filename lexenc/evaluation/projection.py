@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.arrays import Doubles, Indices, blocks
+from lexenc.correlation import principal_directions
 
 _DIGITS = 6  # cosines of equal texts must tie, and not be ranked by their last bits
 _NEIGHBOURS = 5  # of trustworthiness, as in scikit-learn
@@ -22,7 +23,7 @@ def unit_rows(rows: NDArray[np.floating]) -> Doubles:
 
 
 def principal_plane(rows: Doubles) -> tuple[Doubles, Doubles]:
-    """Project vectors on their first two principal components (Hotelling 1933).
+    """Project vectors on their first two principal components.
 
     Args:
         rows: The vectors. Shape [n, d].
@@ -31,14 +32,11 @@ def principal_plane(rows: Doubles) -> tuple[Doubles, Doubles]:
         Positions, shape [n, 2], and the share of the variance along each axis, shape [2].
     """
     centred = rows - rows.mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred, full_matrices=False)
-    axes = directions[:2]
-    # The sign of a component is arbitrary. Its largest entry decides, so that every machine draws the same picture.
-    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+    axes, sums = principal_directions(centred, 2)
     # Vectors of one dimension lie on a line.
-    places = np.pad(centred @ (axes * signs[:, None]).T, ((0, 0), (0, 2 - len(axes))))
-    share = np.pad(strengths**2, (0, 2)) / max(float((strengths**2).sum()), 1e-30)
-    return places, share[:2]
+    places = np.pad(centred @ axes.T, ((0, 0), (0, 2 - len(axes))))
+    share = np.pad(sums, (0, 2 - len(sums))) / max(float(np.square(centred).sum()), 1e-30)
+    return places, share
 
 
 def leading_plane(rows: Doubles, count: int) -> tuple[Doubles, Doubles]:
@@ -54,10 +52,8 @@ def leading_plane(rows: Doubles, count: int) -> tuple[Doubles, Doubles]:
         As for `principal_plane`, with shares of the variance of all vectors.
     """
     centred = rows - rows[:count].mean(axis=0)
-    _, strengths, directions = np.linalg.svd(centred[:count], full_matrices=False)
-    leading = directions[:2][strengths[:2] > max(1e-6 * float(strengths[0]), 1e-12)]
-    # The sign of a component is arbitrary: its largest entry decides.
-    leading = leading * np.sign(leading[np.arange(len(leading)), np.abs(leading).argmax(axis=1)])[:, None]
+    axes, sums = principal_directions(centred[:count], 2)
+    leading = axes[sums > max(1e-12 * float(sums[0]), 1e-24)]
     along = centred @ leading.T
     rest, _ = principal_plane(centred - along @ leading)
     places = np.concatenate([along, rest], axis=1)[:, :2]

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.correlation import principal_directions
 from lexenc.encoders.base import Encoder
 from lexenc.errors import ConfigError
 from lexenc.files.text import counted
 from lexenc.randomness import generator
+from lexenc.word_senses.confidence import probabilities, spread_of, squared_distances
 
 DIRECTIONS, PLAIN_DIRECTIONS = 3, 50
 """Directions in which senses are sought: with a background or for choosing their number, and otherwise."""
@@ -33,7 +35,7 @@ class InducedSenses:
         mean: Mean of the vectors, which is subtracted before the projection. Shape [d].
         basis: Directions to which vectors are projected. Shape [d, p].
         anchors: Centre of each sense among the projected vectors. Shape [k, p].
-        spread: Mean squared distance of a projected vector to its anchor.
+        spread: Variance of projected vectors around their anchors, as from `spread_of`.
     """
 
     labels: Indices
@@ -60,7 +62,8 @@ class InducedSenses:
         Vectors that the senses were found from get the labels that they have. The confidence is the probability of the
         sense if senses are spheres of one size around their centres, and none is more frequent.
         """
-        return _nearest(_projected(vectors, self.mean, self.basis), self.anchors, self.spread)
+        points = _projected(vectors, self.mean, self.basis)
+        return _nearest(points, self.anchors), probabilities(points, self.anchors, self.spread).max(axis=1)
 
 
 def default_layer(encoder: Encoder) -> int:
@@ -101,23 +104,22 @@ def induce_senses(
         )
     mean = matrix.mean(axis=0)
     white = matrix - mean if whitening is None else (matrix - mean) @ whitening
-    axes = _directions(white, directions or (PLAIN_DIRECTIONS if whitening is None and count else DIRECTIONS))
-    basis = axes if whitening is None else whitening @ axes
+    some = directions or (PLAIN_DIRECTIONS if whitening is None and count else DIRECTIONS)
+    axes = principal_directions(white, some)[0].T
+    basis = np.ascontiguousarray(axes if whitening is None else whitening @ axes, dtype=np.float32)
     points = _projected(matrix, mean, basis)
     anchors = _chosen(points, min(most, different), seed) if count is None else _k_means(points, count, seed)
-    labels, _ = _nearest(points, anchors, 1.0)
-    anchors = anchors[np.argsort(-np.bincount(labels, minlength=len(anchors)), kind="stable")]
-    labels, _ = _nearest(points, anchors, 1.0)
-    spread = float(np.square(points - anchors[labels]).sum(axis=1).mean())
-    _, confidence = _nearest(points, anchors, spread)
+    anchors = anchors[np.argsort(-np.bincount(_nearest(points, anchors), minlength=len(anchors)), kind="stable")]
+    labels = _nearest(points, anchors)
+    spread = spread_of(points, anchors, labels)
+    confidence = probabilities(points, anchors, spread).max(axis=1)
     centres = np.stack([matrix[labels == sense].mean(axis=0) for sense in range(len(anchors))]).astype(np.float32)
     return InducedSenses(labels, confidence, centres, mean, basis, anchors, spread)
 
 
-def _directions(centred: Floats, count: int) -> Floats:
-    """Return the first principal directions of centred vectors. Shape [n, d] to [d, p]."""
-    _, directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
-    return np.ascontiguousarray(directions[:, : -count - 1 : -1], dtype=np.float32)
+def _nearest(points: Floats, anchors: Floats) -> Indices:
+    labels: Indices = squared_distances(points, anchors).argmin(axis=1)
+    return labels
 
 
 def _projected(vectors: Floats, mean: Floats, basis: Floats) -> Floats:
@@ -166,10 +168,10 @@ def _chosen(points: Floats, most: int, seed: int) -> Floats:
     rows = generator(seed, "silhouette").permutation(len(points))[:_COMPARED]
     for count in range(2, most + 1):
         found = _k_means(points, count, seed)
-        labels, _ = _nearest(points, found, 1.0)
+        labels = _nearest(points, found)
         while (shares := np.bincount(labels, minlength=len(found)) / len(labels)).min() < SMALLEST:
             found = np.delete(found, shares.argmin(), axis=0)
-            labels, _ = _nearest(points, found, 1.0)
+            labels = _nearest(points, found)
         score = _silhouette(points[rows], labels[rows])
         if score > best:
             best, anchors = score, found
@@ -191,13 +193,3 @@ def _silhouette(points: Floats, labels: Indices) -> float:
     others[rows, places] = np.inf
     outside = others.min(axis=1)
     return float(np.mean((outside - inside) / np.maximum(np.maximum(inside, outside), _TINY)))
-
-
-def _nearest(points: Floats, anchors: Floats, spread: float) -> tuple[Indices, Doubles]:
-    """Return the nearest anchor of each point, and its probability if anchors are centres of spheres of one size."""
-    distances = np.square(points[:, None].astype(np.float64) - anchors[None]).sum(axis=2)
-    labels = distances.argmin(axis=1)
-    # The spread is the sum of the variances of all directions.
-    sharpness = points.shape[1] / (2 * max(spread, _TINY))
-    weights = np.exp((distances.min(axis=1, keepdims=True) - distances) * sharpness)
-    return labels, weights.max(axis=1) / weights.sum(axis=1)

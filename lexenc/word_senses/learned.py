@@ -9,10 +9,10 @@ import numpy as np
 from lexenc.arrays import Doubles, Floats, Indices
 from lexenc.errors import ConfigError
 from lexenc.training.sense_aware.bank import SenseBank
+from lexenc.word_senses.confidence import probabilities, spread_of
 
 # Marks that tokenizers put before a subword that begins a word.
 _BEGINNINGS = ("", "\u2581", "\u0120")
-_TINY = 1e-12
 
 
 def known_as(bank: SenseBank, word: str) -> str | None:
@@ -26,11 +26,10 @@ class LearnedSenses:
 
     Args:
         labels: Sense of each occurrence. Shape [n].
-        confidence: Confidence in it: how much nearer the occurrence is to the mean of this sense than to those of
-            others, from 0 to 1. Shape [n].
+        confidence: Confidence in it: its probability if senses are spheres around their means. Shape [n].
         centres: Mean vector of the occurrences of each sense. Shape [k, d].
         rows: Place of each sense among those of the model. Shape [k].
-        spread: Mean squared distance of a vector to the mean of its sense.
+        spread: As from `spread_of`.
         word: Entry of the vocabulary.
         bank: The senses of the model; None until the model is opened.
     """
@@ -57,8 +56,8 @@ class LearnedSenses:
         rows = np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]
         labels = np.argsort(rows)[np.searchsorted(np.sort(rows), chosen)]
         centres = np.stack([vectors[labels == sense].mean(axis=0) for sense in range(len(rows))])
-        spread = float(np.square(vectors - centres[labels]).sum(axis=1).mean())
-        confidence = _confidence(vectors, centres, labels, spread)
+        spread = spread_of(vectors, centres, labels)
+        confidence = probabilities(vectors, centres, spread)[np.arange(len(labels)), labels]
         return cls(labels, confidence, centres, rows, spread, word, bank)
 
     def assign(self, vectors: Floats) -> tuple[Indices, Doubles]:
@@ -72,16 +71,10 @@ class LearnedSenses:
         chosen = self.bank.choose(self.word, _states(vectors, self.bank))
         places = {row: place for place, row in enumerate(self.rows.tolist())}
         labels = np.array([places.get(row, -1) for row in chosen.tolist()], dtype=np.int64)
-        return labels, np.where(labels >= 0, _confidence(vectors, self.centres, labels, self.spread), 0.0)
+        confidence = probabilities(vectors, self.centres, self.spread)[np.arange(len(labels)), labels]
+        return labels, np.where(labels >= 0, confidence, 0.0)
 
 
 def _states(vectors: Floats, bank: SenseBank) -> Floats:
     """Return the states by which a model chooses senses: all of a vector, or its first half, the forward direction."""
     return np.ascontiguousarray(vectors[:, : bank.width])
-
-
-def _confidence(vectors: Floats, centres: Floats, labels: Indices, spread: float) -> Doubles:
-    distances = np.square(vectors[:, None].astype(np.float64) - centres[None]).sum(axis=2)
-    weights = np.exp((distances.min(axis=1, keepdims=True) - distances) / max(spread, _TINY))
-    shares: Doubles = weights / weights.sum(axis=1, keepdims=True)
-    return shares[np.arange(len(labels)), labels]

@@ -63,7 +63,7 @@ class SenseLexicon:
     notes: dict[str, str]
     headwords: list[HeadwordEntry]
     learned: bool = False
-    format: Literal[1] = 1
+    format: Literal[2] = 2
 
     @property
     def folding(self) -> Folding:

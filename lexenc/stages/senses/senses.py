@@ -109,7 +109,7 @@ def _next_step(made: Manifest) -> str:
 
 SENSES_STAGE = Stage(
     name="senses",
-    version=1,
+    version=2,
     inputs={
         "encoder": Input("Encoder with context. With --senses, only if it has moved.", kind="encoder", required=False),
         "model": Input(

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
+from sklearn.decomposition import PCA
 
-from lexenc.correlation import average_ranks, cosines, pearson, spearman
+from lexenc.correlation import average_ranks, cosines, pearson, principal_directions, spearman
 from lexenc.evaluation import similarity
 from lexenc.evaluation.similarity import MEASURE, shuffled_spearman, undefined
 
@@ -128,3 +129,17 @@ def test_cosines_are_those_of_the_angles_and_nan_for_zeros():
     assert np.allclose(found[[0, 1, 3, 4]], [-1, math.sqrt(0.5), 1, math.sqrt(0.5)])
     assert math.isnan(found[2])
     assert cosines(left[:0], right[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("shape", [(40, 6), (4, 6), (1, 6), (9000, 3)])
+def test_principal_directions_are_those_of_scikit_learn(shape):
+    rows = np.random.default_rng(0).normal(size=shape) * np.arange(1, shape[1] + 1)
+    centred = rows - rows.mean(axis=0)
+    directions, sums = principal_directions(centred, 3)
+    assert directions.shape == (min(3, *shape), shape[1])
+    assert directions @ directions.T == pytest.approx(np.eye(len(directions)), abs=1e-9)
+    assert np.square(centred @ directions.T).sum(axis=0) == pytest.approx(sums, abs=1e-9)
+    if shape[0] > 1:
+        own = PCA(3).fit(rows).components_
+        assert np.abs(own @ directions.T) == pytest.approx(np.eye(3), abs=1e-6)
+    assert all(each[np.abs(each).argmax()] > 0 for each in directions)
