@@ -886,7 +886,7 @@ def project(
     vocabulary: int = 10000,
     identical: bool = True,
     held_out: float = 0.1,
-    pooling: Literal['auto', 'cls', 'first-last', 'mean', 'model'] = 'auto',
+    pooling: Literal['auto', 'cls', 'mean', 'model'] = 'auto',
     words: Literal['characters', 'spaces', 'spacy', 'words'] = 'words',
     lowercase: bool = True,
     force: bool = False,
@@ -911,7 +911,7 @@ def project(
         vocabulary: Number of most frequent words of each text that get an anchor without being in a pair. Held-out words are looked up among them.
         identical: Also learn from the strings that occur in both texts, each once.
         held_out: Share of the words of the second language to test the maps on, which are not learned from.
-        pooling: Pooling of the vectors of texts. mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; first-last: mean of the first and the last layer over all tokens; model: the modules of the encoder; auto: model if the encoder has modules, else mean.
+        pooling: Pooling of the vectors of texts. mean: mean of the last layer over all tokens, including special ones; cls: the first token of the last layer; model: the modules of the encoder; auto: model if it has modules, else mean.
         words: How texts are split into words. words: Unicode words and punctuation. spaces: the text between spaces. characters: for languages without spaces. spacy: tokens of spaCy, if installed.
         lowercase: Ignore case when words are compared. The encoder sees words as they are.
         force: Replace another result in `out`.

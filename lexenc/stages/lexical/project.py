@@ -12,7 +12,7 @@ import numpy as np
 
 from lexenc.arrays import Doubles, Indices
 from lexenc.artifact import Manifest
-from lexenc.encoders.base import Pooling, WordEncoder
+from lexenc.encoders.base import WordEncoder
 from lexenc.encoders.card import model_card, write_card
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.bootstrap import interval
@@ -36,7 +36,7 @@ from lexenc.lexical.anchors import (
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.reading import POOLING, coverage_advice, open_encoder, read_dictionary
+from lexenc.stages.reading import coverage_advice, open_encoder, read_dictionary
 from lexenc.text.folding import Folding, UnicodeForm
 from lexenc.text.words import Segmentation, segmenter
 
@@ -83,7 +83,12 @@ class ProjectParams:
     held_out: float = param(
         0.1, "Share of the words of the second language to test the maps on, which are not learned from.", ge=0, le=0.5
     )
-    pooling: Pooling = param("auto", f"Pooling of the vectors of texts. {POOLING}")
+    pooling: Literal["auto", "mean", "cls", "model"] = param(
+        "auto",
+        "Pooling of the vectors of texts. mean: mean of the last layer over all tokens, including special ones; cls: "
+        "the first token of the last layer; model: the modules of the encoder; auto: model if it has modules, else "
+        "mean.",
+    )
     words: Segmentation = param(
         "words",
         "How texts are split into words. words: Unicode words and punctuation. spaces: the text between spaces. "
