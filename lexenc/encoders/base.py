@@ -25,14 +25,16 @@ Languages = Sequence[int] | Sequence[NDArray[np.int64]] | NDArray[np.int64]
 """Language of each text, or of each of its tokens: 0 for none, otherwise 1 + its place in the encoder's languages."""
 Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
+LayerChoice = int | Literal["mean", "concat"]
+"""A layer, or how all layers are combined."""
 
 
 class Encoder(Protocol):
     """Turns texts into vectors, and can be trained.
 
     May have `side_by_side = True` if `embed` gains from threads, `partial = True` if it is a part of the model in its
-    folder and cannot be saved alone, `frozen = True` if it cannot be trained, and `languages` with `language`, the one
-    of all texts, which can be set.
+    folder and cannot be saved alone, `frozen = True` if it cannot be trained, `word_layers`, the layers that words have
+    vectors of if they are not all, and `languages` with `language`, the one of all texts, which can be set.
     """
 
     @property
@@ -132,7 +134,7 @@ class EncoderKind(Protocol):
     def faults(self, **settings: Any) -> list[ConfigError]:
         """Return what is wrong with the settings of `create`."""
 
-    def words(self, encoder: Any, *, layer: int, unit: Unit) -> WordEncoder:
+    def words(self, encoder: Any, *, layer: LayerChoice, unit: Unit) -> WordEncoder:
         """Return the encoder of words in sentences; see `lexenc.encoders.word_vectors.word_encoder`."""
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import OWN, Languages, Pooling, Tokens, check_no_languages, printable
+from lexenc.encoders.base import OWN, Languages, LayerChoice, Pooling, Tokens, check_no_languages, printable
 from lexenc.encoders.folder import COPY, ELMO_TYPE, check_vocabulary, guarded, read_settings, saving, splitting
 from lexenc.encoders.heads import read_weights
 from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
@@ -35,8 +35,6 @@ from lexenc.files.tensors import write_tensors
 from lexenc.randomness import torch_generator
 from lexenc.structured import checked
 
-LayerChoice = int | Literal["mean", "concat"]
-"""A layer, or how all layers are combined."""
 UNKNOWN = "<unk>"
 """The word of the tokenizer that stands for all others."""
 WEIGHTS_FILE = "model.safetensors"

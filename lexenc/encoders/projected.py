@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.arrays import Floats
-from lexenc.encoders.base import Languages, Sentences, Tokens, WordEncoder, WordVectors
+from lexenc.encoders.base import Languages, LayerChoice, Sentences, Tokens, WordEncoder, WordVectors
 from lexenc.encoders.elmo import ElmoEncoder
 from lexenc.encoders.folder import PROJECTION
 from lexenc.encoders.transformer import TransformerEncoder
+from lexenc.encoders.word_vectors import JoinedWords
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.tensors import read_tensors, write_tensors
 
@@ -104,6 +105,7 @@ class ProjectedEncoder:
 
     Attributes:
         frozen: It cannot be trained, because its maps would fit no longer.
+        word_layers: The layers that have a map.
 
     Raises:
         DataError: If the encoder and the maps do not fit each other.
@@ -113,7 +115,7 @@ class ProjectedEncoder:
     frozen = True
 
     def __init__(self, inner: Projectable, maps: Mapping[int, Floats], place: Path) -> None:
-        self.inner, self.maps, self.place = inner, dict(maps), place
+        self.inner, self.maps, self.place, self.word_layers = inner, dict(maps), place, tuple(maps)
         self.width = next(iter(self.maps.values())).shape[1]
         wrong = [layer for layer, each in self.maps.items() if layer > inner.layers or len(each) != inner.width]
         if wrong:
@@ -191,16 +193,18 @@ class ProjectedEncoder:
         vectors = self._texts.reference(texts)
         return vectors if self._map is None else vectors @ self._map.cpu().numpy()
 
-    def words(self, make: Any, layer: int) -> WordEncoder:
+    def words(self, make: Any, layer: LayerChoice) -> WordEncoder:
         """Return the encoder of words at a layer.
 
         Args:
             make: Returns that of `inner` at a layer.
-            layer: From 0; negative numbers count from the end.
+            layer: From 0; negative numbers count from the end. `mean` or `concat` for all projected ones.
 
         Raises:
             ConfigError: If there is no such layer, or it is not projected.
         """
+        if isinstance(layer, str):
+            return JoinedWords([self.words(make, each) for each in self.maps], layer)
         words: WordEncoder = make(layer)  # which checks the number
         number = layer % (self.layers + 1)
         if number not in self.maps:

@@ -19,6 +19,7 @@ from lexenc.device import CPU, Device
 from lexenc.encoders.base import (
     OWN,
     Languages,
+    LayerChoice,
     Pooling,
     Tokens,
     check_no_languages,
@@ -374,22 +375,25 @@ class TransformerEncoder:
             backend.no_truncation() if before is None else backend.enable_truncation(**before)
         return vectors
 
-    def states(self, tokens: Tokens, layer: int | None = None, languages: Languages | None = None) -> Tensor:
-        """Return the states of all tokens after a layer, computed in one packed pass; without pooling.
+    def states(self, tokens: Tokens, layer: LayerChoice | None = None, languages: Languages | None = None) -> Tensor:
+        """Return the states of all tokens after a layer, or after all, computed in one packed pass; without pooling.
 
         Args:
             tokens: Token ids, special tokens included. No text is longer than `longest`.
-            layer: From 0, the input of the first layer, to `layers`, the output of the last; None for the last.
+            layer: From 0, the input of the first layer, to `layers`, the output of the last; None for the last. `mean`
+                for the mean of all of them, `concat` for all concatenated.
             languages: See `embed_with_states`.
 
         Returns:
-            Shape [all tokens, width], float32, the texts concatenated.
+            Shape [all tokens, width], float32, the texts concatenated; wider for `concat`.
         """
         packed = pack(tokens, self._device, self._types(tokens, languages))
         if not len(packed.tokens):
             return self._nothing()
+        single = [None if layer == self.layers else layer] if not isinstance(layer, str) else []
         with forward_pass(self._name):
-            states = self._backbone(packed, [None if layer == self.layers else layer])[0].float()
+            found = [each.float() for each in self._backbone(packed, single or [*range(self.layers), None])]
+            states = found[0] if single else torch.stack(found).mean(0) if layer == "mean" else torch.cat(found, dim=1)
         return self._in_order(states, tokens)
 
     def _nothing(self) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lexenc.arrays import batches, positions, ranges, starts_of
 from lexenc.device import keep_freed_memory
 from lexenc.encoders import ENCODERS
-from lexenc.encoders.base import Encoder, Sentences, Unit, WordEncoder, WordVectors, printable
+from lexenc.encoders.base import Encoder, LayerChoice, Sentences, Unit, WordEncoder, WordVectors, printable
 from lexenc.encoders.encode import TOKEN_BUDGET, workers
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError, unknown_name
@@ -25,7 +25,7 @@ from lexenc.errors import ConfigError, unknown_name
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-    from lexenc.encoders.elmo import ElmoEncoder, LayerChoice
+    from lexenc.encoders.elmo import ElmoEncoder
     from lexenc.encoders.static import StaticEncoder
     from lexenc.encoders.transformer import TransformerEncoder
 
@@ -36,13 +36,13 @@ LAYER = 8
 """The layer that aligns best in models of twelve layers (Jalili Sabet et al. 2020, SimAlign, section 5.1)."""
 
 
-def word_encoder(encoder: Encoder, *, layer: int = LAYER, unit: Unit = "subwords") -> WordEncoder:
+def word_encoder(encoder: Encoder, *, layer: LayerChoice = LAYER, unit: Unit = "subwords") -> WordEncoder:
     """Return the encoder of words in sentences that belongs to an encoder of texts.
 
     Args:
         encoder: An encoder of any kind.
-        layer: Layer of a transformer, 0 for the input of the first. Negative numbers count from the end, -1 is the
-            last. Static encoders have no layers.
+        layer: Layer, 0 for the input of the first. Negative numbers count from the end, -1 is the last. `mean` for the
+            mean of all layers, `concat` for all of them concatenated. Static encoders have no layers.
         unit: Whether to return a row for every subword, or for every word the mean of its subwords.
 
     Raises:
@@ -55,7 +55,7 @@ def word_encoder(encoder: Encoder, *, layer: int = LAYER, unit: Unit = "subwords
 
 
 class TransformerWords:
-    """Words at a layer of a transformer, in passes without padding. Later layers are not computed.
+    """Words at a layer of a transformer, or at all, in passes without padding. Later layers are not computed.
 
     The prompt of the encoder is not used, and special tokens have no rows.
 
@@ -72,17 +72,18 @@ class TransformerWords:
     def __init__(
         self,
         encoder: TransformerEncoder,
-        layer: int = LAYER,
+        layer: LayerChoice = LAYER,
         unit: Unit = "subwords",
         *,
         token_budget: int = TOKEN_BUDGET,
     ) -> None:
-        if not -encoder.layers - 1 <= layer <= encoder.layers:
+        if isinstance(layer, int) and not -encoder.layers - 1 <= layer <= encoder.layers:
             raise ConfigError(
                 f"The encoder has {encoder.layers} layers, so there is no layer {layer}.",
                 hint=f"Use a layer from 0 to {encoder.layers}, or -1 for the last.",
             )
-        self.encoder, self.layer, self.unit = encoder, layer % (encoder.layers + 1), unit
+        self.encoder, self.unit = encoder, unit
+        self.layer: LayerChoice = layer % (encoder.layers + 1) if isinstance(layer, int) else layer
         self._token_budget = token_budget
         self._words = WordTokenizer(encoder.tokenizer)
         keep_freed_memory()
@@ -98,7 +99,8 @@ class TransformerWords:
             windowed[number] = len(found) > 1
             row += sum(piece.size for piece in found)
             pieces += found
-        values = np.empty((row, self.encoder.width), dtype=np.float32)
+        width = self.encoder.width * (self.encoder.layers + 1 if self.layer == "concat" else 1)
+        values = np.empty((row, width), dtype=np.float32)
         pieces.sort(key=lambda piece: len(piece.ids))
         parts = batches([len(piece.ids) for piece in pieces], self._token_budget)
 
@@ -256,6 +258,25 @@ class StaticWords:
             values = self.encoder.states(flat).cpu().numpy()
         found = _assemble(values, tokens, sentences, np.zeros(len(sentences), dtype=np.bool_), self.unit)
         return found._replace(values=self.encoder.finish(found.values))
+
+
+class JoinedWords:
+    """Words at several layers of an encoder.
+
+    Args:
+        parts: Return the vectors of the words at each layer.
+        how: `mean` for the mean of the layers, `concat` for all of them concatenated.
+    """
+
+    def __init__(self, parts: Sequence[WordEncoder], how: Literal["mean", "concat"]) -> None:
+        self._parts, self._how = parts, how
+
+    def __call__(self, sentences: Sentences) -> WordVectors:
+        """Return the vectors of all sentences."""
+        found = [each(sentences) for each in self._parts]
+        values = [each.values for each in found]
+        joined = np.concatenate(values, axis=1) if self._how == "concat" else np.stack(values).mean(axis=0)
+        return found[0]._replace(values=joined)
 
 
 class TableWords:

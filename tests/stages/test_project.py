@@ -98,6 +98,7 @@ def test_widths_may_differ(projected, transformer):
     assert projected.manifest.summary["dimensions"] == 24
     assert (projected.matrix("anchors/source").shape[1], projected.matrix("anchors/target").shape[1]) == (24, 24)
     maps = load_file(folder / MAPS)
+    assert np.allclose(states(folder, "mean"), (states(folder, 0) + states(folder, 1)) / 2, atol=1e-5)
     assert {name: each.shape for name, each in maps.items()} == {"layer.0": (16, 24), "layer.1": (16, 24)}
     for layer in (0, 1):
         expected = states(transformer, layer) @ maps[f"layer.{layer}"]
