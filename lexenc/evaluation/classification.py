@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.arrays import Doubles, Indices
-from lexenc.evaluation.bootstrap import Columns, Drawn, Measure
+from lexenc.evaluation.bootstrap import Columns, Drawn
 from lexenc.evaluation.probe import fit_probe
+from lexenc.evaluation.runs import RunMeasure
 from lexenc.evaluation.task import Metric
 from lexenc.files.evaluations import Item
 from lexenc.text.words import segmenter
@@ -21,7 +22,7 @@ METRICS = (Metric("accuracy", "Accuracy"), Metric("macro_f1", "Macro F1"))
 _BLOCK = 1 << 22  # counts held at a time
 
 
-class ClassMeasure(Measure):
+class ClassMeasure(RunMeasure):
     """Accuracy, macro F1 and weighted F1. Columns: the right class, and the class that each run found, as numbers.
 
     All are means over the runs. Macro F1 is the mean over classes; a class is left out of it if neither the right
@@ -123,20 +124,6 @@ def class_columns(names: Sequence[str] | None = None) -> Callable[[Sequence[Item
 def _name_number(name: str) -> int:
     """Return a number that only this name has, the same whichever other names there are. Floats hold it exactly."""
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogateescape"), digest_size=6).digest())
-
-
-def spread(tracks: Sequence[Columns], measure: Measure = MEASURE) -> Mapping[str, Any]:
-    """Return the metrics of each run, the mean over test sets, and their standard deviation over runs.
-
-    The deviation is that of a sample, with the number of runs less one as divisor. None for a single run.
-    """
-    found: dict[str, Any] = {}
-    runs = min(len(each) for each in tracks) - 1
-    for name in measure.metrics:
-        own = [float(np.mean([measure.values(each[[0, run]])[name] for each in tracks])) for run in range(1, runs + 1)]
-        found[f"{name}_by_seed"] = own
-        found[f"{name}_sd"] = float(np.std(own, ddof=1)) if runs > 1 else None
-    return found
 
 
 def bag_of_words(

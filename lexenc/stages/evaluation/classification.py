@@ -13,25 +13,23 @@ import numpy as np
 
 from lexenc.arrays import Indices
 from lexenc.artifact import UNFINISHED
-from lexenc.durable import clear_tree, flush_tree, share
 from lexenc.encoders import ENCODERS
 from lexenc.encoders.base import Pooling
 from lexenc.encoders.load import check_transformer, encoder_kind
 from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.bootstrap import Columns
 from lexenc.evaluation.classification import bag_of_words, class_items
 from lexenc.evaluation.probe import MAJORITY, most_frequent
 from lexenc.evaluation.task import Task
-from lexenc.files.evaluations import CONTROL, TRACK, Convention, Score, name_of_test
+from lexenc.files.evaluations import Convention, name_of_test
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
-from lexenc.stage import Input, Job, Outcome, Table
+from lexenc.stage import Input, Job, Outcome
+from lexenc.stages.evaluation.seeds import check_seeded, control_scores, spread_table, trained_once
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.stages.lineage import Seen, seen_lines, tell_seen_lines
 from lexenc.stages.reading import POOLING, open_encoder
 from lexenc.stages.training import train_in_folder
-from lexenc.stages.unfinished import once, own_folder
 from lexenc.text.folding import check_language
 from lexenc.training import HEADS, HISTORY
 from lexenc.training.schedule import StepSchedule
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from lexenc.training.classification import Classifier, Examples
 
 Texts = tuple[str, ...]
-_SHOWN = 5  # seeds in a table
 MAKES = (f"scores.json, items.jsonl with the answers of every seed, and {HISTORY} of each seed with loss and learning "
          "rate per step.")  # fmt: skip
 
@@ -182,7 +179,7 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
             facts={**seen.facts, **facts},
             left_out=test.left_out,
             controls={
-                one: partial(_scores, kind.task, np.stack([gold, each]), params) for one, each in controls.items()
+                one: partial(control_scores, kind.task, np.stack([gold, own]), params) for one, own in controls.items()
             },
         )
 
@@ -193,7 +190,7 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
         params, job, convention=Convention(ties="first class"),
         note=f"Means of {counted(len(seeds), 'seed')}, {head}{f', tested with {tester.name}' if tester else ''}.{note}",
     )  # fmt: skip
-    return replace(outcome, tables=[*outcome.tables, *_spread_table(kind.task, outcome.results, seeds)])
+    return replace(outcome, tables=[*outcome.tables, *spread_table(kind.task, outcome.results, seeds)])
 
 
 def _pair(texts: Texts) -> tuple[str, str]:
@@ -203,10 +200,7 @@ def _pair(texts: Texts) -> tuple[str, str]:
 
 def check_classifier(inputs: Mapping[str, Any], params: ClassifierParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
-    both = [("--epochs", "--steps", params.epochs is not None and params.steps is not None),
-            ("--dev", "--dev-share", bool(inputs.get("dev")) and params.dev_share is not None)]  # fmt: skip
-    return [ConfigError(f"{one} and {other} exclude each other.", hint="Give one of them.")
-            for one, other, wrong in both if wrong]  # fmt: skip
+    return check_seeded(inputs, params)
 
 
 def inputs_of(form: str) -> dict[str, Input]:
@@ -228,13 +222,6 @@ def inputs_of(form: str) -> dict[str, Input]:
             required=False,
         ),
     }
-
-
-def _scores(
-    task: Task, columns: Columns, params: ClassifierParams, *, generator: np.random.Generator
-) -> tuple[Score, ...]:
-    """Return the scores of a control from the right classes and its answers, with intervals."""
-    return task.measure.scores([columns], generator=generator, draws=params.draws, level=params.level)[0]
 
 
 # ---------------------------------------------------------------- data
@@ -343,7 +330,8 @@ class _Runs:
             self.job.notices.say("Without development data, the weights of the last step are tested.")
         done = []
         for seed in seeds:
-            done.append(self._once(seed, encoder, read, train, dev))
+            own = partial(self._train, seed, encoder, read, train, dev)
+            done.append(trained_once(f"seed {seed}", self.job, own))
             encoder = None if self.classifier.tunes else encoder
         facts = {
             "head": self.params.head,
@@ -374,26 +362,6 @@ class _Runs:
                 "Use a larger --max-length, if the encoder can take it.",
             )
 
-    def _once(
-        self, seed: int, encoder: Any, read: Mapping[str, Examples], train: Labelled, dev: Labelled
-    ) -> dict[str, Any]:
-        """Train and test one classifier, unless it is done."""
-        name = f"seed-{seed}"
-        folder = self.job.out / UNFINISHED / name
-        (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
-
-        def work() -> tuple[dict[str, Any], list[Path]]:
-            with own_folder(f"seed {seed}", folder, self.job):
-                made = self._train(seed, encoder or self._open(self.folder), read, train, dev)
-            flush_tree(folder, without=(UNFINISHED,))
-            return made, [folder / HISTORY]
-
-        made = once(folder / "done.json", self.job, work)
-        clear_tree(folder / UNFINISHED)  # checkpoints are large
-        (self.job.out / name).mkdir(exist_ok=True)
-        share(folder / HISTORY, self.job.out / name / HISTORY)
-        return made
-
     def _train(
         self, seed: int, encoder: Any, read: Mapping[str, Examples], train: Labelled, dev: Labelled
     ) -> dict[str, Any]:
@@ -402,7 +370,7 @@ class _Runs:
         from lexenc.training.trainer import Trainer, Validation
 
         each, classes, count = len(train.texts[0]), len(self.kind.classes), len(train.texts)
-        classifier = self.classifier(encoder, texts=each, classes=classes, seed=seed)
+        classifier = self.classifier(encoder or self._open(self.folder), texts=each, classes=classes, seed=seed)
         objective = ClassificationObjective(classifier, read["train"], train.gold)
         trainer = Trainer(objective, schedule=self.params, seed=seed)
         if "dev" in read:
@@ -427,21 +395,3 @@ def _stored(path: Path, parts: Iterable[np.ndarray], width: int) -> np.ndarray:
         rows = stream.tell() // (width * kind.itemsize)
     # An empty file cannot be mapped into memory.
     return np.memmap(path, kind, "r", shape=(rows, width)) if rows else np.zeros((0, width), kind)
-
-
-# ---------------------------------------------------------------- tables
-
-
-def _spread_table(task: Task, results: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[Table]:
-    """Lay out the accuracy of every seed; nothing for a single one."""
-    if len(seeds) < 2:
-        return []
-    columns = ["test set", *(f"seed {seed}" for seed in seeds[:_SHOWN]), "mean", "deviation"]
-    rows = [
-        [str(each.get(TRACK, task.title.lower())), *(f"{100 * one:.2f}" for one in each["accuracy_by_seed"][:_SHOWN]),
-         f"{100 * each['accuracy']:.2f}", f"{100 * each['accuracy_sd']:.2f}"]
-        for each in results if CONTROL not in each
-    ]  # fmt: skip
-    left = f" {len(seeds) - _SHOWN:,} more seeds are not shown." if len(seeds) > _SHOWN else ""
-    note = f"Accuracy x 100. Deviation: standard deviation over seeds.{left}"
-    return [Table("Accuracy by seed", columns, rows, note)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.errors import DataError
-from lexenc.evaluation.classification import MEASURE, METRICS, class_columns, spread
+from lexenc.evaluation.classification import MEASURE, METRICS, class_columns
 from lexenc.evaluation.task import Task
 from lexenc.files.nli import nli_text
 from lexenc.stage import Job, Outcome, Stage
@@ -23,7 +23,8 @@ from lexenc.stages.evaluation.classification import (
 
 CLASSES = ("entailment", "neutral", "contradiction")
 TASK = Task("nli", "Language inference", METRICS, MEASURE, class_columns(CLASSES), item="pair", test="test",
-            compared=MEASURE.metrics, facts=spread, heads=("premise, hypothesis", "label", "answers"))  # fmt: skip
+            compared=MEASURE.metrics, facts=MEASURE.spread,
+            heads=("premise, hypothesis", "label", "answers"))  # fmt: skip
 
 
 @dataclass(frozen=True)

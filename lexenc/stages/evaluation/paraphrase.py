@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.errors import DataError
-from lexenc.evaluation.classification import MEASURE, METRICS, class_columns, spread
+from lexenc.evaluation.classification import MEASURE, METRICS, class_columns
 from lexenc.evaluation.task import Task
 from lexenc.files.paraphrases import NOT_TRANSLATED, read_paraphrases
 from lexenc.stage import Job, Outcome, Stage
@@ -23,7 +23,7 @@ from lexenc.stages.evaluation.classification import (
 
 CLASSES = ("different", "paraphrase")
 TASK = Task("paraphrase", "Paraphrases", METRICS, MEASURE, class_columns(CLASSES), item="pair", test="test",
-            compared=MEASURE.metrics, facts=spread, heads=("pair", "label", "answers"))  # fmt: skip
+            compared=MEASURE.metrics, facts=MEASURE.spread, heads=("pair", "label", "answers"))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lexenc.errors import DataError
-from lexenc.evaluation.classification import METRICS, ClassMeasure, class_columns, spread
+from lexenc.evaluation.classification import METRICS, ClassMeasure, class_columns
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.labelled import read_labelled
 from lexenc.files.text import counted
@@ -26,7 +26,7 @@ from lexenc.stages.evaluation.classification import (
 
 MEASURE = ClassMeasure(["accuracy", "weighted_f1", "macro_f1"])
 TASK = Task("sentiment", "Sentiment of texts", (METRICS[0], Metric("weighted_f1", "Weighted F1"), METRICS[1]), MEASURE,
-            class_columns(), item="text", test="test", compared=MEASURE.metrics, facts=partial(spread, measure=MEASURE),
+            class_columns(), item="text", test="test", compared=MEASURE.metrics, facts=MEASURE.spread,
             heads=("text", "label", "answers"))  # fmt: skip
 _MANY = 20  # labels from which on each of them needs more than one text
 

@@ -34,7 +34,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Table
 from lexenc.stages.lexical.shared import batches, open_words, repeated_weight
-from lexenc.stages.lineage import unfair_note
+from lexenc.stages.lineage import Seen, unfair_note
 from lexenc.stages.reading import (
     POOLING,
     encode_words,
@@ -51,6 +51,7 @@ from lexenc.text.words import segmenter
 WIDTH = 80
 _FEW = 20  # items below which a bootstrap interval is far too narrow
 PAPER_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)  # the columns of Table 8
+_MOST_SHARED = 0.01  # share of test sentences that occur in training data by chance, because they are short
 _HIDDEN = ("seed", "search_space_words")  # they never tell systems apart
 _NOTED = ("retrieval", "direction", "search_space", "ties", "seed")
 _MOST_WARNED = 3  # test sets that have a warning of their own for a control
@@ -184,6 +185,32 @@ class TestSet:
     def of(cls, path: Path, items: Items, **settings: Any) -> TestSet:
         """Make a test set that is named after its file."""
         return cls(name_of_test(path), items, **settings)
+
+
+def shared_facts(seen: Seen, shared: int, total: int) -> dict[str, Any]:
+    """Return what a result says of test sentences that were seen.
+
+    Args:
+        seen: Those that the encoder was trained on.
+        shared: Number of those that are in the training data of the evaluation.
+        total: Number of all.
+    """
+    facts: dict[str, Any] = {**seen.facts, "sentences_in_training_data": shared}
+    if shared > _MOST_SHARED * total:
+        reason = f"{shared:,} of {counted(total, 'test sentence')} are in the training data."
+        facts[UNFAIR] = [*facts[UNFAIR], reason]
+    return facts
+
+
+def tell_shared(sets: Iterable[TestSet], job: Job) -> None:
+    """Warn of test sets with sentences of the training data; see `shared_facts`."""
+    for each in sets:
+        if count := each.facts["sentences_in_training_data"]:
+            message = f"{each.name}: {counted(count, 'test sentence')} also in the training data"
+            if any(reason.endswith("are in the training data.") for reason in each.facts[UNFAIR]):
+                job.notices.warn(f"{message}: the scores are too high.", "Train on other text.")
+            else:
+                job.notices.say(f"{message}.")
 
 
 def evaluate(  # noqa: PLR0913 - what is scored, and what else its results say

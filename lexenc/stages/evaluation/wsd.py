@@ -25,7 +25,7 @@ from lexenc.evaluation.wsd import (
     credit,
     tag_vectors,
 )
-from lexenc.files.evaluations import UNFAIR, Convention, Item, Score
+from lexenc.files.evaluations import Convention, Item, Score
 from lexenc.files.exchange.xml import looks_like_xml, root_name
 from lexenc.files.semcor import UNMAPPED, read_semcor
 from lexenc.files.sense_keys import (
@@ -40,8 +40,8 @@ from lexenc.files.sense_keys import (
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
-from lexenc.stages.lineage import Seen, seen_lines, tell_seen_lines
+from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, shared_facts, tell_shared
+from lexenc.stages.lineage import seen_lines, tell_seen_lines
 from lexenc.stages.reading import open_encoder
 from lexenc.text.folding import same_sentence
 from lexenc.text.words import in_context
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 512  # training sentences whose vectors are held at a time
 _FEW_GROUPS = 10
-_MOST_SHARED = 0.01  # share of test sentences that occur in training data by chance, because they are short
 _AROUND = 6  # words on each side of a word that are shown
 Embed = Callable[[Sequence[TaggedSentence]], tuple[Floats, np.ndarray]]
 
@@ -133,7 +132,7 @@ def eval_wsd(inputs: dict[str, Any], params: EvalWsdParams, job: Job) -> Outcome
     for test, seen in zip(tests, found, strict=True):
         own = _answered(test, embed, trained, params, job)
         leaks = sum(same_sentence((text, ""))[0] in trained.shared for text in test.texts)
-        sets.append(replace(own, facts={**own.facts, **_seen_facts(seen, leaks, len(test.sentences))}))
+        sets.append(replace(own, facts={**own.facts, **shared_facts(seen, leaks, len(test.sentences))}))
     _tell(sets, params, job)
     note = _note(facts, trained, params) + note
     return evaluate(TASK, sets, params, job, convention=Convention(ties="lower index"), facts_of_all=facts, note=note)
@@ -281,23 +280,8 @@ def _credit(answer: ChosenSense | None, tag: SenseTag) -> float:
 # ---------------------------------------------------------------- messages
 
 
-def _seen_facts(seen: Seen, shared: int, total: int) -> dict[str, Any]:
-    """Return what a result says of sentences that were seen: by the encoder, and in the training data."""
-    facts: dict[str, Any] = {**seen.facts, "sentences_in_training_data": shared}
-    if shared > _MOST_SHARED * total:
-        reason = f"{shared:,} of {counted(total, 'test sentence')} are in the training data."
-        facts[UNFAIR] = [*facts[UNFAIR], reason]
-    return facts
-
-
 def _tell(sets: Iterable[TestSet], params: EvalWsdParams, job: Job) -> None:
-    for each in sets:
-        if count := each.facts["sentences_in_training_data"]:
-            message = f"{each.name}: {counted(count, 'test sentence')} also in the training data"
-            if any(reason.endswith("are in the training data.") for reason in each.facts[UNFAIR]):
-                job.notices.warn(f"{message}: the scores are too high.", "Train on other text.")
-            else:
-                job.notices.say(f"{message}.")
+    tell_shared(sets, job)
     few = {each.name: each.facts["groups"] for each in sets if each.facts["groups"] < _FEW_GROUPS}
     if few and params.resample == "documents":
         shown = ", ".join(f"{name} {count}" for name, count in few.items())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lexenc.evaluation.classification import MEASURE, ClassMeasure, bag_of_words, class_columns, class_items, spread
+from lexenc.evaluation.classification import MEASURE, ClassMeasure, bag_of_words, class_columns, class_items
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def test_metrics_are_means_over_runs(columns):
     whole = ClassMeasure(["weighted_f1", "accuracy"])
     weighted = pytest.approx(np.mean([f1_score(gold, run, average="weighted") for run in runs]))
     assert whole.values(columns) == {"weighted_f1": weighted, "accuracy": found["accuracy"]}
-    assert np.mean(spread([columns], whole)["weighted_f1_by_seed"]) == weighted
-    own = spread([columns])
+    assert np.mean(whole.spread([columns])["weighted_f1_by_seed"]) == weighted
+    own = MEASURE.spread([columns])
     assert own["accuracy_by_seed"] == pytest.approx([accuracy_score(gold, run) for run in runs])
     assert own["accuracy_sd"] == pytest.approx(np.std(own["accuracy_by_seed"], ddof=1))
-    assert spread([columns[:2]])["macro_f1_sd"] is None
+    assert MEASURE.spread([columns[:2]])["macro_f1_sd"] is None
     assert np.isnan(MEASURE.values(columns[:, :0])["accuracy"])
 
 
