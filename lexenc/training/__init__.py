@@ -38,3 +38,12 @@ HEADS = Registry(
     },
 )
 """Kinds of classifiers of sentences and of pairs; see `lexenc.training.classification.Classifier`."""
+
+TAGGERS = Registry(
+    "tagger",
+    {
+        "bilstm-crf": "lexenc.training.tagging:BiLstmCrf",
+        "fine-tune": "lexenc.training.tagging:FineTunedTagger",
+    },
+)
+"""Kinds of taggers of words; see `lexenc.training.tagging.Tagger`."""
