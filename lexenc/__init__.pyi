@@ -1457,6 +1457,90 @@ def eval_wsd(
         LexencError: If inputs or arguments cannot be used, or the work cannot be done.
     """
 
+def eval_ner(
+    *,
+    encoder: str | PathLike[str],
+    train: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    test: str | PathLike[str] | Sequence[str | PathLike[str]] | Sequence[tuple[str, str]],
+    test_encoder: str | PathLike[str] | None = None,
+    dev: str | PathLike[str] | float | None = None,
+    out: str | PathLike[str] | None = None,
+    draws: int = 10000,
+    level: float = 0.95,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float = 0.0,
+    schedule: Literal['constant', 'linear'] = 'linear',
+    warmup: float = 0.1,
+    clip: float = 1.0,
+    chunk_tokens: int = 16384,
+    checkpoint_seconds: float = 60.0,
+    steps: int | None = None,
+    head: Literal['bilstm-crf', 'fine-tune'] = 'bilstm-crf',
+    seeds: int = 5,
+    dev_share: float | None = None,
+    layer: int | Sequence[int] = (),
+    combine: Literal['concat', 'mean'] = 'mean',
+    word: Literal['first', 'mean'] = 'mean',
+    hidden: int = 256,
+    dropout: float = 0.5,
+    max_length: int = 512,
+    types: str | Sequence[str] = (),
+    random_vectors: bool = True,
+    force: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    precision: Literal['bfloat16', 'float16', 'float32'] | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """Score named entities: train a tagger on one language, test it on any, with several seeds.
+
+    Makes: scores.json, items.jsonl with the entities that every seed found, and training.jsonl of each seed with loss and learning rate per step.
+
+    Args:
+        encoder: Encoder.
+        test_encoder: Encoder of the test sentences, if it is another one: one for their language whose vectors are in the same space. By default encoder.
+        train: Training data: a word and its tag on each line, an empty line after each sentence (CoNLL, WikiANN, MasakhaNER).
+        dev: Development data of the same form, in the language of train, to choose the epoch; or a share of the training data, e.g. 0.1.
+        test: Test data of the same form. Each file is a test set.
+        out: Folder for the result. None does not keep it.
+        draws: Number of bootstrap resamplings of the test set.
+        level: Level of the confidence intervals.
+        epochs: Passes over the training data. By default 20 for bilstm-crf and 3 to fine-tune, or as steps needs.
+        batch_size: Sentences per step. By default 32 for bilstm-crf and 16 to fine-tune.
+        learning_rate: Peak learning rate. By default 2e-3 for bilstm-crf and 5e-5 to fine-tune.
+        weight_decay: Weight decay of AdamW. Biases and normalisation layers have none.
+        schedule: Learning rate after the warm-up. linear: falls to 0. constant: stays at the peak.
+        warmup: Share of the steps in which the learning rate rises to its peak.
+        clip: Maximum norm of the gradient. Use 0 for no clipping.
+        chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
+        checkpoint_seconds: Time between checkpoints, in seconds.
+        steps: Steps of training, instead of epochs.
+        head: bilstm-crf: a bidirectional LSTM with a CRF is trained on the vectors of the frozen encoder. fine-tune: the encoder is trained with a linear layer on the first subword of each word.
+        seeds: Number of taggers, trained with seeds from seed on. Scores are their means.
+        dev_share: Share of the training sentences that is held out to choose the epoch. Use 0 for none. By default 0.1, unless dev names a file.
+        layer: bilstm-crf: layer of the encoder that vectors are taken from, negative from the end; or several, e.g. -1,-2. If left out, all layers, with the input of the first.
+        combine: bilstm-crf: how the vectors of several layers become one. concat needs more time and memory. One of: mean, concat.
+        word: bilstm-crf: the vector of a word is the mean of its subwords, or that of its first subword. One of: mean, first.
+        hidden: bilstm-crf: width of the LSTM of each direction.
+        dropout: bilstm-crf: share of inputs and outputs of the LSTM that is dropped.
+        max_length: Longest sentence in words, to fine-tune in subwords. The rest is not learned, and in test data it is answered as outside of entities.
+        types: Types of entities that count, e.g. PER,LOC,ORG. Others are treated as ordinary words. If left out, all types.
+        random_vectors: Score a control too: the bilstm-crf on a random vector for each distinct word, with one seed.
+        force: Replace another result in `out`.
+        seed: Seed of all random choices; None: LEXENC_SEED, else 0.
+        device: auto, cpu, cuda, cuda:N or mps; None: LEXENC_DEVICE, else auto.
+        precision: Arithmetic of encoders; None: LEXENC_PRECISION, else float32.
+        progress: True shows progress bars; or an object with a `task` method.
+
+    Returns:
+        The result. An existing result is reused.
+
+    Raises:
+        LexencError: If inputs or arguments cannot be used, or the work cannot be done.
+    """
+
 def eval_language_id(
     *,
     text: str | PathLike[str] | Sequence[str | PathLike[str]] | Mapping[str, str | PathLike[str]],

@@ -23,6 +23,7 @@ TASKS = Registry(
         "nli": "lexenc.stages.evaluation.nli:TASK",
         "wsd": "lexenc.evaluation.wsd:TASK",
         "sentiment": "lexenc.stages.evaluation.sentiment:TASK",
+        "ner": "lexenc.evaluation.entities:TASK",
         "paraphrase": "lexenc.stages.evaluation.paraphrase:TASK",
     },
 )

@@ -99,6 +99,10 @@ STAGES = Registry(
             "lexenc.stages.evaluation.wsd:EVAL_WSD",
             "Score senses of words in context: the nearest of the sense vectors that are learned from tagged text.",
         ),
+        "eval ner": (
+            "lexenc.stages.evaluation.ner:EVAL_NER",
+            "Score named entities: train a tagger on one language, test it on any, with several seeds.",
+        ),
         "eval language-id": (
             "lexenc.stages.evaluation.language_id:EVAL_LANGUAGE_ID",
             "Score how well sentence vectors show their language. Lower means more language-neutral.",

@@ -232,6 +232,7 @@ LINES = (
     "eval xel --knowledge-base FILE --mentions W/en.txt --encoder ENC",
     "eval sts --pairs FILE --encoder ENC",
     "eval nli --train FILE --test FILE --encoder ENC",
+    "eval ner --train FILE --test FILE --encoder ENC",
     "eval paraphrase --train FILE --test FILE --encoder ENC",
     "eval sentiment --train FILE --test FILE --encoder ENC",
     "eval xlsim --pairs FILE --encoder ENC",

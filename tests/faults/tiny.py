@@ -160,6 +160,12 @@ RUNS: dict[str, list[Tiny]] = {
     "eval wsd": [
         Tiny("eval wsd --encoder {w}/static --train {w}/semcor --test {w}/tagged.xml --gold {w}/tagged.key --draws 100")
     ],
+    "eval ner": [
+        Tiny("eval ner --encoder {w}/static --train {w}/entities.txt --test {w}/entities.txt --draws 100 --seeds 1 "
+             "--hidden 4 --steps 2 --batch-size 8 --checkpoint-seconds 0"),
+        Tiny("eval ner --encoder {w}/transformer --head fine-tune --train {w}/entities.txt --test {w}/entities.txt "
+             "--draws 100 --seeds 2 --steps 2 --batch-size 8 --no-random-vectors --checkpoint-seconds 0"),
+    ],
     "eval language-id": [
         Tiny("eval language-id --encoder {w}/static --text en={w}/en.text --text de={w}/de.text --draws 100")
     ],
@@ -257,6 +263,9 @@ def make_world(world: Path, run: Callable[[list[str]], None]) -> None:
     labels = ("entailment", "neutral", "contradiction")
     _write(world / "nli.tsv", [f"the {a}\ta {b}\t{labels[i % 3]}" for i, (a, b) in enumerate(pairs[:20])])
     _write_tagged(world, names["en"][:20])
+    named = [f"the O\n{a} B-{'LOC' if i % 2 else 'PER'}\n{b} I-{'LOC' if i % 2 else 'PER'}\n"
+             for i, (a, b) in enumerate(pairs[:20])]  # fmt: skip
+    _write(world / "entities.txt", named)
     _write(world / "kb.txt", [f"C{i}||{word}" for i, pair in enumerate(pairs[:20]) for word in pair])
     _write(world / "mentions.txt", [f"C{i}||{a}" for i, (a, _) in enumerate(pairs[:20])])
     _write(world / "corpus.txt", [" ||| ".join(map(" ".join, zip(*pairs[i : i + 3], strict=True))) for i in range(20)])

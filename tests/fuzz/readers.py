@@ -328,6 +328,7 @@ READERS = {
         Reader("bitext", _bitext, ("bucc",)),
         Reader("semcor", _semcor, ("semcor", "semcor.tar.xz")),
         Reader("tagged-xml", _tagged_xml, ("tagged.xml",)),
+        Reader("entities", _all("lexenc.files.entities", "read_entities"), ("named.tsv", "named.txt")),
         Reader("sense-keys", _all("lexenc.files.sense_keys", "read_sense_keys"), ("tagged.key",)),
         Reader("first-senses", _all("lexenc.files.sense_keys", "read_first_senses"), ("cntlist.rev", "index.sense")),
         Reader("labelled", _all("lexenc.files.labelled", "read_labelled"), ("topics.csv", "topics.de.tsv", "moods.tsv", "moods.txt")),

@@ -115,6 +115,8 @@ senses        eval senses --gold @senses.pos --gold @senses.xml --encoder @trans
 senses-auto   eval senses --gold @senses.pos --count auto --layer -1 --most 20 --encoder @transformer --draws 100 --out @out
 wsd           eval wsd --train @semcor.tar.xz --test @tagged.xml --gold @tagged.key --encoder @static --back-off @cntlist.rev --draws 100 --out @out
 wsd-xml       eval wsd --train @tagged.xml --train-gold @tagged.key --test @tagged.xml --gold @tagged.key --encoder @transformer --layer 0,1 --back-off @index.sense --draws 100 --out @out
+ner           eval ner --train @named.tsv --dev @named.txt --test @named.txt --test @named.tsv --encoder @static --test-encoder @static --seeds 1 --hidden 4 --steps 2 --draws 100 --out @out
+ner-tuned     eval ner --train @named.txt --test @named.tsv --encoder @transformer --head fine-tune --seeds 1 --steps 2 --types PER --no-random-vectors --draws 100 --out @out
 languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
 nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
 nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
@@ -365,6 +367,8 @@ def _write_files(folder: Path) -> None:
         "tagged.key": [f"t{i} {word}%1:0{i % 2}:00:: x%1:00:00::" for i, word in enumerate(EN[:4])],
         "cntlist.rev": [f"{word}%1:00:00:: 1 {i}" for i, word in enumerate(EN)],
         "index.sense": [f"{word}%1:00:00:: 0000{i} 1 {i}" for i, word in enumerate(EN)],
+        "named.tsv": [line for i, word in enumerate(EN) for line in ("en:the\tO", f"en:{word}\tB-{'LOC' if i % 2 else 'PER'}", f"en:{word}\tI-{'LOC' if i % 2 else 'PER'}", "")],
+        "named.txt": ["-DOCSTART- -X- O", "", *(line for i, word in enumerate(DE) for line in ("das DT O", f"{word} NN S-{'LOC' if i % 2 else 'PER'}", ""))],
         "gold.txt": [f"{i % 6}" for i in range(len(sentences))],
         "kb.txt": [f"C{i}||{b}" for i, (_, b) in enumerate(pairs)] + ["C4|C5||ding"],
         "mentions.txt": [f"C{i}||{b.title()}" for i, (_, b) in enumerate(pairs[:9])],
