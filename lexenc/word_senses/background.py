@@ -13,14 +13,20 @@ _LEAST, _MOST = 5, 30
 """Occurrences of a word that counts, and how many of them count."""
 _ROWS = 20_000  # vectors that are kept
 _SHRINKAGE = 0.3
+_POWER = 0.25
+"""Power of the covariance by which directions are divided: 0 leaves them as they are, 0.5 makes them alike.
+
+Of 0, 0.125, 0.25 and 0.5, with 3 and 30 directions, 0.25 with 3 has the largest mean adjusted Rand index on the words
+hard and interest and two encoders. Full whitening hides the senses of inflected words.
+"""
 
 
 class Background:
     """An encoder of words in sentences that measures, on the way, how the vectors of a word differ between contexts.
 
     Most words have one sense in a text. Directions in which their vectors differ much, such as those of syntax and of
-    the position in the sentence, say little about senses. `whitening` makes all directions alike in this respect, which
-    is within-class covariance normalisation (Hatch et al. 2006) with words for classes.
+    the position in the sentence, say little about senses. `whitening` makes directions more alike in this respect, half
+    of within-class covariance normalisation (Hatch et al. 2006) with words for classes.
 
     Args:
         encoder: The encoder that returns the vectors.
@@ -46,7 +52,7 @@ class Background:
         return found
 
     def whitening(self, without: Collection[str] = ()) -> Floats | None:
-        """Return the matrix that makes differences within words alike in all directions; None if too little is known.
+        """Return the matrix that makes directions differ less within words; None if too little is known.
 
         The covariance is shrunk towards a multiple of the identity. Shape [d, d], symmetric.
 
@@ -68,4 +74,4 @@ class Background:
         if size <= 0:
             return None  # static vectors do not depend on the context
         shrunk = np.maximum(sizes, 0) / size + _SHRINKAGE * (1 + len(sizes) / freedom)
-        return np.asarray((directions / np.sqrt(shrunk)) @ directions.T / np.sqrt(size), dtype=np.float32)
+        return np.asarray((directions / (shrunk * size) ** _POWER) @ directions.T, dtype=np.float32)

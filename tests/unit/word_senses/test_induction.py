@@ -56,7 +56,7 @@ def test_a_background_shows_what_is_hidden_by_larger_differences(groups):
     vectors, gold = groups
     random = np.random.default_rng(1)
     noise = np.zeros((24, 24), dtype=np.float32)
-    noise[:, :6] = random.normal(size=(24, 6)) * 3
+    noise[:, :6] = random.normal(size=(24, 6)) * 2
 
     def encode(sentences):
         """Every word has a vector that differs in six directions, as the word of the senses does too."""
