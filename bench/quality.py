@@ -69,7 +69,7 @@ def difference(work: Path, claim: str, first: tuple[str, str], second: tuple[str
     for retrieval in RETRIEVALS:
         one = lexenc("compare", *(work / f"{each[0]}-{retrieval}" for each in (first, second)), *systems)[0]
         low, high = 100 * one["difference_low"], 100 * one["difference_high"]
-        verdict = "yes" if one["shown"] else "not shown"
+        verdict = ("yes" if low > 0 else "the opposite") if one["shown"] else "not shown"
         print(f"{claim}\t{retrieval}\t{100 * one['difference']:+.1f} [{low:+.1f}, {high:+.1f}]\t{verdict}", flush=True)
 
 
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="mini")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--learning-rate")
+    parser.add_argument("--epochs", help="passes over the pairs, by default as many as finetune makes")
     parser.add_argument("--pair", default="en-de", help="languages of the dictionary")
     parser.add_argument("--vectors", type=Path, nargs=2, help="of both languages, .vec or .vec.gz, lower-cased")
     parser.add_argument("--work", type=Path, help="folder that keeps the results")
@@ -100,12 +101,13 @@ def run(options: argparse.Namespace, work: Path) -> None:
     vocabulary = write_vocabulary(work / "target.txt", target)
     shared = ["--lowercase", "--pairs", train, "--encoder", options.encoder, "--precision", options.precision]
     lexenc("mine-negatives", *shared, "--target-vocabulary", vocabulary, "--out", work / "negatives")
-    rate = ["--learning-rate", options.learning_rate] if options.learning_rate else []
+    asked = [("--learning-rate", options.learning_rate), ("--epochs", options.epochs)]
+    learning = [word for name, value in asked if value for word in (name, value)]
     print("\t".join([f"P@1, {options.pair}", "retrieval", "words", "0 (VecMap)", *BLENDS, "1 (encoder)"]))
     scores(work, pairs, "untuned", options.encoder, options.precision)
     for name, control in (("tuned", "none"), ("shuffled", "shuffled-pairs")):
         tuned = work / f"encoder-{name}"
-        lexenc("finetune", *shared, "--negatives", work / "negatives", "--control", control, *rate, "--out", tuned)
+        lexenc("finetune", *shared, "--negatives", work / "negatives", "--control", control, *learning, "--out", tuned)
         scores(work, pairs, name, tuned, options.precision)
     for weight in (*BLENDS, "1"):
         for name in ("tuned", "shuffled"):
