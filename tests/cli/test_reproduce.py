@@ -356,6 +356,6 @@ def test_fetch_brings_what_is_missing(mirror, lexenc, fails, static, tmp_path):
 def test_list_recipes(lexenc):
     lines = lexenc("list", "recipes").lines
     assert lines[0] == "name\twhat"
-    assert len(lines) == 1 + 12 + 8 + 8
+    assert len(lines) == 1 + 12 + 8 + 8 + 4
     assert any(line.startswith(f"{NAME}/table-6\tWord translation on GT-BLI") for line in lines)
     assert json.loads(lexenc("list", "recipes", "--json").lines[0])["name"] == f"{NAME}/table-1"

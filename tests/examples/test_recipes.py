@@ -35,7 +35,7 @@ def figures(number: int, column: str) -> list[float | None]:
 def test_all_tables_are_there_in_their_order():
     assert table_names(NAME) == [f"{NAME}/table-{number}" for number in TABLES]
     others = [f"msimcse/table-{number}" for number in range(1, 9)]
-    others += [f"senses/table-{number}" for number in (2, 4, 5)]
+    others += [f"senses/table-{number}" for number in (2, 3, 4, 5)]
     others += [f"wacse/table-{number}" for number in range(3, 11)]
     assert recipe_names() == [*table_names(NAME), *others]
 
@@ -360,12 +360,14 @@ def test_means_that_the_papers_state():
         assert fmean(by_language) == pytest.approx(mean, abs=0.06)
 
 
-@pytest.mark.parametrize(("table", "gain"), [("table-4", 2.09), ("table-5", 1.29)])
+@pytest.mark.parametrize(("table", "gain"), [("table-3", 0.52), ("table-4", 2.09), ("table-5", 1.29)])
 def test_gains_that_the_paper_on_senses_states(table, gain):
+    references = {"XLM-tuned", "mBERT-tuned", "XLM-R-tuned", "mBERT+Proj", "mBERT-Align"}  # of more training data
     rows = read_table(read_paper("senses"), f"senses/{table}").rows
     figures = {name: [entry.figure for entry in row] for name, row in rows.items()}
     own = [max(pair) for pair in zip(figures.pop("Bi-SaELMo"), figures.pop("Bi-SaELMo+Proj"), strict=True)]
-    best = [max(filter(None, column)) for column in zip(*figures.values(), strict=True)]
+    baselines = [own for name, own in figures.items() if name not in references]
+    best = [max(filter(None, column)) for column in zip(*baselines, strict=True)]
     assert fmean(own) - fmean(best) == pytest.approx(gain, abs=0.006)
 
 
