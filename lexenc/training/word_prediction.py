@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged, batches
 from lexenc.device import Device
+from lexenc.encoders.base import LayerChoice
 from lexenc.encoders.elmo import (
     UNKNOWN,
     CharacterSettings,
     ElmoEncoder,
     ElmoSettings,
-    LayerChoice,
     new_elmo,
     read_tokenizer,
 )
