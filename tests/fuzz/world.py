@@ -119,8 +119,8 @@ ner           eval ner --train @named.tsv --dev @named.txt --test @named.txt --t
 ner-tuned     eval ner --train @named.txt --test @named.tsv --encoder @transformer --head fine-tune --seeds 1 --steps 2 --types PER --no-random-vectors --draws 100 --out @out
 languages     eval language-id --text en=@text.en --text de=@text.de --encoder @static --draws 100 --out @out
 nli           eval nli --train @nli.tsv --dev @xnli.tsv --test @nli.jsonl --test @xnli.tsv --encoder @transformer --seeds 1 --steps 2 --draws 100 --out @out
-nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
-paraphrase    eval paraphrase --train @same-meaning.tsv --dev @same-meaning.csv --test @same-meaning.csv --encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
+nli-dense     eval nli --train @nli.tsv --test @nli.jsonl --encoder @static --test-encoder @static --seeds 2 --epochs 1 --draws 100 --out @out
+paraphrase    eval paraphrase --train @same-meaning.tsv --dev @same-meaning.csv --test @same-meaning.csv --encoder @static --test-encoder @static --seeds 1 --epochs 1 --draws 100 --out @out
 sentiment     eval sentiment --train @moods.tsv --dev @moods.txt --test @moods.txt --encoder @static --test-encoder @static --head bilstm --seeds 1 --epochs 1 --draws 100 --out @out
 concepts      encode-concepts @kb.txt --encoder @static --out @out
 concepts-ivf  encode-concepts @kb.txt --encoder @static --index ivf --out @out

@@ -223,6 +223,7 @@ def test_speed_settings_are_those_and_no_others():
         "align-train softmax checkpoint_seconds",
         "align-train span checkpoint_seconds",
         "encode token_budget",
+        "eval ner checkpoint_seconds",
         "eval nli checkpoint_seconds",
         "eval paraphrase checkpoint_seconds",
         "eval sentiment checkpoint_seconds",
