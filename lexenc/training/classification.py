@@ -125,7 +125,7 @@ class FineTuned(Classifier):
         config = cast(Any, encoder.module)[0].auto_model.config
         found = (getattr(config, name, None) for name in _DROPOUTS)
         dropout = next((float(each) for each in found if isinstance(each, int | float)), _DROPOUT)
-        last = _linear(encoder.dimensions, classes, seed, "last layer", _DEVIATION)
+        last = linear(encoder.dimensions, classes, seed, "last layer", _DEVIATION)
         self._head = nn.Sequential(nn.Dropout(dropout), last).to(device_of(encoder)).eval()
         self.modules = {"encoder": encoder.module, "head": self._head}
 
@@ -197,10 +197,10 @@ class Dense(Classifier):
 def dense_layers(width: int, classes: int, seed: int) -> nn.Sequential:
     """Return two dense layers with random weights: vectors of this width to scores of classes."""
     return nn.Sequential(
-        _linear(width, _HIDDEN, seed, "first layer", width**-0.5),
+        linear(width, _HIDDEN, seed, "first layer", width**-0.5),
         nn.ReLU(),
         nn.Dropout(_DROPOUT),
-        _linear(_HIDDEN, classes, seed, "last layer", _DEVIATION),
+        linear(_HIDDEN, classes, seed, "last layer", _DEVIATION),
     )
 
 
@@ -209,7 +209,7 @@ def device_of(encoder: Encoder) -> torch.device:
     return next(encoder.module.parameters()).device
 
 
-def _linear(width: int, out: int, seed: int, name: str, deviation: float) -> nn.Linear:
+def linear(width: int, out: int, seed: int, name: str, deviation: float) -> nn.Linear:
     """Return a linear layer with random weights and no bias at first."""
     layer = nn.utils.skip_init(nn.Linear, width, out)
     nn.init.zeros_(layer.bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from lexenc.encoders.word_vectors import JoinedWords, word_encoder
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.randomness import derived_seed, torch_generator
+from lexenc.training.classification import device_of, linear
 from lexenc.training.crf import LinearChain
 from lexenc.training.objective import Objective, chunks
 
@@ -120,7 +121,7 @@ class FrozenWords:
         encode = parts[0] if len(parts) == 1 else JoinedWords(parts, settings.combine)
         every = settings.layers or getattr(encoder, "word_layers", tuple(range(count + 1)))
         known = tuple(layer % (count + 1) for layer in every) if count else ()
-        return cls(encode, settings, device=_device_of(encoder), layers=known, allocate=allocate)
+        return cls(encode, settings, device=device_of(encoder), layers=known, allocate=allocate)
 
     def __call__(self, sentences: Sentences, *, progress: Progress = SILENT) -> TaggerInput:
         """Compute the vectors of all words that are read."""
@@ -312,7 +313,8 @@ class BiLstmCrf(Tagger):
         for each in lstm.parameters():
             nn.init.uniform_(each, -(size**-0.5), size**-0.5, generator=source)
         parts = {"dropout": LockedDropout(settings.dropout, _WORD_DROPOUT), "lstm": lstm,
-                 "dropout_after": LockedDropout(settings.dropout), "last": _linear(2 * size, tags, seed),
+                 "dropout_after": LockedDropout(settings.dropout),
+                 "last": linear(2 * size, tags, seed, "last layer", _DEVIATION),
                  "crf": LinearChain(tags, seed=seed)}  # fmt: skip
         self._device = words.device
         self._parts: Any = nn.ModuleDict(parts).to(self._device).eval()
@@ -364,8 +366,8 @@ class FineTunedTagger(Tagger):
 
     def __init__(self, words: TunedWords, *, tags: int, settings: TaggerSettings, seed: int) -> None:
         self._encoder, self._tags = words.encoder, tags
-        self._device = _device_of(self._encoder)
-        layers = [nn.Dropout(_DROPOUT), _linear(self._encoder.width, tags, seed)]
+        self._device = device_of(self._encoder)
+        layers = [nn.Dropout(_DROPOUT), linear(self._encoder.width, tags, seed, "last layer", _DEVIATION)]
         self._head = nn.Sequential(*layers).to(self._device).eval()
         self.modules = {"encoder": self._encoder.module, "head": self._head}
 
@@ -406,18 +408,6 @@ class FineTunedTagger(Tagger):
             tags[own] = best[owners == place]
             found.append(tags)
         return found
-
-
-def _device_of(encoder: Encoder) -> torch.device:
-    return next(encoder.module.parameters()).device
-
-
-def _linear(width: int, out: int, seed: int) -> nn.Linear:
-    """Return a linear layer with small random weights and no bias at first."""
-    layer = nn.utils.skip_init(nn.Linear, width, out)
-    nn.init.zeros_(layer.bias)
-    nn.init.normal_(layer.weight, std=_DEVIATION, generator=torch_generator(seed, "last layer"))
-    return cast(nn.Linear, layer)
 
 
 # ---------------------------------------------------------------- training

@@ -25,7 +25,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome
-from lexenc.stages.evaluation.seeds import check_seeded, control_scores, spread_table, trained_once
+from lexenc.stages.evaluation.seeds import control_scores, spread_table, trained_once
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.stages.lineage import Seen, seen_lines, tell_seen_lines
 from lexenc.stages.reading import POOLING, open_encoder
@@ -196,11 +196,6 @@ def classify(kind: Classification, inputs: Mapping[str, Any], params: Classifier
 def _pair(texts: Texts) -> tuple[str, str]:
     """Return an example as lineage compares it; a single text has an empty second side."""
     return texts[0], "".join(texts[1:])
-
-
-def check_classifier(inputs: Mapping[str, Any], params: ClassifierParams) -> list[ConfigError]:
-    """Return the errors that involve more than one option."""
-    return check_seeded(inputs, params)
 
 
 def inputs_of(form: str) -> dict[str, Input]:

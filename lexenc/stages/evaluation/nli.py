@@ -16,10 +16,10 @@ from lexenc.stages.evaluation.classification import (
     Classification,
     ClassifierParams,
     Labelled,
-    check_classifier,
     classify,
     inputs_of,
 )
+from lexenc.stages.evaluation.seeds import check_seeded
 
 CLASSES = ("entailment", "neutral", "contradiction")
 TASK = Task("nli", "Language inference", METRICS, MEASURE, class_columns(CLASSES), item="pair", test="test",
@@ -58,7 +58,7 @@ def eval_nli(inputs: dict[str, Any], params: EvalNliParams, job: Job) -> Outcome
 
 
 EVAL_NLI = Stage(
-    name="eval nli", version=1, params=EvalNliParams, run=eval_nli, check=check_classifier,
+    name="eval nli", version=1, params=EvalNliParams, run=eval_nli, check=check_seeded,
     inputs=inputs_of("premise, hypothesis and label (SNLI, MultiNLI, XNLI, SICK, AmericasNLI), TSV, CSV or JSONL."),
     makes=MAKES,
     examples=("lexenc eval nli --train multinli.train.en.tsv --dev xnli.dev.tsv --test xnli.test.tsv --encoder ENC",

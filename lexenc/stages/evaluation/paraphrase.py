@@ -16,10 +16,10 @@ from lexenc.stages.evaluation.classification import (
     Classification,
     ClassifierParams,
     Labelled,
-    check_classifier,
     classify,
     inputs_of,
 )
+from lexenc.stages.evaluation.seeds import check_seeded
 
 CLASSES = ("different", "paraphrase")
 TASK = Task("paraphrase", "Paraphrases", METRICS, MEASURE, class_columns(CLASSES), item="pair", test="test",
@@ -57,7 +57,7 @@ def eval_paraphrase(inputs: dict[str, Any], params: EvalParaphraseParams, job: J
 
 
 EVAL_PARAPHRASE = Stage(
-    name="eval paraphrase", version=1, params=EvalParaphraseParams, run=eval_paraphrase, check=check_classifier,
+    name="eval paraphrase", version=1, params=EvalParaphraseParams, run=eval_paraphrase, check=check_seeded,
     inputs=inputs_of("two sentences and a label, 1 for a paraphrase (MSR, PAWS, PAWS-X), TSV or CSV."),
     makes=MAKES,
     examples=("lexenc eval paraphrase --train train.tsv --dev dev_2k.tsv --test de/test_2k.tsv --encoder ENC",

@@ -54,7 +54,6 @@ def trained_once(name: str, job: Job, train: Callable[[], dict[str, Any]]) -> di
         train: Trains in the folder of the job, and returns what JSON can hold.
     """
     own = name.replace(" ", "-")
-    (job.out / UNFINISHED).mkdir(exist_ok=True)
     folder = job.out / UNFINISHED / own
     (folder / UNFINISHED).mkdir(parents=True, exist_ok=True)
 

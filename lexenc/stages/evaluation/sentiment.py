@@ -19,10 +19,10 @@ from lexenc.stages.evaluation.classification import (
     Classification,
     ClassifierParams,
     Labelled,
-    check_classifier,
     classify,
     inputs_of,
 )
+from lexenc.stages.evaluation.seeds import check_seeded
 
 MEASURE = ClassMeasure(["accuracy", "weighted_f1", "macro_f1"])
 TASK = Task("sentiment", "Sentiment of texts", (METRICS[0], Metric("weighted_f1", "Weighted F1"), METRICS[1]), MEASURE,
@@ -82,7 +82,7 @@ def eval_sentiment(inputs: dict[str, Any], params: EvalSentimentParams, job: Job
 
 
 EVAL_SENTIMENT = Stage(
-    name="eval sentiment", version=1, params=EvalSentimentParams, run=eval_sentiment, check=check_classifier,
+    name="eval sentiment", version=1, params=EvalSentimentParams, run=eval_sentiment, check=check_seeded,
     inputs=inputs_of("text and label, with any labels: a table that names its columns (AfriSenti), TSV or CSV; or two "
                      "columns with a TAB between them."),
     makes=MAKES,
