@@ -27,6 +27,8 @@ Sentences = Sequence[Sequence[str]]
 Unit = Literal["subwords", "words"]
 LayerChoice = int | Literal["mean", "concat"]
 """A layer, or how all layers are combined."""
+Layers = LayerChoice | tuple[int, ...]
+"""The same, or several layers, which are concatenated."""
 
 
 class Encoder(Protocol):
@@ -134,7 +136,7 @@ class EncoderKind(Protocol):
     def faults(self, **settings: Any) -> list[ConfigError]:
         """Return what is wrong with the settings of `create`."""
 
-    def words(self, encoder: Any, *, layer: LayerChoice, unit: Unit) -> WordEncoder:
+    def words(self, encoder: Any, *, layer: Layers, unit: Unit) -> WordEncoder:
         """Return the encoder of words in sentences; see `lexenc.encoders.word_vectors.word_encoder`."""
 
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged
 from lexenc.device import CPU, Device
-from lexenc.encoders.base import OWN, Languages, LayerChoice, Pooling, Tokens, check_no_languages, printable
+from lexenc.encoders.base import OWN, Languages, LayerChoice, Layers, Pooling, Tokens, check_no_languages, printable
 from lexenc.encoders.folder import COPY, ELMO_TYPE, check_vocabulary, guarded, read_settings, saving, splitting
 from lexenc.encoders.heads import read_weights
 from lexenc.encoders.subwords import WordTokenizer, uncut_tokenizer
@@ -209,12 +209,12 @@ class LayerStates(NamedTuple):
         places = torch.arange(self.forward[0].shape[1], device=self.lengths.device)
         return places[None] < self.lengths[:, None]
 
-    def layer(self, number: LayerChoice) -> Tensor:
-        """Return both directions of a layer, forward first, or all layers combined. Shape [b, t, 2 d or more]."""
+    def layer(self, number: Layers) -> Tensor:
+        """Return both directions of a layer, forward first, or several combined. Shape [b, t, 2 d or more]."""
         if isinstance(number, int):
             return torch.cat([self.forward[number], self.backward[number]], dim=2)
-        every = [self.layer(each) for each in range(len(self.forward))]
-        return torch.cat(every, dim=2) if number == "concat" else torch.stack(every).mean(0)
+        every = [self.layer(each) for each in (range(len(self.forward)) if isinstance(number, str) else number)]
+        return torch.stack(every).mean(0) if number == "mean" else torch.cat(every, dim=2)
 
 
 def turned_places(lengths: Tensor, longest: int) -> Tensor:
@@ -383,12 +383,13 @@ class ElmoEncoder:
         sums = (states * inner[:, :, None]).sum(1)
         return sums / inner.sum(1).clamp(min=1)[:, None]
 
-    def states(self, tokens: Tokens | Ragged, layer: LayerChoice = -1) -> Tensor:
+    def states(self, tokens: Tokens | Ragged, layer: Layers = -1) -> Tensor:
         """Return the states of words at a layer, special words included, end to end. Shape [all words, width or more].
 
         Args:
             tokens: Word numbers, special words included.
-            layer: 0 for the input; negative numbers count from the end. Forward states come before backward ones.
+            layer: 0 for the input; negative numbers count from the end. Several are concatenated. Forward states come
+                before backward ones.
         """
         found = self.run(tokens)
         number = layer % (self.layers + 1) if isinstance(layer, int) else layer

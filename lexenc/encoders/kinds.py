@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexenc.device import Device
-from lexenc.encoders.base import OWN, EncoderKind, LayerChoice, Pooling, Unit, WordEncoder
+from lexenc.encoders.base import OWN, EncoderKind, Layers, Pooling, Unit, WordEncoder
 from lexenc.encoders.folder import ELMO_TYPE, PROJECTION, read_modules, read_settings, static_modules
 from lexenc.errors import ConfigError
 from lexenc.randomness import torch_generator
@@ -48,7 +48,7 @@ class _StaticKind:
     def faults(self, **settings: Any) -> list[ConfigError]:
         return []
 
-    def words(self, encoder: StaticEncoder, *, layer: LayerChoice, unit: Unit) -> StaticWords:
+    def words(self, encoder: StaticEncoder, *, layer: Layers, unit: Unit) -> StaticWords:
         from lexenc.encoders.word_vectors import StaticWords
 
         return StaticWords(encoder, unit)
@@ -85,7 +85,7 @@ class _ElmoKind:
             )
         ]
 
-    def words(self, encoder: ElmoEncoder, *, layer: LayerChoice, unit: Unit) -> ElmoWords:
+    def words(self, encoder: ElmoEncoder, *, layer: Layers, unit: Unit) -> ElmoWords:
         from lexenc.encoders.word_vectors import ElmoWords
 
         return ElmoWords(encoder, layer, unit)
@@ -130,7 +130,7 @@ class _TransformerKind:
             )
         ]
 
-    def words(self, encoder: TransformerEncoder, *, layer: LayerChoice, unit: Unit) -> TransformerWords:
+    def words(self, encoder: TransformerEncoder, *, layer: Layers, unit: Unit) -> TransformerWords:
         from lexenc.encoders.word_vectors import TransformerWords
 
         return TransformerWords(encoder, layer, unit)
@@ -168,7 +168,7 @@ class _ProjectedKind:
             )
         ]
 
-    def words(self, encoder: ProjectedEncoder, *, layer: LayerChoice, unit: Unit) -> WordEncoder:
+    def words(self, encoder: ProjectedEncoder, *, layer: Layers, unit: Unit) -> WordEncoder:
         inner: Any = encoder.inner
         kind = ELMO if inner.kind == "elmo" else TRANSFORMER
         return encoder.words(lambda number: kind.words(inner, layer=number, unit=unit), layer)

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.arrays import Floats
-from lexenc.encoders.base import Languages, LayerChoice, Sentences, Tokens, WordEncoder, WordVectors
+from lexenc.encoders.base import Languages, Layers, Sentences, Tokens, WordEncoder, WordVectors
 from lexenc.encoders.elmo import ElmoEncoder
 from lexenc.encoders.folder import PROJECTION
 from lexenc.encoders.transformer import TransformerEncoder
-from lexenc.encoders.word_vectors import JoinedWords
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.tensors import read_tensors, write_tensors
 
@@ -193,27 +192,27 @@ class ProjectedEncoder:
         vectors = self._texts.reference(texts)
         return vectors if self._map is None else vectors @ self._map.cpu().numpy()
 
-    def words(self, make: Any, layer: LayerChoice) -> WordEncoder:
-        """Return the encoder of words at a layer.
+    def words(self, make: Any, layer: Layers) -> WordEncoder:
+        """Return the encoder of words at layers.
 
         Args:
-            make: Returns that of `inner` at a layer.
-            layer: From 0; negative numbers count from the end. `mean` or `concat` for all projected ones.
+            make: Returns that of `inner` at several layers.
+            layer: From 0; negative numbers count from the end. Several are concatenated. `mean` or `concat` for all
+                projected ones.
 
         Raises:
             ConfigError: If there is no such layer, or it is not projected.
         """
-        if isinstance(layer, str):
-            return JoinedWords([self.words(make, each) for each in self.maps], layer)
-        words: WordEncoder = make(layer)  # which checks the number
-        number = layer % (self.layers + 1)
-        if number not in self.maps:
+        chosen = (*self.maps,) if isinstance(layer, str) else layer if isinstance(layer, tuple) else (layer,)
+        words: WordEncoder = make(chosen)  # which checks the numbers
+        numbers = [each % (self.layers + 1) for each in chosen]
+        if missing := [each for each in numbers if each not in self.maps]:
             known = ", ".join(map(str, self.maps))
             raise ConfigError(
-                f"Layer {number} of the encoder {self.place} is not projected.",
-                hint=f"Use a projected layer ({known}), or add {number} to --layers of lexenc project.",
+                f"Layer {missing[0]} of the encoder {self.place} is not projected.",
+                hint=f"Use a projected layer ({known}), or add {missing[0]} to --layers of lexenc project.",
             )
-        return ProjectedWords(words, self.maps[number])
+        return ProjectedWords(words, [self.maps[each] for each in numbers], mean=layer == "mean")
 
     def save(self, folder: Path) -> None:
         """Write a folder that can be loaded again and then encodes the same."""
@@ -225,14 +224,18 @@ class ProjectedWords:
     """Words in the space of another encoder.
 
     Args:
-        words: Returns their vectors. Shape [t, width].
-        matrix: The map of the layer. Shape [width, k].
+        words: Returns their vectors at all layers, concatenated. Shape [t, layers * width].
+        maps: The map of each layer. Shape [width, k].
+        mean: Whether to return the mean of the layers, instead of all of them concatenated.
     """
 
-    def __init__(self, words: WordEncoder, matrix: Floats) -> None:
-        self._words, self._matrix = words, matrix
+    def __init__(self, words: WordEncoder, maps: Sequence[Floats], *, mean: bool = False) -> None:
+        self._words, self._maps, self._mean = words, maps, mean
 
     def __call__(self, sentences: Sentences) -> WordVectors:
         """Return the vectors of all sentences."""
         found = self._words(sentences)
-        return found._replace(values=found.values @ self._matrix)
+        layers = np.split(found.values, len(self._maps), axis=1)
+        mapped = [each @ own for each, own in zip(layers, self._maps, strict=True)]
+        joined = np.stack(mapped).mean(axis=0) if self._mean else np.concatenate(mapped, axis=1)
+        return found._replace(values=joined)

@@ -19,7 +19,7 @@ from lexenc.device import CPU, Device
 from lexenc.encoders.base import (
     OWN,
     Languages,
-    LayerChoice,
+    Layers,
     Pooling,
     Tokens,
     check_no_languages,
@@ -375,25 +375,26 @@ class TransformerEncoder:
             backend.no_truncation() if before is None else backend.enable_truncation(**before)
         return vectors
 
-    def states(self, tokens: Tokens, layer: LayerChoice | None = None, languages: Languages | None = None) -> Tensor:
+    def states(self, tokens: Tokens, layer: Layers | None = None, languages: Languages | None = None) -> Tensor:
         """Return the states of all tokens after a layer, or after all, computed in one packed pass; without pooling.
 
         Args:
             tokens: Token ids, special tokens included. No text is longer than `longest`.
-            layer: From 0, the input of the first layer, to `layers`, the output of the last; None for the last. `mean`
-                for the mean of all of them, `concat` for all concatenated.
+            layer: From 0, the input of the first layer, to `layers`, the output of the last; None for the last. Several
+                are concatenated. `mean` for the mean of all of them, `concat` for all concatenated.
             languages: See `embed_with_states`.
 
         Returns:
-            Shape [all tokens, width], float32, the texts concatenated; wider for `concat`.
+            Shape [all tokens, width], float32, the texts concatenated; wider for several layers.
         """
         packed = pack(tokens, self._device, self._types(tokens, languages))
         if not len(packed.tokens):
             return self._nothing()
-        single = [None if layer == self.layers else layer] if not isinstance(layer, str) else []
+        every = range(self.layers + 1) if isinstance(layer, str) else layer if isinstance(layer, tuple) else [layer]
         with forward_pass(self._name):
-            found = [each.float() for each in self._backbone(packed, single or [*range(self.layers), None])]
-            states = found[0] if single else torch.stack(found).mean(0) if layer == "mean" else torch.cat(found, dim=1)
+            wanted = [None if each == self.layers else each for each in every]
+            found = [each.float() for each in self._backbone(packed, wanted)]
+            states = torch.stack(found).mean(0) if layer == "mean" else torch.cat(found, dim=1)
         return self._in_order(states, tokens)
 
     def _nothing(self) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lexenc.arrays import batches, positions, ranges, starts_of
 from lexenc.device import keep_freed_memory
 from lexenc.encoders import ENCODERS
-from lexenc.encoders.base import Encoder, LayerChoice, Sentences, Unit, WordEncoder, WordVectors, printable
+from lexenc.encoders.base import Encoder, Layers, Sentences, Unit, WordEncoder, WordVectors, printable
 from lexenc.encoders.encode import TOKEN_BUDGET, workers
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError, unknown_name
@@ -36,13 +36,14 @@ LAYER = 8
 """The layer that aligns best in models of twelve layers (Jalili Sabet et al. 2020, SimAlign, section 5.1)."""
 
 
-def word_encoder(encoder: Encoder, *, layer: LayerChoice = LAYER, unit: Unit = "subwords") -> WordEncoder:
+def word_encoder(encoder: Encoder, *, layer: Layers = LAYER, unit: Unit = "subwords") -> WordEncoder:
     """Return the encoder of words in sentences that belongs to an encoder of texts.
 
     Args:
         encoder: An encoder of any kind.
-        layer: Layer, 0 for the input of the first. Negative numbers count from the end, -1 is the last. `mean` for the
-            mean of all layers, `concat` for all of them concatenated. Static encoders have no layers.
+        layer: Layer, 0 for the input of the first. Negative numbers count from the end, -1 is the last. Several are
+            concatenated, in one pass. `mean` for the mean of all layers, `concat` for all of them concatenated. Static
+            encoders have no layers.
         unit: Whether to return a row for every subword, or for every word the mean of its subwords.
 
     Raises:
@@ -54,8 +55,27 @@ def word_encoder(encoder: Encoder, *, layer: LayerChoice = LAYER, unit: Unit = "
     return words
 
 
+def _chosen(encoder: TransformerEncoder | ElmoEncoder, layer: Layers) -> tuple[Layers, int]:
+    """Return a choice of layers without negative numbers, and the length of the vectors.
+
+    Raises:
+        ConfigError: If there is no such layer.
+    """
+    if isinstance(layer, str):
+        return layer, encoder.width * (encoder.layers + 1 if layer == "concat" else 1)
+    numbers = layer if isinstance(layer, tuple) else (layer,)
+    for number in numbers:
+        if not -encoder.layers - 1 <= number <= encoder.layers:
+            raise ConfigError(
+                f"The encoder has {encoder.layers} layers, so there is no layer {number}.",
+                hint=f"Use a layer from 0 to {encoder.layers}, or -1 for the last.",
+            )
+    found = tuple(number % (encoder.layers + 1) for number in numbers)
+    return (found if isinstance(layer, tuple) else found[0]), encoder.width * len(found)
+
+
 class TransformerWords:
-    """Words at a layer of a transformer, or at all, in passes without padding. Later layers are not computed.
+    """Words at layers of a transformer, in passes without padding. Later layers are not computed.
 
     The prompt of the encoder is not used, and special tokens have no rows.
 
@@ -72,18 +92,13 @@ class TransformerWords:
     def __init__(
         self,
         encoder: TransformerEncoder,
-        layer: LayerChoice = LAYER,
+        layer: Layers = LAYER,
         unit: Unit = "subwords",
         *,
         token_budget: int = TOKEN_BUDGET,
     ) -> None:
-        if isinstance(layer, int) and not -encoder.layers - 1 <= layer <= encoder.layers:
-            raise ConfigError(
-                f"The encoder has {encoder.layers} layers, so there is no layer {layer}.",
-                hint=f"Use a layer from 0 to {encoder.layers}, or -1 for the last.",
-            )
         self.encoder, self.unit = encoder, unit
-        self.layer: LayerChoice = layer % (encoder.layers + 1) if isinstance(layer, int) else layer
+        self.layer, self._width = _chosen(encoder, layer)
         self._token_budget = token_budget
         self._words = WordTokenizer(encoder.tokenizer)
         keep_freed_memory()
@@ -99,8 +114,7 @@ class TransformerWords:
             windowed[number] = len(found) > 1
             row += sum(piece.size for piece in found)
             pieces += found
-        width = self.encoder.width * (self.encoder.layers + 1 if self.layer == "concat" else 1)
-        values = np.empty((row, width), dtype=np.float32)
+        values = np.empty((row, self._width), dtype=np.float32)
         pieces.sort(key=lambda piece: len(piece.ids))
         parts = batches([len(piece.ids) for piece in pieces], self._token_budget)
 
@@ -184,8 +198,7 @@ class ElmoWords:
 
     Args:
         encoder: The encoder.
-        layer: 0 for the input, which both halves repeat; negative numbers count from the end. `mean` for the mean of
-            all layers, `concat` for all of them concatenated.
+        layer: As in `word_encoder`; both halves of layer 0 are the input.
         unit: As in `word_encoder`, for the parts into which the tokenizer of the encoder splits a word.
         token_budget: Words of one forward pass.
 
@@ -196,17 +209,13 @@ class ElmoWords:
     def __init__(
         self,
         encoder: ElmoEncoder,
-        layer: LayerChoice = -1,
+        layer: Layers = -1,
         unit: Unit = "subwords",
         *,
         token_budget: int = TOKEN_BUDGET,
     ) -> None:
-        if isinstance(layer, int) and not -encoder.layers - 1 <= layer <= encoder.layers:
-            raise ConfigError(
-                f"The encoder has {encoder.layers} layers, so there is no layer {layer}.",
-                hint=f"Use a layer from 0 to {encoder.layers}, or -1 for the last.",
-            )
-        self.encoder, self.layer, self.unit, self._token_budget = encoder, layer, unit, token_budget
+        self.encoder, self.unit, self._token_budget = encoder, unit, token_budget
+        self.layer, self._width = _chosen(encoder, layer)
         self._words = WordTokenizer(encoder.tokenizer)
 
     def __call__(self, sentences: Sentences) -> WordVectors:
@@ -218,8 +227,7 @@ class ElmoWords:
         ]
         sizes = np.array([len(each) for each in numbers], dtype=np.int64)
         starts = starts_of(sizes - 2)
-        width = self.encoder.width * (self.encoder.layers + 1 if self.layer == "concat" else 1)
-        values = np.empty((int(starts[-1]), width), dtype=np.float32)
+        values = np.empty((int(starts[-1]), self._width), dtype=np.float32)
         order = np.argsort(sizes, kind="stable")
 
         def fill_in(part: slice) -> None:

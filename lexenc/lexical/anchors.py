@@ -28,6 +28,8 @@ METHODS = {"lstsq": "unconstrained", "procrustes": "orthogonal"}
 """Kinds of `fit_mapping` by the names of methods."""
 _DRAWN = 4096  # random numbers that are drawn at once
 _TOGETHER = 256  # sentences that are encoded at once
+SUMS = 2 * 8
+"""Bytes of the sums of a dimension, see `average_contexts`."""
 
 # ---------------------------------------------------------------- words and pairs
 
@@ -193,10 +195,10 @@ class Anchors:
 
 
 class _Sums:
-    """Sums of the vectors of words, and of these vectors at length 1."""
+    """Sums of the vectors of words at every layer, and of these vectors at length 1. Shape [v, layers, d]."""
 
-    def __init__(self, words: int) -> None:
-        self._words = words
+    def __init__(self, words: int, layers: int) -> None:
+        self._words, self._layers = words, layers
         self._sums: Doubles | None = None
         self._units: Doubles | None = None
         self._seen = np.zeros(words, dtype=np.int64)
@@ -204,25 +206,31 @@ class _Sums:
     def add(self, encoder: WordEncoder, sentences: Sequence[Sentence], places: Sequence[Mapping[int, int]]) -> None:
         """Add the words of sentences whose rows `places` has by their position."""
         found = encoder(sentences)
+        count, width = found.values.shape
+        layered = found.values.reshape(count, self._layers, width // self._layers)
         if self._sums is None or self._units is None:
-            self._sums, self._units = (np.zeros((self._words, found.values.shape[1])) for _ in range(2))
+            self._sums, self._units = (np.zeros((self._words, *layered.shape[1:])) for _ in range(2))
         owners = np.repeat(np.arange(len(sentences)), np.diff(found.starts)).tolist()
         pairs = zip(owners, found.words.tolist(), strict=True)
         rows = np.array([places[owner].get(word, -1) for owner, word in pairs], dtype=np.int64)
         kept = rows >= 0
-        vectors = found.values[kept].astype(np.float64)
+        vectors = layered[kept].astype(np.float64)
         np.add.at(self._sums, rows[kept], vectors)
         np.add.at(self._units, rows[kept], _unit(vectors))
         np.add.at(self._seen, rows[kept], 1)
 
-    def anchors(self) -> Anchors:
-        """Return the means."""
+    def anchors(self) -> list[Anchors]:
+        """Return the means at every layer."""
         if self._sums is None or self._units is None:
-            return Anchors(np.zeros((self._words, 0), np.float32), self._seen, Spread(0.0, 0.0, 0))
+            none = Anchors(np.zeros((self._words, 0), np.float32), self._seen, Spread(0.0, 0.0, 0))
+            return [none] * self._layers
+        return [self._at(self._sums[:, layer], self._units[:, layer]) for layer in range(self._layers)]
+
+    def _at(self, sums: Doubles, all_units: Doubles) -> Anchors:
         counts = np.maximum(self._seen, 1)[:, None]
-        means = self._sums / counts
+        means = sums / counts
         units, has, often = _unit(means), self._seen > 0, self._seen > 1
-        within = 1 - np.vecdot(self._units[often] / counts[often], units[often])
+        within = 1 - np.vecdot(all_units[often] / counts[often], units[often])
         count, total = int(has.sum()), units[has].sum(axis=0)
         # The mean cosine of all pairs of rows, of which the products with themselves are no part.
         between = 1 - (total @ total - count) / (count * (count - 1)) if count > 1 else 0.0
@@ -236,7 +244,9 @@ def average_contexts(
     words: Mapping[str, int],
     numbers: Iterator[float],
     limits: Sequence[float],
-) -> Anchors:
+    *,
+    layers: int = 1,
+) -> list[Anchors]:
     """Average the vectors of words over the lines that `line_limits` drew, the first occurrence in each.
 
     Args:
@@ -245,10 +255,14 @@ def average_contexts(
         words: Row of every word.
         numbers: The random number of every line.
         limits: Limit of each word. Shape [v].
+        layers: Number of layers whose vectors are side by side in one vector.
 
-    Memory: two sums of a vector for every word.
+    Returns:
+        The anchors at each layer.
+
+    Memory: `SUMS` bytes for every word and dimension of every layer.
     """
-    sums = _Sums(len(words))
+    sums = _Sums(len(words), layers)
     waiting: list[Sentence] = []
     places: list[dict[int, int]] = []
     for (plain, folded), number in zip(sentences, numbers, strict=False):
@@ -333,6 +347,6 @@ def judge_map(
 
 
 def _unit(rows: Doubles) -> Doubles:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     units: Doubles = rows / np.where(lengths == 0, 1.0, lengths)
     return units

@@ -13,6 +13,7 @@ from lexenc.encoders.encode import encode_texts
 from lexenc.encoders.load import load_encoder
 from lexenc.encoders.word_vectors import word_encoder
 from lexenc.errors import ConfigError, DataError, ManyFaultsError
+from lexenc.lexical.anchors import average_contexts
 
 ALL = {"minimum_count": 1, "vocabulary": 0}
 MAPS = "layer-projections.safetensors"
@@ -100,6 +101,7 @@ def test_widths_may_differ(projected, transformer):
     maps = load_file(folder / MAPS)
     assert np.allclose(states(folder, "mean"), (states(folder, 0) + states(folder, 1)) / 2, atol=1e-5)
     assert {name: each.shape for name, each in maps.items()} == {"layer.0": (16, 24), "layer.1": (16, 24)}
+    assert np.array_equal(states(folder, (1, 0)), states(folder, "concat")[:, [*range(24, 48), *range(24)]])
     for layer in (0, 1):
         expected = states(transformer, layer) @ maps[f"layer.{layer}"]
         np.testing.assert_allclose(states(folder, layer), expected, atol=1e-5)
@@ -143,6 +145,26 @@ def test_both_languages_of_one_elmo(stage, world, texts, elmos, tmp_path):
     mean = np.mean([states(made.out / "de", layer)[:4].mean(axis=0) for layer in range(3)], axis=0)
     np.testing.assert_allclose(encoded(made.out / "de")[0], mean, atol=1e-5)
     np.testing.assert_allclose(maps["layer.2"] @ maps["layer.2"].T, np.eye(12), atol=1e-5)
+
+
+def test_layers_are_averaged_in_one_pass_if_memory_allows(stage, world, texts, elmos, tmp_path, monkeypatch):
+    passes = []
+
+    def counted(*given, **more):
+        passes.append(more["layers"])
+        return average_contexts(*given, **more)
+
+    monkeypatch.setattr("lexenc.stages.lexical.project.average_contexts", counted)
+    made = []
+    for memory in (2**29, 0):
+        monkeypatch.setattr("lexenc.stages.lexical.project._MEMORY", memory)
+        made.append(stage("project", tmp_path / str(memory), ALL, encoder=elmos[0], dictionary=world / "train.tsv",
+                          text=[f"en={texts}/en.txt", f"de={texts}/de.txt"]))  # fmt: skip
+    assert passes == [3, 3, 1, 1, 1, 1, 1, 1]
+    one, other = (load_file(each.out / "de" / MAPS) for each in made)
+    for name, each in one.items():
+        np.testing.assert_allclose(each, other[name], atol=1e-5)
+    assert made[0].manifest.results == made[1].manifest.results
 
 
 def test_elmos_of_different_width(stage, world, texts, elmos, tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from lexenc.arrays import Doubles, Indices
+from lexenc.arrays import Doubles, Indices, blocks
 from lexenc.artifact import Manifest
 from lexenc.encoders.base import WordEncoder
 from lexenc.encoders.card import model_card, write_card
@@ -21,6 +21,7 @@ from lexenc.files.text import counted, read_lines
 from lexenc.files.vec_report import ReadReport
 from lexenc.files.vectors import Vectors
 from lexenc.lexical.anchors import (
+    SUMS,
     Anchors,
     Fitness,
     Split,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 SPACE = "anchors"
 _FEWEST = 10  # pairs
+_MEMORY = 2**29  # bytes of the sums of layers that are averaged in one pass
 _READING = "Reading of texts"
 _Both = tuple[Anchors, Anchors]
 
@@ -161,8 +163,7 @@ def project(inputs: dict[str, Any], params: ProjectParams, job: Job) -> Outcome:
     ]  # fmt: skip
     maps, results = {}, list[dict[str, Any]]()
     anchors: _Both | None = None
-    for pair in layers:
-        anchors = _anchors(encoders, pair, texts, wanted, limits, job)
+    for pair, anchors in _anchors(encoders, layers, texts, wanted, limits, job):
         found, matrix = _learn(anchors, wanted, split, names, params, job)
         maps[pair[1]] = matrix.astype(np.float32)
         results.append({"layer": pair[0], **({"layer_of_second": pair[1]} if pair[0] != pair[1] else {}), **found})
@@ -332,21 +333,24 @@ def _wanted(path: Path, texts: tuple[_Text, _Text], spelling: _Spelling, params:
 
 def _anchors(
     encoders: tuple[Projectable, Projectable],
-    layers: tuple[int, int],
+    layers: Sequence[tuple[int, int]],
     texts: Sequence[_Text],
     wanted: Wanted,
     limits: Sequence[list[float]],
     job: Job,
-) -> tuple[Anchors, Anchors]:
-    """Average the states of all words at a layer of each encoder."""
+) -> Iterator[tuple[tuple[int, int], _Both]]:
+    """Average the states of all words at each layer of both encoders: as many layers in one pass as memory allows."""
     from lexenc.encoders.word_vectors import word_encoder
 
-    found = []
-    for encoder, layer, text, words, own in zip(encoders, layers, texts, wanted.words, limits, strict=True):
-        states: WordEncoder = word_encoder(cast(Any, encoder), layer=layer, unit="words")
-        sentences = text.sentences(job, f"layer {layer}:")
-        found.append(average_contexts(states, sentences, _rows(words), text.numbers(job), own))
-    return found[0], found[1]
+    size = max(len(words) * encoder.width for words, encoder in zip(wanted.words, encoders, strict=True))
+    for part in blocks(len(layers), max(1, _MEMORY // (SUMS * size))):
+        found = []
+        chosen = zip(*layers[part], strict=True)
+        for encoder, own, text, words, limit in zip(encoders, chosen, texts, wanted.words, limits, strict=True):
+            states: WordEncoder = word_encoder(cast(Any, encoder), layer=own, unit="words")
+            sentences = text.sentences(job, f"layer {', '.join(map(str, own))}:")
+            found.append(average_contexts(states, sentences, _rows(words), text.numbers(job), limit, layers=len(own)))
+        yield from zip(layers[part], zip(*found, strict=True), strict=True)
 
 
 def _save_space(anchors: _Both, matrix: np.ndarray, wanted: Wanted, texts: Sequence[_Text], job: Job) -> None:

@@ -97,8 +97,11 @@ def test_words_have_the_states_of_their_layer(encoder):
         assert np.abs(word_encoder(encoder, layer=layer)(sentences).values - expected[inner]).max() < 1e-5
     halves = np.split(layers[0], 2, axis=1)
     assert (halves[0] == halves[1]).all()
-    with pytest.raises(ConfigError, match="no layer 9"):
-        word_encoder(encoder, layer=9)
+    expected = np.concatenate([layers[-1], layers[0]], axis=1)[inner]
+    assert np.abs(word_encoder(encoder, layer=(-1, 0))(sentences).values - expected).max() < 1e-5
+    for wrong in (9, (0, 9)):
+        with pytest.raises(ConfigError, match="no layer 9"):
+            word_encoder(encoder, layer=wrong)
 
 
 def test_unknown_words_differ_by_their_characters_only():

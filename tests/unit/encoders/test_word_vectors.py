@@ -139,6 +139,13 @@ def test_subwords_are_states_of_the_layer(folders, encoders, kind, layer):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_several_layers_are_concatenated(encoders, kind):
+    found = word_encoder(encoders[kind], layer=(-1, 0, 2))(SENTENCES).values
+    alone = [word_encoder(encoders[kind], layer=layer)(SENTENCES).values for layer in (3, 0, 2)]
+    np.testing.assert_allclose(found, np.concatenate(alone, axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_words_are_means_of_their_subwords(encoders, kind):
     subwords = word_encoder(encoders[kind], layer=2)(SENTENCES)
     words = word_encoder(encoders[kind], layer=2, unit="words")(SENTENCES)

@@ -89,7 +89,7 @@ def test_means_and_spread_are_those_of_a_loop(text):
     words = {word: row for row, word in enumerate(["wx", *sorted({word for line in text for word in line})])}
     limits = line_limits(lines, words, line_numbers(0, "x"), most=20)
     upper = [[word.upper().replace("X", "x") for word in line] for line in lines]
-    found = average_contexts(states_of, zip(upper, lines, strict=True), words, line_numbers(0, "x"), limits)
+    (found,) = average_contexts(states_of, zip(upper, lines, strict=True), words, line_numbers(0, "x"), limits)
     numbers = list(islice(line_numbers(0, "x"), len(lines)))
     within, anchors = [], {}
     for word, row in words.items():
@@ -106,6 +106,28 @@ def test_means_and_spread_are_those_of_a_loop(text):
     assert found.spread.within == pytest.approx(np.mean(within), abs=1e-6)
     between = [1 - cosine(anchors[one], anchors[other]) for one in anchors for other in anchors if one != other]
     assert found.spread.between == pytest.approx(np.mean(between), abs=1e-6)
+
+
+def test_several_layers_are_those_that_are_averaged_one_at_a_time(text):
+    words = {f"w{number}": number for number in range(40)}
+    limits = line_limits(text, words, line_numbers(0, "x"), most=20)
+
+    def averages(encoder, **more):
+        return average_contexts(encoder, zip(text, text, strict=True), words, line_numbers(0, "x"), limits, **more)
+
+    def both(sentences):
+        found = states_of(sentences)
+        return found._replace(values=np.concatenate([found.values, 2 - found.values], axis=1))
+
+    def second(sentences):
+        found = states_of(sentences)
+        return found._replace(values=2 - found.values)
+
+    for one, alone in zip(averages(both, layers=2), (states_of, second), strict=True):
+        (expected,) = averages(alone)
+        assert np.array_equal(one.matrix, expected.matrix)
+        assert np.array_equal(one.occurrences, expected.occurrences)
+        assert one.spread == pytest.approx(expected.spread, abs=1e-12)
 
 
 def cosine(one, other):
