@@ -902,7 +902,7 @@ def project(
     Args:
         encoder: Encoder of each language, e.g. en=runs/en-lm: a transformer or ELMo. Their widths may differ. Without a name: one encoder for both languages.
         text: Text of each language with its name, e.g. en=en.txt, one sentence per line. The second one is mapped into the space of the first (the paper maps the first).
-        dictionary: Word pairs, the first language in the first column; a lexicon of induce too.
+        dictionary: Word pairs, the first language in the first column; a result of induce too.
         out: Folder for the result.
         method: Map of each layer. lstsq: least squares, as in the paper; it needs more pairs than the encoder has dimensions. procrustes: the nearest rotation, which keeps the distances within the second language.
         layers: Layers to map, e.g. 0,1,2; 0 is the input of the first layer, negative numbers count from the end. Each is mapped to the layer of the same number of the other encoder. If left out, those of which vectors of texts are made: the last of a transformer.
@@ -2092,7 +2092,7 @@ def induce(
 ) -> Result:
     """Build a dictionary: the best translations of each word with calibrated probabilities.
 
-    Makes: lexicon.tsv (every command reads it as a dictionary), review.csv for a spreadsheet, calibration.json, curve.tsv.
+    Makes: lexicon.tsv (every command reads it, and the folder, as a dictionary), review.csv for a spreadsheet, calibration.json, curve.tsv.
 
     Args:
         vectors: Shared space: a folder of map or interpolate.

@@ -16,6 +16,8 @@ from lexenc.text.folding import Folding, trim
 
 # First columns of a lexicon. A word may stand before the last one.
 LEXICON_HEAD = ("source", "target", "probability")
+LEXICON = "lexicon.tsv"
+"""The lexicon in the folders of `induce` and of `align`."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Pairs:
         return f"'{self.sources[0]}' - '{self.targets[0]}'" if len(self) else "none"
 
 
+def _within(path: Path) -> Path:
+    """Return the lexicon of a folder that has one, or else the path itself."""
+    return path / LEXICON if (path / LEXICON).is_file() else path
+
+
 def read_pairs(
     path: Path,
     *,
@@ -91,7 +98,7 @@ def read_pairs(
     TMX, XLIFF and TBX files are recognised by content. The line of a pair is then the line of its unit.
 
     Args:
-        path: The file; gzip is unpacked.
+        path: The file; gzip is unpacked. Or a folder with `LEXICON`.
         roles: Names of the columns, for messages.
         languages: Languages of the columns in a TMX, XLIFF or TBX file; not needed if it has two languages.
 
@@ -99,6 +106,7 @@ def read_pairs(
         DataError: If a line does not have two columns, a column is empty, a probability of a lexicon is not a number
             in [0, 1], or the file has no pairs.
     """
+    path = _within(path)
     if looks_like_xml(path):
         file = PairFile(path, *languages)
         units = list(file)

@@ -18,7 +18,7 @@ from lexenc.artifact import UNFINISHED, Manifest
 from lexenc.durable import share
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.alignments import NAME, SCORES, SENTENCES
-from lexenc.files.dictionaries import LEXICON_HEAD
+from lexenc.files.dictionaries import LEXICON, LEXICON_HEAD
 from lexenc.files.lexicons import writable
 from lexenc.files.parallel import parallel_text, write_parallel
 from lexenc.files.text import counted, write_lines, writing
@@ -30,7 +30,7 @@ from lexenc.stages.unfinished import once
 from lexenc.text.folding import Folding
 from lexenc.text.words import Segmentation, split_at_spaces
 
-LEXICON, PAGE = "lexicon.tsv", "alignments.html"
+PAGE = "alignments.html"
 # Sentence pairs that are aligned together. Work that is stopped continues after the last part.
 _PART = 1024
 # A sound alignment has fewer links per word.

@@ -13,7 +13,7 @@ import numpy as np
 from lexenc.errors import ConfigError, DataError, LexencError
 from lexenc.evaluation.calibration import Calibrator
 from lexenc.evaluation.probabilities import Calibration, fit_probabilities, measure_probabilities, shuffled_control
-from lexenc.files.dictionaries import Pairs
+from lexenc.files.dictionaries import LEXICON, Pairs
 from lexenc.files.evaluations import UNFAIR
 from lexenc.files.lexicons import LexiconEntry, writable, write_lexicon, write_review
 from lexenc.files.spaces import Space, load_space
@@ -585,7 +585,7 @@ def _write(
         )
     if not entries:
         job.notices.warn("No translation passes the filters; the lexicon is empty.", "Lower --min-probability.")
-    write_lexicon(out / "lexicon.tsv", entries, optimistic=calibration.optimistic)
+    write_lexicon(out / LEXICON, entries, optimistic=calibration.optimistic)
     write_review(out / "review.csv", entries, optimistic=calibration.optimistic)
     return {
         "words": len(found),
@@ -679,8 +679,8 @@ INDUCE = Stage(
     },
     params=InduceParams,
     run=induce,
-    makes="lexicon.tsv (every command reads it as a dictionary), review.csv for a spreadsheet, calibration.json, "
-    "curve.tsv.",
+    makes="lexicon.tsv (every command reads it, and the folder, as a dictionary), review.csv for a spreadsheet, "
+    "calibration.json, curve.tsv.",
     examples=(
         "lexenc induce --vectors runs/blended --dictionary train.tsv --out lexicon.tsv",
         "lexenc induce --vectors runs/blended --dictionary train.tsv --top 3 --min-probability 0.5 --only-new "
@@ -691,5 +691,5 @@ INDUCE = Stage(
     uses_seed=True,
     out_required=False,
     check=check_induce,
-    files={".tsv": "lexicon.tsv", ".csv": "review.csv"},
+    files={".tsv": LEXICON, ".csv": "review.csv"},
 )

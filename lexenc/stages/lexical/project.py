@@ -527,7 +527,7 @@ PROJECT = Stage(
             many=True,
             named=True,
         ),
-        "dictionary": Input("Word pairs, the first language in the first column; a lexicon of induce too."),
+        "dictionary": Input("Word pairs, the first language in the first column; a result of induce too."),
     },
     params=ProjectParams,
     run=project,

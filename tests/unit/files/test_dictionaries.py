@@ -175,3 +175,12 @@ def test_a_lexicon_brings_probabilities(read):
     assert pairs.swapped().folded(Folding(lowercase=True)).chosen([1, 0]).probabilities == [1.0, 0.25]
     with pytest.raises(DataError, match="line 2: 'x' is not a probability"):
         read("source\ttarget\tprobability\na\tb\tx\n")
+
+
+def test_a_folder_with_a_lexicon_is_a_dictionary_too(tmp_path):
+    with pytest.raises(DataError, match="is a folder, expected a file"):
+        read_pairs(tmp_path)
+    (tmp_path / "lexicon.tsv").write_text("source\ttarget\tprobability\na\tb\t0.5\n", encoding="utf-8")
+    pairs = read_pairs(tmp_path)
+    assert (list(pairs), pairs.probabilities) == ([("a", "b")], [0.5])
+    assert pairs.name == str(tmp_path / "lexicon.tsv")
