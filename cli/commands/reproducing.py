@@ -34,6 +34,7 @@ from lexenc.recipes.running import (
     fetch_lacks,
     find_lacks,
     found_scores,
+    needed_by,
     refuse_lacks,
     refuse_others,
     without,
@@ -151,7 +152,8 @@ def reproduce_command(
     casts = forecast(pipeline, list(pipeline.steps), force=force, digests=digests)
     if dry_run:
         states = {cast.step.name: (_STATES.get(cast.action, "would run"), "; ".join(cast.reasons)) for cast in casts}
-        _show_steps(request, states, left_out, distinct(lacks), view)
+        _show_steps(request, states, left_out, view)
+        _show_lacks(request, lacks, view)
         return
     refuse_others(casts, settings.out)
     failed: dict[str, str] = {}
@@ -168,6 +170,8 @@ def reproduce_command(
     found = found_scores(request.expansion, failed, left_out)
     for table in request.tables:
         _show(request, table, found, view)
+    if not view.json:  # where each number has its reasons
+        _show_lacks(request, lacks, view)
     if found.failed:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -210,23 +214,28 @@ _STATES = {"run": "would run", "resume": "would continue", "reuse": "up to date"
 
 
 def _show_steps(
-    request: _Request, states: dict[str, tuple[str, str]], left_out: dict[str, str], missing: list[Lack], view: View
+    request: _Request, states: dict[str, tuple[str, str]], left_out: dict[str, list[str]], view: View
 ) -> None:
-    """List all steps with their state, and the missing inputs."""
+    """List all steps with their state."""
     rows = [
-        [step.name, step.stage.name, *states.get(step.name, ("cannot run", left_out.get(step.name, "")))]
+        [step.name, step.stage.name, *states.get(step.name, ("cannot run", "".join(left_out.get(step.name, [])[:1])))]
         for step in request.expansion.pipeline().steps
     ]
     objects = [dict(zip(("step", "stage", "action", "why"), row, strict=True)) for row in rows]
     steps, numbers = counted(len(rows), "step"), counted(len(request.expansion.scores), "number")
     note = f"{steps} for {numbers}, below {request.expansion.settings.out}."
     view.results(objects, [Table("Steps", ["step", "stage", "state", "why"], rows, note)])
-    if missing:
-        needed = [[lack.what, lack.command] for lack in missing]
-        view.results(
-            [{"missing": what, "command": command} for what, command in needed],
-            [Table("Missing inputs", ["what", "command"], needed, "--fetch downloads what can be downloaded.")],
-        )
+
+
+def _show_lacks(request: _Request, lacks: dict[str, list[Lack]], view: View) -> None:
+    """List the missing inputs, the rows that need them, and the commands that provide them."""
+    rows = needed_by(request.expansion, request.tables, lacks)
+    names = ("missing", "rows", "command")
+    needed = [[lack.what, rows[lack.what], lack.command] for lack in distinct(lacks)]
+    if needed:
+        note = "--fetch downloads what can be downloaded."
+        table = Table("Missing inputs", ["what", "needed by", "command"], needed, note)
+        view.results((dict(zip(names, each, strict=True)) for each in needed), [table])
 
 
 def _watcher(expansion: Expansion, pipeline: Pipeline, failed: dict[str, str], view: View) -> Watcher:

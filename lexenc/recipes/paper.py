@@ -106,9 +106,12 @@ class Paper:
 
     def notes(self, table: RecipeTable) -> list[str]:
         """Return remarks on the data sets of a table."""
-        names = list(dict.fromkeys(cell.dataset for cell in table.cells()))
-        texts = [" ".join(str(self.datasets[name]["note"]).split()) for name in names]
-        return texts if len(names) == 1 else [f"{name}: {text}" for name, text in zip(names, texts, strict=True)]
+        owners: dict[str, list[str]] = {}
+        for name in dict.fromkeys(cell.dataset for cell in table.cells()):
+            owners.setdefault(" ".join(str(self.datasets[name]["note"]).split()), []).append(name)
+        notes = list(owners) if len(owners) == 1 else [f"{', '.join(own)}: {text}" for text, own in owners.items()]
+        quoted = [label for label, row in table.rows.items() if all(map(self.is_quoted, row[0].cells))]
+        return [*notes, *([f"Quoted by the paper, not computed: {', '.join(quoted)}."] if quoted else [])]
 
     def mean_figure(self, cells: Sequence[PaperCell]) -> float | None:
         """Return the mean of the paper over some cells; None unless it has all of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from lexenc.pipeline import Forecast, Pipeline
 from lexenc.progress import SILENT, Progress
 from lexenc.recipes.comparison import CellScores, score_of
 from lexenc.recipes.expansion import Expansion, Need
-from lexenc.recipes.paper import PaperCell
+from lexenc.recipes.paper import PaperCell, RecipeTable
 from lexenc.resources import BUNDLED_ENCODERS, PREFIX
 
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -56,6 +56,28 @@ def find_lacks(expansion: Expansion) -> dict[str, list[Lack]]:
 def distinct(lacks: Mapping[str, list[Lack]]) -> list[Lack]:
     """Return every missing input once."""
     return list({lack.what: lack for many in lacks.values() for lack in many}.values())
+
+
+def needed_by(
+    expansion: Expansion, tables: Sequence[RecipeTable], lacks: Mapping[str, list[Lack]]
+) -> dict[str, str]:
+    """Return the rows of tables that need each missing input, by the input, such as `ELMo, Joint-ELMo`."""
+    steps = {step.name: step for step in expansion.pipeline().steps}
+
+    def missing(name: str) -> set[str]:
+        return {lack.what for lack in lacks.get(name, [])}.union(*map(missing, steps[name].needs))
+
+    found = {lack.what: list[str]() for lack in distinct(lacks)}
+    for table in tables:
+        computed: dict[str, set[str]] = {}
+        for entry in table.entries():
+            for step in (expansion.scores[cell] for cell in entry.cells if cell in expansion.scores):
+                computed.setdefault(entry.row, set()).update(missing(step.name))
+        place = f"{table.name.rpartition('/')[2]}: " if len(tables) > 1 else ""
+        for what, owners in found.items():
+            rows = [row for row, own in computed.items() if what in own]
+            owners += [place + (", ".join(rows) if len(rows) < len(computed) else "all rows")] if rows else []
+    return {what: "; ".join(owners) for what, owners in found.items()}
 
 
 def _file_lack(need: Need) -> Lack | None:
@@ -122,18 +144,18 @@ def fetch_lacks(
             fetch(lack.need.resource, lack.need.path.parent, approve=approve, progress=progress, digests=digests)
 
 
-def without(pipeline: Pipeline, lacks: Mapping[str, list[Lack]]) -> tuple[Pipeline, dict[str, str]]:
+def without(pipeline: Pipeline, lacks: Mapping[str, list[Lack]]) -> tuple[Pipeline, dict[str, list[str]]]:
     """Remove the steps with missing inputs, and those that need them.
 
     Returns:
-        The other steps, and the reason for each removed step.
+        The other steps, and the reasons for each removed step.
     """
-    reasons: dict[str, str] = {}
+    reasons: dict[str, list[str]] = {}
     for step in pipeline.steps:
         missing = [f"no {lack.what}" for lack in lacks.get(step.name, [])]
-        blocked = [reasons[name] for name in step.needs if name in reasons]
+        blocked = [reason for name in step.needs for reason in reasons.get(name, [])]
         if missing or blocked:
-            reasons[step.name] = (missing + blocked)[0]
+            reasons[step.name] = list(dict.fromkeys(missing + blocked))
     kept = tuple(step for step in pipeline.steps if step.name not in reasons)
     return replace(pipeline, steps=kept), reasons
 
@@ -153,10 +175,12 @@ def refuse_others(casts: Iterable[Forecast], out: Path) -> None:
         )
 
 
-def found_scores(expansion: Expansion, failed: Mapping[str, str], left_out: Mapping[str, str]) -> CellScores:
+def found_scores(
+    expansion: Expansion, failed: Mapping[str, str], left_out: Mapping[str, Sequence[str]]
+) -> CellScores:
     """Read the scores of all cells, given the reasons why steps failed or were left out."""
     scores, reasons, faulty = {}, dict[PaperCell, str](), set()
-    absent = {**failed, **left_out}
+    absent = {**failed, **{name: "; ".join(own) for name, own in left_out.items()}}
     for cell, step in expansion.scores.items():
         score = None if step.name in absent else score_of(expansion.paper, cell, step.out)
         if score is not None:

@@ -211,8 +211,10 @@ def test_average_is_over_the_pairs_that_have_numbers(attempt, files, static, wor
     words = ["--encoder", f"LaBSE={static}", "--pairs", "en-de,en-fi,en-fr", *files, "--out", runs, "-q"]
     shown = attempt("reproduce", f"{NAME}/table-6", *words, "--partial")
     assert shown.code == 0
-    found = rows(shown.stdout)
+    numbers, _, lacking = shown.stdout.partition("what\tneeded by\tcommand\n")
+    found = rows(numbers)
     assert set(found["en-fr", "ours"].values()) == {"?", "-"}
+    assert {line.split("\t")[1] for line in lacking.splitlines()} == {"en-fr"}, "files of the French alone are missing"
     assert ("en-fr", "gap") not in found
     own = found["average", "paper's LaBSE"]["static noCL 1.0"]
     assert float(own) == pytest.approx((25.4 + 19.3) / 2, abs=0.051)
@@ -257,6 +259,23 @@ def test_what_is_missing_is_listed_before_anything_runs(fails, static, tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
+def test_without_data_every_row_is_printed_with_the_files_that_it_needs(lexenc, tmp_path):
+    words = ["senses/table-2", "senses/table-3", "--data", tmp_path, "--out", tmp_path / "runs", "--partial"]
+    shown = lexenc("reproduce", *words)
+    numbers, _, lacking = shown.stdout.partition("what\tneeded by\tcommand\n")
+    assert {line.split("\t")[0] for line in numbers.splitlines()} >= {"ELMo-1B", "SaBERT-Tiny", "ELMo", "mBERT-Align"}
+    needed = {command: owners for _, owners, command in (line.split("\t") for line in lacking.splitlines())}
+    assert (needed["--file lm1b=PATH"], needed["--file wiki=PATH"]) == ("table-2: all rows", "table-3: all rows")
+    assert needed["--file muse=PATH"] == "table-3: ELMo+Proj, Joint-ELMo+Proj, Bi-SaELMo, Bi-SaELMo+Proj"
+    assert "Quoted by the paper, not computed: XLM-tuned, mBERT-tuned, XLM-R-tuned, mBERT+Proj" in shown.stderr
+    objects = map(json.loads, lexenc("reproduce", *words, "--json").lines)
+    reasons = {(each["row"], each["column"]): each.get("reason") for each in objects}
+    assert all(f"no {role} (" in reasons["Bi-SaELMo+Proj", "en-zh"] for role in ("ner", "wiki", "muse"))
+    assert "muse" not in reasons["Joint-ELMo", "en-zh"]
+    assert reasons["XLM-tuned", "en-de"] is None
+    assert not (tmp_path / "runs").exists()
+
+
 def test_dry_run_lists_steps_and_what_is_missing_and_writes_nothing(lexenc, files, static, tmp_path):
     words = ["--encoder", f"xMPNET={static}", "--pairs", "en-de", "--out", tmp_path / "runs", "--dry-run"]
     own = [each for each in files if "umls" not in each]
@@ -264,7 +283,7 @@ def test_dry_run_lists_steps_and_what_is_missing_and_writes_nothing(lexenc, file
         each for place, each in enumerate(own) if not (each == "--file" and own[place + 1 : place + 2] == ["--file"])
     ]
     shown = lexenc("reproduce", f"{NAME}/table-4", *words, *own)
-    steps = [line.split("\t") for line in shown.lines[: shown.lines.index("what\tcommand")]]
+    steps = [line.split("\t") for line in shown.lines[: shown.lines.index("what\tneeded by\tcommand")]]
     assert steps[0] == ["step", "stage", "state", "why"]
     states = {row[0]: row[2] for row in steps[1:]}
     assert states["GT-BLI-5k/en-de/mapped"] == "would run"
