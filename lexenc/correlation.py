@@ -1,31 +1,35 @@
-"""Cosines of pairs of vectors, their principal directions, and correlations of two lists of numbers."""
+"""Cosines of pairs of vectors, vectors of length 1, principal directions, and correlations of two lists of numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from lexenc.arrays import Doubles, Floats, blocks
+from lexenc.arrays import Doubles, Floats, Matrix, blocks
 
 _DIGITS = 10  # pairs of equal words must tie, and not be ranked by the last bit of a cosine of 1
+_BLOCK = 8192  # rows at a time
 
 
 def cosines(first: np.ndarray, second: np.ndarray) -> Doubles:
     """Return the cosine of every pair of rows, with ten digits; nan where a row is all zeros. Shape [n, d] to [n]."""
     found = np.full(len(first), np.nan)
-    for part in blocks(len(first), 8192):
-        left, right = (unit_rows(np.asarray(rows[part], dtype=np.float64)) for rows in (first, second))
-        found[part] = np.einsum("nd,nd->n", left, right)
+    for part in blocks(len(first), _BLOCK):
+        left, right = unit_rows(first[part]), unit_rows(second[part])
+        found[part] = np.where(left.any(axis=1) & right.any(axis=1), np.einsum("nd,nd->n", left, right), np.nan)
     limited: Doubles = np.clip(found.round(_DIGITS), -1, 1)
     return limited
 
 
-def unit_rows(rows: Doubles) -> Doubles:
-    """Divide every row by its length; nan where a row is all zeros. Shape [n, d]."""
-    # The largest number first: squares of tiny vectors would be lost.
-    largest = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rows = rows / largest
-        unit: Doubles = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def unit_rows(rows: Matrix) -> Doubles:
+    """Return vectors of length 1, float64. A vector of zeros stays as it is. Shape [n, d] or [n, k, d]."""
+    unit = np.zeros(rows.shape)
+    for part in blocks(len(rows), _BLOCK):
+        own = np.asarray(rows[part], dtype=np.float64)
+        # Squares of tiny numbers would be lost. A power of two changes no digit of the others.
+        _, exponents = np.frexp(np.abs(own).max(axis=-1, initial=0.0, keepdims=True))
+        own = np.ldexp(own, -exponents)
+        lengths = np.linalg.norm(own, axis=-1, keepdims=True)
+        np.divide(own, lengths, out=unit[part], where=lengths > 0)
     return unit
 
 
@@ -43,7 +47,7 @@ def principal_directions(centred: Floats | Doubles, count: int) -> tuple[Doubles
     rows, width = centred.shape
     if rows > width:
         gram = np.zeros((width, width))
-        for part in blocks(rows, 8192):
+        for part in blocks(rows, _BLOCK):
             wide = np.asarray(centred[part], dtype=np.float64)
             gram += wide.T @ wide
         sums, columns = np.linalg.eigh(gram)

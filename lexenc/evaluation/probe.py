@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from lexenc.arrays import Doubles, Indices
-from lexenc.correlation import unit_rows
 from lexenc.evaluation.alignment import drawn_counts
 from lexenc.evaluation.bootstrap import Columns, Drawn, Measure
 from lexenc.files.evaluations import Item, Score
@@ -23,11 +22,6 @@ CHARACTERS = "characters only"
 MAJORITY = "majority class"
 ROWS = ("gold", "predicted", MAJORITY, CHARACTERS)
 """Numbers of an item: of its label, of the label that was predicted, and of those that controls predict."""
-
-
-def unit_vectors(vectors: np.ndarray) -> Doubles:
-    """Return vectors of length 1; a row of zeros stays as it is. Shape [n, d], float64."""
-    return np.nan_to_num(unit_rows(np.asarray(vectors, dtype=np.float64)))
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lexenc.arrays import Doubles, Indices, blocks
 from lexenc.correlation import principal_directions
 
 _DIGITS = 6  # cosines of equal texts must tie, and not be ranked by their last bits
 _NEIGHBOURS = 5  # of trustworthiness, as in scikit-learn
-
-
-def unit_rows(rows: NDArray[np.floating]) -> Doubles:
-    """Return vectors of length 1; a row of zeros stays as it is. Shape [n, d]."""
-    rows = np.asarray(rows, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Doubles = rows / np.where(lengths > 0, lengths, 1.0)
-    return unit
 
 
 def principal_plane(rows: Doubles) -> tuple[Doubles, Doubles]:

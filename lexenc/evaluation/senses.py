@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.correlation import unit_rows
 from lexenc.evaluation.alignment import drawn_counts
 from lexenc.evaluation.bootstrap import LEVEL, Columns, Drawn, Measure, ends
 from lexenc.evaluation.clustering import LabelTable, centred
-from lexenc.evaluation.probe import unit_vectors
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Item, Score
 
@@ -107,7 +107,7 @@ def few_shot(vectors: Floats, gold: Indices, *, generator: np.random.Generator) 
     Returns:
         How often each occurrence was classified rightly, and how often it was classified. Shape [n] each.
     """
-    points = unit_vectors(vectors - vectors.mean(axis=0))
+    points = unit_rows(vectors - vectors.mean(axis=0))
     right, asked = np.zeros(len(gold), dtype=np.int64), np.zeros(len(gold), dtype=np.int64)
     for _ in range(DRAWS):
         examples = {}
@@ -117,7 +117,7 @@ def few_shot(vectors: Floats, gold: Indices, *, generator: np.random.Generator) 
                 examples[int(sense)] = rows[: min(SHOTS, len(rows) // 2)]
         if not examples:
             break
-        centroids = unit_vectors(np.stack([points[rows].mean(axis=0) for rows in examples.values()]))
+        centroids = unit_rows(np.stack([points[rows].mean(axis=0) for rows in examples.values()]))
         answers = np.array(list(examples))[(points @ centroids.T).argmax(axis=1)]
         others = np.ones(len(gold), dtype=np.bool_)
         others[np.concatenate(list(examples.values()))] = False

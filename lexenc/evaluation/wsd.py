@@ -19,7 +19,6 @@ from lexenc.arrays import Doubles, Floats, Indices, ranges, starts_of
 from lexenc.correlation import unit_rows
 from lexenc.evaluation.alignment import drawn_counts
 from lexenc.evaluation.bootstrap import Columns, Drawn, Means, Measure
-from lexenc.evaluation.probe import unit_vectors
 from lexenc.evaluation.task import Breakdown, Metric, Task
 from lexenc.files.evaluations import Item, Score
 from lexenc.files.sense_keys import SenseTag, TaggedSentence
@@ -220,7 +219,7 @@ class SenseVectors:
             device: Where the products are computed.
             progress: Progress bar to update.
         """
-        count, unit = len(tags), unit_vectors(vectors)
+        count, unit = len(tags), unit_rows(vectors)
         nearest, own = np.full(count, -1, dtype=np.int64), np.full(count, -1, dtype=np.int64)
         cosines, own_cosines = np.full(count, np.nan), np.full(count, np.nan)
         rows = np.flatnonzero(covered & (np.abs(unit).max(axis=1, initial=0.0) > 0))
@@ -288,7 +287,7 @@ class SenseVectors:
             found: What `nearest` returned for them.
             generator: Source of randomness.
         """
-        totals, unit = np.zeros((_SHUFFLES, 2)), unit_vectors(vectors)
+        totals, unit = np.zeros((_SHUFFLES, 2)), unit_rows(vectors)
         for total in totals:
             order = generator.permutation(len(self.keys))  # sense i has the vector of sense order[i]
             sense = np.argsort(order)

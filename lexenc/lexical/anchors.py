@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexenc.arrays import Doubles, Floats, Indices, Matrix
+from lexenc.correlation import unit_rows
 from lexenc.encoders.base import WordEncoder
 from lexenc.lexical.mapping import Mapping as LinearMapping
 from lexenc.lexical.mapping import fit_mapping, space_rank
@@ -216,7 +217,7 @@ class _Sums:
         kept = rows >= 0
         vectors = layered[kept].astype(np.float64)
         np.add.at(self._sums, rows[kept], vectors)
-        np.add.at(self._units, rows[kept], _unit(vectors))
+        np.add.at(self._units, rows[kept], unit_rows(vectors))
         np.add.at(self._seen, rows[kept], 1)
 
     def anchors(self) -> list[Anchors]:
@@ -229,7 +230,7 @@ class _Sums:
     def _at(self, sums: Doubles, all_units: Doubles) -> Anchors:
         counts = np.maximum(self._seen, 1)[:, None]
         means = sums / counts
-        units, has, often = _unit(means), self._seen > 0, self._seen > 1
+        units, has, often = unit_rows(means), self._seen > 0, self._seen > 1
         within = 1 - np.vecdot(all_units[often] / counts[often], units[often])
         count, total = int(has.sum()), units[has].sum(axis=0)
         # The mean cosine of all pairs of rows, of which the products with themselves are no part.
@@ -338,15 +339,9 @@ def judge_map(
     queries, place = np.unique(rows[1], return_inverse=True)
     moved = second[queries] if matrix is None else second[queries] @ matrix
     known = np.flatnonzero(first.any(axis=1))
-    nearest = known[top_k(_unit(moved), _unit(first[known]), k=1, device=device).indices[:, 0]]
+    nearest = known[top_k(unit_rows(moved), unit_rows(first[known]), k=1, device=device).indices[:, 0]]
     hits = np.zeros(len(queries), dtype=np.bool_)
     np.logical_or.at(hits, place, nearest[place] == rows[0])
     wanted = first[rows[0]]
     residual = float(np.square(moved[place] - wanted).sum() / np.square(wanted).sum())
     return Fitness(hits, residual)
-
-
-def _unit(rows: Doubles) -> Doubles:
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    units: Doubles = rows / np.where(lengths == 0, 1.0, lengths)
-    return units

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lexenc.arrays import Doubles, Indices, Matrix
+from lexenc.correlation import unit_rows
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.search.neighbours import Neighbours, top_k
@@ -86,8 +87,8 @@ def _loss(
 ) -> tuple[float, Doubles]:
     """Compute the loss and its gradient, with the neighbours fixed, as in the paper."""
     images = anchors @ matrix
-    near_targets = top_k(_unit(images), target, k=neighbours, device=device)
-    near_sources = top_k(positives, _unit(source @ matrix), k=neighbours, device=device)
+    near_targets = top_k(unit_rows(images), target, k=neighbours, device=device)
+    near_sources = top_k(positives, unit_rows(source @ matrix), k=neighbours, device=device)
     others, sources = _mean_rows(target, near_targets), _mean_rows(source, near_sources)
     count = len(anchors)
     gradient = (anchors.T @ (others - 2 * positives) + sources.T @ positives) / count
@@ -103,9 +104,3 @@ def _mean_rows(matrix: Matrix, found: Neighbours) -> Doubles:
         total += matrix[column]
     total /= found.indices.shape[1]
     return total
-
-
-def _unit(matrix: Matrix) -> Matrix:
-    lengths = np.sqrt(np.vecdot(matrix, matrix))
-    unit: Matrix = matrix / np.where(lengths == 0, 1, lengths)[:, None]
-    return unit

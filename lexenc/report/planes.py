@@ -12,9 +12,10 @@ import numpy as np
 
 from lexenc import charts
 from lexenc.artifact import InputRecord, owner_of
+from lexenc.correlation import unit_rows
 from lexenc.device import choose_device
 from lexenc.errors import DataError, LexencError
-from lexenc.evaluation.projection import closeness, principal_plane, unit_rows
+from lexenc.evaluation.projection import closeness, principal_plane
 from lexenc.files.chosen import chosen_vectors
 from lexenc.files.evaluations import Item
 from lexenc.files.text import table_rows

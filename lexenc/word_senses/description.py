@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.correlation import unit_rows
 from lexenc.word_senses.contexts import WordAverages
 from lexenc.word_senses.occurrences import Occurrence
 
@@ -132,19 +133,12 @@ def nearest_words(
         without: Words that are left out.
     """
     kept = [row for row, word in enumerate(averages.words) if word not in without]
-    cosines = _unit(vectors - centre) @ _unit(averages.matrix[kept] - averages.mean).T
+    cosines = unit_rows(vectors - centre) @ unit_rows(averages.matrix[kept] - averages.mean).T
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :top]
     return [
         [WordScore(averages.words[kept[column]], round(float(own[column]), 4)) for column in columns]
         for own, columns in zip(cosines, order.tolist(), strict=True)
     ]
-
-
-def _unit(rows: Floats) -> Doubles:
-    wide = np.asarray(rows, dtype=np.float64)
-    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit: Doubles = wide / np.where(lengths > 0, lengths, 1.0)
-    return unit
 
 
 def typical_words(

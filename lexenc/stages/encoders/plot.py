@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from lexenc import charts
 from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.correlation import unit_rows
 from lexenc.encoders.base import Pooling
 from lexenc.errors import ConfigError, DataError
-from lexenc.evaluation.projection import closeness, neighbour_plane, principal_plane, trustworthiness, unit_rows
+from lexenc.evaluation.projection import closeness, neighbour_plane, principal_plane, trustworthiness
 from lexenc.files.dictionaries import read_pairs
 from lexenc.files.hubs import is_hub, read_hub
 from lexenc.files.spaces import SIDES, load_space

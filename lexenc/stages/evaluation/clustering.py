@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.correlation import unit_rows
 from lexenc.errors import DataError
 from lexenc.evaluation.clustering import RANDOM, Clusterings, cluster_columns, k_means, random_purity
-from lexenc.evaluation.probe import unit_vectors
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Convention, Item
 from lexenc.files.labelled import LabelledText, read_labelled
@@ -44,7 +44,7 @@ def eval_clustering(inputs: dict[str, Any], params: EvalClusteringParams, job: J
 
     def scored(path: Path, rows: list[LabelledText], skipped: Counter[str]) -> TestSet:
         found, names = vectors([row.text for row in rows], path.name), sorted({row.label for row in rows})
-        own = unit_vectors(found.matrix[found.covered])
+        own = unit_rows(found.matrix[found.covered])
         skipped += Counter({"zero vector": len(rows) - len(own)}) if len(own) < len(rows) else Counter()
         rows = [row for row, covered in zip(rows, found.covered, strict=True) if covered]
         k = params.clusters or len(names)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lexenc.correlation import unit_rows
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.probe import (
     CHARACTERS,
@@ -18,7 +19,6 @@ from lexenc.evaluation.probe import (
     label_columns,
     most_frequent,
     predict_by_characters,
-    unit_vectors,
 )
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Convention, Item
@@ -82,10 +82,10 @@ def eval_language_id(inputs: dict[str, Any], params: EvalLanguageIdParams, job: 
     parts = [[line for line, _ in part] for part in (rows, asked)]
     trained, found = (TextVectors.encoded(part, encode_words(encoder, part, job)) for part in parts)
     labels, seed = np.array([place for _, place in rows]), derived_seed(job.seed, "folds")
-    probe = fit_probe(unit_vectors(trained.matrix), labels, c=params.c, seed=seed)
+    probe = fit_probe(unit_rows(trained.matrix), labels, c=params.c, seed=seed)
     if not probe.converged:
         job.notices.warn(f"The classifier with C = {probe.c:g} has not converged.", "Use a smaller --c.")
-    predicted, majority = probe.predict(unit_vectors(found.matrix)).tolist(), most_frequent(labels)
+    predicted, majority = probe.predict(unit_rows(found.matrix)).tolist(), most_frequent(labels)
     (spelt,) = predict_by_characters(parts[0], labels, [parts[1]], c=params.c, seed=seed)
     items = [
         Item((line,), (names[place],), bool(own), ({"target": names[one]},),

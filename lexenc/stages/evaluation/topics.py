@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lexenc.correlation import unit_rows
 from lexenc.errors import DataError
 from lexenc.evaluation.probe import (
     CHARACTERS,
@@ -22,7 +23,6 @@ from lexenc.evaluation.probe import (
     label_columns,
     most_frequent,
     predict_by_characters,
-    unit_vectors,
 )
 from lexenc.evaluation.task import Metric, Task
 from lexenc.files.evaluations import Convention, Item
@@ -87,7 +87,7 @@ def document_vectors(folder: Path, params: DocumentParams, job: Job) -> Callable
         vectors = encode_words(encoder, flat, job)
         if params.documents == "mean":
             starts = np.cumsum([0, *map(len, parts)])[:-1]
-            sums = np.add.reduceat(unit_vectors(vectors), starts, axis=0)
+            sums = np.add.reduceat(unit_rows(vectors), starts, axis=0)
             vectors = (sums / [[len(own)] for own in parts]).astype(np.float32)
         return TextVectors.encoded(texts, vectors)
 
@@ -111,7 +111,7 @@ def eval_topics(inputs: dict[str, Any], params: EvalTopicsParams, job: Job) -> O
     tests = [_unseen(path, train) for path in inputs["test"]]
     texts, labels = [each.text for each in train], np.array([names.index(each.label) for each in train])
     vectors, seed = document_vectors(inputs["encoder"], params, job), derived_seed(job.seed, "folds")
-    probe = fit_probe(unit_vectors(vectors(texts, inputs["train"].name).matrix), labels, c=params.c, seed=seed)
+    probe = fit_probe(unit_rows(vectors(texts, inputs["train"].name).matrix), labels, c=params.c, seed=seed)
     asked = [[each.text for each in rows] for rows, _ in tests]
     characters = predict_by_characters(texts, labels, asked, c=params.c, seed=seed)
     if not probe.converged:
@@ -120,7 +120,7 @@ def eval_topics(inputs: dict[str, Any], params: EvalTopicsParams, job: Job) -> O
 
     def scored(path: Path, rows: Sequence[LabelledText], left_out: Counter[str], spelt: np.ndarray) -> TestSet:
         found = vectors([each.text for each in rows], path.name)
-        predicted = probe.predict(unit_vectors(found.matrix)).tolist()
+        predicted = probe.predict(unit_rows(found.matrix)).tolist()
         majority = most_frequent(labels)
         items = [
             Item((shown(row.text),), (row.label,), bool(own), ({"target": names[one]},),

@@ -12,8 +12,9 @@ import numpy as np
 
 from lexenc.arrays import Floats
 from lexenc.artifact import UNFINISHED
+from lexenc.correlation import unit_rows
 from lexenc.durable import flush_tree
-from lexenc.evaluation.projection import leading_plane, unit_rows
+from lexenc.evaluation.projection import leading_plane
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import counted
 from lexenc.stage import Job

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, v_measure_score
 
+from lexenc.correlation import unit_rows
 from lexenc.evaluation.bootstrap import ends
 from lexenc.evaluation.clustering import Clusterings
-from lexenc.evaluation.probe import Labels, fit_probe, predict_by_characters, unit_vectors
+from lexenc.evaluation.probe import Labels, fit_probe, predict_by_characters
 from lexenc.files.labelled import read_labelled
 
 BOTH = Labels(["accuracy", "macro_f1"])
@@ -59,7 +60,7 @@ def test_degenerate_clusterings(gold, clusters):
 
 
 def test_probes_of_little_or_odd_text():
-    rows, labels = unit_vectors(np.array([[1, 0], [0, 1], [0, 0.0]])), np.array([0, 1, 1])
+    rows, labels = unit_rows(np.array([[1, 0], [0, 1], [0, 0.0]])), np.array([0, 1, 1])
     probe = fit_probe(rows, labels, c=None, seed=1 << 62)
     assert (probe.c, probe.accuracies, probe.converged) == (1, {}, True), "a label with one row: no cross-validation"
     assert fit_probe(rows, labels, c=100, seed=0).predict(rows[:2]).tolist() == [0, 1]

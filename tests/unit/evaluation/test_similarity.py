@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 from sklearn.decomposition import PCA
 
-from lexenc.correlation import average_ranks, cosines, pearson, principal_directions, spearman
+from lexenc.correlation import average_ranks, cosines, pearson, principal_directions, spearman, unit_rows
 from lexenc.evaluation import similarity
 from lexenc.evaluation.similarity import MEASURE, shuffled_spearman, undefined
 
@@ -129,6 +129,19 @@ def test_cosines_are_those_of_the_angles_and_nan_for_zeros():
     assert np.allclose(found[[0, 1, 3, 4]], [-1, math.sqrt(0.5), 1, math.sqrt(0.5)])
     assert math.isnan(found[2])
     assert cosines(left[:0], right[:0]).shape == (0,)
+
+
+def test_unit_rows_keep_every_digit_and_rows_of_zeros():
+    rows = np.random.default_rng(0).normal(size=(9000, 5)) * np.geomspace(1e-30, 1e30, 9000)[:, None]
+    rows[3] = 0
+    with np.errstate(invalid="ignore"):
+        plain = np.nan_to_num(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    assert np.array_equal(unit_rows(rows), plain)
+    assert np.array_equal(unit_rows(rows.reshape(3000, 3, 5)), plain.reshape(3000, 3, 5))
+    tiny, wide = np.array([[3e-320, 4e-320], [3e300, 4e300]]), np.array([[3, 4]], dtype=np.float32)
+    assert unit_rows(tiny) == pytest.approx(np.array([[0.6, 0.8]] * 2), abs=1e-4)
+    assert unit_rows(wide).tolist() == [[0.6, 0.8]]
+    assert unit_rows(rows[:0]).shape == (0, 5)
 
 
 @pytest.mark.parametrize("shape", [(40, 6), (4, 6), (1, 6), (9000, 3)])
