@@ -1155,6 +1155,7 @@ def eval_sts(
     gold: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     second: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     encoder: str | PathLike[str] | None = None,
+    target_encoder: str | PathLike[str] | None = None,
     vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
@@ -1182,6 +1183,7 @@ def eval_sts(
         gold: Scores in files of their own, line by line (STS 2017).
         second: The same pairs in another language, with the same scores: the first sentences of pairs are compared with the second ones of this file.
         encoder: Encoder.
+        target_encoder: Encoder of the right sentences, if it is not encoder: one of their language, whose vectors are in the same space.
         vectors: Shared space, or vectors of one language. A sentence is the mean of its words.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
@@ -1214,6 +1216,7 @@ def eval_bitext(
     gold: str | PathLike[str],
     dev: str | PathLike[str] | None = None,
     encoder: str | PathLike[str] | None = None,
+    target_encoder: str | PathLike[str] | None = None,
     vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
@@ -1244,6 +1247,7 @@ def eval_bitext(
         gold: Pairs: source id, TAB, target id. Without ids, line numbers from 1.
         dev: Folder of other text with the same file names, or with one file each of the same last extension. The threshold comes from it.
         encoder: Encoder.
+        target_encoder: Encoder of the right sentences, if it is not encoder: one of their language, whose vectors are in the same space.
         vectors: Shared space, or vectors of one language. A sentence is the mean of its words.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.
@@ -1635,6 +1639,7 @@ def eval_retrieval(
     target: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     tatoeba: str | PathLike[str] | None = None,
     encoder: str | PathLike[str] | None = None,
+    target_encoder: str | PathLike[str] | None = None,
     vectors: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     draws: int = 10000,
@@ -1663,6 +1668,7 @@ def eval_retrieval(
         target: Their translations, line by line.
         tatoeba: Folder with the files tatoeba.xxx-eng.xxx and tatoeba.xxx-eng.eng of LASER. The source is language xxx.
         encoder: Encoder.
+        target_encoder: Encoder of the right sentences, if it is not encoder: one of their language, whose vectors are in the same space.
         vectors: Shared space, or vectors of one language. A sentence is the mean of its words.
         out: Folder for the result. None does not keep it.
         draws: Number of bootstrap resamplings of the test set.

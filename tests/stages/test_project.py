@@ -188,6 +188,19 @@ def test_the_result_is_an_encoder_and_a_space(stage, projected, world, texts, tm
     stage("align", tmp_path / "linked", {"layer": 1}, pairs=world / "text.tsv", encoder=projected.out / "de")
 
 
+def test_similarity_across_languages_takes_an_encoder_for_each(stage, projected, static, tmp_path):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{text}\t{text[::-1]}\t{score}\n" for score, text in enumerate(TEXTS)))
+    made = stage("eval sts", tmp_path / "out", {"draws": 100}, pairs=tmp_path / "pairs.tsv",
+                 encoder=projected.out / "en", target_encoder=projected.out / "de")  # fmt: skip
+    left, right = encoded(projected.out / "en"), encode_texts(load_encoder(projected.out / "de", device=CPU),
+                                                              [text[::-1] for text in TEXTS])  # fmt: skip
+    expected = np.vecdot(left, right) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+    cosines = [each["numbers"]["cosine"] for each in made.json_lines("items.jsonl")][: len(TEXTS)]
+    np.testing.assert_allclose(cosines, expected, atol=1e-5)
+    with pytest.raises(ConfigError, match="of --target-encoder have 24 numbers, those of --encoder 16"):
+        stage("eval sts", pairs=tmp_path / "pairs.tsv", encoder=static, target_encoder=projected.out / "de")
+
+
 def test_it_is_not_trained_and_not_projected_again(stage, projected, world, texts, tmp_path):
     folder = projected.out / "de"
     with pytest.raises(ConfigError, match="is projected into the space of another"):

@@ -55,6 +55,8 @@ def test_what_does_not_match_is_refused(stage, static, files):
         stage("eval sts", pairs=[files["input"]], gold=[files["odd"]], encoder=static)
     with pytest.raises(ConfigError, match="either --encoder or --vectors"):
         stage("eval sts", pairs=[files["tsv"]])
+    with pytest.raises(ConfigError, match="--target-encoder needs --encoder"):
+        stage("eval sts", pairs=[files["tsv"]], target_encoder=static)
 
 
 def test_languages_of_a_file_are_tracks_and_empty_sentences_a_choice(stage, static, tmp_path):

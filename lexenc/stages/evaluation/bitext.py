@@ -21,7 +21,14 @@ from lexenc.search.both_sides import best_of_both
 from lexenc.search.margins import NEIGHBOURS, Keep, Threshold, best_threshold, mined
 from lexenc.search.neighbours import row_norms, top_k
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.shared import SENTENCE_SYSTEM, SentenceParams, TestSet, evaluate, sentence_vectors
+from lexenc.stages.evaluation.shared import (
+    SENTENCE_SYSTEM,
+    SentenceParams,
+    TestSet,
+    check_sentence_system,
+    evaluate,
+    sentence_vectors,
+)
 from lexenc.stages.lineage import seen_lines, tell_seen_lines
 
 _Vectors = Callable[[list[str], str], TextVectors]
@@ -62,9 +69,9 @@ def eval_bitext(inputs: dict[str, Any], params: EvalBitextParams, job: Job) -> O
     """Score an encoder, or static vectors, with which a sentence is the mean of its words."""
     test = read_bitext(inputs["source"], inputs["target"], inputs["gold"])
     dev = find_bitext(inputs["dev"], test) if params.protocol == "dev-test" else None
-    systems = inputs.get("encoder"), inputs.get("vectors")
-    vectors = sentence_vectors(*systems, params, job)
+    vectors = sentence_vectors(inputs, params, job)
     files = [inputs[name] for name in ("source", "target", "gold")]
+    systems = [inputs.get(name) for name in SENTENCE_SYSTEM]
     (seen,) = seen_lines(systems, [(files, [test.texts(pair) for pair in test.order])])
     learnt = tell_seen_lines([(name_of_test(inputs["source"]), seen)], len(test.order), job)
     facts = {"protocol": params.protocol, "gold_pairs": len(test.gold), **seen.facts}
@@ -208,14 +215,13 @@ def check_eval_bitext(inputs: Mapping[str, Any], params: EvalBitextParams) -> li
     """Return the errors that involve more than one option."""
     dev = bool(inputs.get("dev"))
     table = [
-        (bool(inputs.get("encoder")) == bool(inputs.get("vectors")), "Give either --encoder or --vectors.",
-         "For an encoder: --encoder mini."),
         (params.protocol == "dev-test" and not dev, "--protocol dev-test needs --dev.",
          "Give a folder with source, target and gold of other text. The threshold is chosen there."),
         (params.protocol != "dev-test" and dev, f"--protocol {params.protocol} uses no --dev.",
          "Leave it out, or choose --protocol dev-test."),
     ]  # fmt: skip
-    return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    faults = [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]
+    return check_sentence_system(inputs) + faults
 
 
 EVAL_BITEXT = Stage(

@@ -106,10 +106,10 @@ def eval_retrieval(inputs: dict[str, Any], params: EvalRetrievalParams, job: Job
     """Score an encoder, or static vectors, with which a sentence is the mean of its words."""
     tracks = list(_tracks(inputs, params, job))
     whole = [inputs["tatoeba"]] if inputs.get("tatoeba") else None
-    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
+    vectors = sentence_vectors(inputs, params, job)
     pairs = [list(zip(each.sources, each.targets, strict=True)) for each in tracks]
     found = seen_lines(
-        [inputs.get("encoder"), inputs.get("vectors")],
+        [inputs.get(name) for name in SENTENCE_SYSTEM],
         [(whole or each.files, own) for each, own in zip(tracks, pairs, strict=True)],
     )
     total = sum(map(len, pairs))

@@ -89,11 +89,11 @@ class SentenceParams(EncoderParams):
 
 @dataclass(frozen=True)
 class SentenceVectors:
-    """Vectors of sentences, by an encoder or by static vectors.
+    """Vectors of sentences, by an encoder, one for each side, or static vectors.
 
     Args:
         embed: Function from texts, side (`source` or `target`) and language to vectors.
-        languages: Languages of which the encoder has a vector that is added to its input.
+        languages: Languages of which an encoder has a vector that is added to its input.
     """
 
     embed: Callable[[Sequence[str], str, str | None], TextVectors]
@@ -104,28 +104,18 @@ class SentenceVectors:
         return self.embed(texts, side, language)
 
 
-def sentence_vectors(encoder: Path | None, vectors: Path | None, params: SentenceParams, job: Job) -> SentenceVectors:
-    """Open an encoder, or static vectors, and return the function from texts and side to vectors.
+def sentence_vectors(inputs: Mapping[str, Any], params: SentenceParams, job: Job) -> SentenceVectors:
+    """Open what `SENTENCE_SYSTEM` names, and return the function from texts and side to vectors.
 
     With static vectors, of one language or of a shared space, a sentence is the mean of its words.
 
     Raises:
-        ConfigError: If there is neither, or an encoder does not have a language of the parameters.
+        ConfigError: If there is nothing, or an encoder does not have a language of the parameters, or the encoders of
+            both sides have vectors of different length.
     """
-    if encoder is not None:
-        opened = open_encoder(encoder, params.pooling, job, max_length=params.max_length)
-        spoken: Any = opened
-        for name in filter(None, (params.source_language, params.target_language)):
-            set_language(opened, encoder, name)
-        known = tuple(getattr(opened, "languages", ()))
-
-        def encoded(texts: Sequence[str], side: str, language: str | None) -> TextVectors:
-            if known:
-                given = getattr(params, f"{side}_language") if language is None else language
-                spoken.language = given if given in known else None
-            return TextVectors.encoded(texts, encode_words(opened, texts, job))
-
-        return SentenceVectors(encoded, known)
+    if inputs.get("encoder"):
+        return _encoded(inputs["encoder"], inputs.get("target_encoder") or inputs["encoder"], params, job)
+    vectors = inputs.get("vectors")
     if vectors is None:
         raise ConfigError("There is nothing to score.", hint="Give --encoder or --vectors.")
     tables, words, folding = open_words(vectors, params, job), segmenter("words"), folding_of(params)
@@ -139,15 +129,51 @@ def sentence_vectors(encoder: Path | None, vectors: Path | None, params: Sentenc
     return SentenceVectors(mean)
 
 
+def _encoded(source: Path, target: Path, params: SentenceParams, job: Job) -> SentenceVectors:
+    """Return vectors by the encoder of each side, which may be the same."""
+    paths = {"source": source, "target": target}
+    opened: dict[Path, Any] = {
+        path: open_encoder(path, params.pooling, job, max_length=params.max_length)
+        for path in dict.fromkeys(paths.values())
+    }
+    for side, path in paths.items():
+        if name := getattr(params, f"{side}_language"):
+            set_language(opened[path], path, name)
+    sizes = [opened[path].dimensions for path in paths.values()]
+    if sizes[0] != sizes[1]:
+        raise ConfigError(
+            f"The vectors of --target-encoder have {sizes[1]:,} numbers, those of --encoder {sizes[0]:,}.",
+            hint="Use encoders of one width, or project them into one space.",
+        )
+
+    def embed(texts: Sequence[str], side: str, language: str | None) -> TextVectors:
+        encoder = opened[paths[side]]
+        if known := getattr(encoder, "languages", ()):
+            given = getattr(params, f"{side}_language") if language is None else language
+            encoder.language = given if given in known else None
+        return TextVectors.encoded(texts, encode_words(encoder, texts, job))
+
+    languages = (name for each in opened.values() for name in getattr(each, "languages", ()))
+    return SentenceVectors(embed, tuple(dict.fromkeys(languages)))
+
+
 SENTENCE_SYSTEM = {
     "encoder": Input("Encoder.", kind="encoder", required=False),
+    "target_encoder": Input(
+        "Encoder of the right sentences, if it is not --encoder: one of their language, whose vectors are in the same "
+        "space.",
+        kind="encoder",
+        required=False,
+    ),
     "vectors": Input("Shared space, or vectors of one language. A sentence is the mean of its words.", required=False),
 }
-"""The inputs of which an evaluation of sentences takes one; `check_sentence_system` demands it."""
+"""The inputs of which an evaluation of sentences takes encoders or vectors; `check_sentence_system` demands it."""
 
 
 def check_sentence_system(inputs: Mapping[str, Any]) -> list[ConfigError]:
     """Return the error of an evaluation of sentences that has not exactly one of --encoder and --vectors."""
+    if inputs.get("target_encoder") and not inputs.get("encoder"):
+        return [ConfigError("--target-encoder needs --encoder.", hint="Give an encoder of the left sentences too.")]
     wrong = bool(inputs.get("encoder")) == bool(inputs.get("vectors"))
     return [ConfigError("Give either --encoder or --vectors.", hint="For an encoder: --encoder mini.")] if wrong else []
 

@@ -81,8 +81,8 @@ def eval_sts(inputs: dict[str, Any], params: EvalStsParams, job: Job) -> Outcome
     """Score an encoder, or static vectors, with which a sentence is the mean of its words."""
     files = zip_longest(inputs["pairs"], inputs.get("gold") or [], inputs.get("second") or [])
     tracks = [track for each in files for track in _read(*each, scores=params.scores, empty=params.empty)]
-    vectors = sentence_vectors(inputs.get("encoder"), inputs.get("vectors"), params, job)
-    systems = [inputs.get("encoder"), inputs.get("vectors")]
+    vectors = sentence_vectors(inputs, params, job)
+    systems = [inputs.get(name) for name in SENTENCE_SYSTEM]
     found = seen_lines(systems, [(each.files, each.pairs) for each in tracks])
     names = [each.name for each in tracks]
     note = tell_seen_lines(list(zip(names, found, strict=True)), sum(len(each.rows) for each in tracks), job)
@@ -242,6 +242,8 @@ EVAL_STS = Stage(
     examples=(
         "lexenc eval sts --pairs stsb-en-test.csv.gz --encoder mini",
         "lexenc eval sts --pairs stsb-en-test.csv.gz --second stsb-de-test.csv.gz --encoder mini",
+        "lexenc eval sts --pairs stsb-en-test.csv.gz --second stsb-de-test.csv.gz --encoder runs/projected/en "
+        "--target-encoder runs/projected/de",
     ),
     uses_device=True, uses_seed=True, out_required=False,
 )  # fmt: skip
