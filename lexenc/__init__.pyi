@@ -897,7 +897,7 @@ def project(
 ) -> Result:
     """Map the layers of an encoder of one language into the space of that of another.
 
-    Makes: an encoder per language, in folders of their names, and the anchors as a shared space.
+    Makes: an encoder per language, in folders of their names, and the anchors as a shared space; of one encoder also anchors-before, without the map.
 
     Args:
         encoder: Encoder of each language, e.g. en=runs/en-lm: a transformer or ELMo. Their widths may differ. Without a name: one encoder for both languages.

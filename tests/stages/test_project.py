@@ -97,6 +97,7 @@ def test_a_rotated_copy_is_recovered(stage, texts, transformer, method, tmp_path
 def test_widths_may_differ(projected, transformer):
     folder = projected.out / "de"
     assert projected.manifest.summary["dimensions"] == 24
+    assert not (projected.out / "anchors-before").exists(), "two encoders share nothing before"
     assert (projected.matrix("anchors/source").shape[1], projected.matrix("anchors/target").shape[1]) == (24, 24)
     maps = load_file(folder / MAPS)
     assert np.allclose(states(folder, "mean"), (states(folder, 0) + states(folder, 1)) / 2, atol=1e-5)
@@ -145,6 +146,9 @@ def test_both_languages_of_one_elmo(stage, world, texts, elmos, tmp_path):
     mean = np.mean([states(made.out / "de", layer)[:4].mean(axis=0) for layer in range(3)], axis=0)
     np.testing.assert_allclose(encoded(made.out / "de")[0], mean, atol=1e-5)
     np.testing.assert_allclose(maps["layer.2"] @ maps["layer.2"].T, np.eye(12), atol=1e-5)
+    before = made.matrix("anchors-before/target")
+    np.testing.assert_allclose(made.matrix("anchors/target"), before @ maps["layer.2"], atol=1e-5)
+    assert np.array_equal(made.matrix("anchors/source"), made.matrix("anchors-before/source"))
 
 
 def test_layers_are_averaged_in_one_pass_if_memory_allows(stage, world, texts, elmos, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from lexenc.arrays import Doubles, Indices, blocks
+from lexenc.arrays import Doubles, Floats, Indices, blocks
 from lexenc.artifact import Manifest
 from lexenc.encoders.base import WordEncoder
 from lexenc.encoders.card import model_card, write_card
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from lexenc.encoders.projected import Projectable
 
 SPACE = "anchors"
+BEFORE = "anchors-before"
+"""The anchors of one encoder of both languages, without the map."""
 _FEWEST = 10  # pairs
 _MEMORY = 2**29  # bytes of the sums of layers that are averaged in one pass
 _READING = "Reading of texts"
@@ -169,7 +171,9 @@ def project(inputs: dict[str, Any], params: ProjectParams, job: Job) -> Outcome:
         results.append({"layer": pair[0], **({"layer_of_second": pair[1]} if pair[0] != pair[1] else {}), **found})
     _save(encoders, paths, names, maps, params, job)
     assert anchors is not None
-    _save_space(anchors, maps[layers[-1][1]], wanted, texts, job)
+    _save_space(SPACE, (anchors[0].matrix, anchors[1].matrix @ maps[layers[-1][1]]), anchors, wanted, texts, job)
+    if paths[0] == paths[1]:
+        _save_space(BEFORE, (anchors[0].matrix, anchors[1].matrix), anchors, wanted, texts, job)
     return Outcome(
         {
             "languages": [*names],
@@ -353,16 +357,17 @@ def _anchors(
         yield from zip(layers[part], zip(*found, strict=True), strict=True)
 
 
-def _save_space(anchors: _Both, matrix: np.ndarray, wanted: Wanted, texts: Sequence[_Text], job: Job) -> None:
-    """Write the anchors of both languages as a shared space, without words that have no vector."""
+def _save_space(
+    name: str, vectors: tuple[Floats, Floats], anchors: _Both, wanted: Wanted, texts: Sequence[_Text], job: Job
+) -> None:
+    """Write vectors of both languages as a shared space, without words that have no anchor."""
     sides = []
-    moved = (anchors[0].matrix, anchors[1].matrix @ matrix)
-    for own, rows, words, text in zip(anchors, moved, wanted.words, texts, strict=True):
+    for own, rows, words, text in zip(anchors, vectors, wanted.words, texts, strict=True):
         kept = np.flatnonzero(own.occurrences).tolist()
         chosen = [words[row] for row in kept]
         sides.append(Vectors(chosen, np.ascontiguousarray(rows[kept], np.float32), ReadReport(str(text.path))))
-    (job.out / SPACE).mkdir()
-    save_space(job.out / SPACE, Space(*sides))
+    (job.out / name).mkdir()
+    save_space(job.out / name, Space(*sides))
 
 
 # ---------------------------------------------------------------- maps
@@ -482,7 +487,7 @@ def check_project(inputs: Mapping[str, Any], params: ProjectParams) -> list[Conf
     """Return the errors that involve more than one option."""
     faults = []
     texts = _names_of("text", inputs)
-    wrong = [name for name in texts if not name or name == SPACE]
+    wrong = [name for name in texts if not name or name in (SPACE, BEFORE)]
     if len(texts) != 2 or wrong:
         told = f"the name '{wrong[0]}'" if wrong and wrong[0] else "no name" if wrong else counted(len(texts), "text")
         hint = "Give the text of both languages, the second is mapped: --text en=en.txt --text de=de.txt"
@@ -532,7 +537,8 @@ PROJECT = Stage(
     params=ProjectParams,
     run=project,
     check=check_project,
-    makes="an encoder per language, in folders of their names, and the anchors as a shared space.",
+    makes="an encoder per language, in folders of their names, and the anchors as a shared space; of one encoder also "
+    "anchors-before, without the map.",
     examples=(
         "lexenc project --encoder en=runs/en-lm --encoder de=runs/de-lm --text en=en.txt --text de=de.txt "
         "--dictionary en-de.tsv --out runs/projected",
