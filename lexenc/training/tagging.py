@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged, blocks, starts_of
@@ -20,12 +21,10 @@ from lexenc.encoders.word_vectors import JoinedWords, word_encoder
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.randomness import derived_seed, torch_generator
-from lexenc.training.classification import device_of, linear
+from lexenc.training.classification import Store, device_of, in_memory, linear
 from lexenc.training.crf import LinearChain
 from lexenc.training.objective import Objective, chunks
 
-Allocate = Callable[[int, int], np.ndarray]
-"""Returns an array for so many vectors of so many numbers, float16; it may be a memory map."""
 _CHUNK = 1024  # sentences whose vectors are computed at a time
 _WORD_DROPOUT = 0.05  # share of words whose vector is dropped in training, as in Flair
 _DEVIATION = 0.02  # of the weights of a last layer, as in BERT
@@ -91,7 +90,7 @@ class FrozenWords:
         settings: Longest sentence.
         device: Device of the tagger.
         layers: Layers of an encoder that the vectors are of.
-        allocate: Makes the array of all vectors. None for one in memory.
+        store: Stores all vectors.
 
     Attributes:
         width: Length of a vector.
@@ -99,14 +98,14 @@ class FrozenWords:
 
     def __init__(
         self, encode: WordEncoder | None, settings: TaggerSettings, *, device: torch.device,
-        layers: tuple[int, ...] = (), allocate: Allocate | None = None,
+        layers: tuple[int, ...] = (), store: Store = in_memory,
     ) -> None:  # fmt: skip
         self._encode, self._settings, self.device, self.layers = encode, settings, device, layers
-        self._allocate = allocate or (lambda rows, width: np.empty((rows, width), dtype=np.float16))
+        self._store = store
         self.width = self._vectors([["a"]])[0].shape[1]
 
     @classmethod
-    def of(cls, encoder: Encoder, settings: TaggerSettings, *, allocate: Allocate | None = None) -> FrozenWords:
+    def of(cls, encoder: Encoder, settings: TaggerSettings, *, store: Store = in_memory) -> FrozenWords:
         """Return the vectors of words of an encoder.
 
         Raises:
@@ -121,25 +120,31 @@ class FrozenWords:
         encode = parts[0] if len(parts) == 1 else JoinedWords(parts, settings.combine)
         every = settings.layers or getattr(encoder, "word_layers", tuple(range(count + 1)))
         known = tuple(layer % (count + 1) for layer in every) if count else ()
-        return cls(encode, settings, device=device_of(encoder), layers=known, allocate=allocate)
+        return cls(encode, settings, device=device_of(encoder), layers=known, store=store)
 
     def __call__(self, sentences: Sentences, *, progress: Progress = SILENT) -> TaggerInput:
         """Compute the vectors of all words that are read."""
         sizes = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
         lengths = np.minimum(sizes, self._settings.longest)
         starts = starts_of(lengths)
-        values, found = self._allocate(int(starts[-1]), self.width), 0
+        missing = np.ones(int(starts[-1]), dtype=np.bool_)
+        values = self._store(self._tables(sentences, starts, missing, progress), self.width)
+        cut = int((lengths < sizes).sum())
+        return TaggerInput(np.maximum(1, lengths), lengths, Ragged(starts, values), cut, int(missing.sum()))
+
+    def _tables(
+        self, sentences: Sentences, starts: Indices, missing: NDArray[np.bool_], progress: Progress
+    ) -> Iterator[NDArray[np.float16]]:
+        """Yield the vectors of all words that are read, block by block, and note which have none."""
         with progress.task("Encoding words", len(sentences), "sentences") as task:
             for block in blocks(len(sentences), _CHUNK):
                 part = [words[: self._settings.longest] for words in sentences[block]]
                 vectors, rows = self._vectors(part)
-                table = np.zeros((int(lengths[block].sum()), self.width), dtype=np.float16)
+                missing[starts[block.start] + rows] = False
+                table = np.zeros((int(starts[block.stop] - starts[block.start]), self.width), dtype=np.float16)
                 table[rows] = F.layer_norm(torch.from_numpy(vectors), vectors.shape[1:], eps=_EPSILON).numpy()
-                values[starts[block.start] : starts[block.stop]] = table
-                found += len(rows)
+                yield table
                 task.advance(len(part))
-        cut = int((lengths < sizes).sum())
-        return TaggerInput(np.maximum(1, lengths), lengths, Ragged(starts, values), cut, int(starts[-1]) - found)
 
     def _vectors(self, sentences: Sentences) -> tuple[np.ndarray, Indices]:
         """Return the vectors of the words that have one, and their places among all words. Shapes [t, d] and [t]."""
@@ -159,15 +164,15 @@ class RandomWords(FrozenWords):
         settings: Longest sentence.
         seed: Seed of the vectors.
         device: Device of the tagger.
-        allocate: Makes the array of all vectors. None for one in memory.
+        store: Stores all vectors.
     """
 
     def __init__(
         self, width: int, settings: TaggerSettings, *, seed: int, device: torch.device,
-        allocate: Allocate | None = None,
+        store: Store = in_memory,
     ) -> None:  # fmt: skip
         self._size, self._seed = width, seed
-        super().__init__(None, settings, device=device, allocate=allocate)
+        super().__init__(None, settings, device=device, store=store)
 
     def _vectors(self, sentences: Sentences) -> tuple[np.ndarray, Indices]:
         words = [word for each in sentences for word in each]
@@ -249,13 +254,13 @@ class Tagger(ABC):
 
     @staticmethod
     @abstractmethod
-    def words(encoder: Any, settings: TaggerSettings, *, allocate: Allocate | None = None) -> Any:
+    def words(encoder: Any, settings: TaggerSettings, *, store: Store = in_memory) -> Any:
         """Return what reads sentences, a function from sentences to `TaggerInput`.
 
         Args:
             encoder: The encoder.
             settings: Settings.
-            allocate: Makes an array for vectors.
+            store: Holds what memory is too small for.
         """
 
     @abstractmethod
@@ -321,9 +326,9 @@ class BiLstmCrf(Tagger):
         self.modules = {"tagger": self._parts}
 
     @staticmethod
-    def words(encoder: Any, settings: TaggerSettings, *, allocate: Allocate | None = None) -> FrozenWords:
+    def words(encoder: Any, settings: TaggerSettings, *, store: Store = in_memory) -> FrozenWords:
         """Return what computes the vectors of words."""
-        return FrozenWords.of(encoder, settings, allocate=allocate)
+        return FrozenWords.of(encoder, settings, store=store)
 
     def _emissions(self, given: TaggerInput, rows: Indices) -> tuple[Tensor, Tensor]:
         """Return the scores of all tags, and the lengths of the sentences. Shapes [b, t, k] and [b]."""
@@ -372,7 +377,7 @@ class FineTunedTagger(Tagger):
         self.modules = {"encoder": self._encoder.module, "head": self._head}
 
     @staticmethod
-    def words(encoder: Any, settings: TaggerSettings, *, allocate: Allocate | None = None) -> TunedWords:
+    def words(encoder: Any, settings: TaggerSettings, *, store: Store = in_memory) -> TunedWords:
         """Return what tokenises sentences."""
         return TunedWords(encoder, settings)
 

@@ -7,6 +7,8 @@ import pytest
 
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.entities import tag_scores
+from lexenc.stages.evaluation.seeds import row_store
+from lexenc.training.classification import in_memory
 from lexenc.training.trainer import Trainer
 
 NAMES = {"PER": "dog cat fish horse cow bird".split(), "LOC": "tree house river mountain street city".split()}
@@ -122,14 +124,14 @@ def test_a_fine_tuned_encoder_resumes_with_the_same_answers(stage, transformer, 
     assert whole.manifest.outputs == again.manifest.outputs
 
 
-def test_large_tables_of_vectors_are_on_the_disk(stage, static, files, tmp_path, monkeypatch):
-    own = {"encoder": static, "train": [files / "train.txt"], "test": [files / "test.txt"]}
-    given = FAST | {"seeds": 1, "epochs": 1}
-    one = stage("eval ner", tmp_path / "one", given, **own)
-    monkeypatch.setattr("lexenc.stages.evaluation.ner._IN_MEMORY", 0)
-    other = stage("eval ner", tmp_path / "other", given, **own)
-    assert one.manifest.results == other.manifest.results
-    assert one.files == other.files
+def test_vectors_are_stored_in_files(tmp_path):
+    rows = np.arange(12, dtype=np.float16).reshape(6, 2)
+    store = row_store(tmp_path / "own")
+    for parts in ([rows[:4], rows[4:]], [rows[:0], rows[:1]], []):
+        found = store(iter(parts), 2)
+        assert np.array_equal(found, in_memory(parts, 2))
+        assert isinstance(found, np.memmap) == bool(len(found))
+    assert [each.stat().st_size for each in sorted((tmp_path / "own").iterdir())] == [24, 4, 0]
 
 
 def test_what_cannot_be_used_is_refused(stage, static, transformer, files):

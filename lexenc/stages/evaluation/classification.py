@@ -25,7 +25,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome
-from lexenc.stages.evaluation.seeds import control_scores, spread_table, trained_once
+from lexenc.stages.evaluation.seeds import control_scores, row_store, spread_table, trained_once
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate
 from lexenc.stages.lineage import Seen, seen_lines, tell_seen_lines
 from lexenc.stages.reading import POOLING, open_encoder
@@ -314,12 +314,11 @@ class _Runs:
         if self.tester != self.folder:
             tester = self._open(self.tester)
             self._check_widths(encoder, tester)
-        (self.job.out / UNFINISHED).mkdir(exist_ok=True)
+        store = row_store(self.job.out / UNFINISHED)
         sets = {"train": train, "dev": dev, **{f"test {name}": test for name, (_, test) in tests.items()}}
         read = {name: self.classifier.read(tester if name.startswith("test ") else encoder, own.texts,
-                                           store=partial(_stored, self.job.out / UNFINISHED / f"states-{place}"),
-                                           progress=self.job.progress)
-                for place, (name, own) in enumerate(sets.items()) if own.texts}  # fmt: skip
+                                           store=store, progress=self.job.progress)
+                for name, own in sets.items() if own.texts}  # fmt: skip
         self._tell_truncated(read)
         if "dev" not in read:
             self.job.notices.say("Without development data, the weights of the last step are tested.")
@@ -378,15 +377,3 @@ class _Runs:
             "answers": {name.removeprefix("test "): predicted_classes(classifier, each).tolist()
                         for name, each in read.items() if name.startswith("test ")},
         }  # fmt: skip
-
-
-def _stored(path: Path, parts: Iterable[np.ndarray], width: int) -> np.ndarray:
-    """Write rows to a file, and map it into memory. Shape [k, width] each -> [n, width]."""
-    kind = np.dtype(np.float16)
-    with path.open("wb") as stream:
-        for part in parts:
-            kind = part.dtype
-            stream.write(np.ascontiguousarray(part).data)
-        rows = stream.tell() // (width * kind.itemsize)
-    # An empty file cannot be mapped into memory.
-    return np.memmap(path, kind, "r", shape=(rows, width)) if rows else np.zeros((0, width), kind)

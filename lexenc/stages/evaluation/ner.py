@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -14,7 +13,6 @@ import numpy as np
 
 from lexenc.arrays import Ragged
 from lexenc.artifact import UNFINISHED
-from lexenc.durable import reserve
 from lexenc.encoders.load import check_transformer
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.entities import (
@@ -33,7 +31,7 @@ from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.evaluation.seeds import check_seeded, control_scores, spread_table, trained_once
+from lexenc.stages.evaluation.seeds import check_seeded, control_scores, row_store, spread_table, trained_once
 from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, shared_facts, tell_shared
 from lexenc.stages.lineage import seen_lines, tell_seen_lines
 from lexenc.stages.reading import open_encoder
@@ -44,9 +42,8 @@ from lexenc.training import HISTORY, TAGGERS
 from lexenc.training.schedule import StepSchedule
 
 if TYPE_CHECKING:
-    from lexenc.training.tagging import Allocate, FrozenWords, Tagger, TaggerInput, TaggerSettings
+    from lexenc.training.tagging import FrozenWords, Tagger, TaggerInput, TaggerSettings
 
-_IN_MEMORY = 1 << 28  # bytes of word vectors; larger tables are on the disk
 _FORM = "a word and its tag on each line, an empty line after each sentence (CoNLL, WikiANN, MasakhaNER)."
 _BASELINE = "bilstm-crf"  # the tagger of random vectors
 
@@ -315,7 +312,7 @@ class _Runs:
         kinds = sorted(self.train.types | self.dev.types)
         self.tags = [OUTSIDE, *(f"{letter}-{kind}" for kind in kinds for letter in "BI")]
         self._numbers = {tag: place for place, tag in enumerate(self.tags)}
-        self._files = count()
+        self._store = row_store(self.job.out / UNFINISHED)
         parts = {"train": self.train, "dev": self.dev, **{f"test {name}": each for name, each in self.tests.items()}}
         # Sentences without entities choose nothing.
         self._sets = {name: each for name, each in parts.items() if name != "dev" or each.types}
@@ -324,7 +321,7 @@ class _Runs:
         """Train a tagger for every seed that no earlier, interrupted work has finished, and the control."""
         tagger: type[Tagger] = TAGGERS[self.params.head]
         encoder = self._open("encoder")
-        words = tagger.words(encoder, self._settings, allocate=self._allocate())
+        words = tagger.words(encoder, self._settings, store=self._store)
         read = self._read(tagger, words)
         if "dev" not in read:
             self.job.notices.say("Without development data with entities, the weights of the last step are tested.")
@@ -372,26 +369,11 @@ class _Runs:
     def _open(self, name: str) -> Any:
         return open_encoder(self.inputs[name], "auto", self.job)
 
-    def _allocate(self) -> Allocate:
-        """Return what makes arrays for vectors: on the disk, in the unfinished work, if they are large."""
-        folder = self.job.out / UNFINISHED
-
-        def allocate(rows: int, width: int) -> np.ndarray:
-            size = 2 * rows * width
-            if size <= _IN_MEMORY:
-                return np.empty((rows, width), dtype=np.float16)
-            folder.mkdir(exist_ok=True)
-            path = folder / f"vectors-{next(self._files)}"
-            reserve(path, size)
-            return np.memmap(path, dtype=np.float16, mode="r+", shape=(rows, width))
-
-        return allocate
-
     def _read(self, tagger: type[Tagger], words: Any) -> dict[str, TaggerInput]:
         """Read all sentences, those of the test sets with their own encoder if there is one."""
         others = words
         if self.inputs.get("test_encoder"):
-            others = tagger.words(self._open("test_encoder"), self._settings, allocate=self._allocate())
+            others = tagger.words(self._open("test_encoder"), self._settings, store=self._store)
             _check_alike(words, others)
         read = {name: (others if name.startswith("test ") else words)(each.words, progress=self.job.progress)
                 for name, each in self._sets.items()}  # fmt: skip
@@ -411,7 +393,7 @@ class _Runs:
 
         def train() -> dict[str, Any]:
             words = RandomWords(self.params.hidden, self._settings, seed=self.job.seed, device=self.job.device.torch,
-                                allocate=self._allocate())  # fmt: skip
+                                store=self._store)  # fmt: skip
             read = {name: words(each.words, progress=self.job.progress) for name, each in self._sets.items()}
             return self._train(tagger, self.job.seed, words, read)
 

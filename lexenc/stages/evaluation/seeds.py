@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,6 +70,27 @@ def trained_once(name: str, job: Job, train: Callable[[], dict[str, Any]]) -> di
     (job.out / own).mkdir(exist_ok=True)
     share(folder / HISTORY, job.out / own / HISTORY)
     return made
+
+
+def row_store(folder: Path) -> Callable[[Iterable[np.ndarray], int], np.ndarray]:
+    """Return what stores vectors that a run trains on: in files of a folder, mapped into memory.
+
+    It takes blocks of rows, shape [k, width] each, and their width, and returns all of them, shape [n, width].
+    """
+    numbers = count()
+
+    def store(parts: Iterable[np.ndarray], width: int) -> np.ndarray:
+        folder.mkdir(exist_ok=True)
+        path, kind = folder / f"vectors-{next(numbers)}", np.dtype(np.float16)
+        with path.open("wb") as stream:
+            for part in parts:
+                kind = part.dtype
+                stream.write(np.ascontiguousarray(part).data)
+            rows = stream.tell() // (width * kind.itemsize)
+        # An empty file cannot be mapped into memory.
+        return np.memmap(path, kind, "r", shape=(rows, width)) if rows else np.zeros((0, width), kind)
+
+    return store
 
 
 def control_scores(
