@@ -63,6 +63,7 @@ def test_frozen_words_several_tests_and_controls(stage, static, files, tmp_path)
     # Two of three names are in the training data, in some sentences together.
     assert test["sentences_in_training_data"] == 4
     assert test["unfair"] == ["4 of 13 test sentences are in the training data."]
+    assert "test: 4 test sentences also in the training data: the scores are too high." in made.warnings
     named = {each["control"]: each for each in controls if each["track"] == "test"}
     assert set(named) == {"most frequent tags", "random vectors"}
     assert test["f1"] > 0.5

@@ -13,6 +13,9 @@ from lexenc.device import CPU
 from lexenc.encoders.load import load_encoder
 from lexenc.encoders.word_vectors import word_encoder
 from lexenc.errors import ConfigError, DataError
+from lexenc.stage import Job, Notices
+from lexenc.stages.evaluation.shared import shared_facts
+from lexenc.stages.lineage import Seen
 
 FEW = {"draws": 100}
 NOUNS = "dog cat tree fish house"
@@ -172,7 +175,17 @@ def test_a_test_set_in_the_training_data_is_not_fair(stage, static, files, tmp_p
     head = made.manifest.results[0]
     assert head["sentences_in_training_data"] == 3
     assert head["unfair"] == ["3 of 4 test sentences are in the training data."]
-    assert any("the scores are too high" in each for each in made.warnings)
+    assert "leak: 3 test sentences also in the training data: the scores are too high." in made.warnings
+
+
+def test_few_sentences_of_the_training_data_are_fair(tmp_path):
+    said, warned = [], []
+    job = Job(tmp_path, notices=Notices(lambda message, hint: warned.append(message), said.append))
+    found = [shared_facts("test", Seen(), shared, 200, job) for shared in (0, 2, 3)]
+    assert [each["sentences_in_training_data"] for each in found] == [0, 2, 3]
+    assert [each["unfair"] for each in found] == [[], [], ["3 of 200 test sentences are in the training data."]]
+    assert said == ["test: 2 test sentences also in the training data."]
+    assert warned == ["test: 3 test sentences also in the training data: the scores are too high."]
 
 
 def test_what_cannot_be_scored_is_refused(stage, static, files, tmp_path):

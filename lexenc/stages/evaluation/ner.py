@@ -32,7 +32,7 @@ from lexenc.parameters import param
 from lexenc.randomness import generator
 from lexenc.stage import Input, Job, Outcome, Stage, Table
 from lexenc.stages.evaluation.seeds import check_seeded, control_scores, row_store, spread_table, trained_once
-from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, shared_facts, tell_shared
+from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, shared_facts
 from lexenc.stages.lineage import seen_lines, tell_seen_lines
 from lexenc.stages.reading import open_encoder
 from lexenc.stages.training import train_in_folder
@@ -162,7 +162,7 @@ def eval_ner(inputs: dict[str, Any], params: EvalNerParams, job: Job) -> Outcome
     sets = []
     for (name, test), seen in zip(tests.items(), leaks, strict=True):
         shared = sum(same_sentence((text, ""))[0] in learned for text in _texts(test))
-        facts = {**shared_facts(seen, shared, len(test.sentences)), "tag_scheme": test.scheme,
+        facts = {**shared_facts(name, seen, shared, len(test.sentences), job), "tag_scheme": test.scheme,
                  "repaired_entities": test.repaired, "entities": test.types.total(),
                  "types": sorted(test.types), "entities_left_out": dict(test.other_types)}  # fmt: skip
         controls = {LEXICON: [lexicon[name]]} | ({RANDOM: found.control[name]} if found.control else {})
@@ -175,7 +175,6 @@ def eval_ner(inputs: dict[str, Any], params: EvalNerParams, job: Job) -> Outcome
                       for one, runs in controls.items()},
             own={**found.facts, **found.read[name], "by_type": scores_by_type(test.tags, found.runs[name])},
         ))  # fmt: skip
-    tell_shared(sets, job)
     how = f", layer {', '.join(map(str, params.layer))}" if params.layer else ""
     outcome = evaluate(
         TASK, sets, params, job, convention=Convention(ties="first tag"),

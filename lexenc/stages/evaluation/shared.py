@@ -213,30 +213,26 @@ class TestSet:
         return cls(name_of_test(path), items, **settings)
 
 
-def shared_facts(seen: Seen, shared: int, total: int) -> dict[str, Any]:
-    """Return what a result says of test sentences that were seen.
+def shared_facts(name: str, seen: Seen, shared: int, total: int, job: Job) -> dict[str, Any]:
+    """Return what a result says of test sentences that were seen, and warn of those that the training data has too.
 
     Args:
-        seen: Those that the encoder was trained on.
+        name: Name of the test set.
+        seen: Test sentences that the encoder was trained on.
         shared: Number of those that are in the training data of the evaluation.
         total: Number of all.
+        job: Messages of the run.
     """
     facts: dict[str, Any] = {**seen.facts, "sentences_in_training_data": shared}
-    if shared > _MOST_SHARED * total:
-        reason = f"{shared:,} of {counted(total, 'test sentence')} are in the training data."
-        facts[UNFAIR] = [*facts[UNFAIR], reason]
+    if shared:
+        message = f"{name}: {counted(shared, 'test sentence')} also in the training data"
+        if shared > _MOST_SHARED * total:
+            reason = f"{shared:,} of {counted(total, 'test sentence')} are in the training data."
+            facts[UNFAIR] = [*facts[UNFAIR], reason]
+            job.notices.warn(f"{message}: the scores are too high.", "Train on other text.")
+        else:
+            job.notices.say(f"{message}.")
     return facts
-
-
-def tell_shared(sets: Iterable[TestSet], job: Job) -> None:
-    """Warn of test sets with sentences of the training data; see `shared_facts`."""
-    for each in sets:
-        if count := each.facts["sentences_in_training_data"]:
-            message = f"{each.name}: {counted(count, 'test sentence')} also in the training data"
-            if any(reason.endswith("are in the training data.") for reason in each.facts[UNFAIR]):
-                job.notices.warn(f"{message}: the scores are too high.", "Train on other text.")
-            else:
-                job.notices.say(f"{message}.")
 
 
 def evaluate(  # noqa: PLR0913 - what is scored, and what else its results say

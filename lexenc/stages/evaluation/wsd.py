@@ -40,7 +40,7 @@ from lexenc.files.sense_keys import (
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, shared_facts, tell_shared
+from lexenc.stages.evaluation.shared import IntervalParams, TestSet, evaluate, shared_facts
 from lexenc.stages.lineage import seen_lines, tell_seen_lines
 from lexenc.stages.reading import open_encoder
 from lexenc.text.folding import same_sentence
@@ -132,7 +132,7 @@ def eval_wsd(inputs: dict[str, Any], params: EvalWsdParams, job: Job) -> Outcome
     for test, seen in zip(tests, found, strict=True):
         own = _answered(test, embed, trained, params, job)
         leaks = sum(same_sentence((text, ""))[0] in trained.shared for text in test.texts)
-        sets.append(replace(own, facts={**own.facts, **shared_facts(seen, leaks, len(test.sentences))}))
+        sets.append(replace(own, facts={**own.facts, **shared_facts(own.name, seen, leaks, len(test.sentences), job)}))
     _tell(sets, params, job)
     note = _note(facts, trained, params) + note
     return evaluate(TASK, sets, params, job, convention=Convention(ties="lower index"), facts_of_all=facts, note=note)
@@ -281,7 +281,6 @@ def _credit(answer: ChosenSense | None, tag: SenseTag) -> float:
 
 
 def _tell(sets: Iterable[TestSet], params: EvalWsdParams, job: Job) -> None:
-    tell_shared(sets, job)
     few = {each.name: each.facts["groups"] for each in sets if each.facts["groups"] < _FEW_GROUPS}
     if few and params.resample == "documents":
         shown = ", ".join(f"{name} {count}" for name, count in few.items())
