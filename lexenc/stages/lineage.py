@@ -838,7 +838,7 @@ def tell_seen_pairs(found: Seen, total: int, job: Job) -> None:
         was, files = "was" if len(found.pairs) == 1 else "were", ", ".join(found.files)
         job.notices.warn(
             f"{len(found.pairs):,} of {counted(total, f'test {found.item}')} {was} used for training ({files}), so the "
-            "scores are too high for new words.",
+            f"scores are too high for new {found.item}s.",
             f"Test on {found.item}s that were not used for training. {listed}",
         )
     tell_origin(found, job)

@@ -99,7 +99,9 @@ def test_sentiment_with_labels_of_the_training_data(stage, static, tmp_path):
     assert own["left_out"] == {"no text": 1}
     assert any("the training data left out (no label: 1)" in each for each in made.warnings)
     assert [each["control"] for each in controls] == ["majority class", "bag of words"]
-    assert any("3 of 4 test texts were used for training" in each for each in made.warnings)
+    warned = [each for each in made.warnings if "3 of 4 test texts were used for training" in each]
+    assert len(warned) == 1
+    assert warned[0].endswith("so the scores are too high for new texts.")
     test.write_text("tweet\tlabel\nso\tja\n\nso\tJa\n")
     with pytest.raises(DataError, match=r"test.txt, line 4: the training data has no label 'Ja'") as caught:
         stage("eval sentiment", None, given, train=[train], test=[test], encoder=static)
