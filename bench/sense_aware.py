@@ -37,11 +37,13 @@ from lexenc.arrays import Indices, Ragged
 from lexenc.device import CPU
 from lexenc.encoders.elmo import ElmoSettings, new_elmo
 from lexenc.randomness import generator
+from lexenc.stages.encoders.pretrain import PretrainParams, resolve_pretrain
+from lexenc.stages.encoders.pretraining_senses import settings_of
 from lexenc.training.language_models import LanguageTexts
 from lexenc.training.schedule import StepSchedule
 from lexenc.training.sense_aware.inventory import SenseInventory
 from lexenc.training.sense_aware.pseudo_words import merge_words
-from lexenc.training.sense_aware.settings import PAPER, SensePlan, SenseSettings
+from lexenc.training.sense_aware.settings import SensePlan, SenseSettings
 from lexenc.training.sense_aware.words import give_senses
 from lexenc.training.softmax import soft_target_losses
 from lexenc.training.trainer import Trainer, own_randomness
@@ -176,9 +178,10 @@ def step(repeats: int) -> None:
     lines = [" ".join(f"w{number}" for number in range(begin, begin + 100)) for begin in range(0, words, 100)]
     texts = _zipf_texts(words, 6_000)
     tokenizer = train_word_tokenizer({"en": lines}, vocabulary_size=words)
+    published = resolve_pretrain({}, PretrainParams(preset="saelmo", senses=3))
     for preset, settings, context in (
         ("tiny", SenseSettings(senses=3), "both"),
-        ("paper", replace(PAPER, senses=3), "own"),
+        ("paper", settings_of(published, 0), "own"),
     ):
         runs = {}
         for name, own in (("plain", None), ("senses", settings)):

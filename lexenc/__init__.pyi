@@ -151,7 +151,7 @@ def pretrain(
     chunk_tokens: int = 16384,
     checkpoint_seconds: float = 60.0,
     steps: int | None = None,
-    senses: int = 1,
+    senses: int | None = None,
     sense_scope: Literal['all', 'frequent', 'pseudo'] | None = None,
     sense_min_count: int | None = None,
     skip_top: int | None = None,
@@ -171,12 +171,12 @@ def pretrain(
     prune_from: float | None = None,
     translations: int | None = None,
     objective: Literal['mlm', 'tlm'] | Sequence[Literal['mlm', 'tlm']] = ('mlm',),
-    preset: Literal['paper', 'small', 'tiny'] | None = None,
+    preset: Literal['bi-saelmo', 'paper', 'sabert-tiny', 'saelmo', 'small', 'tiny'] | None = None,
     layers: int | None = None,
     dimensions: int | None = None,
     vocabulary: int | None = None,
     max_length: int | None = None,
-    model: Literal['bert', 'elmo', 'xlm-r'] = 'xlm-r',
+    model: Literal['bert', 'elmo', 'xlm-r'] | None = None,
     language_sampling: float = 0.3,
     dev_share: float | None = None,
     evaluate_every: int | None = None,
@@ -221,7 +221,7 @@ def pretrain(
         chunk_tokens: Maximum number of subwords in one pass. A larger step is split into chunks, which needs less memory and changes only dropout.
         checkpoint_seconds: Time between checkpoints, in seconds.
         steps: Steps of training, instead of epochs.
-        senses: Largest number of senses of a word. 1: the plain model. The model then learns to predict senses, which it finds itself by clusters of its states.
+        senses: Largest number of senses of a word. 1: the plain model. With more, the model learns to predict senses, which it finds itself by clusters of its states. By default that of preset saelmo, sabert-tiny or bi-saelmo, else 1.
         sense_scope: Words with several senses. all: all but the most frequent (skip_top). frequent: of these, words with at least sense_min_count occurrences. pseudo: only pseudo_words.
         sense_min_count: Occurrences of a word, see sense_scope.
         skip_top: Number of the most frequent words that keep one sense.
@@ -229,7 +229,7 @@ def pretrain(
         sense_dimensions: Number of these directions.
         sense_queue: Number of states from which the directions are computed.
         sense_refit_every: Steps after which they are computed again.
-        sense_context: For elmo: states by which a sense is chosen, those of the direction that predicts (own) or of both. By default own with preset paper, else both. One of: own, both.
+        sense_context: For elmo: states by which a sense is chosen, those of the direction that predicts (own) or of both. By default own with the presets of published models, else both. One of: own, both.
         sense_start: Senses at the end of the warm-up: one with noise added (noise), or clusters of the last states of each word. One of: noise, kmeans.
         sense_choice: How a sense is chosen. clusters: the nearest centre. random: any, a control. logits: the one that the model predicts best. oracle: the right one of pseudo_words, a control.
         center_decay: selected: only the centres of chosen senses move. global: all others shrink, as in the authors' program.
@@ -241,12 +241,12 @@ def pretrain(
         prune_from: Share of the steps before which nothing is removed.
         translations: Largest number of translations of a word; the first ones of dictionary.
         objective: What a masked language model learns. mlm: predict masked subwords of a line of text. tlm: predict masked subwords of a sentence and its translation together (pairs). Several, such as mlm,tlm, are mixed at random.
-        preset: Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a day on a GPU for elmo. paper: the published model, XLM-R base, ELMo, or BERT-Tiny of the paper on senses. Other options replace single values. By default small.
+        preset: Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a day on a GPU for elmo. paper: the published model, XLM-R base, ELMo, or BERT-Tiny of the paper on senses. The models of that paper with senses: saelmo: of English, its Table 6. sabert-tiny: Table 7. bi-saelmo: of two languages, Table 8. Other options replace single values. By default small.
         layers: Number of layers; of elmo in each direction.
         dimensions: Width of the layers. A vector of xlm-r is as long, one of elmo twice: forward and backward.
         vocabulary: Largest number of subwords, for bert and elmo of words.
         max_length: Longest input in subwords, for elmo in words, special ones included. Longer lines are cut into several texts.
-        model: Kind of language model. One of: xlm-r, bert, elmo.
+        model: Kind of language model. By default that of preset, else xlm-r. One of: xlm-r, bert, elmo.
         language_sampling: Exponent of the share of each language, of its words in the tokenizer and of its texts in training. 1: as in text. 0: all languages alike. Lower values favour languages with little text.
         dev_share: Share of the lines of each language that is held out to find the best weights; at least 100 of 2,000 lines, at most 5,000. Use 0 for none. By default 0.01, unless dev names files.
         evaluate_every: Steps between evaluations on held-out lines. By default a twentieth of all steps, at least 50.

@@ -15,7 +15,7 @@ from lexenc.artifact import DigestStore, InputRecord, Manifest, altered_parts, f
 from lexenc.errors import unknown_name
 from lexenc.planning import package_versions
 from lexenc.recipes.paper import recipe_names, table_title
-from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names, preset_names, preset_summary
+from lexenc.resources import BUNDLED_ENCODERS, PREFIX, bundled_folder, bundled_names, preset_summaries
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Table
 from lexenc.stages import STAGES
@@ -136,7 +136,7 @@ def _listed(kind: str) -> list[tuple[str, str]]:
         rows = [(name, "encoder, for --encoder: a static encoder of nine languages") for name in BUNDLED_ENCODERS]
         return [*rows, *((PREFIX + name, _bundled_kind(name)) for name in bundled_names())]
     if kind == "presets":
-        return [(name, preset_summary(name)) for name in preset_names()]
+        return list(preset_summaries().items())
     if kind == "resources":
         return catalogue_rows()
     if kind == "recipes":

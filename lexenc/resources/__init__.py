@@ -1,7 +1,8 @@
-"""The bundled encoder, static vectors, lexicon and presets."""
+"""The bundled encoder, static vectors, lexicon, and the presets of map and pretrain."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import yaml
 from lexenc.errors import unknown_name
 
 ROOT = Path(__file__).parent
+PUBLISHED_MODELS = ("saelmo", "sabert-tiny", "bi-saelmo")
+"""Presets of pretrain that are the whole of a published model, with its kind and its senses."""
 BUNDLED_ENCODERS = ("mini",)
 PREFIX = "bundled:"
 
@@ -62,10 +65,22 @@ def _values(name: str) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def preset_summary(name: str) -> str:
-    """Return the first line of the comment at the start of a preset."""
-    return _preset_text(name).splitlines()[0].removeprefix("# ")
+def preset_summaries() -> dict[str, str]:
+    """Return the stage of every preset, and the first line of the comment at its start, by name."""
+    folders = {"map": ("presets", preset_names()), "pretrain": ("pretraining", PUBLISHED_MODELS)}
+    return {
+        name: f"{stage}: {_preset_text(name, folder).splitlines()[0].removeprefix('# ')}"
+        for stage, (folder, names) in folders.items()
+        for name in names
+    }
 
 
-def _preset_text(name: str) -> str:
-    return (ROOT / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+def _preset_text(name: str, folder: str = "presets") -> str:
+    return (ROOT / folder / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+@cache
+def read_pretraining(name: str) -> dict[str, Any]:
+    """Read the values of `pretrain` for a kind of models, by preset, or those of a published model, by part."""
+    values: dict[str, Any] = yaml.safe_load(_preset_text(name, "pretraining"))
+    return values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from lexenc.device import CPU
 from lexenc.encoders.load import load_encoder
 from lexenc.errors import ConfigError, LexencError, PausedError
+from lexenc.resources import read_pretraining
+from lexenc.stages.encoders.pretrain import PretrainParams, check_pretrain, resolve_pretrain
 from lexenc.training.sense_aware.bank import load_bank
 
 SIZE = {"preset": "tiny", "dimensions": 8, "steps": 8, "batch_size": 8, "minimum_count": 1, "dev_share": 0.05}
@@ -106,3 +109,31 @@ def test_options_that_do_not_fit_are_refused(stage, text, tmp_path, params, mess
 def test_a_dictionary_needs_two_languages(stage, text, tmp_path):
     with pytest.raises(LexencError, match="two languages"):
         stage("pretrain", tmp_path / "no", ELMO, text=files(text)["text"][:1], dictionary=text / "dictionary.tsv")
+
+
+@pytest.mark.parametrize(
+    ("preset", "kind", "senses", "steps"),
+    [("saelmo", "elmo", 5, 10**6), ("sabert-tiny", "bert", 5, 10**6), ("bi-saelmo", "elmo", 3, 600_000)],
+)
+def test_the_preset_of_a_published_model_is_all_of_it(preset, kind, senses, steps):
+    inputs = {"text": ["en=a", "de=b"]} | ({"dictionary": "d"} if preset == "bi-saelmo" else {})
+    params = PretrainParams(preset=preset)
+    assert check_pretrain(inputs, params) == []
+    whole = resolve_pretrain(inputs, params)
+    assert (whole.model, whole.senses, whole.steps, whole.sense_projection) == (kind, senses, steps, "paper")
+    assert whole.sense_warmup * steps == pytest.approx(20_000, rel=2e-3)
+    assert whole.prune_from * steps == pytest.approx(60_000)
+    known = read_pretraining(preset)
+    values = {**known["model"], **known["training"], **known["senses"]}
+    assert {name: getattr(whole, name) for name in values} == values, "no value of the file is lost"
+    plain = resolve_pretrain({"text": ["en=a"]}, replace(params, senses=1))
+    assert (plain.sense_scope, plain.sampling) == (None, "log-uniform" if kind == "elmo" else None)
+    (fault,) = check_pretrain(inputs, replace(params, model="xlm-r"))
+    assert fault.message == f"--preset {preset} is of --model {kind}, not xlm-r."
+
+
+def test_the_paper_preset_has_the_senses_of_the_published_model():
+    for kind, width, context in (("elmo", 16, "own"), ("bert", 14, None), ("xlm-r", 14, None)):
+        found = resolve_pretrain({}, PretrainParams(model=kind, preset="paper", senses=2))
+        assert (found.sense_dimensions, found.sense_context, found.sense_queue) == (width, context, 20_000)
+        assert (found.senses, found.sense_warmup, found.translations) == (2, 0.02, None)

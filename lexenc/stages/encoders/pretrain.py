@@ -19,7 +19,15 @@ from lexenc.errors import ConfigError
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Input, Job, Outcome, Stage, Table
-from lexenc.stages.encoders.pretraining_presets import NO_OBJECTIVES, SHAPE, SPECIFIC, values_of
+from lexenc.stages.encoders.pretraining_presets import (
+    NO_OBJECTIVES,
+    SHAPE,
+    SPECIFIC,
+    USUAL_MODEL,
+    kind_of,
+    published_senses,
+    values_of,
+)
 from lexenc.stages.encoders.pretraining_senses import (
     SenseParams,
     check_senses,
@@ -63,11 +71,12 @@ class PretrainParams(SenseParams, StepSchedule):
         "What a masked language model learns. mlm: predict masked subwords of a line of --text. tlm: predict masked "
         "subwords of a sentence and its translation together (--pairs). Several, such as mlm,tlm, are mixed at random.",
     )
-    preset: Literal["tiny", "small", "paper"] | None = param(
+    preset: Literal["tiny", "small", "paper", "saelmo", "sabert-tiny", "bi-saelmo"] | None = param(
         None,
         "Sizes and length of the training. tiny: minutes on two cores. small: an afternoon on two cores for xlm-r, a "
         "day on a GPU for elmo. paper: the published model, XLM-R base, ELMo, or BERT-Tiny of the paper on senses. "
-        "Other options replace single values. By default small.",
+        "The models of that paper with senses: saelmo: of English, its Table 6. sabert-tiny: Table 7. bi-saelmo: of "
+        "two languages, Table 8. Other options replace single values. By default small.",
     )
     layers: int | None = param(None, "Number of layers; of elmo in each direction.", ge=1)
     dimensions: int | None = param(
@@ -79,7 +88,9 @@ class PretrainParams(SenseParams, StepSchedule):
         "Longest input in subwords, for elmo in words, special ones included. Longer lines are cut into several texts.",
         ge=8,
     )
-    model: str = param("xlm-r", "Kind of language model.", choices=LANGUAGE_MODELS)
+    model: str | None = param(
+        None, "Kind of language model. By default that of --preset, else xlm-r.", choices=LANGUAGE_MODELS
+    )
     language_sampling: float = param(
         0.3,
         "Exponent of the share of each language, of its words in the tokenizer and of its texts in training. 1: as in "
@@ -176,7 +187,8 @@ class PretrainParams(SenseParams, StepSchedule):
 def resolve_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> PretrainParams:
     """Return the parameters with the values of the preset."""
     preset = None if inputs.get("encoder") else params.preset or "small"
-    table = dict(values_of(params.model, preset))
+    params = _with_kind(params)
+    table = dict(values_of(str(params.model), preset))
     if params.model in NO_OBJECTIVES:
         params = replace(params, objective=())
     if params.epochs is not None:
@@ -190,9 +202,20 @@ def resolve_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> Pretr
     return replace(params, preset=preset, **found)
 
 
+def _with_kind(params: PretrainParams) -> PretrainParams:
+    """Return the parameters with a kind of models and a number of senses."""
+    kind = kind_of(params.preset)
+    senses = published_senses(kind, params.preset)["senses"] if kind else 1
+    return replace(params, model=params.model or kind or USUAL_MODEL, senses=params.senses or senses)
+
+
 def check_pretrain(inputs: Mapping[str, Any], params: PretrainParams) -> list[ConfigError]:
     """Return the errors that involve more than one option."""
     faults: list[ConfigError] = []
+    params, kind = _with_kind(params), kind_of(params.preset)
+    if kind and params.model != kind:
+        message = f"--preset {params.preset} is of --model {kind}, not {params.model}."
+        return [ConfigError(message, hint="Leave --model out.")]
     kept = "The encoder of --encoder has a shape and a tokenizer, which stay as they are."
     if inputs.get("encoder"):
         given = [name for name in ("preset", *SHAPE) if getattr(params, name) not in (None, False)]
@@ -296,7 +319,7 @@ def _open_model(
             remove_tree(start)
 
 
-def _check_kind(folder: Path, kind: LanguageModelKind, model: str) -> None:
+def _check_kind(folder: Path, kind: LanguageModelKind, model: str | None) -> None:
     found = encoder_kind(folder)
     if found == kind.encoder_kind:
         return
@@ -354,7 +377,7 @@ def _prepare(inputs: dict[str, Any], params: PretrainParams, job: Job) -> _Lesso
     from lexenc.training.language_models import LanguageTexts
     from lexenc.training.sense_aware.pseudo_words import merge_words
 
-    kind: LanguageModelKind = LANGUAGE_MODELS[params.model]
+    kind: LanguageModelKind = LANGUAGE_MODELS[str(params.model)]
     corpora = read_corpora(inputs, params.dev_share, kind.most_held_out, job)
     model = _open_model(kind, inputs, params, corpora, job)
     tokeniser = LineTokeniser(model)

@@ -16,8 +16,9 @@ from lexenc.files.dictionaries import read_pairs
 from lexenc.files.text import counted
 from lexenc.parameters import param
 from lexenc.stage import Job, Table
+from lexenc.stages.encoders.pretraining_presets import published_senses
 from lexenc.stages.reading import tell_remarks
-from lexenc.training.sense_aware.settings import PAPER, SensePlan, SenseSettings, looks_like_word, sense_counts
+from lexenc.training.sense_aware.settings import SensePlan, SenseSettings, looks_like_word, sense_counts
 
 if TYPE_CHECKING:
     from lexenc.training.language_models import LanguageModelKind, TrainableModel
@@ -35,7 +36,6 @@ _FIELDS = {
     "prune_every": "prune_every", "prune_below": "prune_below", "prune_from": "prune_from",
 }  # fmt: skip
 _TRANSLATIONS = 4  # of a word, as in the paper
-_MASKED_WIDTH = 14  # of the projection of masked models in the paper
 _OTHERS = ("translations", "sense_context", "reset_senses")
 
 
@@ -43,10 +43,11 @@ _OTHERS = ("translations", "sense_context", "reset_senses")
 class SenseParams:
     """Parameters of senses. None stands for a default that depends on the preset."""
 
-    senses: int = param(
-        1,
-        "Largest number of senses of a word. 1: the plain model. The model then learns to predict senses, which it "
-        "finds itself by clusters of its states.",
+    senses: int | None = param(
+        None,
+        "Largest number of senses of a word. 1: the plain model. With more, the model learns to predict senses, which "
+        "it finds itself by clusters of its states. By default that of --preset saelmo, sabert-tiny or bi-saelmo, "
+        "else 1.",
         ge=1,
         le=100,
         group=_GROUP,
@@ -73,7 +74,7 @@ class SenseParams:
     sense_context: Literal["own", "both"] | None = param(
         None,
         "For elmo: states by which a sense is chosen, those of the direction that predicts (own) or of both. By "
-        "default own with --preset paper, else both.",
+        "default own with the presets of published models, else both.",
         group=_GROUP,
     )
     sense_start: Literal["noise", "kmeans"] | None = param(
@@ -129,16 +130,13 @@ def sense_values(inputs: Mapping[str, Any], params: Any) -> dict[str, Any]:
     """Return the values of the options that were left out. Empty for a plain model."""
     if not uses_senses(inputs, params):
         return {}
-    paper = params.preset == "paper" and not inputs.get("encoder")
-    settings = PAPER if paper else SenseSettings()
-    table = {option: getattr(settings, name) for option, name in _FIELDS.items()}
-    if inputs.get("dictionary"):
-        table["translations"] = _TRANSLATIONS
-    if paper and params.model != "elmo":
-        table["sense_dimensions"] = _MASKED_WIDTH
+    table: dict[str, Any] = {option: getattr(SenseSettings(), name) for option, name in _FIELDS.items()}
+    table["translations"] = _TRANSLATIONS
     if params.model == "elmo":
-        table["sense_context"] = "own" if paper else "both"
-        table |= {"sampling": "uniform"} if paper else {}
+        table["sense_context"] = "both"
+    table |= {} if inputs.get("encoder") else published_senses(params.model, params.preset)
+    if not inputs.get("dictionary"):
+        del table["translations"]
     return {name: value for name, value in table.items() if getattr(params, name) is None}
 
 

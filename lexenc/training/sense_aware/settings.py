@@ -74,23 +74,6 @@ class SenseSettings:
     seed: int = 0
 
 
-PAPER = SenseSettings(
-    scope="all",
-    min_count=1,
-    skip_top=0,
-    projection="paper",
-    queue=20_000,
-    refit_every=250,
-    start="noise",
-    rate=0.01,
-    warmup=0.02,
-    prune_every=20_000,
-    prune_below=0.01,
-    prune_from=0.06,
-)
-"""The algorithm of the paper, with the numbers that only the authors' program has."""
-
-
 @dataclass(frozen=True)
 class SensePlan:
     """Senses of a model before it is trained.
