@@ -39,6 +39,7 @@ from lexenc.recipes.running import (
     refuse_others,
     without,
 )
+from lexenc.recipes.settings import as_setting_objects, as_settings_table, settings_in
 from lexenc.resources.catalogue import read_catalogue
 from lexenc.search import RETRIEVAL
 from lexenc.stage import Table
@@ -256,6 +257,10 @@ def _watcher(expansion: Expansion, pipeline: Pipeline, failed: dict[str, str], v
 
 def _show(request: _Request, table: RecipeTable, found: CellScores, view: View) -> None:
     """Print one table next to that of the paper."""
+    if table.settings:
+        known = settings_in(table)
+        view.results(as_setting_objects(table, known), [as_settings_table(table, known)])
+        return
     paper, settings = request.expansion.paper, request.expansion.settings
     encoders = Encoders.of(paper, settings.encoders)
     rows = compare(paper, table, found, request.cells, encoders)

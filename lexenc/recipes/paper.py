@@ -48,13 +48,15 @@ class PaperEntry:
 
 @dataclass(frozen=True)
 class RecipeTable:
-    """One table of a paper."""
+    """One table of a paper: of scores, or of the settings that a preset of `pretrain` has."""
 
     name: str
     title: str
     columns: list[str]
     rows: dict[str, list[PaperEntry]]
     averages: list[float] = field(default_factory=list)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    preset: str = ""
 
     def entries(self) -> Iterator[PaperEntry]:
         """Yield all entries, row by row."""
@@ -160,6 +162,8 @@ def read_table(paper: Paper, name: str) -> RecipeTable:
         ConfigError: If a label is unknown, or a row has a wrong number of figures.
     """
     body = _load(FOLDER / f"{name}.yaml")
+    if "settings" in body:
+        return RecipeTable(name, body["title"], [], {}, settings=body["settings"], preset=body["preset"])
     shared, labels = str(body["cells"]), [str(each) for each in body["columns"]]
     alone = {str(label): float(value) for label, value in body.get("averages_only", {}).items()}
     rows = {}

@@ -276,6 +276,23 @@ def test_without_data_every_row_is_printed_with_the_files_that_it_needs(lexenc, 
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_table_of_settings_is_printed_and_nothing_runs(lexenc, tmp_path):
+    words = ["reproduce", "senses/table-6", "--out", tmp_path / "runs"]
+    shown = lexenc(*words)
+    lines = [line.split("\t") for line in shown.lines]
+    assert lines[0] == ["setting", "paper", "ours", "same"]
+    assert ["lstm:dim", "4,096", "--cells 4,096", "="] in lines
+    assert ["n_context", "6", "--senses 5", "~"] in lines
+    assert ["n_gpus", "2", "-", "≠"] in lines
+    assert "Ours: lexenc pretrain --preset saelmo." in shown.stderr
+    assert "n_context: the paper counts the sense of the warm-up as well" in shown.stderr
+    objects = {each["row"]: each for each in map(json.loads, lexenc(*words, "--json").lines)}
+    assert objects["unroll_steps"] == {
+        "recipe": "senses/table-6", "row": "unroll_steps", "paper": 16, "ours": 512, "option": "--max-length",
+        "same": False, "because": "we read whole sentences, and carry no state from one to the next"}  # fmt: skip
+    assert not (tmp_path / "runs").exists()
+
+
 def test_dry_run_lists_steps_and_what_is_missing_and_writes_nothing(lexenc, files, static, tmp_path):
     words = ["--encoder", f"xMPNET={static}", "--pairs", "en-de", "--out", tmp_path / "runs", "--dry-run"]
     own = [each for each in files if "umls" not in each]
@@ -375,6 +392,6 @@ def test_fetch_brings_what_is_missing(mirror, lexenc, fails, static, tmp_path):
 def test_list_recipes(lexenc):
     lines = lexenc("list", "recipes").lines
     assert lines[0] == "name\twhat"
-    assert len(lines) == 1 + 12 + 8 + 8 + 4
+    assert len(lines) == 1 + 12 + 8 + 8 + 7
     assert any(line.startswith(f"{NAME}/table-6\tWord translation on GT-BLI") for line in lines)
     assert json.loads(lexenc("list", "recipes", "--json").lines[0])["name"] == f"{NAME}/table-1"

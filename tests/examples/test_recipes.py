@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from statistics import fmean
 
 import pytest
 
+from lexenc.encoders.elmo import CharacterInput
 from lexenc.errors import ConfigError
 from lexenc.recipes.comparison import CellScores, Encoders, compare
 from lexenc.recipes.expansion import Expansion, Settings, chosen_encoders, fill, folder_name
 from lexenc.recipes.paper import PaperCell, full_name, read_paper, read_table, recipe_names, table_names, wanted_cells
+from lexenc.recipes.settings import settings_in
 from lexenc.resources.catalogue import read_catalogue
+from lexenc.stages.encoders.pretrain import PretrainParams, resolve_pretrain
+from lexenc.training.masked import BERT
+from lexenc.training.word_prediction import _settings as elmo_settings
 
 NAME = "lexical-encoders"
 TABLES = [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
@@ -35,7 +41,7 @@ def figures(number: int, column: str) -> list[float | None]:
 def test_all_tables_are_there_in_their_order():
     assert table_names(NAME) == [f"{NAME}/table-{number}" for number in TABLES]
     others = [f"msimcse/table-{number}" for number in range(1, 9)]
-    others += [f"senses/table-{number}" for number in (2, 3, 4, 5)]
+    others += [f"senses/table-{number}" for number in range(2, 9)]
     others += [f"wacse/table-{number}" for number in range(3, 11)]
     assert recipe_names() == [*table_names(NAME), *others]
 
@@ -132,7 +138,7 @@ def test_names_of_recipes():
     assert full_name("table-13") == full_name(f"{NAME}/table-13") == f"{NAME}/table-13"
     with pytest.raises(ConfigError, match="names several recipes") as caught:
         full_name("table-6")
-    assert caught.value.hint == f"Choose one of: {NAME}/table-6, msimcse/table-6, wacse/table-6."
+    assert caught.value.hint == f"Choose one of: {NAME}/table-6, msimcse/table-6, senses/table-6, wacse/table-6."
     with pytest.raises(ConfigError, match="no recipe called 'tabel-6'") as caught:
         full_name("tabel-6")
     assert caught.value.hint.startswith("Did you mean 'table-")
@@ -326,10 +332,13 @@ def test_settings_of_training_are_those_of_the_papers(sentences):
         assert [text.partition(":")[0] for text in mixed] == ["nli", "parallel"]
         assert steps["xlm-roberta-large/untuned/STS17-es-en"].params["pooling"] == "first-last"
     elif paper.name == "senses":
-        trained = {name: (step.params["senses"], step.params["steps"]) for name, step in steps.items()
+        trained = {name: resolve_pretrain(step.inputs, PretrainParams(**step.params)) for name, step in steps.items()
                    if step.stage.name == "pretrain"}  # fmt: skip
-        assert trained["SaELMo/encoder"] == (5, 1_000_000)
-        assert trained["Bi-SaELMo/en-zh/encoder"] == (3, 600_000)
+        made_of = {name: (each.model, each.senses, each.steps) for name, each in trained.items()}
+        assert made_of["SaELMo/encoder"] == ("elmo", 5, 1_000_000)
+        assert made_of["BERT-Tiny/encoder"] == ("bert", 1, 1_000_000)
+        assert made_of["Bi-SaELMo/en-zh/encoder"] == ("elmo", 3, 600_000)
+        assert made_of["Joint-ELMo/en-zh/encoder"] == made_of["ELMo/zh"] == ("elmo", 1, 600_000)
         assert sum(name.startswith("ELMo/") for name in trained) == 5, "a model of a language serves all its pairs"
         projected = steps["ELMo+Proj/en-de/encoders"].inputs["encoder"]
         assert [text.partition("/runs/")[::2] for text in projected] == [
@@ -369,6 +378,47 @@ def test_gains_that_the_paper_on_senses_states(table, gain):
     baselines = [own for name, own in figures.items() if name not in references]
     best = [max(filter(None, column)) for column in zip(*baselines, strict=True)]
     assert fmean(own) - fmean(best) == pytest.approx(gain, abs=0.006)
+
+
+def settings(number):
+    return {each.name: each for each in settings_in(read_table(read_paper("senses"), f"senses/table-{number}"))}
+
+
+@pytest.mark.parametrize(("number", "rows", "senses", "steps"), [(6, 25, 5, 10**6), (8, 25, 3, 600_000)])
+def test_settings_of_elmo_are_what_the_model_has(number, rows, senses, steps):
+    found = settings(number)
+    assert len(found) == rows
+    assert (found["n_context"].ours, found["n_context"].paper - 1, found["n_epochs"].ours) == (senses, senses, steps)
+    assert found["all_clip_norm_val"].ours * found["unroll_steps"].paper == pytest.approx(10, abs=1e-3)
+    assert [name for name, each in found.items() if not each.same] == [
+        "n_gpus", "unroll_steps", "remove_less_freqent_contexts"]  # fmt: skip
+    whole = resolve_pretrain({}, PretrainParams(preset="saelmo" if number == 6 else "bi-saelmo"))
+    made = elmo_settings(vars(whole))
+    assert made.characters.filters[-1] == (7, 1024)
+    fixed = {
+        "max_word_length": made.characters.longest, "char_cnn:max_characters_per_token": made.characters.longest,
+        "char_cnn:embedding:dim": made.characters.width, "char_cnn:n_highway": made.characters.highway,
+        "char_cnn:n_characters": CharacterInput(made.characters, 2).characters.num_embeddings,
+        "dropout": made.dropout, "lstm:cell_clip": made.clip, "lstm:proj_clip": made.clip, "lstm:dim": made.cells,
+        "lstm:projection_dim": made.dimensions, "lstm:n_layers": made.layers,
+    }  # fmt: skip
+    assert {name: found[name].ours for name in fixed} == fixed
+
+
+def test_settings_of_bert_are_what_the_model_has(tmp_path):
+    found = settings(7)
+    assert len(found) == 21
+    assert {name for name, each in found.items() if not each.same} == {
+        "max_position_embeddings", *(name for name in found if name.startswith("pooler_"))}  # fmt: skip
+    assert found["contextual_warmup"].ours * 1_000_000 == found["contextual_warmup"].paper
+    small = {"vocabulary": 12, "layers": 1, "dimensions": 8, "heads": 2, "max_length": 9, "language_sampling": 1.0}
+    options = vars(resolve_pretrain({}, PretrainParams(preset="sabert-tiny"))) | small | {"minimum_count": 1}
+    BERT.create(tmp_path / "bert", BERT.tokenizer({"en": ["a b"]}, options), options, seed=0)
+    made = json.loads((tmp_path / "bert/config.json").read_text())
+    fixed = "attention_probs_dropout_prob hidden_act hidden_dropout_prob initializer_range type_vocab_size".split()
+    assert {name: found[name].ours for name in fixed} == {name: made[name] for name in fixed}
+    assert found["intermediate_size"].ours == 4 * found["hidden_size"].ours
+    assert made["intermediate_size"] == 4 * made["hidden_size"]
 
 
 def test_quoted_rows_have_figures_and_no_steps(tmp_path):
