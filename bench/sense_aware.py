@@ -3,10 +3,11 @@
   softmax   exact softmax over 100,000 words in blocks against the dense one: seconds, memory
   step      a step of ELMo with senses against the plain one, by turns: `tiny` with S = 3 and the mended choice, and
             the paper's algorithm; share of the step in which senses are chosen; words per second
-  pseudo    pseudo-words in captions: two nouns are merged into one word of two senses. Arms: plain (k-means on its
-            states afterwards), mended, paper, random, oracle. On held-out captions: adjusted Rand index of each
-            direction, and accuracy of the nearest centroid of 20 labelled examples per sense, with the difference
-            from plain and its 95 % interval over pseudo-words
+  pseudo    pseudo-words in captions: two nouns are merged into one word of two senses, nouns of nearly the same
+            frequency, or with --pairing random any two, whose rarer sense is harder to find. Arms: plain (k-means
+            on its states afterwards), mended, paper, random, oracle. On held-out captions: adjusted Rand index of
+            each direction, and accuracy of the nearest centroid of 20 labelled examples per sense, with the
+            difference from plain and its 95 % interval over pseudo-words
 
 Run:  python bench/sense_aware.py [--only softmax,step,pseudo] [--arms plain,mended] [--seeds 1,2] [--steps 3000]
 On two quiet cores: softmax 1 minute, step 5, pseudo about 10 minutes per arm and seed.
@@ -149,6 +150,7 @@ def _trainer(
     batch_size: int = 64,
     senses: Indices | None = None,
     labels: Ragged | None = None,
+    rate: float = 4e-3,
 ) -> Trainer:
     counts = np.bincount(texts.values, minlength=model.encoder.vocabulary)
     if settings is not None:
@@ -168,7 +170,7 @@ def _trainer(
         context=made,
         labels=labels,
     )
-    schedule = StepSchedule(steps=steps, batch_size=batch_size, learning_rate=2e-3)
+    schedule = StepSchedule(steps=steps, batch_size=batch_size, learning_rate=rate)
     return Trainer(objective, schedule=schedule, seed=seed)
 
 
@@ -221,7 +223,7 @@ def _captions(most: int) -> list[str]:
         return [line.strip() for _, line in zip(range(most), stream, strict=False)]
 
 
-def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int) -> None:
+def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int, pairing: str, rate: float) -> None:
     """Train on pseudo-words, and compare the senses that are found with the words that were merged."""
     lines = _captions(80_000)
     tokenizer = train_word_tokenizer({"en": lines}, vocabulary_size=30_000, minimum_count=5)
@@ -235,7 +237,10 @@ def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int) -> None:
             draw = generator(1, "pairs")  # the same pairs for every seed of the training
             known = [number for noun in NOUNS if (number := tokenizer.token_to_id(noun)) and counts[number] >= 150]
             chosen = draw.permutation(np.unique(known))
-            chosen = chosen[: min(2 * pairs, len(chosen) // 2 * 2)].reshape(-1, 2)
+            chosen = chosen[: min(2 * pairs, len(chosen) // 2 * 2)]
+            if pairing == "alike":
+                chosen = chosen[np.argsort(counts[chosen], kind="stable")]
+            chosen = chosen.reshape(-1, 2)
             merged, labels = merge_words(texts, [(int(one), int(other)) for one, other in chosen])
             train, test = np.arange(len(merged) - _HELD_OUT), np.arange(len(merged) - _HELD_OUT, len(merged))
             context: Any = "own" if arm == "paper" else "both"
@@ -252,7 +257,7 @@ def pseudo(arms: list[str], seeds: list[int], steps: int, pairs: int) -> None:
             with own_randomness(seed, "bench", CPU.torch):
                 trainer = _trainer(
                     settings, merged.take(train), model, negatives=300, steps=steps, seed=seed, senses=senses,
-                    labels=labels.take(train), context=context,
+                    labels=labels.take(train), context=context, rate=rate,
                 )  # fmt: skip
                 trainer.run()
             held_out = WordObjective(
@@ -340,6 +345,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="1", help="seeds of pseudo")
     parser.add_argument("--steps", type=int, default=3_000, help="steps of pseudo")
     parser.add_argument("--pairs", type=int, default=60, help="pseudo-words")
+    parser.add_argument("--pairing", choices=("alike", "random"), default="alike", help="frequencies of merged nouns")
+    parser.add_argument("--learning-rate", type=float, default=4e-3, help="of pseudo")
     parser.add_argument("--repeats", type=int, default=30, help="measured steps of step")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -350,7 +357,8 @@ def main() -> None:
     if "step" in parts:
         step(args.repeats)
     if "pseudo" in parts:
-        pseudo(args.arms.split(","), [int(seed) for seed in args.seeds.split(",")], args.steps, args.pairs)
+        seeds = [int(seed) for seed in args.seeds.split(",")]
+        pseudo(args.arms.split(","), seeds, args.steps, args.pairs, args.pairing, args.learning_rate)
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def pretrain(
         sense_scope: Words with several senses. all: all but the most frequent (skip_top). frequent: of these, words with at least sense_min_count occurrences. pseudo: only pseudo_words.
         sense_min_count: Occurrences of a word, see sense_scope.
         skip_top: Number of the most frequent words that keep one sense.
-        sense_projection: Directions by which states are compared: the principal components of all states (paper), or of states minus the mean of their word (word-centred). One of: paper, word-centred.
+        sense_projection: Directions by which states are compared. paper: the principal components of all states, by cosine. word-centred: those of states minus the mean of their word, all of which count alike, by distance.
         sense_dimensions: Number of these directions.
         sense_queue: Number of states from which the directions are computed.
         sense_refit_every: Steps after which they are computed again.

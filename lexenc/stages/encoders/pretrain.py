@@ -596,7 +596,7 @@ def _write_card(
 
 PRETRAIN = Stage(
     name="pretrain",
-    version=1,
+    version=2,
     inputs={
         "text": Input(
             "Text of a language with its name, e.g. en=en.txt; one sentence or paragraph per line. Give it once per "

@@ -62,8 +62,8 @@ class SenseParams:
     skip_top: int | None = param(None, "Number of the most frequent words that keep one sense.", ge=0, group=_GROUP)
     sense_projection: Literal["paper", "word-centred"] | None = param(
         None,
-        "Directions by which states are compared: the principal components of all states (paper), or of states minus "
-        "the mean of their word (word-centred).",
+        "Directions by which states are compared. paper: the principal components of all states, by cosine. "
+        "word-centred: those of states minus the mean of their word, all of which count alike, by distance.",
         group=_GROUP,
     )
     sense_dimensions: int | None = param(None, "Number of these directions.", ge=1, group=_GROUP)

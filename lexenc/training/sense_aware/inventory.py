@@ -170,7 +170,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
             elif self.settings.choice == "logits" and scores is not None:
                 merit = scores[places, : candidates.shape[1]]
             else:
-                merit = self._cosines(own[places], theirs, candidates)
+                merit = self._closeness(own[places], theirs, candidates)
             chosen = merit.masked_fill(~valid, -torch.inf).argmax(1)
         return rows.index_put((places,), candidates.gather(1, chosen[:, None])[:, 0])
 
@@ -182,12 +182,15 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
         rows = torch.where(inside, self.offsets[words][..., None] + steps, self.offsets[words][..., None])
         return rows, inside & self.enabled[rows]
 
-    def _cosines(self, own: Tensor, words: Tensor, rows: Tensor) -> Tensor:
+    def _closeness(self, own: Tensor, words: Tensor, rows: Tensor) -> Tensor:
         centres = self.centres[rows]
-        if self._centred:
-            mean = self.means[self.slots[words]]
-            own, centres = own - mean, centres - mean[:, None]
-        return _cosine(own @ self.projection, centres @ self.projection)
+        if not self._centred:
+            return _cosine(own @ self.projection, centres @ self.projection)
+        mean = self.means[self.slots[words]]
+        centres = (centres - mean[:, None]) @ self.projection
+        # By distance: minus its square, without what is the same for all senses. By cosine, the mean of the word would
+        # lie on the border of two senses, however rare one of them is.
+        return 2 * torch.einsum("np,ncp->nc", (own - mean) @ self.projection, centres) - centres.square().sum(2)
 
     def translate(self, words: Tensor, own: Tensor) -> TranslationSenses | None:
         """Choose the sense of a translation of each word that has translations; None if no word has any.
@@ -326,7 +329,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
         if self._centred:
             states = states - self.means[self.slots[words]]
         if len(states) > self.projection.shape[1]:
-            self.projection.copy_(principal_components(states, self.projection.shape[1]))
+            self.projection.copy_(principal_components(states, self.projection.shape[1], whiten=self._centred))
 
     def prune(self) -> None:
         """Disable senses that are chosen too rarely, but never the most frequent one of a word."""
@@ -376,7 +379,7 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
             own = slice(part, part + 1000)
             states = self.kept[slots[own]].float()
             centred = states - self.means[slots[own]][:, None] if self._centred else states
-            labels = cluster_words(centred @ self.projection, counts[own], size, draw=draw)
+            labels = cluster_words(centred @ self.projection, counts[own], size, draw=draw, sphere=not self._centred)
             member = nn.functional.one_hot(labels.clamp_min(0), size) * (labels >= 0)[:, :, None]
             sizes = member.sum(1)
             rows = self.offsets[words[own]][:, None] + torch.arange(size, device=words.device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+_LEAST_VARIANCE = 1e-3  # of a whitened direction, as a share of the largest, so that noise stays small
+
 
 class StateQueue(nn.Module):  # type: ignore[misc]
     """The last states that were seen, first in, first out. All of it is kept in checkpoints.
@@ -44,17 +46,22 @@ class StateQueue(nn.Module):  # type: ignore[misc]
         return self.states[order], self.words[order]
 
 
-def principal_components(states: Tensor, width: int) -> Tensor:
+def principal_components(states: Tensor, width: int, *, whiten: bool = False) -> Tensor:
     """Return the first principal components of states, largest variance first.
 
     Args:
         states: The states. Shape [m, s].
         width: Number of components, at most s.
+        whiten: Divide each by the deviation of the states along it, so that all count alike in distances.
 
     Returns:
-        Orthonormal columns. Shape [s, width].
+        Orthogonal columns, of length 1 unless `whiten`. Shape [s, width].
     """
     centred = states.double()
     centred = centred - centred.mean(0)
-    _, vectors = torch.linalg.eigh(centred.T @ centred)
-    return vectors.flip(1)[:, :width].to(states)
+    squares, vectors = torch.linalg.eigh(centred.T @ centred)
+    vectors, squares = vectors.flip(1)[:, :width], squares.flip(0)[:width]
+    if whiten:
+        least = _LEAST_VARIANCE * squares[0] + torch.finfo(torch.float32).tiny
+        vectors = vectors / (squares.clamp_min(least) / len(states)).sqrt()
+    return vectors.to(states)

@@ -29,14 +29,15 @@ class SenseSettings:
         skip_top: Number of the most frequent words that have one sense.
         projection: How states and centres are compared. paper: by their projection to the principal components of all
             states. word-centred: after subtracting the running mean of their word from both, by the principal
-            components of these differences.
+            components of these differences, each divided by its deviation.
         width: Number of principal components, d'.
         queue: Number of states from which the components are computed, Q.
         refit_every: Steps between two computations of the components, M.
         start: Centres at the end of the warm-up. noise: the centre of the warm-up and Gaussian noise. kmeans: clusters
             of stored states of the word.
-        choice: How a sense is chosen. clusters: the centre with the largest cosine. random: any sense. logits: the
-            sense with the largest score of the prediction. oracle: the label that comes with the prediction.
+        choice: How a sense is chosen. clusters: the centre with the largest cosine; with word-centred projection the
+            nearest one. random: any sense. logits: the sense with the largest score of the prediction. oracle: the
+            label that comes with the prediction.
         decay: selected: only centres of senses that were chosen in the step move. global: every other centre shrinks
             by the factor 1 - `rate`, as in the authors' program.
         rate: Share of a step in the centre of a sense, alpha.

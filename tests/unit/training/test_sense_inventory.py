@@ -167,7 +167,8 @@ def test_word_centred_components_ignore_differences_between_words():
         words = draw.integers(0, 2, 40)
         own = draw.normal(0, 0.1, (40, 3)) + np.stack([20 * words, draw.choice([-1, 1], 40), 0 * words], 1)
         step(made, number, words.tolist(), own.astype(np.float32).tolist())
-    assert abs(made.projection[1, 0]) > 0.95, "not the difference between the two words, which is 20 times as large"
+    direction = torch.nn.functional.normalize(made.projection[:, 0], dim=0)
+    assert abs(direction[1]) > 0.95, "not the difference between the two words, which is 20 times as large"
     assert torch.allclose(made.means[1], torch.tensor([20.0, 0, 0]), atol=0.3)
     expected = PCA(1).fit(made.queue.held()[0] - made.means[made.slots[made.queue.held()[1]]]).components_.T
     assert subspace_angles(made.projection.double().numpy(), expected).max() < 1e-4
@@ -175,7 +176,7 @@ def test_word_centred_components_ignore_differences_between_words():
 
 def test_kmeans_start_finds_the_senses_and_words_have_one_sense_before():
     settings = SenseSettings(
-        senses=2, width=2, queue=400, refit_every=5, warmup=0.5, prune_every=0, start="kmeans", rate=0.05
+        senses=2, width=1, queue=400, refit_every=5, warmup=0.5, prune_every=0, start="kmeans", rate=0.05
     )
     made = inventory_of(settings, counts=(2, 1, 2), width=6, total=20)
     draw = np.random.default_rng(1)
@@ -206,12 +207,24 @@ def test_kmeans_start_finds_the_senses_and_words_have_one_sense_before():
     assert usage["one_sense_share"] == 0
 
 
-def test_clusters_of_many_words_at_once():
+def test_a_rare_sense_is_chosen_by_distance_from_the_mean_of_its_word():
+    made = inventory_of(SenseSettings(senses=2, width=1, warmup=0.0), counts=(2,), width=2)
+    made.begin_step(0)
+    made.projection.copy_(torch.tensor([[1.0], [0.0]]))
+    made.means[0] = torch.tensor([1.0, 0.0])
+    made.centres.copy_(torch.tensor([[0.0, 3.0], [9.0, 3.0]]))  # nine in ten occurrences have the first sense
+    words, own = torch.zeros(3, dtype=torch.int64), torch.tensor([[2.0, 9.0], [4.0, -9.0], [5.0, 0.0]])
+    assert made.choose(words, own).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("sphere", [True, False])
+def test_clusters_of_many_words_at_once(sphere):
     draw = np.random.default_rng(0)
     truth = draw.integers(0, 3, (5, 40))
     points = 3 * np.eye(4)[truth] + draw.normal(0, 0.3, (5, 40, 4))
     counts = torch.tensor([40, 30, 40, 25, 40])
-    found = cluster_words(torch.from_numpy(points).float(), counts, 3, draw=torch.Generator().manual_seed(0)).numpy()
+    given, seed = torch.from_numpy(points).float(), torch.Generator().manual_seed(0)
+    found = cluster_words(given, counts, 3, draw=seed, sphere=sphere).numpy()
     for word, count in enumerate(counts.tolist()):
         assert adjusted_rand_score(truth[word, :count], found[word, :count]) == 1
         assert (found[word, count:] == -1).all()
@@ -297,3 +310,7 @@ def test_words_that_deserve_senses():
 def test_principal_components_have_the_largest_variance_first():
     states = torch.from_numpy(np.random.default_rng(0).normal(size=(50, 4)) * [1, 4, 2, 3])
     assert torch.diff((states @ principal_components(states, 4)).std(0)).max() < 0
+    states[:, 0] = 1e-5 * states[:, 1]  # so that one direction has no variance
+    white = (states @ principal_components(states, 4, whiten=True)).std(0, correction=0)
+    assert white[:3] == pytest.approx(1, abs=1e-6)
+    assert white[3] < 1e-3
