@@ -91,7 +91,7 @@ def new_encoder(
     *,
     text: str | PathLike[str] | Sequence[str | PathLike[str]],
     out: str | PathLike[str],
-    kind: Literal['elmo', 'projected', 'static', 'transformer'] = 'static',
+    kind: Literal['elmo', 'static', 'transformer'] = 'static',
     tokenizer: Literal['bpe', 'unigram', 'wordpiece'] = 'bpe',
     vocabulary_size: int = 24000,
     dimensions: int = 256,
@@ -111,7 +111,7 @@ def new_encoder(
     Args:
         text: Text, one sentence per line. TABs separate texts. Can be repeated.
         out: Folder for the result.
-        kind: Kind of encoder. One of: projected, static, elmo, transformer.
+        kind: Kind of encoder. One of: static, elmo, transformer.
         tokenizer: Algorithm of the tokenizer. Only bpe learns the same subwords on every run. One of: bpe, wordpiece, unigram.
         vocabulary_size: Largest number of subwords.
         dimensions: Length of a vector.

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lexenc.errors import ConfigError, unknown_name
-from lexenc.registry import Registry
 
 # Larger whole numbers overflow in libraries, some of which then end the process.
 _LARGEST = (1 << 31) - 1
@@ -30,7 +29,7 @@ class Rule:
     affects_result: bool = True
     check: Callable[[str, str], None] | None = None
     group: str = ""
-    choices: Registry | None = None
+    choices: Iterable[str] | None = None
     positional: bool = False
     none: str = ""
 
@@ -45,7 +44,7 @@ def param(  # noqa: PLR0913 - one for each property of a parameter
     affects_result: bool = True,
     check: Callable[[str, str], None] | None = None,
     group: str = "",
-    choices: Registry | None = None,
+    choices: Iterable[str] | None = None,
     positional: bool = False,
     none: str = "",
 ) -> Any:
@@ -60,7 +59,7 @@ def param(  # noqa: PLR0913 - one for each property of a parameter
         affects_result: False for a parameter that changes speed or memory only, which is not part of the recipe.
         check: For text: called with the value and the name to show; raises ConfigError for a wrong value.
         group: Heading of the help under which it is listed. Empty for the default one.
-        choices: For text or a tuple of texts: the table whose names are the allowed values.
+        choices: For text or a tuple of texts: the allowed values, e.g. the names of a `Registry`.
         positional: For a tuple of texts: whether the command line takes them as arguments instead of an option.
         none: For an optional parameter: a word that means None, such as `auto`.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -64,6 +64,10 @@ class Registry:
         entry = self._entries[name]
         return entry if type(entry) is tuple else (entry, "")  # a part may be a named tuple
 
+    def without(self, name: str) -> Iterable[str]:
+        """Return all other names. They are listed when they are needed, as those of the table are."""
+        return _Others(self, name)
+
     def summary(self, name: str) -> str:
         """Return one sentence on a part. A part without a summary in the table is imported and asked for its own."""
         _, summary = self._entry(name)
@@ -71,3 +75,14 @@ class Registry:
             return summary
         part = self[name]
         return getattr(part, "summary", "") or next(iter((part.__doc__ or "").strip().splitlines()), "")
+
+
+@dataclass(frozen=True)
+class _Others:
+    """The names of a table but one."""
+
+    table: Registry
+    name: str
+
+    def __iter__(self) -> Iterator[str]:
+        return (each for each in self.table if each != self.name)

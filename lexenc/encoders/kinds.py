@@ -159,14 +159,10 @@ class _ProjectedKind:
         return ProjectedEncoder(inner, maps, folder)
 
     def create(self, folder: Path, tokenizer: Tokenizer, *, dimensions: int, seed: int, **settings: Any) -> None:
-        raise self.faults()[0]
+        raise ConfigError("A projected encoder is made from another one.", hint="See: lexenc project --help")
 
     def faults(self, **settings: Any) -> list[ConfigError]:
-        return [
-            ConfigError(
-                "A projected encoder is made from another one.", hint="Use --kind static, or see: lexenc project --help"
-            )
-        ]
+        return []
 
     def words(self, encoder: ProjectedEncoder, *, layer: Layers, unit: Unit) -> WordEncoder:
         inner: Any = encoder.inner

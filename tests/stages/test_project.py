@@ -216,7 +216,7 @@ def test_it_is_not_trained_and_not_projected_again(stage, projected, world, text
         stage("align-train softmax", tmp_path / "aligner", {"epochs": 1}, pairs=world / "text.tsv", encoder=folder)
     with pytest.raises(ConfigError, match="pooling mean does not fit"):
         load_encoder(folder, pooling="mean", device=CPU)
-    with pytest.raises(ConfigError, match="A projected encoder is made from another one"):
+    with pytest.raises(ConfigError, match="kind cannot be 'projected'"):
         stage("new-encoder", tmp_path / "new", {"kind": "projected"}, text=[texts / "en.txt"])
 
 

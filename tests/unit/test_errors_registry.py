@@ -63,6 +63,14 @@ def test_registry_keeps_the_order_and_imports_on_first_use():
         table["wrong"]
 
 
+def test_registry_names_without_one_of_them(monkeypatch):
+    table = Registry("thing", {"zeta": 1, "alpha": 2, "beta": 3})
+    others = table.without("alpha")
+    assert [list(others), list(others)] == [["zeta", "beta"]] * 2
+    monkeypatch.setitem(table._entries, "later", 4)
+    assert list(others) == ["zeta", "beta", "later"]
+
+
 def test_registry_does_not_change_the_table_it_was_given():
     given = {"pi": "math:pi"}
     assert Registry("thing", given)["pi"] > 3

@@ -19,7 +19,7 @@ from lexenc.stages.reading import read_cells, result_name
 class NewEncoderParams:
     """Parameters of `new-encoder`."""
 
-    kind: str = param("static", "Kind of encoder.", choices=ENCODERS)
+    kind: str = param("static", "Kind of encoder.", choices=ENCODERS.without("projected"))
     tokenizer: Literal["bpe", "wordpiece", "unigram"] = param(
         "bpe", "Algorithm of the tokenizer. Only bpe learns the same subwords on every run."
     )
