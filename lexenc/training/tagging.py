@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged, blocks, starts_of
-from lexenc.encoders.base import Encoder, LayerChoice, Sentences, WordEncoder
+from lexenc.encoders.base import Encoder, LayerChoice, Sentences, WordEncoder, WordVectors
 from lexenc.encoders.encode import TOKEN_BUDGET
 from lexenc.encoders.subwords import WordTokenizer
-from lexenc.encoders.word_vectors import JoinedWords, word_encoder
+from lexenc.encoders.word_vectors import JoinedWords, TableWords, word_encoder
 from lexenc.errors import ConfigError
 from lexenc.progress import SILENT, Progress
 from lexenc.randomness import derived_seed, torch_generator
@@ -97,7 +98,7 @@ class FrozenWords:
     """
 
     def __init__(
-        self, encode: WordEncoder | None, settings: TaggerSettings, *, device: torch.device,
+        self, encode: WordEncoder, settings: TaggerSettings, *, device: torch.device,
         layers: tuple[int, ...] = (), store: Store = in_memory,
     ) -> None:  # fmt: skip
         self._encode, self._settings, self.device, self.layers = encode, settings, device, layers
@@ -148,7 +149,6 @@ class FrozenWords:
 
     def _vectors(self, sentences: Sentences) -> tuple[np.ndarray, Indices]:
         """Return the vectors of the words that have one, and their places among all words. Shapes [t, d] and [t]."""
-        assert self._encode is not None
         found = self._encode(sentences)
         starts = starts_of([len(words) for words in sentences])
         places = np.repeat(starts[:-1], np.diff(found.starts)) + found.words
@@ -156,32 +156,25 @@ class FrozenWords:
         return found.values[fresh], places[fresh]
 
 
-class RandomWords(FrozenWords):
+class RandomWords:
     """A random vector for each distinct word, the same in every sentence: a control, which knows words but no meaning.
 
     Args:
         width: Length of a vector.
-        settings: Longest sentence.
         seed: Seed of the vectors.
-        device: Device of the tagger.
-        store: Stores all vectors.
     """
 
-    def __init__(
-        self, width: int, settings: TaggerSettings, *, seed: int, device: torch.device,
-        store: Store = in_memory,
-    ) -> None:  # fmt: skip
-        self._size, self._seed = width, seed
-        super().__init__(None, settings, device=device, store=store)
+    def __init__(self, width: int, *, seed: int) -> None:
+        self._width, self._seed = width, seed
 
-    def _vectors(self, sentences: Sentences) -> tuple[np.ndarray, Indices]:
-        words = [word for each in sentences for word in each]
-        index = {word: place for place, word in enumerate(dict.fromkeys(words))}
-        table = np.empty((len(index), self._size), dtype=np.float32)
-        for word, place in index.items():
+    def __call__(self, sentences: Sentences) -> WordVectors:
+        """Return the vectors of all words."""
+        words = list(dict.fromkeys(chain.from_iterable(sentences)))
+        table = np.empty((len(words), self._width), dtype=np.float32)
+        for place, word in enumerate(words):
             source = np.random.default_rng(derived_seed(self._seed, f"vector of {word!r}"))
-            table[place] = source.standard_normal(self._size, dtype=np.float32)
-        return table[[index[word] for word in words]], np.arange(len(words))
+            table[place] = source.standard_normal(self._width, dtype=np.float32)
+        return TableWords(words, table, case="exact")(sentences)
 
 
 class TunedWords:

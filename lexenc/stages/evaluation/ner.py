@@ -386,13 +386,13 @@ class _Runs:
 
     def _random(self) -> dict[str, Any]:
         """Train and test the control with random vectors, unless it is done."""
-        from lexenc.training.tagging import RandomWords
+        from lexenc.training.tagging import FrozenWords, RandomWords
 
         tagger: type[Tagger] = TAGGERS[_BASELINE]
 
         def train() -> dict[str, Any]:
-            words = RandomWords(self.params.hidden, self._settings, seed=self.job.seed, device=self.job.device.torch,
-                                store=self._store)  # fmt: skip
+            words = FrozenWords(RandomWords(self.params.hidden, seed=self.job.seed), self._settings,
+                                device=self.job.device.torch, store=self._store)  # fmt: skip
             read = {name: words(each.words, progress=self.job.progress) for name, each in self._sets.items()}
             return self._train(tagger, self.job.seed, words, read)
 

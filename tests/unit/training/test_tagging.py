@@ -114,7 +114,7 @@ def test_word_vectors_are_those_of_the_encoder(encoder):
 
 
 def test_random_vectors_know_the_word_and_nothing_else():
-    words = RandomWords(12, TaggerSettings(), seed=0, device=torch.device("cpu"))
+    words = FrozenWords(RandomWords(12, seed=0), TaggerSettings(), device=torch.device("cpu"))
     one, other = words([("a", "b", "a")]).data.values, words([("b",), ("c",)]).data.values
     assert np.array_equal(one[0], one[2])
     assert np.array_equal(one[1], other[0])
