@@ -7,6 +7,13 @@ import numpy as np
 from lexenc.arrays import Doubles, Floats, Indices
 
 _TINY = 1e-12
+_WIDER = 3
+"""A sense is this many times as wide as its cluster, because clusters end where the next one begins.
+
+With the width of the clusters, the mean confidence of right and wrong senses alike is 0.9 or more. Chosen on the words
+hard and interest and two encoders, as many senses as gold: the expected calibration error is 0.36 at 1, 0.24 at 2, 0.21
+at 3 and 0.23 at 3.5, and on line and serve 0.41, 0.18, 0.12 and 0.15.
+"""
 
 
 def squared_distances(points: Floats, centres: Floats) -> Doubles:
@@ -32,6 +39,9 @@ def spread_of(points: Floats, centres: Floats, labels: Indices) -> float:
 def probabilities(points: Floats, centres: Floats, spread: float) -> Doubles:
     """Return the probability of every sense, if senses are spheres of one size and none is more frequent.
 
+    The spheres are three times as wide as the clusters, which makes the probability comparable with the share of right
+    senses.
+
     Args:
         points: Occurrences. Shape [n, p].
         centres: Shape [k, p].
@@ -41,6 +51,6 @@ def probabilities(points: Floats, centres: Floats, spread: float) -> Doubles:
         Shape [n, k]. The nearest sense has the largest probability.
     """
     distances = squared_distances(points, centres)
-    weights = np.exp((distances.min(axis=1, keepdims=True) - distances) / (2 * max(spread, _TINY)))
+    weights = np.exp((distances.min(axis=1, keepdims=True) - distances) / (2 * _WIDER**2 * max(spread, _TINY)))
     shares: Doubles = weights / weights.sum(axis=1, keepdims=True)
     return shares

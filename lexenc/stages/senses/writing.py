@@ -45,7 +45,8 @@ def notes_of(
     own = {} if bank is None else {"senses": _OF_MODEL[bank.context]}
     return own | {
         "share": f"Of the sampled occurrences, at most {params.most_occurrences:,} of each headword.",
-        "confidence": "Mean probability of the sense that an occurrence has, if senses are spheres of one size.",
+        "confidence": "Mean probability of the sense that an occurrence has, if senses are spheres of one size, three "
+        "times as wide as the clusters.",
         "nearest": f"By cosine with the average vectors at layer {layer} of the frequent words of the text "
         f"({compared}). The mean of each language is subtracted, and {params.contrast:g} of that of the headword.",
         "context_words": "By log-likelihood ratio against the other senses of the word, over sentences.",

@@ -11,9 +11,9 @@ from lexenc.word_senses.confidence import probabilities, spread_of, squared_dist
 CENTRES = np.array([[0, 0, 0], [2, 0, 0]], dtype=np.float32)
 
 
-def test_probabilities_are_those_of_spheres_of_one_size():
+def test_probabilities_are_those_of_spheres_three_times_as_wide_as_clusters():
     points = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    densities = np.stack([multivariate_normal(each, 0.5).pdf(points) for each in CENTRES], axis=1)
+    densities = np.stack([multivariate_normal(each, 9 * 0.5).pdf(points) for each in CENTRES], axis=1)
     assert probabilities(points, CENTRES, 0.5) == pytest.approx(densities / densities.sum(axis=1, keepdims=True))
     assert squared_distances(points, CENTRES)[3, 1] == pytest.approx(float(np.square(points[3] - CENTRES[1]).sum()))
 
