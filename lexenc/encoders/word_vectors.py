@@ -269,22 +269,29 @@ class StaticWords:
 
 
 class JoinedWords:
-    """Words at several layers of an encoder.
+    """Words at several layers of an encoder, computed in one pass.
 
     Args:
-        parts: Return the vectors of the words at each layer.
+        encoder: An encoder with layers, or of any kind if there is one layer.
+        layers: The layers.
         how: `mean` for the mean of the layers, `concat` for all of them concatenated.
+        unit: As in `word_encoder`.
+
+    Raises:
+        ConfigError: As `word_encoder`.
     """
 
-    def __init__(self, parts: Sequence[WordEncoder], how: Literal["mean", "concat"]) -> None:
-        self._parts, self._how = parts, how
+    def __init__(
+        self, encoder: Encoder, layers: tuple[int, ...], how: Literal["mean", "concat"], *, unit: Unit = "subwords"
+    ) -> None:
+        self._words, self._parts = word_encoder(encoder, layer=layers, unit=unit), len(layers) if how == "mean" else 1
 
     def __call__(self, sentences: Sentences) -> WordVectors:
         """Return the vectors of all sentences."""
-        found = [each(sentences) for each in self._parts]
-        values = [each.values for each in found]
-        joined = np.concatenate(values, axis=1) if self._how == "concat" else np.stack(values).mean(axis=0)
-        return found[0]._replace(values=joined)
+        found = self._words(sentences)
+        if self._parts == 1:
+            return found
+        return found._replace(values=np.stack(np.split(found.values, self._parts, axis=1)).mean(axis=0))
 
 
 class TableWords:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lexenc.arrays import Indices, Ragged, blocks, starts_of
-from lexenc.encoders.base import Encoder, LayerChoice, Sentences, WordEncoder, WordVectors
+from lexenc.encoders.base import Encoder, Sentences, Unit, WordEncoder, WordVectors
 from lexenc.encoders.encode import TOKEN_BUDGET
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.encoders.word_vectors import JoinedWords, TableWords, word_encoder
@@ -115,10 +115,12 @@ class FrozenWords:
         count = getattr(encoder, "layers", 0)
         if settings.layers and not count:
             raise ConfigError(f"A {encoder.kind} encoder has no layers to choose from.", hint="Leave --layer out.")
-        layers: tuple[LayerChoice, ...] = settings.layers or (settings.combine,)
-        unit: Literal["subwords", "words"] = "subwords" if settings.word == "first" else "words"
-        parts = [word_encoder(encoder, layer=layer, unit=unit) for layer in layers]
-        encode = parts[0] if len(parts) == 1 else JoinedWords(parts, settings.combine)
+        unit: Unit = "subwords" if settings.word == "first" else "words"
+        encode: WordEncoder = (
+            JoinedWords(encoder, settings.layers, settings.combine, unit=unit)
+            if settings.layers
+            else word_encoder(encoder, layer=settings.combine, unit=unit)
+        )
         every = settings.layers or getattr(encoder, "word_layers", tuple(range(count + 1)))
         known = tuple(layer % (count + 1) for layer in every) if count else ()
         return cls(encode, settings, device=device_of(encoder), layers=known, store=store)

@@ -170,7 +170,7 @@ def _training(inputs: Mapping[str, Any], left_out: Counter[str], removed: Counte
 
 def _embedding(encoder: Encoder, folder: Path, params: EvalWsdParams) -> tuple[tuple[int, ...], Embed]:
     """Return the layers, and the function from sentences to the vectors of their tagged words."""
-    from lexenc.encoders.word_vectors import word_encoder
+    from lexenc.encoders.word_vectors import JoinedWords
 
     count = getattr(encoder, "layers", 0)
     if params.layer and not count:
@@ -178,14 +178,10 @@ def _embedding(encoder: Encoder, folder: Path, params: EvalWsdParams) -> tuple[t
             f"--layer has no effect with {folder}, a {encoder.kind} encoder, which has no layers.", hint="Leave it out."
         )
     layers = params.layer or ((count if count <= 3 else round(2 * count / 3)),)
-    encode = [word_encoder(encoder, layer=layer, unit="words") for layer in layers]
+    encode = JoinedWords(encoder, layers, params.combine, unit="words")
 
     def embed(sentences: Sequence[TaggedSentence]) -> tuple[Floats, np.ndarray]:
-        words = [each.words for each in sentences]
-        parts = [tag_vectors(each(words), sentences) for each in encode]
-        vectors = [own for own, _ in parts]
-        joined = np.concatenate(vectors, axis=1) if params.combine == "concat" else np.mean(vectors, axis=0)
-        return (vectors[0] if len(parts) == 1 else joined.astype(np.float32)), parts[0][1]
+        return tag_vectors(encode([each.words for each in sentences]), sentences)
 
     return layers, embed
 
