@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lexenc.arrays import Doubles, Floats, Indices
+from lexenc.correlation import unit_rows
 from lexenc.errors import ConfigError
 from lexenc.training.sense_aware.bank import SenseBank
 from lexenc.word_senses.confidence import probabilities, spread_of
+from lexenc.word_senses.contexts import WordAverages
 
 # Marks that tokenizers put before a subword that begins a word.
 _BEGINNINGS = ("", "\u2581", "\u0120")
@@ -73,6 +76,77 @@ class LearnedSenses:
         labels = np.array([places.get(row, -1) for row in chosen.tolist()], dtype=np.int64)
         confidence = probabilities(vectors, self.centres, self.spread)[np.arange(len(labels)), labels]
         return labels, np.where(labels >= 0, confidence, 0.0)
+
+
+@dataclass(frozen=True)
+class SenseVectors:
+    """Sense vectors of a model, of the words that are frequent in texts.
+
+    Args:
+        senses: Word of the vocabulary and place of each sense, -1 for the only one of a word.
+        names: Word, with the number of the sense if it is one of several.
+        languages: Language of each word, in whose text it is more frequent. Empty for a word that no text has.
+        vectors: The vectors, of unit length, after the mean of the language is subtracted. Shape [n, d].
+    """
+
+    senses: list[tuple[str, int]]
+    names: list[str]
+    languages: list[str]
+    vectors: Doubles
+
+    @classmethod
+    def of(
+        cls,
+        bank: SenseBank,
+        averages: Mapping[str, WordAverages],
+        headwords: Collection[str],
+        fold: Callable[[str, str], str],
+    ) -> SenseVectors:
+        """Take the sense vectors of the words that have an average vector in some text.
+
+        Args:
+            bank: The senses of the model.
+            averages: Frequent words of each text, by language.
+            headwords: Entries of the vocabulary to take as well.
+            fold: Returns a word of a language as it is compared.
+        """
+        shares = {
+            language: {word: each.sentences[word] / max(1, each.total) for word in each.words}
+            for language, each in averages.items()
+        }
+
+        def owner(word: str) -> str:
+            text = word.lstrip("".join(_BEGINNINGS))
+            found = {language: own.get(fold(text, language), 0.0) for language, own in shares.items()}
+            language = max(found, key=found.__getitem__)
+            return language if found[language] else ""
+
+        senses, vectors = bank.vectors_of(lambda word: word in headwords or bool(owner(word)))
+        owners = {word: owner(word) for word, _ in senses}
+        languages = [owners[word] for word, _ in senses]
+        of_language = np.array(languages)
+        for language in {*languages}:
+            rows = of_language == language
+            vectors[rows] -= vectors[rows].mean(axis=0)
+        texts = [word.lstrip("".join(_BEGINNINGS)) for word, _ in senses]
+        names = [
+            text if place < 0 else f"{text}#{place + 1}" for text, (_, place) in zip(texts, senses, strict=True)
+        ]
+        return cls(senses, names, languages, unit_rows(vectors))
+
+    def neighbours(self, own: Sequence[int], language: str, most: int) -> list[list[int]]:
+        """Return the senses of other words in a language that are nearest to some senses of a word, by cosine.
+
+        Args:
+            own: Rows of the senses.
+            language: The language.
+            most: Largest number of neighbours of each.
+        """
+        word = self.senses[own[0]][0]
+        rows = [row for row, (other, _) in enumerate(self.senses) if other != word and self.languages[row] == language]
+        cosines = self.vectors[own] @ self.vectors[rows].T
+        order = np.argsort(-cosines, axis=1, kind="stable")[:, :most]
+        return [[rows[place] for place in each] for each in order.tolist()]
 
 
 def _states(vectors: Floats, bank: SenseBank) -> Floats:

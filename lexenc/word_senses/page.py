@@ -27,6 +27,7 @@ class SensePlane:
         places: Places of the words. Shape [n, 2].
         spokes: Sense and word of each line between them.
         explained: Share of the variance along both axes. Shape [2].
+        basis: What the axes are the principal components of.
     """
 
     senses: Doubles
@@ -34,6 +35,7 @@ class SensePlane:
     places: Doubles
     spokes: list[tuple[int, int]]
     explained: Doubles
+    basis: str = "the senses"
 
 
 def listed(words: Sequence[WordScore], most: int = _WORDS) -> str:
@@ -194,8 +196,9 @@ def _plane_figure(entry: HeadwordEntry, plane: SensePlane, languages: Sequence[s
         for (language, text), (x, y) in zip(plane.words, plane.places.tolist(), strict=True)
     ]
     note = (
-        "The first two principal components of the senses, and the words nearest to each, all of unit length. A line "
-        "joins a sense with each of its words. Distances are those of the plane, which keeps a part of the variance."
+        f"The first two principal components of {plane.basis}. The senses, and the words nearest to each, are of unit "
+        "length. A line joins a sense with each of its words. Distances are those of the plane, which keeps a part of "
+        "the variance."
     )
     drawing = charts.draw(sense_plane(entry, plane, languages), about)
     return Figure(f"The neighbours of each sense of {readable(entry.word)}", readable(about), {"any": drawing},

@@ -255,7 +255,7 @@ def test_a_sense_aware_model_brings_its_own_senses(stage, corpus, transformer, t
     table.inventory.enabled.fill_(True)
     save_senses(model, ["bank", "sun"], {"senses": table}, context="both")
     text = [f"en={corpus}/en.txt"]
-    params = {name: value for name, value in QUICK.items() if name != "count"}
+    params = {name: value for name, value in QUICK.items() if name != "count"} | {"drawn": 1}
     made = stage("senses", tmp_path / "out", params | {"word": ["bank", "sun"]}, model=model, text=text)
     assert any("sun: the model has no senses of it" in each for each in made.warnings)
     (entry,) = made.json("senses.json")["headwords"]
@@ -266,6 +266,12 @@ def test_a_sense_aware_model_brings_its_own_senses(stage, corpus, transformer, t
     assert {name.split("#")[0] for name in vectors} == {"bank"}
     assert sum(each["count"] for each in entry["senses"]) == 24 == len(rows)
     assert len(bank.centres("bank")) == 3
+    drawn = (made.out / "senses.svg").read_text(encoding="utf-8")
+    names = {each["sense"] for each in entry["senses"]}
+    assert all(f">{name}</text>" in drawn for name in names)
+    assert ">sun</text>" in drawn, "the only other sense vector of the model is a neighbour of each"
+    page = (made.out / "senses.html").read_text(encoding="utf-8")
+    assert "principal components of the sense vectors of all frequent words" in page
     tagged = stage("senses", tmp_path / "tagged", senses=made.out, tag=corpus / "en.txt")
     tags = {row["line"]: row["sense"] for row in rows_of(tagged.out / "tags.tsv") if row["sense"]}
     assert tags == {row["line"]: row["sense"] for row in rows}

@@ -14,7 +14,7 @@ from lexenc.arrays import Floats
 from lexenc.artifact import UNFINISHED
 from lexenc.correlation import unit_rows
 from lexenc.durable import flush_tree
-from lexenc.evaluation.projection import leading_plane
+from lexenc.evaluation.projection import leading_plane, principal_plane
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import counted
 from lexenc.stage import Job
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lexenc.training.sense_aware.bank import SenseBank
     from lexenc.word_senses.contexts import WordAverages
     from lexenc.word_senses.induction import InducedSenses
+    from lexenc.word_senses.learned import SenseVectors
 
 LEAST = 5  # occurrences of a word among the sampled sentences, from which on its average is compared with senses
 _SPOKES = 6  # words that are drawn for each sense and language
@@ -248,6 +249,36 @@ def plane_of(entry: HeadwordEntry, vectors: Floats, averages: Mapping[str, WordA
     places, explained = leading_plane(unit_rows(np.concatenate(parts)), len(entry.senses))
     count = len(entry.senses)
     return SensePlane(places[:count], [*words], places[count:], spokes, explained)
+
+
+def sense_vectors_of(
+    bank: SenseBank, found: Mapping[int, FoundHeadword], averages: Mapping[str, WordAverages], params: SensesParams
+) -> SenseVectors:
+    """Return the sense vectors of a model for the headwords and the frequent words of the texts."""
+    from lexenc.word_senses.learned import SenseVectors
+
+    induced: list[Any] = [one.choice.induced for one in found.values()]
+    return SenseVectors.of(bank, averages, {one.word for one in induced}, params.folding.fold)
+
+
+def plane_of_model(entry: HeadwordEntry, found: FoundHeadword, space: SenseVectors) -> SensePlane:
+    """Place the sense vectors of a headword and those nearest to each on the plane of all of them."""
+    induced: Any = found.choice.induced
+    numbers = {sense: row for row, sense in enumerate(space.senses)}
+    own = [numbers[induced.word, place] for place in induced.rows.tolist()]
+    nearest = {language: space.neighbours(own, language, _SPOKES) for language in entry.senses[0].nearest}
+    words: dict[int, int] = {}
+    spokes = [
+        (sense, words.setdefault(near[sense][rank], len(words)))
+        for rank in range(_SPOKES)
+        for sense in range(len(own))
+        for near in nearest.values()
+        if rank < len(near[sense])
+    ]
+    places, explained = principal_plane(space.vectors)
+    shown = [(space.languages[row], space.names[row]) for row in words]
+    basis = "the sense vectors of all frequent words"
+    return SensePlane(places[own], shown, places[[*words]], spokes, explained, basis)
 
 
 def names_of(found: Mapping[int, FoundHeadword]) -> dict[int, list[str]]:

@@ -9,7 +9,16 @@ from lexenc.artifact import UNFINISHED, DigestStore, Manifest
 from lexenc.errors import DataError
 from lexenc.files.sense_reviews import REVIEW
 from lexenc.stage import Input, Job, Outcome, Stage
-from lexenc.stages.senses.finding import FoundHeadword, averages_of, described, find_senses, names_of, plane_of
+from lexenc.stages.senses.finding import (
+    FoundHeadword,
+    averages_of,
+    described,
+    find_senses,
+    names_of,
+    plane_of,
+    plane_of_model,
+    sense_vectors_of,
+)
 from lexenc.stages.senses.lexicon import SENSES, VEC, SenseLexicon
 from lexenc.stages.senses.reading import occurring, open_bank, open_word_encoder, read_headwords, read_texts
 from lexenc.stages.senses.settings import TEXT, SensesParams, check_senses
@@ -40,12 +49,14 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
     averages = averages_of(texts, encoder, params, job)
     links = link_translations(inputs, found, encoder, [*texts], params, job)
     named = names_of(found)
+    space = None if bank is None else sense_vectors_of(bank, found, averages, params)
     entries, planes = [], dict[int, SensePlane]()
     for place, (number, one) in enumerate(found.items()):
         entry, vectors = described(one, named[number], texts, averages, params)
         entries.append(with_links(entry, number, links, params.top))
         if place < params.drawn:
-            planes[place] = plane_of(entry, vectors, averages)
+            model = space and plane_of_model(entry, one, space)
+            planes[place] = model or plane_of(entry, vectors, averages)
     lexicon = SenseLexicon(
         encoder=str(path),
         encoder_sha256=DigestStore.default().of(path),
@@ -109,7 +120,7 @@ def _next_step(made: Manifest) -> str:
 
 SENSES_STAGE = Stage(
     name="senses",
-    version=2,
+    version=3,
     inputs={
         "encoder": Input("Encoder with context. With --senses, only if it has moved.", kind="encoder", required=False),
         "model": Input(

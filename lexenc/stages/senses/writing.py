@@ -27,6 +27,11 @@ _OF_MODEL = {
     "masked": "Those of the model, chosen by its state at the word, which is not masked here as it mostly was in "
     "training.",
 }
+_PICTURE_OF_MODEL = (
+    "The sense vectors of the model, by which it predicts words: those of the headword, and the nearest ones of other "
+    "words by cosine, after the mean of the language is subtracted. The axes are the principal components of the sense "
+    "vectors of all frequent words. A word of both languages counts for the one where it is more frequent."
+)
 
 
 def notes_of(
@@ -42,7 +47,7 @@ def notes_of(
         f"times in {counted(averages[language].total, 'sentence')} of {text.lines:,}"
         for language, text in texts.items()
     )
-    own = {} if bank is None else {"senses": _OF_MODEL[bank.context]}
+    own = {} if bank is None else {"senses": _OF_MODEL[bank.context], "picture": _PICTURE_OF_MODEL}
     return own | {
         "share": f"Of the sampled occurrences, at most {params.most_occurrences:,} of each headword.",
         "confidence": "Mean probability of the sense that an occurrence has, if senses are spheres of one size, three "
@@ -62,7 +67,8 @@ def write_senses(
     write_table(job.out / CONCORDANCE, CONCORDANCE_HEADS, _concordance(lexicon, [*found.values()]))
     write_sense_review(job.out / REVIEW, review_lines(lexicon.headwords))
     drawn = [(lexicon.headwords[place], plane) for place, plane in planes.items()]
-    told = [lexicon.notes["nearest"], "Each picture: the principal components of the senses of the word."]
+    of_encoder = [lexicon.notes["nearest"], "Each picture: the principal components of the senses of the word."]
+    told = [lexicon.notes["picture"]] if "picture" in lexicon.notes else of_encoder
     with writing(job.out / PICTURE) as stream:
         stream.write(picture(drawn, lexicon.languages, told).encode("utf-8", "replace"))
     write_page(job.out, lexicon, planes, drawn=len(planes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from lexenc.arrays import Floats, Indices, starts_of
+from lexenc.arrays import Doubles, Floats, Indices, starts_of
+from lexenc.correlation import unit_rows
 from lexenc.errors import ConfigError, DataError
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.files.text import writing
@@ -158,23 +159,27 @@ class SenseBank:
         places: Indices = np.searchsorted(rows, chosen.numpy())
         return places
 
-    def named_vectors(self, table: str | None = None) -> tuple[list[str], Floats]:
-        """Return the vectors of all enabled senses, and their names: the word, or `word#1` for one of several senses.
+    def vectors_of(self, wanted: Callable[[str], bool]) -> tuple[list[tuple[str, int]], Doubles]:
+        """Return the vectors of all senses of some words, those of the tables with the senses of the first in a row.
+
+        Args:
+            wanted: Returns whether a word is meant.
 
         Returns:
-            Names, n of them, and vectors, shape [n, d].
+            Word of each vector, and the place of the sense in `centres`, -1 for the only one of a word. Vectors, each
+            part of unit length, shape [n, d].
         """
-        name = table or self.tables[0]
-        inventory = self._inventories[self._facts.tables[name]]
-        rows = torch.nonzero(inventory.enabled)[:, 0].numpy()
-        sizes = inventory.sizes.numpy()
-        words = np.repeat(np.arange(len(sizes)), sizes)[rows]
-        places = rows - inventory.offsets.numpy()[words]
-        names = [
-            f"{self._facts.words[word]}#{place + 1}" if sizes[word] > 1 else self._facts.words[word]
-            for word, place in zip(words.tolist(), places.tolist(), strict=True)
-        ]
-        return names, self._vectors[name][rows]
+        number = self._facts.tables[self.tables[0]]
+        inventory = self._inventories[number]
+        numbers = np.array([at for at, word in enumerate(self._facts.words) if wanted(word)], dtype=np.int64)
+        found, valid = inventory.rows_of(torch.from_numpy(numbers))
+        rows = found[valid].numpy()
+        owners = np.broadcast_to(numbers[:, None], valid.shape)[valid.numpy()]
+        places = np.arange(len(rows)) - np.searchsorted(owners, owners)
+        places[inventory.sizes.numpy()[owners] == 1] = -1
+        parts = [unit_rows(self._vectors[name][rows]) for name in self.tables if self._facts.tables[name] == number]
+        names = [self._facts.words[owner] for owner in owners.tolist()]
+        return list(zip(names, places.tolist(), strict=True)), np.concatenate(parts, axis=1)
 
 
 def has_senses(folder: Path) -> bool:
