@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -124,6 +126,26 @@ def test_interrupted_map_leaves_nothing(world, fork, tmp_path, how):
         process.communicate()
     assert stderr.startswith("error: Interrupted.")
     assert list((tmp_path / "results").iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_train_static_leaves_nothing_and_does_not_wait_for_fasttext(world, fork, wait_for, tmp_path, how):
+    out = tmp_path / "results" / "static"
+    out.parent.mkdir()
+    process = fork("train-static", "--text", world / "text.tsv", "--minimum-count", 1, "--dimensions", 50,
+                   "--buckets", 100, "--epochs", 1_000_000, "--out", out)  # fmt: skip
+    try:
+        # It is the last thing that is said before fastText computes, for hours.
+        wait_for(lambda: os.read(process.stderr.fileno(), 200).endswith(b" thread.\n"), process)
+        time.sleep(0.3)
+        process.send_signal(how)
+        assert process.wait(timeout=60) == 128 + how
+        stderr = process.stderr.read().decode()
+    finally:
+        process.kill()
+        process.communicate()
+    assert stderr.startswith("error: Interrupted.")
+    assert list(out.parent.iterdir()) == []
 
 
 @pytest.fixture

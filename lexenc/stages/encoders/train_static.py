@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +27,7 @@ from lexenc.text.folding import COMPOSED, UnicodeForm, check_language
 from lexenc.text.words import SHOWING, UNSPACED_HINT, letter_pattern, spacing_of
 
 _PERTURB = -6  # M_PERTURB of malloc.h
+_LISTEN_SECONDS = 0.2  # where waiting for a thread cannot be interrupted
 _FORMATS = ("vec", "bin")
 
 
@@ -112,9 +114,31 @@ def _train(text: Path, params: TrainStaticParams, words: int, seed: int) -> Any:
         args.bucket = 9 * words
     with _zeroed_memory():
         model = FastText._FastText(args=args)
-        FastText.fasttext.train(model.f, args)
+        _run_beside(lambda: FastText.fasttext.train(model.f, args))
     model.set_args(model.f.getArgs())
     return model
+
+
+def _run_beside(work: Callable[[], None]) -> None:
+    """Run a function of C++ in a thread of its own, so that a request to stop is answered while it computes.
+
+    After a request its results are dropped. It has no way to be ended: the thread ends with the process, or with the
+    work if the process goes on.
+    """
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            work()
+        except Exception as error:
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LISTEN_SECONDS)
+    if errors:
+        raise errors[0]
 
 
 def _save(model: Any, path: Path) -> None:
