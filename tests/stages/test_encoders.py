@@ -389,6 +389,14 @@ def test_train_static_depends_on_its_seed_only(stage, world, tmp_path, subwords,
     assert read_manifest(first.out).summary["lines"] == 2000
 
 
+def test_train_static_needs_a_frequent_word(stage, tmp_path):
+    """The ends of lines are frequent, and fastText counts them as a word."""
+    (tmp_path / "text").write_text("".join(f"word{letter}\n" for letter in "abcdef"))
+    params = {"dimensions": 4, "minimum_count": 2, "buckets": 100}
+    with pytest.raises(DataError, match="No word occurs 2 times or more"):
+        stage("train-static", tmp_path / "out", params, text=[tmp_path / "text"])
+
+
 def test_encode_warns_where_lines_look_like_words_with_counts(stage, static, tmp_path):
     (tmp_path / "words.txt").write_text("haus 12\nroute 66\t3\n\nhaus 1\n")
     inputs = {"words": tmp_path / "words.txt", "encoder": static}

@@ -59,6 +59,11 @@ def train_static(inputs: dict[str, Any], params: TrainStaticParams, job: Job) ->
     """Train fastText on one or more text files."""
     text = job.out / "text.txt"
     lines, known = _prepare(inputs["text"], text, params, job)
+    if not known:
+        raise DataError(
+            f"No word occurs {counted(params.minimum_count, 'time')} or more.",
+            hint="Lower --minimum-count, or use more text.",
+        )
     job.notices.say(f"{counted(lines, 'line')}, {counted(params.threads, 'thread')}.")
     saved = job.out / "model.bin"
     if "bin" in params.write:
