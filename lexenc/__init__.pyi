@@ -849,7 +849,7 @@ def senses(
         tag: Text to tag with the senses. Of another language than the first: de=text.txt.
         out: Folder for the result.
         word: Headword. Several words in sequence are one headword if they are quoted. It belongs to the language of the first text; of another language write de=Bank.
-        count: Number of senses of each headword. auto: it is chosen.
+        count: Number of senses of each headword. auto, the default: it is chosen.
         most: Largest number of senses that is chosen.
         layer: Layer of the encoder whose states are clustered, negative from the end. If left out, the last but one.
         most_occurrences: Largest number of occurrences of a headword to use, drawn at random.

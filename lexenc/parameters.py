@@ -277,7 +277,7 @@ def _shown_number(number: float) -> str:
 
 
 def _number(value: Any, hint: Any, rule: Rule, label: str) -> Any:
-    kind = "a whole number" if hint is int else "a number"
+    kind = ("a whole number" if hint is int else "a number") + (f" or {rule.none}" if rule.none else "")
     try:
         # YAML 1.1 reads 2e-5 as text, although a number is meant.
         number = None if isinstance(value, bool) else hint(value)

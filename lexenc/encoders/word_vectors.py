@@ -21,6 +21,7 @@ from lexenc.encoders.base import Encoder, Layers, Sentences, Unit, WordEncoder, 
 from lexenc.encoders.encode import TOKEN_BUDGET, workers
 from lexenc.encoders.subwords import WordTokenizer
 from lexenc.errors import ConfigError, unknown_name
+from lexenc.files.text import counted
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -67,7 +68,7 @@ def _chosen(encoder: TransformerEncoder | ElmoEncoder, layer: Layers) -> tuple[L
     for number in numbers:
         if not -encoder.layers - 1 <= number <= encoder.layers:
             raise ConfigError(
-                f"The encoder has {encoder.layers} layers, so there is no layer {number}.",
+                f"The encoder has {counted(encoder.layers, 'layer')}, so there is no layer {number}.",
                 hint=f"Use a layer from 0 to {encoder.layers}, or -1 for the last.",
             )
     found = tuple(number % (encoder.layers + 1) for number in numbers)

@@ -247,4 +247,4 @@ def test_a_word_may_stand_for_none():
 
     found = [build(Counted, {"count": each}, owner="toy")[0].count for each in ("auto", "3", 3, None)]
     assert found == [None, 3, 3, None]
-    assert "whole number, got 'most'" in build(Counted, {"count": "most"}, owner="toy")[1][0].message
+    assert "whole number or auto, got 'most'" in build(Counted, {"count": "most"}, owner="toy")[1][0].message

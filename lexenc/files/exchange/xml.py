@@ -165,7 +165,9 @@ def _without(forbidden: re.Pattern[bytes], chunks: Iterable[bytes], removed: Cou
 def _not_well_formed(path: Path, message: str, line: int, column: int, *, cut: bool = False) -> DataError:
     message = re.sub(r",? line \d+, column \d+$", "", message)
     hint = f"Correct line {line}, or export the file again."
-    if cut or re.search("Premature end|not terminated|no element|' expected", message):
+    if "Start tag expected" in message and (line, column) == (1, 1):
+        hint = "It is not XML, which begins with <. Is it the right file?"
+    elif cut or re.search("Premature end|not terminated|no element|' expected", message):
         hint = "It ends too early. Was it copied completely?"
     elif "encoding" in message:
         hint = "Save it as UTF-8, with that encoding in its first line."

@@ -307,7 +307,7 @@ def check_eval_wsd(inputs: Mapping[str, Any], params: EvalWsdParams) -> list[Con
         (
             train is not None and not keys and _has_corpus(Path(train)),
             f"{train} is XML, whose sense keys are in a file of their own.",
-            "Give this file as --train-gold.",
+            "Give the file of its keys as --train-gold.",
         ),
     ]
     return [ConfigError(message, hint=hint) for wrong, message, hint in table if wrong]

@@ -247,8 +247,9 @@ def _layers(
     for encoder, path in zip(encoders, paths, strict=True):
         for layer in params.layers:
             if not -encoder.layers - 1 <= layer <= encoder.layers:
+                number = counted(encoder.layers, "layer")
                 raise ConfigError(
-                    f"--layers: the encoder {path} has {encoder.layers} layers, so there is no layer {layer}.",
+                    f"--layers: the encoder {path} has {number}, so there is no layer {layer}.",
                     hint=f"Use layers from 0 to {encoder.layers}, or -1 for the last.",
                 )
     first, second = ([layer % (each.layers + 1) for layer in params.layers] for each in encoders)

@@ -26,7 +26,9 @@ class SensesParams:
         "first --text; of another language write de=Bank.",
         positional=True,
     )
-    count: int | None = param(None, "Number of senses of each headword. auto: it is chosen.", ge=1, le=64, none="auto")
+    count: int | None = param(
+        None, "Number of senses of each headword. auto, the default: it is chosen.", ge=1, le=64, none="auto"
+    )
     most: int = param(8, "Largest number of senses that is chosen.", ge=1, le=64)
     layer: int | None = param(
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import pytest
@@ -66,7 +67,7 @@ def test_plain_text_and_several_words(tmp_path):
     ("text", "message"),
     [
         ("", "line 1: not well-formed"),
-        ("no XML\n", "line 1: not well-formed"),
+        ("no XML\n", "line 1: not well-formed.* It is not XML, which begins with <"),
         (POS[:500], "It ends too early"),
         (POS.encode().replace(b"sat", b"s\xff\xfet"), "line 9: not well-formed"),
         (POS.replace("bass-n.2", "bass-n.1"), "line 13: the instance 'bass-n.1' is there twice"),
@@ -78,7 +79,7 @@ def test_plain_text_and_several_words(tmp_path):
 def test_other_files_are_refused(tmp_path, text, message):
     with pytest.raises(DataError) as error:
         read_senseval(_write(tmp_path / "bass.pos", text))
-    error.match(message) if "too early" not in message else error.value.hint.index(message)
+    assert re.search(message, f"{error.value} {error.value.hint}")
 
 
 def test_real_words(data):
