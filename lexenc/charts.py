@@ -33,6 +33,7 @@ _PRINTED = {"paper": "#ffffff", "quiet": "#444444", "grid": "#cccccc", "box": "#
 }
 _VERSION = "6.1"
 _ADDRESSES = 96 << 30  # with 64 GB it ends the process, with 96 GB it draws (measured)
+_LEGEND_ROW = 18  # height of a row of a legend
 LETTER = 7.2  # mean width of a letter at the size of labels
 
 # Positions need two decimals only; texts and labels keep theirs.
@@ -135,10 +136,19 @@ def _config() -> Spec:
     }
 
 
-def _series(names: Sequence[str], width: int) -> tuple[Spec, Spec, Spec]:
-    """Return colour, shape and dash by series, so that no reader depends on colour."""
+def _series(names: Sequence[str], width: int, *, left: int = 0) -> tuple[Spec, Spec, Spec]:
+    """Return colour, shape and dash by series, so that no reader depends on colour.
+
+    Args:
+        names: The series.
+        width: Width of the legend.
+        left: How far on the left of the frame it begins. A legend that begins at the frame and is wider widens the
+            drawing, which a narrow page then shows smaller, with its letters.
+    """
     columns = max(1, int(width // (6.2 * max(map(len, names), default=1) + 40)))
-    legend = {"columns": columns, "symbolOpacity": 1}
+    legend: Spec = {"columns": columns, "symbolOpacity": 1}
+    if left:
+        legend |= {"orient": "none", "legendX": -left, "legendY": -_LEGEND_ROW * -(-len(names) // columns) - 10}
     colour, shape, dash = (
         {**_coded("series", names, [marks[i % len(marks)] for i in range(len(names))], legend), "sort": [*names]}
         for marks in (_SERIES, _SHAPES, _DASHES)
@@ -195,7 +205,8 @@ def intervals(rows: Sequence[Spec], names: Sequence[str], kinds: Sequence[str], 
     """Return a chart of points with intervals in groups; rows have `series`, `kind`, `y`, `low`, `high`, `label`."""
     letters = 26 if width > NARROW else 15
     room = int(LETTER * min(letters, max(map(len, kinds), default=1))) + 24
-    colour, shape, _ = _series(names, width - room)
+    narrow = width <= NARROW
+    colour, shape, _ = _series(names, width if narrow else width - room, left=room if narrow else 0)
     axis = {"title": None, "ticks": False, "domain": False, "labelLimit": room, "labelPadding": 8}
     down = {"field": "kind", "type": "ordinal", "sort": [*kinds], "axis": axis, "scale": {"paddingInner": 0.3}}
     along = _number("y", x, scale={"nice": True}, axis={"tickCount": 6})
