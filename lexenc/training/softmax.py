@@ -12,8 +12,9 @@ from torch import Tensor
 from lexenc.arrays import Indices
 from lexenc.randomness import generator
 
-# Scores that exist at a time. They fit into the caches of a processor, and larger blocks are not faster.
-_SCORES = 1 << 21
+# Scores that exist at a time. They fit into the caches of a processor, and larger blocks are not faster. If all need at
+# most 64 MiB, they are kept for the gradient instead of being computed again.
+_SCORES, _KEPT_SCORES = 1 << 21, 1 << 24
 
 Sampling = Literal["log-uniform", "uniform"]
 
@@ -37,7 +38,7 @@ class Predictions(NamedTuple):
 
 
 def soft_target_losses(
-    states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, shares: Tensor, *, scores: int = _SCORES
+    states: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, shares: Tensor, *, scores: int | None = None
 ) -> Tensor:
     """Return the cross entropy of a softmax over all rows with soft targets.
 
@@ -50,7 +51,7 @@ def soft_target_losses(
         bias: Bias of each row; minus infinity for a row that is left out. Shape [r].
         targets: Rows that are right, t of each prediction. Shape [n, t].
         shares: Share of each target, 1 in all. A target with the share 0 is not read. Shape [n, t].
-        scores: Number of scores in a block.
+        scores: Number of scores in a block. None for all of them if there are few, or a usual number.
 
     Returns:
         Losses in nats. Shape [n].
@@ -61,7 +62,7 @@ def soft_target_losses(
 
 
 def log_partition(
-    states: Tensor, vectors: Tensor, bias: Tensor, hits: tuple[Tensor, Tensor], *, scores: int = _SCORES
+    states: Tensor, vectors: Tensor, bias: Tensor, hits: tuple[Tensor, Tensor], *, scores: int | None = None
 ) -> Tensor:
     """Return the logarithm of the sum of the exponentiated scores of all rows but some.
 
@@ -96,7 +97,7 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
         targets: Tensor,
         shares: Tensor,
         hits: tuple[Tensor, Tensor],
-        scores: int,
+        scores: int | None,
     ) -> Tensor:
         places, columns = hits
         ctx.blocks = _blocks(len(states), len(vectors), columns, scores)
@@ -110,7 +111,7 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
             own_total = found.sub_(own_top[:, None]).exp_().sum(1)
             total = total * (top - higher).exp() + own_total * (own_top - higher).exp()
             top = higher
-        # A single block is kept for the gradient, which saves its computation.
+        # A single block is kept for the first gradient, which saves its computation.
         ctx.kept = (found, top) if len(ctx.blocks) == 1 else None
         total = top + total.log()
         ctx.save_for_backward(states, vectors, bias, targets, shares, places, columns, total)
@@ -124,11 +125,11 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
         states, vectors, bias, targets, shares, places, columns, total = ctx.saved_tensors
         to_states, to_vectors, to_bias = torch.zeros_like(states), torch.empty_like(vectors), torch.empty_like(bias)
         finite = total.clamp_min(torch.finfo(total.dtype).min)
-        space = states.new_empty(0) if ctx.kept else _space(states, ctx.blocks)
+        kept, ctx.kept = ctx.kept, None  # it is changed in place
+        space = states.new_empty(0) if kept else _space(states, ctx.blocks)
         for block, own in ctx.blocks:
-            if ctx.kept:
-                kept, top = ctx.kept
-                chances = kept * (gradient * (top - finite).exp())[:, None]
+            if kept:
+                chances = kept[0].mul_((gradient * (kept[1] - finite).exp())[:, None])
             else:
                 found = _scores(states, vectors[block], bias[block], places[own], columns[own] - block.start, space)
                 chances = found.sub_(finite[:, None]).exp_().mul_(gradient[:, None])
@@ -144,8 +145,10 @@ class _BlockwiseSoftmax(torch.autograd.Function):  # type: ignore[misc]
         return to_states, to_vectors, to_bias, None, None, None, None
 
 
-def _blocks(predictions: int, rows: int, columns: Tensor, scores: int) -> list[tuple[slice, slice]]:
+def _blocks(predictions: int, rows: int, columns: Tensor, scores: int | None) -> list[tuple[slice, slice]]:
     """Return the blocks of rows, and the hits in each of them."""
+    if scores is None:
+        scores = _KEPT_SCORES if predictions * rows <= _KEPT_SCORES else _SCORES
     size = max(1, scores // max(1, predictions))
     starts = list(range(0, rows, size))
     ends = [*starts[1:], rows]
@@ -180,10 +183,13 @@ class Negatives(NamedTuple):
         words: The words, distinct and in order. Shape [k].
         correction: Logarithm of the chance of every word of the vocabulary to be sampled, by which its scores are
             lowered; 0 for all where it is the same. Shape [v].
+        draws: A number from 0 to 1 for each, by which one of its senses is drawn to stand for all of them. None if all
+            of its senses are to be used. Shape [k].
     """
 
     words: Tensor
     correction: Tensor
+    draws: Tensor | None = None
 
 
 class WordSampler:
@@ -207,13 +213,14 @@ class WordSampler:
 
     def draw(self, step: int, device: torch.device | None = None) -> Negatives:
         """Return the words of a step, the same in every part of it and in every process."""
-        words, correction = self._draw(step)
-        return Negatives(torch.from_numpy(words).to(device), torch.from_numpy(correction.astype(np.float32)).to(device))
-
-    def _draw(self, step: int) -> tuple[Indices, np.ndarray]:
         if self._size == self._total:
-            return np.arange(self._total), np.zeros(self._total)
+            return Negatives(torch.arange(self._total, device=device), torch.zeros(self._total, device=device))
         draw = generator(self._seed, f"negatives of step {step}")
+        words, correction = self._draw(draw)
+        found = words, correction.astype(np.float32), draw.random(len(words))
+        return Negatives(*(torch.from_numpy(each).to(device) for each in found))
+
+    def _draw(self, draw: np.random.Generator) -> tuple[Indices, np.ndarray]:
         if self._sampling == "uniform":
             return np.sort(draw.choice(self._total, self._size, replace=False)), np.zeros(self._total)
         drawn = ranks = np.zeros(0, dtype=np.int64)

@@ -16,6 +16,7 @@ from lexenc.randomness import torch_generator
 from lexenc.training.sense_aware.clustering import cluster_words
 from lexenc.training.sense_aware.projection import StateQueue, principal_components
 from lexenc.training.sense_aware.settings import SensePlan, SenseSettings
+from lexenc.training.softmax import Negatives
 
 _KEPT, _KEPT_BYTES = 64, 256 << 20  # states of each word for k-means, and the memory of all of them
 _TOO_SHORT = 1e-6  # product of norms below which a cosine is 0
@@ -181,6 +182,27 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
         inside = steps < self.sizes[words][..., None]
         rows = torch.where(inside, self.offsets[words][..., None] + steps, self.offsets[words][..., None])
         return rows, inside & self.enabled[rows]
+
+    def sampled(self, negatives: Negatives) -> tuple[Tensor, Tensor]:
+        """Return rows of sampled words, and what is to be added to the score of each.
+
+        One sense of a word, any with the same chance, stands for all s of them, with log s added to its score: that is
+        right in the mean, takes the time of a model with one sense per word, and samples as many words as it does.
+
+        Args:
+            negatives: The words. Without `draws`, all rows of each.
+
+        Returns:
+            Distinct rows, and a number for each. Shapes [q], [q].
+        """
+        found, enabled = self.rows_of(negatives.words)
+        if negatives.draws is None:
+            rows = found[enabled]
+            return rows, torch.zeros(len(rows), device=rows.device)
+        count = enabled.sum(1)
+        rank = torch.minimum((negatives.draws * count).long(), count - 1)
+        place = (enabled.cumsum(1) > rank[:, None]).int().argmax(1)
+        return found.gather(1, place[:, None])[:, 0], count.float().log()
 
     def _closeness(self, own: Tensor, words: Tensor, rows: Tensor) -> Tensor:
         centres = self.centres[rows]

@@ -99,7 +99,7 @@ class SenseTable(StepModule):
 
         Args:
             predictions: The predictions.
-            negatives: Words that are sampled for the softmax; with all of their senses. None for the exact softmax.
+            negatives: Words that are sampled for the softmax, see `SenseInventory.sampled`. None for the exact softmax.
             rows: The chosen rows. None to choose them. Shape [n].
         """
         rows = self.choose(predictions) if rows is None else rows
@@ -166,7 +166,7 @@ class SenseTable(StepModule):
     def _sampled_losses(
         self, states: Tensor, words: Tensor, rows: Tensor, candidates: TranslationSenses | None, negatives: Negatives
     ) -> Tensor:
-        """Return losses with the senses of the sampled words, of the word itself and of its translations.
+        """Return losses with the sampled words, and all senses of the word itself and of its translations.
 
         Every score is lowered by the logarithm of the chance of its word to be sampled.
         """
@@ -183,8 +183,7 @@ class SenseTable(StepModule):
             # A row can stand in a rectangle several times, where it is filled up.
             near, valid = torch.cat([near, more], 1), torch.cat([valid, usable], 1)
             weights = torch.cat([weights, right * usable], 1)
-        found, enabled = self.inventory.rows_of(negatives.words)
-        sampled = found[enabled]
+        sampled, stands_for = self.inventory.sampled(negatives)
         columns = torch.full((len(self.bias),), -1, device=sampled.device)
         columns[sampled] = torch.arange(len(sampled), device=sampled.device)
         close_columns = columns[near].masked_fill(~valid, -1)
@@ -192,9 +191,8 @@ class SenseTable(StepModule):
         read = torch.cat([sampled, near.flatten()])
         table = nn.functional.embedding(read, self.vectors, sparse=True)
         bias = self.bias - torch.repeat_interleave(negatives.correction, self.inventory.sizes)
-        others = log_partition(
-            states, table[: len(sampled)], bias[sampled], (hits[:, 0], close_columns[hits[:, 0], hits[:, 1]])
-        )
+        left_out = hits[:, 0], close_columns[hits[:, 0], hits[:, 1]]
+        others = log_partition(states, table[: len(sampled)], bias[sampled] + stands_for, left_out)
         close = table[len(sampled) :].view(*near.shape, -1)
         scores = torch.einsum("nd,ncd->nc", states, close) + bias[near]
         total = torch.logaddexp(scores.masked_fill(~valid, -torch.inf).logsumexp(1), others)

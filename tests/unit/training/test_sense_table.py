@@ -102,6 +102,20 @@ def test_samples_have_all_senses_of_their_words_and_the_other_senses_of_the_word
     assert torch.allclose(found, torch.stack(expected), atol=1e-5)
 
 
+def test_a_sampled_word_is_stood_for_by_any_of_its_senses():
+    inventory = table_of().inventory  # row 1 is disabled
+    draws = torch.linspace(0, 0.999, 12).double()
+    rows, logarithms = inventory.sampled(Negatives(torch.zeros(12, dtype=torch.int64), torch.zeros(6), draws))
+    assert rows.tolist() == [0] * 6 + [2] * 6
+    assert logarithms.exp().tolist() == pytest.approx([2.0] * 12)
+    words = torch.tensor([1, 2, 4])
+    rows, logarithms = inventory.sampled(Negatives(words, torch.zeros(6), torch.tensor([0.99, 0.6, 0.4]).double()))
+    assert rows.tolist() == [3, 5, 8]
+    assert logarithms.exp().tolist() == pytest.approx([1, 2, 3])
+    drawn = WordSampler(SIZES, 3).draw(0)
+    assert torch.equal(inventory.sampled(drawn)[0], inventory.sampled(WordSampler(SIZES, 3).draw(0))[0])
+
+
 def test_one_sense_per_word_is_a_plain_output_layer_and_keeps_nothing():
     table = table_of(sizes=np.ones(6, dtype=np.int64), disabled=())
     predictions = predictions_of()
