@@ -13,8 +13,8 @@ Per arm: accuracy over the instances of all test sets, of all senses and of thos
 seeds; then the difference from plain with a 95 % interval that draws documents and seeds. Results are kept in --work:
 the same command goes on where it stopped.
 
-Run:  python bench/disambiguation.py [--seeds 1,2,3] [--steps 1000] [--arms plain,mended,paper,random] [--work FOLDER]
-On one core: about 7 minutes per arm and seed with 1,000 steps. Text: text/english.txt.gz of the data folder
+Run:  python bench/disambiguation.py [--seeds 1,2,3] [--sizes "--steps 5000"] [--arms plain,mended,paper,random]
+On one core: about 6 minutes per arm and seed with the usual sizes. Text: text/english.txt.gz of the data folder
 (LEXENC_TEST_DATA), which has the sentences of SemCor without their senses, and none of the tests.
 """
 
@@ -45,11 +45,11 @@ def lexenc(*words: object) -> None:
     subprocess.run([str(LEXENC), *map(str, words), "-q", "--no-progress"], check=True, stdout=subprocess.DEVNULL)
 
 
-def scored(work: Path, arm: str, seed: int, steps: int, senses: int) -> Items:
+def scored(work: Path, arm: str, seed: int, sizes: list[str], senses: int) -> Items:
     """Train and score an arm. Return the credits of the instances, and the document of each."""
     model, result = work / f"{arm}-{seed}", work / f"{arm}-{seed}-wsd"
     more = ["--senses", senses, *ARMS[arm]] if arm != "plain" else []
-    lexenc("pretrain", "--model", "elmo", "--preset", "tiny", "--text", f"en={work / 'english.txt'}", "--steps", steps,
+    lexenc("pretrain", "--model", "elmo", "--preset", "tiny", "--text", f"en={work / 'english.txt'}", *sizes,
            "--dev-share", 0, "--seed", seed, "--out", model, *more)  # fmt: skip
     tests: list[object] = []
     for name in TESTS:
@@ -106,7 +106,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--steps", type=int, default=1_000)
+    parser.add_argument("--sizes", default="--dimensions 96 --cells 96 --negatives 300 --steps 1500",
+                        help="options of pretrain for all arms; tiny has what is left out")  # fmt: skip
     parser.add_argument("--senses", type=int, default=3)
     parser.add_argument("--work", type=Path, help="folder of the models and results, kept; by default a temporary one")
     args = parser.parse_args()
@@ -121,7 +122,7 @@ def main() -> None:
         results: dict[tuple[str, int], Items] = {}
         for done, seed in enumerate(seeds, 1):
             for arm in arms:
-                results[arm, seed] = scored(work, arm, seed, args.steps, args.senses)
+                results[arm, seed] = scored(work, arm, seed, args.sizes.split(), args.senses)
                 found = [f"{metric} {100 * results[arm, seed][metric].mean():.1f}" for metric in METRICS]
                 print(f"seed {seed} {arm:7} {', '.join(found)}", flush=True)
             table(results, arms, seeds[:done])
