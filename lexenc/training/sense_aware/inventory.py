@@ -21,6 +21,7 @@ from lexenc.training.softmax import Negatives
 _KEPT, _KEPT_BYTES = 64, 256 << 20  # states of each word for k-means, and the memory of all of them
 _TOO_SHORT = 1e-6  # product of norms below which a cosine is 0
 _LEAST_SHARE = 0.05  # of a sense at its start
+_FEW_ROWS = 1.25  # rows of each sampled word up to which all of its senses take part
 _JUDGED, _COLLAPSED = 20, 0.95  # choices of a word without which it is not judged, and the share that is one sense
 
 
@@ -186,8 +187,9 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
     def sampled(self, negatives: Negatives) -> tuple[Tensor, Tensor]:
         """Return rows of sampled words, and what is to be added to the score of each.
 
-        One sense of a word, any with the same chance, stands for all s of them, with log s added to its score: that is
-        right in the mean, takes the time of a model with one sense per word, and samples as many words as it does.
+        These are all senses of the words if they are few. Else one sense of a word, any with the same chance, stands
+        for all s of them, with log s added to its score: that is right in the mean, takes the time of a model with
+        one sense per word, and samples as many words as it does.
 
         Args:
             negatives: The words. Without `draws`, all rows of each.
@@ -196,10 +198,10 @@ class SenseInventory(nn.Module):  # type: ignore[misc]
             Distinct rows, and a number for each. Shapes [q], [q].
         """
         found, enabled = self.rows_of(negatives.words)
-        if negatives.draws is None:
+        count = enabled.sum(1)
+        if negatives.draws is None or int(count.sum()) <= _FEW_ROWS * len(count):
             rows = found[enabled]
             return rows, torch.zeros(len(rows), device=rows.device)
-        count = enabled.sum(1)
         rank = torch.minimum((negatives.draws * count).long(), count - 1)
         place = (enabled.cumsum(1) > rank[:, None]).int().argmax(1)
         return found.gather(1, place[:, None])[:, 0], count.float().log()
