@@ -147,10 +147,13 @@ def test_scores_are_those_of_a_plain_loop(stage, large, files, tmp_path):
     assert any("no sense key: 1" in each for each in again.warnings)
 
 
-def test_several_layers_back_off_and_several_test_sets(stage, large, static, files, tmp_path):
+def test_several_layers_back_off_and_several_test_sets(stage, large, static, files, monkeypatch):
     given = {name: files[name] for name in ("train", "test", "gold")}
     encoder = load_encoder(large, device=CPU)
     made = stage("eval wsd", None, FEW | {"layer": [0, -1]}, encoder=large, **given)
+    monkeypatch.setattr("lexenc.stages.evaluation.wsd._LAYERS", 0)  # sentence by sentence
+    alone = stage("eval wsd", None, FEW | {"layer": [0, -1]}, encoder=large, **given)
+    assert alone.manifest.results == made.manifest.results
     assert made.manifest.results[0]["accuracy"] == pytest.approx(plain(encoder, 0, 1)[0])
     assert made.manifest.results[0]["layer"] == [0, -1]
     params = FEW | {"layer": [0, 1], "combine": "mean", "resample": "instances"}

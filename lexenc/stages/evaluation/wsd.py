@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lexenc.arrays import Floats
+from lexenc.arrays import Floats, blocks
 from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.wsd import (
     FIRST_SENSE,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from lexenc.encoders.base import Encoder
 
 _AT_ONCE = 512  # training sentences whose vectors are held at a time
+_LAYERS = 4  # layers at which they are; of more layers, fewer sentences
 _FEW_GROUPS = 10
 _AROUND = 6  # words on each side of a word that are shown
 Embed = Callable[[Sequence[TaggedSentence]], tuple[Floats, np.ndarray]]
@@ -181,7 +182,11 @@ def _embedding(encoder: Encoder, folder: Path, params: EvalWsdParams) -> tuple[t
     encode = JoinedWords(encoder, layers, params.combine, unit="words")
 
     def embed(sentences: Sequence[TaggedSentence]) -> tuple[Floats, np.ndarray]:
-        return tag_vectors(encode([each.words for each in sentences]), sentences)
+        # The vectors of all their words at all layers are held until those of the tagged words are taken.
+        parts = [sentences[part] for part in blocks(len(sentences), max(1, _AT_ONCE * _LAYERS // len(layers)))]
+        found = [tag_vectors(encode([each.words for each in own]), own) for own in parts]
+        vectors, covered = (np.concatenate(own) for own in zip(*found, strict=True))
+        return vectors, covered
 
     return layers, embed
 
