@@ -439,13 +439,15 @@ def neighbourhood(
     }  # fmt: skip
 
 
-# Where a name may be beside its point, the best place first; the last two are those of senses.
+# Where a name may be beside its point, the best place first; the last four are those of senses, which are larger.
 _ASIDE: dict[str, Spec] = {
     "above": {"dy": -10},
     "right": {"dx": 7, "align": "left"},
     "left": {"dx": -7, "align": "right"},
     "below": {"dy": 11},
     "above sense": {"dy": -16},
+    "right sense": {"dx": 12, "align": "left"},
+    "left sense": {"dx": -12, "align": "right"},
     "below sense": {"dy": 17},
 }
 
@@ -453,21 +455,23 @@ _ASIDE: dict[str, Spec] = {
 def _with_room(rows: Sequence[Spec], pixels: np.ndarray) -> dict[str, list[Spec]]:
     """Return the rows whose names do not overlap, by where they are; the first ones have precedence.
 
-    Senses always have a name, which is below them if another one is above.
+    Senses always have a name, which is above them if there is room nowhere.
     """
-    points = [(x - 4, y - 4, x + 4, y + 4) for x, y in pixels.tolist()]
+    reach = [9 if row["sense"] else 4 for row in rows]
+    points = [(x - own, y - own, x + own, y + own) for own, (x, y) in zip(reach, pixels.tolist(), strict=True)]
     taken: list[tuple[float, float, float, float]] = []
     chosen: dict[str, list[Spec]] = {side: [] for side in _ASIDE}
     for number, (row, (x, y)) in enumerate(zip(rows, pixels.tolist(), strict=True)):
-        size, high = LETTER * len(row["name"]) * (1.15 if row["sense"] else 0.95) + 4, 13
+        size, high = LETTER * len(row["name"]) * (1.3 if row["sense"] else 0.95) + 4, 13
+        away, lift = (11, 9) if row["sense"] else (6, 4)
         boxes = {
-            "above": (x - size / 2, y + 4, x + size / 2, y + 4 + high),
-            "right": (x + 6, y - high / 2, x + 6 + size, y + high / 2),
-            "left": (x - 6 - size, y - high / 2, x - 6, y + high / 2),
-            "below": (x - size / 2, y - 4 - high, x + size / 2, y - 4),
+            "above": (x - size / 2, y + lift, x + size / 2, y + lift + high),
+            "right": (x + away, y - high / 2, x + away + size, y + high / 2),
+            "left": (x - away - size, y - high / 2, x - away, y + high / 2),
+            "below": (x - size / 2, y - lift - high, x + size / 2, y - lift),
         }
         if row["sense"]:
-            boxes = {f"{side} sense": boxes[side] for side in ("above", "below")}
+            boxes = {f"{side} sense": box for side, box in boxes.items()}
         others = [*taken, *points[:number], *points[number + 1 :]]
         free = [
             side

@@ -170,7 +170,7 @@ def _section(entry: HeadwordEntry, name: str, figures: Sequence[Figure]) -> Sect
     parts: list[Part] = [*figures, _lists(entry), _examples(entry)]
     lead = (
         f"{counted(entry.occurrences, 'occurrence')} in the text ({entry.language}), of which {entry.sampled:,} were "
-        f"clustered: {counted(len(entry.senses), 'sense')}."
+        f"used: {counted(len(entry.senses), 'sense')}."
     )
     return Section(name, readable(entry.word), readable(entry.word), readable(lead), parts)
 
