@@ -185,7 +185,7 @@ def _read(path: Path, params: EvalSensesParams, seed: int) -> Iterator[_Word]:
 
 
 EVAL_SENSES = Stage(
-    name="eval senses", version=2, params=EvalSensesParams, run=eval_senses,
+    name="eval senses", version=3, params=EvalSensesParams, run=eval_senses,
     inputs={
         "gold": Input("Occurrences with gold senses: a lexical sample of Senseval, in XML, or a .pos file of NLTK. "
                       "Each word is a test set.", many=True),
