@@ -119,7 +119,8 @@ def _senses_of(
     if bank is not None and word is None:
         job.notices.warn(
             f"{head.text}: the model has no senses of it, left out.",
-            "Its senses are found without --model, by clusters: --encoder with the same folder.",
+            "Give --encoder instead of --model to find them by clusters. pretrain gives no senses to the words of "
+            "--skip-top, nor to those below --sense-min-count.",
         )
         return [], None
     background = Background(encoder)
