@@ -231,7 +231,7 @@ class _Sums:
         counts = np.maximum(self._seen, 1)[:, None]
         means = sums / counts
         units, has, often = unit_rows(means), self._seen > 0, self._seen > 1
-        within = 1 - np.vecdot(all_units[often] / counts[often], units[often])
+        within = np.maximum(1 - np.vecdot(all_units[often] / counts[often], units[often]), 0)
         count, total = int(has.sum()), units[has].sum(axis=0)
         # The mean cosine of all pairs of rows, of which the products with themselves are no part.
         between = 1 - (total @ total - count) / (count * (count - 1)) if count > 1 else 0.0
