@@ -101,11 +101,11 @@ bli-hub       eval bli --vectors @hub --dictionary @dictionaries --pair en-de --
 pairs         cross-pairs --source @rated.txt --target @rated.de.txt --out @out
 pairs-multi   cross-pairs --source @simlex --source-language en --target-language fr --out @out
 xlsim         eval xlsim --vectors @mapped --encoder @static --train-dictionary @train.tsv --pairs @pairs --draws 100 --out @out
-sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --draws 100 --out @out
-bitext        eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --dev @bucc --encoder @static --draws 100 --out @out
+sts           eval sts --pairs @sts.tsv --pairs @sts.csv --encoder @static --target-encoder @static --draws 100 --out @out
+bitext        eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --dev @bucc --encoder @static --target-encoder @static --draws 100 --out @out
 bitext-vec    eval bitext --source @bucc/set.de --target @bucc/set.en --gold @bucc/set.gold --protocol oracle --vectors @mapped --draws 100 --out @out
 sts-second    eval sts --pairs @sts.jsonl --second @sts.jsonl --scores distance --encoder @static --draws 100 --out @out
-retrieval     eval retrieval --source @text.en --target @text.de --encoder @static --draws 100 --out @out
+retrieval     eval retrieval --source @text.en --target @text.de --encoder @static --target-encoder @static --draws 100 --out @out
 retrieval-xx  eval retrieval --tatoeba @tatoeba --list all --vectors @mapped --draws 100 --out @out
 sts-gold      eval sts --pairs @text.tsv --gold @gold.txt --vectors @mapped --draws 100 --out @out
 topics        eval topics --train @topics.en.tsv --test @topics.de.tsv --encoder @static --draws 100 --out @out

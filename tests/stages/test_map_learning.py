@@ -14,7 +14,7 @@ from lexenc.artifact import UNFINISHED, aside_folder
 from lexenc.errors import ConfigError, DataError, WorkError
 from lexenc.files.tensors import read_tensors, write_tensors
 from lexenc.planning import plan_stage, run_plan
-from lexenc.resources import preset_names, preset_summary, read_preset
+from lexenc.resources import preset_names, preset_summaries, read_preset
 from lexenc.stages import STAGES
 from lexenc.stages.lexical.map import Preset
 
@@ -428,7 +428,7 @@ def test_presets_are_those_of_the_option_and_name_known_parameters():
     known = {field for field in STAGES["map"].params.__dataclass_fields__}
     for name in preset_names():
         assert set(read_preset(name)) <= known
-        assert re.fullmatch(r"[A-Z].{20,}\.", preset_summary(name)), name
+        assert re.fullmatch(r"map: [A-Z].{20,}\.", preset_summaries()[name]), name
 
 
 @pytest.mark.parametrize("name", ["aaai2018", "acl2017", "emnlp2016", "refinement", "rcsls", "supervised"])
