@@ -217,7 +217,7 @@ class WordSampler:
             return Negatives(torch.arange(self._total, device=device), torch.zeros(self._total, device=device))
         draw = generator(self._seed, f"negatives of step {step}")
         words, correction = self._draw(draw)
-        found = words, correction.astype(np.float32), draw.random(len(words))
+        found = words, correction.astype(np.float32), draw.random(len(words), dtype=np.float32)  # as all devices have
         return Negatives(*(torch.from_numpy(each).to(device) for each in found))
 
     def _draw(self, draw: np.random.Generator) -> tuple[Indices, np.ndarray]:
