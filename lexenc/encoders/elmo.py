@@ -547,9 +547,10 @@ class _Spelling:
         if self._unknown not in ids:
             return list(ids)
         owners = encoding.word_ids if len(texts) != 1 else [0] * len(ids)
+        offsets = encoding.offsets  # which makes a list of all of them each time
         for place, number in enumerate(ids):
             if number == self._unknown:
-                begin, end = encoding.offsets[place]
+                begin, end = offsets[place]
                 ids[place] = self._number(texts[owners[place] or 0][begin:end])
         return list(ids)
 
