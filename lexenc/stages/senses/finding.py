@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from lexenc.training.sense_aware.bank import SenseBank
     from lexenc.word_senses.contexts import WordAverages
     from lexenc.word_senses.induction import InducedSenses
-    from lexenc.word_senses.learned import SenseVectors
 
 LEAST = 5  # occurrences of a word among the sampled sentences, from which on its average is compared with senses
 _SPOKES = 6  # words that are drawn for each sense and language
@@ -252,34 +251,36 @@ def plane_of(entry: HeadwordEntry, vectors: Floats, averages: Mapping[str, WordA
     return SensePlane(places[:count], [*words], places[count:], spokes, explained)
 
 
-def sense_vectors_of(
-    bank: SenseBank, found: Mapping[int, FoundHeadword], averages: Mapping[str, WordAverages], params: SensesParams
-) -> SenseVectors:
-    """Return the sense vectors of a model for the headwords and the frequent words of the texts."""
+def planes_of_model(
+    bank: SenseBank,
+    found: Iterable[FoundHeadword],
+    entries: Iterable[HeadwordEntry],
+    averages: Mapping[str, WordAverages],
+    params: SensesParams,
+) -> list[SensePlane]:
+    """Place the sense vectors of headwords, and those nearest to each, on the plane of all of the frequent words."""
     from lexenc.word_senses.learned import SenseVectors
 
-    induced: list[Any] = [one.choice.induced for one in found.values()]
-    return SenseVectors.of(bank, averages, {one.word for one in induced}, params.folding.fold)
-
-
-def plane_of_model(entry: HeadwordEntry, found: FoundHeadword, space: SenseVectors) -> SensePlane:
-    """Place the sense vectors of a headword and those nearest to each on the plane of all of them."""
-    induced: Any = found.choice.induced
+    induced: list[Any] = [one.choice.induced for one in found]
+    space = SenseVectors.of(bank, averages, {one.word for one in induced}, params.folding.fold)
     numbers = {sense: row for row, sense in enumerate(space.senses)}
-    own = [numbers[induced.word, place] for place in induced.rows.tolist()]
-    nearest = {language: space.neighbours(own, language, _SPOKES) for language in entry.senses[0].nearest}
-    words: dict[int, int] = {}
-    spokes = [
-        (sense, words.setdefault(near[sense][rank], len(words)))
-        for rank in range(_SPOKES)
-        for sense in range(len(own))
-        for near in nearest.values()
-        if rank < len(near[sense])
-    ]
     places, explained = principal_plane(space.vectors)
-    shown = [(space.languages[row], space.names[row]) for row in words]
-    basis = "the sense vectors of all frequent words"
-    return SensePlane(places[own], shown, places[[*words]], spokes, explained, basis)
+    planes = []
+    for entry, one in zip(entries, induced, strict=False):  # not all headwords are drawn
+        own = [numbers[one.word, place] for place in one.rows.tolist()]
+        nearest = {language: space.neighbours(own, language, _SPOKES) for language in entry.senses[0].nearest}
+        words: dict[int, int] = {}
+        spokes = [
+            (sense, words.setdefault(near[sense][rank], len(words)))
+            for rank in range(_SPOKES)
+            for sense in range(len(own))
+            for near in nearest.values()
+            if rank < len(near[sense])
+        ]
+        shown = [(space.languages[row], space.names[row]) for row in words]
+        basis = "the sense vectors of all frequent words"
+        planes.append(SensePlane(places[own], shown, places[[*words]], spokes, explained, basis))
+    return planes
 
 
 def names_of(found: Mapping[int, FoundHeadword]) -> dict[int, list[str]]:

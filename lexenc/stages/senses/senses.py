@@ -16,8 +16,7 @@ from lexenc.stages.senses.finding import (
     find_senses,
     names_of,
     plane_of,
-    plane_of_model,
-    sense_vectors_of,
+    planes_of_model,
 )
 from lexenc.stages.senses.lexicon import SENSES, VEC, SenseLexicon
 from lexenc.stages.senses.reading import occurring, open_bank, open_word_encoder, read_headwords, read_texts
@@ -49,14 +48,15 @@ def senses(inputs: dict[str, Any], params: SensesParams, job: Job) -> Outcome:
     averages = averages_of(texts, encoder, params, job)
     links = link_translations(inputs, found, encoder, [*texts], params, job)
     named = names_of(found)
-    space = None if bank is None else sense_vectors_of(bank, found, averages, params)
     entries, planes = [], dict[int, SensePlane]()
     for place, (number, one) in enumerate(found.items()):
         entry, vectors = described(one, named[number], texts, averages, params)
         entries.append(with_links(entry, number, links, params.top))
-        if place < params.drawn:
-            model = space and plane_of_model(entry, one, space)
-            planes[place] = model or plane_of(entry, vectors, averages)
+        if place < params.drawn and bank is None:
+            planes[place] = plane_of(entry, vectors, averages)
+    drawn = entries[: params.drawn]
+    if bank is not None and drawn:
+        planes = dict(enumerate(planes_of_model(bank, found.values(), drawn, averages, params)))
     lexicon = SenseLexicon(
         encoder=str(path),
         encoder_sha256=DigestStore.default().of(path),
