@@ -135,3 +135,27 @@ def map_inputs(world: Path) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def mapped(map_inputs: dict[str, Path], world: Path) -> Made:
     return make("map", world / "mapped", **map_inputs)
+
+
+@pytest.fixture
+def cut_training(monkeypatch):
+    """Return a function after which the seventh step of training is interrupted, once.
+
+    It returns a list, to which the seed of every step is added.
+    """
+
+    def cut():
+        from lexenc.training.trainer import Trainer
+
+        taken, step = [], Trainer.take_step
+
+        def stopping(trainer, *given):
+            taken.append(trainer.seed)
+            if len(taken) == 7:
+                raise KeyboardInterrupt
+            return step(trainer, *given)
+
+        monkeypatch.setattr(Trainer, "take_step", stopping)
+        return taken
+
+    return cut

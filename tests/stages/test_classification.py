@@ -13,7 +13,6 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.stages.evaluation.nli import read_nli
 from lexenc.stages.evaluation.paraphrase import read_paraphrase_data
 from lexenc.stages.evaluation.sentiment import labels_of, read_sentiment
-from lexenc.training.trainer import Trainer
 
 WORDS = "house dog cat tree water fire stone bread milk green red blue night day sun moon".split()
 FAST = {"draws": 100, "seeds": 2}
@@ -140,23 +139,11 @@ def fine_tuned(stage, files, transformer, out, seed=0, **more):
                  encoder=transformer)  # fmt: skip
 
 
-def test_a_fine_tuned_encoder_resumes_with_the_same_answers(stage, transformer, files, tmp_path, monkeypatch):
+def test_a_fine_tuned_encoder_resumes_with_the_same_answers(stage, transformer, files, tmp_path, cut_training):
     whole = fine_tuned(stage, files, transformer, tmp_path / "whole")
-    taken, step = [], Trainer.take_step
-
-    def stopping(trainer, *given):
-        taken.append(trainer.seed)
-        if len(taken) == 7:
-            raise KeyboardInterrupt
-        return step(trainer, *given)
-
-    monkeypatch.setattr(Trainer, "take_step", stopping)
+    taken = cut_training()
     with pytest.raises(KeyboardInterrupt):
         fine_tuned(stage, files, transformer, tmp_path / "cut")
-    monkeypatch.undo()
-    monkeypatch.setattr(
-        Trainer, "take_step", lambda trainer, *given: taken.append(trainer.seed) or step(trainer, *given)
-    )
     again = fine_tuned(stage, files, transformer, tmp_path / "cut")
     assert taken == [0, 0, 0, 0, 1, 1, 1, 1, 1], "the step that was cut off, and no other, is taken twice"
     assert whole.manifest.results == again.manifest.results

@@ -9,7 +9,6 @@ from lexenc.errors import ConfigError, DataError
 from lexenc.evaluation.entities import tag_scores
 from lexenc.stages.evaluation.seeds import row_store
 from lexenc.training.classification import in_memory
-from lexenc.training.trainer import Trainer
 
 NAMES = {"PER": "dog cat fish horse cow bird".split(), "LOC": "tree house river mountain street city".split()}
 FAST = {"draws": 100, "seeds": 2, "hidden": 8, "epochs": 8, "learning_rate": 2e-2, "batch_size": 8}
@@ -99,7 +98,7 @@ def test_another_encoder_for_the_test(stage, static, transformer, world, files):
         stage("eval ner", None, given, encoder=static, test_encoder=world / "narrow", **own)
 
 
-def test_a_fine_tuned_encoder_resumes_with_the_same_answers(stage, transformer, files, tmp_path, monkeypatch):
+def test_a_fine_tuned_encoder_resumes_with_the_same_answers(stage, transformer, files, tmp_path, cut_training):
     given = {"head": "fine-tune", "seeds": 2, "steps": 4, "batch_size": 8, "checkpoint_seconds": 0.0, "draws": 100,
              "random_vectors": False, "learning_rate": 1e-2}  # fmt: skip
 
@@ -108,18 +107,9 @@ def test_a_fine_tuned_encoder_resumes_with_the_same_answers(stage, transformer, 
                      test=[files / "test.txt"])  # fmt: skip
 
     whole = run(tmp_path / "whole")
-    taken, step = [], Trainer.take_step
-
-    def stopping(trainer, *given):
-        taken.append(trainer.seed)
-        if len(taken) == 7:
-            raise KeyboardInterrupt
-        return step(trainer, *given)
-
-    monkeypatch.setattr(Trainer, "take_step", stopping)
+    cut_training()
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut")
-    monkeypatch.undo()
     again = run(tmp_path / "cut")
     assert whole.manifest.results == again.manifest.results
     assert whole.manifest.outputs == again.manifest.outputs
